@@ -1,0 +1,52 @@
+/* user only: socket addresses and CIDR sets, text in and out. Pure apart from allocation in cidr_set. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* An IPv4, IPv6 or unix address; `family` AF_UNSPEC means none. Ports are in network byte order. */
+union addr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+	sa_family_t family;
+};
+
+/* "[" 45 "]:" 5 NUL, or "unix:" and a path */
+#define ADDR_TEXT_MAX 128
+
+/*
+ * Parses "192.0.2.1:443", "[2001:db8::1]:443", "*:443" and ":443" (any IPv6 and IPv4 address),
+ * "localhost:3000" (127.0.0.1). Returns 0, or -EINVAL with *why set to a static reason.
+ */
+int addr_parse(union addr *out, const char *text, const char **why);
+
+/* Length for bind(2) and connect(2). */
+socklen_t addr_len(const union addr *a);
+
+/* "192.0.2.1:443" or "[2001:db8::1]:443"; always terminated. v4-mapped prints as IPv4. */
+void addr_format(char buf[ADDR_TEXT_MAX], const union addr *a);
+
+/* The address alone, as it stands in X-Forwarded-For; v4-mapped prints as IPv4. Returns the length. */
+size_t addr_format_ip(char buf[INET6_ADDRSTRLEN], const union addr *a);
+
+/* Port in host byte order; 0 for other families. */
+uint16_t addr_port(const union addr *a);
+
+/* A prefix; `ip` in network byte order, IPv4 as v4-mapped, `bits` counted on 128. */
+struct cidr {
+	uint8_t ip[16];
+	uint8_t bits;
+};
+
+/* Parses "10.0.0.0/8", "2001:db8::/32", or a single address. Host bits below the prefix are an error.
+ * Returns 0, or -EINVAL with *why set to a static reason. */
+int cidr_parse(struct cidr *out, const char *text, const char **why);
+
+/* True when the address lies in one of the n prefixes. A v4-mapped address matches IPv4 prefixes. */
+bool cidr_match(const struct cidr *set, size_t n, const union addr *a);

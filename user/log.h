@@ -1,0 +1,36 @@
+/*
+ * user only: the one sink for messages. One line each on standard error, naming object, cause and
+ * next step. Facts about single connections are counters (include/kedge/stats.def), not lines.
+ * Never a payload, a key or a whole URL.
+ */
+#pragma once
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <errno.h>
+
+enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+
+/* Lines above this level are dropped. Default LOG_INFO. */
+void log_set_level(enum log_level level);
+enum log_level log_level(void);
+
+/*
+ * Writes one line in one write(2). `err` is a positive errno whose text is appended as ": text", or
+ * 0. Safe from any thread.
+ */
+void log_emit(enum log_level level, int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void log_vemit(enum log_level level, int err, const char *fmt, va_list ap);
+
+/* Log and return -err: `return log_err(errno, "listener %s: cannot bind", name);` */
+#define log_err(err, fmt, ...)                                                                     \
+	({                                                                                         \
+		const int err_ = abs(err); /* before anything can change errno */                  \
+		log_emit(LOG_ERROR, err_, fmt, ##__VA_ARGS__);                                     \
+		-err_;                                                                             \
+	})
+#define log_error(fmt, ...) log_emit(LOG_ERROR, 0, fmt, ##__VA_ARGS__)
+#define log_warn(fmt, ...)  log_emit(LOG_WARN, 0, fmt, ##__VA_ARGS__)
+#define log_info(fmt, ...)  log_emit(LOG_INFO, 0, fmt, ##__VA_ARGS__)
+#define log_debug(fmt, ...) log_emit(LOG_DEBUG, 0, fmt, ##__VA_ARGS__)
