@@ -1,0 +1,26 @@
+/*
+ * tests only: a copy of some bytes against a page that may not be touched, so that a read or a
+ * write one byte outside faults at once, in code that no sanitizer instruments too.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum guard_side {
+	GUARD_AFTER,  /* the last byte is the last before the forbidden page: finds overruns */
+	GUARD_BEFORE, /* the first byte is the first after the forbidden page: finds underruns */
+};
+
+struct guard {
+	uint8_t *data; /* n bytes, writable; for n == 0 any access to it faults */
+	size_t len;
+	void *map; /* the whole mapping, for guard_free */
+	size_t map_len;
+};
+
+/* Copies n bytes (NULL: n zero bytes). Aborts when there is no memory. Owned until guard_free. */
+void guard_new(struct guard *g, const void *bytes, size_t n, enum guard_side side);
+
+/* May be called again, and on a zeroed struct. */
+void guard_free(struct guard *g);
