@@ -1,4 +1,5 @@
-/* user only: socket addresses and CIDR sets, text in and out. Pure apart from allocation in cidr_set. */
+/* user only: socket addresses and CIDR sets, text in and out. Pure apart from allocation in
+ * cidr_set. */
 #pragma once
 
 #include <stdbool.h>
@@ -32,7 +33,8 @@ socklen_t addr_len(const union addr *a);
 /* "192.0.2.1:443" or "[2001:db8::1]:443"; always terminated. v4-mapped prints as IPv4. */
 void addr_format(char buf[ADDR_TEXT_MAX], const union addr *a);
 
-/* The address alone, as it stands in X-Forwarded-For; v4-mapped prints as IPv4. Returns the length. */
+/* The address alone, as it stands in X-Forwarded-For; v4-mapped prints as IPv4. Returns the length.
+ */
 size_t addr_format_ip(char buf[INET6_ADDRSTRLEN], const union addr *a);
 
 /* Port in host byte order; 0 for other families. */
@@ -44,9 +46,10 @@ struct cidr {
 	uint8_t bits;
 };
 
-/* Parses "10.0.0.0/8", "2001:db8::/32", or a single address. Host bits below the prefix are an error.
- * Returns 0, or -EINVAL with *why set to a static reason. */
+/* Parses "10.0.0.0/8", "2001:db8::/32", or a single address. Host bits below the prefix are an
+ * error. Returns 0, or -EINVAL with *why set to a static reason. */
 int cidr_parse(struct cidr *out, const char *text, const char **why);
 
-/* True when the address lies in one of the n prefixes. A v4-mapped address matches IPv4 prefixes. */
+/* True when the address lies in one of the n prefixes. A v4-mapped address matches IPv4 prefixes.
+ */
 bool cidr_match(const struct cidr *set, size_t n, const union addr *a);

@@ -1,4 +1,5 @@
-/* user only: destructors on locals. Leaving a scope means take_fd()/take_ptr(); "-1" is "not open". */
+/* user only: destructors on locals. Leaving a scope means take_fd()/take_ptr(); "-1" is "not open".
+ */
 #pragma once
 
 #include <stdio.h>
@@ -35,9 +36,9 @@ static inline int take_fd_(int *fd)
 #define take_fd(fd) take_fd_(&(fd))
 
 /* Moves a pointer out of its owner, which then holds NULL. */
-#define take_ptr(ptr)                                                                              \
-	({                                                                                         \
-		__typeof__(ptr) taken_ = (ptr);                                                    \
-		(ptr) = NULL;                                                                      \
-		taken_;                                                                            \
+#define take_ptr(ptr)                           \
+	({                                      \
+		__typeof__(ptr) taken_ = (ptr); \
+		(ptr) = NULL;                   \
+		taken_;                         \
 	})

@@ -24,11 +24,11 @@ void log_emit(enum log_level level, int err, const char *fmt, ...)
 void log_vemit(enum log_level level, int err, const char *fmt, va_list ap);
 
 /* Log and return -err: `return log_err(errno, "listener %s: cannot bind", name);` */
-#define log_err(err, fmt, ...)                                                                     \
-	({                                                                                         \
-		const int err_ = abs(err); /* before anything can change errno */                  \
-		log_emit(LOG_ERROR, err_, fmt, ##__VA_ARGS__);                                     \
-		-err_;                                                                             \
+#define log_err(err, fmt, ...)                                                    \
+	({                                                                        \
+		const int err_ = abs(err); /* before anything can change errno */ \
+		log_emit(LOG_ERROR, err_, fmt, ##__VA_ARGS__);                    \
+		-err_;                                                            \
 	})
 #define log_error(fmt, ...) log_emit(LOG_ERROR, 0, fmt, ##__VA_ARGS__)
 #define log_warn(fmt, ...)  log_emit(LOG_WARN, 0, fmt, ##__VA_ARGS__)

@@ -18,19 +18,21 @@
 #define PROXY_V2_BYTES_MAX 4096
 
 enum proxy_verdict {
-	PROXY_MORE, /* could still become a prefix: call again with more bytes from the same start */
+	PROXY_MORE, /* could still become a prefix: call again with more bytes from the same start
+		     */
 	PROXY_DONE, /* out is filled in, out->len bytes belong to the prefix */
 	PROXY_NONE, /* these bytes are no prefix and can not become one */
 	PROXY_BAD,  /* a prefix, but malformed: out->reason */
 };
 
 struct proxy_prefix {
-	size_t len;	  /* bytes of the prefix */
-	uint8_t version;  /* 1 or 2 */
-	bool local;	  /* v2 LOCAL or v1 UNKNOWN: the connection's own addresses are the truth */
-	union addr src;	  /* the client; AF_UNSPEC where the prefix has no usable IP address */
-	union addr dst;	  /* where the client connected to; same family as src */
-	const uint8_t *tlvs; /* v2 only, points into the input, NULL if none; whole and well-formed */
+	size_t len;      /* bytes of the prefix */
+	uint8_t version; /* 1 or 2 */
+	bool local;      /* v2 LOCAL or v1 UNKNOWN: the connection's own addresses are the truth */
+	union addr src;  /* the client; AF_UNSPEC where the prefix has no usable IP address */
+	union addr dst;  /* where the client connected to; same family as src */
+	const uint8_t
+		*tlvs; /* v2 only, points into the input, NULL if none; whole and well-formed */
 	size_t tlvs_len;
 	bool crc_present; /* v2 PP2_TYPE_CRC32C was there (and right, else the verdict is BAD) */
 	enum kedge_reason reason; /* BAD only: prefix_bad, prefix_crc or prefix_too_long */

@@ -1,0 +1,87 @@
+# kedge: one Makefile, no recursion, everything under build/. `make help` lists the targets.
+
+ifeq ($(origin CC),default)
+CC	:= gcc
+endif
+CLANG	?= clang
+BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+OUT	?= build
+PYTHON	?= /usr/bin/python3
+CFLAGS	?= -O2 -g
+Q	:= $(if $(V),,@)
+say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
+VERSION := 0.1.0
+
+pkgs		:= libbpf libssl libcrypto libcyaml jansson
+kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -I. -Iuser -I$(OUT) \
+		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+		   -Wundef -Wno-unused-parameter -fno-strict-aliasing \
+		   $(shell pkg-config --cflags $(pkgs) 2>/dev/null)
+kedge_LDLIBS	:= $(shell pkg-config --libs $(pkgs) 2>/dev/null) -lelf -lz -lpthread
+bpf_CFLAGS	:= -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Iinclude -Ibpf
+# clang -target bpf does not know the multiarch directory; the host clang does.
+bpf_sysinc	 = $(shell $(CLANG) -v -E - </dev/null 2>&1 | \
+		   sed -n '/search starts here:$$/,/^End of/s|^ \(/.*\)|-idirafter \1|p')
+SANITIZE	:= -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+
+bpf_srcs	:= $(wildcard bpf/*.bpf.c)
+skels		:= $(bpf_srcs:bpf/%.bpf.c=$(OUT)/%.skel.h)
+user_srcs	:= $(wildcard user/*.c)
+lib_srcs	:= $(filter-out user/main.c,$(user_srcs))
+unit_srcs	:= $(wildcard tests/unit/test_*.c)
+unit_bins	:= $(unit_srcs:tests/unit/%.c=$(OUT)/unit/%)
+testlib_srcs	:= $(wildcard tests/lib/*.c)
+
+all: $(OUT)/kedge ## build/kedge, optimised
+asan: $(OUT)/kedge-asan ## build/kedge-asan, with the address and undefined-behaviour sanitizers
+
+# --- the BPF side -----------------------------------------------------------------------------
+$(OUT)/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(bpf_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
+	$(Q)llvm-strip -g $@ 2>/dev/null || llvm-strip-14 -g $@
+
+$(OUT)/%.skel.h: $(OUT)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
+
+# --- the daemon -------------------------------------------------------------------------------
+$(OUT)/user/%.o: user/%.c | $(skels)
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/asan/%.o: %.c | $(skels)
+	$(call say,ASAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -O1 -g $(SANITIZE) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/kedge: $(user_srcs:user/%.c=$(OUT)/user/%.o)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(kedge_LDLIBS)
+
+$(OUT)/kedge-asan: $(user_srcs:%.c=$(OUT)/asan/%.o)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) $^ -o $@ $(kedge_LDLIBS)
+
+# --- unit tests: cmocka, sanitizers, no root ----------------------------------------------------
+$(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(lib_srcs:%.c=$(OUT)/asan/%.o)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
+
+unit: $(unit_bins) ## builds and runs the unit tests
+	$(Q)tests/run-unit.sh $(unit_bins)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+clean: ## removes what was built, not what was downloaded
+	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+
+.PHONY: all asan unit help clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+-include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d)

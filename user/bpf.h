@@ -1,0 +1,68 @@
+/*
+ * user only: the BPF side as the daemon sees it. bpf.c is the only file that includes a skeleton or
+ * touches a map. One `struct bpf` a process, opened before the workers start, shared by them; every
+ * function below it is safe from the worker that owns the flow.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "kedge/abi.h"
+#include "kedge/http1.h"
+
+struct bpf;
+
+struct bpf_opts {
+	bool edit;          /* load for editing */
+	bool bypass;        /* attach the sockops program as well */
+	const char *cgroup; /* cgroup v2 directory that holds kedge and the application; NULL: our
+			       own */
+	const char *pin;    /* directory on a bpffs, made if missing; NULL: no pins */
+	unsigned workers;   /* rows of kdg_stats; slots of kdg_note are split evenly between them */
+	uint32_t flows_max; /* in all workers */
+};
+
+/*
+ * Opens, loads, attaches, pins. 0 or -errno with why[] saying object, cause and next step ("sk_msg
+ * program refused: no CAP_BPF: run as root or ..."). Pins left by a kedge that died are replaced;
+ * pins of one that lives are an error (-EBUSY).
+ */
+int bpf_open(struct bpf **out, const struct bpf_opts *opts, char why[256]);
+
+/* Detaches, unpins, closes. Sockets still in a map keep working until closed. NULL is fine. */
+void bpf_close(struct bpf *bpf);
+
+/* Row of the mmapped kdg_stats; valid until bpf_close(). */
+struct kedge_stats *bpf_stats(struct bpf *bpf, unsigned worker);
+
+/* One flow's handle, embedded in the editor or the flow. */
+struct bpf_flow {
+	uint64_t cookie; /* of the app-leg socket; 0: not registered */
+	uint32_t slot;
+	unsigned worker;
+	struct kedge_note *note; /* in the mmapped kdg_note */
+};
+
+/*
+ * Before connect(2): makes the flow's entry in kdg_flow so that the sockops program can tell
+ * kedge's own socket from others. conf NULL: no edit in BPF (bypass only). 0 or -errno (-ENOSPC: no
+ * slot left).
+ */
+int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker,
+		 const struct http1_conf *conf, bool bypass);
+
+/* After the connection is established, before the first send: puts the socket under the sk_msg
+ * program. */
+int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd);
+
+/* True when the sockops program has seen both ends, so that bytes may bypass loopback TCP. */
+bool bpf_flow_paired(struct bpf *bpf, const struct bpf_flow *flow);
+
+/* The answer to an upgrade: tunnel, or back to HTTP. 0 or -errno. */
+int bpf_flow_resume(struct bpf *bpf, struct bpf_flow *flow, bool tunnel);
+
+/* Removes every entry of the flow and frees its slot; safe when not registered. */
+void bpf_flow_del(struct bpf *bpf, struct bpf_flow *flow);

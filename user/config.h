@@ -1,0 +1,67 @@
+/*
+ * user only: the configuration, from a YAML file and from flags, checked whole before anything
+ * starts. Every key of the file is a flag of the same name and the other way round. Immutable once
+ * loaded.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "log.h"
+
+enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
+enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
+enum conf_xff { XFF_APPEND, XFF_REPLACE, XFF_IF_NONE, XFF_NEVER };
+
+struct conf_cert {
+	char *cert; /* PEM file, chain included */
+	char *key;  /* PEM file */
+};
+
+struct conf_cidrs {
+	struct cidr *set;
+	size_t count;
+};
+
+struct conf_listener {
+	union addr addr;
+	char name[ADDR_TEXT_MAX]; /* for messages */
+	bool tls;
+	enum conf_proxy proxy;
+	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: everybody */
+	struct conf_cert *certs; /* its own, or the common ones; none without tls */
+	size_t certs_count;
+};
+
+struct conf {
+	struct conf_listener *listeners;
+	size_t listeners_count;
+	union addr app;
+	char app_name[ADDR_TEXT_MAX];
+	unsigned workers; /* resolved: at least 1, at most KEDGE_WORKERS_MAX */
+	enum policy record, edit, bypass;
+	char *cgroup; /* cgroup v2 directory for the sockops program; NULL: kedge's own */
+	char *pin;    /* directory on a bpffs for maps and links; NULL: nothing is pinned ("off") */
+	char *control; /* path of the control socket; NULL: none ("off") */
+	enum conf_xff xff;
+	struct conf_cidrs
+		xff_trust; /* whose incoming forwarding fields are kept; empty: everybody's */
+	bool x_forwarded_proto, x_forwarded_port;
+	bool tls13_only; /* tls-min: 1.3 */
+	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
+	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
+	uint32_t connections_max; /* in all workers */
+	enum log_level log_level;
+};
+
+/*
+ * Reads `kedge run`'s or `kedge check`'s arguments (argv[0] is the subcommand) and the file that -c
+ * names. Flags win over the file. Returns 0 with *out; -EINVAL after writing one line for every
+ * mistake found, with file, line, value and what is allowed (exit status 2). `--help` prints the
+ * usage and returns 1.
+ */
+int config_load(struct conf **out, int argc, char **argv);
+void config_free(struct conf *conf);

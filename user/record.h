@@ -1,0 +1,93 @@
+/*
+ * user only: the client leg after its handshake. Three ways to carry bytes behind one small
+ * interface: record_plain.c    no TLS on this listener record_ktls.c     the kernel carries the
+ * records (keys were handed off) record_openssl.c  OpenSSL carries them The mover (mover.c) drives
+ * a record; who makes one is conn.c, through tls_into_record().
+ *
+ * A record does not own the socket: conn.c closes it. Sockets are non-blocking and registered
+ * edge-triggered, so a caller reads and writes until -EAGAIN.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "kedge/abi.h"
+
+/*
+ * Buffers that all records of one worker share. Nothing in them survives a call: what a record must
+ * keep (half a record read, ciphertext that the socket did not take) it keeps itself, and only
+ * while it must.
+ */
+struct record_scratch {
+	uint8_t *in, *out;
+	size_t in_size, out_size;
+	struct kedge_stats *stats; /* the worker's row */
+};
+
+struct record;
+
+struct record_ops {
+	const char *name; /* "plain", "kernel", "user" */
+	ssize_t (*read)(struct record *r, void *buf, size_t len);
+	ssize_t (*write)(struct record *r, const void *buf, size_t len);
+	int (*flush)(struct record *r);
+	int (*close_write)(struct record *r);
+	void (*free)(struct record *r);
+};
+
+struct record {
+	const struct record_ops *ops;
+	struct record_scratch *scratch;
+	int fd;                   /* borrowed */
+	enum kedge_reason reason; /* set with -EPROTO and -ECONNRESET */
+	bool clean_end; /* read returned 0 after a close_notify (always true without TLS) */
+};
+
+/*
+ * Up to len plaintext bytes. Returns > 0; 0 at the end of the client's stream (see clean_end);
+ * -EAGAIN when there is nothing until the next edge; -ECONNRESET or -EPROTO when the leg is dead,
+ * with r->reason set. A KeyUpdate and other control records are dealt with inside.
+ */
+static inline ssize_t record_read(struct record *r, void *buf, size_t len)
+{
+	return r->ops->read(r, buf, len);
+}
+
+/*
+ * Takes up to len bytes and returns how many (all of them unless the socket is full; what was taken
+ * will be sent or the leg dies). -EAGAIN: nothing taken, wait for EPOLLOUT, then record_flush()
+ * first. -EPIPE, -ECONNRESET, -EPROTO: dead.
+ */
+static inline ssize_t record_write(struct record *r, const void *buf, size_t len)
+{
+	return r->ops->write(r, buf, len);
+}
+
+/* Sends what record_write() took and the socket did not. 0: nothing left; -EAGAIN; dead as above.
+ */
+static inline int record_flush(struct record *r)
+{
+	return r->ops->flush(r);
+}
+
+/*
+ * Ends our direction: close_notify where there is TLS, then shutdown(SHUT_WR). 0: done (also when
+ * called again); -EAGAIN: flush and call again; dead as above. Reading goes on.
+ */
+static inline int record_close_write(struct record *r)
+{
+	return r->ops->close_write(r);
+}
+
+/* Frees and wipes what the record holds, NULL is fine. Sends nothing and leaves the socket open. */
+static inline void record_free(struct record *r)
+{
+	if (r)
+		r->ops->free(r);
+}
+
+/* A leg without TLS. Returns NULL when out of memory. */
+struct record *record_plain_new(int fd, struct record_scratch *scratch);

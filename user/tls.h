@@ -1,0 +1,74 @@
+/*
+ * user only: the TLS server side of a client leg up to the end of its handshake. With keys.c and
+ * record_openssl.c the only files that know OpenSSL. Contexts belong to one worker and are not
+ * shared on the hot path; the ticket keys are made once and given to all.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config.h"
+#include "ktls.h"
+#include "record.h"
+
+/* Made once at start, shared read-only by all contexts. */
+struct tls_shared {
+	uint8_t ticket_keys[80]; /* name, HMAC and AES key as SSL_CTX_set_tlsext_ticket_keys wants
+				    them */
+	struct ktls_caps caps;
+	enum policy record; /* require: offer only what caps can carry in both directions */
+	bool tls13_only;    /* conf->tls_min */
+};
+
+/* Fills ticket_keys at random. 0 or -EIO. */
+int tls_shared_init(struct tls_shared *s, const struct conf *conf, const struct ktls_caps *caps);
+void tls_shared_wipe(struct tls_shared *s);
+
+/* All certificates of one listener, chosen by SNI and by what the client can verify. */
+struct tls_ctx;
+
+/*
+ * Reads certificates and keys. Returns 0; -EINVAL, -ENOENT, ... after logging one line that names
+ * the file and the cause (missing, not readable, not PEM, key does not belong to the certificate,
+ * expired is a warning).
+ */
+int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t certs_count,
+		const struct tls_shared *shared);
+void tls_ctx_free(struct tls_ctx *ctx);
+
+/* A handshake in progress. Does not own the socket. */
+struct tls_conn;
+
+/* NULL when out of memory. The first client bytes may be queued in the socket already. */
+struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch *scratch);
+
+/* Wipes all key material; sends nothing. NULL is fine. */
+void tls_conn_free(struct tls_conn *c);
+
+enum tls_step { TLS_WANT_READ, TLS_WANT_WRITE, TLS_DONE, TLS_FAILED };
+
+/*
+ * Drives the handshake until it would block. TLS_FAILED sets *reason (the tls_* ones of
+ * reasons.def) after sending the alert that belongs to it, where one does.
+ */
+enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason);
+
+/* After TLS_DONE. */
+struct tls_facts {
+	enum tls_version version;
+	enum tls_suite suite;
+	bool resumed;
+	bool kernel; /* the records are carried by the kernel */
+};
+
+/*
+ * After TLS_DONE: turns the finished handshake into the record layer and frees *c. Kernel records
+ * where the policy and the caps allow: keys are derived, the SSL object is freed, the keys are
+ * given to the kernel and wiped. Returns 0 with *out; otherwise -errno with *reason, the socket
+ * must then be closed and nothing sent (never half a hand-off). *c is NULL afterwards in every
+ * case.
+ */
+int tls_into_record(struct tls_conn **c, struct record **out, struct tls_facts *facts,
+		    enum kedge_reason *reason);
