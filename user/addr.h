@@ -1,5 +1,4 @@
-/* user only: socket addresses and CIDR sets, text in and out. Pure apart from allocation in
- * cidr_set. */
+/* user only: socket addresses and CIDR prefixes, text in and out. Pure, allocates nothing. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,17 +22,23 @@ union addr {
 
 /*
  * Parses "192.0.2.1:443", "[2001:db8::1]:443", "*:443" and ":443" (any IPv6 and IPv4 address),
- * "localhost:3000" (127.0.0.1). Returns 0, or -EINVAL with *why set to a static reason.
+ * "localhost:3000" (127.0.0.1). Port 0 is allowed: bind(2) then chooses. Returns 0, or -EINVAL with
+ * *why set to a static reason and *out untouched.
  */
 int addr_parse(union addr *out, const char *text, const char **why);
 
-/* Length for bind(2) and connect(2). */
+/* Length for bind(2) and connect(2); 0 for AF_UNSPEC. */
 socklen_t addr_len(const union addr *a);
 
-/* "192.0.2.1:443" or "[2001:db8::1]:443"; always terminated. v4-mapped prints as IPv4. */
+/*
+ * "192.0.2.1:443", "[2001:db8::1]:443", "unix:/path" or, for no address, "-"; always terminated.
+ * v4-mapped prints as IPv4.
+ */
 void addr_format(char buf[ADDR_TEXT_MAX], const union addr *a);
 
-/* The address alone, as it stands in X-Forwarded-For; v4-mapped prints as IPv4. Returns the length.
+/*
+ * The address alone, as it stands in X-Forwarded-For; v4-mapped prints as IPv4. Returns the length;
+ * 0 and an empty string for other families.
  */
 size_t addr_format_ip(char buf[INET6_ADDRSTRLEN], const union addr *a);
 
@@ -46,10 +51,14 @@ struct cidr {
 	uint8_t bits;
 };
 
-/* Parses "10.0.0.0/8", "2001:db8::/32", or a single address. Host bits below the prefix are an
- * error. Returns 0, or -EINVAL with *why set to a static reason. */
+/*
+ * Parses "10.0.0.0/8", "2001:db8::/32", or a single address. Host bits below the prefix are an
+ * error. Returns 0, or -EINVAL with *why set to a static reason and *out untouched.
+ */
 int cidr_parse(struct cidr *out, const char *text, const char **why);
 
-/* True when the address lies in one of the n prefixes. A v4-mapped address matches IPv4 prefixes.
+/*
+ * True when the address lies in one of the n prefixes. A v4-mapped address counts as IPv4, and IPv4
+ * lies in no prefix shorter than ::ffff:0:0/96: ::/0 means IPv6 only.
  */
 bool cidr_match(const struct cidr *set, size_t n, const union addr *a);
