@@ -37,6 +37,7 @@ struct conf_listener {
 };
 
 struct conf {
+	char *file; /* what -c named, for messages; NULL: flags only */
 	struct conf_listener *listeners;
 	size_t listeners_count;
 	union addr app;

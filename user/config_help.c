@@ -1,0 +1,76 @@
+/* The table of options, for people: the usage, and the table of docs/configuration.md. */
+#include "config_private.h"
+
+#include <string.h>
+
+#define USAGE_COLUMN 30
+#define USAGE_WIDTH  96
+
+/* "ADDR:PORT", "off|on" */
+static const char *value_shape(const struct option_def *opt, char buf[WHY_MAX], const char *between)
+{
+	if (opt->arg)
+		return opt->arg;
+	option_format_words(buf, opt, between);
+	return buf;
+}
+
+/* Writes the words of text from column USAGE_COLUMN on. */
+static void write_wrapped(FILE *to, const char *text)
+{
+	size_t column = USAGE_COLUMN;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		if (column > USAGE_COLUMN && column + 1 + len > USAGE_WIDTH) {
+			fprintf(to, "\n%*s", USAGE_COLUMN, "");
+			column = USAGE_COLUMN;
+		}
+		column += (size_t)fprintf(to, "%s%.*s", column > USAGE_COLUMN ? " " : "", (int)len,
+					  text);
+		text += len + strspn(text + len, " ");
+	}
+	fputc('\n', to);
+}
+
+static void write_usage_option(FILE *to, const struct option_def *opt)
+{
+	char flag[2 * WHY_MAX], shape[WHY_MAX], text[3 * WHY_MAX];
+	const char *def = opt->text ? opt->text : opt->without;
+
+	snprintf(flag, sizeof(flag), "  --%s %s", opt->name, value_shape(opt, shape, "|"));
+	if (strlen(flag) + 2 > USAGE_COLUMN)
+		fprintf(to, "%s\n%*s", flag, USAGE_COLUMN, "");
+	else
+		fprintf(to, "%-*s", USAGE_COLUMN, flag);
+	if (def)
+		snprintf(text, sizeof(text), "%s%s (default %s)", opt->help,
+			 option_is_list(opt) ? "; repeatable" : "", def);
+	else
+		snprintf(text, sizeof(text), "%s (needed)", opt->help);
+	write_wrapped(to, text);
+}
+
+void config_write_usage(FILE *to, const char *subcommand)
+{
+	fprintf(to,
+		"usage: kedge %s [-c FILE] [OPTION VALUE]...\n\n"
+		"  -c FILE                     reads this YAML file; its keys have the names of "
+		"the "
+		"options,\n"
+		"                              options win over it\n"
+		"  --help                      this text\n\n"
+		"Listeners. Each --listen begins one; what follows it is for that one, what comes "
+		"before the\n"
+		"first --listen is for all of them:\n\n",
+		subcommand);
+	for (size_t i = 0; i < config_options_count; i++)
+		if (config_options[i].scope != OPTION_GLOBAL)
+			write_usage_option(to, &config_options[i]);
+	fputs("\nFor kedge as a whole:\n\n", to);
+	for (size_t i = 0; i < config_options_count; i++)
+		if (config_options[i].scope == OPTION_GLOBAL)
+			write_usage_option(to, &config_options[i]);
+	fputs("\nExit status: 0 done, 1 failed, 2 a mistake in options or file.\n", to);
+}
