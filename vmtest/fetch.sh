@@ -1,0 +1,122 @@
+#!/bin/bash
+# fetch.sh [-u] LABEL: put the kernel LABEL of `kernels`, unpacked and with its modules indexed, into
+# build/vm/LABEL. Does nothing if it is there; -u looks for a newer one first. Prints the package's name.
+#
+# The package comes from the Debian mirror that this machine's apt uses, checked against Debian's own keyring,
+# through an apt state of its own: the machine's packages, lists and sources stay as they are.
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source=vmtest/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+update=
+if [[ ${1-} == -u ]]; then
+	update=1
+	shift
+fi
+[[ $# -eq 1 ]] || die "usage: fetch.sh [-u] LABEL"
+label=$1
+kernel=$vm/$label
+line=$(kernel_line "$label")
+read -r suite package <<<"$line"
+
+if [[ -e $kernel/package && -z $update ]]; then
+	cat "$kernel/package"
+	exit 0
+fi
+
+mkdir -p "$vm"
+exec 9>"$vm/fetch-$label.lock"
+flock 9
+new=$vm/$label.new
+trap 'rm -rf "$new"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# Prints the base address this machine's apt uses for a suite; apt itself reads its sources in all their forms.
+mirror_of()
+{
+	apt-get update --print-uris 2>/dev/null |
+		awk -F "'" -v suite="/dists/$1/InRelease" '
+			!found && (at = index($2, suite)) { print substr($2, 1, at - 1); found = 1 }'
+}
+
+write_apt_conf()
+{
+	local codename base security
+
+	# shellcheck source=/dev/null
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+	base=$(mirror_of "$codename")
+	[[ -n $base ]] || die "apt has no source for this machine's own suite '$codename': is this Debian?"
+	security=$(mirror_of "$codename-security")
+
+	mkdir -p "$apt"/{lists/partial,cache/archives/partial}
+	: >"$apt/status"
+	echo "deb [signed-by=$keyring arch=amd64] $base $suite main" >"$apt/sources.list"
+	if [[ -n $security && $suite != *-backports ]]; then
+		echo "deb [signed-by=$keyring arch=amd64] $security $suite-security main" >>"$apt/sources.list"
+	fi
+	# The machine's own settings (a proxy, say) stay in force, but not what it does after an update:
+	# container images empty the archive directory then, perhaps under another apt's feet.
+	cat >"$apt/apt.conf" <<-CONF
+		#clear APT::Update::Pre-Invoke;
+		#clear APT::Update::Post-Invoke;
+		#clear APT::Update::Post-Invoke-Success;
+		Dir::State "$apt/";
+		Dir::State::status "$apt/status";
+		Dir::State::lists "$apt/lists/";
+		Dir::Cache "$apt/cache/";
+		Dir::Etc::sourcelist "$apt/sources.list";
+		Dir::Etc::sourceparts "-";
+		APT::Architecture "amd64";
+		APT::Architectures { "amd64"; };
+		APT::Sandbox::User "root";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+	CONF
+}
+
+# Prints those of a package's dependencies that are called linux-$2-...; newer kernels come in several parts.
+depends()
+{
+	apt-cache -c "$apt/apt.conf" depends --important "$1" |
+		sed -nE "s/^ *\\|?Depends: (linux-($2)-[^ ]*)\$/\1/p"
+}
+
+apt=$vm/apt/$label
+write_apt_conf
+apt-get -qq -c "$apt/apt.conf" update --error-on=any ||
+	die "$suite: no package list from the mirror (a key missing? see the package debian-archive-keyring)"
+mapfile -t images < <(depends "$package" image)
+[[ ${#images[@]} -eq 1 ]] || die "$suite: $package depends on ${#images[@]} kernel images, not one"
+image=${images[0]}
+version=$(apt-cache -c "$apt/apt.conf" show --no-all-versions "$image" | sed -n 's/^Version: //p')
+
+if [[ $(cat "$kernel/package" 2>/dev/null) != "$image $version" ]]; then
+	rm -rf "$new"
+	mkdir -p "$new/debs"
+	mapfile -t parts < <(echo "$image" && depends "$image" 'base|binary|modules')
+	(cd "$new/debs" && apt-get -qq -c "$apt/apt.conf" download "${parts[@]}") ||
+		die "$image: download failed"
+	for deb in "$new"/debs/*.deb; do
+		dpkg-deb -x "$deb" "$new"
+	done
+	rm -rf "$new/debs"
+	# Packages of a merged /usr hold their modules there.
+	if [[ -d $new/usr/lib/modules && ! -e $new/lib ]]; then
+		ln -s usr/lib "$new/lib"
+	fi
+	modules=("$new"/lib/modules/*)
+	[[ ${#modules[@]} -eq 1 && -d ${modules[0]}/kernel ]] || die "$image: holds no modules"
+	depmod -b "$new" "${modules[0]##*/}"
+	# Where the kernel itself stands has moved from /boot to its modules.
+	for image_file in "$new"/boot/vmlinuz-* "${modules[0]}/vmlinuz"; do
+		[[ ! -f $image_file ]] || ln -srf "$image_file" "$new/vmlinuz"
+	done
+	[[ -e $new/vmlinuz ]] || die "$image: holds no kernel"
+	echo "$image $version" >"$new/package"
+	rm -rf "$kernel"
+	mv "$new" "$kernel"
+fi
+cat "$kernel/package"

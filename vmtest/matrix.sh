@@ -1,0 +1,91 @@
+#!/bin/bash
+# matrix.sh [-j JOBS] [-t SECONDS] [LABEL...]: run guest-tests.sh under every kernel of `kernels`, or those
+# named, and print what came of it, kernel by kernel and summed up. Exit status 1 if anything failed.
+#
+# The full output of each is kept as build/vm/LABEL.log.
+set -euo pipefail
+# shellcheck source=vmtest/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+jobs=2
+seconds=1200
+while getopts j:t: option; do
+	case $option in
+	j) jobs=$OPTARG ;;
+	t) seconds=$OPTARG ;;
+	*)
+		echo "usage: matrix.sh [-j JOBS] [-t SECONDS] [LABEL...]" >&2
+		exit 2
+		;;
+	esac
+done
+shift $((OPTIND - 1))
+[[ $# -gt 0 ]] || mapfile -t all < <(labels)
+wanted=("${@:-${all[@]}}")
+for label in "${wanted[@]}"; do
+	kernel_line "$label" >/dev/null
+done
+
+running=()
+# shellcheck disable=SC2317 # called by the trap
+stop()
+{
+	[[ ${#running[@]} -eq 0 ]] || kill "${running[@]}" 2>/dev/null || true
+	wait
+}
+trap stop EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# The downloads first and one by one: they are not what is being tested.
+mkdir -p "$vm"
+for label in "${wanted[@]}"; do
+	"$vmtest/fetch.sh" "$label"
+done
+
+for label in "${wanted[@]}"; do
+	while [[ $(jobs -pr | wc -l) -ge $jobs ]]; do
+		wait -n || true
+	done
+	echo 1 0 >"$vm/$label.status"
+	: >"$vm/$label.log"
+	{
+		status=0
+		start=$SECONDS
+		"$vmtest/run.sh" -k "$label" -t "$seconds" -- vmtest/guest-tests.sh >"$vm/$label.log" 2>&1 ||
+			status=$?
+		echo "$status $((SECONDS - start))" >"$vm/$label.status"
+	} &
+	running+=($!)
+done
+wait
+
+# Sets passed, failed and skipped to what the log of a kernel says, and status and took to how its run ended.
+read_result()
+{
+	local line
+
+	passed=0 failed=0 skipped=0
+	read -r status took <"$vm/$1.status"
+	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$vm/$1.log" | tail -n 1) || true
+	[[ -z $line ]] || read -r passed _ failed _ skipped _ <<<"$line"
+	# A run that ended badly is a failure whatever its tests said.
+	[[ $status -eq 0 || $failed -ne 0 ]] || failed=1
+}
+
+sum_passed=0 sum_failed=0 sum_skipped=0
+summary=
+for label in "${wanted[@]}"; do
+	read_result "$label"
+	echo "=== $label: status $status, $took s"
+	cat "$vm/$label.log"
+	summary+="$label: $passed passed, $failed failed, $skipped skipped"$'\n'
+	sum_passed=$((sum_passed + passed))
+	sum_failed=$((sum_failed + failed))
+	sum_skipped=$((sum_skipped + skipped))
+done
+
+printf '=== all kernels\n%s' "$summary"
+echo "vmtest: $sum_passed passed, $sum_failed failed, $sum_skipped skipped"
+[[ $sum_failed -eq 0 ]]

@@ -1,0 +1,49 @@
+#!/bin/bash
+# mkinitrd.sh LABEL: build build/vm/LABEL/initrd, which takes a guest to the host's file system: busybox, the
+# modules for 9p over virtio and for overlays, and initrd-init. Kept until one of its parts changes.
+set -euo pipefail
+# shellcheck source=vmtest/lib.sh
+. "$(dirname "$0")/lib.sh"
+PATH=$PATH:/usr/sbin:/sbin
+
+[[ $# -eq 1 ]] || die "usage: mkinitrd.sh LABEL"
+kernel=$vm/$1
+initrd=$kernel/initrd
+busybox=$(command -v busybox) || die "busybox is missing: tests/deps.sh vm"
+
+exec 9>"$vm/initrd-$1.lock"
+flock 9
+if [[ $initrd -nt $vmtest/mkinitrd.sh && $initrd -nt $vmtest/initrd-init && $initrd -nt $kernel/package ]]; then
+	exit 0
+fi
+
+tree=$(mktemp -d "$vm/initrd.XXXXXX")
+trap 'rm -rf "$tree" "$initrd.new"' EXIT
+trap 'exit 1' HUP INT TERM
+
+mkdir -p "$tree"/{bin,proc,sys,dev,run,host,layer,root,modules}
+cp "$busybox" "$tree/bin/busybox"
+# Nothing to copy for busybox-static.
+{ ldd "$busybox" 2>/dev/null || true; } | sed -n 's|^[^/]*\(/[^ ]*\) .*|\1|p' | while read -r lib; do
+	install -D "$lib" "$tree$lib"
+done
+install -m 755 "$vmtest/initrd-init" "$tree/init"
+
+modules=("$kernel"/lib/modules/*)
+# In load order; a module built into the kernel gives no line.
+modprobe -d "$kernel" -S "${modules[0]##*/}" --show-depends -a virtio_pci 9pnet_virtio 9p overlay |
+	awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$tree/paths"
+while read -r path; do
+	name=${path##*/}
+	name=${name%.ko*}.ko
+	case $path in
+	*.xz) xz -dc "$path" ;;
+	*.zst) zstd -qdc "$path" ;;
+	*) cat "$path" ;;
+	esac >"$tree/modules/$name"
+	echo "$name" >>"$tree/modules/order"
+done <"$tree/paths"
+rm "$tree/paths"
+
+(cd "$tree" && find . -print0 | cpio -0 -o -H newc --quiet) >"$initrd.new"
+mv "$initrd.new" "$initrd"
