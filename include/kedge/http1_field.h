@@ -1,0 +1,374 @@
+/*
+ * both sides: the states of http1.h in the lines of a head and in trailers (RFC 9112, 5 to 7). Part
+ * of http1.h, which see; not included by itself.
+ */
+#pragma once
+
+/* A byte that no line holds at this place. */
+static __always_inline enum http1_act http1_line_stray(struct http1 *h, __u8 b, __u8 reason)
+{
+	if (b == '\n')
+		return http1_refuse(h, KEDGE_REASON_http_bare_cr_lf);
+	return http1_refuse(h, http1_is_value(b) ? reason : KEDGE_REASON_http_control_char);
+}
+
+static __always_inline bool http1_cuts_for(const struct http1_conf *c)
+{
+	return c->mode != HTTP1_XFF_NEVER || c->flags & HTTP1_DROP_INCOMING;
+}
+
+static __always_inline bool http1_cuts(const struct http1_conf *c, __u8 name)
+{
+	if (name == HTTP1_NAME_FOR)
+		return http1_cuts_for(c);
+	return c->flags & (name == HTTP1_NAME_PROTO ? HTTP1_SET_PROTO : HTTP1_SET_PORT);
+}
+
+static __always_inline bool http1_cuts_any(const struct http1_conf *c)
+{
+	return http1_cuts_for(c) || c->flags & (HTTP1_SET_PROTO | HTTP1_SET_PORT);
+}
+
+/* Values that came are kept, to go on in our line. */
+static __always_inline bool http1_keeps_values(const struct http1_conf *c)
+{
+	return (c->mode == HTTP1_XFF_APPEND || c->mode == HTTP1_XFF_IF_NONE) &&
+	       !(c->flags & HTTP1_DROP_INCOMING);
+}
+
+/*
+ * The start of a line: the blank one, or a name. Space here is a folded line or one before the
+ * first field. In a head, a CR is held because the text may go before it, an x because
+ * X-Forwarded-For may begin with it.
+ */
+static __always_inline enum http1_act http1_at_field(struct http1 *h, const struct http1_conf *c,
+						     __u8 b)
+{
+	bool trailer = h->flags & HTTP1_F_TRAILER;
+
+	h->token[0] = b;
+	h->len = 1;
+	if (b == '\r') {
+		h->state = HTTP1_END_LF;
+		if (trailer)
+			return HTTP1_PASS;
+		h->hold = HTTP1_HELD;
+		return HTTP1_HOLD;
+	}
+	if (b == ' ' || b == '\t')
+		return http1_refuse(h, KEDGE_REASON_http_fold);
+	if (!http1_is_tchar(b))
+		return http1_line_stray(h, b, KEDGE_REASON_http_field_name);
+	if (h->fields >= KEDGE_FIELDS_MAX)
+		return http1_refuse(h, KEDGE_REASON_http_too_many_fields);
+	h->fields++;
+	h->state = HTTP1_NAME;
+	if ((b | 0x20) != 'x' || trailer || !http1_cuts_any(c))
+		return HTTP1_PASS;
+	h->hold = HTTP1_HELD;
+	return HTTP1_HOLD;
+}
+
+/* The name is no concern of ours any more: a held run is released. */
+static __always_inline enum http1_act http1_release(struct http1 *h, __u8 state)
+{
+	h->state = state;
+	if (h->hold == HTTP1_LOOSE)
+		return HTTP1_PASS;
+	h->hold = HTTP1_LOOSE;
+	return HTTP1_KEEP;
+}
+
+/* RFC 9112, 6.1 and 6.3: one of both, once, and no coding in HTTP/1.0. */
+static __always_inline enum http1_act http1_framing_field(struct http1 *h, __u8 name)
+{
+	bool length = name == HTTP1_NAME_LENGTH;
+
+	if (h->flags & (length ? HTTP1_F_LENGTH : HTTP1_F_CODING))
+		return http1_refuse(h, length ? KEDGE_REASON_http_content_length
+					      : KEDGE_REASON_http_transfer_encoding);
+	if (h->flags & (HTTP1_F_LENGTH | HTTP1_F_CODING))
+		return http1_refuse(h, KEDGE_REASON_http_framing_conflict);
+	if (length) {
+		h->flags |= HTTP1_F_LENGTH;
+		return http1_next(h, HTTP1_LENGTH);
+	}
+	if (h->flags & HTTP1_F_OLD)
+		return http1_refuse(h, KEDGE_REASON_http_transfer_encoding);
+	h->flags |= HTTP1_F_CODING;
+	return http1_next(h, HTTP1_CODING);
+}
+
+static __always_inline enum http1_act http1_forwarding_field(struct http1 *h,
+							     const struct http1_conf *c, __u8 name)
+{
+	if (!http1_cuts(c, name & ~HTTP1_NAME_ALIAS))
+		return http1_release(h, HTTP1_VALUE);
+	if (name & HTTP1_NAME_ALIAS)
+		return http1_refuse(h, KEDGE_REASON_http_forwarding_alias);
+	h->hold = HTTP1_BEING_CUT;
+	h->len = 0;
+	if (name == HTTP1_NAME_FOR && http1_keeps_values(c))
+		return http1_next(h, HTTP1_XFF);
+	return http1_next(h, HTTP1_VALUE);
+}
+
+/* The colon after a name. h->token must stay as it is until a held run is released. */
+static __always_inline enum http1_act http1_at_colon(struct http1 *h, const struct http1_conf *c)
+{
+	__u8 name = http1_name(h);
+
+	h->sub = 0;
+	if (name == HTTP1_NAME_OTHER)
+		return http1_release(h, HTTP1_VALUE);
+	if (h->flags & HTTP1_F_TRAILER)
+		return http1_refuse(h, KEDGE_REASON_http_trailer);
+	if (name >= HTTP1_NAME_FOR)
+		return http1_forwarding_field(h, c, name);
+	h->len = 0;
+	switch (name) {
+	case HTTP1_NAME_HOST:
+		if (h->flags & HTTP1_F_HOST)
+			return http1_refuse(h, KEDGE_REASON_http_host);
+		h->flags |= HTTP1_F_HOST;
+		return http1_next(h, HTTP1_HOST);
+	case HTTP1_NAME_CONNECTION:
+		return http1_next(h, HTTP1_OPTIONS);
+	case HTTP1_NAME_UPGRADE:
+		h->flags |= HTTP1_F_UPGRADE;
+		return http1_next(h, HTTP1_PROTOCOLS);
+	case HTTP1_NAME_SETTINGS:
+		return http1_refuse(h, KEDGE_REASON_http_upgrade);
+	}
+	return http1_framing_field(h, name);
+}
+
+/* A held name is released as soon as it is longer than all that are cut. */
+static __always_inline enum http1_act http1_at_name(struct http1 *h, const struct http1_conf *c,
+						    __u8 b)
+{
+	if (b == ':')
+		return http1_at_colon(h, c);
+	if (!http1_is_tchar(b))
+		return http1_line_stray(h, b, KEDGE_REASON_http_field_name);
+	if (h->len < HTTP1_TOKEN_MAX)
+		h->token[h->len % HTTP1_TOKEN_MAX] = b;
+	h->len++;
+	if (h->len <= HTTP1_CUT_NAME_MAX)
+		return HTTP1_PASS;
+	return http1_release(h, HTTP1_NAME);
+}
+
+static __always_inline enum http1_act http1_at_value(struct http1 *h, __u8 b)
+{
+	if (http1_is_value(b))
+		return HTTP1_PASS;
+	if (b == '\r')
+		return http1_next(h, HTTP1_VALUE_LF);
+	return http1_line_stray(h, b, KEDGE_REASON_http_malformed);
+}
+
+static __always_inline enum http1_act http1_at_value_lf(struct http1 *h, __u8 b)
+{
+	if (b != '\n')
+		return http1_refuse(h, KEDGE_REASON_http_bare_cr_lf);
+	h->state = HTTP1_FIELD;
+	if (h->hold == HTTP1_LOOSE)
+		return HTTP1_PASS;
+	h->hold = HTTP1_LOOSE;
+	return HTTP1_CUT;
+}
+
+/* Two bytes stay free for the ", " before ours. */
+static __always_inline enum http1_act http1_list_add(struct http1 *h, __u8 b)
+{
+	if (h->list_len >= KEDGE_XFF_BYTES_MAX - 2)
+		return http1_refuse(h, KEDGE_REASON_http_xff_too_long);
+	h->list[h->list_len % KEDGE_XFF_BYTES_MAX] = b;
+	h->list_len++;
+	return HTTP1_PASS;
+}
+
+/*
+ * Incoming values, verbatim but for white space at both ends; ", " joins lines (RFC 9110, 5.3). len
+ * is 1 once the line has a value.
+ */
+static __always_inline enum http1_act http1_at_xff(struct http1 *h, __u8 b)
+{
+	bool space = b == ' ' || b == '\t';
+
+	if (b == '\r') {
+		h->list_len = h->list_fit;
+		return http1_next(h, HTTP1_VALUE_LF);
+	}
+	if (!http1_is_value(b))
+		return http1_line_stray(h, b, KEDGE_REASON_http_malformed);
+	if (!h->len) {
+		if (space)
+			return HTTP1_PASS;
+		h->len = 1;
+		if (h->list_len) {
+			if (http1_list_add(h, ',') || http1_list_add(h, ' '))
+				return HTTP1_REFUSE;
+		}
+	}
+	if (http1_list_add(h, b))
+		return HTTP1_REFUSE;
+	if (!space)
+		h->list_fit = h->list_len;
+	return HTTP1_PASS;
+}
+
+/* len counts the bytes that matched the authority of the target. */
+static __always_inline enum http1_act http1_at_host(struct http1 *h, __u8 b)
+{
+	if (b == ' ' || b == '\t' || b == '\r') {
+		if (!http1_host_complete(h->sub))
+			return http1_refuse(h, KEDGE_REASON_http_host);
+		if (b != '\r') {
+			h->sub = h->sub == HTTP1_HOST_EMPTY ? HTTP1_HOST_EMPTY : HTTP1_HOST_DONE;
+			return HTTP1_PASS;
+		}
+		if (h->flags & HTTP1_F_ABSOLUTE && h->len != h->authority_len)
+			return http1_refuse(h, KEDGE_REASON_http_host);
+		return http1_next(h, HTTP1_VALUE_LF);
+	}
+	h->sub = http1_host_next(h->sub, b);
+	if (h->sub == HTTP1_HOST_BAD)
+		return http1_line_stray(h, b, KEDGE_REASON_http_host);
+	if (!(h->flags & HTTP1_F_ABSOLUTE))
+		return HTTP1_PASS;
+	if (h->len >= h->authority_len ||
+	    h->authority[h->len % HTTP1_AUTHORITY_MAX] != http1_lower(b))
+		return http1_refuse(h, KEDGE_REASON_http_host);
+	h->len++;
+	return HTTP1_PASS;
+}
+
+/* 1*DIGIT, less than 2^63; spaces at both ends, nothing else. */
+static __always_inline enum http1_act http1_at_length(struct http1 *h, __u8 b)
+{
+	const __u64 max = (1ULL << 63) - 1;
+	__u8 digit = b - '0';
+
+	if (digit < 10 && h->sub < 2) {
+		if (h->left > (max - 9) / 10 && (h->left > max / 10 || digit > max % 10))
+			return http1_refuse(h, KEDGE_REASON_http_content_length);
+		h->left = h->left * 10 + digit;
+		h->sub = 1;
+		return HTTP1_PASS;
+	}
+	if (b == ' ') {
+		h->sub = h->sub ? 2 : 0;
+		return HTTP1_PASS;
+	}
+	if (b == '\r' && h->sub)
+		return http1_next(h, HTTP1_VALUE_LF);
+	return http1_stray(h, b, KEDGE_REASON_http_content_length);
+}
+
+/* "chunked", alone and last; spaces before it only, since some servers stumble over those after. */
+static __always_inline enum http1_act http1_at_coding(struct http1 *h, __u8 b)
+{
+	__u8 at = h->sub & 7;
+
+	if (at == 7 && b == '\r')
+		return http1_next(h, HTTP1_VALUE_LF);
+	if (at == 0 && b == ' ')
+		return HTTP1_PASS;
+	if (at == 7 ||
+	    http1_lower(b) != ((HTTP1_WORD('c', 'h', 'u', 'n', 'k', 'e', 'd', 0) >> 8 * at) & 0xff))
+		return http1_stray(h, b, KEDGE_REASON_http_transfer_encoding);
+	h->sub++;
+	return HTTP1_PASS;
+}
+
+/* A member of Connection is complete: what it lists, the next proxy takes out. */
+static __always_inline bool http1_option_allowed(struct http1 *h)
+{
+	__u8 name = http1_name(h);
+
+	if (name == HTTP1_NAME_UPGRADE)
+		h->flags |= HTTP1_F_OPTION;
+	return name != HTTP1_NAME_HOST && name != HTTP1_NAME_LENGTH && name != HTTP1_NAME_CODING &&
+	       name < HTTP1_NAME_FOR;
+}
+
+static __always_inline enum http1_act http1_at_options(struct http1 *h, __u8 b)
+{
+	if (http1_is_tchar(b)) {
+		if (h->sub)
+			return http1_refuse(h, KEDGE_REASON_http_connection_field);
+		if (h->len < HTTP1_TOKEN_MAX)
+			h->token[h->len % HTTP1_TOKEN_MAX] = b;
+		h->len++;
+		return HTTP1_PASS;
+	}
+	if (b != ',' && b != ' ' && b != '\t' && b != '\r')
+		return http1_line_stray(h, b, KEDGE_REASON_http_connection_field);
+	if (h->len) {
+		if (!http1_option_allowed(h))
+			return http1_refuse(h, KEDGE_REASON_http_connection_field);
+		h->len = 0;
+		h->sub = 1;
+	}
+	if (b == '\r')
+		return http1_next(h, HTTP1_VALUE_LF);
+	if (b == ',')
+		h->sub = 0;
+	return HTTP1_PASS;
+}
+
+/* Upgrade: any protocol but h2c, which would end HTTP/1.1 on a connection that we still read. */
+static __always_inline enum http1_act http1_at_protocols(struct http1 *h, __u8 b)
+{
+	__u64 w = h->word[0] | 0x202020;
+
+	if (http1_is_tchar(b)) {
+		if (h->len < 4) {
+			h->token[h->len % HTTP1_TOKEN_MAX] = b;
+			h->len++;
+		}
+		return HTTP1_PASS;
+	}
+	if (h->len == 3 && HTTP1_LOW(w, 3) == HTTP1_WORD('h', '2', 'c', 0, 0, 0, 0, 0))
+		return http1_refuse(h, KEDGE_REASON_http_upgrade);
+	h->len = 0;
+	return http1_at_value(h, b);
+}
+
+/*
+ * The blank line. Framing conflicts were found on the way; what is left is what must not be
+ * missing. A request that asks for an upgrade has no body here: it could not be told from the new
+ * protocol.
+ */
+static __always_inline enum http1_act http1_at_end_lf(struct http1 *h, const struct http1_conf *c,
+						      __u8 b)
+{
+	const __u16 asks = HTTP1_F_UPGRADE | HTTP1_F_OPTION;
+	bool upgrade = (h->flags & (asks | HTTP1_F_OLD)) == asks;
+
+	if (b != '\n')
+		return http1_refuse(h, KEDGE_REASON_http_bare_cr_lf);
+	if (h->flags & HTTP1_F_TRAILER)
+		return http1_next(h, HTTP1_START);
+	if (!(h->flags & (HTTP1_F_HOST | HTTP1_F_OLD)))
+		return http1_refuse(h, KEDGE_REASON_http_host);
+	if (upgrade && (h->flags & HTTP1_F_CODING || h->left))
+		return http1_refuse(h, KEDGE_REASON_http_upgrade);
+	h->hold = HTTP1_LOOSE;
+	h->len = 0;
+	h->requests++;
+	if (h->list_len && c->mode == HTTP1_XFF_APPEND) {
+		h->list[h->list_len % KEDGE_XFF_BYTES_MAX] = ',';
+		h->list[(h->list_len + 1) % KEDGE_XFF_BYTES_MAX] = ' ';
+		h->list_len += 2;
+	}
+	if (upgrade)
+		h->state = HTTP1_WAITING;
+	else if (h->flags & HTTP1_F_CODING)
+		h->state = HTTP1_SIZE;
+	else
+		h->state = h->left ? HTTP1_BODY : HTTP1_START;
+	return HTTP1_END;
+}

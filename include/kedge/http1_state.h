@@ -1,0 +1,124 @@
+/*
+ * both sides: what the HTTP/1.1 boundary automaton keeps of a flow, and what it must be told. Only
+ * types; the automaton itself is http1.h. Both structs are values in the pinned map kdg_flow.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#include "limits.h"
+
+/* What becomes of X-Forwarded-For lines that the client sent. */
+enum http1_mode {
+	HTTP1_XFF_APPEND,  /* one line: the values that came, then ours */
+	HTTP1_XFF_REPLACE, /* one line: ours */
+	HTTP1_XFF_IF_NONE, /* one line: the values that came, or ours when there are none */
+	HTTP1_XFF_NEVER,   /* lines go on as they are, none is added */
+};
+
+/* Bits of http1_conf.flags. */
+#define HTTP1_DROP_INCOMING 0x01 /* the source is not trusted: its values count as not there */
+#define HTTP1_SET_PROTO     0x02 /* the text has X-Forwarded-Proto: cut lines of that name */
+#define HTTP1_SET_PORT      0x04 /* the text has X-Forwarded-Port: cut lines of that name */
+
+/* "X-Forwarded-For: " */
+#define HTTP1_PREFIX_LEN 17
+/* prefix, an IPv6 address as text (45), CRLF, two more lines */
+#define HTTP1_TEXT_MAX   128
+
+/*
+ * Constant for a flow; prepared by http1_conf_set() (user/xff.h). `text` is all that goes into a
+ * head without incoming values: "X-Forwarded-For: ADDRESS\r\nX-Forwarded-Proto: https\r\n" ..., or
+ * without its first line for HTTP1_XFF_NEVER, or empty. Not terminated.
+ */
+struct http1_conf {
+	__u8 mode;     /* enum http1_mode */
+	__u8 flags;    /* HTTP1_DROP_INCOMING ... */
+	__u8 text_len; /* <= HTTP1_TEXT_MAX */
+	__u8 ours_len; /* length of ADDRESS, which stands at text[HTTP1_PREFIX_LEN] */
+	__u8 pad[4];
+	__u8 text[HTTP1_TEXT_MAX];
+};
+
+/*
+ * Where the automaton stands, in the order of a request, so that ranges mean something:
+ * see http1_standing().
+ */
+enum http1_state {
+	HTTP1_START = 0, /* at a boundary */
+	HTTP1_START_LF,  /* after the CR of an empty line before the request */
+	HTTP1_START_REQ, /* after that line: no second one */
+	HTTP1_METHOD,
+	HTTP1_TARGET,     /* its first byte */
+	HTTP1_SCHEME,     /* "http://", "https://": sub counts */
+	HTTP1_AUTHORITY,  /* of an absolute-form target */
+	HTTP1_PATH,       /* the rest of a target */
+	HTTP1_TARGET_END, /* after "*": a space is due */
+	HTTP1_VERSION,    /* "HTTP/1.x": sub counts */
+	HTTP1_LINE_CR,    /* after the version */
+	HTTP1_LINE_LF,
+	HTTP1_FIELD,     /* at the start of a line of the head or the trailers */
+	HTTP1_NAME,      /* inside a field name */
+	HTTP1_VALUE,     /* a value that nobody reads */
+	HTTP1_XFF,       /* a value that goes to the list */
+	HTTP1_HOST,      /* sub: enum http1_host */
+	HTTP1_LENGTH,    /* Content-Length; sub: 0 before, 1 in, 2 after the digits */
+	HTTP1_CODING,    /* Transfer-Encoding; sub: bytes of "chunked" seen */
+	HTTP1_OPTIONS,   /* Connection; sub: 1 a comma is due */
+	HTTP1_PROTOCOLS, /* Upgrade; sub: 1 the rest of this one does not matter */
+	HTTP1_VALUE_LF,  /* after the CR of a field line */
+	HTTP1_END_LF,    /* after the CR of the blank line */
+	HTTP1_BODY,      /* counted by Content-Length: left */
+	HTTP1_SIZE,      /* of a chunk; len counts digits */
+	HTTP1_EXTENSION, /* len counts */
+	HTTP1_SIZE_LF,
+	HTTP1_CHUNK, /* data: left */
+	HTTP1_CHUNK_CR,
+	HTTP1_CHUNK_LF,
+	HTTP1_WAITING, /* an upgrade was asked for: no byte before http1_resume() */
+	HTTP1_TUNNEL,  /* 101 was answered: bytes pass unread */
+	HTTP1_REFUSED, /* see reason */
+};
+
+/* http1.hold */
+enum http1_hold {
+	HTTP1_LOOSE,     /* no run is held */
+	HTTP1_HELD,      /* bytes are held that may turn out to be ordinary: http1_owed() */
+	HTTP1_BEING_CUT, /* the held run will be taken out, whatever follows */
+};
+
+/* Bytes of a name or list member that are kept; also the undecided part of a held run. */
+#define HTTP1_TOKEN_MAX     32
+/* "X-Forwarded-Proto": the longest name of a line that is cut. */
+#define HTTP1_CUT_NAME_MAX  17
+/* Authority of an absolute-form target; longer ones are refused. */
+#define HTTP1_AUTHORITY_MAX 256
+
+/*
+ * All zero is a new flow. Everything but the two buffers at the end is in the first 72 bytes. The
+ * automaton owns every field; drivers read requests, reason and hold, and go through http1.h else.
+ */
+struct http1 {
+	__u8 state;     /* enum http1_state */
+	__u8 reason;    /* enum kedge_reason, once HTTP1_REFUSED */
+	__u8 hold;      /* enum http1_hold */
+	__u8 sub;       /* place within the state */
+	__u16 flags;    /* HTTP1_F_* in http1.h: facts about the present request */
+	__u16 fields;   /* lines of this head or these trailers */
+	__u32 head;     /* bytes of this head or these trailers, every byte counted */
+	__u16 len;      /* bytes of the present token, as far as they matter */
+	__u16 list_len; /* bytes in list */
+	__u16 list_fit; /* of these, up to the last that is not white space */
+	__u16 authority_len;
+	__u32 requests; /* heads completed since the flow began; wraps */
+	__u64 left;     /* Content-Length, then bytes of body or chunk to come */
+	union {
+		__u8 token[HTTP1_TOKEN_MAX]; /* as it came */
+		__u64 word[HTTP1_TOKEN_MAX / 8];
+	};
+	__u8 list[KEDGE_XFF_BYTES_MAX];      /* incoming X-Forwarded-For values, joined by ", " */
+	__u8 authority[HTTP1_AUTHORITY_MAX]; /* lower case */
+};
+
+_Static_assert(sizeof(struct http1_conf) == 136, "pinned layout");
+_Static_assert(sizeof(struct http1) == 64 + 768, "pinned layout");
