@@ -34,7 +34,7 @@ static int load(struct conf *conf, int argc, char **argv, struct mistakes *m)
 	struct source flags = {0}, file = {0};
 	const char *name = NULL;
 	bool help = false;
-	int err;
+	int err, unread = 0;
 
 	err = config_read_flags(&flags, argc, argv, &name, &help, m);
 	if (err)
@@ -45,13 +45,12 @@ static int load(struct conf *conf, int argc, char **argv, struct mistakes *m)
 	}
 	if (name) {
 		conf->file = strdup(name);
-		if (!conf->file)
-			return -ENOMEM;
-		err = config_read_file(&file, conf->file, m);
+		unread = conf->file ? config_read_file(&file, conf->file, m) : -ENOMEM;
 	}
-	err = err ? err : config_check_settings(&flags, m);
+	err = unread < 0 ? unread : config_check_settings(&flags, m);
 	err = err ? err : config_check_settings(&file, m);
-	return err ? err : config_build(conf, &file, &flags, m);
+	/* What belongs together can not be judged by half of it. */
+	return err || unread ? err : config_build(conf, &file, &flags, m);
 }
 
 int config_load(struct conf **out, int argc, char **argv)

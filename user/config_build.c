@@ -18,13 +18,20 @@
 
 #define OPTIONS_MAX 64 /* checked in config_build() */
 
-void conf_listener_clear(struct conf_listener *l)
+static void clear_certs(struct conf_listener *l)
 {
 	for (size_t i = 0; i < l->certs_count; i++) {
 		free(l->certs[i].cert);
 		free(l->certs[i].key);
 	}
 	free(l->certs);
+	l->certs = NULL;
+	l->certs_count = 0;
+}
+
+void conf_listener_clear(struct conf_listener *l)
+{
+	clear_certs(l);
 	free(l->trust.set);
 	*l = (struct conf_listener){0};
 }
@@ -129,12 +136,13 @@ static int fill_defaults(struct filling *f)
 	return 0;
 }
 
-/* The last setting of this name at this listener (-1: outside), or NULL. */
+/* The setting of this name at this listener (-1: outside) that counts: the last one, or the first
+ * of a list. NULL when there is none. */
 static const struct setting *find_setting(const struct source *src, const char *name, int listener)
 {
 	const struct setting *found = NULL;
 
-	for (size_t i = 0; i < src->count; i++)
+	for (size_t i = 0; i < src->count && !(found && option_is_list(found->opt)); i++)
 		if (src->settings[i].listener == listener &&
 		    !strcmp(src->settings[i].opt->name, name))
 			found = &src->settings[i];
@@ -159,14 +167,22 @@ static void check_certs(const struct conf_listener *l, const struct place *at, s
 	}
 }
 
-/* What belongs together in one listener; `own_trust` is its own list, or NULL. */
-static void check_listener(const struct conf_listener *l, const struct place *at,
-			   const struct setting *own_trust, struct mistakes *m)
+/* What belongs together in one listener, and what it has no use for. */
+static void check_listener(struct conf_listener *l, const struct source *from, int index,
+			   struct mistakes *m)
 {
+	const struct setting *trust = find_setting(from, "trust", index);
+	const struct setting *cert = find_setting(from, "cert", index);
+	const struct place *at = &from->listeners[index];
+
 	check_certs(l, at, m);
-	if (l->proxy == PROXY_PREFIX_OFF && own_trust && own_trust->text)
-		mistake(m, &own_trust->place,
-			"nothing to trust: proxy-protocol is off at this listener (it does not "
+	if (!l->tls && cert)
+		config_warn(&cert->place, "not used: tls is off at this listener");
+	if (!l->tls)
+		clear_certs(l);
+	if (l->proxy == PROXY_PREFIX_OFF && trust && trust->text)
+		mistake(m, &trust->place,
+			"nothing to trust: proxy-protocol is off at this listener (trust does not "
 			"restrict who may connect)");
 	if (l->proxy != PROXY_PREFIX_OFF && !l->trust.count)
 		config_warn(at, "proxy-protocol without trust: whoever connects may name any "
@@ -195,13 +211,12 @@ static int build_listener(struct conf *conf, const struct source *from, int inde
 	addr_format(l->name, &l->addr);
 	if (!find_setting(from, "listen", index))
 		mistake(m, at, "listen is missing: ADDR:PORT");
-	if (f.bad)
-		return 0;
 	for (int i = 0; i < index; i++)
 		if (same_addr(&conf->listeners[i].addr, &l->addr))
 			mistake(m, at, "the same address as %s: %s", from->listeners[i].path,
 				l->name);
-	check_listener(l, at, find_setting(from, "trust", index), m);
+	if (!f.bad)
+		check_listener(l, from, index, m);
 	return 0;
 }
 
@@ -295,8 +310,10 @@ int config_build(struct conf *conf, const struct source *file, const struct sour
 		return err;
 	addr_format(conf->app_name, &conf->app);
 	check_app(conf, file, flags, m);
-	check_common_trust(conf, flags);
-	check_common_trust(conf, file);
+	if (!m->count) {
+		check_common_trust(conf, flags);
+		check_common_trust(conf, file);
+	}
 	if (!conf->workers)
 		conf->workers = usable_cores();
 	if (conf->workers < 1)

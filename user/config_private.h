@@ -2,7 +2,8 @@
  * user only, private to config*.c and its tests: how a configuration is put together.
  *
  *   config_flags.c    argv            -> struct source  (texts, each with its place)
- *   config_yaml.c     the file        -> struct source
+ *   config_yaml.c     the file        -> struct source, with config_scan.c
+ *   config_source.c   struct source; how a mistake is said
  *   config_table.c    the one table of options
  *   config_options.c  one text        -> one checked field
  *   config_build.c    both sources    -> struct conf, cross-checks
@@ -133,7 +134,8 @@ void config_warn(const struct place *at, const char *fmt, ...)
 int config_read_flags(struct source *src, int argc, char **argv, const char **file, bool *help,
 		      struct mistakes *m);
 
-/* The file into src; mistakes are counted, one that can not be read is one. 0 or -ENOMEM. */
+/* The file into src; mistakes are counted, one that can not be read is one. 0; 1 when nothing of it
+ * was taken for a mistake; -ENOMEM. */
 int config_read_file(struct source *src, const char *file, struct mistakes *m);
 
 /* The same from bytes in memory (NUL not needed); `file` is for the messages. */
