@@ -1,0 +1,14 @@
+/* user only: opens the app leg. */
+#pragma once
+
+#include "addr.h"
+#include "kedge/abi.h"
+
+/* A non-blocking socket for this application, not yet connected. The descriptor or -errno. */
+int app_socket(const union addr *app);
+
+/* 0: connected or on its way (writable when it is decided); -errno at once. */
+int app_connect(int fd, const union addr *app);
+
+/* After the first EPOLLOUT: 0 when connected, otherwise -errno. */
+int app_connected(int fd);

@@ -1,0 +1,387 @@
+/* kedge run: start and stop order of the daemon. What a connection goes through stands in conn.c.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "cmd.h"
+#include "control.h"
+#include "log.h"
+#include "probe.h"
+#include "status.h"
+#include "worker.h"
+
+struct daemon {
+	struct conf *conf;
+	struct shared shared;
+	struct worker *workers;
+	unsigned workers_made;
+	struct kedge_stats *own_stats;   /* rows without BPF */
+	const struct kedge_stats **rows; /* one a worker, for status */
+	int signal_fd, control_fd;
+};
+
+static void raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int signals_open(void)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL); /* the workers inherit this */
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* --- capabilities: policy against what the kernel was seen to do
+ * ------------------------------------ */
+
+static bool wants_tls(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		if (conf->listeners[i].tls)
+			return true;
+	return false;
+}
+
+/* The first thing that is missing for a capability. */
+static const struct probe_row *first_missing(const struct probe_report *r, const char *capability)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (!r->rows[i].ok && !strcmp(r->rows[i].capability, capability))
+			return &r->rows[i];
+	return NULL;
+}
+
+/* 0, or -ENOTSUP after a line when a required capability is missing; *use says whether it is there.
+ */
+static int decide(bool *use, enum policy policy, bool works, const char *capability,
+		  const struct probe_report *r)
+{
+	const struct probe_row *missing = first_missing(r, capability);
+
+	*use = works && policy != POLICY_OFF;
+	if (policy != POLICY_REQUIRE || works)
+		return 0;
+	log_error("%s: required, but this kernel can not: %s: %s%s%s", capability,
+		  missing ? missing->name : "probe", missing ? missing->detail : "not tried",
+		  missing && missing->next ? "; next step: " : "",
+		  missing && missing->next ? missing->next : "");
+	return -ENOTSUP;
+}
+
+static int record_decide(struct daemon *d, struct probe_report *r)
+{
+	if (!wants_tls(d->conf) || d->conf->record == POLICY_OFF)
+		return 0;
+	probe_record(r);
+	return decide(&d->shared.record_kernel, d->conf->record, r->record, "record", r);
+}
+
+static void stats_clear(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->conf->workers; i++)
+		memset(bpf_stats(d->shared.bpf, i), 0, sizeof(struct kedge_stats));
+}
+
+static int bpf_decide(struct daemon *d, struct probe_report *r)
+{
+	const struct conf *conf = d->conf;
+	struct bpf_opts opts = {
+		.edit = conf->edit != POLICY_OFF,
+		.bypass = conf->bypass != POLICY_OFF,
+		.cgroup = conf->cgroup,
+		.pin = conf->pin,
+		.workers = conf->workers,
+		.flows_max = conf->connections_max,
+	};
+	char why[256] = "";
+	int err;
+
+	if (!opts.edit && !opts.bypass)
+		return 0;
+	err = bpf_open(&d->shared.bpf, &opts, why);
+	if (err && opts.bypass && conf->bypass == POLICY_PREFER && opts.edit) {
+		log_info("bypass: not possible: %s", why);
+		opts.bypass = false;
+		err = bpf_open(&d->shared.bpf, &opts, why);
+	}
+	if (err) {
+		probe_no_bpf(r, why);
+	} else {
+		if (opts.edit)
+			probe_edit(r, d->shared.bpf);
+		if (opts.bypass)
+			probe_bypass(r, d->shared.bpf);
+		stats_clear(d);
+	}
+	err = decide(&d->shared.edit_kernel, conf->edit, r->edit, "edit", r);
+	if (!err)
+		err = decide(&d->shared.bypass, conf->bypass, r->bypass,
+			     first_missing(r, "bypass") ? "bypass" : "edit", r);
+	return err;
+}
+
+static void say_outcome(const struct daemon *d, const struct probe_report *r)
+{
+	const struct conf *conf = d->conf;
+	const struct {
+		const char *name;
+		enum policy policy;
+		bool use;
+		const char *where;
+	} all[] = {
+		{"record", conf->record, d->shared.record_kernel, "kernel"},
+		{"edit", conf->edit, d->shared.edit_kernel, "kernel"},
+		{"bypass", conf->bypass, d->shared.bypass, "on"},
+	};
+	char line[768] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < 3; i++) {
+		const struct probe_row *missing = first_missing(r, all[i].name);
+		const char *why = all[i].policy == POLICY_OFF ? "switched off"
+				  : missing                   ? missing->detail
+							      : "nothing needs it";
+
+		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s %s", i ? ", " : "",
+					all[i].name,
+					all[i].use ? all[i].where
+					: i < 2    ? "user space"
+						   : "off");
+		if (!all[i].use)
+			len += (size_t)snprintf(line + len, sizeof(line) - len, " (%s)", why);
+	}
+	log_info("capabilities: %s", line);
+}
+
+static int capabilities_decide(struct daemon *d)
+{
+	struct probe_report report = {0};
+	int err = record_decide(d, &report);
+
+	if (!err)
+		err = bpf_decide(d, &report);
+	if (err)
+		return err;
+	say_outcome(d, &report);
+	return tls_shared_init(&d->shared.tls, d->conf, &report.caps);
+}
+
+/* --- workers
+ * ---------------------------------------------------------------------------------------------- */
+
+static int rows_init(struct daemon *d)
+{
+	unsigned n = d->conf->workers;
+
+	d->rows = calloc(n, sizeof(*d->rows));
+	if (!d->rows)
+		return -ENOMEM;
+	if (!d->shared.bpf) {
+		d->own_stats = aligned_alloc(64, n * sizeof(*d->own_stats));
+		if (!d->own_stats)
+			return -ENOMEM;
+		memset(d->own_stats, 0, n * sizeof(*d->own_stats));
+	}
+	for (unsigned i = 0; i < n; i++)
+		d->rows[i] = d->own_stats ? &d->own_stats[i] : bpf_stats(d->shared.bpf, i);
+	return 0;
+}
+
+/* fds[worker][listener] */
+static int listeners_open(struct daemon *d, int *fds)
+{
+	size_t listeners = d->conf->listeners_count, workers = d->conf->workers;
+	int column[KEDGE_WORKERS_MAX];
+
+	for (size_t l = 0; l < listeners; l++) {
+		const struct conf_listener *conf = &d->conf->listeners[l];
+		char bound[ADDR_TEXT_MAX];
+		int err = listener_open(column, workers, conf, bound);
+
+		if (err)
+			return err;
+		for (size_t w = 0; w < workers; w++)
+			fds[w * listeners + l] = column[w];
+		log_info("listener %s: bound to %s (tls %s, proxy-protocol %s)", conf->name, bound,
+			 conf->tls ? "on" : "off",
+			 conf->proxy == PROXY_PREFIX_OFF       ? "off"
+			 : conf->proxy == PROXY_PREFIX_REQUIRE ? "require"
+							       : "optional");
+	}
+	return 0;
+}
+
+static int workers_init(struct daemon *d)
+{
+	size_t listeners = d->conf->listeners_count;
+	unsigned n = d->conf->workers;
+	_cleanup_(freep)
+	int *fds = malloc(n * listeners * sizeof(*fds));
+	int err = fds ? rows_init(d) : -ENOMEM;
+
+	if (!err) {
+		memset(fds, 0xff, n * listeners * sizeof(*fds));
+		err = listeners_open(d, fds);
+	}
+	d->workers = calloc(n, sizeof(*d->workers));
+	if (err || !d->workers)
+		return err ? err : -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		d->workers_made = i + 1;
+		err = worker_init(&d->workers[i], i, &d->shared, (struct kedge_stats *)d->rows[i],
+				  &fds[i * listeners]);
+		if (err)
+			return err;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		err = worker_start(&d->workers[i]);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* --- until a signal ends it
+ * -------------------------------------------------------------------------------- */
+
+static json_t *answer(const char *command, void *arg)
+{
+	struct daemon *d = arg;
+
+	if (!strcmp(command, "status"))
+		return status_json(&d->shared, d->rows, d->conf->workers);
+	return NULL;
+}
+
+static unsigned workers_running(const struct daemon *d)
+{
+	unsigned running = 0;
+
+	for (unsigned i = 0; i < d->workers_made; i++)
+		running += d->workers[i].started &&
+			   !__atomic_load_n(&d->workers[i].ended, __ATOMIC_ACQUIRE);
+	return running;
+}
+
+static void drain(struct daemon *d)
+{
+	log_info("draining: no new connections; %u s for running requests",
+		 d->conf->drain_timeout_ms / 1000);
+	for (unsigned i = 0; i < d->workers_made; i++)
+		worker_drain(&d->workers[i]);
+}
+
+/* Serves the control socket until a signal came and every worker has ended. */
+static int serve(struct daemon *d)
+{
+	struct pollfd fds[] = {
+		{.fd = d->signal_fd, .events = POLLIN},
+		{.fd = d->shared.done_fd, .events = POLLIN},
+		{.fd = d->control_fd, .events = POLLIN},
+	};
+	bool draining = false;
+
+	while (workers_running(d)) {
+		struct signalfd_siginfo info;
+
+		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+			return log_err(errno, "main loop: poll failed");
+		while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+			if (draining)
+				return log_err(EINTR, "second signal %u: not waiting any longer",
+					       info.ssi_signo);
+			draining = true;
+			drain(d);
+		}
+		if (fds[1].revents) {
+			uint64_t n;
+
+			if (read(d->shared.done_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+				return log_err(errno, "main loop: eventfd");
+		}
+		if (fds[2].revents & POLLIN)
+			control_serve(d->control_fd, answer, d);
+	}
+	return draining ? 0 : log_err(EIO, "every worker ended by itself");
+}
+
+/* In the order of need: the listening sockets last but one, so that nobody is accepted half-made.
+ */
+static int start(struct daemon *d)
+{
+	const struct conf *conf = d->conf;
+	int err;
+
+	d->signal_fd = signals_open();
+	d->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->signal_fd < 0 || d->shared.done_fd < 0)
+		return log_err(errno, "start: no descriptor");
+	raise_descriptors();
+	d->shared.conf = conf;
+	err = capabilities_decide(d);
+	if (!err && conf->control) {
+		d->control_fd = control_listen(conf->control);
+		err = d->control_fd < 0 ? d->control_fd : 0;
+	}
+	return err ? err : workers_init(d);
+}
+
+static void stop(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->workers_made; i++)
+		worker_fini(&d->workers[i]);
+	free(d->workers);
+	if (d->control_fd >= 0) {
+		close(d->control_fd);
+		unlink(d->conf->control);
+	}
+	bpf_close(d->shared.bpf);
+	tls_shared_wipe(&d->shared.tls);
+	free(d->rows);
+	free(d->own_stats);
+	close_fdp(&d->signal_fd);
+	close_fdp(&d->shared.done_fd);
+	config_free(d->conf);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct daemon d = {.signal_fd = -1, .control_fd = -1, .shared.done_fd = -1};
+	int err = config_load(&d.conf, argc, argv);
+
+	if (err)
+		return err > 0 ? EXIT_DONE : EXIT_USAGE;
+	log_set_level(d.conf->log_level);
+	err = start(&d);
+	if (!err) {
+		log_info("ready: %zu listeners, %u workers, application %s, pid %d",
+			 d.conf->listeners_count, d.conf->workers, d.conf->app_name, getpid());
+		err = serve(&d);
+	}
+	if (err && workers_running(&d))
+		_exit(EXIT_FAILED); /* threads still run: let the kernel take everything back */
+	stop(&d);
+	if (!err)
+		log_info("stopped");
+	return err ? EXIT_FAILED : EXIT_DONE;
+}

@@ -1,0 +1,77 @@
+/*
+ * user only: a connection from accept to close, and the only place where its state changes.
+ *
+ *   state      entered                    waits for            ends in             deadline
+ *   PREFIX     accept, listener reads     the PROXY prefix     HANDSHAKE, CONNECT  prefix-timeout
+ *              prefixes
+ *   HANDSHAKE  TLS listener               the TLS handshake    CONNECT handshake-timeout CONNECT
+ * client leg ready           the application      MOVE, REPLY         connect-timeout MOVE both
+ * legs joined           bytes (mover.c)      LINGER, REPLY       head-, idle-timeout REPLY kedge
+ * answers itself       the socket's room    LINGER              linger-timeout LINGER     our
+ * direction is closed    the client's end     closed              linger-timeout CLOSED     - the
+ * end of the turn  freed
+ *
+ * I1  Any fault before MOVE closes the connection; nothing is ever sent in clear on a TLS listener.
+ * I2  A connection leaves worker->conns exactly once, in conn_close(), which counts it and its
+ * reason. I3  The client socket is never put into a BPF map; the app leg is registered before
+ * connect(2).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "addr.h"
+#include "bpf.h"
+#include "kedge/abi.h"
+#include "loop.h"
+#include "mover.h"
+
+struct worker;
+struct listener;
+struct tls_conn;
+
+enum conn_state {
+	CONN_PREFIX,
+	CONN_HANDSHAKE,
+	CONN_CONNECT,
+	CONN_MOVE,
+	CONN_REPLY,
+	CONN_LINGER,
+	CONN_CLOSED,
+};
+
+struct conn {
+	struct watch client_watch, app_watch;
+	struct timer timer;
+	struct task again; /* its share of a turn was used up */
+	LIST_ENTRY(conn) link;
+	struct worker *worker;
+	const struct listener *listener;
+	struct tls_conn *tls;     /* during HANDSHAKE */
+	struct flow flow;         /* from the end of the handshake on */
+	struct bpf_flow bpf_flow; /* registered, but not yet owned by an editor */
+	union addr client;        /* who the client is: from the prefix, or the socket's peer */
+	uint64_t active_ms;       /* last time bytes moved */
+	uint64_t head_ms;         /* a head has been incomplete since; 0: none is */
+	uint32_t prefix_bytes;
+	int client_fd;
+	uint16_t
+		port; /* where the client connected to, host order: from the prefix or the socket */
+	uint8_t state; /* enum conn_state */
+	bool trusted;  /* the socket's peer may send a prefix */
+};
+LIST_HEAD(conn_list, conn);
+
+/* Takes over an accepted, non-blocking socket; closes it on failure. */
+void conn_accept(struct worker *w, const struct listener *l, int fd, const union addr *peer);
+
+/* Ends it if nothing is under way; otherwise it ends when that is so (worker->draining is set). */
+void conn_drain(struct conn *c);
+
+/* Resets both legs, counts the reason (0: none) and frees at the end of the turn. */
+void conn_abort(struct conn *c, enum kedge_reason reason);
+
+/* Frees the graves of a turn. */
+void conn_bury(struct worker *w);

@@ -1,0 +1,169 @@
+/* The control socket. See control.h. */
+#include "control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "log.h"
+
+#define PATIENCE_MS 1000
+
+static int address_of(struct sockaddr_un *un, const char *path)
+{
+	*un = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(un->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(un->sun_path, path);
+	return 0;
+}
+
+static int dial(const char *path)
+{
+	_cleanup_(close_fdp)
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval patience = {.tv_sec = 5};
+	struct sockaddr_un un;
+	int err = address_of(&un, path);
+
+	if (err)
+		return err;
+	if (fd < 0 || connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return take_fd(fd);
+}
+
+/* The directory of the socket, one level; /run/kedge on most hosts. */
+static void make_parent(const char *path)
+{
+	_cleanup_(freep)
+	char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+
+	if (slash && slash != dir) {
+		*slash = '\0';
+		mkdir(dir, 0755); /* an error here shows in bind(2) */
+	}
+}
+
+int control_listen(const char *path)
+{
+	_cleanup_(close_fdp)
+	int fd = -1;
+	struct sockaddr_un un;
+	mode_t mask;
+	int other, err = address_of(&un, path);
+
+	if (err)
+		return log_err(err, "control socket %s", path);
+	other = dial(path);
+	if (other >= 0) {
+		close(other);
+		return log_err(EADDRINUSE,
+			       "control socket %s: another kedge answers there (set --control)",
+			       path);
+	}
+	make_parent(path);
+	unlink(path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return log_err(errno, "control socket %s", path);
+	mask = umask(0177);
+	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 ? errno : 0;
+	umask(mask);
+	if (err)
+		return log_err(err, "control socket %s: cannot be made (set --control PATH or off)",
+			       path);
+	if (listen(fd, 16) < 0)
+		return log_err(errno, "control socket %s", path);
+	return take_fd(fd);
+}
+
+static int read_line(int fd, char line[CONTROL_LINE_MAX])
+{
+	size_t len = 0;
+
+	while (len < CONTROL_LINE_MAX - 1) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		ssize_t n;
+
+		if (poll(&p, 1, PATIENCE_MS) <= 0)
+			return -ETIMEDOUT;
+		n = read(fd, line + len, CONTROL_LINE_MAX - 1 - len);
+		if (n <= 0)
+			return -EPIPE;
+		len += (size_t)n;
+		line[len] = '\0';
+		if (strchr(line, '\n')) {
+			*strchr(line, '\n') = '\0';
+			return 0;
+		}
+	}
+	return -EMSGSIZE;
+}
+
+static void write_all(int fd, const char *p, size_t n)
+{
+	while (n) {
+		ssize_t w = send(fd, p, n, MSG_NOSIGNAL);
+
+		if (w <= 0)
+			return;
+		p += w;
+		n -= (size_t)w;
+	}
+}
+
+void control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg)
+{
+	_cleanup_(close_fdp)
+	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	_cleanup_(freep)
+	char *text = NULL;
+	char line[CONTROL_LINE_MAX];
+	json_t *reply;
+
+	if (client < 0)
+		return;
+	setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (read_line(client, line) < 0)
+		return;
+	reply = answer(line, arg);
+	if (!reply)
+		reply = json_pack("{s:s}", "error", "unknown command");
+	text = json_dumps(reply, JSON_COMPACT);
+	json_decref(reply);
+	if (text)
+		write_all(client, text, strlen(text));
+}
+
+json_t *control_ask(const char *path, const char *command)
+{
+	_cleanup_(close_fdp)
+	int fd = dial(path);
+	json_error_t error;
+	char line[CONTROL_LINE_MAX];
+	json_t *reply;
+	int n;
+
+	if (fd < 0) {
+		log_err(fd, "control socket %s: no kedge answers (is it running? --control PATH)",
+			path);
+		return NULL;
+	}
+	n = snprintf(line, sizeof(line), "%s\n", command);
+	write_all(fd, line, (size_t)n);
+	reply = json_loadfd(fd, 0, &error);
+	if (!reply)
+		log_error("control socket %s: answer not understood: %s", path, error.text);
+	return reply;
+}

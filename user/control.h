@@ -1,0 +1,26 @@
+/*
+ * user only: the control socket, both ends of its protocol: a client sends one line (a command),
+ * the daemon answers with one JSON object and closes.
+ */
+#pragma once
+
+#include <jansson.h>
+
+/* Largest command line, newline included. */
+#define CONTROL_LINE_MAX 256
+
+/*
+ * Listens on a unix socket at `path`, mode 0600; directories are made. A socket left by a dead
+ * daemon is replaced, that of a living one is an error. The descriptor (non-blocking) or -errno
+ * after a logged line.
+ */
+int control_listen(const char *path);
+
+/*
+ * Accepts one client and answers it: `answer` gets the command and returns a new reference (NULL:
+ * unknown command). A client that is silent for a second is dropped.
+ */
+void control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg);
+
+/* The client's end: a new reference, or NULL after a logged line. */
+json_t *control_ask(const char *path, const char *command);

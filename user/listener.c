@@ -1,0 +1,170 @@
+/* Bind, listen, accept. See listener.h. */
+#include "listener.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+#include "conn.h"
+#include "kedge/abi.h"
+#include "log.h"
+#include "worker.h"
+
+#define ACCEPTS_PER_TURN 64
+#define BACKLOG          4096
+/* Out of descriptors: accepting pauses this long instead of spinning. */
+#define PAUSE_MS         200
+
+/* "*:443" and ":443" mean both families; "[::]:443" means IPv6. */
+static bool wants_v6only(const struct conf_listener *conf)
+{
+	return conf->addr.family == AF_INET6 && conf->name[0] == '[';
+}
+
+static int socket_for(const struct conf_listener *conf, const union addr *addr, bool shared)
+{
+	int fd = socket(addr->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1, only = wants_v6only(conf);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+		   sizeof(one)); /* accepted sockets inherit it */
+	if (addr->family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+	if ((shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)) < 0) ||
+	    bind(fd, &addr->sa, addr_len(addr)) < 0) {
+		int err = errno;
+
+		close(fd);
+		return -err;
+	}
+	return fd;
+}
+
+/*
+ * SO_REUSEPORT would let us join the listeners of another process of the same user. Binding once
+ * without it tells whether the address is free; it also chooses the port where that is 0.
+ */
+static int reserve(const struct conf_listener *conf, union addr *addr)
+{
+	socklen_t len = sizeof(*addr);
+	_cleanup_(close_fdp)
+	int fd = socket_for(conf, addr, false);
+
+	if (fd < 0)
+		return fd;
+	/* Only listen(2) meets a listener that has SO_REUSEADDR as well. */
+	if (listen(fd, 1) < 0 || getsockname(fd, &addr->sa, &len) < 0)
+		return -errno;
+	return 0;
+}
+
+int listener_open(int *fds, size_t count, const struct conf_listener *conf,
+		  char name[ADDR_TEXT_MAX])
+{
+	union addr addr = conf->addr;
+	int err = reserve(conf, &addr);
+	size_t n;
+
+	for (n = 0; !err && n < count; n++) {
+		fds[n] = socket_for(conf, &addr, true);
+		if (fds[n] < 0) {
+			err = fds[n];
+			break;
+		}
+	}
+	for (size_t i = 0; !err && i < count; i++)
+		if (listen(fds[i], BACKLOG) < 0)
+			err = -errno;
+	if (err) {
+		while (n > 0)
+			close(fds[--n]);
+		return log_err(err, "listener %s: cannot listen%s", conf->name,
+			       err == -EADDRINUSE ? " (another process has this port: ss -ltnp)"
+						  : "");
+	}
+	addr_format(name, &addr);
+	return 0;
+}
+
+static void pause_accept(struct listener *l, int err)
+{
+	struct loop *loop = &l->worker->loop;
+
+	log_emit(LOG_WARN, err,
+		 "listener %s: accepting paused for %d ms; raise the limit of open files (ulimit "
+		 "-n)",
+		 l->conf->name, PAUSE_MS);
+	loop_mod(loop, l->fd, &l->watch, 0);
+	loop_timer_set(loop, &l->resume, PAUSE_MS);
+}
+
+static void resume_accept(struct timer *timer)
+{
+	struct listener *l = (struct listener *)((char *)timer - offsetof(struct listener, resume));
+
+	if (l->fd >= 0)
+		loop_mod(&l->worker->loop, l->fd, &l->watch, EPOLLIN);
+}
+
+/* Over the limit: told by a reset at once, and counted. */
+static void turn_away(struct worker *w, int fd)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+	w->stats->accepted++;
+	w->stats->closed++;
+	w->stats->reasons.limit_connections++;
+}
+
+static void accept_some(struct listener *l)
+{
+	struct worker *w = l->worker;
+	uint32_t share = w->shared->conf->connections_max / w->shared->conf->workers;
+
+	for (int i = 0; i < ACCEPTS_PER_TURN && l->fd >= 0; i++) {
+		union addr peer = {0};
+		socklen_t len = sizeof(peer);
+		int fd = accept4(l->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0 && w->conns_count >= (share ? share : 1))
+			turn_away(w, fd);
+		else if (fd >= 0)
+			conn_accept(w, l, fd, &peer);
+		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			return pause_accept(l, errno);
+		else if (errno == EAGAIN)
+			return;
+		/* anything else happened to one connection before we took it: the next one */
+	}
+}
+
+static void listener_ready(struct watch *watch, uint32_t events)
+{
+	(void)events;
+	accept_some((struct listener *)((char *)watch - offsetof(struct listener, watch)));
+}
+
+int listener_start(struct listener *l, struct loop *loop)
+{
+	l->watch.ready = listener_ready;
+	l->resume.expired = resume_accept;
+	return loop_add(loop, l->fd, &l->watch, EPOLLIN);
+}
+
+void listener_stop(struct listener *l, struct loop *loop)
+{
+	if (l->fd < 0)
+		return;
+	accept_some(l); /* these had been told that they are connected */
+	loop_timer_stop(loop, &l->resume);
+	close(l->fd);
+	l->fd = -1;
+}

@@ -1,0 +1,390 @@
+/* Moves the bytes of a flow. See mover.h. */
+#include "mover.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Rounds of both directions before other flows get their turn. */
+#define ROUNDS_PER_TURN 16
+
+enum step {
+	STEP_IDLE,  /* this direction can do nothing now */
+	STEP_MOVED, /* call again */
+	STEP_REPLY, /* as the verdicts of mover.h */
+	STEP_ABORT,
+};
+
+static enum step fail(struct flow *f, enum step how, enum kedge_reason reason)
+{
+	f->reason = reason;
+	return how;
+}
+
+static bool residue_keep(struct residue *r, const uint8_t *p, size_t n)
+{
+	r->data = malloc(n);
+	if (!r->data)
+		return false;
+	memcpy(r->data, p, n);
+	r->len = (uint32_t)n;
+	r->off = 0;
+	return true;
+}
+
+static void residue_drop(struct residue *r)
+{
+	free(r->data);
+	*r = (struct residue){0};
+}
+
+static void residue_advance(struct residue *r, size_t n)
+{
+	r->off += (uint32_t)n;
+	if (r->off == r->len)
+		residue_drop(r);
+}
+
+static bool is_tunnel(const struct flow *f)
+{
+	return f->edit->note->standing == KEDGE_TUNNEL;
+}
+
+static uint32_t outstanding(const struct flow *f)
+{
+	return response_outstanding(&f->response, f->edit->note);
+}
+
+/* --- client to application ---------------------------------------------------------------------
+ */
+
+/* What an error of the editor means for the flow; STEP_MOVED where the other direction may go on.
+ */
+static enum step up_failed(struct flow *f, int err)
+{
+	const struct kedge_note *note = f->edit->note;
+
+	residue_drop(&f->up);
+	switch (err) {
+	case -EPROTO:
+		f->refused = true;
+		f->reason = note->reason;
+		return STEP_MOVED;
+	case -EPIPE:
+	case -ECONNRESET:
+		f->app_write_dead = true;
+		f->app_in = true; /* it may have answered before it went */
+		return STEP_MOVED;
+	default:
+		return fail(f, STEP_ABORT,
+			    note->reason ? note->reason : KEDGE_REASON_internal_error);
+	}
+}
+
+/*
+ * Gives the editor as much of p[0..n) as it takes, in pieces small enough for KEDGE_PIPELINE_MAX to
+ * be watched between them. Returns how much it took, or its error.
+ */
+static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
+{
+	size_t sent = 0;
+
+	while (sent < n && outstanding(f) <= KEDGE_PIPELINE_MAX) {
+		size_t piece = n - sent;
+		ssize_t r;
+
+		if (piece > KEDGE_SEND_BYTES_MAX)
+			piece = KEDGE_SEND_BYTES_MAX;
+		r = edit_send(f->edit, p + sent, piece);
+		if (r == -EAGAIN) {
+			f->app_full = true;
+			break;
+		}
+		if (r < 0)
+			return r;
+		sent += (size_t)r;
+		if ((size_t)r < piece) {
+			f->app_full = f->edit->note->standing != KEDGE_WAITING;
+			break;
+		}
+	}
+	return (ssize_t)sent;
+}
+
+static enum step up_end(struct flow *f)
+{
+	int r;
+
+	if (f->app_shut)
+		return STEP_IDLE;
+	switch (f->edit->note->standing) {
+	case KEDGE_HEAD:
+	case KEDGE_BODY:
+		return fail(f, STEP_ABORT, KEDGE_REASON_client_truncated);
+	}
+	r = edit_flush(f->edit);
+	if (r == -EAGAIN) {
+		f->app_full = true;
+		return STEP_IDLE;
+	}
+	if (r < 0)
+		return up_failed(f, r);
+	shutdown(f->app_fd, SHUT_WR); /* an error here is one that the next read meets too */
+	f->app_shut = true;
+	return STEP_MOVED;
+}
+
+static enum step up_residue(struct flow *f)
+{
+	ssize_t r = up_send(f, f->up.data + f->up.off, f->up.len - f->up.off);
+
+	if (r < 0)
+		return up_failed(f, (int)r);
+	if (!r)
+		return STEP_IDLE;
+	residue_advance(&f->up, (size_t)r);
+	return STEP_MOVED;
+}
+
+static enum step up_read(struct mover *m, struct flow *f)
+{
+	ssize_t n = record_read(f->record, m->buf, m->buf_size), r;
+
+	if (n == -EAGAIN) {
+		f->client_in = false;
+		return STEP_IDLE;
+	}
+	if (n < 0)
+		return fail(f, STEP_ABORT,
+			    f->record->reason ? f->record->reason : KEDGE_REASON_client_reset);
+	if (n == 0) {
+		f->client_eof = true;
+		return STEP_MOVED;
+	}
+	m->stats->bytes_up += (uint64_t)n;
+	r = up_send(f, m->buf, (size_t)n);
+	if (r < 0)
+		return up_failed(f, (int)r);
+	if (r < n && !residue_keep(&f->up, m->buf + r, (size_t)(n - r)))
+		return fail(f, STEP_ABORT, KEDGE_REASON_no_memory);
+	return STEP_MOVED;
+}
+
+static enum step up(struct mover *m, struct flow *f)
+{
+	int r;
+
+	if (f->refused || f->app_write_dead || f->app_full)
+		return STEP_IDLE;
+	if (f->app_flush) {
+		r = edit_flush(f->edit);
+		if (r == -EAGAIN) {
+			f->app_full = true;
+			return STEP_IDLE;
+		}
+		f->app_flush = false;
+		if (r < 0)
+			return up_failed(f, r);
+	}
+	if (f->edit->note->standing == KEDGE_WAITING && (f->up.data || !f->client_eof))
+		return STEP_IDLE;
+	if (f->up.data)
+		return up_residue(f);
+	if (f->client_eof)
+		return up_end(f);
+	if (!f->client_in || outstanding(f) > KEDGE_PIPELINE_MAX)
+		return STEP_IDLE;
+	return up_read(m, f);
+}
+
+/* --- application to client ---------------------------------------------------------------------
+ */
+
+static enum step down_failed(struct flow *f)
+{
+	return fail(f, STEP_ABORT,
+		    f->record->reason ? f->record->reason : KEDGE_REASON_client_reset);
+}
+
+static bool unanswered(const struct flow *f)
+{
+	return response_between(&f->response) && outstanding(f) && !is_tunnel(f);
+}
+
+static enum step down_end(struct flow *f)
+{
+	int r;
+
+	if (f->client_shut)
+		return STEP_IDLE;
+	if (f->refused && response_between(&f->response))
+		return STEP_REPLY; /* f->reason stands */
+	if (unanswered(f))
+		return fail(f, STEP_REPLY, KEDGE_REASON_app_gone);
+	r = record_close_write(f->record);
+	if (r == -EAGAIN) {
+		f->client_full = true;
+		return STEP_IDLE;
+	}
+	if (r < 0)
+		return down_failed(f);
+	f->client_shut = true;
+	return STEP_MOVED;
+}
+
+/* Gives the record layer p[0..n); what it does not take is kept. */
+static enum step down_write(struct flow *f, const uint8_t *p, size_t n)
+{
+	while (n) {
+		ssize_t r = record_write(f->record, p, n);
+
+		if (r == -EAGAIN) {
+			f->client_full = true;
+			if (!residue_keep(&f->down, p, n))
+				return fail(f, STEP_ABORT, KEDGE_REASON_no_memory);
+			break;
+		}
+		if (r < 0)
+			return down_failed(f);
+		p += r;
+		n -= (size_t)r;
+	}
+	return STEP_MOVED;
+}
+
+static enum step down_residue(struct flow *f)
+{
+	ssize_t r = record_write(f->record, f->down.data + f->down.off, f->down.len - f->down.off);
+
+	if (r == -EAGAIN) {
+		f->client_full = true;
+		return STEP_IDLE;
+	}
+	if (r < 0)
+		return down_failed(f);
+	residue_advance(&f->down, (size_t)r);
+	return STEP_MOVED;
+}
+
+/* Follows the response; an answered upgrade is told to the editor. */
+static enum step down_follow(struct mover *m, struct flow *f, const uint8_t *p, size_t n)
+{
+	struct response_counts counts = {0};
+	enum response_event event =
+		response_feed(&f->response, f->edit->note, (const char *)p, n, &counts);
+	bool tunnel = event == RESPONSE_SWITCHED;
+
+	m->stats->responses += counts.finals;
+	if (event == RESPONSE_QUIET)
+		return STEP_MOVED;
+	if (event == RESPONSE_REFUSED)
+		return fail(f, STEP_ABORT, KEDGE_REASON_app_response_bad);
+	m->stats->tunnels += tunnel;
+	if (edit_resume(f->edit, tunnel) < 0)
+		return fail(f, STEP_ABORT, KEDGE_REASON_internal_error);
+	return STEP_MOVED;
+}
+
+static enum step down_read(struct mover *m, struct flow *f)
+{
+	ssize_t n = recv(f->app_fd, m->buf, m->buf_size, MSG_DONTWAIT);
+	enum step step;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		f->app_in = errno == EINTR;
+		return f->app_in ? STEP_MOVED : STEP_IDLE;
+	}
+	if (n < 0) {
+		if (f->refused && response_between(&f->response))
+			return STEP_REPLY;
+		if (unanswered(f))
+			return fail(f, STEP_REPLY, KEDGE_REASON_app_gone);
+		return fail(f, STEP_ABORT, KEDGE_REASON_app_reset);
+	}
+	if (n == 0) {
+		f->app_eof = true;
+		return STEP_MOVED;
+	}
+	m->stats->bytes_down += (uint64_t)n;
+	step = down_follow(m, f, m->buf, (size_t)n);
+	return step == STEP_MOVED ? down_write(f, m->buf, (size_t)n) : step;
+}
+
+static enum step down(struct mover *m, struct flow *f)
+{
+	int r;
+
+	if (f->client_full)
+		return STEP_IDLE;
+	if (f->client_flush) {
+		r = record_flush(f->record);
+		if (r == -EAGAIN) {
+			f->client_full = true;
+			return STEP_IDLE;
+		}
+		f->client_flush = false;
+		if (r < 0)
+			return down_failed(f);
+	}
+	if (f->down.data)
+		return down_residue(f);
+	if (f->app_eof)
+		return down_end(f);
+	if (!f->app_in)
+		return STEP_IDLE;
+	return down_read(m, f);
+}
+
+/* --- both --------------------------------------------------------------------------------------
+ */
+
+/* A refused stream is answered once the responses owed before it have gone. */
+static bool refusal_due(const struct flow *f)
+{
+	enum kedge_reason why = f->reason;
+	/* These faults lie in the body of a request that was counted and will never be answered. */
+	bool in_body = why == KEDGE_REASON_http_chunk || why == KEDGE_REASON_http_trailer;
+
+	return f->refused && !f->down.data && response_between(&f->response) &&
+	       outstanding(f) <= (in_body ? 1 : 0);
+}
+
+static bool ended(const struct flow *f)
+{
+	return f->client_shut && (f->client_eof || !is_tunnel(f) || f->app_write_dead);
+}
+
+enum mover_verdict mover_run(struct mover *m, struct flow *f)
+{
+	for (int round = 0; round < ROUNDS_PER_TURN; round++) {
+		enum step a = up(m, f), b;
+
+		if (a == STEP_ABORT)
+			return MOVER_ABORT;
+		if (refusal_due(f))
+			return MOVER_REPLY;
+		b = down(m, f);
+		if (b == STEP_ABORT)
+			return MOVER_ABORT;
+		if (b == STEP_REPLY || refusal_due(f))
+			return MOVER_REPLY;
+		if (ended(f))
+			return MOVER_END;
+		if (a == STEP_IDLE && b == STEP_IDLE)
+			return MOVER_WAIT;
+	}
+	return MOVER_MORE;
+}
+
+bool mover_idle(const struct flow *f)
+{
+	return !f->up.data && !f->down.data && response_between(&f->response) && !outstanding(f) &&
+	       f->edit->note->standing == KEDGE_BETWEEN;
+}
+
+void mover_forget(struct flow *f)
+{
+	residue_drop(&f->up);
+	residue_drop(&f->down);
+}

@@ -1,0 +1,63 @@
+/*
+ * user only: moves the bytes of one flow in both directions once client leg and app leg are joined:
+ * recv/send, half-close, back-pressure. Knows records, editors and responses, but neither timers
+ * nor epoll nor how a flow came to be; conn.c does.
+ *
+ * I1  At most one worker buffer of a flow's bytes is kept per direction (struct residue); while it
+ * is, nothing more is read from the side it came from. So memory per flow is bounded. I2  Legs are
+ * edge-triggered: `*_in` stays set until a read said -EAGAIN, `*_full` until EPOLLOUT. I3  No
+ * client byte is read while the last request waits for the answer to its upgrade. I4  A request
+ * stream that ended in the middle of a message is never half-closed towards the application: the
+ * flow is aborted.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "edit.h"
+#include "record.h"
+#include "response.h"
+
+/* Bytes read that the other side could not take yet. */
+struct residue {
+	uint8_t *data; /* owned, NULL when empty */
+	uint32_t len, off;
+};
+
+struct flow {
+	struct record *record; /* client leg, owned by the connection */
+	struct edit *edit;     /* app leg, owned by the connection */
+	int app_fd;
+	struct residue up, down;
+	struct response response;
+	enum kedge_reason reason; /* with MOVER_REPLY and MOVER_ABORT */
+	bool client_in, client_full, client_flush, client_eof, client_shut;
+	bool app_in, app_full, app_flush, app_eof, app_shut;
+	bool refused; /* the request stream is at fault: only responses still owed are moved */
+	bool app_write_dead; /* the application takes nothing more; it may still have answered */
+};
+
+/* What all flows of one worker share. */
+struct mover {
+	uint8_t *buf;
+	size_t buf_size;
+	struct kedge_stats *stats;
+};
+
+enum mover_verdict {
+	MOVER_WAIT,  /* until the next event */
+	MOVER_MORE,  /* its share of this turn is used up: call again in the next one */
+	MOVER_END,   /* both directions ended in order */
+	MOVER_REPLY, /* kedge must answer the client itself (flow->reason) and end */
+	MOVER_ABORT, /* flow->reason: reset both legs */
+};
+
+enum mover_verdict mover_run(struct mover *m, struct flow *f);
+
+/* True when nothing is under way in either direction: a good moment to end the flow. */
+bool mover_idle(const struct flow *f);
+
+/* Frees what is kept. */
+void mover_forget(struct flow *f);

@@ -1,0 +1,331 @@
+/* Functional probes. See probe.h. */
+#include "probe.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "cleanup.h"
+#include "edit.h"
+#include "xff.h"
+
+#define PATIENCE_MS 2000
+
+static const char *const version_names[VERSION_COUNT] = {"tls1.2", "tls1.3"};
+static const char *const suite_names[SUITE_COUNT] = {"aes-128-gcm", "aes-256-gcm",
+						     "chacha20-poly1305"};
+
+__attribute__((format(printf, 5, 6))) static void
+row(struct probe_report *r, const char *capability, const char *name, bool ok, const char *fmt, ...)
+{
+	struct probe_row *new;
+	va_list ap;
+
+	if (r->count == PROBE_ROWS_MAX)
+		return;
+	new = &r->rows[r->count++];
+	new->capability = capability;
+	new->ok = ok;
+	new->next = NULL;
+	snprintf(new->name, sizeof(new->name), "%s", name);
+	va_start(ap, fmt);
+	vsnprintf(new->detail, sizeof(new->detail), fmt, ap);
+	va_end(ap);
+}
+
+static void next_step(struct probe_report *r, const char *next)
+{
+	if (!r->rows[r->count - 1].ok)
+		r->rows[r->count - 1].next = next;
+}
+
+/* --- sockets for trying things
+ * --------------------------------------------------------------------- */
+
+/* A connected loopback pair: `near` as kedge's app leg would be, `far` as the application's socket.
+ */
+struct pair {
+	int near, far;
+};
+
+static void pair_close(struct pair *p)
+{
+	close_fdp(&p->near);
+	close_fdp(&p->far);
+}
+
+static bool wait_for(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+
+	return poll(&p, 1, PATIENCE_MS) == 1;
+}
+
+static int pair_connect(struct pair *p, struct bpf *bpf, struct bpf_flow *flow,
+			const struct http1_conf *http1)
+{
+	union addr addr = {
+		.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	_cleanup_(close_fdp)
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(addr);
+	int err;
+
+	if (listener < 0 || bind(listener, &addr.sa, sizeof(addr.in)) < 0 ||
+	    listen(listener, 1) < 0 || getsockname(listener, &addr.sa, &len) < 0)
+		return -errno;
+	p->near = app_socket(&addr);
+	if (p->near < 0)
+		return p->near;
+	if (bpf) {
+		err = bpf_flow_add(bpf, flow, p->near, 0, http1, true);
+		if (err)
+			return err;
+	}
+	err = app_connect(p->near, &addr);
+	if (err)
+		return err;
+	if (!wait_for(p->near, POLLOUT) || !wait_for(listener, POLLIN))
+		return -ETIMEDOUT;
+	p->far = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (p->far < 0)
+		return -errno;
+	return bpf ? bpf_flow_join(bpf, flow, p->near) : 0;
+}
+
+/* --- record
+ * -------------------------------------------------------------------------------------------- */
+
+static void take_over_pair(const struct pair *p, int *err)
+{
+	static const uint8_t key_a[32] = {1}, key_b[32] = {2}, iv[12] = {3};
+	union ktls_crypto a, b;
+
+	ktls_fill(&a, VERSION_TLS13, SUITE_AES_128_GCM, key_a, iv, 0);
+	ktls_fill(&b, VERSION_TLS13, SUITE_AES_128_GCM, key_b, iv, 0);
+	*err = ktls_take_over(p->near, &a, &b);
+	if (!*err)
+		*err = ktls_take_over(p->far, &b, &a);
+}
+
+static void probe_splice(struct probe_report *r)
+{
+	_cleanup_(pair_close)
+	struct pair p = {-1, -1};
+	_cleanup_(close_fdp)
+	int in = -1;
+	_cleanup_(close_fdp)
+	int out = -1;
+	char sent[4096], got[4096];
+	int fds[2], err;
+	ssize_t n;
+
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return row(r, "record", "splice", false, "no pipe: %s", strerrordesc_np(errno));
+	in = fds[1];
+	out = fds[0];
+	err = pair_connect(&p, NULL, NULL, NULL);
+	if (!err)
+		take_over_pair(&p, &err);
+	if (err)
+		return row(r, "record", "splice", false, "no kTLS pair: %s", strerrordesc_np(-err));
+	memset(sent, 'k', sizeof(sent));
+	if (send(p.near, sent, sizeof(sent), MSG_NOSIGNAL) != sizeof(sent) ||
+	    !wait_for(p.far, POLLIN))
+		return row(r, "record", "splice", false, "a record did not arrive");
+	n = splice(p.far, NULL, in, NULL, sizeof(got), SPLICE_F_NONBLOCK);
+	if (n != sizeof(sent) || read(out, got, sizeof(got)) != n ||
+	    memcmp(sent, got, sizeof(sent)))
+		return row(r, "record", "splice", false, "splice from kTLS gave %zd of %zu bytes",
+			   n, sizeof(sent));
+	row(r, "record", "splice", true, "%zd bytes from a kTLS socket through a pipe", n);
+}
+
+static const char *record_next(int err)
+{
+	switch (err) {
+	case ENOENT:
+		return "load the kernel's module for this cipher (modprobe gcm chacha20poly1305) "
+		       "and tls";
+	case EINVAL:
+		return "this kernel's TLS does not know it; a newer kernel may";
+	default:
+		return "a kernel with CONFIG_TLS (modprobe tls)";
+	}
+}
+
+void probe_record(struct probe_report *r)
+{
+	char name[64];
+
+	ktls_probe(&r->caps);
+	if (r->caps.ulp_err) {
+		row(r, "record", "TCP_ULP tls", false, "%s", strerrordesc_np(r->caps.ulp_err));
+		next_step(r, "modprobe tls, or a kernel with CONFIG_TLS; until then OpenSSL "
+			     "carries the records");
+		return;
+	}
+	row(r, "record", "TCP_ULP tls", true, "accepted");
+	for (int v = 0; v < VERSION_COUNT; v++) {
+		for (int s = 0; s < SUITE_COUNT; s++) {
+			bool tx = r->caps.tx[v][s], rx = r->caps.rx[v][s];
+
+			snprintf(name, sizeof(name), "%s %s", version_names[v], suite_names[s]);
+			if (tx && rx)
+				row(r, "record", name, true, "bytes went through both ways");
+			else
+				row(r, "record", name, false, "TX %s, RX %s: %s",
+				    tx ? "ok" : "refused", rx ? "ok" : "refused",
+				    strerrordesc_np(r->caps.err[v][s]));
+			next_step(r, record_next(r->caps.err[v][s]));
+			r->record |= tx && rx;
+		}
+	}
+	row(r, "record", "rekey", r->caps.rekey, "%s",
+	    r->caps.rekey ? "new keys accepted after a KeyUpdate (TLS 1.3)"
+			  : "keys can be set once only: a KeyUpdate ends the connection");
+	next_step(r, "Linux 6.14 or later");
+	probe_splice(r);
+}
+
+/* --- edit
+ * ------------------------------------------------------------------------------------------------
+ */
+
+static void probe_http1(struct http1_conf *out)
+{
+	union addr client = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)}};
+	static const struct conf conf; /* defaults: append, nothing else */
+
+	xff_prepare(out, &conf, &client, false, false, 0);
+}
+
+static const char edit_request[] =
+	"GET / HTTP/1.1\r\nHost: probe\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n";
+static const char edit_expected[] =
+	"GET / HTTP/1.1\r\nHost: probe\r\nX-Forwarded-For: 198.51.100.1, 192.0.2.1\r\n\r\n";
+
+static int try_edit(struct bpf *bpf, struct pair *p, struct bpf_flow *flow, char why[200])
+{
+	struct kedge_stats scratch = {0};
+	struct edit *e = edit_bpf_new(p->near, bpf, flow, &scratch);
+	char got[512];
+	ssize_t n;
+
+	if (!e) {
+		snprintf(why, 200, "out of memory");
+		return -ENOMEM;
+	}
+	flow->cookie = 0; /* owned by the editor */
+	n = edit_send(e, edit_request, sizeof(edit_request) - 1);
+	if (n != sizeof(edit_request) - 1)
+		snprintf(why, 200, "send gave %zd", n);
+	else if (!wait_for(p->far, POLLIN))
+		snprintf(why, 200, "the request did not arrive");
+	else {
+		n = recv(p->far, got, sizeof(got), 0);
+		if (n == sizeof(edit_expected) - 1 && !memcmp(got, edit_expected, (size_t)n)) {
+			edit_free(e);
+			return 0;
+		}
+		snprintf(why, 200, "the request arrived unedited or damaged (%zd bytes)", n);
+	}
+	edit_free(e);
+	return -EIO;
+}
+
+void probe_edit(struct probe_report *r, struct bpf *bpf)
+{
+	_cleanup_(pair_close)
+	struct pair p = {-1, -1};
+	struct bpf_flow flow = {0};
+	struct http1_conf http1;
+	char why[200] = "";
+	int err;
+
+	row(r, "edit", "sk_msg program", true, "verified and attached");
+	probe_http1(&http1);
+	err = pair_connect(&p, bpf, &flow, &http1);
+	if (err)
+		snprintf(why, sizeof(why), "no loopback pair under BPF: %s", strerrordesc_np(-err));
+	else
+		err = try_edit(bpf, &p, &flow, why);
+	bpf_flow_del(bpf, &flow);
+	row(r, "edit", "injection", !err, "%s",
+	    err ? why : "a head on a loopback pair got its line");
+	next_step(r, "report it with this kernel's version; user space edits until then");
+	r->edit = !err;
+}
+
+/* --- bypass
+ * ------------------------------------------------------------------------------------------------
+ */
+
+/* Sends from one end; true when the bytes came out at the other and were redirected on the way. */
+static bool goes_past_tcp(struct bpf *bpf, int from, int to, const char *what, size_t len)
+{
+	struct kedge_stats *s = bpf_stats(bpf, 0);
+	uint64_t before = __atomic_load_n(&s->steer_redirected, __ATOMIC_RELAXED);
+	char got[64];
+
+	return send(from, what, len, MSG_NOSIGNAL) == (ssize_t)len && wait_for(to, POLLIN) &&
+	       recv(to, got, sizeof(got), 0) == (ssize_t)len && !memcmp(got, what, len) &&
+	       __atomic_load_n(&s->steer_redirected, __ATOMIC_RELAXED) == before + 1;
+}
+
+static void probe_fionread(struct probe_report *r, const struct pair *p)
+{
+	int queued = -1;
+
+	if (send(p->near, "12345", 5, MSG_NOSIGNAL) != 5 || !wait_for(p->far, POLLIN) ||
+	    ioctl(p->far, FIONREAD, &queued) < 0)
+		return row(r, "bypass", "FIONREAD", false, "could not be asked");
+	row(r, "bypass", "FIONREAD", queued == 5, "says %d for 5 redirected bytes", queued);
+	next_step(
+		r,
+		"applications that ask FIONREAD before reading (some nginx, Node and .NET builds) "
+		"may stall: leave bypass off for them");
+}
+
+void probe_bypass(struct probe_report *r, struct bpf *bpf)
+{
+	_cleanup_(pair_close)
+	struct pair p = {-1, -1};
+	struct bpf_flow flow = {0};
+	int err = pair_connect(&p, bpf, &flow, NULL);
+
+	if (err) {
+		row(r, "bypass", "sockops program", false, "no loopback pair: %s",
+		    strerrordesc_np(-err));
+	} else if (!bpf_flow_paired(bpf, &flow)) {
+		row(r, "bypass", "sockops program", false, "did not see both ends of a connection");
+		next_step(r, "--cgroup must name a cgroup v2 directory that holds kedge and the "
+			     "application");
+	} else {
+		bool there, back;
+
+		row(r, "bypass", "sockops program", true, "saw both ends of a connection");
+		there = goes_past_tcp(bpf, p.near, p.far, "there", 5);
+		back = goes_past_tcp(bpf, p.far, p.near, "back", 4);
+		r->bypass = there && back;
+		row(r, "bypass", "redirect", r->bypass, "to the application %s, from it %s",
+		    there ? "ok" : "failed", back ? "ok" : "failed");
+		next_step(r, "loopback TCP carries the bytes until then");
+		if (r->bypass)
+			probe_fionread(r, &p);
+	}
+	bpf_flow_del(bpf, &flow);
+}
+
+void probe_no_bpf(struct probe_report *r, const char *why)
+{
+	row(r, "edit", "sk_msg program", false, "%s", why);
+	next_step(r, "user space edits until then");
+}

@@ -1,0 +1,71 @@
+/*
+ * user only: follows an application's responses as far as the mover must know them: where one ends,
+ * whether 101 was answered, whether a request went unanswered. Pure: bytes in, state out; the bytes
+ * themselves pass unchanged. Framing as RFC 9112, section 6.3, from the receiver's side.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kedge/abi.h"
+
+enum response_state {
+	RESPONSE_LINE, /* at or in a status line; `begun` tells which */
+	RESPONSE_FIELDS,
+	RESPONSE_BODY,  /* `left` bytes to come */
+	RESPONSE_CHUNK, /* chunk-size line */
+	RESPONSE_CHUNK_END,
+	RESPONSE_TRAILER,
+	RESPONSE_TO_END, /* the end of the stream ends it */
+	RESPONSE_TUNNEL,
+	RESPONSE_LOST, /* unreadable: passed on, followed no more */
+};
+
+/* The beginning of a line is all that is ever needed of it. */
+#define RESPONSE_LINE_KEPT 64
+
+struct response {
+	uint64_t left;
+	uint32_t done;    /* final responses finished; wraps, as note->requests does */
+	uint16_t status;  /* of the response being read */
+	uint8_t state;    /* enum response_state */
+	uint8_t line_len; /* bytes of the current line kept in line[] */
+	bool begun;       /* in RESPONSE_LINE: a byte of the status line has passed */
+	bool line_long;   /* the line went on beyond line[] */
+	bool chunked, has_length;
+	char line[RESPONSE_LINE_KEPT];
+};
+
+enum response_event {
+	RESPONSE_QUIET,    /* nothing the mover must act on */
+	RESPONSE_SWITCHED, /* 101 to the waiting request: from here on a tunnel */
+	RESPONSE_DECLINED, /* the waiting request was answered otherwise: HTTP goes on */
+	RESPONSE_REFUSED,  /* a 101 that nobody asked for: must not reach the client */
+};
+
+/* Counters that response_feed() adds to. */
+struct response_counts {
+	uint32_t finals; /* final response heads seen in this call */
+};
+
+/*
+ * Follows bytes[0..n). `note` is the editor's: how many requests there were, which of them were
+ * HEAD, whether the last one waits for an upgrade. Of several events in one call the last one that
+ * is not QUIET is returned; REFUSED at once.
+ */
+enum response_event response_feed(struct response *r, const struct kedge_note *note,
+				  const char *bytes, size_t n, struct response_counts *counts);
+
+/* True when no response is under way: kedge itself could answer now. */
+static inline bool response_between(const struct response *r)
+{
+	return r->state == RESPONSE_LINE && !r->begun;
+}
+
+/* Requests whose final response is not finished. */
+static inline uint32_t response_outstanding(const struct response *r, const struct kedge_note *note)
+{
+	return note->requests - r->done;
+}

@@ -1,0 +1,15 @@
+/* user only: the truth about a running kedge as JSON, and its text form. */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "worker.h"
+
+/* What `kedge status` shows. A new reference, NULL when out of memory. */
+json_t *status_json(const struct shared *shared, const struct kedge_stats *const *rows,
+		    size_t rows_count);
+
+/* The same for people. */
+void status_print(FILE *to, const json_t *status);
