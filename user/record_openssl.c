@@ -1,0 +1,246 @@
+/*
+ * The client leg when OpenSSL carries the records: one recv() for many records in, one send() for
+ * many records out, through the buffers that a worker's records share.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <openssl/err.h>
+
+#include "record_impl.h"
+
+#include "cleanup.h"
+
+/* A record's plaintext, and what its header, nonce, type byte and tag add at most. */
+#define PLAINTEXT_MAX   16384
+#define RECORD_OVERHEAD 64
+
+/* As in OpenSSL: alerts received are reported as 1000 + description. */
+#define ALERT_REASON_BASE SSL_AD_REASON_OFFSET
+
+struct record_openssl {
+	struct record r;
+	SSL *ssl;
+	struct wire wire;
+	size_t out_limit; /* ciphertext made at a time: follows what the socket takes */
+	int failed;       /* -errno that every read gives from now on, 0 while alive */
+	bool ended, alerted, shut;
+	bool flood;
+	struct record_updates updates;
+};
+
+static int fail(struct record_openssl *o, int err, enum kedge_reason reason)
+{
+	if (!o->failed) {
+		o->r.reason = reason;
+		o->failed = err;
+	}
+	return o->failed;
+}
+
+/* OpenSSL follows KeyUpdates by itself; here they are counted, and stopped when there are many. */
+static void on_message(int write, int version, int type, const void *buf, size_t len, SSL *ssl,
+		       void *arg)
+{
+	struct record_openssl *o = arg;
+
+	(void)version;
+	(void)ssl;
+	if (write || type != SSL3_RT_HANDSHAKE || !len ||
+	    *(const uint8_t *)buf != SSL3_MT_KEY_UPDATE)
+		return;
+	o->r.scratch->stats->key_updates++;
+	if (!record_update_allowed(&o->updates)) {
+		o->flood = true;
+		o->wire.err = EPROTO; /* ends the SSL_read() that may have many more at hand */
+	}
+}
+
+/* What a failed SSL_read() means: 0 for the end of the stream, or -errno. */
+static int read_failure(struct record_openssl *o)
+{
+	switch (SSL_get_error(o->ssl, 0)) {
+	case SSL_ERROR_WANT_READ:
+		return -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		o->r.clean_end = o->ended = true;
+		return 0;
+	default:
+		break;
+	}
+	if (o->flood)
+		return fail(o, -EPROTO, KEDGE_REASON_key_update_flood);
+	if (o->wire.err)
+		return fail(o, -ECONNRESET, KEDGE_REASON_client_reset);
+	if (ERR_peek_error() == 0 && o->wire.eof) {
+		o->ended = true;
+		return 0;
+	}
+	if (ERR_GET_REASON(ERR_peek_error()) >= ALERT_REASON_BASE)
+		return fail(o, -EPROTO, KEDGE_REASON_tls_client_alert);
+	return fail(o, -EPROTO, KEDGE_REASON_record_bad);
+}
+
+static ssize_t openssl_read(struct record *r, void *buf, size_t len)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+	uint8_t *out = buf;
+	size_t done = 0, n;
+	int err = 0;
+
+	if (o->failed || o->ended)
+		return o->failed;
+	wire_begin(&o->wire);
+	while (done < len) {
+		ERR_clear_error();
+		if (SSL_read_ex(o->ssl, out + done, len - done, &n) != 1) {
+			err = read_failure(o);
+			break;
+		}
+		done += n;
+		/* Data is at hand: the next recv() belongs to the next call. */
+		o->wire.hold = true;
+	}
+	ERR_clear_error();
+	(void)wire_end(&o->wire); /* what could not be sent is kept, or shows at the next call */
+	o->updates.data_bytes += done;
+	return done ? (ssize_t)done : err;
+}
+
+/* A slow client must not make us keep more ciphertext than its socket takes at a time. */
+static void adapt_limit(struct record_openssl *o, int sent)
+{
+	const size_t full = o->r.scratch->out_size;
+
+	if (sent == -EAGAIN)
+		o->out_limit = PLAINTEXT_MAX + RECORD_OVERHEAD;
+	else
+		o->out_limit = o->out_limit > full / 2 ? full : o->out_limit * 2;
+}
+
+static int write_failure(struct record_openssl *o, int err)
+{
+	if (err == -EAGAIN)
+		return err;
+	if (o->wire.err == EPIPE) {
+		o->r.reason = KEDGE_REASON_client_reset;
+		return -EPIPE;
+	}
+	return o->wire.err ? fail(o, -ECONNRESET, KEDGE_REASON_client_reset)
+			   : fail(o, -EPROTO, KEDGE_REASON_record_bad);
+}
+
+/* Encrypts from buf what fits the limit, and sends it together. Bytes of buf taken, or -errno. */
+static ssize_t write_gathered(struct record_openssl *o, const uint8_t *buf, size_t len, int *sent)
+{
+	size_t done = 0, room, n;
+
+	wire_begin(&o->wire);
+	while (done < len && o->wire.out_len + RECORD_OVERHEAD < o->out_limit) {
+		room = o->out_limit - o->wire.out_len - RECORD_OVERHEAD;
+		n = len - done;
+		if (n > PLAINTEXT_MAX)
+			n = PLAINTEXT_MAX;
+		if (n > room)
+			n = room;
+		ERR_clear_error();
+		if (SSL_write_ex(o->ssl, buf + done, n, &n) != 1)
+			break;
+		done += n;
+	}
+	ERR_clear_error();
+	*sent = wire_end(&o->wire);
+	return done ? (ssize_t)done : -EPROTO;
+}
+
+static ssize_t openssl_write(struct record *r, const void *buf, size_t len)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+	size_t done = 0;
+	ssize_t n;
+	int err;
+
+	if (o->alerted)
+		return -EPIPE;
+	err = wire_flush(&o->wire);
+	while (!err && done < len) {
+		n = write_gathered(o, (const uint8_t *)buf + done, len - done, &err);
+		if (n < 0)
+			return write_failure(o, (int)n);
+		done += (size_t)n;
+		if (!err || err == -EAGAIN)
+			adapt_limit(o, err);
+	}
+	if (err && err != -EAGAIN)
+		return write_failure(o, err);
+	return done || !len ? (ssize_t)done : -EAGAIN;
+}
+
+static int openssl_flush(struct record *r)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+	int err = wire_flush(&o->wire);
+
+	return err ? write_failure(o, err) : 0;
+}
+
+static int openssl_close_write(struct record *r)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+	int err = 0;
+
+	if (o->shut)
+		return 0;
+	if (!o->alerted) {
+		wire_begin(&o->wire);
+		ERR_clear_error();
+		(void)SSL_shutdown(o->ssl); /* after a fatal alert it has nothing to add */
+		ERR_clear_error();
+		o->alerted = true;
+		err = wire_end(&o->wire);
+	} else {
+		err = wire_flush(&o->wire);
+	}
+	if (err)
+		return write_failure(o, err);
+	o->shut = true;
+	if (shutdown(r->fd, SHUT_WR) < 0 && errno != ENOTCONN)
+		return -errno;
+	return 0;
+}
+
+static void openssl_free(struct record *r)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+
+	SSL_set_quiet_shutdown(o->ssl, 1);
+	SSL_free(o->ssl);
+	wire_reset(&o->wire);
+	free(o);
+}
+
+static const struct record_ops openssl_ops = {
+	.name = "user",
+	.read = openssl_read,
+	.write = openssl_write,
+	.flush = openssl_flush,
+	.close_write = openssl_close_write,
+	.free = openssl_free,
+};
+
+struct record *record_openssl_new(SSL **ssl, struct wire *wire)
+{
+	struct record_openssl *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->r = (struct record){.ops = &openssl_ops, .scratch = wire->scratch, .fd = wire->fd};
+	o->out_limit = wire->scratch->out_size;
+	o->ssl = take_ptr(*ssl);
+	wire_move(&o->wire, wire, SSL_get_rbio(o->ssl));
+	o->wire.exact = false;
+	SSL_set_msg_callback(o->ssl, on_message);
+	SSL_set_msg_callback_arg(o->ssl, o);
+	return &o->r;
+}

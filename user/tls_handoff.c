@@ -1,0 +1,118 @@
+/*
+ * From a finished handshake to the record layer. The order matters: keys are derived while the SSL
+ * object lives, it is freed before the kernel takes over, and from the first setsockopt() on there
+ * is no way back: with the ULP on and no key set the kernel would send plaintext, so whatever fails
+ * then closes the connection.
+ */
+#include <errno.h>
+
+#include <openssl/crypto.h>
+#include <openssl/ssl.h>
+
+#include "cleanup.h"
+#include "record_impl.h"
+#include "tls_impl.h"
+
+/*
+ * Beside policy and capabilities: nothing may be left in user space, and a client that asked for
+ * small records (RFC 6066 section 4) would not get them from the kernel.
+ */
+static bool kernel_can(const struct tls_conn *c, const struct tls_facts *facts)
+{
+	const struct tls_shared *s = c->ctx->shared;
+
+	return s->record != POLICY_OFF && c->ctx->exact &&
+	       ktls_can(&s->caps, facts->version, facts->suite) && wire_idle(&c->wire) &&
+	       !SSL_has_pending(c->ssl) &&
+	       SSL_SESSION_get_max_fragment_length(SSL_get_session(c->ssl)) ==
+		       TLSEXT_max_fragment_length_DISABLED;
+}
+
+static int into_user(struct tls_conn *c, struct record **out, enum kedge_reason *reason)
+{
+	keys_unwatch(c->ssl);
+	*out = record_openssl_new(&c->ssl, &c->wire);
+	if (*out)
+		return 0;
+	*reason = KEDGE_REASON_no_memory;
+	return -ENOMEM;
+}
+
+/* Frees the SSL object, then gives the keys away. */
+static int give_to_kernel(struct tls_conn *c, const struct tls_facts *facts,
+			  const union ktls_crypto *tx, const union ktls_crypto *rx,
+			  struct record **out, enum kedge_reason *reason)
+{
+	const bool rekey = c->ctx->shared->caps.rekey && facts->version == VERSION_TLS13;
+	struct record *record;
+	int r;
+
+	c->watch.traffic.suite = facts->suite;
+	record = record_ktls_new(c->wire.fd, c->wire.scratch, rekey ? &c->watch.traffic : NULL);
+	if (!record) {
+		*reason = KEDGE_REASON_no_memory;
+		return -ENOMEM;
+	}
+	SSL_set_quiet_shutdown(c->ssl, 1);
+	SSL_free(take_ptr(c->ssl));
+	r = ktls_take_over(c->wire.fd, tx, rx);
+	if (r) {
+		record_free(record);
+		*reason = KEDGE_REASON_handoff_failed;
+		return r;
+	}
+	*out = record;
+	return 0;
+}
+
+static int into_kernel(struct tls_conn *c, struct tls_facts *facts, struct record **out,
+		       enum kedge_reason *reason)
+{
+	union ktls_crypto tx, rx;
+	int r = keys_derive(c->ctx->kit, c->ssl, &c->watch, &tx, &rx);
+
+	/* Nothing has happened to the socket yet: without keys OpenSSL can still go on. */
+	if (r && c->ctx->shared->record == POLICY_PREFER)
+		return into_user(c, out, reason);
+	if (r) {
+		*reason = KEDGE_REASON_handoff_failed;
+		return r;
+	}
+	r = give_to_kernel(c, facts, &tx, &rx, out, reason);
+	OPENSSL_cleanse(&tx, sizeof(tx));
+	OPENSSL_cleanse(&rx, sizeof(rx));
+	facts->kernel = !r;
+	return r;
+}
+
+static int into_record(struct tls_conn *c, struct record **out, struct tls_facts *facts,
+		       enum kedge_reason *reason)
+{
+	int r;
+
+	*facts = (struct tls_facts){.resumed = SSL_session_reused(c->ssl)};
+	r = keys_suite(c->ssl, &facts->version, &facts->suite);
+	if (r) {
+		*reason = KEDGE_REASON_internal_error;
+		return r;
+	}
+	if (kernel_can(c, facts))
+		return into_kernel(c, facts, out, reason);
+	if (c->ctx->shared->record != POLICY_REQUIRE)
+		return into_user(c, out, reason);
+	*reason = KEDGE_REASON_handoff_failed;
+	return -EOPNOTSUPP;
+}
+
+int tls_into_record(struct tls_conn **conn, struct record **out, struct tls_facts *facts,
+		    enum kedge_reason *reason)
+{
+	struct tls_conn *c = take_ptr(*conn);
+	struct record *record = NULL;
+	int r = into_record(c, &record, facts, reason);
+
+	tls_conn_free(c);
+	if (!r)
+		*out = record;
+	return r;
+}

@@ -1,0 +1,21 @@
+/* user only: what the files behind tls.h share. */
+#pragma once
+
+#include "keys.h"
+#include "tls.h"
+#include "tls_cert.h"
+#include "wire.h"
+
+struct tls_ctx {
+	const struct tls_shared *shared;
+	struct tls_certs *certs;
+	struct keys_kit *kit;
+	bool exact; /* the kernel may take connections over: read nothing beyond the handshake */
+};
+
+struct tls_conn {
+	struct tls_ctx *ctx;
+	SSL *ssl;
+	struct wire wire;
+	struct keys_watch watch;
+};
