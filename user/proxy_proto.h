@@ -31,14 +31,24 @@ struct proxy_prefix {
 	bool local;      /* v2 LOCAL or v1 UNKNOWN: the connection's own addresses are the truth */
 	union addr src;  /* the client; AF_UNSPEC where the prefix has no usable IP address */
 	union addr dst;  /* where the client connected to; same family as src */
-	const uint8_t
-		*tlvs; /* v2 only, points into the input, NULL if none; whole and well-formed */
+	const uint8_t *tlvs; /* v2, into the input; NULL if none, or not to be found */
 	size_t tlvs_len;
 	bool crc_present; /* v2 PP2_TYPE_CRC32C was there (and right, else the verdict is BAD) */
 	enum kedge_reason reason; /* BAD only: prefix_bad, prefix_crc or prefix_too_long */
 };
 
-/* Reads a prefix from bytes[0..n). `out` is untouched unless the verdict is DONE or BAD. */
+/*
+ * Reads a prefix from bytes[0..n). `out` is untouched unless the verdict is DONE or BAD. A verdict
+ * other than MORE comes with the first byte that settles it and is the same for every longer input.
+ *
+ * Where the specification leaves a choice:
+ * - LOCAL, or UNSPEC as family or transport: the block is skipped unread, TLVs and checksum too,
+ *   since nobody knows where an unspecified address ends.
+ * - UNIX: no usable IP address; TLVs and checksum are read.
+ * - DGRAM: the addresses are taken as with STREAM.
+ * - ::ffff:a.b.c.d stays IPv6 in src and dst (and prints as IPv4).
+ * - Two checksums: BAD. Of PP2_TYPE_SSL only the outer length is checked.
+ */
 enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, size_t n);
 
 struct proxy_tlv {

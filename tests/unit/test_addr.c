@@ -82,7 +82,10 @@ static void what_is_no_address_is_refused_with_a_reason(void **state)
 		{"[fe80::1%lo]:443", "not an IPv6 address"},
 		{"[1:2:3]:443", "not an IPv6 address"},
 		{"[*]:443", "not an IPv6 address"},
-		{"1234567890123456789012345678901234567890123456789:1", "too long"},
+		/* 45 letters fit, 46 would leave no room for the terminator */
+		{"[123456789012345678901234567890123456789012345]:1", "not an IPv6 address"},
+		{"[1234567890123456789012345678901234567890123456]:1", "too long"},
+		{"1234567890123456789012345678901234567890123456:1", "too long"},
 	};
 	union addr a, before;
 	const char *why;
