@@ -26,17 +26,36 @@ for label in "${wanted[@]}"; do
 	kernel_line "$label" >/dev/null
 done
 
-running=()
+# Process of each run that goes on: its label, and when it began.
+declare -A running=() began=()
+
 # shellcheck disable=SC2317 # called by the trap
 stop()
 {
-	[[ ${#running[@]} -eq 0 ]] || kill "${running[@]}" 2>/dev/null || true
+	[[ ${#running[@]} -eq 0 ]] || kill "${!running[@]}" 2>/dev/null || true
 	wait
 }
 trap stop EXIT
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
+
+start()
+{
+	"$vmtest/run.sh" -k "$1" -t "$seconds" -- vmtest/guest-tests.sh >"$vm/$1.log" 2>&1 &
+	running[$!]=$1
+	began[$!]=$SECONDS
+}
+
+# Waits until one run has ended and writes down how.
+reap()
+{
+	local pid status=0
+
+	wait -n -p pid "${!running[@]}" || status=$?
+	echo "$status $((SECONDS - began[$pid]))" >"$vm/${running[$pid]}.status"
+	unset "running[$pid]"
+}
 
 # The downloads first and one by one: they are not what is being tested.
 mkdir -p "$vm"
@@ -45,21 +64,12 @@ for label in "${wanted[@]}"; do
 done
 
 for label in "${wanted[@]}"; do
-	while [[ $(jobs -pr | wc -l) -ge $jobs ]]; do
-		wait -n || true
-	done
-	echo 1 0 >"$vm/$label.status"
-	: >"$vm/$label.log"
-	{
-		status=0
-		start=$SECONDS
-		"$vmtest/run.sh" -k "$label" -t "$seconds" -- vmtest/guest-tests.sh >"$vm/$label.log" 2>&1 ||
-			status=$?
-		echo "$status $((SECONDS - start))" >"$vm/$label.status"
-	} &
-	running+=($!)
+	[[ ${#running[@]} -lt $jobs ]] || reap
+	start "$label"
 done
-wait
+while [[ ${#running[@]} -gt 0 ]]; do
+	reap
+done
 
 # Sets passed, failed and skipped to what the log of a kernel says, and status and took to how its run ended.
 read_result()
