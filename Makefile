@@ -13,7 +13,7 @@ say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 VERSION := 0.1.0
 
-pkgs		:= libbpf libssl libcrypto libcyaml jansson
+pkgs		:= libbpf libssl libcrypto libcyaml yaml-0.1 jansson
 kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -I. -Iuser -I$(OUT) \
 		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 		   -Wundef -Wno-unused-parameter -fno-strict-aliasing \
@@ -67,7 +67,11 @@ $(OUT)/kedge-asan: $(user_srcs:%.c=$(OUT)/asan/%.o)
 	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) $^ -o $@ $(kedge_LDLIBS)
 
 # --- unit tests: cmocka, sanitizers, no root ----------------------------------------------------
-$(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(lib_srcs:%.c=$(OUT)/asan/%.o)
+# Out of an archive, so that a test links only the modules it reaches.
+$(OUT)/asan/libkedge.a: $(lib_srcs:%.c=$(OUT)/asan/%.o)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(OUT)/asan/libkedge.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
