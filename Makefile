@@ -31,6 +31,7 @@ user_srcs	:= $(wildcard user/*.c)
 lib_srcs	:= $(filter-out user/main.c,$(user_srcs))
 unit_srcs	:= $(wildcard tests/unit/test_*.c)
 unit_bins	:= $(unit_srcs:tests/unit/%.c=$(OUT)/unit/%)
+bpf_tests	:= $(patsubst tests/bpf/%.c,$(OUT)/bpf-test/%,$(wildcard tests/bpf/test_*.c))
 testlib_srcs	:= $(wildcard tests/lib/*.c)
 
 all: $(OUT)/kedge ## build/kedge, optimised
@@ -79,13 +80,31 @@ $(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(
 unit: $(unit_bins) ## builds and runs the unit tests
 	$(Q)tests/run-unit.sh $(unit_bins)
 
+# --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
+$(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/asan/libkedge.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
+
+bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
+	$(Q)tests/run-unit.sh $(bpf_tests)
+
+# --- style ------------------------------------------------------------------------------------------
+c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
+		   tests/bpf/*.[ch] tests/fuzz/*.[ch])
+
+lint: $(skels) ## clang-format and clang-tidy must have nothing to say
+	$(Q)clang-format --dry-run -Werror $(c_files)
+	$(Q)clang-tidy --quiet $(user_srcs) -- $(kedge_CFLAGS) 2>$(OUT)/lint.err || \
+		{ cat $(OUT)/lint.err; exit 1; }
+
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 clean: ## removes what was built, not what was downloaded
-	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit help clean
+.PHONY: all asan unit bpf-test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d)
