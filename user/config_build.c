@@ -194,6 +194,20 @@ static bool same_addr(const union addr *a, const union addr *b)
 	return addr_port(a) && addr_len(a) == addr_len(b) && !memcmp(a, b, addr_len(a));
 }
 
+static void check_same_addr(const struct conf *conf, const struct source *from, int index,
+			    struct mistakes *m)
+{
+	const struct conf_listener *l = &conf->listeners[index];
+
+	for (int i = 0; i < index; i++) {
+		if (!same_addr(&conf->listeners[i].addr, &l->addr))
+			continue;
+		mistake(m, &from->listeners[index], "the same address as %s: %s",
+			from->listeners[i].path, l->name);
+		return;
+	}
+}
+
 static int build_listener(struct conf *conf, const struct source *from, int index,
 			  const struct source *file, const struct source *flags, struct mistakes *m)
 {
@@ -211,10 +225,7 @@ static int build_listener(struct conf *conf, const struct source *from, int inde
 	addr_format(l->name, &l->addr);
 	if (!find_setting(from, "listen", index))
 		mistake(m, at, "listen is missing: ADDR:PORT");
-	for (int i = 0; i < index; i++)
-		if (same_addr(&conf->listeners[i].addr, &l->addr))
-			mistake(m, at, "the same address as %s: %s", from->listeners[i].path,
-				l->name);
+	check_same_addr(conf, from, index, m);
 	if (!f.bad)
 		check_listener(l, from, index, m);
 	return 0;

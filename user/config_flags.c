@@ -19,11 +19,13 @@ struct flags {
 static int add_flag(struct flags *f, const struct option_def *opt, char *flag, char *text)
 {
 	struct setting written = {.opt = opt, .text = text, .place.path = flag};
+	char name[ADDR_TEXT_MAX];
 	int err;
 
 	if (opt->scope == OPTION_LISTEN) {
 		f->certs = f->keys = 0;
-		err = source_add_listener(f->src, &written.place);
+		snprintf(name, sizeof(name), "%s %s", flag, text);
+		err = source_add_listener(f->src, &(struct place){.path = name});
 		if (err)
 			return err;
 	}

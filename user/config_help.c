@@ -74,3 +74,43 @@ void config_write_usage(FILE *to, const char *subcommand)
 			write_usage_option(to, &config_options[i]);
 	fputs("\nExit status: 0 done, 1 failed, 2 a mistake in options or file.\n", to);
 }
+
+/* "`off`, `optional`, `require`", "`CIDR`, repeatable", "1 to 86400000" */
+static void write_values(FILE *to, const struct option_def *opt)
+{
+	char shape[WHY_MAX];
+
+	if (opt->kind == OPTION_NUMBER)
+		fprintf(to, "%u to %u", opt->min, opt->max);
+	else if (opt->off_allowed)
+		fprintf(to, "`%.*s`, `off`", (int)strcspn(opt->arg, "|"), opt->arg);
+	else
+		fprintf(to, "`%s`%s", value_shape(opt, shape, "`, `"),
+			option_is_list(opt) ? ", list" : "");
+}
+
+static void write_rows(FILE *to, bool global)
+{
+	fputs("| option | values | default | unit | effect |\n|---|---|---|---|---|\n", to);
+	for (size_t i = 0; i < config_options_count; i++) {
+		const struct option_def *opt = &config_options[i];
+
+		if ((opt->scope == OPTION_GLOBAL) != global)
+			continue;
+		fprintf(to, "| `%s` | ", opt->name);
+		write_values(to, opt);
+		if (opt->text)
+			fprintf(to, " | `%s`", opt->text);
+		else
+			fprintf(to, " | %s", opt->without ? opt->without : "needed");
+		fprintf(to, " | %s | %s |\n", opt->unit ? opt->unit : "-", opt->help);
+	}
+}
+
+void config_write_reference(FILE *to)
+{
+	fputs("### Of a listener\n\n", to);
+	write_rows(to, false);
+	fputs("\n### Of kedge as a whole\n\n", to);
+	write_rows(to, true);
+}
