@@ -1,7 +1,7 @@
 /*
  * user only: the TLS server side of a client leg up to the end of its handshake. tls*.c, keys*.c,
- * wire.c and record_openssl.c are the only files that know OpenSSL. Contexts belong to one worker and are not
- * shared on the hot path; the ticket keys are made once and given to all.
+ * wire.c and record_openssl.c are the only files that know OpenSSL. Contexts belong to one worker
+ * and are not shared on the hot path; the ticket keys are made once and given to all.
  */
 #pragma once
 
@@ -51,7 +51,8 @@ enum tls_step { TLS_WANT_READ, TLS_WANT_WRITE, TLS_DONE, TLS_FAILED };
 
 /*
  * Drives the handshake until it would block. TLS_FAILED sets *reason (the tls_* ones of
- * reasons.def, or client_gone when not a byte came) after sending the alert that belongs to it, where one does.
+ * reasons.def, or client_gone when not a byte came) after sending the alert that belongs to it,
+ * where one does.
  */
 enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason);
 
