@@ -1,19 +1,20 @@
+// clang-format off
 /*
- * both sides: what the BPF programs and the daemon agree on: map keys, map values. Nothing else
- * belongs here. Pinned maps outlive a daemon, so a change of layout bumps KEDGE_ABI_VERSION and gets a
- * line in docs/bpf-abi.md.
+ * both sides: what the BPF programs and the daemon agree on: map keys, map values (struct
+ * kedge_flow, which needs the automaton, stands in flow.h). Nothing else belongs here. Pinned maps
+ * are read by other versions' tools, so a change of layout bumps KEDGE_ABI_VERSION and gets a line
+ * in docs/bpf-abi.md.
  *
- *   map          kind                key                   value                 written by
- *   kdg_flow     hash                cookie of kedge's     struct kedge_flow     daemon once, then BPF
- *                                    app-leg socket
- *   kdg_note     array, mmapable     slot                  struct kedge_note     daemon resets, BPF writes
- *   kdg_stats    array, mmapable     worker                struct kedge_stats    daemon and BPF, own fields
- *   kdg_pair     LRU hash            struct kedge_tuple    struct kedge_end      sockops
- *   kdg_app      hash                cookie of the app's   struct kedge_end      sockops
- *                                    accepted socket
- *   kdg_leg      sockhash            cookie                kedge's app-leg sockets  daemon
- *   kdg_appleg   sockhash            cookie                the app's accepted ones  sockops
+ *   map         kind             key                             value               written by
+ *   kdg_flow    hash             cookie of kedge's app-leg       struct kedge_flow   daemon once, then BPF
+ *   kdg_note    array, mmapable  slot                            struct kedge_note   daemon resets, BPF writes
+ *   kdg_stats   array, mmapable  worker                          struct kedge_stats  both, own fields
+ *   kdg_pair    LRU hash         struct kedge_tuple              struct kedge_end    sockops
+ *   kdg_app     hash             cookie of the app's end         struct kedge_end    sockops
+ *   kdg_leg     sockhash         cookie of kedge's app-leg       that socket         daemon
+ *   kdg_appleg  sockhash         cookie of the app's end         that socket         sockops
  */
+// clang-format on
 #pragma once
 
 #include <linux/types.h>
@@ -45,27 +46,63 @@ struct kedge_stats {
 /* Where a flow's request stream stands, as far as the mover must know. */
 enum kedge_standing {
 	KEDGE_BETWEEN = 0, /* at a request boundary, nothing begun */
-	KEDGE_HEAD,	   /* inside a head */
-	KEDGE_BODY,	   /* inside a body, its chunk framing or its trailers */
-	KEDGE_WAITING,	   /* the last request asked for an upgrade: no byte goes on before its answer */
-	KEDGE_TUNNEL,	   /* the application answered 101: bytes pass unread */
-	KEDGE_REFUSED,	   /* see reason; nothing goes on any more */
+	KEDGE_HEAD,        /* inside a head */
+	KEDGE_BODY,        /* inside a body, its chunk framing or its trailers */
+	KEDGE_WAITING,     /* the last request asked for an upgrade: nothing before its answer */
+	KEDGE_TUNNEL,      /* the application answered 101: bytes pass unread */
+	KEDGE_REFUSED,     /* see reason; nothing goes on any more */
+};
+
+/* What the daemon tells the BPF editor after KEDGE_WAITING. */
+enum kedge_command {
+	KEDGE_COMMAND_NONE = 0,
+	KEDGE_COMMAND_HTTP,   /* the upgrade was declined: the next byte begins a request */
+	KEDGE_COMMAND_TUNNEL, /* 101: bytes pass unread */
 };
 
 /*
  * What the editor tells the mover, and the only thing the mover must know of requests. Both editors
  * write one; the BPF one through a slot of the mmapable array kdg_note, so that the mover reads it
- * without a system call after each send. Plain stores: editor and mover of a flow are the same thread
- * (the sk_msg program runs inside the mover's send()).
+ * without a system call after each send. Plain stores: editor and mover of a flow are the same
+ * thread (the sk_msg program runs inside the mover's send()).
  */
 struct kedge_note {
 	__u32 requests; /* heads completed since the flow began; wraps */
-	__u32 withheld; /* BPF only: bytes at the end of the last send that were not taken (WAITING) */
-	__u8 standing;	/* enum kedge_standing */
-	__u8 reason;	/* enum kedge_reason when REFUSED */
-	__u8 pad[6];
+	__u32 withheld; /* BPF only: bytes at the end of the last send not taken (WAITING) */
+	__u8 standing;  /* enum kedge_standing */
+	__u8 reason;    /* enum kedge_reason when REFUSED */
+	__u8 command;   /* enum kedge_command; BPF only: set by the daemon, taken by a message */
+	__u8 paired;    /* BPF only: sockops has seen the application's end */
+	__u32 runs;     /* BPF only: times the editor ran: tells a send() that did nothing */
 	__u64 head_bits[KEDGE_NOTE_RING / 64]; /* bit i % KEDGE_NOTE_RING: request i was a HEAD */
+};
+
+/*
+ * A connection as its accepting end sees it. Addresses in network order, IPv4 as v4-mapped, so that
+ * a dual-stack listener and an IPv4 client name the same connection. Ports in host order.
+ */
+struct kedge_tuple {
+	__u64 netns; /* cookie of the network namespace */
+	__u8 local_ip[16];
+	__u8 remote_ip[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u32 pad;
+};
+
+/*
+ * One end of a bypassed connection. `sk` is read through CO-RE only, and is believed only while the
+ * socket it points to still has the cookie: sockets are freed type-stably, so the read is always
+ * of some socket.
+ */
+struct kedge_end {
+	__u64 cookie;
+	__u64 sk;
+	__u32 slot;   /* the flow's, in kdg_note */
+	__u32 worker; /* the flow's, in kdg_stats */
 };
 
 _Static_assert(KEDGE_REASON_COUNT < 256, "a reason fits a byte");
 _Static_assert(sizeof(struct kedge_note) == 144, "pinned layout");
+_Static_assert(sizeof(struct kedge_tuple) == 48, "pinned layout, no hidden padding in a key");
+_Static_assert(sizeof(struct kedge_end) == 24, "pinned layout");

@@ -1,0 +1,271 @@
+/*
+ * BPF only: drives the automaton of http1.h over the messages of a flow: makes room, writes the
+ * text, takes lines out. The rules of http1.h's head are kept here; what comes on top of them:
+ *
+ * I1  A message is judged in one run and passed or redirected whole, or judged in parts, of which
+ *     none is redirected: bpf_msg_apply_bytes() together with a redirect loses bytes.
+ * I2  bpf_msg_apply_bytes() is set in every run, 0 meaning all: it sticks to the message.
+ * I3  Each change splits an element of the message's ring of 17; when that is full the kernel
+ *     copies whole elements. So a run ends at the first boundary after EDIT_CHANGES_MAX changes,
+ *     and the kernel calls us again for the rest.
+ * I4  What is refused, or can not be edited, is dropped; it never goes on as it came.
+ */
+#pragma once
+
+#include "kedge/http1.h"
+#include "maps.bpf.h"
+#include "room.bpf.h"
+
+/* Bytes made linear at once. */
+#define EDIT_WINDOW      16384
+/* I3 */
+#define EDIT_CHANGES_MAX 7
+/* Changes and windows in one run: a head of nothing but lines to cut is the worst. */
+#define EDIT_STEPS_MAX   1024
+
+enum edit_verdict {
+	EDIT_DROP,
+	EDIT_PASS, /* not to be redirected */
+	EDIT_DONE,
+};
+
+/* A request is complete `at` bytes into the message. True when the run should end here. */
+static __always_inline bool edit_boundary(struct kedge_flow *flow, __u32 at)
+{
+	flow->run.bound = at;
+	flow->run.requests = flow->http.requests;
+	flow->run.full = flow->run.edits >= EDIT_CHANGES_MAX;
+	return flow->run.full;
+}
+
+/*
+ * bpf_loop() callback: up to eight bytes of the window, or a whole block of a body. Returns 1 at
+ * its end and after a byte that the caller must act on (run.act).
+ */
+static long edit_bytes(__u32 i, struct edit_ctx *c)
+{
+	struct kedge_flow *flow = c->flow;
+	struct kedge_run *run = &flow->run;
+	struct http1 *h = &flow->http;
+	__u8 *data = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end, *p;
+	__u32 off = run->off, n;
+
+	if (off >= run->end || off >= EDIT_WINDOW)
+		return 1;
+	p = data + off;
+	if (p + 8 <= end) {
+		n = http1_skip8(h, *(__u64 *)p);
+		if (n) {
+			http1_skipped(h, n);
+			run->off = off + n;
+			return 0;
+		}
+	}
+	n = http1_body(h, run->end - off);
+	if (n) {
+		run->off = off + n;
+		return http1_between(h) && edit_boundary(flow, run->pos + off + n);
+	}
+	if (p + 1 > end)
+		return 1;
+	run->off = off + 1;
+	run->act = http1_byte(h, &flow->conf, *p);
+	switch (run->act) {
+	case HTTP1_PASS:
+		return http1_between(h) && edit_boundary(flow, run->pos + off + 1);
+	case HTTP1_HOLD:
+		run->hold = run->pos + off;
+		return 0;
+	case HTTP1_KEEP:
+		return run->owed != 0;
+	}
+	return 1;
+}
+
+/* HTTP1_END: `after` is the position after the blank line's LF. */
+static __always_inline void edit_head_end(struct edit_ctx *c, struct kedge_note *note, __u32 after)
+{
+	struct kedge_flow *flow = c->flow;
+	struct kedge_run *run = &flow->run;
+	struct http1_text text;
+	__u32 n;
+
+	http1_note_request(&flow->http, note);
+	http1_text(&flow->http, &flow->conf, &text);
+	n = room_for_text(c, run->hold, &text, run->owed);
+	if (run->error)
+		return;
+	run->owed = 0;
+	after += n;
+	run->pos = after;
+	switch (flow->http.state) {
+	case HTTP1_WAITING:
+		note->withheld = run->size - after;
+		room_close(run, c->msg, after, run->size);
+		break;
+	case HTTP1_START:
+		edit_boundary(flow, after);
+		break;
+	}
+}
+
+/* bpf_loop() callback: a block, or a window up to where the message must be changed. 1: done. */
+static long edit_step(__u32 i, struct edit_ctx *c)
+{
+	struct kedge_flow *flow = c->flow;
+	struct kedge_run *run = &flow->run;
+	struct kedge_note *note;
+	__u32 pos = run->pos, size = run->size, n;
+
+	if (pos >= size || run->full || run->error)
+		return 1;
+	n = http1_body(&flow->http, size - pos);
+	if (n) {
+		run->pos = pos + n;
+		return http1_between(&flow->http) && edit_boundary(flow, pos + n);
+	}
+	n = size - pos < EDIT_WINDOW ? size - pos : EDIT_WINDOW;
+	if (room_window(c->msg, pos, n)) {
+		run->error = 1;
+		return 1;
+	}
+	run->off = 0;
+	run->end = n;
+	run->act = HTTP1_PASS;
+	bpf_loop(EDIT_WINDOW, edit_bytes, c, 0);
+	pos += run->off;
+	run->pos = pos;
+	switch (run->act) {
+	case HTTP1_REFUSE:
+		return 1;
+	case HTTP1_KEEP:
+		n = run->owed;
+		if (n)
+			room_for_owed(c, n);
+		run->owed = 0;
+		return 0;
+	case HTTP1_CUT:
+		n = run->hold;
+		room_close(run, c->msg, n, pos);
+		run->owed = 0;
+		run->pos = n;
+		run->cuts++;
+		return 0;
+	case HTTP1_END:
+		note = note_of(flow->slot);
+		if (!note)
+			return 1;
+		edit_head_end(c, note, pos);
+		return 0;
+	}
+	return run->off == 0;
+}
+
+/* The message is read to its end: what may have to go or stay is kept back by the automaton. */
+static __always_inline void edit_hold_back(struct edit_ctx *c)
+{
+	struct kedge_run *run = &c->flow->run;
+
+	if (c->flow->http.hold == HTTP1_LOOSE)
+		return;
+	if (run->hold < run->size)
+		room_close(run, c->msg, run->hold, run->size);
+}
+
+/* KEDGE_WAITING: a message comes only after the daemon has said how the upgrade was answered. */
+static __always_inline bool edit_resumed(struct http1 *h, struct kedge_note *note)
+{
+	__u8 command = note->command;
+
+	note->command = KEDGE_COMMAND_NONE;
+	if (command == KEDGE_COMMAND_NONE)
+		return false;
+	http1_resume(h, command == KEDGE_COMMAND_TUNNEL);
+	return true;
+}
+
+/* The rest of the message is refused: what was complete before it goes on. */
+static __always_inline enum edit_verdict edit_refused(struct sk_msg_md *msg,
+						      struct kedge_flow *flow,
+						      struct kedge_note *note,
+						      struct kedge_stats *stats)
+{
+	stats->bpf_refused++;
+	note->requests = flow->run.requests;
+	note->reason = flow->http.reason;
+	if (!flow->run.bound)
+		return EDIT_DROP;
+	bpf_msg_apply_bytes(msg, flow->run.bound);
+	return EDIT_PASS;
+}
+
+static __always_inline enum edit_verdict
+edit_failed(struct kedge_flow *flow, struct kedge_note *note, struct kedge_stats *stats)
+{
+	stats->bpf_errors++;
+	http1_refuse(&flow->http, KEDGE_REASON_edit_failed);
+	note->reason = KEDGE_REASON_edit_failed;
+	note->standing = KEDGE_REFUSED;
+	return EDIT_DROP;
+}
+
+/* Runs the editor over the message as far as it goes. */
+static __always_inline void edit_run(struct sk_msg_md *msg, struct kedge_flow *flow)
+{
+	struct edit_ctx c = {.msg = msg, .flow = flow};
+	struct kedge_run *run = &flow->run;
+
+	run->pos = 0;
+	run->size = msg->size;
+	run->hold = 0;
+	run->bound = 0;
+	run->requests = flow->http.requests;
+	run->act = HTTP1_PASS;
+	run->owed = http1_owed(&flow->http);
+	run->edits = 0;
+	run->cuts = 0;
+	run->full = 0;
+	run->error = 0;
+	bpf_loop(EDIT_STEPS_MAX, edit_step, &c, 0);
+	if (run->error || run->act == HTTP1_REFUSE || run->full)
+		return;
+	if (run->pos < run->size)
+		run->error = 1;
+	else
+		edit_hold_back(&c);
+}
+
+/* One message, or what a run before this one left of it. */
+static __always_inline enum edit_verdict
+edit_message(struct sk_msg_md *msg, struct kedge_flow *flow, struct kedge_stats *stats)
+{
+	struct kedge_note *note = note_of(flow->slot);
+	struct kedge_run *run = &flow->run;
+	bool split = flow->split;
+
+	if (!note)
+		return EDIT_DROP;
+	bpf_msg_apply_bytes(msg, 0);
+	note->withheld = 0;
+	note->runs++;
+	if (flow->http.state == HTTP1_REFUSED)
+		return EDIT_DROP;
+	if (flow->http.state == HTTP1_WAITING && !edit_resumed(&flow->http, note))
+		return edit_failed(flow, note, stats);
+	edit_run(msg, flow);
+	if (run->error)
+		return edit_failed(flow, note, stats);
+	stats->bpf_cuts += run->cuts;
+	note->standing = http1_standing(&flow->http);
+	if (run->act == HTTP1_REFUSE) {
+		stats->requests_bpf += run->requests - flow->requests;
+		return edit_refused(msg, flow, note, stats);
+	}
+	note->requests = flow->http.requests;
+	stats->requests_bpf += flow->http.requests - flow->requests;
+	flow->requests = flow->http.requests;
+	flow->split = run->pos < run->size;
+	if (flow->split)
+		bpf_msg_apply_bytes(msg, run->pos);
+	return split || flow->split ? EDIT_PASS : EDIT_DONE;
+}

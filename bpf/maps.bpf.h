@@ -1,0 +1,76 @@
+/*
+ * BPF only: the maps, and the lookups that need an explanation. The only file that names them.
+ * Sizes of kdg_flow, kdg_note, kdg_leg, kdg_appleg and kdg_app are set by the daemon before the
+ * load.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "kedge/abi.h"
+#include "kedge/flow.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct kedge_flow);
+} kdg_flow SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct kedge_note);
+} kdg_note SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, KEDGE_WORKERS_MAX);
+	__type(key, __u32);
+	__type(value, struct kedge_stats);
+} kdg_stats SEC(".maps");
+
+/* Lives from kedge's SYN-ACK to the application's ACK; LRU for connections that die in between. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct kedge_tuple);
+	__type(value, struct kedge_end);
+} kdg_pair SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct kedge_end);
+} kdg_app SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} kdg_leg SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SOCKHASH);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, __u64);
+} kdg_appleg SEC(".maps");
+
+static __always_inline struct kedge_note *note_of(__u32 slot)
+{
+	return bpf_map_lookup_elem(&kdg_note, &slot);
+}
+
+static __always_inline struct kedge_stats *stats_of(__u32 worker)
+{
+	return bpf_map_lookup_elem(&kdg_stats, &worker);
+}

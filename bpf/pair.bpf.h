@@ -1,0 +1,124 @@
+/*
+ * BPF only: how the application's end of a flow is found. kedge's own end is known by its cookie
+ * (the daemon registered it before connect), the other end by being the accepting side of the same
+ * connection in the same network namespace. Sockets of others are looked at once and left alone.
+ */
+#pragma once
+
+#include <bpf/bpf_endian.h>
+
+#include "maps.bpf.h"
+#include "sock.bpf.h"
+
+/* v4-mapped prefix and address, in network order; words as in the context. */
+static __always_inline void ip_set_v4(__u32 ip[4], __u32 v4)
+{
+	ip[0] = 0;
+	ip[1] = 0;
+	ip[2] = bpf_htonl(0xffff);
+	ip[3] = v4;
+}
+
+/*
+ * The connection as its accepting end sees it, from either end. False for other families. In
+ * sock_ops local_port is in host order, remote_port in network order in the upper half.
+ */
+static __always_inline bool tuple_of(struct bpf_sock_ops *ops, struct kedge_tuple *t,
+				     bool accepting)
+{
+	__u32 *local = (__u32 *)(accepting ? t->local_ip : t->remote_ip);
+	__u32 *remote = (__u32 *)(accepting ? t->remote_ip : t->local_ip);
+	__u16 local_port = ops->local_port, remote_port = bpf_ntohl(ops->remote_port);
+
+	t->netns = bpf_get_netns_cookie(ops);
+	t->local_port = accepting ? local_port : remote_port;
+	t->remote_port = accepting ? remote_port : local_port;
+	t->pad = 0;
+	switch (ops->family) {
+	case 2: /* AF_INET */
+		ip_set_v4(local, ops->local_ip4);
+		ip_set_v4(remote, ops->remote_ip4);
+		return true;
+	case 10: /* AF_INET6; v4-mapped ones are as they should be */
+		local[0] = ops->local_ip6[0];
+		local[1] = ops->local_ip6[1];
+		local[2] = ops->local_ip6[2];
+		local[3] = ops->local_ip6[3];
+		remote[0] = ops->remote_ip6[0];
+		remote[1] = ops->remote_ip6[1];
+		remote[2] = ops->remote_ip6[2];
+		remote[3] = ops->remote_ip6[3];
+		return true;
+	}
+	return false;
+}
+
+static __always_inline bool end_of(struct bpf_sock_ops *ops, struct kedge_end *end)
+{
+	struct bpf_sock *sk = ops->sk;
+
+	if (!sk)
+		return false;
+	end->cookie = bpf_get_socket_cookie(ops);
+	end->sk = (unsigned long)bpf_skc_to_tcp_sock(sk);
+	return end->sk != 0;
+}
+
+/* kedge's end is established: leave word for the other one, whose turn comes with our ACK. */
+static __always_inline void pair_connected(struct bpf_sock_ops *ops)
+{
+	__u64 cookie = bpf_get_socket_cookie(ops);
+	struct kedge_flow *flow = bpf_map_lookup_elem(&kdg_flow, &cookie);
+	struct kedge_tuple tuple;
+	struct kedge_end end;
+
+	if (!flow || !(flow->flags & KEDGE_FLOW_BYPASS))
+		return;
+	if (!end_of(ops, &end) || !tuple_of(ops, &tuple, false))
+		return;
+	end.slot = flow->slot;
+	end.worker = flow->worker;
+	bpf_map_update_elem(&kdg_pair, &tuple, &end, BPF_ANY);
+}
+
+/* Somebody's accepting end is established: is a flow of kedge at the other? */
+static __always_inline void pair_accepted(struct bpf_sock_ops *ops)
+{
+	struct kedge_end own = {}, kedge, *found;
+	struct kedge_tuple tuple;
+	struct kedge_flow *flow;
+	struct kedge_note *note;
+
+	if (!tuple_of(ops, &tuple, true))
+		return;
+	found = bpf_map_lookup_elem(&kdg_pair, &tuple);
+	if (!found)
+		return;
+	kedge = *found;
+	bpf_map_delete_elem(&kdg_pair, &tuple);
+	flow = bpf_map_lookup_elem(&kdg_flow, &kedge.cookie);
+	note = note_of(kedge.slot);
+	if (!flow || !note || !end_of(ops, &own))
+		return;
+	/* From here on the end of this socket must be heard of, to take back what is entered now.
+	 */
+	if (bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG))
+		return;
+	own.slot = kedge.slot;
+	own.worker = kedge.worker;
+	if (bpf_map_update_elem(&kdg_app, &own.cookie, &kedge, BPF_ANY))
+		return;
+	if (bpf_sock_hash_update(ops, &kdg_appleg, &own.cookie, BPF_ANY)) {
+		bpf_map_delete_elem(&kdg_app, &own.cookie);
+		return;
+	}
+	flow->app = own;
+	note->paired = 1;
+}
+
+static __always_inline void pair_closed(struct bpf_sock_ops *ops)
+{
+	__u64 cookie = bpf_get_socket_cookie(ops);
+
+	bpf_map_delete_elem(&kdg_app, &cookie);
+}

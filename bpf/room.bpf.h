@@ -1,0 +1,160 @@
+/*
+ * BPF only: changes of a message: a window onto it, bytes out of it, bytes into it. All keep
+ * run->size true, count the change, and set run->error when the kernel has no memory for it. Any of
+ * them invalidates the pointers that were taken from the message before.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "kedge/http1.h"
+#include "maps.bpf.h"
+
+/* What the callbacks of bpf_loop() get. */
+struct edit_ctx {
+	struct sk_msg_md *msg;
+	struct kedge_flow *flow;
+};
+
+/* Makes n bytes from pos readable as msg->data; seldom more than moving the pointers. */
+static __always_inline long room_window(struct sk_msg_md *msg, __u32 pos, __u32 n)
+{
+	__u64 linear = (__u64)(msg->data_end - msg->data);
+
+	if (!pos && linear >= n)
+		return 0;
+	return bpf_msg_pull_data(msg, pos, pos + n, 0);
+}
+
+/* Takes the bytes from..to out. */
+static __always_inline void room_close(struct kedge_run *run, struct sk_msg_md *msg, __u32 from,
+				       __u32 to)
+{
+	if (from >= to)
+		return;
+	if (bpf_msg_pop_data(msg, from, to - from, 0)) {
+		run->error = 1;
+		return;
+	}
+	run->size -= to - from;
+	run->edits++;
+}
+
+/* Makes n new bytes at `at`, readable and writable as msg->data. */
+static __always_inline bool room_open(struct kedge_run *run, struct sk_msg_md *msg, __u32 at,
+				      __u32 n)
+{
+	if (bpf_msg_push_data(msg, at, n, 0) || bpf_msg_pull_data(msg, at, at + n, 0)) {
+		run->error = 1;
+		return false;
+	}
+	run->size += n;
+	run->edits++;
+	return true;
+}
+
+/* The common case: n bytes of the prepared text. False when the room is smaller, which it is not.
+ */
+static __always_inline bool room_put(struct sk_msg_md *msg, const struct http1_conf *conf, __u32 n)
+{
+	__u8 *p = (void *)(long)msg->data, *end = (void *)(long)msg->data_end;
+	const __u8 *text = conf->text;
+	__u32 i;
+
+	for (i = 0; i + 8 <= HTTP1_TEXT_MAX; i += 8) {
+		if (i + 8 > n)
+			break;
+		if (p + i + 8 > end)
+			return false;
+		*(__u64 *)(p + i) = *(__u64 *)(text + i);
+	}
+	for (; i < HTTP1_TEXT_MAX; i++) {
+		if (i >= n)
+			break;
+		if (p + i + 1 > end)
+			return false;
+		p[i] = text[i];
+	}
+	return true;
+}
+
+/* What room_put_byte() writes. */
+struct room_pieces {
+	struct edit_ctx *c;
+	struct http1_text text;
+	__u32 done;
+};
+
+/* bpf_loop() callback: byte i of the text in pieces; a CR after them. */
+static long room_put_byte(__u32 i, struct room_pieces *r)
+{
+	struct sk_msg_md *msg = r->c->msg;
+	struct kedge_flow *flow = r->c->flow;
+	__u8 *p = (void *)(long)msg->data, *end = (void *)(long)msg->data_end;
+	__u32 at = i, list = r->text.list;
+
+	if (i >= HTTP1_TEXT_MAX + KEDGE_XFF_BYTES_MAX)
+		return 1;
+	p += i;
+	if (p + 1 > end)
+		return 1;
+	r->done++;
+	if (at < r->text.head) {
+		*p = flow->conf.text[at % HTTP1_TEXT_MAX];
+		return 0;
+	}
+	at -= r->text.head;
+	if (at < list) {
+		*p = flow->http.list[at % KEDGE_XFF_BYTES_MAX];
+		return 0;
+	}
+	at -= list;
+	if (at < r->text.tail) {
+		*p = flow->conf.text[(at + r->text.from) % HTTP1_TEXT_MAX];
+		return 0;
+	}
+	*p = '\r';
+	return 0;
+}
+
+/*
+ * Puts the text of a head at `at`, and the CR after it if that was held back. Returns the number of
+ * bytes put.
+ */
+static __always_inline __u32 room_for_text(struct edit_ctx *c, __u32 at,
+					   const struct http1_text *text, bool cr)
+{
+	struct room_pieces r = {.c = c, .text = *text};
+	struct kedge_run *run = &c->flow->run;
+	__u32 n = (__u32)text->head + text->list + text->tail + cr;
+
+	if (!n || !room_open(run, c->msg, at, n))
+		return 0;
+	if (!text->list && !cr) {
+		if (!room_put(c->msg, &c->flow->conf, n))
+			run->error = 1;
+		return n;
+	}
+	bpf_loop(n, room_put_byte, &r, 0);
+	if (r.done != n)
+		run->error = 1;
+	return n;
+}
+
+/* Puts back the n bytes that earlier messages held back, at the start. */
+static __always_inline void room_for_owed(struct edit_ctx *c, __u32 n)
+{
+	struct kedge_run *run = &c->flow->run;
+	__u8 *p, *end;
+	__u32 i;
+
+	if (!room_open(run, c->msg, 0, n))
+		return;
+	p = (void *)(long)c->msg->data;
+	end = (void *)(long)c->msg->data_end;
+	for (i = 0; i < HTTP1_TOKEN_MAX && i < n && p + i + 1 <= end; i++)
+		p[i] = c->flow->http.token[i];
+	if (i != n)
+		run->error = 1;
+	run->pos += n;
+}

@@ -1,0 +1,45 @@
+/*
+ * BPF only: the few fields of kernel sockets that are read, as partial definitions that CO-RE fits
+ * to the running kernel. A whole vmlinux.h would say less.
+ */
+#pragma once
+
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#define CORE __attribute__((preserve_access_index))
+
+typedef struct {
+	long long counter;
+} atomic64_t;
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct sock_common {
+	atomic64_t skc_cookie;
+} CORE;
+
+struct sock {
+	struct sock_common __sk_common;
+	struct {
+		atomic_t rmem_alloc;
+	} sk_backlog;
+	int sk_rcvbuf;
+} CORE;
+
+struct tcp_sock {
+	__u32 copied_seq; /* next byte that the reader takes from the TCP queue */
+	__u32 write_seq;  /* next byte that is written to the TCP queue */
+} CORE;
+
+/*
+ * The cookie without a helper, which sk_msg programs do not have. 0 before anyone asked for it:
+ * the daemon has (SO_COOKIE), and so has the sockops program.
+ */
+static __always_inline __u64 sock_cookie(struct tcp_sock *tp)
+{
+	return ((struct sock *)tp)->__sk_common.skc_cookie.counter;
+}

@@ -1,0 +1,120 @@
+/* What the host has to offer to BPF: capabilities, the cgroup to attach to. */
+#include "bpf_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/statfs.h>
+#include <unistd.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+
+#include "cleanup.h"
+
+int bpf_why(char why[BPF_WHY_SIZE], int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, BPF_WHY_SIZE, fmt, ap);
+	va_end(ap);
+	return err;
+}
+
+void bpf_missing_caps(char *buf, size_t size)
+{
+	static const struct {
+		unsigned bit;
+		const char *name;
+	} needed[] = {{CAP_BPF, "CAP_BPF"},
+		      {CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+		      {CAP_PERFMON, "CAP_PERFMON"}};
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {0};
+	uint64_t have;
+	size_t len = 0;
+
+	buf[0] = '\0';
+	if (syscall(SYS_capget, &head, data) < 0)
+		return;
+	have = data[0].effective | (uint64_t)data[1].effective << 32;
+	if (have >> CAP_SYS_ADMIN & 1)
+		have |= 1ULL << CAP_BPF | 1ULL << CAP_PERFMON;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+		int n;
+
+		if (have >> needed[i].bit & 1)
+			continue;
+		n = snprintf(buf + len, size - len, "%s%s", len ? ", " : "", needed[i].name);
+		if (n < 0 || (size_t)n >= size - len)
+			return;
+		len += (size_t)n;
+	}
+}
+
+/* The mount point of the first cgroup2 in /proc/self/mountinfo (proc(5)). */
+static bool cgroup_mount(char *buf, size_t size)
+{
+	_cleanup_(fclosep)
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char line[4096], point[PATH_MAX];
+
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		const char *type = strstr(line, " - cgroup2 ");
+
+		if (!type || sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1)
+			continue;
+		return (size_t)snprintf(buf, size, "%s", point) < size;
+	}
+	return false;
+}
+
+/* Our path in the unified hierarchy: the line "0::/..." of /proc/self/cgroup (cgroups(7)). */
+static bool cgroup_own(char *buf, size_t size)
+{
+	_cleanup_(fclosep)
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	char line[PATH_MAX + 8];
+
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "0::", 3))
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		return (size_t)snprintf(buf, size, "%s", line + 3) < size;
+	}
+	return false;
+}
+
+int bpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE])
+{
+	char mount[PATH_MAX], own[PATH_MAX], joined[2 * PATH_MAX];
+	_cleanup_(close_fdp)
+	int fd = -1;
+	struct statfs fs;
+
+	if (!path) {
+		if (!cgroup_mount(mount, sizeof(mount)))
+			return bpf_why(why, -ENOENT,
+				       "bypass: no cgroup v2 is mounted: "
+				       "mount -t cgroup2 none /sys/fs/cgroup");
+		if (!cgroup_own(own, sizeof(own)))
+			return bpf_why(why, -ENOENT, "bypass: kedge is in no cgroup v2");
+		snprintf(joined, sizeof(joined), "%s%s", mount, own);
+		path = joined;
+	}
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return bpf_why(why, -errno, "cgroup %s: %s", path, strerror(errno));
+	if (fstatfs(fd, &fs) < 0 || (unsigned long)fs.f_type != CGROUP2_SUPER_MAGIC)
+		return bpf_why(why, -EINVAL, "cgroup %s: not a cgroup v2 directory", path);
+	return take_fd(fd);
+}

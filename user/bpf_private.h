@@ -1,0 +1,44 @@
+/* user only: what bpf.c and its helpers share. Nobody else includes it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The message of a failed step, as bpf_open() hands it out. */
+#define BPF_WHY_SIZE 256
+
+/* Fills why[] and returns err, a negative errno: `return bpf_why(why, -errno, "...", ...)`. */
+int bpf_why(char why[BPF_WHY_SIZE], int err, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* A list like "CAP_BPF, CAP_PERFMON" of what is needed and not effective; empty when nothing is. */
+void bpf_missing_caps(char *buf, size_t size);
+
+/*
+ * Opens the cgroup v2 directory that sockops programs attach to: `path`, or our own one when NULL.
+ * A descriptor, or -errno with why[].
+ */
+int bpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE]);
+
+/* The directory of the pins. */
+struct bpf_pins {
+	char *dir;
+	int lock; /* held while we live; -1: no pins */
+	bool made;
+};
+#define BPF_PINS_NONE      \
+	{                  \
+		.lock = -1 \
+	}
+
+/*
+ * Claims `dir` on a bpffs, made and mounted where that is missing. -EBUSY while another kedge of
+ * this network namespace lives in it. Pins a dead one left are for the caller to replace.
+ */
+int bpf_pins_claim(struct bpf_pins *pins, const char *dir, char why[BPF_WHY_SIZE]);
+
+/* "DIR/NAME" in buf; removes what is pinned there. 0, also when nothing was, or -errno. */
+int bpf_pins_clear(const struct bpf_pins *pins, const char *name, char *buf, size_t size);
+
+/* Gives the directory up, and removes it if we made it and it is empty. */
+void bpf_pins_release(struct bpf_pins *pins);
