@@ -9,7 +9,9 @@ static __always_inline enum http1_act http1_line_stray(struct http1 *h, __u8 b, 
 {
 	if (b == '\n')
 		return http1_refuse(h, KEDGE_REASON_http_bare_cr_lf);
-	return http1_refuse(h, http1_is_value(b) ? reason : KEDGE_REASON_http_control_char);
+	if (http1_is_value(b) || b == '\r')
+		return http1_refuse(h, reason);
+	return http1_refuse(h, KEDGE_REASON_http_control_char);
 }
 
 static __always_inline bool http1_cuts_for(const struct http1_conf *c)

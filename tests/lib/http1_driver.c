@@ -1,0 +1,127 @@
+#include "http1_driver.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guard.h"
+#include "http1_edit.h"
+
+static void text(struct http1_model *m)
+{
+	struct http1_text t;
+
+	http1_text(&m->h, m->conf, &t);
+	http1_bytes_add(&m->out, m->conf->text, t.head);
+	http1_bytes_add(&m->out, m->h.list, t.list);
+	http1_bytes_add(&m->out, m->conf->text + t.from, t.tail);
+}
+
+/* The run is empty, or what the automaton would give back is what it is. */
+static void check_run(struct http1_model *m)
+{
+	const struct http1 *h = &m->h;
+
+	if ((h->hold == HTTP1_LOOSE) != !m->run.len)
+		m->wrong = "hold does not say whether a run is held";
+	if (h->hold == HTTP1_HELD &&
+	    (http1_owed(h) != m->run.len || memcmp(h->token, m->run.data, m->run.len)))
+		m->wrong = "token is not the held run";
+	if (h->hold == HTTP1_BEING_CUT && http1_owed(h))
+		m->wrong = "owed while cutting";
+}
+
+static bool model_byte(struct http1_model *m, uint8_t b)
+{
+	bool held = m->run.len;
+
+	switch (http1_byte(&m->h, m->conf, b)) {
+	case HTTP1_PASS:
+		http1_bytes_add(held ? &m->run : &m->out, &b, 1);
+		break;
+	case HTTP1_HOLD:
+		if (held)
+			m->wrong = "a run begins inside a run";
+		http1_bytes_add(&m->run, &b, 1);
+		break;
+	case HTTP1_KEEP:
+		http1_bytes_add(&m->out, m->run.data, m->run.len);
+		http1_bytes_add(&m->out, &b, 1);
+		m->run.len = 0;
+		break;
+	case HTTP1_CUT:
+		m->run.len = 0;
+		break;
+	case HTTP1_END:
+		if (m->run.len != 1 || m->run.data[0] != '\r')
+			m->wrong = "the held run at the end of a head is not its CR";
+		text(m);
+		http1_bytes_add(&m->out, "\r\n", 2);
+		m->run.len = 0;
+		break;
+	case HTTP1_REFUSE:
+		return false;
+	}
+	check_run(m);
+	return true;
+}
+
+size_t http1_model_feed(struct http1_model *m, const uint8_t *in, size_t n)
+{
+	size_t i;
+
+	m->out_at = realloc(m->out_at, (n + 1) * sizeof(*m->out_at));
+	m->heads_at = realloc(m->heads_at, (n + 1) * sizeof(*m->heads_at));
+	m->out_at[0] = m->out.len;
+	m->heads_at[0] = m->h.requests;
+	for (i = 0; i < n && m->h.state != HTTP1_WAITING; i++) {
+		if (!model_byte(m, in[i]))
+			return i;
+		m->out_at[i + 1] = m->out.len;
+		m->heads_at[i + 1] = m->h.requests;
+		if (!http1_between(&m->h) || m->run.len)
+			continue;
+		m->complete = m->out.len;
+		m->requests = m->h.requests;
+	}
+	return i;
+}
+
+void http1_model_free(struct http1_model *m)
+{
+	free(m->out.data);
+	free(m->run.data);
+	free(m->out_at);
+	free(m->heads_at);
+}
+
+/* One mapping for all inputs: guard_new() for each would be most of the time. */
+static uint8_t *guarded(const uint8_t *in, size_t n)
+{
+	static struct guard g;
+
+	if (g.len < n || !g.data) {
+		guard_free(&g);
+		guard_new(&g, NULL, n < 65536 ? 65536 : n, GUARD_AFTER);
+	}
+	return n ? memcpy(g.data + g.len - n, in, n) : g.data + g.len;
+}
+
+size_t http1_run_feed(struct http1_run *r, const uint8_t *in, size_t n)
+{
+	static struct http1_edit edit;
+	const uint8_t *p = guarded(in, n);
+	size_t taken = 0, step;
+
+	do {
+		step = http1_edit(&edit, &r->h, r->conf, &r->note, p + taken, n - taken);
+		for (unsigned i = 0; i < edit.pieces; i++)
+			http1_bytes_add(&r->out, edit.piece[i].iov_base, edit.piece[i].iov_len);
+		taken += step;
+	} while (taken < n && step && r->h.state != HTTP1_REFUSED);
+	return taken;
+}
+
+void http1_run_free(struct http1_run *r)
+{
+	free(r->out.data);
+}

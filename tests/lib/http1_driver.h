@@ -1,0 +1,39 @@
+/*
+ * tests only: two ways of driving the automaton over a byte array. The model does what http1.h
+ * says, a byte at a time, and keeps held runs itself: slow and plain. The other is
+ * user/http1_edit.c over pieces of the input, as edit_user.c uses it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http1_corpus.h"
+
+struct http1_model {
+	struct http1 h;
+	const struct http1_conf *conf;
+	struct http1_bytes out;
+	struct http1_bytes run; /* held */
+	size_t complete;        /* length of out at the last boundary */
+	uint32_t requests;      /* heads at the last boundary */
+	size_t *out_at;         /* after i bytes of the present input: length of out */
+	uint32_t *heads_at;     /* and heads */
+	const char *wrong;      /* a promise of http1.h that was broken */
+};
+
+/* Feeds in[0..n); returns how many bytes were taken (fewer: refused, or waiting for an upgrade). */
+size_t http1_model_feed(struct http1_model *m, const uint8_t *in, size_t n);
+void http1_model_free(struct http1_model *m);
+
+struct http1_run {
+	struct http1 h;
+	const struct http1_conf *conf;
+	struct kedge_note note;
+	struct http1_bytes out;
+};
+
+/* Feeds in[0..n) as one input of the driver, against a guard page. Returns bytes taken. */
+size_t http1_run_feed(struct http1_run *r, const uint8_t *in, size_t n);
+void http1_run_free(struct http1_run *r);

@@ -1,0 +1,257 @@
+/*
+ * http1.h by its corpus: each case whole, cut at every byte, and in small pieces gives the output
+ * that is written down, and the driver never differs from the model (tests/lib/http1_driver.h).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/http1_corpus.h"
+#include "tests/lib/http1_driver.h"
+
+static struct http1_case *cases;
+static size_t cases_count;
+
+static int load(void **state)
+{
+	cases = http1_corpus_load(http1_corpus_dir(), &cases_count);
+	return 0;
+}
+
+static int unload(void **state)
+{
+	http1_corpus_free(cases, cases_count);
+	return 0;
+}
+
+/* How an input is cut: a first piece, then pieces of one size. */
+struct cuts {
+	size_t first, then;
+};
+
+#define WHOLE ((struct cuts){SIZE_MAX, SIZE_MAX})
+
+static void show(const char *what, const struct http1_bytes *b)
+{
+	fprintf(stderr, "%s (%zu):\n", what, b->len);
+	fwrite(b->data, 1, b->len < 2000 ? b->len : 2000, stderr);
+	fputc('\n', stderr);
+}
+
+static void same_bytes(const char *name, struct cuts cuts, const struct http1_bytes *got,
+		       const struct http1_bytes *want)
+{
+	if (got->len == want->len && (!got->len || !memcmp(got->data, want->data, got->len)))
+		return;
+	show("got", got);
+	show("want", want);
+	fail_msg("%s, cut at %zu, then every %zu: wrong output", name, cuts.first, cuts.then);
+}
+
+/*
+ * Where the piece begins that byte `at` of an input is in: what had gone on before it stays, when
+ * that byte is refused.
+ */
+static size_t piece_of(size_t at, struct cuts cuts)
+{
+	if (at < cuts.first)
+		return 0;
+	return cuts.first + (at - cuts.first) / cuts.then * cuts.then;
+}
+
+/* Feeds both, the driver in pieces, and compares them. Returns false when the stream is over. */
+static bool feed(const char *name, struct http1_model *m, struct http1_run *r,
+		 const struct http1_bytes *in, struct cuts cuts)
+{
+	size_t model = http1_model_feed(m, in->data, in->len), taken = 0, piece = cuts.first;
+	struct http1_bytes want = m->out;
+	uint32_t requests = m->h.requests;
+
+	if (m->wrong)
+		fail_msg("%s: %s", name, m->wrong);
+	do {
+		size_t n = in->len - taken < piece ? in->len - taken : piece;
+		size_t got = http1_run_feed(r, in->data + taken, n);
+
+		taken += got;
+		if (got < n)
+			break;
+		piece = cuts.then;
+	} while (taken < in->len);
+	if (m->h.state == HTTP1_REFUSED) {
+		want.len = m->out_at[piece_of(model, cuts)];
+		requests = m->heads_at[piece_of(model, cuts)];
+		if (want.len < m->complete)
+			want.len = m->complete;
+		if (requests < m->requests)
+			requests = m->requests;
+	} else if (taken != model) {
+		fail_msg("%s: took %zu of %zu", name, taken, model);
+	}
+	same_bytes(name, cuts, &r->out, &want);
+	assert_int_equal(r->note.requests, requests);
+	/* A whole struct is compared: nothing may depend on cuts. */
+	if (m->h.state != HTTP1_REFUSED && memcmp(&m->h, &r->h, sizeof(m->h)))
+		fail_msg("%s, cut at %zu: the state is another one", name, cuts.first);
+	assert_int_equal(r->h.state, m->h.state);
+	assert_int_equal(r->h.reason, m->h.reason);
+	return m->h.state != HTTP1_REFUSED;
+}
+
+static void check_case(const struct http1_case *c, struct cuts cuts)
+{
+	struct http1_model m = {.conf = &c->conf};
+	struct http1_run r = {.conf = &c->conf};
+
+	for (unsigned i = 0; i < c->inputs; i++) {
+		if (i) {
+			assert_int_equal(http1_standing(&r.h), KEDGE_WAITING);
+			http1_resume(&r.h, c->tunnel);
+			http1_resume(&m.h, c->tunnel);
+		}
+		if (!feed(c->name, &m, &r, &c->input[i], cuts))
+			break;
+	}
+	if (cuts.first == SIZE_MAX)
+		same_bytes(c->name, cuts, &r.out, &c->output);
+	if (http1_standing(&r.h) != c->ends || r.h.reason != c->refuse)
+		fail_msg("%s: ends %d, reason %d; expected %d, %d", c->name, http1_standing(&r.h),
+			 r.h.reason, c->ends, c->refuse);
+	if (cuts.first == SIZE_MAX || !c->refuse)
+		assert_int_equal(r.note.requests, c->requests);
+	http1_model_free(&m);
+	http1_run_free(&r);
+}
+
+static void corpus_whole(void **state)
+{
+	assert_true(cases_count >= 300);
+	for (size_t i = 0; i < cases_count; i++)
+		check_case(&cases[i], WHOLE);
+}
+
+/* Every place where a long input changes, not the long runs of one byte between. */
+static bool is_dull(const struct http1_bytes *in, size_t at)
+{
+	return at > 40 && at + 40 < in->len && at % 997 &&
+	       !memcmp(in->data + at - 20, in->data + at, 20);
+}
+
+static void corpus_every_cut(void **state)
+{
+	for (size_t i = 0; i < cases_count; i++)
+		for (size_t at = 1; at < cases[i].input[0].len; at++)
+			if (!is_dull(&cases[i].input[0], at))
+				check_case(&cases[i], (struct cuts){at, SIZE_MAX});
+}
+
+static void corpus_small_pieces(void **state)
+{
+	static const size_t sizes[] = {1, 2, 3, 5, 8, 17, 64, 255};
+
+	for (size_t i = 0; i < cases_count; i++)
+		for (size_t j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++)
+			check_case(&cases[i], (struct cuts){sizes[j], sizes[j]});
+}
+
+/* The next request is read as if it were the first, whatever came before. */
+static void corpus_pairs(void **state)
+{
+	for (size_t i = 0; i < cases_count; i++) {
+		const struct http1_case *a = &cases[i];
+
+		if (a->ends != KEDGE_BETWEEN || a->inputs > 1 || !a->requests ||
+		    a->input[0].data[a->input[0].len - 1] == '\r')
+			continue;
+		for (size_t j = i % 7; j < cases_count; j += 7) {
+			struct http1_case b = cases[j];
+			struct http1_bytes in = {0}, out = {0};
+
+			http1_bytes_add(&in, a->input[0].data, a->input[0].len);
+			http1_bytes_add(&in, b.input[0].data, b.input[0].len);
+			http1_bytes_add(&out, a->output.data, a->output.len);
+			http1_bytes_add(&out, b.output.data, b.output.len);
+			if (!memcmp(&a->conf, &b.conf, sizeof(b.conf))) {
+				b.input[0] = in;
+				b.output = out;
+				b.requests += a->requests;
+				check_case(&b, WHOLE);
+				check_case(&b, (struct cuts){a->input[0].len, SIZE_MAX});
+			}
+			free(in.data);
+			free(out.data);
+		}
+	}
+}
+
+/* Which reasons the corpus shows; those of HTTP requests must all be there. */
+static void corpus_shows_every_reason(void **state)
+{
+	bool seen[KEDGE_REASON_COUNT] = {false};
+
+	for (size_t i = 0; i < cases_count; i++)
+		seen[cases[i].refuse] = true;
+	for (int r = KEDGE_REASON_http_request_line; r <= KEDGE_REASON_http_xff_too_long; r++)
+		if (!seen[r])
+			fail_msg("no case is refused with reason %d", r);
+}
+
+static uint32_t random_next(uint32_t *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 17;
+	*x ^= *x << 5;
+	return *x;
+}
+
+/* Bytes that mean something, to be put where they do not belong. */
+static const char spice[] = "\r\n\r\n :;,\t\0x-_0fFX/[]\x7f\x80H";
+
+/* Cases with some bytes changed, taken out or doubled: driver and model agree at any cut. */
+static void mutations(void **state)
+{
+	uint32_t x = 2463534242;
+
+	for (int i = 0; i < 30000; i++) {
+		const struct http1_case *c = &cases[random_next(&x) % cases_count];
+		struct http1_bytes in = {0};
+		struct http1_model m = {.conf = &c->conf};
+		struct http1_run r = {.conf = &c->conf};
+
+		if (c->input[0].len > 1000)
+			continue;
+		http1_bytes_add(&in, c->input[0].data, c->input[0].len);
+		for (int k = 1 + random_next(&x) % 3; k && in.len; k--) {
+			size_t at = random_next(&x) % in.len;
+
+			in.data[at] = (uint8_t)spice[random_next(&x) % (sizeof(spice) - 1)];
+			if (random_next(&x) % 3)
+				continue;
+			memmove(in.data + at, in.data + at + 1, in.len - at - 1);
+			in.len--;
+		}
+		feed(c->name, &m, &r, &in,
+		     (struct cuts){1 + random_next(&x) % 80, 1 + random_next(&x) % 80});
+		free(in.data);
+		http1_model_free(&m);
+		http1_run_free(&r);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(corpus_whole),
+		cmocka_unit_test(corpus_every_cut),
+		cmocka_unit_test(corpus_small_pieces),
+		cmocka_unit_test(corpus_pairs),
+		cmocka_unit_test(corpus_shows_every_reason),
+		cmocka_unit_test(mutations),
+	};
+
+	return cmocka_run_group_tests_name("http1", tests, load, unload);
+}
