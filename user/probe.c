@@ -97,7 +97,7 @@ static int pair_connect(struct pair *p, struct bpf *bpf, struct bpf_flow *flow,
 	p->far = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (p->far < 0)
 		return -errno;
-	return bpf ? bpf_flow_join(bpf, flow, p->near) : 0;
+	return 0;
 }
 
 /* --- record
@@ -167,7 +167,9 @@ void probe_record(struct probe_report *r)
 
 	ktls_probe(&r->caps);
 	if (r->caps.ulp_err) {
-		row(r, "record", "TCP_ULP tls", false, "%s", strerrordesc_np(r->caps.ulp_err));
+		row(r, "record", "TCP_ULP tls", false, "%s",
+		    r->caps.ulp_err == ENOENT ? "no kernel TLS (CONFIG_TLS) in this kernel"
+					      : strerrordesc_np(r->caps.ulp_err));
 		next_step(r, "modprobe tls, or a kernel with CONFIG_TLS; until then OpenSSL "
 			     "carries the records");
 		return;
@@ -253,6 +255,8 @@ void probe_edit(struct probe_report *r, struct bpf *bpf)
 	row(r, "edit", "sk_msg program", true, "verified and attached");
 	probe_http1(&http1);
 	err = pair_connect(&p, bpf, &flow, &http1);
+	if (!err)
+		err = bpf_flow_join(bpf, &flow, p.near);
 	if (err)
 		snprintf(why, sizeof(why), "no loopback pair under BPF: %s", strerrordesc_np(-err));
 	else
@@ -268,30 +272,54 @@ void probe_edit(struct probe_report *r, struct bpf *bpf)
  * ------------------------------------------------------------------------------------------------
  */
 
+/* Messages that went past loopback TCP, in either direction. */
+static uint64_t redirected(struct bpf *bpf)
+{
+	struct kedge_stats *s = bpf_stats(bpf, 0);
+
+	return __atomic_load_n(&s->steer_redirected, __ATOMIC_RELAXED) +
+	       __atomic_load_n(&s->steer_down_redirected, __ATOMIC_RELAXED);
+}
+
 /* Sends from one end; true when the bytes came out at the other and were redirected on the way. */
 static bool goes_past_tcp(struct bpf *bpf, int from, int to, const char *what, size_t len)
 {
-	struct kedge_stats *s = bpf_stats(bpf, 0);
-	uint64_t before = __atomic_load_n(&s->steer_redirected, __ATOMIC_RELAXED);
+	uint64_t before = redirected(bpf);
 	char got[64];
 
 	return send(from, what, len, MSG_NOSIGNAL) == (ssize_t)len && wait_for(to, POLLIN) &&
 	       recv(to, got, sizeof(got), 0) == (ssize_t)len && !memcmp(got, what, len) &&
-	       __atomic_load_n(&s->steer_redirected, __ATOMIC_RELAXED) == before + 1;
+	       redirected(bpf) == before + 1;
 }
 
-static void probe_fionread(struct probe_report *r, const struct pair *p)
+/*
+ * Does FIONREAD count what the far socket, a member of a sockhash, has queued? Several applications
+ * ask before they read; some kernels answer 0 for one kind of bytes or the other.
+ */
+static void probe_fionread(struct probe_report *r, const struct pair *p, const char *name)
 {
 	int queued = -1;
+	char got[8];
 
 	if (send(p->near, "12345", 5, MSG_NOSIGNAL) != 5 || !wait_for(p->far, POLLIN) ||
 	    ioctl(p->far, FIONREAD, &queued) < 0)
-		return row(r, "bypass", "FIONREAD", false, "could not be asked");
-	row(r, "bypass", "FIONREAD", queued == 5, "says %d for 5 redirected bytes", queued);
-	next_step(
-		r,
-		"applications that ask FIONREAD before reading (some nginx, Node and .NET builds) "
-		"may stall: leave bypass off for them");
+		return row(r, "bypass", name, false, "could not be asked");
+	row(r, "bypass", name, queued == 5, "says %d for 5 bytes", queued);
+	next_step(r, "applications that ask FIONREAD before they read may stall: leave bypass off "
+		     "for them");
+	if (recv(p->far, got, sizeof(got), 0) != 5)
+		row(r, "bypass", name, false, "bytes were lost");
+}
+
+static void probe_redirect(struct probe_report *r, struct bpf *bpf, const struct pair *p)
+{
+	bool there = goes_past_tcp(bpf, p->near, p->far, "there", 5);
+	bool back = goes_past_tcp(bpf, p->far, p->near, "back", 4);
+
+	r->bypass = there && back;
+	row(r, "bypass", "redirect", r->bypass, "to the application %s, from it %s",
+	    there ? "ok" : "failed", back ? "ok" : "failed");
+	next_step(r, "loopback TCP carries the bytes until then");
 }
 
 void probe_bypass(struct probe_report *r, struct bpf *bpf)
@@ -309,17 +337,16 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 		next_step(r, "--cgroup must name a cgroup v2 directory that holds kedge and the "
 			     "application");
 	} else {
-		bool there, back;
-
 		row(r, "bypass", "sockops program", true, "saw both ends of a connection");
-		there = goes_past_tcp(bpf, p.near, p.far, "there", 5);
-		back = goes_past_tcp(bpf, p.far, p.near, "back", 4);
-		r->bypass = there && back;
-		row(r, "bypass", "redirect", r->bypass, "to the application %s, from it %s",
-		    there ? "ok" : "failed", back ? "ok" : "failed");
-		next_step(r, "loopback TCP carries the bytes until then");
+		probe_fionread(r, &p,
+			       "FIONREAD, by TCP"); /* our end is not under the program yet */
+		err = bpf_flow_join(bpf, &flow, p.near);
+		if (err)
+			row(r, "bypass", "sockhash", false, "%s", strerrordesc_np(-err));
+		else
+			probe_redirect(r, bpf, &p);
 		if (r->bypass)
-			probe_fionread(r, &p);
+			probe_fionread(r, &p, "FIONREAD, redirected");
 	}
 	bpf_flow_del(bpf, &flow);
 }
