@@ -376,7 +376,7 @@ static void random_streams(void **state)
 {
 	const char *text = getenv("KEDGE_SEED"), *count = getenv("KEDGE_RANDOM");
 	uint64_t seed = text ? strtoull(text, NULL, 0) : 1;
-	int n = count ? atoi(count) : 1500;
+	int n = count ? atoi(count) : 300;
 
 	for (int i = 0; i < n; i++, seed++)
 		if (!random_case(seed))

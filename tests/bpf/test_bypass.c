@@ -1,0 +1,395 @@
+/*
+ * The bypass: which sockets are paired, that bytes stay in order and bounded whichever way they
+ * take, and that nothing is left in a map when connections end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <bpf/bpf.h>
+
+#include "kedge/flow.h"
+#include "leg.h"
+#include "xff.h"
+
+#define PINS "/sys/fs/bpf/kedge-test-bypass"
+#define GET  "GET / HTTP/1.1\r\nHost: a\r\n"
+
+static struct bpf *bpf;
+static struct http1_conf conf;
+
+static int setup(void **state)
+{
+	struct bpf_opts opts = {.edit = true,
+				.bypass = true,
+				.pin = PINS,
+				.workers = 1,
+				.flows_max = 1100,
+				.cgroup = cgroup_enter("bypass")};
+	union addr client;
+	const char *bad;
+	char why[256];
+
+	if (bpf_open(&bpf, &opts, why))
+		fail_msg("bpf_open: %s", why);
+	assert_int_equal(addr_parse(&client, "198.51.100.22:1", &bad), 0);
+	http1_conf_set(&conf, HTTP1_XFF_APPEND, 0, &client, false, 80);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bpf_close(bpf);
+	cgroup_leave();
+	return access(PINS, F_OK) == 0;
+}
+
+/* Entries of a pinned map. */
+static int entries(const char *name)
+{
+	char path[128], key[64], next[64];
+	int fd, n = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", PINS, name);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		fail_msg("%s: %s", path, strerror(errno));
+	for (void *from = NULL; !bpf_map_get_next_key(fd, from, next); from = key, n++)
+		memcpy(key, next, sizeof(key));
+	close(fd);
+	return n;
+}
+
+static void assert_maps_empty(void)
+{
+	static const char *const maps[] = {"kdg_flow", "kdg_pair", "kdg_app", "kdg_leg",
+					   "kdg_appleg"};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (entries(maps[i]))
+			fail_msg("%s has %d entries left", maps[i], entries(maps[i]));
+}
+
+static void wait_in(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	assert_int_equal(poll(&p, 1, 10000), 1);
+}
+
+static void read_all(int fd, char *buf, size_t n)
+{
+	while (n) {
+		ssize_t r;
+
+		wait_in(fd);
+		r = recv(fd, buf, n, MSG_DONTWAIT);
+		assert_true(r > 0);
+		buf += r;
+		n -= (size_t)r;
+	}
+}
+
+/* A request and its response, and which way they took. */
+static void exchange(const struct leg_opts *o, bool expect_bypass)
+{
+	static const char edited[] = GET "X-Forwarded-For: 198.51.100.22\r\n\r\n";
+	struct kedge_stats before = *bpf_stats(bpf, 0), *now = bpf_stats(bpf, 0);
+	char buf[sizeof(edited)] = {0};
+	struct leg l;
+
+	leg_open(&l, o);
+	assert_int_equal(bpf_flow_paired(bpf, &l.flow_copy), expect_bypass);
+	for (int i = 1; i <= 3; i++) {
+		assert_int_equal(edit_send(l.edit, GET "\r\n", strlen(GET "\r\n")),
+				 strlen(GET "\r\n"));
+		read_all(l.app, buf, sizeof(edited) - 1);
+		assert_string_equal(buf, edited);
+		assert_int_equal(send(l.app, "answer", 6, 0), 6);
+		memset(buf, 0, sizeof(buf));
+		read_all(l.kedge, buf, 6);
+		assert_string_equal(buf, "answer");
+		assert_int_equal(now->steer_redirected - before.steer_redirected,
+				 expect_bypass ? i : 0);
+		assert_int_equal(now->steer_down_redirected - before.steer_down_redirected,
+				 expect_bypass ? i : 0);
+	}
+	assert_int_equal(entries("kdg_appleg"), expect_bypass);
+	assert_int_equal(entries("kdg_pair"), 0);
+	leg_close(&l);
+	assert_maps_empty();
+}
+
+static void ipv4(void **state)
+{
+	exchange(&(struct leg_opts){.bpf = bpf, .conf = &conf, .bypass = true}, true);
+}
+
+static void ipv6(void **state)
+{
+	exchange(
+		&(struct leg_opts){
+			.bpf = bpf, .conf = &conf, .bypass = true, .listen_family = AF_INET6},
+		true);
+}
+
+/* Node listens on "::" and is reached as 127.0.0.1. */
+static void ipv4_to_a_dual_stack_listener(void **state)
+{
+	exchange(&(struct leg_opts){.bpf = bpf, .conf = &conf, .bypass = true, .mapped = true},
+		 true);
+}
+
+static void off_for_the_flow(void **state)
+{
+	exchange(&(struct leg_opts){.bpf = bpf, .conf = &conf}, false);
+}
+
+/* Connections of others in the same cgroup, before and after: in no map, under no program. */
+static void others_are_left_alone(void **state)
+{
+	struct leg_opts other = {.conf = &conf}; /* no bpf: a plain socket pair */
+	uint64_t messages = bpf_stats(bpf, 0)->bpf_messages;
+	struct leg l;
+
+	leg_open(&l, &other);
+	assert_maps_empty();
+	assert_int_equal(send(l.kedge, "plain", 5, 0), 5);
+	wait_in(l.app);
+	assert_true(leg_drain(&l));
+	assert_int_equal(l.got.len, 5);
+	assert_int_equal(bpf_stats(bpf, 0)->bpf_messages, messages);
+	leg_close(&l);
+}
+
+/* --- large bodies ----------------------------------------------------------------------------- */
+
+static uint32_t random_state = 1;
+
+static uint32_t rnd(uint32_t below)
+{
+	random_state = random_state * 1664525 + 1013904223;
+	return (random_state >> 8) % below;
+}
+
+static uint8_t pattern(uint64_t at)
+{
+	return (uint8_t)(at ^ at >> 8 ^ at >> 16 ^ at >> 24);
+}
+
+static void fill(uint8_t *p, uint64_t at, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		p[i] = pattern(at + i);
+}
+
+static void verify(const uint8_t *p, uint64_t at, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != pattern(at + i))
+			fail_msg("byte %llu is wrong", (unsigned long long)(at + i));
+}
+
+/* Takes up to `most` bytes; 0 when there are none. */
+static size_t take(int fd, uint64_t at, size_t most)
+{
+	static uint8_t buf[256 * 1024];
+	ssize_t n = recv(fd, buf, most < sizeof(buf) ? most : sizeof(buf), MSG_DONTWAIT);
+
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	assert_true(n > 0);
+	verify(buf, at, (size_t)n);
+	return (size_t)n;
+}
+
+static uint64_t body_bytes(void)
+{
+	const char *mb = getenv("KEDGE_MEGABYTES");
+
+	return (uint64_t)(mb ? atoi(mb) : 100) << 20;
+}
+
+/*
+ * A body through the editor while the application reads in fits and starts: it stalls until kedge's
+ * end is full, then reads some, or all there is.
+ */
+static void body_up(bool bypass)
+{
+	static uint8_t buf[KEDGE_SEND_BYTES_MAX];
+	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = bypass};
+	uint64_t total = body_bytes(), sent = 0, got = 0;
+	unsigned full = 0;
+	char head[128];
+	struct leg l;
+
+	leg_open(&l, &o);
+	snprintf(head, sizeof(head), GET "Content-Length: %llu\r\n\r\n", (unsigned long long)total);
+	assert_int_equal(edit_send(l.edit, head, strlen(head)), strlen(head));
+	read_all(l.app, head,
+		 strlen(GET) + strlen(strchr(strchr(head, '\n') + 1, '\n') + 1) +
+			 strlen("X-Forwarded-For: 198.51.100.22\r\n"));
+	while (got < total) {
+		size_t n = rnd(4) ? sizeof(buf) : 1 + rnd(sizeof(buf));
+		ssize_t r = -EAGAIN;
+
+		if (n > total - sent)
+			n = total - sent;
+		if (n) {
+			fill(buf, sent, n);
+			r = edit_send(l.edit, buf, n);
+			assert_true(r > 0 || r == -EAGAIN);
+		}
+		if (r > 0) {
+			sent += (size_t)r;
+			if (rnd(50))
+				continue;
+		} else if (n) {
+			full++;
+		}
+		for (size_t turns = 1 + rnd(60); turns && got < sent; turns--) {
+			wait_in(l.app);
+			got += take(l.app, got, 1 + rnd(300000));
+		}
+	}
+	assert_true(full > 0);
+	assert_int_equal(l.edit->note->standing, KEDGE_BETWEEN);
+	leg_close(&l);
+	assert_maps_empty();
+}
+
+static void body_up_over_tcp(void **state)
+{
+	body_up(false);
+}
+
+static void body_up_with_bypass(void **state)
+{
+	struct kedge_stats before = *bpf_stats(bpf, 0), *now = bpf_stats(bpf, 0);
+
+	body_up(true);
+	/* Both ways were taken, or the test did not test the change between them. */
+	assert_true(now->steer_redirected > before.steer_redirected);
+	assert_true(now->steer_passed > before.steer_passed);
+}
+
+static void body_down_with_bypass(void **state)
+{
+	static uint8_t buf[200000];
+	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
+	struct kedge_stats before = *bpf_stats(bpf, 0), *now = bpf_stats(bpf, 0);
+	uint64_t total = body_bytes(), sent = 0, got = 0;
+	struct leg l;
+
+	leg_open(&l, &o);
+	while (got < total) {
+		size_t n = rnd(3) ? 1 + rnd(20000) : 1 + rnd(sizeof(buf));
+		ssize_t r;
+
+		if (n > total - sent)
+			n = total - sent;
+		fill(buf, sent, n);
+		r = n ? send(l.app, buf, n, MSG_DONTWAIT) : -1;
+		if (r > 0)
+			sent += (size_t)r;
+		if (r > 0 && rnd(20))
+			continue;
+		for (size_t turns = 1 + rnd(60); turns && got < sent; turns--) {
+			wait_in(l.kedge);
+			got += take(l.kedge, got, 1 + rnd(300000));
+		}
+	}
+	assert_true(now->steer_down_redirected > before.steer_down_redirected);
+	assert_true(now->steer_down_passed > before.steer_down_passed);
+	leg_close(&l);
+	assert_maps_empty();
+}
+
+/* A thousand at once, then ended in every order: kedge first, application first, with unread data,
+ * by reset. */
+static void thousand_connections_leave_nothing(void **state)
+{
+	enum { N = 1000 };
+	struct leg *l = calloc(N, sizeof(*l));
+
+	assert_non_null(l);
+	for (int i = 0; i < N; i++) {
+		struct leg_opts o = {.bpf = bpf,
+				     .conf = i % 5 ? &conf : NULL,
+				     .bypass = i % 3 != 0,
+				     .listen_family = i % 2 ? AF_INET6 : AF_INET};
+
+		leg_open(&l[i], &o);
+		if (i % 4)
+			assert_int_equal(edit_send(l[i].edit, GET "\r\n", strlen(GET "\r\n")),
+					 strlen(GET "\r\n"));
+		if (i % 7 == 0)
+			assert_int_equal(send(l[i].app, "unread", 6, 0), 6);
+	}
+	assert_int_equal(entries("kdg_flow"), N);
+	for (int i = 0; i < N; i++) {
+		struct linger reset = {.l_onoff = 1};
+
+		if (i % 6 == 1)
+			setsockopt(l[i].app, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		if (i % 6 == 2)
+			setsockopt(l[i].kedge, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+		if (i % 2) {
+			close(l[i].app);
+			l[i].app = -1;
+		}
+		leg_close(&l[i]);
+	}
+	free(l);
+	assert_maps_empty();
+}
+
+/* The daemon's end is gone, the application still writes: an ordinary error, no crash, no leak. */
+static void application_outlives_kedge(void **state)
+{
+	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
+	struct leg l;
+
+	leg_open(&l, &o);
+	assert_int_equal(edit_send(l.edit, GET "\r\n", strlen(GET "\r\n")), strlen(GET "\r\n"));
+	edit_free(l.edit);
+	l.edit = NULL;
+	close(l.kedge);
+	l.kedge = -1;
+	wait_in(l.app);
+	while (leg_drain(&l))
+		wait_in(l.app);
+	assert_true(l.got.len > strlen(GET));
+	while (send(l.app, "late", 4, MSG_NOSIGNAL) == 4)
+		wait_in(l.app);
+	assert_true(errno == EPIPE || errno == ECONNRESET);
+	leg_close(&l);
+	assert_maps_empty();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ipv4),
+		cmocka_unit_test(ipv6),
+		cmocka_unit_test(ipv4_to_a_dual_stack_listener),
+		cmocka_unit_test(off_for_the_flow),
+		cmocka_unit_test(others_are_left_alone),
+		cmocka_unit_test(body_up_over_tcp),
+		cmocka_unit_test(body_up_with_bypass),
+		cmocka_unit_test(body_down_with_bypass),
+		cmocka_unit_test(thousand_connections_leave_nothing),
+		cmocka_unit_test(application_outlives_kedge),
+	};
+
+	need_root();
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
