@@ -158,10 +158,10 @@ static void check_certs(const struct conf_listener *l, const struct place *at, s
 	for (size_t i = 0; i < l->certs_count; i++) {
 		const struct conf_cert *c = &l->certs[i];
 
-		if (!c->key)
+		if (c->cert && !c->key)
 			mistake(m, at, "the certificate %s has no key",
 				config_quote(quoted, c->cert));
-		else if (!c->cert)
+		if (c->key && !c->cert)
 			mistake(m, at, "the key %s has no certificate",
 				config_quote(quoted, c->key));
 	}

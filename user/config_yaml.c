@@ -102,6 +102,7 @@ struct taking {
 	struct source *src;
 	const char *file;
 	const struct yaml_lines *lines;
+	struct mistakes *m;
 	int listener;
 	size_t pair;
 };
@@ -153,25 +154,40 @@ static int take_values(const struct taking *t, const struct raw_map *map, const 
 	return err;
 }
 
+/* An entry of certs without anything in it makes no setting; all others are judged with the rest.
+ */
+static void check_cert_entry(const struct taking *t, char *path, size_t settings_before)
+{
+	const struct place at = {
+		.file = t->file, .line = yaml_lines_find(t->lines, path), .path = path};
+
+	if (t->src->count == settings_before)
+		mistake(t->m, &at, "has neither cert nor key");
+}
+
 static int take_map(const struct taking *t, const struct raw_map *map, const char *prefix)
 {
 	struct taking pair = *t;
-	char path[64];
+	char path[64], entry[66];
 	int err;
 
 	err = take_values(t, map, prefix);
 	for (uint32_t i = 0; i < map->certs_count && !err; i++) {
+		size_t before = t->src->count;
+
 		pair.pair = i;
-		snprintf(path, sizeof(path), "%scerts[%u].", prefix, i);
-		err = take_values(&pair, &map->certs[i], path);
+		snprintf(path, sizeof(path), "%scerts[%u]", prefix, i);
+		snprintf(entry, sizeof(entry), "%s.", path);
+		err = take_values(&pair, &map->certs[i], entry);
+		check_cert_entry(t, path, before);
 	}
 	return err;
 }
 
 static int take_all(struct source *src, const char *file, const struct yaml_lines *lines,
-		    const struct raw_map *map)
+		    const struct raw_map *map, struct mistakes *m)
 {
-	struct taking t = {.src = src, .file = file, .lines = lines, .listener = -1};
+	struct taking t = {.src = src, .file = file, .lines = lines, .m = m, .listener = -1};
 	char path[32], prefix[34];
 	int err;
 
@@ -228,7 +244,7 @@ static int load_values(struct source *src, const char *file, const struct yaml_l
 		mistake(m, &at, "%s", complaint.text[0] ? complaint.text : cyaml_strerror(failed));
 		return 1;
 	}
-	err = map ? take_all(src, file, lines, map) : 0;
+	err = map ? take_all(src, file, lines, map, m) : 0;
 	cyaml_free(&config, &schema->top, map, 0);
 	return err;
 }

@@ -581,6 +581,11 @@ static const struct mistake_case mistakes_in_files[] = {
 	 "kedge.yaml:2: listeners[0].app: unknown key; known are listen, tls, proxy-protocol, "
 	 "trust, "
 	 "certs\n"},
+	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
+	 "kedge.yaml:3: certs[1]: has neither cert nor key\n"},
+	{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{}, {cert: b}]\n", "",
+	 "kedge.yaml:4: listeners[0].certs[0]: has neither cert nor key\n"
+	 "kedge.yaml:3: listeners[0]: the certificate \"b\" has no key\n"},
 	{"certs:\n- cert: a\n  key: b\n  pass: c\n", FINE,
 	 "kedge.yaml:4: certs[0].pass: unknown key; known are cert, key\n"},
 	{"foo: {a: [1, {b: c}], d: [[]]}\nbar:\n", FINE,

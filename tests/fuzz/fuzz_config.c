@@ -1,0 +1,97 @@
+/*
+ * libFuzzer on the configuration file: bytes through the scan, libcyaml, the checks and the
+ * building. Beside memory errors it looks for a file that is taken and yet leaves something out,
+ * and for one that is refused without a word.
+ */
+/* | To build and run, from the top of the tree:
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+ *         -D_GNU_SOURCE -std=gnu11 -Iinclude -I. -Iuser \
+ *         tests/fuzz/fuzz_config.c user/config*.c user/addr.c user/log.c \
+ *         -lcyaml -lyaml -o build/fuzz_config
+ *   mkdir -p build/corpus-config && cp dist/kedge.yaml build/corpus-config
+ *   build/fuzz_config -max_len=4096 -timeout=10 -max_total_time=120 -close_fd_mask=2 \
+ *         build/corpus-config
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "config_private.h"
+
+#define INVARIANT(what)          \
+	do {                     \
+		if (!(what))     \
+			abort(); \
+	} while (0)
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+static void conf_freep(struct conf **conf)
+{
+	config_free(*conf);
+}
+
+static void check_listener(const struct conf_listener *l)
+{
+	INVARIANT(l->addr.family == AF_INET || l->addr.family == AF_INET6);
+	INVARIANT(l->name[0]);
+	INVARIANT(l->proxy <= PROXY_PREFIX_REQUIRE);
+	INVARIANT(l->tls == (l->certs_count > 0));
+	for (size_t i = 0; i < l->certs_count; i++)
+		INVARIANT(l->certs[i].cert && l->certs[i].key);
+	for (size_t i = 0; i < l->trust.count; i++)
+		INVARIANT(l->trust.set[i].bits <= 128);
+}
+
+/* What every user of a configuration relies on. */
+static void check_conf(const struct conf *conf)
+{
+	INVARIANT(conf->listeners_count > 0);
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		check_listener(&conf->listeners[i]);
+	INVARIANT(addr_port(&conf->app) && conf->app_name[0]);
+	INVARIANT(conf->workers >= 1 && conf->workers <= 64);
+	INVARIANT(conf->record <= POLICY_OFF && conf->edit <= POLICY_OFF);
+	INVARIANT(conf->bypass <= POLICY_OFF && conf->xff <= XFF_NEVER);
+	INVARIANT(conf->log_level <= LOG_DEBUG && conf->connections_max >= 1);
+	INVARIANT(!conf->control || strlen(conf->control) <= 107);
+	INVARIANT(conf->prefix_timeout_ms && conf->idle_timeout_ms && conf->drain_timeout_ms);
+}
+
+/* Every setting has a line of the file and a path that names its option, or the list it is in. */
+static void check_source(const struct source *src)
+{
+	for (size_t i = 0; i < src->count; i++) {
+		const struct setting *s = &src->settings[i];
+
+		INVARIANT(s->place.line > 0);
+		INVARIANT(strstr(s->place.path, s->opt->name));
+		INVARIANT(s->text || s->opt->kind == OPTION_CIDRS);
+		INVARIANT(s->listener >= -1 && s->listener < (int)src->listeners_count);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+	_cleanup_(source_clear)
+	struct source file = {0}, flags = {0};
+	_cleanup_(conf_freep)
+	struct conf *conf = calloc(1, sizeof(*conf));
+	struct mistakes m = {0};
+	int err;
+
+	INVARIANT(conf);
+	err = config_read_yaml(&file, "kedge.yaml", bytes, n, &m);
+	INVARIANT(err == 0 || err == 1);
+	INVARIANT(err == 0 || m.count > 0);
+	check_source(&file);
+	if (err)
+		return 0;
+	INVARIANT(config_check_settings(&file, &m) == 0);
+	INVARIANT(config_build(conf, &file, &flags, &m) == 0);
+	if (!m.count)
+		check_conf(conf);
+	return 0;
+}
