@@ -340,7 +340,7 @@ int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd)
 
 bool bpf_flow_paired(struct bpf *bpf, const struct bpf_flow *flow)
 {
-	return __atomic_load_n(&flow->note->paired, __ATOMIC_RELAXED);
+	return flow->note && __atomic_load_n(&flow->note->paired, __ATOMIC_RELAXED);
 }
 
 int bpf_flow_resume(struct bpf *bpf, struct bpf_flow *flow, bool tunnel)

@@ -75,6 +75,14 @@ static ssize_t failed(struct edit_bpf *eb, uint8_t reason)
 	return -EIO;
 }
 
+/* A connection that was reset cuts a send short as well. */
+static bool is_dead(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLERR | POLLHUP);
+}
+
 /* One send(); the bytes taken or the editor's error. */
 static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 {
@@ -91,9 +99,11 @@ static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 	if (r < 0 && (err == EPIPE || err == ECONNRESET))
 		return -err;
 	if (r < 0 && err == EAGAIN && note->runs == runs) {
-		eb->charged = eb->room; /* ask again: it has armed EPOLLOUT itself */
+		eb->charged = eb->room; /* poll() before the next one */
 		return -EAGAIN;
 	}
+	if (is_dead(eb->e.fd))
+		return -ECONNRESET;
 	return failed(eb, r < 0 && err != EAGAIN ? KEDGE_REASON_internal_error
 						 : KEDGE_REASON_edit_short_send);
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -241,8 +242,12 @@ void cgroup_leave(void)
 
 void need_root(void)
 {
-	if (geteuid() == 0)
+	struct rlimit files = {8192, 8192};
+
+	if (geteuid() == 0) {
+		setrlimit(RLIMIT_NOFILE, &files);
 		return;
+	}
 	fprintf(stderr, "skipped: needs root\n");
 	exit(77);
 }

@@ -65,5 +65,5 @@ struct outcome leg_feed(struct leg *l, const void *in, size_t len, const size_t 
 const char *cgroup_enter(const char *name);
 void cgroup_leave(void);
 
-/* Skips (exit status 77) without root or BPF. */
+/* Skips (exit status 77) without root; allows for thousands of descriptors. */
 void need_root(void);

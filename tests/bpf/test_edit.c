@@ -16,6 +16,7 @@
 #include "xff.h"
 
 static struct bpf *bpf;
+static bool bypass; /* all of it once more with messages redirected */
 static struct http1_conf conf;
 
 #define CLIENT "198.51.100.22"
@@ -31,10 +32,13 @@ static void conf_make(struct http1_conf *c, enum http1_mode mode, __u8 flags)
 
 static int setup(void **state)
 {
-	struct bpf_opts opts = {.edit = true, .workers = 2, .flows_max = 64};
+	struct bpf_opts opts = {.edit = true, .workers = 2, .flows_max = 64, .bypass = bypass};
 	char why[256];
-	int err = bpf_open(&bpf, &opts, why);
+	int err;
 
+	if (bypass)
+		opts.cgroup = cgroup_enter("edit");
+	err = bpf_open(&bpf, &opts, why);
 	if (err)
 		fail_msg("bpf_open: %s", why);
 	conf_make(&conf, HTTP1_XFF_APPEND, 0);
@@ -43,8 +47,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	uint64_t redirected = bpf_stats(bpf, 0)->steer_redirected;
+
 	bpf_close(bpf);
-	return 0;
+	if (bypass)
+		cgroup_leave();
+	return (redirected > 0) != bypass;
 }
 
 static void print_stream(const char *what, const void *p, size_t n)
@@ -58,7 +66,7 @@ static void print_stream(const char *what, const void *p, size_t n)
 static bool same(const struct http1_conf *c, const void *in, size_t len, const size_t *cuts,
 		 size_t n, uint64_t tunnels)
 {
-	struct leg_opts user = {.conf = c}, kernel = {.bpf = bpf, .conf = c};
+	struct leg_opts user = {.conf = c}, kernel = {.bpf = bpf, .conf = c, .bypass = bypass};
 	struct leg u, k;
 	struct outcome ou, ok;
 	bool equal;
@@ -98,7 +106,7 @@ static bool same(const struct http1_conf *c, const void *in, size_t len, const s
 /* And both must give what is expected. */
 static void expect(const char *in, const char *out)
 {
-	struct leg_opts kernel = {.bpf = bpf, .conf = &conf};
+	struct leg_opts kernel = {.bpf = bpf, .conf = &conf, .bypass = bypass};
 	struct leg k;
 	struct outcome o;
 
@@ -376,7 +384,7 @@ static void random_streams(void **state)
 {
 	const char *text = getenv("KEDGE_SEED"), *count = getenv("KEDGE_RANDOM");
 	uint64_t seed = text ? strtoull(text, NULL, 0) : 1;
-	int n = count ? atoi(count) : 300;
+	int n = count ? atoi(count) : 150;
 
 	for (int i = 0; i < n; i++, seed++)
 		if (!random_case(seed))
@@ -401,6 +409,10 @@ int main(void)
 		cmocka_unit_test(random_streams),
 	};
 
+	int failed;
+
 	need_root();
-	return cmocka_run_group_tests(tests, setup, teardown);
+	failed = cmocka_run_group_tests_name("over TCP", tests, setup, teardown);
+	bypass = true;
+	return failed + cmocka_run_group_tests_name("with bypass", tests, setup, teardown);
 }

@@ -1,0 +1,210 @@
+/* Opening the BPF side: pins and who owns them, what a refusal says, slots. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "leg.h"
+#include "xff.h"
+
+#define PINS "/sys/fs/bpf/kedge-test-open"
+
+static char why[256];
+
+static struct bpf_opts opts = {.edit = true, .bypass = true, .workers = 3, .flows_max = 10};
+
+static int setup(void **state)
+{
+	opts.cgroup = cgroup_enter("open");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	cgroup_leave();
+	return 0;
+}
+
+static void assert_opens(struct bpf **bpf, const struct bpf_opts *o)
+{
+	if (bpf_open(bpf, o, why))
+		fail_msg("bpf_open: %s", why);
+}
+
+static void assert_pinned(bool there)
+{
+	static const char *const names[] = {"kdg_flow", "kdg_note", "kdg_stats",  "kdg_pair",
+					    "kdg_app",  "kdg_leg",  "kdg_appleg", "kdg_sockops"};
+	char path[128];
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "%s/%s", PINS, names[i]);
+		assert_int_equal(access(path, F_OK) == 0, there);
+	}
+}
+
+static void pins_come_and_go(void **state)
+{
+	struct bpf_opts o = opts;
+	struct bpf *bpf;
+
+	o.pin = PINS;
+	assert_opens(&bpf, &o);
+	assert_pinned(true);
+	bpf_close(bpf);
+	assert_int_equal(access(PINS, F_OK), -1);
+}
+
+static void a_directory_that_was_there_stays(void **state)
+{
+	struct bpf_opts o = opts;
+	struct bpf *bpf;
+
+	o.pin = PINS;
+	assert_int_equal(mkdir(PINS, 0700), 0);
+	assert_opens(&bpf, &o);
+	bpf_close(bpf);
+	assert_pinned(false);
+	assert_int_equal(rmdir(PINS), 0);
+}
+
+static void pins_of_the_living_are_respected(void **state)
+{
+	struct bpf_opts o = opts;
+	struct bpf *bpf, *second;
+
+	o.pin = PINS;
+	assert_opens(&bpf, &o);
+	assert_int_equal(bpf_open(&second, &o, why), -EBUSY);
+	assert_non_null(strstr(why, "another kedge"));
+	assert_pinned(true);
+	bpf_close(bpf);
+}
+
+static void pins_of_the_dead_are_replaced(void **state)
+{
+	struct bpf_opts o = opts;
+	struct bpf *bpf;
+	pid_t child;
+	int status;
+
+	o.pin = PINS;
+	child = fork();
+	if (!child)
+		_exit(bpf_open(&bpf, &o, why) ? 1 : 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_pinned(true);
+	assert_opens(&bpf, &o);
+	assert_pinned(true);
+	bpf_close(bpf);
+	assert_pinned(false);
+	rmdir(PINS);
+}
+
+static void not_a_bpffs(void **state)
+{
+	struct bpf_opts o = opts;
+	char dir[] = "/tmp/kedge-test-XXXXXX";
+	struct bpf *bpf;
+
+	assert_non_null(mkdtemp(dir));
+	o.pin = dir;
+	assert_int_equal(bpf_open(&bpf, &o, why), -EINVAL);
+	assert_non_null(strstr(why, "bpffs"));
+	rmdir(dir);
+}
+
+static void not_a_cgroup(void **state)
+{
+	struct bpf_opts o = opts;
+	struct bpf *bpf;
+
+	o.cgroup = "/nonexistent";
+	assert_int_equal(bpf_open(&bpf, &o, why), -ENOENT);
+	assert_non_null(strstr(why, "/nonexistent"));
+	o.cgroup = "/tmp";
+	assert_int_equal(bpf_open(&bpf, &o, why), -EINVAL);
+	assert_non_null(strstr(why, "not a cgroup v2"));
+}
+
+static void our_own_cgroup_is_found(void **state)
+{
+	struct bpf_opts o = opts;
+	struct bpf *bpf;
+
+	o.cgroup = NULL;
+	assert_opens(&bpf, &o);
+	bpf_close(bpf);
+}
+
+/* Without capabilities, in a child: the refusal names them. */
+static void no_capabilities(void **state)
+{
+	pid_t child = fork();
+	struct bpf *bpf;
+	int status;
+
+	if (!child) {
+		int err;
+
+		if (setresuid(65534, 65534, 65534))
+			_exit(2);
+		err = bpf_open(&bpf, &opts, why);
+		_exit(err == -EPERM && strstr(why, "CAP_BPF") && strstr(why, "CAP_NET_ADMIN") ? 0
+											      : 1);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+/* Ten flows among three workers: four each. */
+static void slots_run_out_and_come_back(void **state)
+{
+	struct http1_conf conf = {0};
+	struct bpf_flow flow[5];
+	struct bpf *bpf;
+	int fd[5];
+
+	assert_opens(&bpf, &opts);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 5; i++) {
+			fd[i] = socket(AF_INET, SOCK_STREAM, 0);
+			assert_int_equal(bpf_flow_add(bpf, &flow[i], fd[i], 1, &conf, false),
+					 i < 4 ? 0 : -ENOSPC);
+		}
+		for (int i = 0; i < 5; i++) {
+			bpf_flow_del(bpf, &flow[i]);
+			bpf_flow_del(bpf, &flow[i]); /* not registered any more: nothing happens */
+			close(fd[i]);
+		}
+	}
+	bpf_close(bpf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(pins_come_and_go),
+		cmocka_unit_test(a_directory_that_was_there_stays),
+		cmocka_unit_test(pins_of_the_living_are_respected),
+		cmocka_unit_test(pins_of_the_dead_are_replaced),
+		cmocka_unit_test(not_a_bpffs),
+		cmocka_unit_test(not_a_cgroup),
+		cmocka_unit_test(our_own_cgroup_is_found),
+		cmocka_unit_test(no_capabilities),
+		cmocka_unit_test(slots_run_out_and_come_back),
+	};
+
+	need_root();
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
