@@ -1,0 +1,45 @@
+/*
+ * tests only: configurations from flags and files, with all that is said about them. Failures in
+ * here are cmocka's.
+ */
+#pragma once
+
+#include "cleanup.h"
+#include "config_private.h"
+
+/* What one loading returned and said; the directory of the file is cut out of what it said. */
+struct loaded {
+	int status;
+	struct conf *conf;
+	char *out, *err;
+};
+
+/* Flags that lack nothing. */
+#define FINE "--listen :1 --tls off --app localhost:2 "
+
+/* Makes and removes a directory for the file; setup and teardown of a group. */
+int loading_begin(void **state);
+int loading_end(void **state);
+
+/* The file, which messages call "kedge.yaml". Changed by write_file() and load_yaml(). */
+extern char loading_dir[], loading_file[];
+void write_file(const void *bytes, size_t len);
+
+/*
+ * config_load() of `args`, which are separated by blanks; "FILE" is the file. load_yaml() writes
+ * the file and puts "-c FILE" in front.
+ */
+struct loaded load(const char *args);
+struct loaded load_yaml(const char *yaml, const char *args);
+void loaded_free(struct loaded *l);
+
+/* The same, where it has to work and to say nothing; yaml NULL: no file. Caller frees. */
+struct conf *must_load(const char *yaml, const char *args);
+
+/* main() of a subcommand with `args`; argv[0] is `name`. Output as in load(), caller frees. */
+struct loaded run_command(int (*command)(int, char **), const char *name, const char *args);
+
+static inline void conf_freep(struct conf **conf)
+{
+	config_free(*conf);
+}
