@@ -118,6 +118,16 @@ static void one_request(void **state)
 	assert_int_equal(edit_send(l->edit, "", 0), 0);
 }
 
+/* All that was read is held: nothing to send yet. */
+static void all_held(void **state)
+{
+	struct leg *l = *state;
+
+	assert_int_equal(send_text(l, "\r"), 1);
+	assert_int_equal(send_text(l, "\n" GET "\r\n"), strlen("\n" GET "\r\n"));
+	assert_out(l, GET OURS "\r\n");
+}
+
 static void head_bits(void **state)
 {
 	struct leg *l = *state;
@@ -280,11 +290,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(one_request),       T(head_bits),
-		T(narrow_socket),     T(full_from_the_start),
-		T(refused),           T(refused_while_full),
-		T(upgrade_to_tunnel), T(upgrade_declined),
-		T(application_gone),  T(application_gone_with_a_rest),
+		T(one_request),
+		T(all_held),
+		T(head_bits),
+		T(narrow_socket),
+		T(full_from_the_start),
+		T(refused),
+		T(refused_while_full),
+		T(upgrade_to_tunnel),
+		T(upgrade_declined),
+		T(application_gone),
+		T(application_gone_with_a_rest),
 		T(other_errors),
 	};
 

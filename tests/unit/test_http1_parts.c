@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -336,6 +337,28 @@ static void list_is_full(void **state)
 	free(out.data);
 }
 
+/* The same when long values have used up the room for copies. */
+static void copies_are_full(void **state)
+{
+	char head[600];
+	int n = snprintf(head, sizeof(head), "GET / HTTP/1.0\r\nX-Forwarded-For: %0500d\r\n\r\n",
+			 7);
+	struct http1_bytes in = {0};
+	struct kedge_note note = {0};
+	struct http1_edit edit;
+	struct http1 h = {0};
+	size_t taken;
+
+	for (int i = 0; i < 10; i++)
+		http1_bytes_add(&in, head, (size_t)n);
+	taken = http1_edit(&edit, &h, &append, &note, in.data, in.len);
+	assert_true(taken && taken < in.len);
+	assert_int_equal(taken, note.requests * (size_t)n);
+	assert_true(edit.copied <= HTTP1_EDIT_COPY);
+	assert_int_equal(edit.bytes, note.requests * ((size_t)n + strlen(", 198.51.100.22")));
+	free(in.data);
+}
+
 /* The most pieces that one head can make, from an almost full list on. */
 static void most_gaps(void **state)
 {
@@ -426,6 +449,7 @@ int main(void)
 		cmocka_unit_test(standing_on_the_way),
 		cmocka_unit_test(note_ring),
 		cmocka_unit_test(list_is_full),
+		cmocka_unit_test(copies_are_full),
 		cmocka_unit_test(most_gaps),
 		cmocka_unit_test(texts),
 		cmocka_unit_test(conf_from_keys),
