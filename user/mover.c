@@ -350,9 +350,10 @@ static bool refusal_due(const struct flow *f)
 	       outstanding(f) <= (in_body ? 1 : 0);
 }
 
+/* The end of the application's stream ends the flow, but of a tunnel only one direction. */
 static bool ended(const struct flow *f)
 {
-	return f->client_shut && (f->client_eof || !is_tunnel(f) || f->app_write_dead);
+	return f->client_shut && (f->app_shut || f->app_write_dead || !is_tunnel(f));
 }
 
 enum mover_verdict mover_run(struct mover *m, struct flow *f)

@@ -1,0 +1,128 @@
+/* Loopback connections for tests. See net.h. */
+#include "net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MUST(what)                                                              \
+	do {                                                                    \
+		if (!(what)) {                                                  \
+			fprintf(stderr, "net.c:%d: %s: %m\n", __LINE__, #what); \
+			abort();                                                \
+		}                                                               \
+	} while (0)
+
+uint64_t net_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static int tcp_socket(int bufs)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	MUST(fd >= 0);
+	MUST(!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
+	if (bufs) { /* before the handshake, so that the window follows */
+		MUST(!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bufs, sizeof(bufs)));
+		MUST(!setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bufs, sizeof(bufs)));
+	}
+	return fd;
+}
+
+static int listen_with(int bufs, uint16_t *port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(in);
+	int fd = tcp_socket(bufs);
+
+	MUST(!bind(fd, (struct sockaddr *)&in, sizeof(in)) && !listen(fd, 64));
+	MUST(!getsockname(fd, (struct sockaddr *)&in, &len));
+	MUST(!fcntl(fd, F_SETFL, O_NONBLOCK));
+	*port = ntohs(in.sin_port);
+	return fd;
+}
+
+static int connect_with(int bufs, uint16_t port)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 .sin_port = htons(port)};
+	int fd = tcp_socket(bufs);
+
+	MUST(!connect(fd, (struct sockaddr *)&in, sizeof(in)));
+	MUST(!fcntl(fd, F_SETFL, O_NONBLOCK));
+	return fd;
+}
+
+int net_listen(uint16_t *port)
+{
+	return listen_with(0, port);
+}
+
+int net_connect(uint16_t port)
+{
+	return connect_with(0, port);
+}
+
+int net_accept(int fd)
+{
+	int new, one = 1;
+
+	MUST(net_wait(fd, POLLIN, NET_PATIENCE_MS));
+	new = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	MUST(new >= 0);
+	MUST(!setsockopt(new, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
+	return new;
+}
+
+void net_pair(int *one, int *other, int bufs)
+{
+	uint16_t port;
+	int fd = listen_with(bufs, &port);
+
+	*one = connect_with(bufs, port);
+	*other = net_accept(fd);
+	close(fd);
+}
+
+bool net_wait(int fd, short events, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	int n;
+
+	do
+		n = poll(&p, 1, ms);
+	while (n < 0 && errno == EINTR);
+	MUST(n >= 0);
+	return n > 0;
+}
+
+size_t net_queued(int fd)
+{
+	int n;
+
+	MUST(!ioctl(fd, FIONREAD, &n));
+	return (size_t)n;
+}
+
+void net_close_reset(int fd)
+{
+	struct linger now = {.l_onoff = 1};
+
+	MUST(!setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)));
+	close(fd);
+}
