@@ -1,0 +1,159 @@
+"""Common to all pytest suites: parts started once, the line of totals, the log of a failed test."""
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "lib"))
+
+import certs as certs_module  # noqa: E402
+import kedge as kedge_module  # noqa: E402
+import machine  # noqa: E402
+import process  # noqa: E402
+
+totals = {"passed": 0, "failed": 0, "skipped": 0}
+skips = {}
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "call" or report.failed or (report.when == "setup" and report.skipped):
+        totals[report.outcome] += 1
+    if report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        skips.setdefault(reason, []).append(report.nodeid)
+
+
+def pytest_sessionfinish(session, exitstatus):
+    # A suite that could not even be collected must not look like one without failures.
+    if exitstatus not in (0, 1, 5) and not totals["failed"]:
+        totals["failed"] += 1
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for reason, tests in sorted(skips.items()):
+        terminalreporter.write_line(f"skipped {len(tests)}: {reason}: {tests[0]}"
+                                    + (" ..." if len(tests) > 1 else ""))
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        print("{name}: {passed} passed, {failed} failed, {skipped} skipped".format(
+            name=os.environ.get("KEDGE_SUITE", "pytest"), **totals))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = (yield).get_result()
+    if report.failed:
+        for proc in process.living:
+            report.sections.append((f"last lines of {proc.name}", proc.log(last=40)))
+
+
+def pytest_configure(config):
+    if os.geteuid() == 0:
+        machine.remove_stale()
+    if not kedge_module.BINARY.exists():
+        pytest.exit(f"{kedge_module.BINARY}: not there; `make asan` builds it", returncode=3)
+    probed = kedge_module.probe()
+    config.kedge_combinations = [c for c in kedge_module.ALL if not c.missing(probed)]
+    config.kedge_missing = {c: c.missing(probed) for c in kedge_module.ALL if c.missing(probed)}
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory):
+    return certs_module.Certs(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel_log():
+    """A warning in the kernel's log fails the session, whoever's test it was."""
+    before = len(machine.kernel_warnings())
+    yield
+    assert machine.kernel_warnings()[before:] == []
+
+
+@pytest.fixture(scope="session")
+def cgroup():
+    """The cgroup that kedge and the applications of this session are in; None without root."""
+    if os.geteuid() != 0:
+        yield None
+        return
+    group = machine.Cgroup()
+    yield group
+    group.remove()
+
+
+def chosen(config, which):
+    """which: "all" of the available combinations, or "ends": nothing and everything in the kernel."""
+    available = config.kedge_combinations
+    if which == "ends" or os.environ.get("KEDGE_TEST_COMBINATIONS") == "ends":
+        return list(dict.fromkeys([available[0], available[-1]]))
+    return available
+
+
+def pytest_generate_tests(metafunc):
+    """`combo` runs a test with each available combination of capabilities, `ends` with two."""
+    for name, which in (("combo", "all"), ("ends", "ends")):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, chosen(metafunc.config, which), ids=str, scope="session")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """One combination after the other: a kedge in front is started once for all its tests."""
+    def combination(item):
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        return str(params.get("combo") or params.get("ends") or "")
+    items.sort(key=combination)
+
+
+class Fronts:
+    """kedge in front of an application, started when first asked for and then kept for a while."""
+
+    def __init__(self, certs, cgroup):
+        self.certs, self.cgroup = certs, cgroup
+        self.running = {}
+
+    def get(self, combination, app_name, make_app):
+        key = combination, app_name
+        if key not in self.running:
+            # One combination at a time: the machine is small.
+            for other in [k for k in self.running if k[0] is not combination]:
+                self.end(other)
+            app = make_app(self.cgroup)
+            kedge = kedge_module.Kedge(self.certs, app.text, combination=combination,
+                                       cgroup=self.cgroup)
+            kedge.app = app
+            self.running[key] = kedge
+        kedge = self.running[key]
+        if kedge.process.popen.poll() is not None:
+            log = kedge.log()
+            self.drop(kedge)
+            pytest.fail(f"kedge had died before this test\n{log}")
+        return kedge
+
+    def drop(self, kedge):
+        """Ends one that a test has spoilt, without asking whether it ends well."""
+        for key in [k for k, v in self.running.items() if v is kedge]:
+            del self.running[key]
+        kedge.kill()
+        kedge.app.stop()
+
+    def end(self, key):
+        kedge = self.running.pop(key)
+        try:
+            kedge.wait_idle()
+            machine.wait_for(lambda: not kedge.entries_of_flows(), what="entries left in the maps")
+            kedge.stop()
+        finally:
+            kedge.kill()
+            kedge.app.stop()
+
+
+@pytest.fixture(scope="session")
+def fronts(certs, cgroup):
+    everything = Fronts(certs, cgroup)
+    yield everything
+    for key in list(everything.running):
+        everything.end(key)

@@ -1,0 +1,71 @@
+"""kedge in front of the two applications: Express as in the story, and the one that records."""
+import pytest
+
+import client as client_module
+import machine
+from rawapp import Connection, RawApp, default_answer
+from story import Express
+
+
+def settled(fronts, kedge):
+    """What a test leaves open is its own failure; the next one gets a fresh kedge."""
+    try:
+        kedge.wait_idle()
+    except TimeoutError:
+        fronts.drop(kedge)
+        raise
+
+
+def express(fronts, combination):
+    kedge = fronts.get(combination, "express", Express)
+    yield kedge
+    settled(fronts, kedge)
+
+
+def recording(fronts, combination):
+    """The record begins anew with each test, and the application answers as usual."""
+    kedge = fronts.get(combination, "raw", lambda cgroup: RawApp(cgroup=cgroup))
+    kedge.app.forget()
+    kedge.app.respond, kedge.app.serve = default_answer, Connection.serve
+    yield kedge
+    settled(fronts, kedge)
+
+
+@pytest.fixture
+def front(fronts, combo):
+    """kedge before Express, with every combination."""
+    yield from express(fronts, combo)
+
+
+@pytest.fixture
+def end_front(fronts, ends):
+    """kedge before Express, with two combinations: for what does not depend on edit and bypass."""
+    yield from express(fronts, ends)
+
+
+@pytest.fixture
+def raw(fronts, combo):
+    """kedge before the recording application, with every combination."""
+    yield from recording(fronts, combo)
+
+
+@pytest.fixture
+def end_raw(fronts, ends):
+    yield from recording(fronts, ends)
+
+
+@pytest.fixture(scope="session")
+def tls(certs):
+    return client_module.tls_context(certs.ca)
+
+
+@pytest.fixture(params=["tls", "clear"])
+def leg(request, tls):
+    """Both kinds of client leg: (listener's name, what Client wants for tls)."""
+    return request.param, tls if request.param == "tls" else None
+
+
+@pytest.fixture
+def ipv6():
+    if not machine.has_ipv6():
+        pytest.skip("no ::1 on this machine")

@@ -1,0 +1,244 @@
+"""Mistakes in flags and files: a clear line for each, the right exit status, nothing started."""
+import os
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+import machine
+import prefix
+from client import Client
+from kedge import BINARY, Kedge, Listener, NAMES, probe
+from process import Process
+from rawapp import RawApp
+from run import run
+
+
+def kedge(*args, **kwargs):
+    return run(BINARY, *args, **kwargs)
+
+
+GOOD = ["--listen", "127.0.0.1:0", "--tls", "off", "--app", "127.0.0.1:9", "--pin", "off",
+        "--control", "off"]
+MISTAKES = {
+    "no_listener": (["--app", "127.0.0.1:9"], "listen"),
+    "no_app": (["--listen", "127.0.0.1:0", "--tls", "off"], "app"),
+    "tls_without_certificate": (["--listen", "127.0.0.1:0", "--app", "127.0.0.1:9"], "certificate"),
+    "address": ([*GOOD, "--listen", "localhost"], "localhost"),
+    "port": ([*GOOD, "--app", "127.0.0.1:99999"], "99999"),
+    "word": ([*GOOD, "--record", "maybe"], "require"),
+    "number": ([*GOOD, "--idle-timeout-ms", "-1"], "idle-timeout-ms"),
+    "cidr": ([*GOOD, "--xff-trust", "10.0.0.0/33"], "10.0.0.0/33"),
+    "unknown_flag": ([*GOOD, "--no-such-flag", "1"], "no-such-flag"),
+    "no_value": ([*GOOD, "--xff"], "--xff"),
+    "no_file": (["-c", "/no/such/file.yaml"], "/no/such/file.yaml"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistake_in_flags(name):
+    args, word = MISTAKES[name]
+    done = kedge("run", *args)
+    errors = [line for line in done.stderr.splitlines() if "error:" in line]
+    assert done.returncode == 2, done.stderr
+    assert len(errors) == 1 and word in errors[0], done.stderr
+
+
+def test_every_mistake_is_told_at_once():
+    done = kedge("run", *GOOD, "--record", "maybe", "--xff", "perhaps", "--workers", "many")
+    assert done.returncode == 2
+    for word in ("maybe", "perhaps", "many"):
+        assert sum(word in line for line in done.stderr.splitlines()) == 1, done.stderr
+
+
+@pytest.mark.parametrize("args", [[], ["no-such-command"], ["status", "--no-such-flag"]])
+def test_usage_mistakes(args):
+    done = kedge(*args)
+    assert done.returncode == 2 and done.stderr
+
+
+def test_help_and_version():
+    for args in (["--help"], ["run", "--help"], ["--version"], ["status", "--help"],
+                 ["probe", "--help"], ["check", "--help"]):
+        done = kedge(*args)
+        assert done.returncode == 0 and done.stdout and not done.stderr, (args, done.stderr)
+
+
+def test_status_without_a_kedge(tmp_path):
+    done = kedge("status", "--control", tmp_path / "nobody")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and "nobody" in done.stderr
+
+
+def file_with(tmp_path, text):
+    path = tmp_path / "kedge.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_file_and_flags_say_the_same(tmp_path, certs, cgroup, ends):
+    """A whole configuration from a file, with one flag that wins over it."""
+    with RawApp(cgroup=cgroup) as app:
+        path = file_with(tmp_path, f"""\
+listeners:
+  - listen: 127.0.0.1:0
+    tls: on
+    proxy-protocol: require
+    trust: [127.0.0.0/8]
+    certs:
+      - cert: {certs.ec.cert}
+        key: {certs.ec.key}
+  - listen: 127.0.0.1:0
+    tls: off
+app: {app.text}
+pin: off
+control: {tmp_path}/control
+xff: never
+workers: 1
+""")
+        done = kedge("check", "-c", path)
+        assert done.returncode == 0, done.stderr
+        process = Process([BINARY, "run", "-c", path, "--xff", "replace", *ends.flags(), "--cgroup",
+                           cgroup.path], cgroup=cgroup, name="kedge")
+        try:
+            ports = [int(m[1]) for m in process.wait_line(r"bound to \S+:(\d+)", count=2, seconds=60)]
+            process.wait_line("kedge: info: ready", seconds=60)
+            with Client(("127.0.0.1", ports[1])) as c:
+                c.request(fields=[("X-Forwarded-For", "6.6.6.6")])
+            assert app.connection().requests[0].xff == "127.0.0.1"
+        finally:
+            assert process.stop() == 0
+
+
+FILES = {
+    "unknown_key": ("app: 127.0.0.1:9\nlisteners:\n  - listen: 127.0.0.1:0\n    tls: off\ncolour: 1\n",
+                    5, "colour"),
+    "bad_value": ("app: 127.0.0.1:9\nlisteners:\n  - listen: 127.0.0.1:0\n    tls: perhaps\n",
+                  4, "perhaps"),
+    "not_yaml": ("app: [\n", None, "YAML"),
+    "bad_number": ("app: 127.0.0.1:9\nworkers: lots\nlisteners:\n  - listen: 127.0.0.1:0\n"
+                   "    tls: off\n", 2, "lots"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_mistake_in_a_file(tmp_path, name):
+    text, line, word = FILES[name]
+    path = file_with(tmp_path, text)
+    for command in ("check", "run"):
+        done = kedge(command, "-c", path)
+        errors = [x for x in done.stderr.splitlines() if "error:" in x]
+        assert done.returncode == 2, done.stderr
+        assert len(errors) == 1 and word in errors[0] and str(path) in errors[0], done.stderr
+        if line:
+            assert f"{path}:{line}" in errors[0], done.stderr
+
+
+def test_port_in_use(certs, cgroup):
+    with RawApp() as app:
+        done = kedge("run", "--listen", app.text, "--tls", "off", "--app", "127.0.0.1:9", "--pin",
+                     "off", "--control", "off", "--record", "off", "--edit", "off")
+        assert done.returncode == 1
+        errors = [x for x in done.stderr.splitlines() if "error:" in x]
+        assert len(errors) == 1 and app.text in errors[0], done.stderr
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_required_capability_that_is_not_there(name):
+    """Says why and exits 1; where it is there, the combinations show it."""
+    why = probe()[name]
+    if not why:
+        pytest.skip(f"this machine has {name}")
+    done = kedge("run", *GOOD, f"--{name}", "require")
+    assert done.returncode == 1
+    errors = [x for x in done.stderr.splitlines() if "error:" in x]
+    assert len(errors) == 1 and name in errors[0], done.stderr
+
+
+def test_combinations_that_this_machine_can_not_have(pytestconfig):
+    """Skipped, with the reason, so that the totals tell what was not tried here."""
+    missing = pytestconfig.kedge_missing
+    if missing:
+        pytest.skip(", ".join(str(c) for c in missing) + ": " + sorted(missing.values())[0])
+
+
+def test_pins_can_be_read_with_bpftool(raw):
+    if not raw.process.argv[raw.process.argv.index("--edit") + 1] == "require":
+        assert raw.entries_of_flows() == {}
+        return
+    with Client(raw["clear_proxy"], prefix.v1()) as c:
+        c.request()
+        done = run("bpftool", "map", "dump", "pinned", raw.pin / "kdg_flow")
+        assert done.returncode == 0 and "198.51.100.22" in done.stdout, done.stdout + done.stderr
+
+
+# --- without root -----------------------------------------------------------------------------
+@pytest.fixture
+def nobody(tmp_path_factory):
+    """A copy of the program where an unprivileged user can reach it, and the words to become one."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become nobody")
+    base = tmp_path_factory.mktemp("nobody")
+    for path in (base, *list(base.parents)[:2]):
+        path.chmod(path.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    binary = base / "kedge"
+    shutil.copy(BINARY, binary)
+    binary.chmod(0o755)
+    return binary, ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups",
+                    "--no-new-privs"]
+
+
+def test_unprivileged_runs_in_user_space(nobody, tls, certs, monkeypatch):
+    import kedge as module
+    binary, become = nobody
+    monkeypatch.setattr(module, "BINARY", binary)
+    for leaf in (certs.ec, certs.rsa):
+        leaf.key.chmod(0o644)
+    certs.ca.parent.chmod(0o755)
+    certs.ca.parent.parent.chmod(0o755)
+    with RawApp() as app, Kedge(certs, app.text, [Listener("tls"), Listener("proxy", proxy="require")],
+                                argv_prefix=become, root=False) as kedge_:
+        with Client(kedge_["tls"], tls=tls) as c:
+            assert c.request().status == 200
+        with Client(kedge_["proxy"], prefix.v1(), tls) as c:
+            assert c.request().status == 200
+        assert [conn.requests[0].xff for conn in app.connections] == ["127.0.0.1", "198.51.100.22"]
+        status = kedge_.status()
+        assert status["edit"] == "user" and status["bypass"] == "off"
+        # It says what it can not do and why, without calling it an error.
+        said = "\n".join(kedge_.process.lines)
+        assert "CAP_" in said and "edit" in said, said
+        assert "error:" not in said
+
+
+def test_unprivileged_probe_says_why(nobody):
+    binary, become = nobody
+    done = run(*become, binary, "probe")
+    assert done.returncode == 0
+    assert "CAP_" in done.stdout, done.stdout + done.stderr
+
+
+def test_unprivileged_can_not_require_bpf(nobody):
+    binary, become = nobody
+    done = run(*become, binary, "run", *GOOD, "--edit", "require")
+    assert done.returncode == 1
+    assert "CAP_" in done.stderr, done.stderr
+
+
+def test_without_a_bpffs_it_runs_unpinned(certs, cgroup, tmp_path):
+    """--pin names a directory that is no bpffs: said in one line, and not the end of it."""
+    with RawApp(cgroup=cgroup) as app:
+        process = Process([BINARY, "run", "--listen", "127.0.0.1:0", "--tls", "off", "--app", app.text,
+                           "--pin", tmp_path / "plain", "--control", "off"], cgroup=cgroup,
+                          name="kedge")
+        try:
+            port = int(process.wait_line(r"bound to \S+:(\d+)", seconds=60)[0][1])
+            process.wait_line("kedge: info: ready", seconds=60)
+            with Client(("127.0.0.1", port)) as c:
+                assert c.request().status == 200
+        finally:
+            assert process.stop() == 0
+    assert subprocess.run(["findmnt", tmp_path / "plain"], check=False,
+                          stdout=subprocess.DEVNULL).returncode != 0
+    assert machine.PATIENCE >= 1

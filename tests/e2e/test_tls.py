@@ -1,0 +1,257 @@
+"""TLS: versions, ciphers, certificates, resumption, and everything that is not a handshake."""
+import json
+import ssl
+
+import pytest
+
+from client import CIPHERS12, CIPHERS13, Client, tls_context
+from kedge import Kedge, Listener
+from run import curl, run, seen, url
+from story import Express, node_env
+
+NODE_CLIENT = """
+const https = require('https'), fs = require('fs');
+const [url, ca, version] = process.argv.slice(1);
+const agent = new https.Agent({ keepAlive: true, maxSockets: 1 });
+const options = { ca: fs.readFileSync(ca), agent, minVersion: version, maxVersion: version };
+const get = () => new Promise((resolve, reject) => https.get(url, options, (res) => {
+	let body = '';
+	res.on('data', (d) => body += d).on('end', () =>
+		resolve({ body, protocol: res.socket.getProtocol(), reused: res.req.reusedSocket }));
+}).on('error', reject));
+(async () => {
+	const all = [];
+	for (let i = 0; i < 3; i++) all.push(await get());
+	console.log(JSON.stringify(all));
+	agent.destroy();
+})();
+"""
+
+
+def suite12(cipher, kind):
+    return f"ECDHE-{kind}-{cipher}"
+
+
+@pytest.mark.parametrize("kind,sni", [("RSA", "a.rsa.test"), ("ECDSA", "a.example.test")])
+@pytest.mark.parametrize("version,cipher", [("1.3", c) for c in CIPHERS13]
+                         + [("1.2", c) for c in CIPHERS12])
+def test_version_and_cipher_with_certificate_by_sni(end_front, certs, version, cipher, kind, sni):
+    name = cipher if version == "1.3" else suite12(cipher, kind)
+    before = end_front.status()["stats"]
+    with Client(end_front["tls"], tls=tls_context(certs.ca, version, name), sni=sni) as c:
+        assert c.tls.cipher()[0] == name
+        assert f"DNS', '*.{sni[2:]}'" in str(c.tls.getpeercert()["subjectAltName"])
+        for size in (1, 16384, 100000):
+            assert len(c.request(target=f"/bytes/{size}").body) == size
+        assert seen(c.request().text)["xff"] == "127.0.0.1"
+    counter = f"handshakes_tls{version.replace('.', '')}"
+    assert end_front.status()["stats"][counter] == before[counter] + 1
+
+
+def test_certificate_by_what_the_client_can_verify(end_front, certs):
+    """Both certificates are for localhost: the suite decides."""
+    for kind in ("RSA", "ECDSA"):
+        context = tls_context(certs.ca, "1.2", suite12(CIPHERS12[0], kind))
+        with Client(end_front["tls"], tls=context) as c:
+            assert c.request().status == 200
+
+
+def test_no_sni_and_unknown_sni_get_a_certificate(end_front, certs):
+    context = tls_context()
+    for sni in (None, "nobody.invalid"):
+        with Client(end_front["tls"], tls=context, sni=sni) as c:
+            assert c.request().status == 200
+
+
+@pytest.mark.parametrize("offer,chosen", [(["http/1.1"], "http/1.1"),
+                                          (["h2", "http/1.1"], "http/1.1"), (None, None)])
+def test_alpn(end_front, certs, offer, chosen):
+    with Client(end_front["tls"], tls=tls_context(certs.ca, alpn=offer)) as c:
+        assert c.tls.selected_alpn_protocol() == chosen
+        assert c.request().status == 200
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_resumption(end_front, certs, version):
+    context = tls_context(certs.ca, version)
+    before = end_front.stat("handshakes_resumed")
+    with Client(end_front["tls"], tls=context) as c:
+        c.request()
+        session = c.tls.session
+        assert not c.tls.session_reused
+    with Client(end_front["tls"], tls=context, session=session) as c:
+        assert c.tls.session_reused
+        assert seen(c.request().text)["xff"] == "127.0.0.1"
+    assert end_front.stat("handshakes_resumed") == before + 1
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_requests_in_the_same_segment_as_the_finish(front, certs, version):
+    """The last flight of the handshake and the first requests together: no byte may be lost."""
+    with Client(front["tls"], tls=tls_context(certs.ca, version), handshake=False) as c:
+        c.send_raw(c.client_hello())
+        flight = b""
+        while not flight:
+            c._feed()
+            try:
+                c.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                if version == "1.2" and c._out.pending:
+                    c._flush()
+                continue
+            flight = c._out.read() + c.records(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
+                                               b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        c.send_raw(flight)
+        assert [seen(c.response().text)["xff"] for _ in range(2)] == ["127.0.0.1"] * 2
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_records_of_every_kind_of_size(front, certs, version):
+    """One byte a record, a record in one-byte segments, several records in one segment."""
+    text = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    context = tls_context(certs.ca, version)
+    with Client(front["tls"], tls=context) as c:
+        for byte in text:
+            c.send(bytes([byte]))
+        assert seen(c.response().text)["xff"] == "127.0.0.1"
+        c.cut = 1
+        c.send(text)
+        assert seen(c.response().text)["xff"] == "127.0.0.1"
+        c.cut = None
+        c.send_raw(c.records(text[:20]) + c.records(text[20:]) + c.records(text))
+        assert [seen(c.response().text)["xff"] for _ in range(2)] == ["127.0.0.1"] * 2
+
+
+def test_empty_records_are_no_end(front, certs):
+    with Client(front["tls"], tls=tls_context(certs.ca, "1.3")) as c:
+        c.send(b"GET / HTTP/1.1\r\nHost: ")
+        # OpenSSL writes no empty record of its own accord; CBC's trick is not for us either.
+        c.send(b"localhost\r\n\r\n")
+        assert c.response().status == 200
+
+
+def test_plain_http_on_the_tls_port(end_raw):
+    before = end_raw.reason("tls_plain_http")
+    with Client(end_raw["tls"]) as c:
+        c.send_raw(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = c.recv_all()
+    assert b"200 OK" not in answer
+    end_raw.wait_reason("tls_plain_http", before + 1)
+    assert end_raw.app.connections == []
+
+
+@pytest.mark.parametrize("junk", [b"\0" * 32, b"SSH-2.0-scan\r\n", b"\x80\x2e\x01\x00\x02" + bytes(41),
+                                  b"\x16\x03\x01\xff\xff" + bytes(64)])
+def test_not_tls(end_raw, junk):
+    before = sum(v for k, v in end_raw.status()["reasons"].items() if k.startswith("tls_"))
+    with Client(end_raw["tls"]) as c:
+        c.send_raw(junk)
+        c.recv_all()
+    end_raw.wait_status(lambda s: sum(v for k, v in s["reasons"].items() if k.startswith("tls_"))
+                        > before)
+    assert end_raw.app.connections == []
+
+
+def test_no_common_version(end_front, certs, cgroup, ends):
+    before = end_front.reason("tls_no_shared")
+    answer = run("openssl", "s_client", "-connect", "%s:%d" % end_front["tls"], "-tls1_1",
+                 "-cipher", "ALL:@SECLEVEL=0", stdin=-3)
+    assert answer.returncode != 0
+    end_front.wait_reason("tls_no_shared", before + 1)
+
+
+def test_no_common_cipher(end_front):
+    before = end_front.reason("tls_no_shared")
+    with pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
+        Client(end_front["tls"], tls=tls_context(version="1.2", cipher="ECDHE-RSA-AES128-SHA256"))
+    end_front.wait_reason("tls_no_shared", before + 1)
+
+
+def test_minimum_version_by_flag(ends, certs, cgroup):
+    with Express(cgroup) as app, \
+            Kedge(certs, app.text, [Listener("tls")], ends, cgroup, ["--tls-min", "1.3"]) as kedge:
+        with pytest.raises(ssl.SSLError):
+            Client(kedge["tls"], tls=tls_context(certs.ca, "1.2"))
+        with Client(kedge["tls"], tls=tls_context(certs.ca, "1.3")) as c:
+            assert c.request().status == 200
+
+
+def test_client_gives_up_in_the_handshake(end_raw, tls):
+    for part in (5, 60, None):
+        before = end_raw.status()["stats"]["closed"]
+        with Client(end_raw["tls"], tls=tls, handshake=False) as c:
+            c.send_raw(c.client_hello()[:part])
+            if part is None:
+                c._feed()
+        end_raw.wait_status(lambda s: s["stats"]["closed"] > before)
+    assert end_raw.reason("tls_client_gone") > 0
+    assert end_raw.app.connections == []
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_s_client(front, certs, version):
+    answer = run("openssl", "s_client", "-connect", "%s:%d" % front["tls"], "-CAfile", certs.ca,
+                 "-verify_return_error", "-servername", "localhost", "-quiet", "-ign_eof", version,
+                 input="GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert 'req.xff: "127.0.0.1"' in answer.stdout, answer.stderr
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_node_client(front, certs, version):
+    answer = run("node", "-e", NODE_CLIENT, url(front["tls"], host="127.0.0.1"), certs.ca, version,
+                 env=node_env())
+    all_ = json.loads(answer.stdout or "[]")
+    assert [a["protocol"] for a in all_] == [version] * 3, answer.stderr
+    assert [a["reused"] for a in all_] == [False, True, True]
+    assert all(seen(a["body"])["xff"] == "127.0.0.1" for a in all_)
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_curl_by_version(front, certs, version):
+    answer = curl("-4", f"--tlsv{version}", "--tls-max", version, "--cacert", certs.ca,
+                  url(front["tls"]), url(front["tls"]))
+    assert answer.stdout.count('req.xff: "127.0.0.1"') == 2, answer.stderr
+
+
+def test_key_update(front, certs):
+    """Followed where records are in user space or the kernel can; else ended, never corrupted."""
+    refused = front.reason("key_update_refused")
+    with Client(front["tls"], tls=tls_context(certs.ca, "1.3")) as c:
+        assert c.request().status == 200
+        c.key_update()
+        try:
+            for _ in range(3):
+                assert seen(c.request().text)["xff"] == "127.0.0.1"
+            return
+        except (EOFError, ssl.SSLError, ConnectionError):
+            pass
+    front.wait_reason("key_update_refused", refused + 1)
+
+
+def test_corrupt_record_ends_the_connection(front, certs):
+    for version in ("1.2", "1.3"):
+        before = front.reason("record_bad")
+        with Client(front["tls"], tls=tls_context(certs.ca, version)) as c:
+            assert c.request().status == 200
+            record = bytearray(c.records(b"GET /evil HTTP/1.1\r\nHost: a\r\n\r\n"))
+            record[-1] ^= 1
+            c.send_raw(bytes(record))
+            with pytest.raises((ssl.SSLError, EOFError, ConnectionError)):
+                c.response()
+        front.wait_reason("record_bad", before + 1)
+
+
+def test_missing_certificate_files(certs, cgroup, tmp_path):
+    for cert, key, word in ((tmp_path / "no.pem", certs.ec.key, "no.pem"),
+                            (certs.ec.cert, certs.rsa.key, "rsa-key.pem"),
+                            (certs.ec.key, certs.ec.key, "ec-key.pem")):
+        leaf = type("Leaf", (), {"flags": lambda self, a=cert, b=key:
+                                 ["--cert", str(a), "--key", str(b)]})()
+        kedge = Kedge(certs, "127.0.0.1:9", [Listener("tls", leaves=[leaf])], wait=False)
+        try:
+            assert kedge.process.wait() in (1, 2)
+            kedge.check_log()
+            errors = [x for x in kedge.process.lines if "error:" in x]
+            assert len(errors) == 1 and word in errors[0], kedge.log()
+        finally:
+            kedge.kill()

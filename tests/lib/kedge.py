@@ -1,0 +1,234 @@
+"""kedge under test: started, asked, stopped, and checked to have left nothing behind."""
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import machine
+from process import Process
+
+BINARY = Path(os.environ.get("KEDGE_BIN", machine.ROOT / "build/kedge-asan"))
+SANITIZER = r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer"
+MAPS_OF_FLOWS = ("kdg_flow", "kdg_pair", "kdg_app")
+
+
+class Combination:
+    """Which capabilities are in the kernel; each is required or off, so nothing is by chance."""
+
+    def __init__(self, record=False, edit=False, bypass=False):
+        self.record, self.edit, self.bypass = record, edit, bypass
+
+    def __str__(self):
+        return "-".join(f"{name}_{'kernel' if getattr(self, name) else 'user'}"
+                        for name in ("record", "edit")) + ("-bypass" if self.bypass else "")
+
+    def flags(self):
+        return [word for name in NAMES
+                for word in (f"--{name}", "require" if getattr(self, name) else "off")]
+
+    def missing(self, probed):
+        """Why this machine can not have it; "" if it can."""
+        return "; ".join(f"{name}: {probed[name]}" for name in NAMES
+                         if getattr(self, name) and probed[name])
+
+
+NAMES = ("record", "edit", "bypass")
+ALL = [Combination(r, e, b) for r in (False, True) for e in (False, True) for b in (False, True)]
+
+
+def probe():
+    """{"record": why this machine can not have it or "", ...} as `kedge probe` finds it."""
+    group = machine.Cgroup() if os.geteuid() == 0 else None
+    argv = [BINARY, "probe", "--json"] + (["--cgroup", group.path] if group else [])
+    with group.inside() if group else contextlib.nullcontext():
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if group:
+        group.remove()
+    if done.returncode or not done.stdout:
+        raise RuntimeError(f"kedge probe: status {done.returncode}: {done.stdout}{done.stderr}")
+    answer = json.loads(done.stdout)
+
+    def why(name):
+        return next((f"{row['name']}: {row['detail']}" for row in answer["tried"]
+                     if row["capability"] == name and not row["ok"]), "not tried")
+    return {name: "" if answer[name] else why(name) for name in NAMES}
+
+
+class Listener:
+    def __init__(self, name, tls=True, proxy="off", trust=(), leaves=None, addr="127.0.0.1:0"):
+        self.name, self.tls, self.proxy, self.trust = name, tls, proxy, trust
+        self.leaves, self.addr = leaves, addr
+        self.address = None  # (host, port) once bound
+
+    def flags(self, certs):
+        words = ["--listen", self.addr, "--tls", "on" if self.tls else "off",
+                 "--proxy-protocol", self.proxy]
+        for cidr in self.trust:
+            words += ["--trust", cidr]
+        if self.tls:
+            for leaf in self.leaves or (certs.ec, certs.rsa):
+                words += leaf.flags()
+        return words
+
+
+def standard_listeners():
+    return [Listener("tls"), Listener("tls_proxy", proxy="require"),
+            Listener("tls_optional", proxy="optional"),
+            Listener("tls_untrusted", proxy="require", trust=["192.0.2.0/24"]),
+            Listener("clear", tls=False), Listener("clear_proxy", tls=False, proxy="require")]
+
+
+class Kedge:
+    """
+    app: "ADDR:PORT". combination: None leaves the capabilities to kedge's defaults. cgroup: one that
+    the application is in too (the caller's), for the bypass.
+    """
+
+    def __init__(self, certs, app, listeners=None, combination=None, cgroup=None, flags=(),
+                 wait=True, root=True, env=None, argv_prefix=()):
+        self.listeners = listeners or standard_listeners()
+        self.base = Path(tempfile.mkdtemp(prefix=f"kedge-test-{os.getpid()}-"))
+        self.base.chmod(0o755)
+        self.bpffs = machine.Bpffs(self.base) if root else None
+        self.pin = self.bpffs.path / "kedge" if self.bpffs else None
+        self.control = self.base / "control"
+        if not root:
+            self.base.chmod(0o777)
+        argv = [*argv_prefix, BINARY, "run"]
+        for listener in self.listeners:
+            argv += listener.flags(certs)
+        argv += ["--app", app, "--pin", self.pin or "off", "--control", self.control]
+        if combination:
+            argv += combination.flags()
+        if cgroup:
+            argv += ["--cgroup", cgroup.path]
+        argv += flags
+        self.cgroup = cgroup
+        self._gone = False
+        self.process = Process(argv, cgroup=cgroup, name="kedge", env=env)
+        try:
+            if wait:
+                self.wait_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind:
+            self.kill()
+        else:
+            self.stop()
+
+    def wait_ready(self):
+        bound = self.process.wait_line(r"listener \S+: bound to (\S+):(\d+)", seconds=60,
+                                       count=len(self.listeners))
+        for listener, match in zip(self.listeners, bound):
+            listener.address = (match[1].strip("[]"), int(match[2]))
+        self.process.wait_line(r"kedge: info: ready", seconds=60)
+
+    def __getitem__(self, name):
+        """(host, port) of a listener."""
+        return next(x.address for x in self.listeners if x.name == name)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def status(self):
+        done = subprocess.run([BINARY, "status", "--control", self.control, "--json"],
+                              capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def stat(self, name):
+        return self.status()["stats"][name]
+
+    def reason(self, name):
+        return self.status()["reasons"].get(name, 0)
+
+    def wait_status(self, predicate, what="kedge's status", seconds=10):
+        """Until predicate(status) is true. Nothing announces a counter, so it asks again."""
+        last = {}
+
+        def ask():
+            last.clear()
+            last.update(self.status())
+            return predicate(last)
+        try:
+            machine.wait_for(ask, seconds, what)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}; last: {json.dumps(nonzero(last))}") from None
+        return last
+
+    def wait_reason(self, name, count=1):
+        self.wait_status(lambda s: s["reasons"].get(name, 0) >= count, f"reason {name} x {count}")
+
+    def wait_idle(self):
+        return self.wait_status(lambda s: s["connections_open"] == 0, "no open connection")
+
+    def entries(self, name):
+        """How many entries a pinned map has; None if it is not there."""
+        path = self.pin / name
+        if not path.exists():
+            return None
+        done = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", path], check=True,
+                              capture_output=True, text=True)
+        return len(json.loads(done.stdout))
+
+    def entries_of_flows(self):
+        if not self.pin or not self.pin.exists():
+            return {}
+        return {name: n for name in MAPS_OF_FLOWS if (n := self.entries(name))}
+
+    def rss_kb(self):
+        text = Path(f"/proc/{self.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", text)[1])
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def log(self):
+        return self.process.log()
+
+    def check_log(self):
+        assert not self.process.matches(SANITIZER), self.log()
+
+    def stop(self, status=0, seconds=30):
+        """SIGTERM; then nothing of it may be left, and no sanitizer may have spoken."""
+        try:
+            got = self.process.stop(seconds=seconds)
+            self.check_log()
+            assert got == status, f"exit status {got}\n{self.log()}"
+            if self.pin:
+                assert not self.pin.exists(), f"left behind: {list(self.pin.iterdir())}"
+            assert not self.control.exists(), "the control socket was left behind"
+        finally:
+            self.kill()
+
+    def kill(self):
+        """The way out when a test has failed already: no questions asked."""
+        if self._gone:
+            return
+        self._gone = True
+        if self.process.popen.poll() is None:
+            self.process.popen.kill()
+            self.process.popen.wait()
+        self.process.stop()
+        if self.bpffs:
+            if self.pin.exists():
+                shutil.rmtree(self.pin)
+            self.bpffs.remove()
+        shutil.rmtree(self.base)
+
+
+def nonzero(status):
+    """A status without its zeros, for people."""
+    return {k: ({n: v for n, v in x.items() if v} if isinstance(x, dict) else x)
+            for k, x in status.items()}

@@ -1,0 +1,134 @@
+"""What this machine offers the tests: cgroup v2, a bpffs, loopback addresses, patience."""
+import contextlib
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Every deadline is multiplied by this. A guest under software emulation wants 10 or so.
+PATIENCE = float(os.environ.get("KEDGE_TEST_PATIENCE", "1"))
+
+
+class Deadline:
+    """A point in time by which something must have happened. `what` is for the message."""
+
+    def __init__(self, seconds, what="event"):
+        self.what = what
+        self.seconds = seconds * PATIENCE
+        self.end = time.monotonic() + self.seconds
+
+    def left(self):
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError(f"{self.what}: not within {self.seconds:g} s")
+        return left
+
+
+def wait_for(predicate, seconds=10, what="condition", pause=0.02):
+    """For states that nothing announces: asks again and again until true or the deadline."""
+    deadline = Deadline(seconds, what)
+    while True:
+        value = predicate()
+        if value:
+            return value
+        deadline.left()
+        time.sleep(pause)
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as s:
+            s.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
+
+
+def mounts():
+    """(mount point, file system type) of every mount this process sees."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        left, right = line.split(" - ", 1)
+        yield Path(left.split()[4].encode().decode("unicode_escape")), right.split()[0]
+
+
+def cgroup2_mount():
+    return next((point for point, fstype in mounts() if fstype == "cgroup2"), None)
+
+
+def alive(pid):
+    return Path(f"/proc/{pid}").exists()
+
+
+class Cgroup:
+    """A cgroup of our own. Sockets belong to the cgroup that their maker was in at that time."""
+
+    count = 0
+
+    def __init__(self):
+        mount = cgroup2_mount()
+        if mount is None:
+            raise RuntimeError("no cgroup v2 is mounted")
+        Cgroup.count += 1
+        self.path = mount / f"kedge-test-{os.getpid()}-{Cgroup.count}"
+        self.path.mkdir()
+        ours = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines()
+                    if line.startswith("0::"))
+        self.home = mount / ours.lstrip("/")
+
+    @contextlib.contextmanager
+    def inside(self):
+        """Runs the body with this process (all its threads) in the cgroup."""
+        (self.path / "cgroup.procs").write_text("0")
+        try:
+            yield
+        finally:
+            (self.home / "cgroup.procs").write_text("0")
+
+    def remove(self):
+        def try_it():
+            try:
+                self.path.rmdir()
+                return True
+            except OSError:
+                return False
+        if self.path.exists():
+            wait_for(try_it, what=f"{self.path}: still in use")
+
+
+class Bpffs:
+    """A bpffs mounted for us alone below `base`."""
+
+    def __init__(self, base):
+        self.path = Path(base) / "bpf"
+        self.path.mkdir()
+        subprocess.run(["mount", "-t", "bpf", "bpf", self.path], check=True)
+
+    def remove(self):
+        subprocess.run(["umount", self.path], check=True)
+        self.path.rmdir()
+
+
+def remove_stale():
+    """Clears what a killed predecessor left: its cgroups and mounts. Living ones are left alone."""
+    for point, fstype in list(mounts()):
+        name = point.parent.name
+        if fstype == "bpf" and name.startswith("kedge-test-"):
+            pid = name.split("-")[2]
+            if pid.isdigit() and not alive(pid):
+                subprocess.run(["umount", point], check=False)
+    mount = cgroup2_mount()
+    for path in mount.glob("kedge-test-*") if mount else []:
+        pid = path.name.split("-")[2]
+        if pid.isdigit() and not alive(pid):
+            with contextlib.suppress(OSError):
+                path.rmdir()
+
+
+def kernel_warnings():
+    """Lines of the kernel log that no test may cause."""
+    done = subprocess.run(["dmesg"], capture_output=True, text=True, check=False)
+    words = ("WARNING:", "BUG:", "Oops", "general protection", "refcount_t")
+    return [line for line in done.stdout.splitlines() if any(w in line for w in words)]

@@ -1,0 +1,64 @@
+"""The story's other parts: the Express application and HAProxy as a layer-4 balancer."""
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+
+from machine import ROOT
+from process import Process
+
+APP = ROOT / "tests/story/app.js"
+
+
+def node_env(**more):
+    env = dict(os.environ, NODE_PATH=f"{ROOT}/build/node/node_modules:/usr/share/nodejs")
+    env.update({k: str(v) for k, v in more.items()})
+    return env
+
+
+class Express(Process):
+    """trust_proxy: hops that Express takes the client's address from; None for none."""
+
+    def __init__(self, cgroup=None, trust_proxy=None, host="127.0.0.1"):
+        env = node_env(HOST=host, PORT=0)
+        if trust_proxy is not None:
+            env["TRUST_PROXY"] = str(trust_proxy)
+        super().__init__(["node", APP], env=env, cgroup=cgroup, name="express")
+        port = self.wait_line(r"^port (\d+)$", seconds=30)[0][1]
+        self.address = (host, int(port))
+        self.text = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+class Balancer(Process):
+    """HAProxy in TCP mode on a port of the kernel's choice; send: "send-proxy", "send-proxy-v2"."""
+
+    def __init__(self, server, send, more=""):
+        self.base = Path(tempfile.mkdtemp(prefix="kedge-balancer-"))
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        self.address = listener.getsockname()
+        self.config = self.base / "haproxy.cfg"
+        self.config.write_text(f"""\
+defaults
+	mode tcp
+	timeout connect 5s
+	timeout client 60s
+	timeout server 60s
+frontend clients
+	bind fd@{listener.fileno()}
+	default_backend kedge
+backend kedge
+	server kedge {server[0]}:{server[1]} {send} {more}
+""")
+        # The socket listens from here on, so that nobody has to wait for HAProxy to be up.
+        listener.listen(128)
+        haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
+        super().__init__([haproxy, "-db", "-f", self.config], name="haproxy",
+                         pass_fds=[listener.fileno()])
+        listener.close()
+
+    def stop(self, *args, **kwargs):
+        status = super().stop(*args, **kwargs)
+        shutil.rmtree(self.base, ignore_errors=True)
+        return status
