@@ -42,7 +42,7 @@ trap 'exit 143' TERM
 
 start()
 {
-	"$vmtest/run.sh" -k "$1" -t "$seconds" -- vmtest/guest-tests.sh >"$vm/$1.log" 2>&1 &
+	"$vmtest/run.sh" -k "$1" -t "$seconds" -o "$vm/$1.share" -- vmtest/guest-tests.sh >"$vm/$1.log" 2>&1 &
 	running[$!]=$1
 	began[$!]=$SECONDS
 }
@@ -96,6 +96,8 @@ for label in "${wanted[@]}"; do
 	sum_skipped=$((sum_skipped + skipped))
 done
 
+echo "=== what each kernel can"
+"$vmtest/table.py" "${wanted[@]}"
 printf '=== all kernels\n%s' "$summary"
 echo "vmtest: $sum_passed passed, $sum_failed failed, $sum_skipped skipped"
 [[ $sum_failed -eq 0 ]]

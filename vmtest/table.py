@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+"""table.py [--write] [LABEL...]: kernel x capability, from what `kedge probe` said in the last guest runs.
+
+Prints it; --write puts it between the markers in README.md.
+"""
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- kernels: made by vmtest/table.py --write -->", "<!-- /kernels -->"
+
+
+def labels():
+    lines = (ROOT / "vmtest/kernels").read_text().splitlines()
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
+def short(row):
+    return "yes" if row["ok"] else "no: " + row["detail"]
+
+
+def table(wanted):
+    probes = {}
+    for label in wanted:
+        path = ROOT / f"build/vm/{label}.share/probe.json"
+        if path.exists():
+            probes[label] = json.loads(path.read_text())
+    names = []
+    for probe in probes.values():
+        names += [key for row in probe["tried"] if (key := (row["capability"], row["name"])) not in names]
+    head = ["capability", "what was tried"] + [probe["kernel"] for probe in probes.values()]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for capability, name in names:
+        cells = []
+        for probe in probes.values():
+            rows = [r for r in probe["tried"] if (r["capability"], r["name"]) == (capability, name)]
+            cells.append(short(rows[0]) if rows else "not tried")
+        lines.append("| " + " | ".join([capability, name] + cells) + " |")
+    return "\n".join(lines)
+
+
+def write(text):
+    path = ROOT / "README.md"
+    readme = path.read_text()
+    begin, end = readme.index(BEGIN) + len(BEGIN), readme.index(END)
+    path.write_text(readme[:begin] + "\n" + text + "\n" + readme[end:])
+
+
+def main():
+    words = sys.argv[1:]
+    text = table([w for w in words if w != "--write"] or labels())
+    print(text)
+    if "--write" in words:
+        write(text)
+
+
+main()
