@@ -171,6 +171,11 @@ static void say_outcome(const struct daemon *d, const struct probe_report *r)
 			len += (size_t)snprintf(line + len, sizeof(line) - len, " (%s)", why);
 	}
 	log_info("capabilities: %s", line);
+	if (d->shared.bypass && first_missing(r, "bypass")) {
+		const struct probe_row *row = first_missing(r, "bypass");
+
+		log_warn("bypass: %s %s: %s", row->name, row->detail, row->next ? row->next : "");
+	}
 }
 
 static int capabilities_decide(struct daemon *d)
@@ -325,6 +330,27 @@ static int serve(struct daemon *d)
 	return draining ? 0 : log_err(EIO, "every worker ended by itself");
 }
 
+/* An unprivileged kedge may well have no place for the default socket: it runs without one. */
+static int control_open(struct daemon *d)
+{
+	const char *path = d->conf->control;
+	int fd = control_listen(path);
+
+	d->control_fd = fd < 0 ? -1 : fd;
+	if (fd == -EADDRINUSE)
+		return log_err(
+			fd, "control socket %s: another kedge answers there (set --control PATH)",
+			path);
+	if (fd < 0 && geteuid() != 0 && (fd == -EACCES || fd == -ENOENT)) {
+		log_emit(LOG_WARN, -fd, "control socket %s: no kedge status (set --control PATH)",
+			 path);
+		return 0;
+	}
+	return fd < 0 ? log_err(fd, "control socket %s: cannot be made (set --control PATH or off)",
+				path)
+		      : 0;
+}
+
 /* In the order of need: the listening sockets last but one, so that nobody is accepted half-made.
  */
 static int start(struct daemon *d)
@@ -339,10 +365,8 @@ static int start(struct daemon *d)
 	raise_descriptors();
 	d->shared.conf = conf;
 	err = capabilities_decide(d);
-	if (!err && conf->control) {
-		d->control_fd = control_listen(conf->control);
-		err = d->control_fd < 0 ? d->control_fd : 0;
-	}
+	if (!err && conf->control)
+		err = control_open(d);
 	return err ? err : workers_init(d);
 }
 

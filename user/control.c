@@ -63,28 +63,23 @@ int control_listen(const char *path)
 	int other, err = address_of(&un, path);
 
 	if (err)
-		return log_err(err, "control socket %s", path);
+		return err;
 	other = dial(path);
 	if (other >= 0) {
 		close(other);
-		return log_err(EADDRINUSE,
-			       "control socket %s: another kedge answers there (set --control)",
-			       path);
+		return -EADDRINUSE;
 	}
 	make_parent(path);
 	unlink(path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return log_err(errno, "control socket %s", path);
+		return -errno;
 	mask = umask(0177);
-	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 ? errno : 0;
+	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 ? -errno : 0;
 	umask(mask);
 	if (err)
-		return log_err(err, "control socket %s: cannot be made (set --control PATH or off)",
-			       path);
-	if (listen(fd, 16) < 0)
-		return log_err(errno, "control socket %s", path);
-	return take_fd(fd);
+		return err;
+	return listen(fd, 16) < 0 ? -errno : take_fd(fd);
 }
 
 static int read_line(int fd, char line[CONTROL_LINE_MAX])

@@ -10,9 +10,9 @@
 #define CONTROL_LINE_MAX 256
 
 /*
- * Listens on a unix socket at `path`, mode 0600; directories are made. A socket left by a dead
- * daemon is replaced, that of a living one is an error. The descriptor (non-blocking) or -errno
- * after a logged line.
+ * Listens on a unix socket at `path`, mode 0600; its directory is made. A socket left by a dead
+ * daemon is replaced. The descriptor (non-blocking) or -errno; -EADDRINUSE: another kedge answers
+ * there.
  */
 int control_listen(const char *path);
 
