@@ -15,7 +15,7 @@ test=("${build[@]}" libcmocka-dev libclang-rt-14-dev clang-format=clang-format c
 	python3=/usr/bin/python3 python3-pytest curl=curl openssl=openssl nodejs=node haproxy=haproxy
 	iproute2=ip strace=strace libcap2-bin=capsh procps=ps)
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl python3=/usr/bin/python3)
-vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd
+vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev
 	iproute2=ip python3=/usr/bin/python3 util-linux=setpriv)
 
 die()
