@@ -91,17 +91,18 @@ prepare()
 }
 
 # erms and fsrm make the kernel copy with `rep movsb`, which the emulator does a byte at a time; la57 costs
-# a fifth level in each page walk. Without tsc=reliable two emulated CPUs may judge each other's clock
-# unstable while they start; for tsc_early_khz see tsc-khz.c. oops=panic: a broken kernel ends the run at once. The crypto modules' own tests
-# take seconds here. A busy machine may leave an emulated CPU standing for a while: hence longer limits for
-# stalls, and no test whether the timer ticks, which then fails.
+# a fifth level in each page walk. oops=panic: a broken kernel ends the run at once. The crypto modules' own
+# tests take seconds here. Without tsc=reliable two emulated CPUs may judge each other's clock unstable while
+# they start; for tsc_early_khz see tsc-khz.c. A busy machine may leave an emulated CPU standing for a while:
+# hence longer limits for stalls, and no test whether the timer ticks, which then fails.
 boot()
 {
 	local cpu=max,-erms,-fsrm,-la57
-	local cmdline="console=ttyS0 loglevel=5 log_buf_len=4M panic=-1 oops=panic tsc=reliable mitigations=off"
-	cmdline+=" cryptomgr.notests=1 rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30"
-	cmdline+=" no_timer_check tsc_early_khz=$("$vm/tsc-khz")"
+	local cmdline="console=ttyS0 loglevel=5 log_buf_len=4M panic=-1 oops=panic mitigations=off"
 	local fs=local,security_model=none
+
+	cmdline+=" cryptomgr.notests=1 rcupdate.rcu_cpu_stall_timeout=60 watchdog_thresh=30"
+	cmdline+=" no_timer_check tsc=reliable tsc_early_khz=$("$vm/tsc-khz")"
 
 	setpriv --pdeathsig KILL qemu-system-x86_64 \
 		-machine q35 -accel tcg,thread=multi -cpu "$cpu" -smp "$cpus" -m "$memory" \
