@@ -18,6 +18,10 @@
 
 /* Bytes made linear at once. */
 #define EDIT_WINDOW      16384
+/* Words of eight bytes that may be skipped in one call of edit_bytes(). */
+#define EDIT_WORDS       4
+/* Bytes that are read in one call of it. */
+#define EDIT_BYTES 3
 /* I3 */
 #define EDIT_CHANGES_MAX 7
 /* Changes and windows in one run: a head of nothing but lines to cut is the worst. */
@@ -38,48 +42,75 @@ static __always_inline bool edit_boundary(struct kedge_flow *flow, __u32 at)
 	return flow->run.full;
 }
 
+/* What a call of edit_byte() asks for. */
+enum edit_go {
+	EDIT_NEXT, /* the next byte */
+	EDIT_STOP, /* the end of this window, or a byte that must be acted on (run.act) */
+};
+
+/* One byte, or a whole block of a body, `off` bytes into the window. */
+static __always_inline enum edit_go edit_byte(struct kedge_flow *flow, __u32 off, const __u8 *p,
+					      const __u8 *end)
+{
+	struct kedge_run *run = &flow->run;
+	struct http1 *h = &flow->http;
+	__u32 n = http1_body(h, run->end - off);
+	bool between;
+
+	if (n) {
+		off += n;
+		run->off = off;
+		between = http1_between(h);
+		return between && edit_boundary(flow, run->pos + off) ? EDIT_STOP : EDIT_NEXT;
+	}
+	if (p + 1 > end)
+		return EDIT_STOP;
+	run->off = off + 1;
+	run->act = http1_byte(h, &flow->conf, *p);
+	switch (run->act) {
+	case HTTP1_PASS:
+		between = http1_between(h);
+		return between && edit_boundary(flow, run->pos + off + 1) ? EDIT_STOP : EDIT_NEXT;
+	case HTTP1_HOLD:
+		run->hold = run->pos + off;
+		return EDIT_NEXT;
+	case HTTP1_KEEP:
+		return run->owed ? EDIT_STOP : EDIT_NEXT;
+	}
+	return EDIT_STOP;
+}
+
 /*
- * bpf_loop() callback: up to eight bytes of the window, or a whole block of a body. Returns 1 at
- * its end and after a byte that the caller must act on (run.act).
+ * bpf_loop() callback: EDIT_BYTES times skips words while that can be done, then reads a byte: an
+ * empty call costs as much as a word or a byte.
  */
 static long edit_bytes(__u32 i, struct edit_ctx *c)
 {
 	struct kedge_flow *flow = c->flow;
 	struct kedge_run *run = &flow->run;
-	struct http1 *h = &flow->http;
 	__u8 *data = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end, *p;
-	__u32 off = run->off, n;
+	__u32 off, turn, words, n;
 
-	if (off >= run->end || off >= EDIT_WINDOW)
-		return 1;
-	p = data + off;
-	if (p + 8 <= end) {
-		n = http1_skip8(h, *(__u64 *)p);
-		if (n) {
-			http1_skipped(h, n);
-			run->off = off + n;
-			return 0;
+	for (turn = 0; turn < EDIT_BYTES; turn++) {
+		off = run->off;
+		if (off >= EDIT_WINDOW)
+			return 1;
+		p = data + off;
+		for (words = 0; words < EDIT_WORDS && p + 8 <= end; words++) {
+			n = http1_skip8(&flow->http, *(__u64 *)p);
+			if (!n)
+				break;
+			http1_skipped(&flow->http, n);
+			off += n;
+			p += n;
+			run->off = off;
+			if (n < 8)
+				break;
 		}
+		if (off >= run->end || edit_byte(flow, off, p, end) == EDIT_STOP)
+			return 1;
 	}
-	n = http1_body(h, run->end - off);
-	if (n) {
-		run->off = off + n;
-		return http1_between(h) && edit_boundary(flow, run->pos + off + n);
-	}
-	if (p + 1 > end)
-		return 1;
-	run->off = off + 1;
-	run->act = http1_byte(h, &flow->conf, *p);
-	switch (run->act) {
-	case HTTP1_PASS:
-		return http1_between(h) && edit_boundary(flow, run->pos + off + 1);
-	case HTTP1_HOLD:
-		run->hold = run->pos + off;
-		return 0;
-	case HTTP1_KEEP:
-		return run->owed != 0;
-	}
-	return 1;
+	return 0;
 }
 
 /* HTTP1_END: `after` is the position after the blank line's LF. */
