@@ -30,6 +30,9 @@ struct edit {
 	struct kedge_note *note; /* where the request stream stands; read-only for the mover */
 	struct kedge_stats *stats;
 	int fd; /* the app leg, connected, non-blocking; borrowed */
+	/* With -EPROTO: the fault lies in the body of the last request in note->requests. What was
+	 * complete of it has gone on; the application will never have it whole, nor answer it. */
+	bool cut_off;
 };
 
 /*

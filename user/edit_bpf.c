@@ -88,12 +88,16 @@ static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 {
 	struct kedge_note *note = eb->e.note;
 	uint32_t requests = note->requests, runs = note->runs;
+	bool in_body = note->standing == KEDGE_BODY;
 	ssize_t r = send(eb->e.fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	int err = errno;
 
 	eb->charged += cost(eb, len, note->requests - requests);
-	if (note->standing == KEDGE_REFUSED)
+	if (note->standing == KEDGE_REFUSED) {
+		/* With a boundary before the fault the program would have run for each side. */
+		eb->e.cut_off = in_body && note->runs == runs + 1;
 		return note->reason == KEDGE_REASON_edit_failed ? -EIO : -EPROTO;
+	}
 	if (r == (ssize_t)len)
 		return r - note->withheld;
 	if (r < 0 && (err == EPIPE || err == ECONNRESET))

@@ -139,9 +139,13 @@ static ssize_t edit_user_send(struct edit *e, const void *buf, size_t len)
 	while (taken < len && !u->rest && u->http1.state != HTTP1_WAITING &&
 	       u->http1.state != HTTP1_REFUSED) {
 		__u32 requests = u->note.requests;
+		bool in_body = http1_standing(&u->http1) == KEDGE_BODY;
+		size_t n = http1_edit(&out, &u->http1, &u->conf, &u->note,
+				      (const uint8_t *)buf + taken, len - taken);
 
-		taken += http1_edit(&out, &u->http1, &u->conf, &u->note,
-				    (const uint8_t *)buf + taken, len - taken);
+		/* A refused input is taken up to its last boundary; without one it went on. */
+		e->cut_off = in_body && !n;
+		taken += n;
 		e->stats->requests_user += u->note.requests - requests;
 		r = send_out(u, &out);
 		if (r < 0)

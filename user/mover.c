@@ -286,6 +286,17 @@ static enum step down_follow(struct mover *m, struct flow *f, const uint8_t *p, 
 	return STEP_MOVED;
 }
 
+/* A reset between responses is the end: an application that does not read a request to its end
+ * closes like that after its answer. Elsewhere the client must be told that bytes are missing. */
+static enum step down_reset(struct flow *f)
+{
+	if (!response_between(&f->response))
+		return fail(f, STEP_ABORT, KEDGE_REASON_app_reset);
+	f->app_eof = true;
+	f->app_write_dead = true;
+	return STEP_MOVED;
+}
+
 static enum step down_read(struct mover *m, struct flow *f)
 {
 	ssize_t n = recv(f->app_fd, m->buf, m->buf_size, MSG_DONTWAIT);
@@ -295,13 +306,8 @@ static enum step down_read(struct mover *m, struct flow *f)
 		f->app_in = errno == EINTR;
 		return f->app_in ? STEP_MOVED : STEP_IDLE;
 	}
-	if (n < 0) {
-		if (f->refused && response_between(&f->response))
-			return STEP_REPLY;
-		if (unanswered(f))
-			return fail(f, STEP_REPLY, KEDGE_REASON_app_gone);
-		return fail(f, STEP_ABORT, KEDGE_REASON_app_reset);
-	}
+	if (n < 0)
+		return down_reset(f);
 	if (n == 0) {
 		f->app_eof = true;
 		return STEP_MOVED;
@@ -342,12 +348,8 @@ static enum step down(struct mover *m, struct flow *f)
 /* A refused stream is answered once the responses owed before it have gone. */
 static bool refusal_due(const struct flow *f)
 {
-	enum kedge_reason why = f->reason;
-	/* These faults lie in the body of a request that was counted and will never be answered. */
-	bool in_body = why == KEDGE_REASON_http_chunk || why == KEDGE_REASON_http_trailer;
-
 	return f->refused && !f->down.data && response_between(&f->response) &&
-	       outstanding(f) <= (in_body ? 1 : 0);
+	       outstanding(f) <= (f->edit->cut_off ? 1 : 0);
 }
 
 /* The end of the application's stream ends the flow, but of a tunnel only one direction. */

@@ -1,0 +1,400 @@
+/* mover.c when a request, an end or a leg is at fault: what is still delivered, and the verdict. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "tests/lib/net.h"
+#include "tests/lib/rig.h"
+
+#define HEAD    "GET / HTTP/1.1\r\nHost: a\r\n"
+#define GET     HEAD "\r\n"
+#define SEEN    HEAD RIG_XFF "\r\n"
+#define POST    "POST / HTTP/1.1\r\nHost: a\r\n"
+#define OK      "HTTP/1.1 200 OK\r\n"
+#define OK_HI   OK "Content-Length: 2\r\n\r\nhi"
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
+#define UPGRADE HEAD "Upgrade: x\r\nConnection: upgrade\r\n"
+
+static struct rig r;
+
+static int up(void **state)
+{
+	(void)state;
+	rig_up(&r, 16384, 0);
+	return 0;
+}
+
+static int up_small(void **state)
+{
+	(void)state;
+	rig_up(&r, 4096, 8192);
+	return 0;
+}
+
+static int up_tight(void **state)
+{
+	(void)state;
+	rig_up(&r, 16384, 8192);
+	return 0;
+}
+
+static int down(void **state)
+{
+	(void)state;
+	rig_down(&r);
+	return 0;
+}
+
+static void ends_with(enum mover_verdict verdict, enum kedge_reason reason)
+{
+	assert_int_equal(rig_end(&r), verdict);
+	assert_int_equal(r.f.reason, reason);
+}
+
+/* --- the client ends in the middle: I4 ---------------------------------------------------------
+ */
+
+static void truncated(const char *request, const char *seen)
+{
+	rig_up(&r, 16384, 0);
+	rig_say(&r, r.client, request);
+	shutdown(r.client, SHUT_WR);
+	ends_with(MOVER_ABORT, KEDGE_REASON_client_truncated);
+	rig_hear(&r, r.app, seen);
+	rig_hear_nothing(&r, r.app); /* above all not the end */
+	rig_down(&r);
+}
+
+static void a_truncated_request_is_no_end(void **state)
+{
+	(void)state;
+	truncated("GET / HT", "GET / HT");
+	truncated(HEAD, HEAD);
+	truncated(POST "Content-Length: 5\r\n\r\n1234",
+		  POST "Content-Length: 5\r\n" RIG_XFF "\r\n1234");
+	truncated(POST CHUNKED "\r\n4\r\n1234\r\n", POST CHUNKED RIG_XFF "\r\n4\r\n1234\r\n");
+	truncated(POST CHUNKED "\r\n0\r\n", POST CHUNKED RIG_XFF "\r\n0\r\n");
+	truncated(GET HEAD, SEEN HEAD);
+}
+
+static void a_client_reset_ends_the_flow(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET);
+	rig_hear(&r, r.app, SEEN);
+	net_close_reset(r.client);
+	r.client = -1;
+	ends_with(MOVER_ABORT, KEDGE_REASON_client_reset);
+}
+
+/* --- a request is refused ----------------------------------------------------------------------
+ */
+
+static void a_refused_request_is_answered(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, "GET / HTTP/1.1\r\nHost : a\r\n\r\n");
+	ends_with(MOVER_REPLY, KEDGE_REASON_http_field_name);
+	rig_hear_nothing(&r, r.client);
+	rig_hear_nothing(&r, r.app);
+}
+
+static void answers_owed_go_first(const char *first, const char *second, const char *seen,
+				  enum kedge_reason reason)
+{
+	rig_up(&r, 16384, 0);
+	rig_say(&r, r.client, first);
+	rig_settle(&r);
+	rig_say(&r, r.client, second);
+	rig_hear(&r, r.app, seen);
+	rig_settle(&r);
+	assert_int_equal(r.verdict, MOVER_WAIT);
+	rig_say(&r, r.app, OK "Content-Length: 2\r\n\r\nh");
+	rig_settle(&r);
+	assert_int_equal(r.verdict, MOVER_WAIT);
+	rig_say(&r, r.app, "i");
+	ends_with(MOVER_REPLY, reason);
+	rig_hear(&r, r.client, OK_HI);
+	rig_hear_nothing(&r, r.app);
+	rig_down(&r);
+}
+
+static void answers_owed_go_before_the_refusal(void **state)
+{
+	(void)state;
+	answers_owed_go_first("", GET "GET / HTTP/9.0\r\n\r\n", SEEN, KEDGE_REASON_http_version);
+	answers_owed_go_first(GET, "GET / HTTP/9.0\r\n\r\n", SEEN, KEDGE_REASON_http_version);
+	/* head and fault in one segment: nothing of the second request has gone on */
+	answers_owed_go_first("", GET POST CHUNKED "\r\nzz\r\n", SEEN, KEDGE_REASON_http_chunk);
+	answers_owed_go_first(GET, POST CHUNKED "\r\nzz\r\n", SEEN, KEDGE_REASON_http_chunk);
+	/* the end of one body, then a fault in the next one, or in the next head */
+	answers_owed_go_first(POST "Content-Length: 2\r\n\r\na", "b" POST CHUNKED "\r\nzz\r\n",
+			      POST "Content-Length: 2\r\n" RIG_XFF "\r\nab",
+			      KEDGE_REASON_http_chunk);
+	answers_owed_go_first(POST "Content-Length: 2\r\n\r\na", "bGET / HTTP/9.0\r\n\r\n",
+			      POST "Content-Length: 2\r\n" RIG_XFF "\r\nab",
+			      KEDGE_REASON_http_version);
+}
+
+/* The request's head has gone on; no answer to it will come. */
+static void fault_in_body(const char *head, const char *fault, const char *seen,
+			  enum kedge_reason reason)
+{
+	rig_up(&r, 16384, 0);
+	rig_say(&r, r.client, head);
+	rig_hear(&r, r.app, seen);
+	rig_say(&r, r.client, fault);
+	ends_with(MOVER_REPLY, reason);
+	rig_hear_nothing(&r, r.app);
+	rig_down(&r);
+}
+
+static void a_fault_in_a_body_is_answered_at_once(void **state)
+{
+	(void)state;
+	fault_in_body(POST CHUNKED "\r\n1\r\na", "b\r\n", POST CHUNKED RIG_XFF "\r\n1\r\na",
+		      KEDGE_REASON_http_chunk);
+	fault_in_body(POST CHUNKED "\r\n0\r\n", "Content-Length: 1\r\n\r\n",
+		      POST CHUNKED RIG_XFF "\r\n0\r\n", KEDGE_REASON_http_trailer);
+	fault_in_body(POST CHUNKED "\r\n0\r\nA: b\r\n", " folded\r\n\r\n",
+		      POST CHUNKED RIG_XFF "\r\n0\r\nA: b\r\n", KEDGE_REASON_http_fold);
+	fault_in_body(POST CHUNKED "\r\n0\r\nA: b", "\n\n", POST CHUNKED RIG_XFF "\r\n0\r\nA: b",
+		      KEDGE_REASON_http_bare_cr_lf);
+}
+
+static void a_fault_in_a_body_waits_for_answers_before_it(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET POST CHUNKED "\r\n1\r\na");
+	rig_hear(&r, r.app, SEEN POST CHUNKED RIG_XFF "\r\n1\r\na");
+	rig_say(&r, r.client, "b\r\n");
+	rig_settle(&r);
+	assert_int_equal(r.verdict, MOVER_WAIT);
+	rig_say(&r, r.app, OK_HI);
+	ends_with(MOVER_REPLY, KEDGE_REASON_http_chunk);
+	rig_hear(&r, r.client, OK_HI);
+}
+
+static void a_refusal_follows_when_the_application_ends(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET "GET / HTTP/9.0\r\n\r\n");
+	rig_hear(&r, r.app, SEEN);
+	rig_close(&r, &r.app);
+	ends_with(MOVER_REPLY, KEDGE_REASON_http_version);
+}
+
+/*
+ * The application's socket is nearly full when the fault is found behind complete requests: these
+ * go on first, and only then is the fault told.
+ */
+static void a_refusal_waits_for_room(void **state)
+{
+	char one[4000], seen[4100], last[12100];
+	int sent = 3;
+
+	(void)state;
+	snprintf(one, sizeof(one), "GET /%03500d HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+	snprintf(seen, sizeof(seen), "GET /%03500d HTTP/1.1\r\nHost: a\r\n" RIG_XFF "\r\n", 0);
+	snprintf(last, sizeof(last), "%s%s%sGET / HTTP/9.0\r\n\r\n", one, one, one);
+	for (; net_wait(r.app_leg, POLLOUT, 0); sent++) {
+		rig_say(&r, r.client, one);
+		rig_settle(&r);
+	}
+	rig_say(&r, r.client, last);
+	rig_settle(&r);
+	assert_false(r.f.refused);
+	assert_int_equal(r.verdict, MOVER_WAIT);
+	for (int i = 0; i < sent; i++)
+		rig_hear(&r, r.app, seen);
+	for (int i = 0; i < 100 && !r.f.refused; i++)
+		rig_turn(&r, 100); /* a delayed ACK makes the room */
+	assert_true(r.f.refused);
+	rig_hear_nothing(&r, r.app);
+	assert_int_equal(r.verdict, MOVER_WAIT);
+	for (int i = 0; i < sent; i++)
+		rig_say(&r, r.app, "HTTP/1.1 204 N\r\n\r\n");
+	ends_with(MOVER_REPLY, KEDGE_REASON_http_version);
+}
+
+/* --- the application goes ----------------------------------------------------------------------
+ */
+
+static void an_application_gone_without_an_answer(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET);
+	rig_hear(&r, r.app, SEEN);
+	rig_close(&r, &r.app);
+	ends_with(MOVER_REPLY, KEDGE_REASON_app_gone);
+}
+
+static void an_application_reset_without_an_answer(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET);
+	rig_hear(&r, r.app, SEEN);
+	net_close_reset(r.app);
+	r.app = -1;
+	ends_with(MOVER_REPLY, KEDGE_REASON_app_gone);
+}
+
+static void an_interim_answer_is_no_answer(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET);
+	rig_hear(&r, r.app, SEEN);
+	rig_say(&r, r.app, "HTTP/1.1 103 Early Hints\r\n\r\n");
+	rig_hear(&r, r.client, "HTTP/1.1 103 Early Hints\r\n\r\n");
+	rig_close(&r, &r.app);
+	ends_with(MOVER_REPLY, KEDGE_REASON_app_gone);
+}
+
+static void an_idle_application_may_go(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET);
+	rig_hear(&r, r.app, SEEN);
+	rig_say(&r, r.app, OK_HI);
+	rig_close(&r, &r.app);
+	assert_int_equal(rig_end(&r), MOVER_END);
+	rig_hear(&r, r.client, OK_HI);
+	rig_hear_end(&r, r.client);
+}
+
+static void an_application_gone_in_mid_answer(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET);
+	rig_hear(&r, r.app, SEEN);
+	rig_say(&r, r.app, OK "Content-Length: 20\r\n\r\nhalf");
+	rig_close(&r, &r.app);
+	assert_int_equal(rig_end(&r), MOVER_END);
+	rig_hear(&r, r.client, OK "Content-Length: 20\r\n\r\nhalf");
+	rig_hear_end(&r, r.client);
+}
+
+static void an_application_reset_in_mid_answer(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET);
+	rig_hear(&r, r.app, SEEN);
+	rig_say(&r, r.app, OK "Content-Length: 20\r\n\r\nhalf");
+	rig_hear(&r, r.client, OK "Content-Length: 20\r\n\r\nhalf");
+	net_close_reset(r.app);
+	r.app = -1;
+	ends_with(MOVER_ABORT, KEDGE_REASON_app_reset);
+	rig_hear_nothing(&r, r.client); /* above all not the end */
+}
+
+/*
+ * An answer before the end of a long request, then a close that the kernel makes a reset of,
+ * because the rest of the request lies there unread. The answer must arrive, in order.
+ */
+static void early_answer(bool client_goes_on)
+{
+	static const char answer[] =
+		"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
+
+	rig_up(&r, 16384, 0);
+	rig_say(&r, r.client, POST "Content-Length: 100000\r\n\r\nsome");
+	rig_hear(&r, r.app, POST);
+	rig_settle(&r);
+	assert_true(net_queued(r.app) > 0);
+	assert_int_equal(send(r.app, answer, strlen(answer), 0), strlen(answer));
+	rig_close(&r, &r.app);
+	while (!net_wait(r.app_leg, POLLIN, 100))
+		;
+	if (client_goes_on)
+		assert_int_equal(send(r.client, "more", 4, 0), 4);
+	assert_int_equal(rig_end(&r), MOVER_END);
+	rig_hear(&r, r.client, answer);
+	rig_hear_end(&r, r.client);
+	rig_down(&r);
+}
+
+static void an_early_answer_arrives(void **state)
+{
+	(void)state;
+	early_answer(false);
+	early_answer(true);
+}
+
+static void a_stuck_upload_gets_its_early_answer(void **state)
+{
+	static const char answer[] =
+		"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
+	static char bytes[1000];
+
+	(void)state;
+	rig_say(&r, r.client, POST "Content-Length: 100000000\r\n\r\n");
+	while (!r.f.app_full) {
+		rig_send(&r, r.client, bytes, sizeof(bytes));
+		rig_settle(&r);
+	}
+	rig_say(&r, r.app, answer);
+	rig_close(&r, &r.app);
+	assert_int_equal(rig_end(&r), MOVER_END);
+	rig_hear(&r, r.client, answer);
+	rig_hear_end(&r, r.client);
+}
+
+static void a_101_that_nobody_asked_for_does_not_pass(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET);
+	rig_hear(&r, r.app, SEEN);
+	rig_say(&r, r.app, "HTTP/1.1 101 Switching Protocols\r\n\r\n");
+	ends_with(MOVER_ABORT, KEDGE_REASON_app_response_bad);
+	rig_hear_nothing(&r, r.client);
+	assert_int_equal(r.stats.tunnels, 0);
+}
+
+static void a_tunnel_that_is_reset_is_reset(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, UPGRADE "\r\n");
+	rig_hear(&r, r.app, UPGRADE RIG_XFF "\r\n");
+	rig_say(&r, r.app, "HTTP/1.1 101 S\r\n\r\n");
+	rig_hear(&r, r.client, "HTTP/1.1 101 S\r\n\r\n");
+	net_close_reset(r.app);
+	r.app = -1;
+	ends_with(MOVER_ABORT, KEDGE_REASON_app_reset);
+}
+
+#define TEST(name)       cmocka_unit_test_setup_teardown(name, up, down)
+#define TEST_TIGHT(name) cmocka_unit_test_setup_teardown(name, up_tight, down)
+#define TEST_SMALL(name) cmocka_unit_test_setup_teardown(name, up_small, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_truncated_request_is_no_end),
+		TEST(a_client_reset_ends_the_flow),
+		TEST(a_refused_request_is_answered),
+		cmocka_unit_test(answers_owed_go_before_the_refusal),
+		cmocka_unit_test(a_fault_in_a_body_is_answered_at_once),
+		TEST(a_fault_in_a_body_waits_for_answers_before_it),
+		TEST(a_refusal_follows_when_the_application_ends),
+		TEST_TIGHT(a_refusal_waits_for_room),
+		TEST(an_application_gone_without_an_answer),
+		TEST(an_application_reset_without_an_answer),
+		TEST(an_interim_answer_is_no_answer),
+		TEST(an_idle_application_may_go),
+		TEST(an_application_gone_in_mid_answer),
+		TEST(an_application_reset_in_mid_answer),
+		cmocka_unit_test(an_early_answer_arrives),
+		TEST_SMALL(a_stuck_upload_gets_its_early_answer),
+		TEST(a_101_that_nobody_asked_for_does_not_pass),
+		TEST(a_tunnel_that_is_reset_is_reset),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
