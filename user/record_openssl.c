@@ -50,11 +50,12 @@ static void on_message(int write, int version, int type, const void *buf, size_t
 	if (write || type != SSL3_RT_HANDSHAKE || !len ||
 	    *(const uint8_t *)buf != SSL3_MT_KEY_UPDATE)
 		return;
-	o->r.scratch->stats->key_updates++;
-	if (!record_update_allowed(&o->updates)) {
-		o->flood = true;
-		o->wire.err = EPROTO; /* ends the SSL_read() that may have many more at hand */
+	if (record_update_allowed(&o->updates)) {
+		o->r.scratch->stats->key_updates++;
+		return;
 	}
+	o->flood = true;
+	o->wire.err = EPROTO; /* ends the SSL_read() that may have many more at hand */
 }
 
 /* What a failed SSL_read() means: 0 for the end of the stream, or -errno. */

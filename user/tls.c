@@ -281,7 +281,7 @@ static enum kedge_reason why_failed(const struct tls_conn *c)
 	unsigned long err = ERR_peek_error();
 
 	if (!err)
-		return w->first_len ? KEDGE_REASON_tls_client_gone : KEDGE_REASON_client_gone;
+		return KEDGE_REASON_tls_client_gone;
 	if (looks_like_http(w))
 		return KEDGE_REASON_tls_plain_http;
 	/* A handshake record, or the old form of hello that OpenSSL still reads. */

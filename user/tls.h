@@ -51,8 +51,7 @@ enum tls_step { TLS_WANT_READ, TLS_WANT_WRITE, TLS_DONE, TLS_FAILED };
 
 /*
  * Drives the handshake until it would block. TLS_FAILED sets *reason (the tls_* ones of
- * reasons.def, or client_gone when not a byte came) after sending the alert that belongs to it,
- * where one does.
+ * reasons.def) after sending the alert that belongs to it, where one does.
  */
 enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason);
 

@@ -637,7 +637,7 @@ static void failures_are_told_apart(void **state)
 	assert_int_equal(after_text("SSH-2.0-OpenSSH_9.2p1\r\n"), KEDGE_REASON_tls_not_tls);
 	assert_int_equal(after_bytes("\x16\x03\x01\x00\x04\x01\x00\x00\x00", 9, false),
 			 KEDGE_REASON_tls_handshake);
-	assert_int_equal(after_bytes("", 0, true), KEDGE_REASON_client_gone);
+	assert_int_equal(after_bytes("", 0, true), KEDGE_REASON_tls_client_gone);
 	assert_int_equal(after_bytes("\x16\x03\x01", 3, true), KEDGE_REASON_tls_client_gone);
 	assert_int_equal(after_bytes("\x16\x03\x01\x02\x00\x01", 6, true),
 			 KEDGE_REASON_tls_client_gone);

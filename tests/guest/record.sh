@@ -1,0 +1,13 @@
+#!/bin/bash
+# The record layers, and the hand-off of keys to them, with real kernel TLS. The programs are the unit tests,
+# which skip this part on a kernel without it.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 1
+
+programs=()
+for name in test_keys test_tls test_record test_record_ktls; do
+	programs+=("build/unit/$name")
+	[[ -x build/unit/$name ]] || { echo "build/unit/$name is not built: make unit"; exit 77; }
+done
+# What leaks is found where there is time; here a failed test would drown in it.
+ASAN_OPTIONS=detect_leaks=0 tests/run-unit.sh "${programs[@]}"
