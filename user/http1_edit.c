@@ -92,8 +92,7 @@ static size_t block(struct walk *w)
 		uint32_t skip;
 
 		memcpy(&word, w->in + w->at, 8);
-		skip = http1_skip8(w->h, word);
-		http1_skipped(w->h, skip);
+		skip = http1_take8(w->h, word);
 		w->at += skip;
 		if (skip < 8)
 			break;

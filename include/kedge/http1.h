@@ -41,6 +41,7 @@ enum http1_act {
 #include "http1_line.h"
 #include "http1_field.h"
 #include "http1_body.h"
+#include "http1_word.h"
 
 /* A zeroed struct is a new flow as well. */
 static __always_inline void http1_init(struct http1 *h)
@@ -125,47 +126,6 @@ static __always_inline enum http1_act http1_byte(struct http1 *h, const struct h
 	}
 	/* HTTP1_WAITING: the driver fed a byte that it should have kept. */
 	return http1_refuse(h, KEDGE_REASON_internal_error);
-}
-
-/*
- * How many of the first bytes of a little-endian word (0 to 8) are certain to be HTTP1_PASS without
- * a change of state: account for those that are used with http1_skipped(). Never a byte that
- * http1_byte() would treat otherwise, limits included; 0 in most states.
- */
-static __always_inline __u32 http1_skip8(const struct http1 *h, __u64 word)
-{
-	const __u64 ones = 0x0101010101010101ULL;
-	__u64 low, del, stop;
-
-	if (h->state == HTTP1_VALUE) {
-		if (h->head > KEDGE_HEAD_BYTES_MAX - 8)
-			return 0;
-		/* below 0x20, or 0x7f; a borrow disturbs only bytes after the first hit */
-		low = (word - ones * 0x20) & ~word;
-		del = word ^ ones * 0x7f;
-		del = (del - ones) & ~del;
-		stop = (low | del) & ones * 0x80;
-	} else if (h->state == HTTP1_PATH) {
-		if (h->head > KEDGE_LINE_BYTES_MAX - 8)
-			return 0;
-		/* below 0x21, 0x7f and above, or '#' */
-		low = (word - ones * 0x21) & ~word;
-		del = word ^ ones * '#';
-		del = (del - ones) & ~del;
-		stop = (low | del | word | (word + ones)) & ones * 0x80;
-	} else {
-		return 0;
-	}
-	if (!stop)
-		return 8;
-	stop = (stop & -stop) >> 7;
-	return (((stop - 1) & ones) * ones) >> 56;
-}
-
-/* n bytes, n at most what http1_skip8() gave for them, have gone on without http1_byte(). */
-static __always_inline void http1_skipped(struct http1 *h, __u32 n)
-{
-	h->head += n;
 }
 
 /*

@@ -254,7 +254,7 @@ static __always_inline enum http1_act http1_at_length(struct http1 *h, __u8 b)
 	__u8 digit = b - '0';
 
 	if (digit < 10 && h->sub < 2) {
-		if (h->left > (max - 9) / 10 && (h->left > max / 10 || digit > max % 10))
+		if (h->left > max / 10 || (h->left == max / 10 && digit > max % 10))
 			return http1_refuse(h, KEDGE_REASON_http_content_length);
 		h->left = h->left * 10 + digit;
 		h->sub = 1;
