@@ -78,6 +78,8 @@ static int decide(bool *use, enum policy policy, bool works, const char *capabil
 {
 	const struct probe_row *missing = first_missing(r, capability);
 
+	if (!missing && !works)
+		missing = first_missing(r, "edit"); /* BPF as a whole */
 	*use = works && policy != POLICY_OFF;
 	if (policy != POLICY_REQUIRE || works)
 		return 0;
@@ -135,8 +137,7 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 	}
 	err = decide(&d->shared.edit_kernel, conf->edit, r->edit, "edit", r);
 	if (!err)
-		err = decide(&d->shared.bypass, conf->bypass, r->bypass,
-			     first_missing(r, "bypass") ? "bypass" : "edit", r);
+		err = decide(&d->shared.bypass, conf->bypass, r->bypass, "bypass", r);
 	return err;
 }
 
