@@ -14,8 +14,6 @@
 
 #include <openssl/crypto.h>
 
-#include "cleanup.h"
-
 #define ALERT_WARNING 1
 #define ALERT_FATAL   2
 
@@ -91,7 +89,7 @@ static int on_alert(struct record_ktls *k)
  * ones. It can not wait for room in the socket, since the client may send on without end: a client
  * that wants keys but reads nothing loses the leg.
  */
-static int answer_update(struct record_ktls *k, struct keys_kit *kit)
+static int answer_update(struct record_ktls *k)
 {
 	static const uint8_t update[] = {KEY_UPDATE, 0, 0, 1, 0};
 	union ktls_crypto tx = {0};
@@ -101,32 +99,23 @@ static int answer_update(struct record_ktls *k, struct keys_kit *kit)
 		return 0; /* nothing will be sent any more */
 	r = ktls_send_control(k->r.fd, TLS_CONTENT_HANDSHAKE, update, sizeof(update));
 	if (!r)
-		r = keys_next(kit, k->traffic->suite, k->traffic->server, k->traffic->len, &tx);
+		r = keys_next(k->traffic->suite, k->traffic->server, k->traffic->len, &tx);
 	if (!r)
 		r = ktls_rekey_tx(k->r.fd, &tx);
 	OPENSSL_cleanse(&tx, sizeof(tx));
 	return r;
 }
 
-static void kit_freep(struct keys_kit **kit)
-{
-	keys_kit_free(*kit);
-}
-
 static int follow_update(struct record_ktls *k, bool requested)
 {
-	_cleanup_(kit_freep)
-	struct keys_kit *kit = keys_kit_new();
 	union ktls_crypto rx = {0};
-	int r = -ENOMEM;
+	int r = keys_next(k->traffic->suite, k->traffic->client, k->traffic->len, &rx);
 
-	if (kit)
-		r = keys_next(kit, k->traffic->suite, k->traffic->client, k->traffic->len, &rx);
 	if (!r)
 		r = ktls_rekey_rx(k->r.fd, &rx);
 	OPENSSL_cleanse(&rx, sizeof(rx));
 	if (!r && requested)
-		r = answer_update(k, kit);
+		r = answer_update(k);
 	if (r)
 		return fail_with_alert(k, ALERT_INTERNAL_ERROR, KEDGE_REASON_key_update_refused);
 	k->r.scratch->stats->key_updates++;

@@ -132,8 +132,6 @@ static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, t);
-	if (t->exact)
-		keys_prepare(ctx);
 
 	memcpy(ticket_keys, t->shared->ticket_keys, sizeof(ticket_keys));
 	ok = SSL_CTX_set_tlsext_ticket_keys(ctx, ticket_keys, sizeof(ticket_keys)) == 1 &&
@@ -146,9 +144,10 @@ static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 
 static SSL_CTX *make_ctx(void *arg)
 {
-	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+	struct tls_ctx *t = arg;
+	SSL_CTX *ctx = t->exact ? keys_ssl_ctx_new() : SSL_CTX_new(TLS_server_method());
 
-	if (ctx && set_up(ctx, arg))
+	if (ctx && set_up(ctx, t))
 		return ctx;
 	SSL_CTX_free(ctx);
 	ERR_clear_error();
@@ -183,9 +182,6 @@ int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t cert
 		return log_err(ENOMEM, "TLS: no context");
 	t->shared = shared;
 	t->exact = shared->record != POLICY_OFF && any_suite(shared, true);
-	t->kit = keys_kit_new();
-	if (!t->kit)
-		return log_err(ENOMEM, "TLS: OpenSSL has no HMAC");
 	r = tls_certs_load(&t->certs, certs, certs_count);
 	if (!r)
 		r = tls_certs_build(t->certs, make_ctx, t);
@@ -200,7 +196,6 @@ void tls_ctx_free(struct tls_ctx *t)
 	if (!t)
 		return;
 	tls_certs_free(t->certs);
-	keys_kit_free(t->kit);
 	free(t);
 }
 
@@ -299,7 +294,9 @@ enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason)
 	if (sent == -EAGAIN)
 		return TLS_WANT_WRITE;
 	ERR_clear_error();
+	keys_enter(c->ctx->exact ? &c->watch : NULL);
 	done = sent ? 0 : SSL_do_handshake(c->ssl);
+	keys_leave();
 	err = sent ? SSL_ERROR_SYSCALL : SSL_get_error(c->ssl, done);
 	if (done != 1 && err != SSL_ERROR_WANT_READ)
 		*reason = why_failed(c);

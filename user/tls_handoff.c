@@ -69,7 +69,7 @@ static int into_kernel(struct tls_conn *c, struct tls_facts *facts, struct recor
 		       enum kedge_reason *reason)
 {
 	union ktls_crypto tx, rx;
-	int r = keys_derive(c->ctx->kit, c->ssl, &c->watch, &tx, &rx);
+	int r = keys_derive(c->ssl, &c->watch, &tx, &rx);
 
 	/* Nothing has happened to the socket yet: without keys OpenSSL can still go on. */
 	if (r && c->ctx->shared->record == POLICY_PREFER)

@@ -9,7 +9,6 @@
 struct tls_ctx {
 	const struct tls_shared *shared;
 	struct tls_certs *certs;
-	struct keys_kit *kit;
 	bool exact; /* the kernel may take connections over: read nothing beyond the handshake */
 };
 
