@@ -8,6 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
 
 import certs as certs_module  # noqa: E402
+import client as client_module  # noqa: E402
 import kedge as kedge_module  # noqa: E402
 import machine  # noqa: E402
 import process  # noqa: E402
@@ -54,6 +55,7 @@ def pytest_configure(config):
     if os.geteuid() == 0:
         machine.remove_stale()
     if not kedge_module.BINARY.exists():
+        totals["failed"] += 1
         pytest.exit(f"{kedge_module.BINARY}: not there; `make asan` builds it", returncode=3)
     probed = kedge_module.probe()
     config.kedge_combinations = [c for c in kedge_module.ALL if not c.missing(probed)]
@@ -63,6 +65,11 @@ def pytest_configure(config):
 @pytest.fixture(scope="session")
 def certs(tmp_path_factory):
     return certs_module.Certs(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="session")
+def tls(certs):
+    return client_module.tls_context(certs.ca)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -104,7 +111,8 @@ def pytest_collection_modifyitems(items):
     """One combination after the other: a kedge in front is started once for all its tests."""
     def combination(item):
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        return str(params.get("combo") or params.get("ends") or "")
+        case = params.get("case")
+        return str(params.get("combo") or params.get("ends") or ""), getattr(case, "group", ())
     items.sort(key=combination)
 
 

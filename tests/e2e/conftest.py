@@ -1,7 +1,6 @@
 """kedge in front of the two applications: Express as in the story, and the one that records."""
 import pytest
 
-import client as client_module
 import machine
 from rawapp import Connection, RawApp, default_answer
 from story import Express
@@ -52,11 +51,6 @@ def raw(fronts, combo):
 @pytest.fixture
 def end_raw(fronts, ends):
     yield from recording(fronts, ends)
-
-
-@pytest.fixture(scope="session")
-def tls(certs):
-    return client_module.tls_context(certs.ca)
 
 
 @pytest.fixture(params=["tls", "clear"])

@@ -1,4 +1,5 @@
 """Mistakes in flags and files: a clear line for each, the right exit status, nothing started."""
+import json
 import os
 import shutil
 import stat
@@ -116,7 +117,7 @@ FILES = {
                     5, "colour"),
     "bad_value": ("app: 127.0.0.1:9\nlisteners:\n  - listen: 127.0.0.1:0\n    tls: perhaps\n",
                   4, "perhaps"),
-    "not_yaml": ("app: [\n", None, "YAML"),
+    "not_yaml": ('app: "127.0.0.1:9\n', None, "YAML"),
     "bad_number": ("app: 127.0.0.1:9\nworkers: lots\nlisteners:\n  - listen: 127.0.0.1:0\n"
                    "    tls: off\n", 2, "lots"),
 }
@@ -145,12 +146,12 @@ def test_port_in_use(certs, cgroup):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_required_capability_that_is_not_there(name):
+def test_required_capability_that_is_not_there(name, certs):
     """Says why and exits 1; where it is there, the combinations show it."""
     why = probe()[name]
     if not why:
         pytest.skip(f"this machine has {name}")
-    done = kedge("run", *GOOD, f"--{name}", "require")
+    done = kedge("run", *certs.ec.flags(), *GOOD, "--tls", "on", f"--{name}", "require")
     assert done.returncode == 1
     errors = [x for x in done.stderr.splitlines() if "error:" in x]
     assert len(errors) == 1 and name in errors[0], done.stderr
@@ -169,8 +170,11 @@ def test_pins_can_be_read_with_bpftool(raw):
         return
     with Client(raw["clear_proxy"], prefix.v1()) as c:
         c.request()
-        done = run("bpftool", "map", "dump", "pinned", raw.pin / "kdg_flow")
-        assert done.returncode == 0 and "198.51.100.22" in done.stdout, done.stdout + done.stderr
+        done = run("bpftool", "-j", "map", "dump", "pinned", raw.pin / "kdg_flow")
+    assert done.returncode == 0, done.stderr
+    flow = json.loads(done.stdout)[0]["formatted"]["value"]
+    assert bytes(flow["conf"]["text"]).startswith(b"X-Forwarded-For: 198.51.100.22\r\n")
+    assert flow["requests"] == 1
 
 
 # --- without root -----------------------------------------------------------------------------

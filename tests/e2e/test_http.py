@@ -181,8 +181,8 @@ def test_upgrade_becomes_a_tunnel(front, leg, cut):
         text = b"get / http/1.1\r\nhost: a\r\n\r\n\0\n\xff"
         for _ in range(3):
             c.send(text)
-            assert c.recv_exactly(len(text)) == text.decode("latin1").upper().encode("latin1")
-        big = b"a" * 300000
+            assert c.recv_exactly(len(text)) == text.upper()
+        big = b"a" * (3000 if cut else 300000)
         c.send(big)
         assert c.recv_exactly(len(big)) == big.upper()
         c.half_close()
@@ -299,7 +299,10 @@ def test_refused_request_is_answered_and_never_arrives(raw, leg, name):
         assert c.ended == ("close_notify" if leg[1] else "eof")
     conn = raw.app.wait_ended()
     assert [r.target for r in conn.requests] == ["/good"]
-    assert b"/bad" not in conn.received and conn.fault is None
+    assert conn.fault is None
+    # The beginning of a long head may have gone on before its fault was seen, but never its end.
+    after = bytes(conn.received).partition(b"/bad")[2]
+    assert b"\r\n\r\n" not in after and (not after or name == "large")
 
 
 XFF = [

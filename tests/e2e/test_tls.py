@@ -16,8 +16,9 @@ const agent = new https.Agent({ keepAlive: true, maxSockets: 1 });
 const options = { ca: fs.readFileSync(ca), agent, minVersion: version, maxVersion: version };
 const get = () => new Promise((resolve, reject) => https.get(url, options, (res) => {
 	let body = '';
+	const protocol = res.socket.getProtocol();
 	res.on('data', (d) => body += d).on('end', () =>
-		resolve({ body, protocol: res.socket.getProtocol(), reused: res.req.reusedSocket }));
+		resolve({ body, protocol, reused: res.req.reusedSocket }));
 }).on('error', reject));
 (async () => {
 	const all = [];

@@ -39,8 +39,8 @@ class Meter:
         self.rss = max(self.rss, self.kedge.rss_kb() - self.rss_before)
         self.tcp = max(self.tcp, tcp_memory_kb() - self.tcp_before)
 
-    def report(self, combo):
-        print(f"{self.what} {combo}: {SIZE >> 20} MB, RSS +{self.rss} kB, TCP memory +{self.tcp} kB")
+    def report(self, combo, size=SIZE):
+        print(f"{self.what} {combo}: {size >> 20} MB, RSS +{self.rss} kB, TCP memory +{self.tcp} kB")
 
 
 @pytest.mark.parametrize("framing", ["bytes", "chunked"])
@@ -132,7 +132,7 @@ def test_slow_reader(raw, leg, combo):
         assert ahead < 40 << 20
         while checker.size < size:
             checker.take(c.recv(262144))
-    meter.report(combo)
+    meter.report(combo, size)
     assert meter.rss < 64 << 10
 
 
@@ -175,7 +175,7 @@ def test_slow_application(raw, leg, combo):
         go_on.set()
         writer.join(machine.Deadline(60).left())
         assert c.response().status == 200
-    meter.report(combo)
+    meter.report(combo, size)
     assert meter.rss < 64 << 10
 
 

@@ -13,6 +13,8 @@ from process import Process
 
 BINARY = Path(os.environ.get("KEDGE_BIN", machine.ROOT / "build/kedge-asan"))
 SANITIZER = r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer"
+# The quarantine of freed memory would hide how much kedge itself needs.
+SANITIZER_OPTIONS = {"ASAN_OPTIONS": "quarantine_size_mb=4", "UBSAN_OPTIONS": "print_stacktrace=1"}
 MAPS_OF_FLOWS = ("kdg_flow", "kdg_pair", "kdg_app")
 
 
@@ -109,7 +111,8 @@ class Kedge:
         argv += flags
         self.cgroup = cgroup
         self._gone = False
-        self.process = Process(argv, cgroup=cgroup, name="kedge", env=env)
+        self.process = Process(argv, cgroup=cgroup, name="kedge",
+                               env={**SANITIZER_OPTIONS, **(env or os.environ)})
         try:
             if wait:
                 self.wait_ready()

@@ -164,7 +164,7 @@ class Connection:
                 out = self.app.respond(self, req)
                 if out is not None:
                     self.send(out)
-                if any(v.lower() == "close" for v in req.values("Connection")):
+                if self.app.closes and "close" in [v.lower() for v in req.values("Connection")]:
                     self.sock.shutdown(socket.SHUT_WR)
         except EOFError:
             pass
@@ -181,6 +181,25 @@ class Connection:
             self.app.changed.notify_all()
 
 
+class Replay(Connection):
+    """Bytes that were received somewhere, read as the application would have read them."""
+
+    def __init__(self, data):
+        super().__init__(None, None, None)
+        self.received = bytearray(data)
+
+    def fill(self):
+        return False
+
+    def all(self):
+        """The complete requests; what is left behind them may be the beginning of one more."""
+        try:
+            while True:
+                self.requests.append(self.read_request())
+        except EOFError:
+            return self.requests
+
+
 class RawApp:
     """
     respond(connection, request): the bytes to answer, or None if it sent them itself. `serve` may
@@ -190,6 +209,7 @@ class RawApp:
     def __init__(self, respond=default_answer, cgroup=None, host="127.0.0.1", serve=None,
                  backlog=1024, accepting=True, read_size=65536, rcvbuf=None):
         self.respond, self.serve, self.read_size = respond, serve or Connection.serve, read_size
+        self.closes = True  # after a request that says so
         self.connections = []
         self.changed = threading.Condition()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -18,8 +18,8 @@ def url(address, path="/", scheme="https", host="localhost"):
     return f"{scheme}://{host}:{address[1]}{path}"
 
 
-def seen(text):
+def seen(answer):
     """What the story's application saw: {"ip": ..., "xff": ...}, None for undefined."""
-    found = dict(re.findall(r'^req\.(ip|xff): (.*)$', text, re.M))
-    assert set(found) == {"ip", "xff"}, text
+    found = dict(re.findall(r'^req\.(ip|xff): (.*)$', getattr(answer, "stdout", answer), re.M))
+    assert set(found) == {"ip", "xff"}, answer
     return {k: None if v == "undefined" else v.strip('"') for k, v in found.items()}

@@ -115,7 +115,7 @@ server.on('upgrade', (req, socket, head) => {
 	}
 	socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: ' + req.headers.upgrade +
 		'\r\nConnection: Upgrade\r\nX-Seen: ' + req.headers['x-forwarded-for'] + '\r\n\r\n');
-	const back = (data) => socket.write(data.toString('latin1').toUpperCase(), 'latin1');
+	const back = (data) => socket.write(data.map((b) => (b >= 97 && b <= 122 ? b - 32 : b)));
 	if (head.length)
 		back(head);
 	socket.on('data', back);
