@@ -3,12 +3,15 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cleanup.h"
@@ -25,19 +28,23 @@ static int address_of(struct sockaddr_un *un, const char *path)
 	return 0;
 }
 
-static int dial(const char *path)
+/* Connects; `wait` false: -EAGAIN when the other side does not take it at once. */
+static int dial(const char *path, bool wait)
 {
 	_cleanup_(close_fdp)
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
 	struct timeval patience = {.tv_sec = 5};
 	struct sockaddr_un un;
 	int err = address_of(&un, path);
 
 	if (err)
 		return err;
-	if (fd < 0 || connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
+	if (fd < 0)
 		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
+		return -errno;
 	return take_fd(fd);
 }
 
@@ -54,51 +61,91 @@ static void make_parent(const char *path)
 	}
 }
 
-int control_listen(const char *path)
+/* Makes way at `path`: only a socket that nobody listens on is removed. */
+static int clear_path(const char *path)
 {
 	_cleanup_(close_fdp)
-	int fd = -1;
+	int other = dial(path, false);
+	struct stat st;
+
+	if (other == -ENOENT)
+		return 0;
+	if (other >= 0 || other == -EAGAIN)
+		return log_err(EADDRINUSE,
+			       "control socket %s: another kedge answers there (set --control)",
+			       path);
+	if (other != -ECONNREFUSED)
+		return log_err(other, "control socket %s", path);
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return log_err(EEXIST, "control socket %s: not a socket (set --control)", path);
+	unlink(path);
+	return 0;
+}
+
+static int make_socket(const char *path)
+{
+	_cleanup_(close_fdp)
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un un;
 	mode_t mask;
-	int other, err = address_of(&un, path);
+	int err = address_of(&un, path);
 
 	if (err)
 		return err;
-	other = dial(path);
-	if (other >= 0) {
-		close(other);
-		return -EADDRINUSE;
-	}
-	make_parent(path);
-	unlink(path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
 	mask = umask(0177);
 	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 ? -errno : 0;
 	umask(mask);
-	if (err)
-		return err;
-	return listen(fd, 16) < 0 ? -errno : take_fd(fd);
+	if (err || listen(fd, 16) < 0)
+		return err ? err : -errno;
+	return take_fd(fd);
 }
 
+int control_listen(const char *path)
+{
+	int fd, err;
+
+	make_parent(path);
+	err = clear_path(path);
+	if (err)
+		return err;
+	fd = make_socket(path);
+	if (fd < 0)
+		return log_err(fd, "control socket %s: cannot be made (set --control PATH or off)",
+			       path);
+	return fd;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* One line without its newline. The whole of it must come within the time. */
 static int read_line(int fd, char line[CONTROL_LINE_MAX])
 {
+	int64_t until = now_ms() + PATIENCE_MS;
 	size_t len = 0;
 
-	while (len < CONTROL_LINE_MAX - 1) {
+	while (len < CONTROL_LINE_MAX) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
+		int64_t left = until - now_ms();
+		char *newline;
 		ssize_t n;
 
-		if (poll(&p, 1, PATIENCE_MS) <= 0)
+		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
 			return -ETIMEDOUT;
-		n = read(fd, line + len, CONTROL_LINE_MAX - 1 - len);
+		n = read(fd, line + len, CONTROL_LINE_MAX - len);
 		if (n <= 0)
 			return -EPIPE;
 		len += (size_t)n;
-		line[len] = '\0';
-		if (strchr(line, '\n')) {
-			*strchr(line, '\n') = '\0';
+		newline = memchr(line, '\n', len);
+		if (newline) {
+			*newline = '\0';
 			return 0;
 		}
 	}
@@ -144,7 +191,7 @@ void control_serve(int fd, json_t *(*answer)(const char *command, void *arg), vo
 json_t *control_ask(const char *path, const char *command)
 {
 	_cleanup_(close_fdp)
-	int fd = dial(path);
+	int fd = dial(path, true);
 	json_error_t error;
 	char line[CONTROL_LINE_MAX];
 	json_t *reply;

@@ -18,7 +18,7 @@ int control_listen(const char *path);
 
 /*
  * Accepts one client and answers it: `answer` gets the command and returns a new reference (NULL:
- * unknown command). A client that is silent for a second is dropped.
+ * unknown command). A client whose line is not complete within a second is dropped.
  */
 void control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg);
 
