@@ -71,13 +71,11 @@ static int clear_path(const char *path)
 	if (other == -ENOENT)
 		return 0;
 	if (other >= 0 || other == -EAGAIN)
-		return log_err(EADDRINUSE,
-			       "control socket %s: another kedge answers there (set --control)",
-			       path);
+		return -EADDRINUSE;
 	if (other != -ECONNREFUSED)
-		return log_err(other, "control socket %s", path);
+		return other;
 	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return log_err(EEXIST, "control socket %s: not a socket (set --control)", path);
+		return -ENOTSOCK;
 	unlink(path);
 	return 0;
 }
@@ -104,17 +102,11 @@ static int make_socket(const char *path)
 
 int control_listen(const char *path)
 {
-	int fd, err;
+	int err;
 
 	make_parent(path);
 	err = clear_path(path);
-	if (err)
-		return err;
-	fd = make_socket(path);
-	if (fd < 0)
-		return log_err(fd, "control socket %s: cannot be made (set --control PATH or off)",
-			       path);
-	return fd;
+	return err ? err : make_socket(path);
 }
 
 static int64_t now_ms(void)
