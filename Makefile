@@ -89,6 +89,29 @@ $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/
 bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
 	$(Q)tests/run-unit.sh $(bpf_tests)
 
+# --- the whole: pytest, root ------------------------------------------------------------------------
+same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
+	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
+
+e2e: $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge; root
+	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e
+
+demo: ## the story with Express, HAProxy and curl, answers checked; installs what it needs; root
+	$(Q)tests/deps.sh build demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(PYTHON) -B tests/story/demo.py
+
+demo-vm: ## the same in a guest whose kernel has TLS
+	$(Q)tests/deps.sh build demo vm
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)vmtest/run.sh -k 6.12 -- env KEDGE_TEST_PATIENCE=10 $(PYTHON) -B tests/story/demo.py
+
+vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(unit_bins) ## the guest tests under every kernel of vmtest/kernels
+	$(Q)vmtest/matrix.sh
+
+test: ## everything, with the totals in the last line; installs what it needs; root
+	$(Q)tests/run-all.sh
+
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
 		   tests/bpf/*.[ch] tests/fuzz/*.[ch])
@@ -104,7 +127,7 @@ help: ## this list
 clean: ## removes what was built, not what was downloaded
 	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit bpf-test help clean
+.PHONY: all asan unit bpf-test same e2e demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d)

@@ -42,7 +42,7 @@ class MkcertCerts:
         cert, key = Path(base) / "cert.pem", Path(base) / "key.pem"
         subprocess.run(["mkcert", "-cert-file", cert, "-key-file", key, "localhost", "127.0.0.1",
                         "::1"], check=True, capture_output=True, env=dict(os.environ, CAROOT=base))
-        self.ec = self.rsa = Leaf(cert, key)
+        self.leaf = Leaf(cert, key)
 
 
 class Demo:
@@ -167,8 +167,12 @@ class Demo:
         self.expect(got, count=3, xff="127.0.0.1")
 
     def listeners(self):
-        listeners = [Listener("tls"), Listener("proxy", proxy="require")]
-        return listeners + ([Listener("tls6", addr="[::1]:0")] if self.ipv6 else [])
+        leaves = [self.certs.leaf]
+        listeners = [Listener("tls", leaves=leaves), Listener("proxy", proxy="require", leaves=leaves,
+                                                              trust=["127.0.0.0/8"])]
+        if self.ipv6:
+            listeners.append(Listener("tls6", addr="[::1]:0", leaves=leaves))
+        return listeners
 
     def tell(self, cgroup):
         flags = ["--bypass", "prefer"]
@@ -176,7 +180,7 @@ class Demo:
             with Kedge(self.certs, plain.text, self.listeners(), None, cgroup, flags) as kedge, \
                     Kedge(self.certs, trusting.text, self.listeners(), None, cgroup, flags) as second:
                 print("   $ " + " ".join(kedge.process.argv).replace(self.base, "$CAROOT"))
-                for line in kedge.process.matches("ready"):
+                for line in kedge.process.matches("capabilities:|ready:"):
                     print(f"     | {line.string}")
                 self.s1(plain)
                 self.s2_s3(kedge)
@@ -190,15 +194,11 @@ class Demo:
                 self.capabilities(kedge, second)
 
     def capabilities(self, kedge, second):
-        self.title("    ", "which capabilities were in use")
+        print("\nWhich capabilities were in use (kedge status, both of them)")
+        print(f"     {kedge.process.matches('capabilities: .*')[0][0]}")
         first, other = kedge.status(), second.status()
-        for name, text in (("record", "TLS records"), ("edit", "the header's edit"),
-                           ("bypass", "bypass of loopback TCP")):
-            print(f"     {text}: {first[name]}")
-        total = {k: v + other["stats"][k] for k, v in first["stats"].items()}
-        for k, v in total.items():
-            if v:
-                print(f"     {k} {v}")
+        print("".join(f"     {k:24} {v + other['stats'][k]}\n" for k, v in first["stats"].items()
+                      if v + other["stats"][k]), end="")
 
 
 def kernel_can():
