@@ -1,4 +1,4 @@
-/* http1.h where a corpus of streams does not reach: words, sets of bytes, names, pieces, counts. */
+/* http1.h where a corpus of streams does not reach: sets of bytes, names, pieces, counts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,14 +20,6 @@ static int setup(void **state)
 {
 	http1_case_conf(&append, HTTP1_XFF_APPEND, 0);
 	return 0;
-}
-
-static uint32_t random_next(uint32_t *x)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 17;
-	*x ^= *x << 5;
-	return *x;
 }
 
 /* Feeds a text; the last act. */
@@ -136,92 +128,6 @@ static void names_and_their_neighbours(void **state)
 		strcat(t, "s");
 		check_name(t);
 	}
-}
-
-/* Bytes of the token that count. */
-static void forget_beyond(struct http1 *h)
-{
-	if (h->len < HTTP1_TOKEN_MAX)
-		memset(h->token + h->len, 0, HTTP1_TOKEN_MAX - h->len);
-}
-
-/* Bytes taken as a word leave what the same bytes leave one by one, and all of them pass. */
-static uint32_t check_word(const struct http1 *h, uint64_t word)
-{
-	struct http1 a = *h, b = *h;
-	uint32_t skipped = http1_skip8(h, word), n = http1_take8(&a, word);
-
-	assert_in_range(n, skipped, 8);
-	for (uint32_t i = 0; i < n; i++)
-		assert_int_equal(http1_byte(&b, &append, (uint8_t)(word >> 8 * i)), HTTP1_PASS);
-	forget_beyond(&a);
-	forget_beyond(&b);
-	assert_memory_equal(&a, &b, sizeof(a));
-
-	a = *h;
-	b = *h;
-	http1_skipped(&a, skipped);
-	for (uint32_t i = 0; i < skipped; i++)
-		http1_byte(&b, &append, (uint8_t)(word >> 8 * i));
-	assert_memory_equal(&a, &b, sizeof(a));
-	if (n == 8 || (h->state != HTTP1_VALUE && h->state != HTTP1_PATH) || a.state != h->state)
-		return n;
-	/* It stopped for a reason: HT, the end, or a limit that is near. */
-	if (a.head + 8 < KEDGE_LINE_BYTES_MAX && (uint8_t)(word >> 8 * skipped) != '\t')
-		assert_true(http1_byte(&a, &append, (uint8_t)(word >> 8 * skipped)) ||
-			    a.state != h->state);
-	return n;
-}
-
-/* Mostly letters, sometimes what ends something, the line end more often. */
-static uint64_t random_word(uint32_t *x)
-{
-	static const uint8_t edge[] = {0,   8,   9,   10,  13,  ',', '-', '-', '.', '/', ' ',
-				       '!', '"', '#', '$', '@', '[', '`', '{', ':', '_', '0',
-				       31,  126, 127, 128, 173, 255, 'A', 'Z', 'a', 'z', 0xc1};
-	uint64_t word = 0;
-
-	if (random_next(x) % 50 == 0)
-		return HTTP1_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0' + random_next(x) % 3);
-	for (int k = 0; k < 8; k++) {
-		uint8_t b = random_next(x) % 4 ? (uint8_t)('a' + random_next(x) % 26)
-					       : edge[random_next(x) % sizeof(edge)];
-
-		word = word << 8 | b;
-	}
-	if (random_next(x) % 4 == 0)
-		word = (word & ~(0xffffULL << 16)) | 0x0a0dULL << 16;
-	return word;
-}
-
-static void words(void **state)
-{
-	static const uint8_t often[] = {HTTP1_VALUE, HTTP1_PATH, HTTP1_NAME, HTTP1_VERSION};
-	uint32_t x = 88172645, taken[HTTP1_REFUSED + 1] = {0};
-
-	for (int i = 0; i < 800000; i++) {
-		struct http1 h = {.head = 100, .left = 5, .state = often[i % 4]};
-
-		if (i % 9 == 0)
-			h.state = (uint8_t)(random_next(&x) % (HTTP1_REFUSED + 1));
-		if (i % 5 == 0)
-			h.head = (h.state < HTTP1_FIELD ? KEDGE_LINE_BYTES_MAX
-							: KEDGE_HEAD_BYTES_MAX) -
-				 random_next(&x) % 12;
-		if (i % 7 == 0)
-			h.hold = (uint8_t)(random_next(&x) % 3);
-		h.len = (uint16_t)(1 + random_next(&x) % (i % 3 ? 12 : 40));
-		if (h.state == HTTP1_VERSION)
-			h.len = 0;
-		if (h.hold == HTTP1_HELD && h.len > HTTP1_CUT_NAME_MAX)
-			h.len = HTTP1_CUT_NAME_MAX;
-		taken[h.state] += check_word(&h, random_word(&x));
-	}
-	for (size_t i = 0; i < sizeof(often); i++)
-		assert_true(taken[often[i]] > 5000);
-	for (int s = 0; s <= HTTP1_REFUSED; s++)
-		if (!memchr(often, s, sizeof(often)))
-			assert_int_equal(taken[s], 0);
 }
 
 static void body_blocks(void **state)
@@ -480,17 +386,11 @@ static void conf_from_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sets_of_bytes),
-		cmocka_unit_test(names_and_their_neighbours),
-		cmocka_unit_test(words),
-		cmocka_unit_test(body_blocks),
-		cmocka_unit_test(waiting_and_tunnel),
-		cmocka_unit_test(standing_on_the_way),
-		cmocka_unit_test(note_ring),
-		cmocka_unit_test(list_is_full),
-		cmocka_unit_test(copies_are_full),
-		cmocka_unit_test(most_gaps),
-		cmocka_unit_test(texts),
+		cmocka_unit_test(sets_of_bytes),       cmocka_unit_test(names_and_their_neighbours),
+		cmocka_unit_test(body_blocks),         cmocka_unit_test(waiting_and_tunnel),
+		cmocka_unit_test(standing_on_the_way), cmocka_unit_test(note_ring),
+		cmocka_unit_test(list_is_full),        cmocka_unit_test(copies_are_full),
+		cmocka_unit_test(most_gaps),           cmocka_unit_test(texts),
 		cmocka_unit_test(conf_from_keys),
 	};
 
