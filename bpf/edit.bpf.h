@@ -18,10 +18,8 @@
 
 /* Bytes made linear at once. */
 #define EDIT_WINDOW      16384
-/* Words of eight bytes that may be skipped in one call of edit_bytes(). */
-#define EDIT_WORDS       4
-/* Bytes that are read in one call of it. */
-#define EDIT_BYTES 3
+/* Words or bytes that are read in one call of edit_bytes(). */
+#define EDIT_TURNS       8
 /* I3 */
 #define EDIT_CHANGES_MAX 7
 /* Changes and windows in one run: a head of nothing but lines to cut is the worst. */
@@ -81,31 +79,27 @@ static __always_inline enum edit_go edit_byte(struct kedge_flow *flow, __u32 off
 }
 
 /*
- * bpf_loop() callback: EDIT_BYTES times skips words while that can be done, then reads a byte: an
- * empty call costs as much as a word or a byte.
+ * bpf_loop() callback: a word as far as it can be taken, or a byte; a few times, since an empty
+ * call costs as much as a byte.
  */
 static long edit_bytes(__u32 i, struct edit_ctx *c)
 {
 	struct kedge_flow *flow = c->flow;
 	struct kedge_run *run = &flow->run;
 	__u8 *data = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end, *p;
-	__u32 off, turn, words, n;
+	__u32 off, turn, n;
 
-	for (turn = 0; turn < EDIT_BYTES; turn++) {
+	for (turn = 0; turn < EDIT_TURNS; turn++) {
 		off = run->off;
 		if (off >= EDIT_WINDOW)
 			return 1;
 		p = data + off;
-		for (words = 0; words < EDIT_WORDS && p + 8 <= end; words++) {
-			n = http1_skip8(&flow->http, *(__u64 *)p);
-			if (!n)
-				break;
-			http1_skipped(&flow->http, n);
-			off += n;
-			p += n;
-			run->off = off;
-			if (n < 8)
-				break;
+		if (p + 8 <= end) {
+			n = http1_take8(&flow->http, *(__u64 *)p);
+			if (n) {
+				run->off = off + n;
+				continue;
+			}
 		}
 		if (off >= run->end || edit_byte(flow, off, p, end) == EDIT_STOP)
 			return 1;
@@ -123,7 +117,10 @@ static __always_inline void edit_head_end(struct edit_ctx *c, struct kedge_note 
 
 	http1_note_request(&flow->http, note);
 	http1_text(&flow->http, &flow->conf, &text);
-	n = room_for_text(c, run->hold, &text, run->owed);
+	run->pos = after;
+	n = room_in_place(c, &text);
+	if (!n)
+		n = room_for_text(c, run->hold, &text, run->owed);
 	if (run->error)
 		return;
 	run->owed = 0;
@@ -132,7 +129,7 @@ static __always_inline void edit_head_end(struct edit_ctx *c, struct kedge_note 
 	switch (flow->http.state) {
 	case HTTP1_WAITING:
 		note->withheld = run->size - after;
-		room_close(run, c->msg, after, run->size);
+		room_trim(run, c->msg, after);
 		break;
 	case HTTP1_START:
 		edit_boundary(flow, after);
@@ -156,7 +153,7 @@ static long edit_step(__u32 i, struct edit_ctx *c)
 		return http1_between(&flow->http) && edit_boundary(flow, pos + n);
 	}
 	n = size - pos < EDIT_WINDOW ? size - pos : EDIT_WINDOW;
-	if (room_window(c->msg, pos, n)) {
+	if (room_window(c->msg, pos, pos + n < size ? n : n + run->spare)) {
 		run->error = 1;
 		return 1;
 	}
@@ -189,18 +186,23 @@ static long edit_step(__u32 i, struct edit_ctx *c)
 		edit_head_end(c, note, pos);
 		return 0;
 	}
+	/* Spare bytes are no part of a request. */
+	if (run->off > run->end)
+		run->error = 1;
 	return run->off == 0;
 }
 
-/* The message is read to its end: what may have to go or stay is kept back by the automaton. */
-static __always_inline void edit_hold_back(struct edit_ctx *c)
+/*
+ * The message is read to its end: what may have to go or stay is kept back by the automaton, and
+ * spare bytes go in any case.
+ */
+static __always_inline void edit_end(struct edit_ctx *c)
 {
 	struct kedge_run *run = &c->flow->run;
+	bool held = c->flow->http.hold != HTTP1_LOOSE && run->hold < run->size;
 
-	if (c->flow->http.hold == HTTP1_LOOSE)
-		return;
-	if (run->hold < run->size)
-		room_close(run, c->msg, run->hold, run->size);
+	if (held || run->spare)
+		room_trim(run, c->msg, held ? run->hold : run->size);
 }
 
 /* KEDGE_WAITING: a message comes only after the daemon has said how the upgrade was answered. */
@@ -240,6 +242,20 @@ edit_failed(struct kedge_flow *flow, struct kedge_note *note, struct kedge_stats
 	return EDIT_DROP;
 }
 
+/*
+ * Takes over the spare bytes of a new message. False when the kernel has made two messages of one
+ * send: then it is not known where they are.
+ */
+static __always_inline bool edit_spare(struct sk_msg_md *msg, struct kedge_flow *flow,
+				       struct kedge_note *note)
+{
+	__u8 spare = note->spare;
+
+	flow->run.spare = spare;
+	note->spare = 0;
+	return !spare || (msg->size == note->sending && msg->size >= spare);
+}
+
 /* Runs the editor over the message as far as it goes. */
 static __always_inline void edit_run(struct sk_msg_md *msg, struct kedge_flow *flow)
 {
@@ -247,7 +263,7 @@ static __always_inline void edit_run(struct sk_msg_md *msg, struct kedge_flow *f
 	struct kedge_run *run = &flow->run;
 
 	run->pos = 0;
-	run->size = msg->size;
+	run->size = msg->size - run->spare;
 	run->hold = 0;
 	run->bound = 0;
 	run->requests = flow->http.requests;
@@ -258,12 +274,12 @@ static __always_inline void edit_run(struct sk_msg_md *msg, struct kedge_flow *f
 	run->full = 0;
 	run->error = 0;
 	bpf_loop(EDIT_STEPS_MAX, edit_step, &c, 0);
-	if (run->error || run->act == HTTP1_REFUSE || run->full)
+	if (run->error || run->act == HTTP1_REFUSE)
 		return;
-	if (run->pos < run->size)
+	if (run->pos == run->size)
+		edit_end(&c);
+	else if (!run->full)
 		run->error = 1;
-	else
-		edit_hold_back(&c);
 }
 
 /* One message, or what a run before this one left of it. */
@@ -283,7 +299,10 @@ edit_message(struct sk_msg_md *msg, struct kedge_flow *flow, struct kedge_stats 
 		return EDIT_DROP;
 	if (flow->http.state == HTTP1_WAITING && !edit_resumed(&flow->http, note))
 		return edit_failed(flow, note, stats);
+	if (!split && !edit_spare(msg, flow, note))
+		return edit_failed(flow, note, stats);
 	edit_run(msg, flow);
+	flow->bytes += run->pos;
 	if (run->error)
 		return edit_failed(flow, note, stats);
 	stats->bpf_cuts += run->cuts;

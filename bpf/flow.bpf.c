@@ -3,13 +3,11 @@
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
+#include "edit.bpf.h"
 #include "maps.bpf.h"
 #include "pair.bpf.h"
 #include "sock.bpf.h"
 #include "steer.bpf.h"
-#ifndef NOEDIT
-#include "edit.bpf.h"
-#endif
 
 char _license[] SEC("license") = "GPL";
 
@@ -82,8 +80,6 @@ int kdg_request(struct sk_msg_md *msg)
 		return SK_DROP;
 	stats->bpf_messages++;
 	flow->messages++;
-	flow->bytes += msg->size;
-#ifndef NOEDIT
 	if (flow->flags & KEDGE_FLOW_EDIT) {
 		switch (edit_message(msg, flow, stats)) {
 		case EDIT_DROP:
@@ -94,7 +90,6 @@ int kdg_request(struct sk_msg_md *msg)
 			break;
 		}
 	}
-#endif
 	if (flow->flags & KEDGE_FLOW_BYPASS)
 		return steer_request(msg, tp, flow, stats);
 	return SK_PASS;

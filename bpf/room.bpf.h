@@ -10,6 +10,9 @@
 #include "kedge/http1.h"
 #include "maps.bpf.h"
 
+/* Bytes made linear at once. */
+#define EDIT_WINDOW 16384
+
 /* What the callbacks of bpf_loop() get. */
 struct edit_ctx {
 	struct sk_msg_md *msg;
@@ -40,6 +43,19 @@ static __always_inline void room_close(struct kedge_run *run, struct sk_msg_md *
 	run->edits++;
 }
 
+/* Ends the message `at`: takes out what follows, and the spare bytes that nobody used. */
+static __always_inline void room_trim(struct kedge_run *run, struct sk_msg_md *msg, __u32 at)
+{
+	__u32 n = run->size + run->spare - at;
+
+	if (n && bpf_msg_pop_data(msg, at, n, 0)) {
+		run->error = 1;
+		return;
+	}
+	run->size = at;
+	run->spare = 0;
+}
+
 /* Makes n new bytes at `at`, readable and writable as msg->data. */
 static __always_inline bool room_open(struct kedge_run *run, struct sk_msg_md *msg, __u32 at,
 				      __u32 n)
@@ -53,28 +69,27 @@ static __always_inline bool room_open(struct kedge_run *run, struct sk_msg_md *m
 	return true;
 }
 
-/* The common case: n bytes of the prepared text. False when the room is smaller, which it is not.
+/*
+ * The first n bytes of the prepared text, a line at least, in words of which the last two may
+ * overlap. False when there is less room, which the caller has excluded.
  */
-static __always_inline bool room_put(struct sk_msg_md *msg, const struct http1_conf *conf, __u32 n)
+static __always_inline bool room_put(const struct http1_conf *conf, __u8 *p, const __u8 *end,
+				     __u32 n)
 {
-	__u8 *p = (void *)(long)msg->data, *end = (void *)(long)msg->data_end;
 	const __u8 *text = conf->text;
 	__u32 i;
 
-	for (i = 0; i + 8 <= HTTP1_TEXT_MAX; i += 8) {
-		if (i + 8 > n)
-			break;
+	for (i = 0; i + 8 <= HTTP1_TEXT_MAX && i + 8 < n; i += 8) {
 		if (p + i + 8 > end)
 			return false;
 		*(__u64 *)(p + i) = *(__u64 *)(text + i);
 	}
-	for (; i < HTTP1_TEXT_MAX; i++) {
-		if (i >= n)
-			break;
-		if (p + i + 1 > end)
-			return false;
-		p[i] = text[i];
-	}
+	if (n < 8 || n > HTTP1_TEXT_MAX)
+		return false;
+	n -= 8;
+	if (p + n + 8 > end)
+		return false;
+	*(__u64 *)(p + n) = *(__u64 *)(text + n);
 	return true;
 }
 
@@ -131,13 +146,43 @@ static __always_inline __u32 room_for_text(struct edit_ctx *c, __u32 at,
 	if (!n || !room_open(run, c->msg, at, n))
 		return 0;
 	if (!text->list && !cr) {
-		if (!room_put(c->msg, &c->flow->conf, n))
+		__u8 *p = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end;
+
+		if (!room_put(&c->flow->conf, p, end, n))
 			run->error = 1;
 		return n;
 	}
 	bpf_loop(n, room_put_byte, &r, 0);
 	if (r.done != n)
 		run->error = 1;
+	return n;
+}
+
+/*
+ * The usual message is one request that ends with its head: then the text goes over the blank line
+ * and into the spare bytes, the blank line behind it, and the message stays one element, one
+ * segment, without an allocation. Returns the number of bytes put, 0 when that can not be done.
+ */
+static __always_inline __u32 room_in_place(struct edit_ctx *c, const struct http1_text *text)
+{
+	struct kedge_run *run = &c->flow->run;
+	__u8 *p = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end, *crlf;
+	__u32 n = run->spare, at = run->off - 2;
+
+	if (!n || n != text->head || text->list || run->owed || run->pos != run->size)
+		return 0;
+	if (at > EDIT_WINDOW)
+		return 0;
+	p += at;
+	crlf = p + n;
+	if (crlf + 2 > end)
+		return 0;
+	if (!room_put(&c->flow->conf, p, end, n))
+		run->error = 1;
+	crlf[0] = '\r';
+	crlf[1] = '\n';
+	run->size += n;
+	run->spare = 0;
 	return n;
 }
 

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 /* Asked for; the kernel doubles it for its own overhead. */
 #define SNDBUF            (1 << 20)
@@ -83,23 +84,46 @@ static bool is_dead(int fd)
 	return poll(&p, 1, 0) == 1 && p.revents & (POLLERR | POLLHUP);
 }
 
+/*
+ * Bytes sent along for the program to write a head's text into, where a head may end; it takes them
+ * out otherwise. It relies on their being zero, which stops its search for the end of a value.
+ */
+static const uint8_t spare[HTTP1_TEXT_MAX];
+
+static size_t spare_for(const struct edit_bpf *eb)
+{
+	switch (eb->e.note->standing) {
+	case KEDGE_BETWEEN:
+	case KEDGE_HEAD:
+		return eb->growth;
+	}
+	return 0;
+}
+
 /* One send(); the bytes taken or the editor's error. */
 static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 {
 	struct kedge_note *note = eb->e.note;
 	uint32_t requests = note->requests, runs = note->runs;
 	bool in_body = note->standing == KEDGE_BODY;
-	ssize_t r = send(eb->e.fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	int err = errno;
+	struct iovec v[2] = {{(void *)buf, len}, {(void *)spare, spare_for(eb)}};
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = v[1].iov_len ? 2 : 1};
+	ssize_t r;
+	int err;
 
+	note->spare = (uint8_t)v[1].iov_len;
+	note->sending = len + note->spare;
+	r = sendmsg(eb->e.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	err = errno;
+	note->spare = 0;
 	eb->charged += cost(eb, len, note->requests - requests);
 	if (note->standing == KEDGE_REFUSED) {
 		/* With a boundary before the fault the program would have run for each side. */
 		eb->e.cut_off = in_body && note->runs == runs + 1;
 		return note->reason == KEDGE_REASON_edit_failed ? -EIO : -EPROTO;
 	}
-	if (r == (ssize_t)len)
-		return r - note->withheld;
+	if (r == (ssize_t)note->sending)
+		return (ssize_t)len - note->withheld;
 	if (r < 0 && (err == EPIPE || err == ECONNRESET))
 		return -err;
 	if (r < 0 && err == EAGAIN && note->runs == runs) {

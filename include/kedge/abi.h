@@ -69,11 +69,14 @@ enum kedge_command {
 struct kedge_note {
 	__u32 requests; /* heads completed since the flow began; wraps */
 	__u32 withheld; /* BPF only: bytes at the end of the last send not taken (WAITING) */
+	__u32 runs;     /* BPF only: times the editor ran: tells a send() that did nothing */
+	__u32 sending;  /* BPF only, set before a send with spare bytes: its length, with them */
+	__u8 spare;     /* BPF only, as above: bytes at the end of it for the program to use */
 	__u8 standing;  /* enum kedge_standing */
 	__u8 reason;    /* enum kedge_reason when REFUSED */
 	__u8 command;   /* enum kedge_command; BPF only: set by the daemon, taken by a message */
 	__u8 paired;    /* BPF only: sockops has seen the application's end */
-	__u32 runs;     /* BPF only: times the editor ran: tells a send() that did nothing */
+	__u8 pad[3];
 	__u64 head_bits[KEDGE_NOTE_RING / 64]; /* bit i % KEDGE_NOTE_RING: request i was a HEAD */
 };
 
@@ -103,6 +106,6 @@ struct kedge_end {
 };
 
 _Static_assert(KEDGE_REASON_COUNT < 256, "a reason fits a byte");
-_Static_assert(sizeof(struct kedge_note) == 144, "pinned layout");
+_Static_assert(sizeof(struct kedge_note) == 152, "pinned layout");
 _Static_assert(sizeof(struct kedge_tuple) == 48, "pinned layout, no hidden padding in a key");
 _Static_assert(sizeof(struct kedge_end) == 24, "pinned layout");

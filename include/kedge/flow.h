@@ -29,8 +29,9 @@ struct kedge_run {
 	__u8 edits;     /* places where the message was changed */
 	__u8 full;      /* too many of them: the rest is judged in another run */
 	__u8 error;     /* a helper failed */
-	__u8 cuts;      /* of these, lines taken out */
-	__u8 pad[2];
+	__u8 spare; /* bytes after size that the daemon sent for us to use; the rest is cut off */
+	__u8 cuts;  /* of these, lines taken out */
+	__u8 pad[1];
 };
 
 struct kedge_flow {
@@ -42,7 +43,7 @@ struct kedge_flow {
 	__u32 requests;       /* heads that went on */
 	struct kedge_end app; /* the application's end, by sockops; cookie 0: not paired */
 	__u64 messages;       /* sends seen, parts counted */
-	__u64 bytes;          /* in them, before the edit */
+	__u64 bytes;          /* in them, after the edit; edited flows only */
 	struct kedge_run run;
 	struct http1_conf conf;
 	struct http1 http;
