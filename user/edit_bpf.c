@@ -38,6 +38,7 @@ struct edit_bpf {
 	uint32_t charged; /* of these, what was sent since */
 	uint32_t send_max;
 	uint32_t growth; /* of one head */
+	bool pipelines;  /* the last send held more than one head */
 };
 
 static struct edit_bpf *self(struct edit *e)
@@ -100,23 +101,49 @@ static size_t spare_for(const struct edit_bpf *eb)
 	return 0;
 }
 
-/* One send(); the bytes taken or the editor's error. */
-static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
+/* Sends what was held back by MSG_MORE. */
+static void uncork(int fd)
+{
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+/*
+ * One sendmsg() and its books; what it returned, -errno on failure. Several heads in one message
+ * are sent by the kernel element by element, each in a segment of its own: a client that pipelines
+ * has its messages corked.
+ */
+static ssize_t transmit(struct edit_bpf *eb, const void *buf, uint32_t len)
 {
 	struct kedge_note *note = eb->e.note;
-	uint32_t requests = note->requests, runs = note->runs;
-	bool in_body = note->standing == KEDGE_BODY;
 	struct iovec v[2] = {{(void *)buf, len}, {(void *)spare, spare_for(eb)}};
 	struct msghdr m = {.msg_iov = v, .msg_iovlen = v[1].iov_len ? 2 : 1};
+	uint32_t requests = note->requests;
 	ssize_t r;
-	int err;
 
 	note->spare = (uint8_t)v[1].iov_len;
 	note->sending = len + note->spare;
-	r = sendmsg(eb->e.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
-	err = errno;
+	r = sendmsg(eb->e.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (eb->pipelines ? MSG_MORE : 0));
+	if (r < 0)
+		r = -errno;
 	note->spare = 0;
-	eb->charged += cost(eb, len, note->requests - requests);
+	if (eb->pipelines)
+		uncork(eb->e.fd);
+	requests = note->requests - requests;
+	eb->pipelines = requests > 1;
+	eb->charged += cost(eb, len, requests);
+	return r;
+}
+
+/* The bytes of a piece that were taken, or the editor's error. */
+static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
+{
+	struct kedge_note *note = eb->e.note;
+	bool in_body = note->standing == KEDGE_BODY;
+	uint32_t runs = note->runs;
+	ssize_t r = transmit(eb, buf, len);
+
 	if (note->standing == KEDGE_REFUSED) {
 		/* With a boundary before the fault the program would have run for each side. */
 		eb->e.cut_off = in_body && note->runs == runs + 1;
@@ -124,16 +151,16 @@ static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 	}
 	if (r == (ssize_t)note->sending)
 		return (ssize_t)len - note->withheld;
-	if (r < 0 && (err == EPIPE || err == ECONNRESET))
-		return -err;
-	if (r < 0 && err == EAGAIN && note->runs == runs) {
+	if (r == -EPIPE || r == -ECONNRESET)
+		return r;
+	if (r == -EAGAIN && note->runs == runs) {
 		eb->charged = eb->room; /* poll() before the next one */
 		return -EAGAIN;
 	}
 	if (is_dead(eb->e.fd))
 		return -ECONNRESET;
-	return failed(eb, r < 0 && err != EAGAIN ? KEDGE_REASON_internal_error
-						 : KEDGE_REASON_edit_short_send);
+	return failed(eb, r < 0 && r != -EAGAIN ? KEDGE_REASON_internal_error
+						: KEDGE_REASON_edit_short_send);
 }
 
 static ssize_t edit_bpf_send(struct edit *e, const void *buf, size_t len)

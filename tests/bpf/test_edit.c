@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <linux/sockios.h>
 #include <cmocka.h>
 
 #include "leg.h"
@@ -247,6 +249,27 @@ static void pipelined(void **state)
 	bytes_free(&b);
 }
 
+/* A client that pipelines: few segments, and none held back in kedge's end. */
+static void pipelined_is_sent_at_once(void **state)
+{
+	struct leg_opts kernel = {.bpf = bpf, .conf = &conf, .bypass = bypass};
+	char in[2048] = "";
+	struct leg k;
+
+	for (int i = 0; i < 20; i++)
+		strcat(in, GET "\r\n");
+	leg_open(&k, &kernel);
+	for (int i = 0; i < 5; i++) {
+		struct outcome o = leg_feed(&k, in, strlen(in), NULL, 0, 0);
+		int left = -1;
+
+		assert_int_equal(o.error, 0);
+		assert_int_equal(ioctl(k.kedge, SIOCOUTQNSD, &left), 0);
+		assert_int_equal(left, 0);
+	}
+	leg_close(&k);
+}
+
 static void long_heads(void **state)
 {
 	struct bytes b = {0};
@@ -416,6 +439,7 @@ int main(void)
 		cmocka_unit_test(upgrade_declined),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(pipelined),
+		cmocka_unit_test(pipelined_is_sent_at_once),
 		cmocka_unit_test(long_heads),
 		cmocka_unit_test(many_lines_cut),
 		cmocka_unit_test(modes),
