@@ -211,8 +211,9 @@ static int ktls_flush(struct record *r)
 }
 
 /*
- * The kernel keeps encrypted records that the socket had no room for, and a FIN would overtake
- * them. So the alert waits until there is room: sending it then pushes out what lies before it.
+ * The kernel keeps encrypted records that the socket had no room for (net/tls/tls_sw.c, tx_list);
+ * what is still there at the FIN is lost. So the alert waits until a third of the send buffer is
+ * free: sending it pushes out what lies before it, which is one record at most.
  */
 static int ktls_close_write(struct record *r)
 {

@@ -69,7 +69,7 @@ static void shake(void *arg)
 	assert_int_not_equal(tls_handshake(l->tls, &reason), TLS_FAILED);
 }
 
-static void start(struct leg *l, int version)
+static void start_with(struct leg *l, const struct peer_opts *opts)
 {
 	enum kedge_reason reason = KEDGE_REASON_NONE;
 	struct tls_facts facts;
@@ -79,7 +79,7 @@ static void start(struct leg *l, int version)
 	*l = (struct leg){0};
 	peer_pair(ends);
 	l->fd = ends[1];
-	peer_open(&l->peer, ends[0], &(struct peer_opts){.version = version});
+	peer_open(&l->peer, ends[0], opts);
 	l->tls = tls_conn_new(ctx, l->fd, &scratch);
 	for (int turn = 0; turn < 4; turn++) {
 		(void)SSL_do_handshake(l->peer.ssl);
@@ -90,6 +90,11 @@ static void start(struct leg *l, int version)
 	assert_int_equal(facts.kernel, kernel);
 	assert_string_equal(l->record->ops->name, kernel ? "kernel" : "user");
 	spoil_scratch();
+}
+
+static void start(struct leg *l, int version)
+{
+	start_with(l, &(struct peer_opts){.version = version});
 }
 
 static void stop(struct leg *l)
@@ -143,6 +148,64 @@ static size_t client_reads(struct leg *l, size_t at)
 	}
 	ERR_clear_error();
 	return total;
+}
+
+/* --- both ways -----------------------------------------------------------------------------------
+ */
+
+static void talk(struct leg *l)
+{
+	static uint8_t buf[20000];
+
+	for (size_t at = 0; at < 60000; at += sizeof(buf)) {
+		size_t got = 0;
+
+		client_writes(l, sizeof(buf), at);
+		peer_send(&l->peer, 0, NULL, NULL);
+		while (got < sizeof(buf)) {
+			ssize_t n;
+
+			peer_wait(l->fd);
+			n = read_some(l, buf, sizeof(buf));
+			assert_true(n > 0 || n == -EAGAIN);
+			if (n > 0)
+				expect(buf, (size_t)n, at + got);
+			got += n > 0 ? (size_t)n : 0;
+		}
+		fill(buf, sizeof(buf), at);
+		assert_int_equal(write_some(l, buf, sizeof(buf)), sizeof(buf));
+		for (got = 0; got < sizeof(buf);) {
+			peer_wait(l->peer.fd);
+			got += client_reads(l, at + got);
+		}
+	}
+}
+
+static void every_suite_full_and_resumed(void **state)
+{
+	static const char *const v12[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
+					  "ECDHE-ECDSA-AES256-GCM-SHA384",
+					  "ECDHE-ECDSA-CHACHA20-POLY1305"};
+	static const char *const v13[] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+					  "TLS_CHACHA20_POLY1305_SHA256"};
+
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++)
+		for (int i = 0; i < SUITE_COUNT; i++) {
+			struct peer_opts opts = {
+				.version = version, .suites12 = v12[i], .suites13 = v13[i]};
+			struct leg l;
+
+			start_with(&l, &opts);
+			talk(&l);
+			opts.session = peer_session(&l.peer);
+			assert_non_null(opts.session);
+			stop(&l);
+			start_with(&l, &opts);
+			assert_true(SSL_session_reused(l.peer.ssl));
+			talk(&l);
+			stop(&l);
+			SSL_SESSION_free(opts.session);
+		}
 }
 
 /* --- reading -------------------------------------------------------------------------------------
@@ -432,6 +495,16 @@ static void skip_without_rekey(void)
 		skip();
 }
 
+/* KeyUpdates that the client has received. */
+static int answers;
+
+static void count_answers(int write, int version, int type, const void *buf, size_t len, SSL *ssl,
+			  void *arg)
+{
+	answers +=
+		!write && type == SSL3_RT_HANDSHAKE && *(const uint8_t *)buf == SSL3_MT_KEY_UPDATE;
+}
+
 static void key_updates_are_followed(void **state)
 {
 	const uint64_t before = stats.key_updates;
@@ -440,6 +513,8 @@ static void key_updates_are_followed(void **state)
 
 	skip_without_rekey();
 	start(&l, TLS1_3_VERSION);
+	answers = 0;
+	SSL_set_msg_callback(l.peer.ssl, count_answers);
 	for (size_t i = 0; i < 10; i++) {
 		SSL_key_update(l.peer.ssl,
 			       i % 2 ? SSL_KEY_UPDATE_REQUESTED : SSL_KEY_UPDATE_NOT_REQUESTED);
@@ -454,6 +529,7 @@ static void key_updates_are_followed(void **state)
 		assert_int_equal(client_reads(&l, i * 10), 10);
 	}
 	assert_int_equal(stats.key_updates - before, 10);
+	assert_int_equal(answers, 5); /* to those that asked */
 	stop(&l);
 }
 
@@ -661,6 +737,7 @@ int main(void)
 		cmocka_unit_test(kernel_records),
 	};
 	const struct CMUnitTest tls[] = {
+		cmocka_unit_test(every_suite_full_and_resumed),
 		cmocka_unit_test(reads_records_in_any_pieces),
 		cmocka_unit_test(one_read_takes_many_records),
 		cmocka_unit_test(what_is_left_survives_other_legs),

@@ -30,7 +30,8 @@ struct leg {
 
 static void start(struct leg *l, enum tls_version v, enum tls_suite s)
 {
-	static const uint8_t key[2][32] = {"the key of the client's records", "and the server's"};
+	static const uint8_t key[2][32] = {"the key of the client's records.",
+					   "and the one of the server's: 32."};
 	static const uint8_t iv[2][12] = {"client's iv", "server's iv"};
 	int ends[2];
 
