@@ -220,19 +220,21 @@ static void conn_reply(struct conn *c, enum kedge_reason reason)
 /* --- moving
  * ------------------------------------------------------------------------------------------ */
 
-/* A deadline nearer than the idle one exists only while a head is incomplete. */
+/* A deadline nearer than the idle one exists only while the client owes the rest of a head. */
 static void move_deadline(struct conn *c)
 {
 	const struct conf *conf = conf_of(c);
+	const struct kedge_note *note = c->flow.edit->note;
 	struct loop *loop = &c->worker->loop;
 
 	c->active_ms = loop->now_ms;
-	if (c->flow.edit->note->standing != KEDGE_HEAD) {
+	if (note->standing != KEDGE_HEAD || !mover_awaits_client(&c->flow)) {
 		c->head_ms = 0;
 		loop_timer_set(loop, &c->timer,
 			       c->worker->draining ? DRAIN_LOOK_MS : conf->idle_timeout_ms);
-	} else if (!c->head_ms) {
+	} else if (!c->head_ms || c->head_index != note->requests) {
 		c->head_ms = loop->now_ms;
+		c->head_index = note->requests;
 		loop_timer_set(loop, &c->timer, conf->head_timeout_ms);
 	}
 }
@@ -274,7 +276,10 @@ static void move_run(struct conn *c)
 		move_deadline(c);
 		break;
 	case MOVER_WAIT:
-		if (c->worker->draining && c->flow.edit->note->requests && mover_idle(&c->flow))
+		if (c->client_error && c->flow.client_in)
+			conn_abort(c, KEDGE_REASON_client_reset);
+		else if (c->worker->draining && c->flow.edit->note->requests &&
+			 mover_idle(&c->flow))
 			conn_finish(c);
 		else
 			move_deadline(c);
@@ -556,11 +561,8 @@ static void move_client_ready(struct conn *c, uint32_t events)
 		f->client_full = false;
 		f->client_flush = true;
 	}
-	/* Gone while we do not read from it, because the application takes nothing. */
-	if (events & (EPOLLERR | EPOLLHUP) && f->up.data)
-		conn_abort(c, KEDGE_REASON_client_reset);
-	else
-		move_run(c);
+	c->client_error |= !!(events & EPOLLERR);
+	move_run(c);
 }
 
 static void client_ready(struct watch *watch, uint32_t events)
@@ -630,7 +632,10 @@ static void expired(struct timer *timer)
 
 	switch ((enum conn_state)c->state) {
 	case CONN_PREFIX:
-		conn_abort(c, KEDGE_REASON_prefix_timeout);
+		if (c->worker->draining)
+			conn_close(c); /* see conn_drain() */
+		else
+			conn_abort(c, KEDGE_REASON_prefix_timeout);
 		break;
 	case CONN_HANDSHAKE:
 		conn_abort(c, KEDGE_REASON_tls_handshake_timeout);
@@ -686,8 +691,8 @@ void conn_accept(struct worker *w, const struct listener *l, int fd, const union
 
 void conn_drain(struct conn *c)
 {
-	if (c->state == CONN_PREFIX)
-		conn_close(c);
+	if (c->state == CONN_PREFIX) /* its prefix, and with it a request, may be on the way */
+		loop_timer_set(&c->worker->loop, &c->timer, DRAIN_LOOK_MS);
 	else if (c->state == CONN_MOVE && mover_idle(&c->flow)) {
 		if (c->flow.edit->note->requests)
 			conn_finish(c);

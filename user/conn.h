@@ -56,11 +56,13 @@ struct conn {
 	uint64_t active_ms;       /* last time bytes moved */
 	uint64_t head_ms;         /* a head has been incomplete since; 0: none is */
 	uint32_t prefix_bytes;
+	uint32_t head_index; /* which head that is */
 	int client_fd;
 	uint16_t
 		port; /* where the client connected to, host order: from the prefix or the socket */
-	uint8_t state; /* enum conn_state */
-	bool trusted;  /* the socket's peer may send a prefix */
+	uint8_t state;     /* enum conn_state */
+	bool trusted;      /* the socket's peer may send a prefix */
+	bool client_error; /* MOVE: the client leg is dead; its queue may still be worth reading */
 };
 LIST_HEAD(conn_list, conn);
 

@@ -124,7 +124,8 @@ static void turn_away(struct worker *w, int fd)
 	w->stats->reasons.limit_connections++;
 }
 
-static void accept_some(struct listener *l)
+/* Returns true when there may be more. */
+static bool accept_some(struct listener *l)
 {
 	struct worker *w = l->worker;
 	uint32_t share = w->shared->conf->connections_max / w->shared->conf->workers;
@@ -139,11 +140,12 @@ static void accept_some(struct listener *l)
 		else if (fd >= 0)
 			conn_accept(w, l, fd, &peer);
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			return pause_accept(l, errno);
+			return pause_accept(l, errno), false;
 		else if (errno == EAGAIN)
-			return;
+			return false;
 		/* anything else happened to one connection before we took it: the next one */
 	}
+	return true;
 }
 
 static void listener_ready(struct watch *watch, uint32_t events)
@@ -163,7 +165,9 @@ void listener_stop(struct listener *l, struct loop *loop)
 {
 	if (l->fd < 0)
 		return;
-	accept_some(l); /* these had been told that they are connected */
+	/* These had been told that they are connected. */
+	for (int i = 0; i < BACKLOG / ACCEPTS_PER_TURN && accept_some(l); i++)
+		;
 	loop_timer_stop(loop, &l->resume);
 	close(l->fd);
 	l->fd = -1;

@@ -386,6 +386,12 @@ bool mover_idle(const struct flow *f)
 	       f->edit->note->standing == KEDGE_BETWEEN;
 }
 
+bool mover_awaits_client(const struct flow *f)
+{
+	return !f->client_eof && !f->up.data && !f->app_full && !f->app_write_dead && !f->refused &&
+	       f->edit->note->standing != KEDGE_WAITING && outstanding(f) <= KEDGE_PIPELINE_MAX;
+}
+
 void mover_forget(struct flow *f)
 {
 	residue_drop(&f->up);

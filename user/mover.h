@@ -59,5 +59,8 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f);
 /* True when nothing is under way in either direction: a good moment to end the flow. */
 bool mover_idle(const struct flow *f);
 
+/* True when the next thing the flow needs for its requests are bytes of the client. */
+bool mover_awaits_client(const struct flow *f);
+
 /* Frees what is kept. */
 void mover_forget(struct flow *f);
