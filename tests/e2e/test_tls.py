@@ -141,12 +141,19 @@ def test_plain_http_on_the_tls_port(end_raw):
     assert end_raw.app.connections == []
 
 
-@pytest.mark.parametrize("junk", [b"\0" * 32, b"SSH-2.0-scan\r\n", b"\x80\x2e\x01\x00\x02" + bytes(41),
-                                  b"\x16\x03\x01\xff\xff" + bytes(64)])
-def test_not_tls(end_raw, junk):
+NOT_TLS = {
+    "zeros": bytes(32),
+    "ssh": b"SSH-2.0-scan\r\n",
+    "sslv2": b"\x80\x2e\x01\x00\x02" + bytes(43),
+    "huge_record": b"\x16\x03\x01\xff\xff" + bytes(64),
+}
+
+
+@pytest.mark.parametrize("name", NOT_TLS)
+def test_not_tls(end_raw, name):
     before = sum(v for k, v in end_raw.status()["reasons"].items() if k.startswith("tls_"))
     with Client(end_raw["tls"]) as c:
-        c.send_raw(junk)
+        c.send_raw(NOT_TLS[name])
         c.recv_all()
     end_raw.wait_status(lambda s: sum(v for k, v in s["reasons"].items() if k.startswith("tls_"))
                         > before)

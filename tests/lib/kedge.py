@@ -145,8 +145,12 @@ class Kedge:
         return self.process.pid
 
     def status(self):
-        done = subprocess.run([BINARY, "status", "--control", self.control, "--json"],
-                              capture_output=True, text=True, check=False)
+        # It gives up after a second, which a machine full of tests may need once in a while.
+        for _ in range(5):
+            done = subprocess.run([BINARY, "status", "--control", self.control, "--json"],
+                                  capture_output=True, text=True, check=False)
+            if done.returncode == 0 or self.process.popen.poll() is not None:
+                break
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
