@@ -23,6 +23,7 @@ bpf_CFLAGS	:= -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -I
 # clang -target bpf does not know the multiarch directory; the host clang does.
 bpf_sysinc	 = $(shell $(CLANG) -v -E - </dev/null 2>&1 | \
 		   sed -n '/search starts here:$$/,/^End of/s|^ \(/.*\)|-idirafter \1|p')
+FUZZ		:= address,undefined -fno-sanitize-recover=undefined
 SANITIZE	:= -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 
 bpf_srcs	:= $(wildcard bpf/*.bpf.c)
@@ -33,6 +34,8 @@ unit_srcs	:= $(wildcard tests/unit/test_*.c)
 unit_bins	:= $(unit_srcs:tests/unit/%.c=$(OUT)/unit/%)
 bpf_tests	:= $(patsubst tests/bpf/%.c,$(OUT)/bpf-test/%,$(wildcard tests/bpf/test_*.c))
 testlib_srcs	:= $(wildcard tests/lib/*.c)
+fuzz_srcs	:= $(wildcard tests/fuzz/fuzz_*.c)
+fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 all: $(OUT)/kedge ## build/kedge, optimised
 asan: $(OUT)/kedge-asan ## build/kedge-asan, with the address and undefined-behaviour sanitizers
@@ -80,6 +83,22 @@ $(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(
 unit: $(unit_bins) ## builds and runs the unit tests
 	$(Q)tests/run-unit.sh $(unit_bins)
 
+# --- fuzzers: libFuzzer, clang ------------------------------------------------------------------
+$(OUT)/fuzz/obj/%.o: %.c | $(skels)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer-no-link,$(FUZZ) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/fuzz/libkedge.a: $(lib_srcs:%.c=$(OUT)/fuzz/obj/%.o) $(testlib_srcs:%.c=$(OUT)/fuzz/obj/%.o)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/fuzz/fuzz_%: $(OUT)/fuzz/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz/libkedge.a
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS)
+
+fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60)
+	$(Q)tests/fuzz/run.sh $(fuzz_bins)
+
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
 $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/asan/libkedge.a
 	$(call say,LINK,$@)
@@ -125,9 +144,10 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 clean: ## removes what was built, not what was downloaded
-	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit bpf-test same e2e demo demo-vm vmtest test help clean
+.PHONY: all asan unit fuzz bpf-test same e2e demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d)
+-include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \
+	   $(OUT)/fuzz/obj/*/*.d $(OUT)/fuzz/obj/tests/*/*.d)

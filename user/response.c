@@ -59,7 +59,8 @@ static bool parse_decimal(const char *p, const char *end, uint64_t *out)
 	return p == end;
 }
 
-static bool parse_hex(const char *p, const char *end, uint64_t *out)
+/* `is_cut`: the line went on beyond its end. */
+static bool parse_hex(const char *p, const char *end, bool is_cut, uint64_t *out)
 {
 	uint64_t value = 0;
 	const char *begin = p;
@@ -78,7 +79,7 @@ static bool parse_hex(const char *p, const char *end, uint64_t *out)
 		value = value << 4 | digit;
 	}
 	*out = value;
-	return p > begin && (p == end || *p == ';' || *p == ' ' || *p == '\t');
+	return p > begin && (p == end ? !is_cut : *p == ';' || *p == ' ' || *p == '\t');
 }
 
 static bool starts_with(const char *line, size_t len, const char *name)
@@ -166,7 +167,7 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 			r->state = RESPONSE_LOST;
 		break;
 	case RESPONSE_CHUNK:
-		if (!parse_hex(line, line + len, &r->left))
+		if (!parse_hex(line, line + len, r->line_long, &r->left))
 			r->state = RESPONSE_LOST;
 		else if (r->left)
 			r->state = RESPONSE_BODY;
@@ -213,7 +214,8 @@ static const char *feed_line(struct response *r, const struct kedge_note *note, 
 		return end;
 	}
 	len = (size_t)(lf - p);
-	if (r->line_len || r->line_long) {
+	/* A line too long to be kept is cut in every case: how it came must not matter. */
+	if (r->line_len || len > sizeof(r->line)) {
 		line_keep(r, p, len);
 		line = r->line;
 		len = r->line_len;

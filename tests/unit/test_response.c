@@ -89,6 +89,19 @@ static const struct sample samples[] = {
 	{"bare LF lines are read as a lenient client would",
 	 "HTTP/1.1 200 OK\nContent-Length: 1\n\nx", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1,
 	 RESPONSE_LINE},
+	{"a length beyond what is kept of a line is not believed",
+	 OK
+	 "Content-Length:                                                             1\r\n\r\nx",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a chunk size beyond what is kept of a line is not believed",
+	 OK "Transfer-Encoding: chunked\r\n\r\n"
+	    "00000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a chunk extension beyond what is kept of a line does not matter",
+	 OK "Transfer-Encoding: chunked\r\n\r\n"
+	    "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n"
+	    "0\r\n\r\n",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
 	{"nothing yet", "", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LINE},
 };
 
