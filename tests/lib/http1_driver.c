@@ -94,6 +94,26 @@ void http1_model_free(struct http1_model *m)
 	free(m->heads_at);
 }
 
+static void forget_token(struct http1 *h)
+{
+	bool counts = h->state == HTTP1_METHOD || h->state == HTTP1_NAME ||
+		      h->state == HTTP1_END_LF || h->state == HTTP1_OPTIONS ||
+		      h->state == HTTP1_PROTOCOLS;
+	size_t n = counts ? h->len : 0;
+
+	if (n < HTTP1_TOKEN_MAX)
+		memset(h->token + n, 0, HTTP1_TOKEN_MAX - n);
+}
+
+bool http1_same_state(const struct http1 *a, const struct http1 *b)
+{
+	struct http1 x = *a, y = *b;
+
+	forget_token(&x);
+	forget_token(&y);
+	return !memcmp(&x, &y, sizeof(x));
+}
+
 /* One mapping for all inputs: guard_new() for each would be most of the time. */
 static uint8_t *guarded(const uint8_t *in, size_t n)
 {

@@ -52,17 +52,6 @@ static void same_bytes(const char *name, struct cuts cuts, const struct http1_by
 	fail_msg("%s, cut at %zu, then every %zu: wrong output", name, cuts.first, cuts.then);
 }
 
-/* All but bytes of the token that do not count. */
-static bool same_state(const struct http1 *a, const struct http1 *b)
-{
-	struct http1 x = *a, y = *b;
-	size_t n = a->len < HTTP1_TOKEN_MAX ? a->len : HTTP1_TOKEN_MAX;
-
-	memset(x.token + n, 0, HTTP1_TOKEN_MAX - n);
-	memset(y.token + n, 0, HTTP1_TOKEN_MAX - n);
-	return !memcmp(&x, &y, sizeof(x));
-}
-
 /*
  * Where the piece begins that byte `at` of an input is in: what had gone on before it stays, when
  * that byte is refused.
@@ -106,7 +95,7 @@ static bool feed(const char *name, struct http1_model *m, struct http1_run *r,
 	same_bytes(name, cuts, &r->out, &want);
 	assert_int_equal(r->note.requests, requests);
 	/* The whole state is compared: nothing may depend on cuts. */
-	if (m->h.state != HTTP1_REFUSED && !same_state(&m->h, &r->h))
+	if (m->h.state != HTTP1_REFUSED && !http1_same_state(&m->h, &r->h))
 		fail_msg("%s, cut at %zu: the state is another one", name, cuts.first);
 	assert_int_equal(r->h.state, m->h.state);
 	assert_int_equal(r->h.reason, m->h.reason);

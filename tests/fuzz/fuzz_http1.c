@@ -1,0 +1,72 @@
+/*
+ * The request automaton: the driver over pieces of an input and the model over its bytes agree, in
+ * what goes on, in what is refused and in the state they end in. The first four bytes choose mode,
+ * flags and cuts, and how an upgrade is answered.
+ *
+ *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Iinclude -I. -Iuser \
+ *         tests/fuzz/fuzz_http1.c tests/lib/{http1_driver,http1_corpus,guard}.c \
+ *         user/{http1_edit,xff,addr}.c -o build/fuzz_http1
+ *   build/fuzz_http1 -max_len=3000
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/lib/http1_driver.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool ok)
+{
+	if (!ok)
+		abort();
+}
+
+/* Feeds both until all is taken or the stream is refused; an upgrade is answered by the bit. */
+static void both(struct http1_model *m, struct http1_run *r, const uint8_t *in, size_t n,
+		 size_t piece, bool tunnel)
+{
+	while (n) {
+		size_t model = http1_model_feed(m, in, n), taken = 0, last = 0;
+
+		while (taken < n) {
+			size_t step = n - taken < piece ? n - taken : piece;
+			size_t got = http1_run_feed(r, in + taken, step);
+
+			last = taken;
+			taken += got;
+			if (got < step)
+				break;
+		}
+		must(!m->wrong && m->h.state == r->h.state && m->h.reason == r->h.reason);
+		if (m->h.state == HTTP1_REFUSED) {
+			size_t want = m->out_at[last];
+
+			must(r->out.len == (want < m->complete ? m->complete : want));
+			must(!memcmp(r->out.data, m->out.data, r->out.len));
+			return;
+		}
+		must(taken == model);
+		must(http1_same_state(&m->h, &r->h));
+		must(r->note.requests == m->h.requests && r->out.len == m->out.len);
+		must(!r->out.len || !memcmp(r->out.data, m->out.data, r->out.len));
+		in += taken;
+		n -= taken;
+		http1_resume(&m->h, tunnel);
+		http1_resume(&r->h, tunnel);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct http1_conf conf;
+	struct http1_model m = {.conf = &conf};
+	struct http1_run r = {.conf = &conf};
+
+	if (size < 4)
+		return -1;
+	http1_case_conf(&conf, data[0] % 4, data[1] % 8);
+	both(&m, &r, data + 4, size - 4, 1 + data[2], data[3] & 1);
+	http1_model_free(&m);
+	http1_run_free(&r);
+	return 0;
+}
