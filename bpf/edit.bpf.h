@@ -19,7 +19,7 @@
 /* Bytes made linear at once. */
 #define EDIT_WINDOW      16384
 /* Words or bytes that are read in one call of edit_bytes(). */
-#define EDIT_TURNS       8
+#define EDIT_TURNS 4
 /* I3 */
 #define EDIT_CHANGES_MAX 7
 /* Changes and windows in one run: a head of nothing but lines to cut is the worst. */

@@ -70,14 +70,14 @@ static __always_inline bool room_open(struct kedge_run *run, struct sk_msg_md *m
 }
 
 /*
- * The first n bytes of the prepared text, a line at least, in words of which the last two may
- * overlap. False when there is less room, which the caller has excluded.
+ * The prepared text, a line at least, in words of which the last two may overlap. False when there
+ * is less room, which the caller has excluded. Its length is loaded here: what is known of a length
+ * that came another way may contradict the comparisons below, and Linux 6.1 walks such paths.
  */
-static __always_inline bool room_put(const struct http1_conf *conf, __u8 *p, const __u8 *end,
-				     __u32 n)
+static __always_inline bool room_put(const struct http1_conf *conf, __u8 *p, const __u8 *end)
 {
 	const __u8 *text = conf->text;
-	__u32 i;
+	__u32 n = conf->text_len, i;
 
 	for (i = 0; i + 8 <= HTTP1_TEXT_MAX && i + 8 < n; i += 8) {
 		if (p + i + 8 > end)
@@ -148,7 +148,7 @@ static __always_inline __u32 room_for_text(struct edit_ctx *c, __u32 at,
 	if (!text->list && !cr) {
 		__u8 *p = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end;
 
-		if (!room_put(&c->flow->conf, p, end, n))
+		if (!room_put(&c->flow->conf, p, end))
 			run->error = 1;
 		return n;
 	}
@@ -177,7 +177,7 @@ static __always_inline __u32 room_in_place(struct edit_ctx *c, const struct http
 	crlf = p + n;
 	if (crlf + 2 > end)
 		return 0;
-	if (!room_put(&c->flow->conf, p, end, n))
+	if (!room_put(&c->flow->conf, p, end))
 		run->error = 1;
 	crlf[0] = '\r';
 	crlf[1] = '\n';

@@ -253,19 +253,18 @@ static void pipelined(void **state)
 static void pipelined_is_sent_at_once(void **state)
 {
 	struct leg_opts kernel = {.bpf = bpf, .conf = &conf, .bypass = bypass};
-	char in[2048] = "";
+	static const char in[] = GET "\r\n" GET "\r\n";
 	struct leg k;
 
-	for (int i = 0; i < 20; i++)
-		strcat(in, GET "\r\n");
 	leg_open(&k, &kernel);
 	for (int i = 0; i < 5; i++) {
-		struct outcome o = leg_feed(&k, in, strlen(in), NULL, 0, 0);
 		int left = -1;
 
-		assert_int_equal(o.error, 0);
+		assert_int_equal(edit_send(k.edit, in, sizeof(in) - 1), sizeof(in) - 1);
+		/* Before the application reads: what it acknowledges would push the rest. */
 		assert_int_equal(ioctl(k.kedge, SIOCOUTQNSD, &left), 0);
 		assert_int_equal(left, 0);
+		leg_drain(&k);
 	}
 	leg_close(&k);
 }
