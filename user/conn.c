@@ -287,6 +287,7 @@ static void move_run(struct conn *c)
 	case MOVER_END:
 		if (!c->flow.edit->note->requests && c->flow.client_eof)
 			c->worker->stats->health_checks++;
+		count_reason(c, c->flow.reason);
 		linger_begin(c);
 		break;
 	case MOVER_REPLY:

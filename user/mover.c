@@ -212,6 +212,30 @@ static bool unanswered(const struct flow *f)
 	return response_between(&f->response) && outstanding(f) && !is_tunnel(f);
 }
 
+/* The end of the stream leaves a response incomplete. */
+static bool cut_short(const struct flow *f)
+{
+	switch (f->response.state) {
+	case RESPONSE_TO_END:
+	case RESPONSE_TUNNEL:
+	case RESPONSE_LOST:
+		return false;
+	}
+	return !response_between(&f->response);
+}
+
+/* Ends our direction without a close_notify, so that the client sees that bytes are missing. */
+static int close_short(struct flow *f)
+{
+	int r = record_flush(f->record);
+
+	if (r == 0) {
+		f->reason = KEDGE_REASON_app_reset;
+		shutdown(f->record->fd, SHUT_WR);
+	}
+	return r;
+}
+
 static enum step down_end(struct flow *f)
 {
 	int r;
@@ -222,7 +246,7 @@ static enum step down_end(struct flow *f)
 		return STEP_REPLY; /* f->reason stands */
 	if (unanswered(f))
 		return fail(f, STEP_REPLY, KEDGE_REASON_app_gone);
-	r = record_close_write(f->record);
+	r = cut_short(f) ? close_short(f) : record_close_write(f->record);
 	if (r == -EAGAIN) {
 		f->client_full = true;
 		return STEP_IDLE;

@@ -49,7 +49,7 @@ struct mover {
 enum mover_verdict {
 	MOVER_WAIT,  /* until the next event */
 	MOVER_MORE,  /* its share of this turn is used up: call again in the next one */
-	MOVER_END,   /* both directions ended in order */
+	MOVER_END,   /* both directions ended; flow->reason if not as they should have */
 	MOVER_REPLY, /* kedge must answer the client itself (flow->reason) and end */
 	MOVER_ABORT, /* flow->reason: reset both legs */
 };
