@@ -131,19 +131,15 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 		return RESPONSE_QUIET;
 	}
 	counts->finals++;
-	if (!response_outstanding(
-		    r, note)) /* nobody asked (408 of an idle server): it ends with the stream */
+	if (!response_outstanding(r, note)) /* nobody asked (408 of an idle server) */
 		r->state = RESPONSE_TO_END;
-	else if (is_head_request(note, r->done) || r->status == 204 || r->status == 304)
+	else if (is_head_request(note, r->done) || r->status == 204 || r->status == 304 ||
+		 (r->has_length && !r->left && !r->chunked))
 		response_end(r);
 	else if (r->chunked)
 		line_begin(r, RESPONSE_CHUNK);
-	else if (!r->has_length)
-		r->state = RESPONSE_TO_END;
-	else if (r->left)
-		r->state = RESPONSE_BODY;
 	else
-		response_end(r);
+		r->state = r->has_length ? RESPONSE_BODY : RESPONSE_TO_END;
 	return waiting && last ? RESPONSE_DECLINED : RESPONSE_QUIET;
 }
 

@@ -1,0 +1,178 @@
+/*
+ * tests only: a worker in this process, without TLS and BPF, for test_conn*.c. The test plays the
+ * clients and the application; it may change conf before start().
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/lib/net.h"
+#include "tls.h"
+#include "worker.h"
+
+#define GET   "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+#define SEEN  "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n"
+#define OK_HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+static struct conf conf;
+static struct conf_listener listener_conf;
+static struct shared shared;
+static struct worker worker;
+static struct kedge_stats *stats;
+static int app = -1; /* listens */
+static uint16_t port;
+
+static inline int up(void **state)
+{
+	uint16_t app_port;
+
+	(void)state;
+	stats = aligned_alloc(64, sizeof(*stats));
+	if (!stats)
+		return -1;
+	memset(stats, 0, sizeof(*stats));
+	app = net_listen(&app_port);
+	listener_conf = (struct conf_listener){
+		.addr.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+		.name = "127.0.0.1:0"};
+	conf = (struct conf){
+		.listeners = &listener_conf,
+		.listeners_count = 1,
+		.app.in = {.sin_family = AF_INET,
+			   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+			   .sin_port = htons(app_port)},
+		.workers = 1,
+		.prefix_timeout_ms = 20000,
+		.connect_timeout_ms = 20000,
+		.head_timeout_ms = 20000,
+		.idle_timeout_ms = 20000,
+		.linger_timeout_ms = 20000,
+		.drain_timeout_ms = 20000,
+		.connections_max = 1000,
+	};
+	return 0;
+}
+
+/* The test has changed conf as it likes. Clients may connect, but nobody accepts. */
+static inline void prepare(void)
+{
+	char name[ADDR_TEXT_MAX];
+	int fd;
+
+	assert_int_equal(listener_open(&fd, 1, &listener_conf, name), 0);
+	port = (uint16_t)atoi(strrchr(name, ':') + 1);
+	shared = (struct shared){.conf = &conf, .done_fd = eventfd(0, EFD_CLOEXEC)};
+	assert_int_equal(tls_shared_init(&shared.tls, &conf, &(struct ktls_caps){0}), 0);
+	assert_int_equal(worker_init(&worker, 0, &shared, stats, &fd), 0);
+}
+
+static inline void start(void)
+{
+	prepare();
+	assert_int_equal(worker_start(&worker), 0);
+}
+
+static inline bool has_ended(int ms)
+{
+	return net_wait(shared.done_fd, POLLIN, ms);
+}
+
+static inline int down(void **state)
+{
+	(void)state;
+	conf.drain_timeout_ms = 1;
+	worker_drain(&worker);
+	if (worker.listeners)
+		worker_fini(&worker);
+	if (shared.done_fd > 0)
+		close(shared.done_fd);
+	shared.done_fd = 0;
+	worker = (struct worker){0};
+	if (app >= 0)
+		close(app);
+	free(stats);
+	return 0;
+}
+
+static inline void say(int fd, const char *text)
+{
+	assert_int_equal(send(fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static inline void hear(int fd, const char *text)
+{
+	char got[4096];
+	size_t n = strlen(text), at = 0;
+
+	assert_true(n < sizeof(got));
+	while (at < n) {
+		ssize_t r;
+
+		assert_true(net_wait(fd, POLLIN, NET_PATIENCE_MS));
+		r = recv(fd, got + at, n - at, 0);
+		if (r <= 0)
+			fail_msg("%s after '%.*s', expected '%s'", r ? strerror(errno) : "end",
+				 (int)at, got, text);
+		at += (size_t)r;
+	}
+	got[n] = '\0';
+	assert_string_equal(got, text);
+}
+
+/* Reads to the end; 0, or the errno that ended it. The beginning of what came is in *text. */
+static inline int hear_out(int fd, char text[512])
+{
+	size_t at = 0;
+	char rest[4096];
+	ssize_t r;
+
+	do {
+		assert_true(net_wait(fd, POLLIN, NET_PATIENCE_MS));
+		r = at < 511 ? recv(fd, text + at, 511 - at, 0) : recv(fd, rest, sizeof(rest), 0);
+		at += r > 0 && at < 511 ? (size_t)r : 0;
+	} while (r > 0);
+	text[at] = '\0';
+	return r ? errno : 0;
+}
+
+static inline void hear_end(int fd, int err)
+{
+	char text[512];
+
+	assert_int_equal(hear_out(fd, text), err);
+	assert_string_equal(text, "");
+}
+
+static inline void until(const __u64 *counter, uint64_t value)
+{
+	uint64_t deadline = net_now_ms() + NET_PATIENCE_MS;
+
+	while (__atomic_load_n(counter, __ATOMIC_RELAXED) < value) {
+		if (net_now_ms() > deadline)
+			fail_msg("a counter stays at %llu", (unsigned long long)*counter);
+		poll(NULL, 0, 2);
+	}
+	assert_int_equal(*counter, value);
+}
+
+/* A client and its app leg, one request answered. */
+static inline void join(int *client, int *leg)
+{
+	*client = net_connect(port);
+	say(*client, GET);
+	*leg = net_accept(app);
+	hear(*leg, SEEN);
+	say(*leg, OK_HI);
+	hear(*client, OK_HI);
+}

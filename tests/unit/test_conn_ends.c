@@ -1,0 +1,256 @@
+/* conn.c at the end: legs that go while nobody reads from them, limits, draining. */
+#include "conn_rig.h"
+
+/* --- a leg goes while nobody reads from it -----------------------------------------------------
+ */
+
+#define UPGRADE "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n"
+#define SWITCH  "HTTP/1.1 101 Switching Protocols\r\n\r\n"
+
+static void join_tunnel(int *client, int *leg, bool answer)
+{
+	*client = net_connect(port);
+	say(*client, UPGRADE "\r\n");
+	*leg = net_accept(app);
+	hear(*leg, UPGRADE "X-Forwarded-For: 127.0.0.1\r\n\r\n");
+	if (!answer)
+		return;
+	say(*leg, SWITCH);
+	hear(*client, SWITCH);
+}
+
+static void a_client_reset_while_its_upgrade_waits(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	start();
+	join_tunnel(&client, &leg, false);
+	net_close_reset(client);
+	hear_end(leg, ECONNRESET);
+	until(&stats->reasons.client_reset, 1);
+	close(leg);
+}
+
+static void a_client_reset_while_a_refusal_waits(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	start();
+	client = net_connect(port);
+	say(client, GET "GET / HTTP/9.0\r\n\r\n");
+	leg = net_accept(app);
+	hear(leg, SEEN);
+	net_close_reset(client);
+	hear_end(leg, ECONNRESET);
+	until(&stats->reasons.client_reset, 1);
+	close(leg);
+}
+
+/* Fills the way from one end to the other, which does not read. How much went in. */
+static size_t stuff(int fd)
+{
+	static char bytes[1 << 16];
+	size_t sent = 0;
+	ssize_t n;
+
+	do {
+		n = send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+	} while (n > 0 || net_wait(fd, POLLOUT, 300));
+	return sent;
+}
+
+static void a_client_reset_while_its_bytes_wait(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	start();
+	join_tunnel(&client, &leg, true);
+	stuff(client);
+	net_close_reset(client);
+	until(&stats->closed, 1);
+	assert_int_equal(stats->reasons.client_reset, 1);
+	close(leg);
+}
+
+static void an_application_reset_while_its_bytes_wait(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	start();
+	join_tunnel(&client, &leg, true);
+	stuff(leg);
+	stuff(client);
+	net_close_reset(leg);
+	close(client);
+	until(&stats->closed, 1);
+}
+
+/* Both directions of the client leg have ended, its last bytes wait for the application. */
+static void a_tunnel_that_ended_in_order_loses_nothing(void **state)
+{
+	static char got[1 << 16];
+	size_t sent, heard = 0;
+	int client, leg, size = 4096;
+
+	(void)state;
+	start();
+	setsockopt(app, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)); /* inherited */
+	join_tunnel(&client, &leg, true);
+	shutdown(leg, SHUT_WR);
+	hear_end(client, 0);
+	sent = stuff(client);
+	shutdown(client, SHUT_WR);
+	while (heard < sent) {
+		ssize_t n;
+
+		assert_true(net_wait(leg, POLLIN, NET_PATIENCE_MS));
+		n = recv(leg, got, sizeof(got), 0);
+		if (n <= 0)
+			fail_msg("%s after %zu of %zu bytes", n ? strerror(errno) : "end", heard,
+				 sent);
+		heard += (size_t)n;
+	}
+	hear_end(leg, 0);
+	close(client);
+	close(leg);
+	until(&stats->closed, 1);
+	assert_int_equal(stats->reasons.client_reset, 0);
+}
+
+/* --- limits and draining -----------------------------------------------------------------------
+ */
+
+static void one_connection_too_many(void **state)
+{
+	int client, leg, other;
+
+	(void)state;
+	conf.connections_max = 1;
+	start();
+	join(&client, &leg);
+	other = net_connect(port);
+	hear_end(other, ECONNRESET);
+	close(other);
+	until(&stats->reasons.limit_connections, 1);
+	say(client, GET);
+	hear(leg, SEEN);
+	close(client);
+	close(leg);
+	until(&stats->closed, 2);
+	join(&client, &leg);
+	close(client);
+	close(leg);
+}
+
+static void draining_ends_the_idle_and_waits_for_the_busy(void **state)
+{
+	int idle, idle_leg, busy, busy_leg;
+
+	(void)state;
+	start();
+	join(&idle, &idle_leg);
+	join(&busy, &busy_leg);
+	say(busy, GET);
+	hear(busy_leg, SEEN);
+	worker_drain(&worker);
+	hear_end(idle, 0);
+	hear_end(idle_leg, 0);
+	close(idle);
+	close(idle_leg);
+	assert_false(has_ended(0));
+	say(busy_leg, OK_HI);
+	hear(busy, OK_HI);
+	hear_end(busy, 0);
+	close(busy);
+	close(busy_leg);
+	assert_true(has_ended(NET_PATIENCE_MS));
+	assert_int_equal(stats->closed, 2);
+}
+
+static void draining_has_an_end(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	conf.drain_timeout_ms = 200;
+	start();
+	join_tunnel(&client, &leg, true);
+	worker_drain(&worker);
+	hear_end(client, ECONNRESET);
+	assert_true(has_ended(NET_PATIENCE_MS));
+	assert_int_equal(stats->reasons.drain_deadline, 1);
+	close(client);
+	close(leg);
+}
+
+/* Connected before the drain, and told so: each is served, however many wait. */
+static void draining_serves_who_was_connected(void **state)
+{
+	enum { MANY = 300 };
+	int clients[MANY], leg;
+
+	(void)state;
+	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
+	prepare();
+	for (int i = 0; i < MANY; i++)
+		clients[i] = net_connect(port);
+	assert_int_equal(worker_start(&worker), 0);
+	worker_drain(&worker);
+	until(&stats->accepted, MANY);
+	for (int i = 0; i < MANY; i++)
+		say(clients[i], "PROXY TCP4 198.51.100.22 203.0.113.7 35646 443\r\n" GET);
+	for (int i = 0; i < MANY; i++) {
+		leg = net_accept(app);
+		hear(leg, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 198.51.100.22\r\n\r\n");
+		say(leg, OK_HI);
+		close(leg);
+	}
+	for (int i = 0; i < MANY; i++) {
+		hear(clients[i], OK_HI);
+		hear_end(clients[i], 0);
+		close(clients[i]);
+	}
+	assert_true(has_ended(NET_PATIENCE_MS));
+}
+
+/* A balancer's spare connections do not hold up the end. */
+static void draining_does_not_wait_for_the_silent(void **state)
+{
+	int client;
+
+	(void)state;
+	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
+	start();
+	client = net_connect(port);
+	until(&stats->accepted, 1);
+	worker_drain(&worker);
+	assert_true(has_ended(5000));
+	hear_end(client, 0);
+	assert_int_equal(stats->reasons.prefix_timeout, 0);
+	close(client);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_client_reset_while_its_upgrade_waits),
+		TEST(a_client_reset_while_a_refusal_waits),
+		TEST(a_client_reset_while_its_bytes_wait),
+		TEST(an_application_reset_while_its_bytes_wait),
+		TEST(a_tunnel_that_ended_in_order_loses_nothing),
+		TEST(one_connection_too_many),
+		TEST(draining_ends_the_idle_and_waits_for_the_busy),
+		TEST(draining_has_an_end),
+		TEST(draining_serves_who_was_connected),
+		TEST(draining_does_not_wait_for_the_silent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
