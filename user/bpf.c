@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,20 +300,28 @@ int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker
 {
 	struct slots *slots = &bpf->slots[worker];
 	struct kedge_flow value = {.worker = worker};
-	socklen_t len = sizeof(flow->cookie);
+	int protocol = 0;
+	socklen_t cookie_len = sizeof(flow->cookie), protocol_len = sizeof(protocol);
 	uint64_t cookie;
 
 	memset(flow, 0, sizeof(*flow));
 	if (!slots->count)
 		return -ENOSPC;
+	/* A sockhash takes unix sockets too, but their messages do not go through the program. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_len) < 0)
+		return -errno;
+	if (protocol != IPPROTO_TCP)
+		return -EOPNOTSUPP;
 	/* This makes the cookie, which the sk_msg program reads but could not make. */
-	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) < 0)
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_len) < 0)
 		return -errno;
 	value.slot = slots->free[slots->count - 1];
 	if (conf) {
 		value.flags |= KEDGE_FLOW_EDIT;
 		value.conf = *conf;
 		flow->text_len = conf->text_len;
+		if (conf->mode != HTTP1_XFF_NEVER && conf->ours_len < sizeof(value.client))
+			memcpy(value.client, conf->text + HTTP1_PREFIX_LEN, conf->ours_len);
 	}
 	if (bypass && bpf->bypass)
 		value.flags |= KEDGE_FLOW_BYPASS;

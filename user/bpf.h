@@ -50,13 +50,15 @@ struct bpf_flow {
 /*
  * Before connect(2): makes the flow's entry in kdg_flow so that the sockops program can tell
  * kedge's own socket from others. conf NULL: no edit in BPF (bypass only). 0 or -errno (-ENOSPC: no
- * slot left).
+ * slot left; -EOPNOTSUPP: not a TCP socket).
  */
 int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker,
 		 const struct http1_conf *conf, bool bypass);
 
-/* After the connection is established, before the first send: puts the socket under the sk_msg
- * program. */
+/*
+ * After the connection is established, before the first send: puts the socket under the sk_msg
+ * program. 0 or -errno (-ECONNRESET: the application has closed the connection already).
+ */
 int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd);
 
 /* True when the sockops program has seen both ends, so that bytes may bypass loopback TCP. */

@@ -44,7 +44,10 @@ struct kedge_flow {
 	struct kedge_end app; /* the application's end, by sockops; cookie 0: not paired */
 	__u64 messages;       /* sends seen, parts counted */
 	__u64 bytes;          /* in them, after the edit; edited flows only */
+	char client[48];      /* its address as text, for people; empty when it is not added */
 	struct kedge_run run;
 	struct http1_conf conf;
 	struct http1 http;
 };
+
+_Static_assert(sizeof(struct kedge_flow) == 1112, "pinned layout");

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <linux/sockios.h>
 #include <cmocka.h>
 
@@ -234,6 +235,50 @@ static void refused(void **state)
 	}
 }
 
+/* Whatever the daemon does after a refusal, the kernel lets nothing more out. */
+static void refused_stays_refused(void **state)
+{
+	static const char in[] = GET "\r\nGET /\tx HTTP/1.1\r\n";
+	struct leg_opts kernel = {.bpf = bpf, .conf = &conf, .bypass = bypass};
+	struct outcome o;
+	struct leg k;
+	size_t got;
+
+	leg_open(&k, &kernel);
+	o = leg_feed(&k, in, sizeof(in) - 1, NULL, 0, 0);
+	assert_int_equal(o.error, -EPROTO);
+	leg_drain(&k);
+	got = k.got.len;
+	assert_int_equal(got, strlen(GET OURS "\r\n"));
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(send(k.kedge, GET "\r\n", strlen(GET "\r\n"), 0), -1);
+		assert_int_equal(errno, EACCES);
+	}
+	leg_finish(&k);
+	assert_int_equal(k.got.len, got);
+	leg_close(&k);
+}
+
+/* The send buffer made too small behind the editor's back: found out, never carried on with. */
+static void short_send_ends_the_flow(void **state)
+{
+	struct leg_opts kernel = {.bpf = bpf, .conf = &conf}; /* by TCP: redirects have no buffer */
+	struct bytes b = {0};
+	int tiny = 1;
+	struct leg k;
+
+	for (int i = 0; i < 100; i++)
+		bytes_add(&b, GET "\r\n", strlen(GET "\r\n"));
+	leg_open(&k, &kernel);
+	assert_int_equal(edit_send(k.edit, GET "\r\n", strlen(GET "\r\n")), strlen(GET "\r\n"));
+	assert_int_equal(setsockopt(k.kedge, SOL_SOCKET, SO_SNDBUF, &tiny, sizeof(tiny)), 0);
+	assert_int_equal(edit_send(k.edit, b.p, b.len), -EIO);
+	assert_int_equal(k.edit->note->reason, KEDGE_REASON_edit_short_send);
+	assert_true(edit_send(k.edit, b.p, b.len) < 0);
+	leg_close(&k);
+	bytes_free(&b);
+}
+
 static void pipelined(void **state)
 {
 	struct bytes b = {0};
@@ -437,6 +482,8 @@ int main(void)
 		cmocka_unit_test(upgrade_answered_101),
 		cmocka_unit_test(upgrade_declined),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(refused_stays_refused),
+		cmocka_unit_test(short_send_ends_the_flow),
 		cmocka_unit_test(pipelined),
 		cmocka_unit_test(pipelined_is_sent_at_once),
 		cmocka_unit_test(long_heads),

@@ -191,6 +191,20 @@ static void slots_run_out_and_come_back(void **state)
 	bpf_close(bpf);
 }
 
+/* The program would not see their bytes: nothing may go on unedited. */
+static void only_tcp_sockets(void **state)
+{
+	struct http1_conf conf = {0};
+	struct bpf_flow flow;
+	struct bpf *bpf;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_opens(&bpf, &opts);
+	assert_int_equal(bpf_flow_add(bpf, &flow, fd, 0, &conf, false), -EOPNOTSUPP);
+	close(fd);
+	bpf_close(bpf);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +217,7 @@ int main(void)
 		cmocka_unit_test(our_own_cgroup_is_found),
 		cmocka_unit_test(no_capabilities),
 		cmocka_unit_test(slots_run_out_and_come_back),
+		cmocka_unit_test(only_tcp_sockets),
 	};
 
 	need_root();
