@@ -29,7 +29,7 @@ static void pair_close(struct pair *p)
 /* Other processes can connect to our listener too: take the connection that is ours. */
 static bool same_port(int listening_end, int connecting_end)
 {
-	struct sockaddr_in peer, own;
+	struct sockaddr_in peer = {0}, own = {0};
 	socklen_t peer_len = sizeof(peer), own_len = sizeof(own);
 
 	return !getpeername(listening_end, (struct sockaddr *)&peer, &peer_len) &&

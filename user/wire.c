@@ -150,17 +150,18 @@ static void note_first(struct wire *w, const uint8_t *bytes, size_t n)
 	w->first_len += (uint8_t)n;
 }
 
-/* Makes w->in point to something: 1, or as receive() for the end, nothing yet, and death. */
-static ssize_t fill(struct wire *w)
+int wire_fill(struct wire *w)
 {
 	ssize_t n;
 
 	if (w->in_len)
 		return 1;
+	if (w->eof || w->err)
+		return w->err ? -ECONNRESET : 0;
 	free(take_ptr(w->in_kept));
 	n = receive(w, w->scratch->in, w->scratch->in_size);
 	if (n <= 0)
-		return n;
+		return (int)n;
 	w->in = w->scratch->in;
 	w->in_len = (size_t)n;
 	return 1;
@@ -168,11 +169,11 @@ static ssize_t fill(struct wire *w)
 
 static ssize_t take(struct wire *w, char *buf, size_t len)
 {
-	ssize_t r;
+	int r;
 
 	if (w->exact)
 		return receive(w, buf, len);
-	r = fill(w);
+	r = wire_fill(w);
 	if (r <= 0)
 		return r;
 	if (len > w->in_len)

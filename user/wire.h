@@ -59,6 +59,12 @@ void wire_move(struct wire *to, struct wire *from, BIO *bio);
 void wire_begin(struct wire *w);
 
 /*
+ * Receives, if nothing is there that OpenSSL has not read. 1: there is something; 0: the end of the
+ * stream; -EAGAIN; -ECONNRESET. Not for an exact wire.
+ */
+int wire_fill(struct wire *w);
+
+/*
  * Sends what was gathered, keeps what must survive, gives the buffers back. 0: all sent; -EAGAIN:
  * some is kept until wire_flush(); -ECONNRESET or -EPIPE: the leg is dead, w->err says why.
  */
