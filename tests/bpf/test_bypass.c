@@ -174,10 +174,10 @@ static void others_are_left_alone(void **state)
 
 static uint32_t random_state = 1;
 
-static uint32_t rnd(uint32_t below)
+static uint32_t rnd(size_t below)
 {
 	random_state = random_state * 1664525 + 1013904223;
-	return (random_state >> 8) % below;
+	return (random_state >> 8) % (uint32_t)below;
 }
 
 static uint8_t pattern(uint64_t at)
@@ -219,9 +219,29 @@ static uint64_t body_bytes(void)
 }
 
 /*
- * A body through the editor while the application reads in fits and starts: it stalls until kedge's
- * end is full, then reads some, or all there is.
+ * How the reader behaves for a while: it lets everything fill up and then reads a lot, or reads a
+ * little now and then, so that a few bytes are left of either way when the next message comes.
  */
+static struct {
+	unsigned left;       /* messages until it changes */
+	unsigned seldom;     /* reads once in so many messages */
+	size_t turns, bytes; /* at most */
+} reader;
+
+static bool reader_waits(void)
+{
+	if (!reader.left--) {
+		bool fills = rnd(2);
+
+		reader.left = rnd(400);
+		reader.seldom = fills ? 200 : 1 + rnd(4);
+		reader.turns = fills ? 60 : 3;
+		reader.bytes = fills ? 300000 : 1 + rnd(40000);
+	}
+	return rnd(reader.seldom);
+}
+
+/* A body through the editor to such an application. */
 static void body_up(bool bypass)
 {
 	static uint8_t buf[KEDGE_SEND_BYTES_MAX];
@@ -250,14 +270,14 @@ static void body_up(bool bypass)
 		}
 		if (r > 0) {
 			sent += (size_t)r;
-			if (rnd(50))
+			if (reader_waits())
 				continue;
 		} else if (n) {
 			full++;
 		}
-		for (size_t turns = 1 + rnd(60); turns && got < sent; turns--) {
+		for (size_t i = rnd(reader.turns + 1) + 1; i && got < sent; i--) {
 			wait_in(l.app);
-			got += take(l.app, got, 1 + rnd(300000));
+			got += take(l.app, got, 1 + rnd(reader.bytes));
 		}
 	}
 	assert_true(full > 0);
@@ -300,11 +320,11 @@ static void body_down_with_bypass(void **state)
 		r = n ? send(l.app, buf, n, MSG_DONTWAIT) : -1;
 		if (r > 0)
 			sent += (size_t)r;
-		if (r > 0 && rnd(20))
+		if (r > 0 && reader_waits())
 			continue;
-		for (size_t turns = 1 + rnd(60); turns && got < sent; turns--) {
+		for (size_t i = rnd(reader.turns + 1) + 1; i && got < sent; i--) {
 			wait_in(l.kedge);
-			got += take(l.kedge, got, 1 + rnd(300000));
+			got += take(l.kedge, got, 1 + rnd(reader.bytes));
 		}
 	}
 	assert_true(now->steer_down_redirected > before.steer_down_redirected);

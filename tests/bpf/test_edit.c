@@ -279,6 +279,38 @@ static void short_send_ends_the_flow(void **state)
 	bytes_free(&b);
 }
 
+/* Nothing is cut short when the application reads nothing until kedge's end is full. */
+static void full_socket_cuts_nothing_short(void **state)
+{
+	struct leg_opts kernel = {.bpf = bpf, .conf = &conf, .bypass = bypass};
+	const size_t one = strlen(GET "\r\n"), edited = strlen(GET OURS "\r\n");
+	struct bytes b = {0};
+	size_t sent = 0;
+	struct leg k;
+
+	for (int i = 0; i < 200; i++)
+		bytes_add(&b, GET "\r\n", one);
+	leg_open(&k, &kernel);
+	for (int full = 0; full < 5;) {
+		ssize_t r = edit_send(k.edit, b.p, b.len);
+
+		if (r == -EAGAIN) {
+			full++;
+			for (int i = 0; i < 3; i++)
+				leg_drain(&k);
+			continue;
+		}
+		assert_int_equal(r, b.len);
+		sent += 200;
+	}
+	leg_finish(&k);
+	assert_int_equal(k.got.len, sent * edited);
+	for (size_t i = 0; i < sent; i++)
+		assert_memory_equal(k.got.p + i * edited, GET OURS "\r\n", edited);
+	leg_close(&k);
+	bytes_free(&b);
+}
+
 static void pipelined(void **state)
 {
 	struct bytes b = {0};
@@ -484,6 +516,7 @@ int main(void)
 		cmocka_unit_test(refused),
 		cmocka_unit_test(refused_stays_refused),
 		cmocka_unit_test(short_send_ends_the_flow),
+		cmocka_unit_test(full_socket_cuts_nothing_short),
 		cmocka_unit_test(pipelined),
 		cmocka_unit_test(pipelined_is_sent_at_once),
 		cmocka_unit_test(long_heads),
