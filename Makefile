@@ -106,7 +106,7 @@ $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/
 	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
 
 bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
-	$(Q)tests/run-unit.sh $(bpf_tests)
+	$(Q)tests/run-unit.sh -n bpf-test $(bpf_tests)
 
 # --- the whole: pytest, root ------------------------------------------------------------------------
 same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
@@ -125,7 +125,7 @@ demo-vm: ## the same in a guest whose kernel has TLS
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)vmtest/run.sh -k 6.12 -- env KEDGE_TEST_PATIENCE=10 $(PYTHON) -B tests/story/demo.py
 
-vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(unit_bins) ## the guest tests under every kernel of vmtest/kernels
+vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(unit_bins) $(bpf_tests) ## the guest tests under every kernel of vmtest/kernels
 	$(Q)vmtest/matrix.sh
 
 test: ## everything, with the totals in the last line; installs what it needs; root
