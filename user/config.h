@@ -29,6 +29,7 @@ struct conf_cidrs {
 struct conf_listener {
 	union addr addr;
 	char name[ADDR_TEXT_MAX]; /* for messages */
+	bool both_families;       /* IPv6 socket that takes IPv4 connections as well */
 	bool tls;
 	enum conf_proxy proxy;
 	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: everybody */

@@ -214,6 +214,7 @@ static int build_listener(struct conf *conf, const struct source *from, int inde
 	struct conf_listener *l = &conf->listeners[conf->listeners_count++];
 	struct filling f = {.base = l, .listener = true};
 	const struct place *at = &from->listeners[index];
+	const struct setting *listen;
 	int err;
 
 	err = fill_from(&f, from, index);
@@ -223,8 +224,11 @@ static int build_listener(struct conf *conf, const struct source *from, int inde
 	if (err)
 		return err;
 	addr_format(l->name, &l->addr);
-	if (!find_setting(from, "listen", index))
+	listen = find_setting(from, "listen", index);
+	if (!listen)
 		mistake(m, at, "listen is missing: ADDR:PORT");
+	/* "*:443" and ":443" mean IPv4 too, "[::]:443" does not. */
+	l->both_families = listen && l->addr.family == AF_INET6 && listen->text[0] != '[';
 	check_same_addr(conf, from, index, m);
 	if (!f.bad)
 		check_listener(l, from, index, m);

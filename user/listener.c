@@ -18,16 +18,10 @@
 /* Out of descriptors: accepting pauses this long instead of spinning. */
 #define PAUSE_MS         200
 
-/* "*:443" and ":443" mean both families; "[::]:443" means IPv6. */
-static bool wants_v6only(const struct conf_listener *conf)
-{
-	return conf->addr.family == AF_INET6 && conf->name[0] == '[';
-}
-
 static int socket_for(const struct conf_listener *conf, const union addr *addr, bool shared)
 {
 	int fd = socket(addr->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int one = 1, only = wants_v6only(conf);
+	int one = 1, only = !conf->both_families;
 
 	if (fd < 0)
 		return -errno;

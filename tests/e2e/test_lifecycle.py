@@ -300,9 +300,9 @@ def test_idle_limit_spares_a_connection_that_moves(started, ends, leg, cgroup):
     def respond(conn, req):
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n")
         for _ in range(12):
-            go_on.wait(0.1)  # the pace is the test: four times the limit in all
+            go_on.wait(0.25)  # the pace is the test: three times the limit in all
             conn.send(b".")
-    with RawApp(respond, cgroup) as app, started(ends, app, "--idle-timeout-ms", "300") as kedge:
+    with RawApp(respond, cgroup) as app, started(ends, app, "--idle-timeout-ms", "1000") as kedge:
         if machine.PATIENCE > 1:
             pytest.skip("paces are not for a slow machine")
         with connect(kedge, leg) as c:
@@ -326,12 +326,12 @@ def test_connections_limit(started, ends, cgroup):
             started(ends, app, "--connections-max", "3", "--workers", "1") as kedge:
         kept = [Client(kedge["clear"]) for _ in range(3)]
         assert [c.request().status for c in kept] == [200] * 3
-        with Client(kedge["clear"]) as c:
-            try:
+        try:  # the reset may come as early as in connect(2)
+            with Client(kedge["clear"]) as c:
                 c.send(request())
                 assert b" 200 " not in c.recv_all()
-            except ConnectionError:
-                pass
+        except ConnectionError:
+            pass
         kedge.wait_reason("limit_connections")
         kept.pop().close()
         kedge.wait_status(lambda s: s["connections_open"] == 2)
