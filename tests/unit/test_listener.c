@@ -26,6 +26,7 @@ static struct conf_listener conf_at(const char *name)
 
 	assert_int_equal(addr_parse(&c.addr, name, &why), 0);
 	strcpy(c.name, name);
+	c.both_families = c.addr.family == AF_INET6 && name[0] != '[';
 	return c;
 }
 
