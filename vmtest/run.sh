@@ -86,6 +86,7 @@ prepare()
 	: >"$run/output"
 	cp "$vmtest/guest-init" "$run/guest-init"
 	ln -s "$kernel/lib/modules" "$run/modules"
+	ln -s "$root" "$run/project"
 	printf 'root=%q\nlabel=%q\nseconds=%q\ncommand=(%s)\n' "$root" "$label" "$seconds" \
 		"$(printf '%q ' "$@")" >"$run/settings"
 }
