@@ -134,11 +134,16 @@ void peer_pair(int ends[2])
 	close(listener);
 }
 
+void peer_wait_any(int a, int b)
+{
+	struct pollfd p[] = {{.fd = a, .events = POLLIN}, {.fd = b, .events = POLLIN}};
+
+	must(poll(p, 2, WAIT_MS) > 0, "nothing came");
+}
+
 void peer_wait(int fd)
 {
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	must(poll(&p, 1, WAIT_MS) == 1, "nothing came");
+	peer_wait_any(fd, -1);
 }
 
 /* --- the client ----------------------------------------------------------------------------------
@@ -245,15 +250,19 @@ void peer_send(struct peer *p, size_t piece, void (*step)(void *arg), void *arg)
 	(void)BIO_reset(p->out);
 }
 
-void peer_receive(struct peer *p)
+size_t peer_receive(struct peer *p)
 {
 	char buf[65536];
+	size_t total = 0;
 	ssize_t n;
 
-	while ((n = recv(p->fd, buf, sizeof(buf), 0)) > 0)
+	while ((n = recv(p->fd, buf, sizeof(buf), 0)) > 0) {
 		must(BIO_write(p->in, buf, (int)n) == n, "BIO_write");
+		total += (size_t)n;
+	}
 	if (n == 0) {
 		p->eof = true;
 		BIO_set_mem_eof_return(p->in, 0);
 	}
+	return total;
 }

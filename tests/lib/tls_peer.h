@@ -56,11 +56,14 @@ void peer_close(struct peer *p);
  * each piece. */
 void peer_send(struct peer *p, size_t piece, void (*step)(void *arg), void *arg);
 
-/* Receives what is there. */
-void peer_receive(struct peer *p);
+/* Receives what is there, and returns how many bytes that were. */
+size_t peer_receive(struct peer *p);
 
 /* Waits until fd is readable (or at its end), at most a few seconds; aborts after that. */
 void peer_wait(int fd);
+
+/* As peer_wait(), for one of two. */
+void peer_wait_any(int a, int b);
 
 /* The session to resume with; the newest ticket that arrived. Owned by the caller, may be NULL. */
 SSL_SESSION *peer_session(struct peer *p);

@@ -296,6 +296,7 @@ static void damage_is_fatal_at_once(void **state)
 		client_seals(&l, TLS_CONTENT_DATA, "x", 1);
 		assert_int_equal(send(l.peer, garbage[i], n, 0), n);
 		assert_int_equal(read_byte(&l), 1);
+		peer_wait(l.fd);
 		assert_int_equal(read_byte(&l), -EPROTO);
 		assert_int_equal(l.record->reason, KEDGE_REASON_record_bad);
 		/* The kernel says it once; a leg that forgot it would wait for ever. */
