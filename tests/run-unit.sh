@@ -17,6 +17,7 @@ for bin in "$@"; do
     if [ "$((p + f + s))" -eq 0 ]; then f=1; out+=$'\nno test ran'; fi
     printf '  %s %-28s %4d passed, %d failed, %d skipped\n' "$name" "$(basename "$bin")" "$p" "$f" "$s"
     if [ "$f" -ne 0 ]; then printf '%s\n' "$out" | sed 's/^/    /'; fi
+    grep '^measured ' <<<"$out"
     passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 done
 echo "$name: $passed passed, $failed failed, $skipped skipped"

@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 #include <bpf/bpf.h>
@@ -395,6 +398,66 @@ static void application_outlives_kedge(void **state)
 	assert_maps_empty();
 }
 
+/* kedge in a child: sends its requests, says so, and stays until it is killed. */
+static void child_kedge(const struct sockaddr_in *where, int ready)
+{
+	struct bpf_opts opts = {.edit = true, .bypass = true, .workers = 1, .flows_max = 1};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	struct bpf_flow flow;
+	struct edit *e;
+	char why[256];
+
+	if (bpf_open(&bpf, &opts, why) || bpf_flow_add(bpf, &flow, fd, 0, &conf, true) ||
+	    connect(fd, (const struct sockaddr *)where, sizeof(*where)) ||
+	    bpf_flow_join(bpf, &flow, fd))
+		_exit(1);
+	e = edit_bpf_new(fd, bpf, &flow, bpf_stats(bpf, 0));
+	for (int i = 0; i < 100; i++)
+		if (edit_send(e, GET "\r\n", strlen(GET "\r\n")) < 0)
+			_exit(1);
+	if (!bpf_stats(bpf, 0)->steer_redirected || write(ready, "", 1) != 1)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* All that was sent arrives, then the end; the application's socket goes on as one of TCP. */
+static void application_outlives_a_killed_kedge(void **state)
+{
+	struct sockaddr_in where = {.sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(where);
+	struct leg l = {.kedge = -1};
+	int listener = socket(AF_INET, SOCK_STREAM, 0), ready[2], status;
+	size_t edited = strlen(GET "X-Forwarded-For: 198.51.100.22\r\n\r\n");
+	pid_t child;
+	char byte;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&where, len), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&where, &len), 0);
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (!child) {
+		close(ready[0]);
+		child_kedge(&where, ready[1]);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	l.app = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
+	while (leg_drain(&l))
+		wait_in(l.app);
+	assert_int_equal(l.got.len, 100 * edited);
+	while (send(l.app, "late", 4, MSG_NOSIGNAL) == 4)
+		wait_in(l.app);
+	assert_true(errno == EPIPE || errno == ECONNRESET);
+	leg_close(&l);
+	close(listener);
+	close(ready[0]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +471,7 @@ int main(void)
 		cmocka_unit_test(body_down_with_bypass),
 		cmocka_unit_test(thousand_connections_leave_nothing),
 		cmocka_unit_test(application_outlives_kedge),
+		cmocka_unit_test(application_outlives_a_killed_kedge),
 	};
 
 	need_root();

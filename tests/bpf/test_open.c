@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <bpf/bpf.h>
 
 #include "leg.h"
 #include "xff.h"
@@ -191,6 +192,41 @@ static void slots_run_out_and_come_back(void **state)
 	bpf_close(bpf);
 }
 
+static uint32_t verified(uint32_t id, char name[BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id(id);
+
+	name[0] = '\0';
+	if (fd < 0)
+		return 0;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &len))
+		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	close(fd);
+	return info.verified_insns;
+}
+
+/* A verifier gives up after a million steps; a change that comes near will fail on another kernel.
+ */
+static void verified_in_few_steps(void **state)
+{
+	char name[BPF_OBJ_NAME_LEN];
+	uint32_t id = 0, steps = 0;
+	struct bpf *bpf;
+
+	assert_opens(&bpf, &opts);
+	while (!bpf_prog_get_next_id(id, &id)) {
+		uint32_t n = verified(id, name);
+
+		if (!strcmp(name, "kdg_request"))
+			steps = n; /* the last one is ours */
+	}
+	printf("measured kdg_request: %u steps of the verifier\n", steps);
+	assert_in_range(steps, 1000, 200000);
+	bpf_close(bpf);
+}
+
 /* The program would not see their bytes: nothing may go on unedited. */
 static void only_tcp_sockets(void **state)
 {
@@ -218,6 +254,7 @@ int main(void)
 		cmocka_unit_test(no_capabilities),
 		cmocka_unit_test(slots_run_out_and_come_back),
 		cmocka_unit_test(only_tcp_sockets),
+		cmocka_unit_test(verified_in_few_steps),
 	};
 
 	need_root();
