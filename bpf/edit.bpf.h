@@ -19,7 +19,7 @@
 /* Bytes made linear at once. */
 #define EDIT_WINDOW      16384
 /* Words or bytes that are read in one call of edit_bytes(). */
-#define EDIT_TURNS 4
+#define EDIT_TURNS       4
 /* I3 */
 #define EDIT_CHANGES_MAX 7
 /* Changes and windows in one run: a head of nothing but lines to cut is the worst. */
@@ -315,6 +315,7 @@ edit_message(struct sk_msg_md *msg, struct kedge_flow *flow, struct kedge_stats 
 	stats->requests_bpf += flow->http.requests - flow->requests;
 	flow->requests = flow->http.requests;
 	flow->split = run->pos < run->size;
+	note->scattered = split || flow->split || run->edits;
 	if (flow->split)
 		bpf_msg_apply_bytes(msg, run->pos);
 	return split || flow->split ? EDIT_PASS : EDIT_DONE;

@@ -85,6 +85,7 @@ int kdg_request(struct sk_msg_md *msg)
 		case EDIT_DROP:
 			return SK_DROP;
 		case EDIT_PASS:
+			stats->steer_passed += flow->app.cookie != 0;
 			return SK_PASS;
 		case EDIT_DONE:
 			break;

@@ -38,7 +38,7 @@ struct edit_bpf {
 	uint32_t charged; /* of these, what was sent since */
 	uint32_t send_max;
 	uint32_t growth; /* of one head */
-	bool pipelines;  /* the last send held more than one head */
+	bool corked;     /* the next send is, until it has returned */
 };
 
 static struct edit_bpf *self(struct edit *e)
@@ -110,29 +110,30 @@ static void uncork(int fd)
 }
 
 /*
- * One sendmsg() and its books; what it returned, -errno on failure. Several heads in one message
- * are sent by the kernel element by element, each in a segment of its own: a client that pipelines
- * has its messages corked.
+ * One sendmsg() and its books; what it returned, -errno on failure. A message that the program left
+ * in several elements (several heads, lines taken out) is sent by the kernel element by element,
+ * each in a segment of its own: a client whose last message was one has the next one corked.
  */
 static ssize_t transmit(struct edit_bpf *eb, const void *buf, uint32_t len)
 {
 	struct kedge_note *note = eb->e.note;
 	struct iovec v[2] = {{(void *)buf, len}, {(void *)spare, spare_for(eb)}};
 	struct msghdr m = {.msg_iov = v, .msg_iovlen = v[1].iov_len ? 2 : 1};
+	uint64_t redirected = eb->e.stats->steer_redirected;
 	uint32_t requests = note->requests;
 	ssize_t r;
 
 	note->spare = (uint8_t)v[1].iov_len;
 	note->sending = len + note->spare;
-	r = sendmsg(eb->e.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (eb->pipelines ? MSG_MORE : 0));
+	r = sendmsg(eb->e.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (eb->corked ? MSG_MORE : 0));
 	if (r < 0)
 		r = -errno;
 	note->spare = 0;
-	if (eb->pipelines)
+	if (eb->corked)
 		uncork(eb->e.fd);
-	requests = note->requests - requests;
-	eb->pipelines = requests > 1;
-	eb->charged += cost(eb, len, requests);
+	/* A redirected message has no segments. */
+	eb->corked = note->scattered && eb->e.stats->steer_redirected == redirected;
+	eb->charged += cost(eb, len, note->requests - requests);
 	return r;
 }
 
