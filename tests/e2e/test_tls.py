@@ -1,5 +1,9 @@
 """TLS: versions, ciphers, certificates, resumption, and everything that is not a handshake."""
+import contextlib
 import json
+import os
+import signal
+import socket
 import ssl
 
 import pytest
@@ -86,24 +90,44 @@ def test_resumption(end_front, certs, version):
     assert end_front.stat("handshakes_resumed") == before + 1
 
 
+def last_flight(c, data, version):
+    """Handshakes up to the client's last flight and returns it with data as records behind it."""
+    c.send_raw(c.client_hello())
+    while True:
+        c._feed()
+        try:
+            c.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            if version == "1.2" and c._out.pending:
+                c._flush()
+            continue
+        return c._out.read() + c.records(data)
+
+
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_requests_in_the_same_segment_as_the_finish(front, certs, version):
     """The last flight of the handshake and the first requests together: no byte may be lost."""
+    two = b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
     with Client(front["tls"], tls=tls_context(certs.ca, version), handshake=False) as c:
-        c.send_raw(c.client_hello())
-        flight = b""
-        while not flight:
-            c._feed()
-            try:
-                c.tls.do_handshake()
-            except ssl.SSLWantReadError:
-                if version == "1.2" and c._out.pending:
-                    c._flush()
-                continue
-            flight = c._out.read() + c.records(b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n"
-                                               b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
-        c.send_raw(flight)
+        c.send_raw(last_flight(c, two, version))
         assert [seen(c.response().text)["xff"] for _ in range(2)] == ["127.0.0.1"] * 2
+
+
+def test_client_has_ended_before_the_hand_off(front, certs):
+    """Finished, request, close_notify and FIN are there before kedge has looked at any of them."""
+    with Client(front["tls"], tls=tls_context(certs.ca, "1.3"), handshake=False) as c:
+        flight = last_flight(c, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "1.3")
+        with contextlib.suppress(ssl.SSLWantReadError):
+            c.tls.unwrap()
+        # Stopped, so that it wakes up to all of it.
+        os.kill(front.pid, signal.SIGSTOP)
+        try:
+            c.send_raw(flight + c._out.read())
+            c.sock.shutdown(socket.SHUT_WR)
+        finally:
+            os.kill(front.pid, signal.SIGCONT)
+        assert seen(c.response().text)["xff"] == "127.0.0.1"
+        assert (c.recv_all(), c.ended) == (b"", "close_notify")
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
