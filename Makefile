@@ -100,7 +100,8 @@ fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60)
 	$(Q)tests/fuzz/run.sh $(fuzz_bins)
 
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
-$(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/asan/libkedge.a
+$(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/asan/tests/bpf/both.o \
+		 $(OUT)/asan/libkedge.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka

@@ -16,8 +16,6 @@
 #include "maps.bpf.h"
 #include "room.bpf.h"
 
-/* Bytes made linear at once. */
-#define EDIT_WINDOW      16384
 /* Words or bytes that are read in one call of edit_bytes(). */
 #define EDIT_TURNS       4
 /* I3 */
