@@ -49,7 +49,7 @@ static int listen_with(int bufs, uint16_t *port)
 	socklen_t len = sizeof(in);
 	int fd = tcp_socket(bufs);
 
-	MUST(!bind(fd, (struct sockaddr *)&in, sizeof(in)) && !listen(fd, 64));
+	MUST(!bind(fd, (struct sockaddr *)&in, sizeof(in)) && !listen(fd, 1024));
 	MUST(!getsockname(fd, (struct sockaddr *)&in, &len));
 	MUST(!fcntl(fd, F_SETFL, O_NONBLOCK));
 	*port = ntohs(in.sin_port);

@@ -130,7 +130,7 @@ static void prefixes_that_end_the_connection(void **state)
 
 	(void)state;
 	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
-	conf.prefix_timeout_ms = 200;
+	conf.prefix_timeout_ms = 1000;
 	start();
 	client = net_connect(port);
 	say(client, GET);
@@ -251,7 +251,7 @@ static void a_head_that_is_never_complete(void **state)
 	int client, leg;
 
 	(void)state;
-	conf.head_timeout_ms = 300;
+	conf.head_timeout_ms = 1000;
 	start();
 	client = net_connect(port);
 	leg = net_accept(app);
@@ -274,13 +274,13 @@ static void heads_that_are_cut_anywhere(void **state)
 	int client, leg;
 
 	(void)state;
-	conf.head_timeout_ms = 300;
+	conf.head_timeout_ms = 1000;
 	start();
 	client = net_connect(port);
 	leg = net_accept(app);
 	say(client, "GET / HT");
 	hear(leg, "GET / HT");
-	for (end = net_now_ms() + 1000; net_now_ms() < end;) {
+	for (end = net_now_ms() + 2500; net_now_ms() < end;) {
 		say(client, "TP/1.1\r\nHost: a\r\n\r\nGET / HT");
 		hear(leg, "TP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n\r\nGET / HT");
 		say(leg, OK_HI);
