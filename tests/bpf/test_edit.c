@@ -13,6 +13,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <cmocka.h>
 
 #include "both.h"
@@ -257,6 +259,37 @@ static void pipelined_is_sent_at_once(void **state)
 	leg_close(&k);
 }
 
+static uint32_t segments(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.tcpi_data_segs_out;
+}
+
+/* What the application would otherwise be woken for several times. */
+static void one_segment_a_message(void **state)
+{
+	static const char *const in[] = {GET "\r\n", GET "X-Forwarded-For: 10.0.0.1\r\n\r\n"};
+	struct leg_opts kernel = {.bpf = both_bpf, .conf = &conf}; /* by TCP */
+
+	for (size_t i = 0; i < 2; i++) {
+		struct leg k;
+
+		leg_open(&k, &kernel);
+		/* With lines to take out the first one tells what the client is like. */
+		for (int n = 0; n < 5; n++) {
+			uint32_t before = segments(k.kedge);
+
+			assert_int_equal(edit_send(k.edit, in[i], strlen(in[i])), strlen(in[i]));
+			leg_drain(&k);
+			assert_true((i && !n) || segments(k.kedge) == before + 1);
+		}
+		leg_close(&k);
+	}
+}
+
 static void long_heads(void **state)
 {
 	struct bytes b = {0};
@@ -329,6 +362,7 @@ int main(void)
 		cmocka_unit_test(full_socket_cuts_nothing_short),
 		cmocka_unit_test(pipelined),
 		cmocka_unit_test(pipelined_is_sent_at_once),
+		cmocka_unit_test(one_segment_a_message),
 		cmocka_unit_test(long_heads),
 		cmocka_unit_test(many_lines_cut),
 		cmocka_unit_test(modes),
