@@ -223,7 +223,8 @@ static uint64_t body_bytes(void)
 
 /*
  * How the reader behaves for a while: it lets everything fill up and then reads a lot, or reads a
- * little now and then, so that a few bytes are left of either way when the next message comes.
+ * little now and then, so that a few bytes are left of either way when the next message comes. At
+ * first it lets everything fill up.
  */
 static struct {
 	unsigned left;       /* messages until it changes */
@@ -273,7 +274,7 @@ static void body_up(bool bypass)
 		}
 		if (r > 0) {
 			sent += (size_t)r;
-			if (reader_waits())
+			if (!full || reader_waits())
 				continue;
 		} else if (n) {
 			full++;
@@ -310,6 +311,7 @@ static void body_down_with_bypass(void **state)
 	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
 	struct kedge_stats before = *bpf_stats(bpf, 0), *now = bpf_stats(bpf, 0);
 	uint64_t total = body_bytes(), sent = 0, got = 0;
+	bool full = false;
 	struct leg l;
 
 	leg_open(&l, &o);
@@ -323,8 +325,9 @@ static void body_down_with_bypass(void **state)
 		r = n ? send(l.app, buf, n, MSG_DONTWAIT) : -1;
 		if (r > 0)
 			sent += (size_t)r;
-		if (r > 0 && reader_waits())
+		if (r > 0 && (!full || reader_waits()))
 			continue;
+		full |= r < 0;
 		for (size_t i = rnd(reader.turns + 1) + 1; i && got < sent; i--) {
 			wait_in(l.kedge);
 			got += take(l.kedge, got, 1 + rnd(reader.bytes));
