@@ -230,7 +230,7 @@ static struct {
 	unsigned left;       /* messages until it changes */
 	unsigned seldom;     /* reads once in so many messages */
 	size_t turns, bytes; /* at most */
-} reader;
+} reader = {.turns = 60, .bytes = 300000};
 
 static bool reader_waits(void)
 {
