@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,13 @@ static struct tls_ctx *make_ctx(const struct tls_shared *s, size_t first, size_t
 	assert_int_equal(tls_ctx_new(&ctx, pairs + first, count, s), 0);
 	assert_non_null(ctx);
 	return ctx;
+}
+
+static void wait_for_fin(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+
+	assert_int_equal(poll(&p, 1, 10000), 1);
 }
 
 /* --- handshakes ----------------------------------------------------------------------------------
@@ -276,6 +284,47 @@ static void failed_handoff_sends_nothing(void **state)
 		stop(&c);
 		tls_ctx_free(ctx);
 	}
+}
+
+/* Finished, a request and FIN at once: kernel TLS takes no such socket, but the client waits. */
+static void client_that_has_ended_is_served(void **state)
+{
+	enum kedge_reason reason = KEDGE_REASON_NONE;
+	struct record *record = NULL;
+	struct tls_shared shared;
+	struct tls_facts facts;
+	struct ktls_caps caps;
+	struct tls_ctx *ctx;
+	char got[100];
+	struct conn c;
+
+	if (ktls_probe(&caps) || caps.ulp_err)
+		skip();
+	make_shared(&shared, POLICY_REQUIRE, false, true);
+	ctx = make_ctx(&shared, 0, 1);
+	start(&c, ctx, &(struct peer_opts){.version = TLS1_3_VERSION});
+	client_handshake(&c);
+	assert_int_equal(SSL_write(c.peer.ssl, "request", 7), 7);
+	SSL_shutdown(c.peer.ssl);
+	peer_send(&c.peer, 0, NULL, NULL);
+	shutdown(c.peer.fd, SHUT_WR);
+	wait_for_fin(c.fd);
+	server_handshake(&c);
+	assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
+	assert_string_equal(record->ops->name, "user");
+	assert_int_equal(record_read(record, got, sizeof(got)), 7);
+	assert_int_equal(record_read(record, got, sizeof(got)), 0);
+	assert_true(record->clean_end);
+	assert_int_equal(record_write(record, "answer", 6), 6);
+	assert_int_equal(record_close_write(record), 0);
+	while (!c.peer.eof) {
+		peer_wait(c.peer.fd);
+		peer_receive(&c.peer);
+	}
+	assert_int_equal(SSL_read(c.peer.ssl, got, sizeof(got)), 6);
+	record_free(record);
+	stop(&c);
+	tls_ctx_free(ctx);
 }
 
 /* The kernel would send records of 16 KB to a client that can take 512 bytes. */
@@ -783,6 +832,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_read_beyond_the_handshake),
 		cmocka_unit_test(early_data_reaches_the_record),
 		cmocka_unit_test(failed_handoff_sends_nothing),
+		cmocka_unit_test(client_that_has_ended_is_served),
 		cmocka_unit_test(small_fragments_stay_in_user_space),
 		cmocka_unit_test(resumes_in_another_context),
 		cmocka_unit_test(old_or_weak_is_refused),
