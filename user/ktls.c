@@ -81,12 +81,17 @@ static int set_keys(int fd, int direction, const union ktls_crypto *c)
 	return setsockopt(fd, SOL_TLS, direction, c, crypto_len(c)) < 0 ? -errno : 0;
 }
 
+int ktls_begin(int fd)
+{
+	return setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0 ? -errno : 0;
+}
+
 int ktls_take_over(int fd, const union ktls_crypto *tx, const union ktls_crypto *rx)
 {
-	int r;
+	int r = ktls_begin(fd);
 
-	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0)
-		return -errno;
+	if (r && r != -EEXIST) /* begun before */
+		return r;
 	r = set_keys(fd, TLS_TX, tx);
 	if (!r)
 		r = set_keys(fd, TLS_RX, rx);

@@ -51,9 +51,16 @@ void ktls_fill(union ktls_crypto *out, enum tls_version version, enum tls_suite 
 	       const uint8_t *key, const uint8_t iv[12], uint64_t seq);
 
 /*
- * Hands both directions to the kernel: TCP_ULP, TLS_TX, TLS_RX. 0, or -errno. After an error the
- * socket must be closed and nothing may be sent on it: with the ULP on and no key the kernel would
- * send plaintext. Does not wipe.
+ * TCP_ULP alone. 0, or -errno with nothing changed: -ENOTCONN when the peer's FIN has come already
+ * (the kernel takes sockets only in ESTABLISHED, net/tls/tls_main.c tls_init). After 0 the socket
+ * must get its keys or be closed: what is sent before would be plaintext.
+ */
+int ktls_begin(int fd);
+
+/*
+ * Hands both directions to the kernel: TCP_ULP (unless ktls_begin() did), TLS_TX, TLS_RX. 0, or
+ * -errno. After an error the socket must be closed and nothing may be sent on it: with the ULP on
+ * and no key the kernel would send plaintext. Does not wipe.
  */
 int ktls_take_over(int fd, const union ktls_crypto *tx, const union ktls_crypto *rx);
 

@@ -78,10 +78,18 @@ static int into_kernel(struct tls_conn *c, struct tls_facts *facts, struct recor
 		*reason = KEDGE_REASON_handoff_failed;
 		return r;
 	}
-	r = give_to_kernel(c, facts, &tx, &rx, out, reason);
+	r = ktls_begin(c->wire.fd);
+	/* The client has ended its direction already; the kernel takes such a socket no more. */
+	if (r == -ENOTCONN) {
+		r = into_user(c, out, reason);
+	} else if (r) {
+		*reason = KEDGE_REASON_handoff_failed;
+	} else {
+		r = give_to_kernel(c, facts, &tx, &rx, out, reason);
+		facts->kernel = !r;
+	}
 	OPENSSL_cleanse(&tx, sizeof(tx));
 	OPENSSL_cleanse(&rx, sizeof(rx));
-	facts->kernel = !r;
 	return r;
 }
 
