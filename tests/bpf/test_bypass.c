@@ -41,6 +41,9 @@ static int setup(void **state)
 	const char *bad;
 	char why[256];
 
+	/* What a run that was killed has left. */
+	if (system("rm -rf " PINS))
+		return -1;
 	if (bpf_open(&bpf, &opts, why))
 		fail_msg("bpf_open: %s", why);
 	assert_int_equal(addr_parse(&client, "198.51.100.22:1", &bad), 0);

@@ -25,6 +25,9 @@ static struct bpf_opts opts = {.edit = true, .bypass = true, .workers = 3, .flow
 
 static int setup(void **state)
 {
+	/* What a run that was killed has left. */
+	if (system("rm -rf " PINS))
+		return -1;
 	opts.cgroup = cgroup_enter("open");
 	return 0;
 }
