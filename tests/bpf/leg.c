@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -226,8 +228,27 @@ static const char *cgroup_root(void)
 	return point;
 }
 
+/* Removes what test programs that were killed have left. */
+static void cgroup_sweep(void)
+{
+	char pattern[256];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/kedge-*-*", cgroup_root());
+	if (glob(pattern, 0, NULL, &found))
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		int pid = atoi(strrchr(found.gl_pathv[i], '-') + 1);
+
+		if (pid > 0 && kill(pid, 0) < 0 && errno == ESRCH)
+			rmdir(found.gl_pathv[i]);
+	}
+	globfree(&found);
+}
+
 const char *cgroup_enter(const char *name)
 {
+	cgroup_sweep();
 	snprintf(cgroup_path, sizeof(cgroup_path), "%s/kedge-%s-%d", cgroup_root(), name, getpid());
 	check(!mkdir(cgroup_path, 0755), cgroup_path);
 	check(write_pid(cgroup_path), "cgroup.procs");
