@@ -1,6 +1,6 @@
 /*
- * both sides: every bound that the BPF programs and the daemon share, each with its reason. Bounds of
- * the daemon alone stand in user/.
+ * both sides: every bound that the BPF programs and the daemon share, each with its reason. Bounds
+ * of the daemon alone stand in user/.
  */
 #pragma once
 
@@ -10,17 +10,17 @@
 #define KEDGE_WORKERS_MAX 64
 
 /* A head (request line, fields, blank line). 16 KiB is what Node, nginx and Apache take at most. */
-#define KEDGE_HEAD_BYTES_MAX 16384
+#define KEDGE_HEAD_BYTES_MAX      16384
 /* A request line; nginx and Apache answer 414 above 8 KiB. */
-#define KEDGE_LINE_BYTES_MAX 8192
+#define KEDGE_LINE_BYTES_MAX      8192
 /* Fields in one head; Apache and Go stop at about 100. */
-#define KEDGE_FIELDS_MAX 128
+#define KEDGE_FIELDS_MAX          128
 /* Method token; the longest registered one has 17 letters. */
-#define KEDGE_METHOD_BYTES_MAX 24
+#define KEDGE_METHOD_BYTES_MAX    24
 /* A chunk extension; nobody uses them, everybody must skip them. */
 #define KEDGE_CHUNK_EXT_BYTES_MAX 256
 /* Values of incoming X-Forwarded-For kept for one head: some 30 IPv4 hops. Above: 431. */
-#define KEDGE_XFF_BYTES_MAX 512
+#define KEDGE_XFF_BYTES_MAX       512
 
 /*
  * Bytes the daemon hands to one send() on an app leg that BPF edits. Small, so that a send is never
@@ -30,8 +30,8 @@
 
 /*
  * Requests whose responses are outstanding, as a ring of bits in struct kedge_note. A send of
- * KEDGE_SEND_BYTES_MAX can hold some 910 of the shortest requests; the daemon sends no more while more
- * than KEDGE_PIPELINE_MAX are outstanding, so the ring can not lap: 64 + 910 < 1024.
+ * KEDGE_SEND_BYTES_MAX can hold some 910 of the shortest requests; the daemon sends no more while
+ * more than KEDGE_PIPELINE_MAX are outstanding, so the ring can not lap: 64 + 910 < 1024.
  */
 #define KEDGE_PIPELINE_MAX 64
-#define KEDGE_NOTE_RING	   1024
+#define KEDGE_NOTE_RING    1024
