@@ -8,7 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 jobs=2
-seconds=1200
+seconds=2000
 while getopts j:t: option; do
 	case $option in
 	j) jobs=$OPTARG ;;
