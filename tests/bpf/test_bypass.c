@@ -314,10 +314,12 @@ static void body_down_with_bypass(void **state)
 	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
 	struct kedge_stats before = *bpf_stats(bpf, 0), *now = bpf_stats(bpf, 0);
 	uint64_t total = body_bytes(), sent = 0, got = 0;
+	int sndbuf = 1 << 18; /* full soon, whatever the kernel would let it grow to */
 	bool full = false;
 	struct leg l;
 
 	leg_open(&l, &o);
+	assert_int_equal(setsockopt(l.app, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)), 0);
 	while (got < total) {
 		size_t n = rnd(3) ? 1 + rnd(20000) : 1 + rnd(sizeof(buf));
 		ssize_t r;
