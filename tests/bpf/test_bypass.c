@@ -254,11 +254,13 @@ static void body_up(bool bypass)
 	static uint8_t buf[KEDGE_SEND_BYTES_MAX];
 	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = bypass};
 	uint64_t total = body_bytes(), sent = 0, got = 0;
+	int size = 1 << 18; /* full soon, whatever the kernel would let it grow to */
 	unsigned full = 0;
 	char head[128];
 	struct leg l;
 
 	leg_open(&l, &o);
+	assert_int_equal(setsockopt(l.app, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
 	snprintf(head, sizeof(head), GET "Content-Length: %llu\r\n\r\n", (unsigned long long)total);
 	assert_int_equal(edit_send(l.edit, head, strlen(head)), strlen(head));
 	read_all(l.app, head,
@@ -314,12 +316,13 @@ static void body_down_with_bypass(void **state)
 	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
 	struct kedge_stats before = *bpf_stats(bpf, 0), *now = bpf_stats(bpf, 0);
 	uint64_t total = body_bytes(), sent = 0, got = 0;
-	int sndbuf = 1 << 18; /* full soon, whatever the kernel would let it grow to */
+	int size = 1 << 18; /* full soon, whatever the kernel would let buffers grow to */
 	bool full = false;
 	struct leg l;
 
 	leg_open(&l, &o);
-	assert_int_equal(setsockopt(l.app, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf)), 0);
+	assert_int_equal(setsockopt(l.app, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
+	assert_int_equal(setsockopt(l.kedge, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
 	while (got < total) {
 		size_t n = rnd(3) ? 1 + rnd(20000) : 1 + rnd(sizeof(buf));
 		ssize_t r;
