@@ -353,9 +353,13 @@ static void connect_finish(struct conn *c)
 			   err == -ETIMEDOUT ? KEDGE_REASON_app_timeout : KEDGE_REASON_app_refused);
 		return;
 	}
-	if (c->bpf_flow.cookie && bpf_flow_join(shared->bpf, &c->bpf_flow, c->flow.app_fd) < 0) {
-		conn_reply(c, KEDGE_REASON_internal_error);
-		return;
+	if (c->bpf_flow.cookie) {
+		err = bpf_flow_join(shared->bpf, &c->bpf_flow, c->flow.app_fd);
+		if (err < 0) {
+			conn_reply(c, err == -ECONNRESET ? KEDGE_REASON_app_gone
+							 : KEDGE_REASON_internal_error);
+			return;
+		}
 	}
 	c->flow.edit = edit_new(c);
 	if (!c->flow.edit) {
