@@ -225,27 +225,45 @@ static uint64_t body_bytes(void)
 }
 
 /*
- * How the reader behaves for a while: it lets everything fill up and then reads a lot, or reads a
- * little now and then, so that a few bytes are left of either way when the next message comes. At
- * first it lets everything fill up.
+ * How the reader behaves for a while, by turns: it lets everything fill up and then reads it all,
+ * or it reads a little now and then, so that a few bytes are left of either way when the next
+ * message comes. A while is short beside a body, so that each body sees both many times.
  */
 static struct {
+	bool fills;
 	unsigned left;       /* messages until it changes */
 	unsigned seldom;     /* reads once in so many messages */
 	size_t turns, bytes; /* at most */
-} reader = {.turns = 60, .bytes = 300000};
+} reader;
+
+static void reader_change(void)
+{
+	reader.fills = !reader.fills;
+	reader.left = 1 + rnd(60);
+	reader.seldom = reader.fills ? 20 : 1 + rnd(4);
+	reader.turns = reader.fills ? 60 : 3;
+	reader.bytes = reader.fills ? 300000 : 1 + rnd(40000);
+}
+
+/* Each body begins alike, whatever the ones before it have drawn. */
+static void reader_begin(void)
+{
+	random_state = 1;
+	reader.fills = false;
+	reader_change();
+}
 
 static bool reader_waits(void)
 {
-	if (!reader.left--) {
-		bool fills = rnd(2);
-
-		reader.left = rnd(400);
-		reader.seldom = fills ? 200 : 1 + rnd(4);
-		reader.turns = fills ? 60 : 3;
-		reader.bytes = fills ? 300000 : 1 + rnd(40000);
-	}
+	if (!reader.left--)
+		reader_change();
 	return rnd(reader.seldom);
+}
+
+/* How often to read now, unless all is read before. */
+static unsigned reader_turns(void)
+{
+	return reader.fills ? (unsigned)reader.turns : 1 + rnd(reader.turns);
 }
 
 /* A body through the editor to such an application. */
@@ -259,6 +277,7 @@ static void body_up(bool bypass)
 	char head[128];
 	struct leg l;
 
+	reader_begin();
 	leg_open(&l, &o);
 	assert_int_equal(setsockopt(l.app, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
 	snprintf(head, sizeof(head), GET "Content-Length: %llu\r\n\r\n", (unsigned long long)total);
@@ -284,7 +303,7 @@ static void body_up(bool bypass)
 		} else if (n) {
 			full++;
 		}
-		for (size_t i = rnd(reader.turns + 1) + 1; i && got < sent; i--) {
+		for (unsigned i = reader_turns(); i && got < sent; i--) {
 			wait_in(l.app);
 			got += take(l.app, got, 1 + rnd(reader.bytes));
 		}
@@ -320,6 +339,7 @@ static void body_down_with_bypass(void **state)
 	bool full = false;
 	struct leg l;
 
+	reader_begin();
 	leg_open(&l, &o);
 	assert_int_equal(setsockopt(l.app, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
 	assert_int_equal(setsockopt(l.kedge, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
@@ -336,7 +356,7 @@ static void body_down_with_bypass(void **state)
 		if (r > 0 && (!full || reader_waits()))
 			continue;
 		full |= r < 0;
-		for (size_t i = rnd(reader.turns + 1) + 1; i && got < sent; i--) {
+		for (unsigned i = reader_turns(); i && got < sent; i--) {
 			wait_in(l.kedge);
 			got += take(l.kedge, got, 1 + rnd(reader.bytes));
 		}
