@@ -1,5 +1,4 @@
-/* kedge run: start and stop order of the daemon. What a connection goes through stands in conn.c.
- */
+/* kedge run: start and stop order of the daemon. What a connection goes through stands in conn.h. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -51,8 +50,7 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* --- capabilities: policy against what the kernel was seen to do
- * ------------------------------------ */
+/* --- capabilities: policy against what the kernel was seen to do ------------------------------ */
 
 static bool wants_tls(const struct conf *conf)
 {
@@ -71,8 +69,7 @@ static const struct probe_row *first_missing(const struct probe_report *r, const
 	return NULL;
 }
 
-/* 0, or -ENOTSUP after a line when a required capability is missing; *use says whether it is there.
- */
+/* *use says whether a capability is there. -ENOTSUP, after a line, when a required one is not. */
 static int decide(bool *use, enum policy policy, bool works, const char *capability,
 		  const struct probe_report *r)
 {
@@ -192,8 +189,7 @@ static int capabilities_decide(struct daemon *d)
 	return tls_shared_init(&d->shared.tls, d->conf, &report.caps);
 }
 
-/* --- workers
- * ---------------------------------------------------------------------------------------------- */
+/* --- workers ---------------------------------------------------------------------------------- */
 
 static int rows_init(struct daemon *d)
 {
@@ -267,8 +263,7 @@ static int workers_init(struct daemon *d)
 	return 0;
 }
 
-/* --- until a signal ends it
- * -------------------------------------------------------------------------------- */
+/* --- until a signal ends it ------------------------------------------------------------------- */
 
 static json_t *answer(const char *command, void *arg)
 {
@@ -352,8 +347,7 @@ static int control_open(struct daemon *d)
 		      : 0;
 }
 
-/* In the order of need: the listening sockets last but one, so that nobody is accepted half-made.
- */
+/* In the order of need: listening sockets come last but one: nobody is accepted by half a daemon. */
 static int start(struct daemon *d)
 {
 	const struct conf *conf = d->conf;

@@ -1,20 +1,25 @@
 /*
  * user only: a connection from accept to close, and the only place where its state changes.
  *
- *   state      entered                    waits for            ends in             deadline
- *   PREFIX     accept, listener reads     the PROXY prefix     HANDSHAKE, CONNECT  prefix-timeout
- *              prefixes
- *   HANDSHAKE  TLS listener               the TLS handshake    CONNECT handshake-timeout CONNECT
- * client leg ready           the application      MOVE, REPLY         connect-timeout MOVE both
- * legs joined           bytes (mover.c)      LINGER, REPLY       head-, idle-timeout REPLY kedge
- * answers itself       the socket's room    LINGER              linger-timeout LINGER     our
- * direction is closed    the client's end     closed              linger-timeout CLOSED     - the
- * end of the turn  freed
+ *   state      entered when               waits for            goes to             deadline
+ *   PREFIX     accepted, the listener     the PROXY prefix     HANDSHAKE, CONNECT  prefix-timeout
+ *              reads prefixes
+ *   HANDSHAKE  on a TLS listener          the TLS handshake    CONNECT             handshake-timeout
+ *   CONNECT    the client leg is ready    the application      MOVE, REPLY         connect-timeout
+ *   MOVE       both legs are joined       bytes (mover.c)      REPLY, LINGER       head-, idle-timeout
+ *   REPLY      kedge answers itself       the socket's room    LINGER              linger-timeout
+ *   LINGER     our direction is closed    the client's end     CLOSED              linger-timeout
+ *   CLOSED     all is over                the end of the turn  freed               -
+ *
+ * Any of them may go straight to CLOSED. The files, in the order of a connection:
+ *   conn.c        begins one, and hands events and deadlines to the file of its state
+ *   conn_open.c   PREFIX, HANDSHAKE, CONNECT
+ *   conn_move.c   MOVE
+ *   conn_end.c    REPLY, LINGER, CLOSED
  *
  * I1  Any fault before MOVE closes the connection; nothing is ever sent in clear on a TLS listener.
- * I2  A connection leaves worker->conns exactly once, in conn_close(), which counts it and its
- * reason. I3  The client socket is never put into a BPF map; the app leg is registered before
- * connect(2).
+ * I2  A connection leaves worker->conns exactly once, in conn_close(), which counts it.
+ * I3  The client socket is never put into a BPF map; the app leg is registered before connect(2).
  */
 #pragma once
 

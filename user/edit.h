@@ -1,6 +1,7 @@
 /*
  * user only: who puts the client's address into the requests of a flow. Two editors behind one
- * interface: edit_user.c  runs the automaton (include/kedge/http1.h) over the mover's buffer
+ * interface:
+ *   edit_user.c  runs the automaton (include/kedge/http1.h) over the mover's buffer
  *   edit_bpf.c   sends the bytes unread; the sk_msg program on the app leg runs the same automaton
  * The mover drives an edit and reads its note; it never looks at a request itself.
  */

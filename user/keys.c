@@ -19,8 +19,7 @@ static const struct {
 	[SUITE_CHACHA20_POLY1305] = {"SHA256", 32, 32, 12},
 };
 
-/* --- watching ------------------------------------------------------------------------------------
- */
+/* --- watching --------------------------------------------------------------------------------- */
 
 /*
  * OpenSSL shows the header of a record before the message that the record carries, in both
@@ -56,8 +55,7 @@ void keys_wipe(struct keys_watch *w)
 	OPENSSL_cleanse(w, sizeof(*w));
 }
 
-/* --- after the handshake -------------------------------------------------------------------------
- */
+/* --- after the handshake ---------------------------------------------------------------------- */
 
 int keys_suite(const SSL *ssl, enum tls_version *version, enum tls_suite *suite)
 {
@@ -138,8 +136,7 @@ int keys_derive(const SSL *ssl, const struct keys_watch *w, union ktls_crypto *t
 					: derive_tls12(w, suite, tx, rx);
 }
 
-/* --- later ---------------------------------------------------------------------------------------
- */
+/* --- later ------------------------------------------------------------------------------------ */
 
 /* HKDF-Expand-Label (RFC 8446 section 7.1) with an empty context. */
 static bool expand_label(EVP_KDF_CTX *kdf, const char *digest, const uint8_t *secret,

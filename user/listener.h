@@ -1,5 +1,7 @@
-/* user only: bind, listen, accept. One listening socket a listener and worker, joined by
- * SO_REUSEPORT. */
+/*
+ * user only: bind, listen, accept. One listening socket a listener and worker, joined by
+ * SO_REUSEPORT.
+ */
 #pragma once
 
 #include <stddef.h>

@@ -56,8 +56,7 @@ static uint32_t outstanding(const struct flow *f)
 	return response_outstanding(&f->response, f->edit->note);
 }
 
-/* --- client to application ---------------------------------------------------------------------
- */
+/* --- client to application -------------------------------------------------------------------- */
 
 /* What an error of the editor means for the flow; STEP_MOVED where the other direction may go on.
  */
@@ -198,8 +197,7 @@ static enum step up(struct mover *m, struct flow *f)
 	return up_read(m, f);
 }
 
-/* --- application to client ---------------------------------------------------------------------
- */
+/* --- application to client -------------------------------------------------------------------- */
 
 static enum step down_failed(struct flow *f)
 {
@@ -366,8 +364,7 @@ static enum step down(struct mover *m, struct flow *f)
 	return down_read(m, f);
 }
 
-/* --- both --------------------------------------------------------------------------------------
- */
+/* --- both ------------------------------------------------------------------------------------- */
 
 /* A refused stream is answered once the responses owed before it have gone. */
 static bool refusal_due(const struct flow *f)

@@ -4,11 +4,11 @@
  * nor epoll nor how a flow came to be; conn.c does.
  *
  * I1  At most one worker buffer of a flow's bytes is kept per direction (struct residue); while it
- * is, nothing more is read from the side it came from. So memory per flow is bounded. I2  Legs are
- * edge-triggered: `*_in` stays set until a read said -EAGAIN, `*_full` until EPOLLOUT. I3  No
- * client byte is read while the last request waits for the answer to its upgrade. I4  A request
- * stream that ended in the middle of a message is never half-closed towards the application: the
- * flow is aborted.
+ *     is, nothing more is read from the side it came from. So memory per flow is bounded.
+ * I2  Legs are edge-triggered: `*_in` stays set until a read said -EAGAIN, `*_full` until EPOLLOUT.
+ * I3  No client byte is read while the last request waits for the answer to its upgrade.
+ * I4  A request stream that ended in the middle of a message is never half-closed towards the
+ *     application: the flow is aborted.
  */
 #pragma once
 

@@ -46,8 +46,7 @@ static void next_step(struct probe_report *r, const char *next)
 		r->rows[r->count - 1].next = next;
 }
 
-/* --- sockets for trying things
- * --------------------------------------------------------------------- */
+/* --- sockets for trying things ---------------------------------------------------------------- */
 
 /* A connected loopback pair: `near` as kedge's app leg would be, `far` as the application's socket.
  */
@@ -100,8 +99,7 @@ static int pair_connect(struct pair *p, struct bpf *bpf, struct bpf_flow *flow,
 	return 0;
 }
 
-/* --- record
- * -------------------------------------------------------------------------------------------- */
+/* --- record ----------------------------------------------------------------------------------- */
 
 static void take_over_pair(const struct pair *p, int *err)
 {
@@ -197,9 +195,7 @@ void probe_record(struct probe_report *r)
 	probe_splice(r);
 }
 
-/* --- edit
- * ------------------------------------------------------------------------------------------------
- */
+/* --- edit ------------------------------------------------------------------------------------- */
 
 static void probe_http1(struct http1_conf *out)
 {
@@ -268,9 +264,7 @@ void probe_edit(struct probe_report *r, struct bpf *bpf)
 	r->edit = !err;
 }
 
-/* --- bypass
- * ------------------------------------------------------------------------------------------------
- */
+/* --- bypass ----------------------------------------------------------------------------------- */
 
 /* Messages that went past loopback TCP, in either direction. */
 static uint64_t redirected(struct bpf *bpf)

@@ -41,7 +41,7 @@ static enum proxy_verdict expect(const uint8_t *bytes, size_t n, const void *wan
 	return n < want_len ? PROXY_MORE : PROXY_DONE;
 }
 
-/* --- version 1: a line of text (section 2.1) --- */
+/* --- version 1: a line of text (section 2.1) -------------------------------------------------- */
 
 /* What is left of a line, CRLF not included. */
 struct cursor {
@@ -147,7 +147,7 @@ static enum proxy_verdict parse_v1(struct proxy_prefix *out, const uint8_t *byte
 	return PROXY_DONE;
 }
 
-/* --- version 2: binary (section 2.2) --- */
+/* --- version 2: binary (section 2.2) ---------------------------------------------------------- */
 
 static uint16_t get_u16(const uint8_t *p)
 {

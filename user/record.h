@@ -1,10 +1,12 @@
 /*
  * user only: the client leg after its handshake. Three ways to carry bytes behind one small
- * interface: record_plain.c    no TLS on this listener record_ktls.c     the kernel carries the
- * records (keys were handed off) record_openssl.c  OpenSSL carries them The mover (mover.c) drives
- * a record; who makes one is conn.c, through tls_into_record().
+ * interface:
+ *   record_plain.c    no TLS on this listener
+ *   record_ktls.c     the kernel carries the records (keys were handed off)
+ *   record_openssl.c  OpenSSL carries them
+ * The mover (mover.c) drives a record; who makes one is conn_open.c, through tls_into_record().
  *
- * A record does not own the socket: conn.c closes it. Sockets are non-blocking and registered
+ * A record does not own the socket: conn_end.c closes it. Sockets are non-blocking and registered
  * edge-triggered, so a caller reads and writes until -EAGAIN.
  */
 #pragma once

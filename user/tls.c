@@ -46,8 +46,7 @@ void tls_shared_wipe(struct tls_shared *s)
 	OPENSSL_cleanse(s, sizeof(*s));
 }
 
-/* --- contexts ------------------------------------------------------------------------------------
- */
+/* --- contexts --------------------------------------------------------------------------------- */
 
 static bool offered(const struct tls_shared *s, enum tls_version v, enum tls_suite suite)
 {
@@ -199,8 +198,7 @@ void tls_ctx_free(struct tls_ctx *t)
 	free(t);
 }
 
-/* --- handshake -----------------------------------------------------------------------------------
- */
+/* --- handshake -------------------------------------------------------------------------------- */
 
 struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch *scratch)
 {

@@ -43,8 +43,7 @@ struct tls_certs {
 	SSL_CTX *fallback;
 };
 
-/* --- reading the files ---------------------------------------------------------------------------
- */
+/* --- reading the files ------------------------------------------------------------------------ */
 
 /* No one is there to type a passphrase. */
 static int no_passphrase(char *buf, int size, int write, void *arg)
@@ -167,8 +166,7 @@ void tls_certs_free(struct tls_certs *t)
 	free(t);
 }
 
-/* --- names ---------------------------------------------------------------------------------------
- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* Lower case, without the root's dot. 0, or -EINVAL for what can be no host name. */
 static int normalise(char out[HOST_NAME_MAX_LEN + 1], const char *name, size_t len)
@@ -254,8 +252,7 @@ SSL_CTX *tls_certs_default(const struct tls_certs *t)
 	return t->fallback;
 }
 
-/* --- contexts ------------------------------------------------------------------------------------
- */
+/* --- contexts --------------------------------------------------------------------------------- */
 
 static int key_type(const struct cert *c)
 {

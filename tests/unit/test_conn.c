@@ -3,8 +3,7 @@
 
 #include "tests/lib/tls_peer.h"
 
-/* --- in order ----------------------------------------------------------------------------------
- */
+/* --- in order --------------------------------------------------------------------------------- */
 
 static void a_connection_from_accept_to_close(void **state)
 {
@@ -105,8 +104,7 @@ static void many_that_come_and_go_anyhow(void **state)
 	assert_int_equal(stats->accepted, 200);
 }
 
-/* --- the prefix --------------------------------------------------------------------------------
- */
+/* --- the prefix ------------------------------------------------------------------------------- */
 
 static void the_prefix_names_the_client(void **state)
 {
@@ -158,8 +156,7 @@ static void prefixes_that_end_the_connection(void **state)
 	assert_false(net_wait(app, POLLIN, 0));
 }
 
-/* --- kedge answers itself ----------------------------------------------------------------------
- */
+/* --- kedge answers itself --------------------------------------------------------------------- */
 
 static void expect_answer(int client, const char *begin, const char *text)
 {
@@ -243,8 +240,7 @@ static void a_client_that_floods_is_closed(void **state)
 	close(client);
 }
 
-/* --- deadlines ---------------------------------------------------------------------------------
- */
+/* --- deadlines -------------------------------------------------------------------------------- */
 
 static void a_head_that_is_never_complete(void **state)
 {

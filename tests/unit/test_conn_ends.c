@@ -1,8 +1,7 @@
 /* conn.c at the end: legs that go while nobody reads from them, limits, draining. */
 #include "conn_rig.h"
 
-/* --- a leg goes while nobody reads from it -----------------------------------------------------
- */
+/* --- a leg goes while nobody reads from it ---------------------------------------------------- */
 
 #define UPGRADE "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n"
 #define SWITCH  "HTTP/1.1 101 Switching Protocols\r\n\r\n"
@@ -122,8 +121,7 @@ static void a_tunnel_that_ended_in_order_loses_nothing(void **state)
 	assert_int_equal(stats->reasons.client_reset, 0);
 }
 
-/* --- limits and draining -----------------------------------------------------------------------
- */
+/* --- limits and draining ---------------------------------------------------------------------- */
 
 static void one_connection_too_many(void **state)
 {

@@ -93,8 +93,7 @@ static void say_and_hear(const char *text, size_t n, const char *expect)
 	close(fd);
 }
 
-/* --- protocol ----------------------------------------------------------------------------------
- */
+/* --- protocol --------------------------------------------------------------------------------- */
 
 static void *serve_one(void *arg)
 {
@@ -245,8 +244,7 @@ static void a_dripping_client_is_dropped_as_well(void **state)
 	close(fd);
 }
 
-/* --- whose socket ------------------------------------------------------------------------------
- */
+/* --- whose socket ----------------------------------------------------------------------------- */
 
 static void made_with_its_directory_for_its_owner_only(void **state)
 {

@@ -103,8 +103,7 @@ static int down(void **state)
 	return 0;
 }
 
-/* --- timers ------------------------------------------------------------------------------------
- */
+/* --- timers ----------------------------------------------------------------------------------- */
 
 static void a_timer_is_never_early_and_at_most_two_ticks_late(void **state)
 {
@@ -328,8 +327,7 @@ static void the_wait_fits_the_soonest_timer(void **state)
 	assert_int_equal(wheel_wait_ms(&loop), -1);
 }
 
-/* --- tasks -------------------------------------------------------------------------------------
- */
+/* --- tasks ------------------------------------------------------------------------------------ */
 
 struct job {
 	struct task task;
@@ -382,8 +380,7 @@ static void a_task_is_queued_once(void **state)
 	assert_int_equal(a.ran, 1);
 }
 
-/* --- descriptors -------------------------------------------------------------------------------
- */
+/* --- descriptors ------------------------------------------------------------------------------ */
 
 struct owner {
 	struct watch watch;

@@ -134,8 +134,7 @@ static void continue_and_final_answer(void **state)
 	assert_int_equal(r.stats.responses, 1);
 }
 
-/* --- back-pressure, I1 -------------------------------------------------------------------------
- */
+/* --- back-pressure, I1 ------------------------------------------------------------------------ */
 
 #define BULK (8u << 20)
 
@@ -256,8 +255,7 @@ static void one_turn_has_an_end(void **state)
 	assert_int_equal(net_queued(r.client_leg), 0);
 }
 
-/* --- pipelines ---------------------------------------------------------------------------------
- */
+/* --- pipelines -------------------------------------------------------------------------------- */
 
 #define SHORT      "GET / HTTP/1.0\r\n\r\n"
 #define SHORT_SEEN "GET / HTTP/1.0\r\n" RIG_XFF "\r\n"
@@ -293,8 +291,7 @@ static void too_many_outstanding_wait(void **state)
 	free(all);
 }
 
-/* --- upgrades ----------------------------------------------------------------------------------
- */
+/* --- upgrades --------------------------------------------------------------------------------- */
 
 static void a_tunnel_both_ways_with_bytes_sent_ahead(void **state)
 {

@@ -58,8 +58,7 @@ static void ends_with(enum mover_verdict verdict, enum kedge_reason reason)
 	assert_int_equal(r.f.reason, reason);
 }
 
-/* --- the client ends in the middle: I4 ---------------------------------------------------------
- */
+/* --- the client ends in the middle: I4 -------------------------------------------------------- */
 
 static void truncated(const char *request, const char *seen)
 {
@@ -94,8 +93,7 @@ static void a_client_reset_ends_the_flow(void **state)
 	ends_with(MOVER_ABORT, KEDGE_REASON_client_reset);
 }
 
-/* --- a request is refused ----------------------------------------------------------------------
- */
+/* --- a request is refused --------------------------------------------------------------------- */
 
 static void a_refused_request_is_answered(void **state)
 {
@@ -224,8 +222,7 @@ static void a_refusal_waits_for_room(void **state)
 	ends_with(MOVER_REPLY, KEDGE_REASON_http_version);
 }
 
-/* --- the application goes ----------------------------------------------------------------------
- */
+/* --- the application goes --------------------------------------------------------------------- */
 
 static void an_application_gone_without_an_answer(void **state)
 {

@@ -44,8 +44,7 @@ static void expect(const uint8_t *buf, size_t n, size_t at)
 	assert_memory_equal(buf, want, n);
 }
 
-/* --- a leg after its handshake -------------------------------------------------------------------
- */
+/* --- a leg after its handshake ---------------------------------------------------------------- */
 
 struct leg {
 	struct peer peer;
@@ -164,8 +163,7 @@ static size_t client_reads(struct leg *l, size_t at)
 	return total;
 }
 
-/* --- both ways -----------------------------------------------------------------------------------
- */
+/* --- both ways -------------------------------------------------------------------------------- */
 
 static void talk(struct leg *l)
 {
@@ -222,8 +220,7 @@ static void every_suite_full_and_resumed(void **state)
 		}
 }
 
-/* --- reading -------------------------------------------------------------------------------------
- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct reading {
 	struct leg *leg;
@@ -325,8 +322,7 @@ static void large_upload(void **state)
 	}
 }
 
-/* --- writing -------------------------------------------------------------------------------------
- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void large_download_to_a_client_that_stops(void **state)
 {
@@ -389,8 +385,7 @@ static void write_to_a_closed_client_fails(void **state)
 	stop(&l);
 }
 
-/* --- endings -------------------------------------------------------------------------------------
- */
+/* --- endings ---------------------------------------------------------------------------------- */
 
 static void close_notify_is_a_clean_end(void **state)
 {
@@ -500,8 +495,7 @@ static void close_waits_for_what_is_unsent(void **state)
 	stop(&l);
 }
 
-/* --- records that are not data -------------------------------------------------------------------
- */
+/* --- records that are not data ---------------------------------------------------------------- */
 
 static void skip_without_rekey(void)
 {
@@ -652,8 +646,7 @@ static void plaintext_instead_of_records_is_refused(void **state)
 	stop(&l);
 }
 
-/* --- without TLS ---------------------------------------------------------------------------------
- */
+/* --- without TLS ------------------------------------------------------------------------------ */
 
 static void plain_leg(void **state)
 {
@@ -716,8 +709,7 @@ static void plain_leg_reset(void **state)
 	close(ends[1]);
 }
 
-/* --- both rounds ---------------------------------------------------------------------------------
- */
+/* --- both rounds ------------------------------------------------------------------------------ */
 
 static int set_up(void **state)
 {

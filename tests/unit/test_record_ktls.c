@@ -104,8 +104,7 @@ static ssize_t read_byte(struct leg *l)
 	return record_read(l->record, &byte, 1);
 }
 
-/* --- what the kernel can do ----------------------------------------------------------------------
- */
+/* --- what the kernel can do ------------------------------------------------------------------- */
 
 static void probe_finds_all_that_these_kernels_can(void **state)
 {
@@ -132,8 +131,7 @@ static void probe_without_kernel_tls_says_why(void **state)
 		}
 }
 
-/* --- records -------------------------------------------------------------------------------------
- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 static void both_directions_in_every_suite(void **state)
 {

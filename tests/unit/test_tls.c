@@ -38,8 +38,7 @@ static struct kedge_stats stats;
 static uint8_t in[65536], out[65536];
 static struct record_scratch scratch = {in, out, sizeof(in), sizeof(out), &stats};
 
-/* --- one connection ------------------------------------------------------------------------------
- */
+/* --- one connection --------------------------------------------------------------------------- */
 
 struct conn {
 	struct peer peer;
@@ -143,8 +142,7 @@ static void wait_for_fin(int fd)
 	assert_int_equal(poll(&p, 1, 10000), 1);
 }
 
-/* --- handshakes ----------------------------------------------------------------------------------
- */
+/* --- handshakes ------------------------------------------------------------------------------- */
 
 static void every_version_and_suite_in_any_pieces(void **state)
 {
@@ -401,8 +399,7 @@ static void resumes_in_another_context(void **state)
 	tls_ctx_free(second);
 }
 
-/* --- what is offered -----------------------------------------------------------------------------
- */
+/* --- what is offered -------------------------------------------------------------------------- */
 
 /* The reason when a client with these options comes; NONE when it gets through. */
 static enum kedge_reason outcome(struct tls_ctx *ctx, const struct peer_opts *opts)
@@ -537,8 +534,7 @@ static void alpn_selects_http11_or_refuses(void **state)
 	tls_ctx_free(ctx);
 }
 
-/* --- certificates --------------------------------------------------------------------------------
- */
+/* --- certificates ----------------------------------------------------------------------------- */
 
 /* The common name, which is the file's name, of the certificate such a client gets. */
 static const char *served(struct tls_ctx *ctx, const char *name, const char *sigalgs)
@@ -676,8 +672,7 @@ static void expired_certificate_is_a_warning(void **state)
 	tls_ctx_free(ctx);
 }
 
-/* --- what goes wrong -----------------------------------------------------------------------------
- */
+/* --- what goes wrong -------------------------------------------------------------------------- */
 
 /* The reason after the client has sent these bytes and, if so wished, closed. */
 static enum kedge_reason after_bytes(const void *bytes, size_t n, bool close_it)

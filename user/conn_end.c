@@ -1,0 +1,184 @@
+/* How a connection ends: kedge's own answer, the wait for the client's end, the close. See conn.h. */
+#include "conn_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "reply.h"
+#include "tls.h"
+
+/* Turns of reading what nobody wants any more before other connections have theirs. */
+#define LINGER_READS_PER_TURN 64
+
+void conn_count_reason(struct conn *c, enum kedge_reason reason)
+{
+	/* The struct of counters is made of the same list as the enum, in the same order. */
+	uint64_t *counters = (uint64_t *)&c->worker->stats->reasons;
+
+	if (reason != KEDGE_REASON_NONE)
+		counters[reason - 1]++;
+}
+
+/* The next close(2) sends RST, not FIN: nobody shall take the unfinished for finished. */
+static void reset_on_close(int fd)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	if (fd >= 0)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+static void app_leg_close(struct conn *c, bool reset)
+{
+	if (c->flow.app_fd < 0)
+		return;
+	if (reset)
+		reset_on_close(c->flow.app_fd);
+	edit_free(c->flow.edit);
+	c->flow.edit = NULL;
+	if (c->bpf_flow.cookie)
+		bpf_flow_del(c->worker->shared->bpf, &c->bpf_flow);
+	close(c->flow.app_fd);
+	c->flow.app_fd = -1;
+}
+
+void conn_close(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	if (c->state == CONN_CLOSED)
+		return;
+	c->state = CONN_CLOSED;
+	loop_timer_stop(&w->loop, &c->timer);
+	mover_forget(&c->flow);
+	app_leg_close(c, false);
+	tls_conn_free(c->tls);
+	c->tls = NULL;
+	record_free(c->flow.record);
+	c->flow.record = NULL;
+	close(c->client_fd);
+	c->client_fd = -1;
+	w->stats->closed++;
+	w->conns_count--;
+	LIST_REMOVE(c, link);
+	LIST_INSERT_HEAD(&w->graves, c, link);
+	loop_later(&w->loop, &w->bury);
+}
+
+void conn_abort(struct conn *c, enum kedge_reason reason)
+{
+	conn_count_reason(c, reason);
+	reset_on_close(c->client_fd);
+	if (c->flow.app_fd >= 0)
+		reset_on_close(c->flow.app_fd);
+	conn_close(c);
+}
+
+void conn_bury(struct worker *w)
+{
+	struct conn *c, *next;
+
+	for (c = LIST_FIRST(&w->graves); c; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->again.queued) { /* still on the list of tasks: next turn */
+			loop_later(&w->loop, &w->bury);
+			continue;
+		}
+		LIST_REMOVE(c, link);
+		free(c);
+	}
+}
+
+/* What the client still sends is read and dropped: close(2) with unread bytes would send a RST, which
+ * can take our last bytes from the client. */
+void conn_linger_read(struct conn *c)
+{
+	struct mover *m = &c->worker->mover;
+
+	for (int i = 0; i < LINGER_READS_PER_TURN; i++) {
+		ssize_t n = recv(c->client_fd, m->buf, m->buf_size, MSG_DONTWAIT);
+
+		if (n > 0)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			return;
+		conn_close(c); /* the end, or (EIO) a control record: the client's close_notify */
+		return;
+	}
+	loop_later(&c->worker->loop, &c->again);
+}
+
+void conn_linger(struct conn *c)
+{
+	app_leg_close(c, false);
+	conn_enter(c, CONN_LINGER, conn_conf(c)->linger_timeout_ms);
+	if (c->flow.client_eof)
+		conn_close(c);
+	else
+		conn_linger_read(c);
+}
+
+void conn_linger_after_alert(struct conn *c)
+{
+	tls_conn_free(c->tls);
+	c->tls = NULL;
+	shutdown(c->client_fd, SHUT_WR);
+	conn_linger(c);
+}
+
+/* --- kedge's own answer ----------------------------------------------------------------------- */
+
+/* Our direction ends after the last byte of it. */
+void conn_reply_run(struct conn *c)
+{
+	struct flow *f = &c->flow;
+	int r = record_flush(f->record);
+
+	while (r == 0 && f->down.data) {
+		ssize_t n = record_write(f->record, f->down.data + f->down.off,
+					 f->down.len - f->down.off);
+
+		r = n < 0 ? (int)n : 0;
+		if (n > 0 && (f->down.off += (uint32_t)n) == f->down.len)
+			mover_forget(f);
+	}
+	if (r == 0)
+		r = record_close_write(f->record);
+	if (r == 0)
+		conn_linger(c);
+	else if (r != -EAGAIN)
+		conn_abort(c, KEDGE_REASON_client_reset);
+}
+
+void conn_finish(struct conn *c)
+{
+	app_leg_close(c, false);
+	conn_enter(c, CONN_REPLY, conn_conf(c)->linger_timeout_ms);
+	conn_reply_run(c);
+}
+
+void conn_reply(struct conn *c, enum kedge_reason reason)
+{
+	char text[REPLY_BYTES_MAX];
+	size_t len;
+
+	conn_count_reason(c, reason);
+	app_leg_close(c, true);
+	mover_forget(&c->flow);
+	if (reply_status(reason)) {
+		len = reply_format(text, reason);
+		c->flow.down.data = malloc(len);
+		if (!c->flow.down.data) {
+			conn_abort(c, KEDGE_REASON_NONE);
+			return;
+		}
+		memcpy(c->flow.down.data, text, len);
+		c->flow.down.len = (uint32_t)len;
+		c->worker->stats->responses_own++;
+	}
+	conn_enter(c, CONN_REPLY, conn_conf(c)->linger_timeout_ms);
+	conn_reply_run(c);
+}

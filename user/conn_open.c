@@ -1,0 +1,266 @@
+/*
+ * A connection from its first byte to the join of both legs: PROXY prefix, TLS handshake, the
+ * connection to the application. The functions stand in this order from the end of the file up.
+ */
+#include "conn_private.h"
+
+#include <errno.h>
+#include <string.h>
+#include <linux/tcp.h>
+#include <sys/socket.h>
+
+#include "app.h"
+#include "listener.h"
+#include "proxy_proto.h"
+#include "tls.h"
+#include "xff.h"
+
+/* --- connecting to the application ------------------------------------------------------------ */
+
+/* How this connection's requests are to be edited. */
+static void http1_conf_of(const struct conn *c, struct http1_conf *out)
+{
+	const struct conf *conf = conn_conf(c);
+	bool drop = conf->xff_trust.count &&
+		    !cidr_match(conf->xff_trust.set, conf->xff_trust.count, &c->client);
+
+	xff_prepare(out, conf, &c->client, drop, c->listener->conf->tls, c->port);
+}
+
+static struct edit *edit_new(struct conn *c)
+{
+	const struct shared *shared = c->worker->shared;
+	struct http1_conf http1;
+	struct edit *e;
+
+	if (c->bpf_flow.cookie && shared->edit_kernel) {
+		e = edit_bpf_new(c->flow.app_fd, shared->bpf, &c->bpf_flow, c->worker->stats);
+		if (e)
+			c->bpf_flow.cookie = 0; /* the editor owns it now */
+		return e;
+	}
+	http1_conf_of(c, &http1);
+	return edit_user_new(c->flow.app_fd, &http1, c->worker->stats);
+}
+
+static void count_flow(struct conn *c)
+{
+	struct kedge_stats *s = c->worker->stats;
+	const struct shared *shared = c->worker->shared;
+	const char *record = c->flow.record->ops->name;
+
+	s->flows++;
+	s->flows_plain += !c->listener->tls;
+	s->flows_record_kernel += c->listener->tls && !strcmp(record, "kernel");
+	s->flows_record_user += c->listener->tls && !strcmp(record, "user");
+	s->flows_edit_kernel += shared->edit_kernel;
+	s->flows_edit_user += !shared->edit_kernel;
+	s->flows_bypass += shared->bypass;
+}
+
+void conn_connected(struct conn *c)
+{
+	const struct shared *shared = c->worker->shared;
+	int err = app_connected(c->flow.app_fd);
+
+	if (err < 0) {
+		conn_reply(c,
+			   err == -ETIMEDOUT ? KEDGE_REASON_app_timeout : KEDGE_REASON_app_refused);
+		return;
+	}
+	if (c->bpf_flow.cookie) {
+		err = bpf_flow_join(shared->bpf, &c->bpf_flow, c->flow.app_fd);
+		if (err < 0) {
+			conn_reply(c, err == -ECONNRESET ? KEDGE_REASON_app_gone
+							 : KEDGE_REASON_internal_error);
+			return;
+		}
+	}
+	c->flow.edit = edit_new(c);
+	if (!c->flow.edit) {
+		conn_reply(c, KEDGE_REASON_no_memory);
+		return;
+	}
+	count_flow(c);
+	c->state = CONN_MOVE;
+	c->flow.client_in = true; /* bytes may have come before and with the handshake */
+	conn_move_run(c);
+}
+
+static int connect_register(struct conn *c)
+{
+	const struct shared *shared = c->worker->shared;
+	struct http1_conf http1;
+
+	if (!shared->bpf || (!shared->edit_kernel && !shared->bypass))
+		return 0;
+	http1_conf_of(c, &http1);
+	return bpf_flow_add(shared->bpf, &c->bpf_flow, c->flow.app_fd, c->worker->index,
+			    shared->edit_kernel ? &http1 : NULL, shared->bypass);
+}
+
+static void connect_begin(struct conn *c)
+{
+	const struct conf *conf = conn_conf(c);
+	int fd = app_socket(&conf->app);
+
+	conn_enter(c, CONN_CONNECT, conf->connect_timeout_ms);
+	if (fd < 0) {
+		conn_reply(c, KEDGE_REASON_no_memory);
+		return;
+	}
+	c->flow.app_fd = fd;
+	if (connect_register(c) < 0) {
+		conn_reply(c, KEDGE_REASON_limit_connections);
+		return;
+	}
+	if (app_connect(fd, &conf->app) < 0 ||
+	    loop_add(&c->worker->loop, fd, &c->app_watch, CONN_EVENTS_ALL) < 0)
+		conn_reply(c, KEDGE_REASON_app_refused);
+}
+
+/* --- handshake -------------------------------------------------------------------------------- */
+
+/* True when the client sent nothing but (perhaps) a PROXY prefix: a health check or a port scan. */
+static bool sent_nothing(const struct conn *c)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(c->client_fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return false;
+	return info.tcpi_bytes_received <= c->prefix_bytes + 1; /* a FIN counts as one */
+}
+
+static void handshake_failed(struct conn *c, enum kedge_reason reason)
+{
+	if (reason == KEDGE_REASON_tls_client_gone && sent_nothing(c)) {
+		c->worker->stats->health_checks++;
+		conn_abort(c, KEDGE_REASON_client_gone);
+		return;
+	}
+	conn_count_reason(c, reason);
+	conn_linger_after_alert(c);
+}
+
+static void count_handshake(struct conn *c, const struct tls_facts *facts)
+{
+	struct kedge_stats *s = c->worker->stats;
+
+	s->handshakes_tls12 += facts->version == VERSION_TLS12;
+	s->handshakes_tls13 += facts->version == VERSION_TLS13;
+	s->handshakes_resumed += facts->resumed;
+	s->handoffs += facts->kernel;
+}
+
+void conn_handshake_run(struct conn *c)
+{
+	enum kedge_reason reason = KEDGE_REASON_NONE;
+	struct tls_facts facts = {0};
+
+	switch (tls_handshake(c->tls, &reason)) {
+	case TLS_WANT_READ:
+	case TLS_WANT_WRITE:
+		return;
+	case TLS_FAILED:
+		handshake_failed(c, reason);
+		return;
+	case TLS_DONE:
+		break;
+	}
+	if (tls_into_record(&c->tls, &c->flow.record, &facts, &reason) < 0) {
+		conn_abort(c, reason);
+		return;
+	}
+	count_handshake(c, &facts);
+	connect_begin(c);
+}
+
+/* The client's address is known: TLS, or straight to the application. */
+void conn_client_known(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	if (!c->listener->tls) {
+		c->flow.record = record_plain_new(c->client_fd, &w->scratch);
+		if (c->flow.record)
+			connect_begin(c);
+		else
+			conn_abort(c, KEDGE_REASON_no_memory);
+		return;
+	}
+	c->tls = tls_conn_new(c->listener->tls, c->client_fd, &w->scratch);
+	if (!c->tls) {
+		conn_abort(c, KEDGE_REASON_no_memory);
+		return;
+	}
+	conn_enter(c, CONN_HANDSHAKE, conn_conf(c)->handshake_timeout_ms);
+}
+
+/* --- PROXY prefix ----------------------------------------------------------------------------- */
+
+static void prefix_take(struct conn *c, const struct proxy_prefix *p)
+{
+	struct kedge_stats *s = c->worker->stats;
+
+	s->prefix_v1 += p->version == 1;
+	s->prefix_v2 += p->version == 2;
+	if (p->local || p->src.family == AF_UNSPEC) {
+		s->prefix_local++;
+	} else {
+		c->client = p->src;
+		c->port = addr_port(&p->dst);
+	}
+	c->prefix_bytes = (uint32_t)p->len;
+}
+
+/* The verdict on the first bytes: 0 go on without a prefix, or why not. */
+static enum kedge_reason prefix_judge(const struct conn *c, enum proxy_verdict verdict,
+				      const struct proxy_prefix *p)
+{
+	if (verdict == PROXY_NONE)
+		return c->listener->conf->proxy == PROXY_PREFIX_REQUIRE
+			       ? KEDGE_REASON_prefix_missing
+			       : KEDGE_REASON_NONE;
+	if (!c->trusted)
+		return KEDGE_REASON_prefix_forbidden;
+	return verdict == PROXY_BAD ? p->reason : KEDGE_REASON_NONE;
+}
+
+void conn_prefix_run(struct conn *c, uint32_t events)
+{
+	struct mover *m = &c->worker->mover;
+	struct proxy_prefix p = {0};
+	enum proxy_verdict verdict;
+	enum kedge_reason reason;
+	ssize_t n = recv(c->client_fd, m->buf, PROXY_V2_BYTES_MAX, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		c->worker->stats->health_checks++;
+		conn_abort(c, KEDGE_REASON_client_gone);
+		return;
+	}
+	verdict = proxy_parse(&p, m->buf, (size_t)n);
+	if (verdict == PROXY_MORE) {
+		if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+			conn_abort(c, KEDGE_REASON_prefix_bad);
+		return;
+	}
+	reason = prefix_judge(c, verdict, &p);
+	if (reason != KEDGE_REASON_NONE) {
+		conn_abort(c, reason);
+		return;
+	}
+	if (verdict == PROXY_DONE) {
+		if (recv(c->client_fd, m->buf, p.len, MSG_DONTWAIT) != (ssize_t)p.len) {
+			conn_abort(c, KEDGE_REASON_internal_error);
+			return;
+		}
+		prefix_take(c, &p);
+	}
+	conn_client_known(c);
+	if (c->state == CONN_HANDSHAKE)
+		conn_handshake_run(c);
+}

@@ -1,0 +1,46 @@
+/* conn*.c only: what the files of a connection call in each other. See conn.h. */
+#pragma once
+
+#include "conn.h"
+#include "worker.h"
+
+#define CONN_EVENTS_IN  (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+#define CONN_EVENTS_ALL (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+
+/* While draining, a flow is looked at this often; one without a request yet gets as long. */
+#define CONN_DRAIN_LOOK_MS 1000
+
+static inline const struct conf *conn_conf(const struct conn *c)
+{
+	return c->worker->shared->conf;
+}
+
+/* conn.c: the state, and its deadline from now on. */
+void conn_enter(struct conn *c, enum conn_state state, uint32_t timeout_ms);
+
+/* conn_open.c: what happened may let the state go on. `events` are EPOLL*. */
+void conn_prefix_run(struct conn *c, uint32_t events);
+void conn_handshake_run(struct conn *c);
+void conn_connected(struct conn *c);
+/* The client's address is known: TLS, or straight to the application. */
+void conn_client_known(struct conn *c);
+
+/* conn_move.c */
+void conn_move_run(struct conn *c);
+void conn_move_expired(struct conn *c);
+
+/* conn_end.c; each may free what the legs hold: touch nothing but c->state afterwards. */
+void conn_count_reason(struct conn *c, enum kedge_reason reason);
+/* Answers the client with the status that belongs to the reason, where one does, and ends. */
+void conn_reply(struct conn *c, enum kedge_reason reason);
+/* Goes on with the answer when there is room. */
+void conn_reply_run(struct conn *c);
+/* Ends our direction of the client leg in order, with nothing more to say. */
+void conn_finish(struct conn *c);
+/* Our direction has ended: waits for the client's end. */
+void conn_linger(struct conn *c);
+void conn_linger_read(struct conn *c);
+/* A failed handshake has sent its alert: lets it arrive. */
+void conn_linger_after_alert(struct conn *c);
+/* Closes both legs as they are. Nothing is counted but the connection. */
+void conn_close(struct conn *c);
