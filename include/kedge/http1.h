@@ -85,6 +85,8 @@ static __always_inline enum http1_act http1_byte(struct http1 *h, const struct h
 		return http1_at_options(h, b);
 	case HTTP1_PROTOCOLS:
 		return http1_at_protocols(h, b);
+	case HTTP1_H2C:
+		return http1_at_h2c(h, b);
 	case HTTP1_END_LF:
 		return http1_at_end_lf(h, c, b);
 	case HTTP1_START:

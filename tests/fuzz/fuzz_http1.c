@@ -59,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 4)
 		return -1;
-	http1_case_conf(&conf, data[0] % 4, data[1] % 8);
+	http1_case_conf(&conf, data[0] % 4, data[1] % 32);
 	both(&m, &r, data + 4, size - 4, 1 + data[2], data[3] & 1);
 	http1_model_free(&m);
 	http1_run_free(&r);
