@@ -104,7 +104,7 @@ static int connect_register(struct conn *c)
 static void connect_begin(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
-	int fd = app_socket(&conf->app);
+	int fd = app_socket(&conf->app, c->worker->shared->bypass);
 
 	conn_enter(c, CONN_CONNECT, conf->connect_timeout_ms);
 	if (fd < 0) {
