@@ -116,6 +116,20 @@ same: $(OUT)/kedge-asan ## one corpus of streams through every combination of ca
 e2e: $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge; root
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e
 
+# Tells the tests with real servers what kedge counts of a stream.
+$(OUT)/heads: $(addprefix $(OUT)/asan/tests/,servers/heads.o lib/http1_driver.o lib/http1_corpus.o lib/guard.o) \
+	      $(OUT)/asan/libkedge.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS)
+
+servers: $(OUT)/kedge-asan $(OUT)/heads ## the corpus through kedge to real servers: nobody is fooled; root
+	$(Q)tests/deps.sh servers
+	$(Q)cd tests && KEDGE_SUITE=servers $(PYTHON) -B -m pytest -q servers
+
+servers-doc: $(OUT)/kedge-asan $(OUT)/heads ## writes the table of docs/servers.md anew; root
+	$(Q)tests/deps.sh servers
+	$(Q)cd tests && PYTHONPATH=lib $(PYTHON) -B servers/report.py
+
 demo: ## the story with Express, HAProxy and curl, answers checked; installs what it needs; root
 	$(Q)tests/deps.sh build demo
 	$(Q)$(MAKE) --no-print-directory all
@@ -134,7 +148,7 @@ test: ## everything, with the totals in the last line; installs what it needs; r
 
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
-		   tests/bpf/*.[ch] tests/fuzz/*.[ch])
+		   tests/bpf/*.[ch] tests/fuzz/*.[ch] tests/servers/*.[ch])
 
 lint: $(skels) ## clang-format and clang-tidy must have nothing to say
 	$(Q)clang-format --dry-run -Werror $(c_files)
@@ -147,7 +161,7 @@ help: ## this list
 clean: ## removes what was built, not what was downloaded
 	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit fuzz bpf-test same e2e demo demo-vm vmtest test help clean
+.PHONY: all asan unit fuzz bpf-test same e2e servers servers-doc demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \
