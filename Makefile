@@ -35,6 +35,7 @@ unit_bins	:= $(unit_srcs:tests/unit/%.c=$(OUT)/unit/%)
 bpf_tests	:= $(patsubst tests/bpf/%.c,$(OUT)/bpf-test/%,$(wildcard tests/bpf/test_*.c))
 testlib_srcs	:= $(wildcard tests/lib/*.c)
 fuzz_srcs	:= $(wildcard tests/fuzz/fuzz_*.c)
+fuzz_libs	:= $(filter-out $(fuzz_srcs),$(wildcard tests/fuzz/*.c))
 fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 all: $(OUT)/kedge ## build/kedge, optimised
@@ -89,12 +90,12 @@ $(OUT)/fuzz/obj/%.o: %.c | $(skels)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer-no-link,$(FUZZ) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
 
-$(OUT)/fuzz/libkedge.a: $(lib_srcs:%.c=$(OUT)/fuzz/obj/%.o) $(testlib_srcs:%.c=$(OUT)/fuzz/obj/%.o)
+$(OUT)/fuzz/libkedge.a: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs) $(testlib_srcs) $(fuzz_libs))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(OUT)/fuzz/fuzz_%: $(OUT)/fuzz/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz/libkedge.a
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS)
+	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser
 
 fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60)
 	$(Q)tests/fuzz/run.sh $(fuzz_bins)

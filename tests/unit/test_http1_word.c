@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/lib/http1_corpus.h"
+#include "tests/lib/random.h"
 
 static struct http1_conf append;
 
@@ -13,14 +14,6 @@ static int setup(void **state)
 {
 	http1_case_conf(&append, HTTP1_XFF_APPEND, 0);
 	return 0;
-}
-
-static uint32_t random_next(uint32_t *x)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 17;
-	*x ^= *x << 5;
-	return *x;
 }
 
 /* Bytes of the token that count. */
