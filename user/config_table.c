@@ -146,6 +146,22 @@ const struct option_def config_options[] = {
 	 .text = "off",
 	 .words = SWITCH_WORDS,
 	 .help = "adds X-Forwarded-Port, the port that the client connected to"},
+	{.name = "forwarding-aliases",
+	 .kind = OPTION_BOOL,
+	 IN_CONF(aliases_remove),
+	 .text = "refuse",
+	 .words = {"refuse", "remove"},
+	 .help = "what happens to a field that an application could take for one that kedge sets, "
+		 "such "
+		 "as X_Forwarded_For: the request is refused, or the field is taken out"},
+	{.name = "h2c",
+	 .kind = OPTION_BOOL,
+	 IN_CONF(h2c_remove),
+	 .text = "refuse",
+	 .words = {"refuse", "remove"},
+	 .help = "what happens to a request for HTTP/2 in clear: it is refused, or Upgrade: h2c "
+		 "and "
+		 "HTTP2-Settings are taken out"},
 	{.name = "tls-min",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(tls13_only),

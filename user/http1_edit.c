@@ -87,16 +87,10 @@ static size_t block(struct walk *w)
 
 	if (n)
 		return n;
-	while (w->len - w->at >= 8) {
-		uint64_t word;
-		uint32_t skip;
-
-		memcpy(&word, w->in + w->at, 8);
-		skip = http1_take8(w->h, word);
-		w->at += skip;
-		if (skip < 8)
-			break;
-	}
+	do {
+		n = http1_take(w->h, w->in + w->at, w->in + w->len);
+		w->at += n;
+	} while (n);
 	n = w->at - begin;
 	w->at = begin;
 	return n;

@@ -89,11 +89,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 4)
 		return -1;
-	http1_case_conf(&conf, data[0] % 4, data[1] % 8);
+	http1_case_conf(&conf, data[0] % 4, data[1] % 32);
 	tunnel = data[3] & 1;
 	both(&m, &r, data + 4, size - 4, 1 + data[2], tunnel);
 	check_output(&m, tunnel);
-	no_quarrel(http1_disagree(data[0] % 4, data[1] % 8, tunnel, data + 4, size - 4, NULL));
+	no_quarrel(http1_disagree(data[0] % 4, data[1] % 32, tunnel, data + 4, size - 4, NULL));
 	http1_model_free(&m);
 	http1_run_free(&r);
 	return 0;

@@ -349,10 +349,28 @@ static void read_connection(struct reader *x, struct span value)
 	}
 }
 
+/*
+ * Bytes of Upgrade that are held where h2c is cut, until it is clear that this is not all of it. A
+ * value that takes longer is refused.
+ */
+#define UPGRADE_BYTES_HELD (HTTP1_TOKEN_MAX - 8)
+
+static void check_held(struct reader *x, struct span value)
+{
+	struct span word = trim_left(value);
+	size_t same = 0;
+
+	while (same < 3 && same < word.n && tolower(word.p[same]) == "h2c"[same])
+		same++;
+	must(x, value.n - word.n + same < UPGRADE_BYTES_HELD, "long way to an upgrade");
+}
+
 /* The tokens of it, whatever is between them. */
 static void read_upgrade(struct reader *x, struct span value)
 {
 	x->h.upgrade = true;
+	if (x->r->flags & HTTP1_CUT_H2C)
+		check_held(x, value);
 	while (value.n) {
 		size_t n = 0;
 
@@ -418,7 +436,10 @@ static void read_forwarding(struct reader *x, struct span whole, struct span nam
 		http1_bytes_add(&x->h.kept, whole.p, whole.n + 2);
 		return;
 	}
-	must(x, !memchr(name.p, '_', name.n), "alias");
+	if (memchr(name.p, '_', name.n)) {
+		must(x, x->r->flags & HTTP1_CUT_ALIASES, "alias");
+		return;
+	}
 	if (is_like(name, "x-forwarded-for") && !drops(x->r) &&
 	    (x->r->mode == HTTP1_XFF_APPEND || x->r->mode == HTTP1_XFF_IF_NONE))
 		keep_values(x, value);
@@ -441,7 +462,12 @@ static void read_field(struct reader *x, struct span s)
 		read_forwarding(x, s, name, value);
 		return;
 	}
-	must(x, !equal_case(name, "HTTP2-Settings"), "h2c");
+	if (equal_case(name, "HTTP2-Settings") ||
+	    (equal_case(name, "Upgrade") && equal_case(trim(value), "h2c"))) {
+		must(x, x->r->flags & HTTP1_CUT_H2C, "h2c");
+		must(x, value.n <= UPGRADE_BYTES_HELD || !equal_case(name, "Upgrade"), "h2c");
+		return;
+	}
 	if (equal_case(name, "Host"))
 		read_host(x, value);
 	else if (equal_case(name, "Content-Length"))

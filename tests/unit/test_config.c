@@ -14,7 +14,8 @@ static const char every_flag[] =
 	"--cert c.pem --key k.pem --cert c2.pem --key k2.pem --app 192.0.2.9:8080 --workers 3 "
 	"--record require --edit off --bypass prefer --cgroup /cg --pin /bpf/x --control /run/x "
 	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --x-forwarded-proto on "
-	"--x-forwarded-port on --tls-min 1.3 --prefix-timeout-ms 1 --handshake-timeout-ms 2 "
+	"--x-forwarded-port on --forwarding-aliases remove --h2c remove --tls-min 1.3 "
+	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --head-timeout-ms 4 --idle-timeout-ms 5 --linger-timeout-ms 6 "
 	"--drain-timeout-ms 86400000 --connections-max 1048576 --log-level debug "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust 192.0.2.0/24 --trust "
@@ -37,6 +38,8 @@ static const char every_key[] = "certs:\n"
 				"xff-trust: [10.0.0.0/8, '::1']\n"
 				"x-forwarded-proto: on\n"
 				"x-forwarded-port: on\n"
+				"forwarding-aliases: remove\n"
+				"h2c: remove\n"
 				"tls-min: 1.3\n"
 				"prefix-timeout-ms: 1\n"
 				"handshake-timeout-ms: 2\n"
@@ -112,6 +115,8 @@ static void check_every_option(const struct conf *conf)
 	assert_cidr(&conf->xff_trust, 1, "::1");
 	assert_true(conf->x_forwarded_proto);
 	assert_true(conf->x_forwarded_port);
+	assert_true(conf->aliases_remove);
+	assert_true(conf->h2c_remove);
 	assert_true(conf->tls13_only);
 	assert_int_equal(conf->prefix_timeout_ms, 1);
 	assert_int_equal(conf->handshake_timeout_ms, 2);
@@ -181,6 +186,8 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->xff_trust.count, 0);
 	assert_false(conf->x_forwarded_proto);
 	assert_false(conf->x_forwarded_port);
+	assert_false(conf->aliases_remove);
+	assert_false(conf->h2c_remove);
 	assert_false(conf->tls13_only);
 	assert_int_equal(conf->prefix_timeout_ms, 10000);
 	assert_int_equal(conf->handshake_timeout_ms, 10000);
@@ -242,6 +249,8 @@ static void every_word_has_its_meaning(void **state)
 		     {"info", LOG_INFO}, {"debug", LOG_DEBUG});
 	assert_words("--x-forwarded-proto", x_forwarded_proto, {"off", 0}, {"on", 1});
 	assert_words("--x-forwarded-port", x_forwarded_port, {"off", 0}, {"on", 1});
+	assert_words("--forwarding-aliases", aliases_remove, {"refuse", 0}, {"remove", 1});
+	assert_words("--h2c", h2c_remove, {"refuse", 0}, {"remove", 1});
 	assert_words("--tls-min", tls13_only, {"1.2", 0}, {"1.3", 1});
 }
 
