@@ -97,7 +97,7 @@ $(OUT)/fuzz/fuzz_%: $(OUT)/fuzz/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz/libkedge.a
 	$(call say,LINK,$@)
 	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser
 
-fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60)
+fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60; make test: 120)
 	$(Q)tests/fuzz/run.sh $(fuzz_bins)
 
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
