@@ -84,6 +84,27 @@ $(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(
 unit: $(unit_bins) ## builds and runs the unit tests
 	$(Q)tests/run-unit.sh $(unit_bins)
 
+# --- coverage of the automaton: clang counts branches as they stand in the source ----------------
+cover_bins	:= $(addprefix $(OUT)/cover/,test_http1 test_http1_parts test_http1_take)
+cover_srcs	:= $(addprefix tests/lib/,http1_corpus.c http1_driver.c guard.c) \
+		   $(addprefix user/,http1_edit.c xff.c addr.c)
+
+$(OUT)/cover/obj/%.o: %.c
+	$(call say,COVER,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -O1 -g -fprofile-instr-generate -fcoverage-mapping $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/cover/%: $(OUT)/cover/obj/tests/unit/%.o $(cover_srcs:%.c=$(OUT)/cover/obj/%.o)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fprofile-instr-generate $^ -o $@ -lcmocka
+
+$(OUT)/cover/%.profraw: $(OUT)/cover/% $(wildcard tests/corpus/http1/*)
+	$(Q)LLVM_PROFILE_FILE=$@ $< >$(OUT)/cover/$*.log 2>&1 || { cat $(OUT)/cover/$*.log; exit 1; }
+
+coverage: $(cover_bins:%=%.profraw) ## branches of the automaton that the unit tests take: all of them
+	$(Q)llvm-profdata merge -o $(OUT)/cover/all.profdata $^
+	$(Q)$(PYTHON) tests/coverage.py $(OUT)/cover/all.profdata $(cover_bins)
+
 # --- fuzzers: libFuzzer, clang ------------------------------------------------------------------
 $(OUT)/fuzz/obj/%.o: %.c | $(skels)
 	$(call say,FUZZ,$@)
@@ -160,10 +181,11 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 clean: ## removes what was built, not what was downloaded
-	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit fuzz bpf-test same e2e servers servers-doc demo demo-vm vmtest test help clean
+.PHONY: all asan unit coverage fuzz bpf-test same e2e servers servers-doc demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \
-	   $(OUT)/fuzz/obj/*/*.d $(OUT)/fuzz/obj/tests/*/*.d)
+	   $(OUT)/fuzz/obj/*/*.d $(OUT)/fuzz/obj/tests/*/*.d \
+	   $(OUT)/cover/obj/*/*.d $(OUT)/cover/obj/tests/*/*.d)
