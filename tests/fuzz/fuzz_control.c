@@ -16,14 +16,7 @@
 
 #include "control.h"
 #include "status.h"
-
-#define INVARIANT(what)                                                             \
-	do {                                                                        \
-		if (!(what)) {                                                      \
-			fprintf(stderr, "broken: %s (line %d)\n", #what, __LINE__); \
-			abort();                                                    \
-		}                                                                   \
-	} while (0)
+#include "invariant.h"
 
 #define ANSWER_BYTES_MAX 4096
 
