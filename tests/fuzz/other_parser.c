@@ -10,12 +10,13 @@ static int stop(http_parser *p)
 
 /*
  * Where it may refuse what kedge passes on: it has a list of methods; it looks into absolute-form
- * targets; it takes a name that only begins with Transfer-Encoding for one that sets a coding.
+ * targets; it takes a name that only begins with Transfer-Encoding for one that sets a coding, alone
+ * or beside a Content-Length.
  */
 static bool may_refuse(enum http_errno error)
 {
 	return error == HPE_INVALID_METHOD || error == HPE_INVALID_URL ||
-	       error == HPE_INVALID_TRANSFER_ENCODING;
+	       error == HPE_INVALID_TRANSFER_ENCODING || error == HPE_UNEXPECTED_CONTENT_LENGTH;
 }
 
 static const char *read_one(const struct reference_request *q, const uint8_t *out, size_t n)
