@@ -1,8 +1,8 @@
 /*
  * heads: tells what of a request stream kedge counts, for the tests with real servers. Reads streams
- * from standard input, each as its length (32 bits, little-endian) and its bytes, and drives the
- * automaton over them a byte at a time; upgrades are declined. For each it writes the length of a
- * text line, and of the output, then both:
+ * from standard input, each as flags (of struct http1_conf), its length (32 bits each,
+ * little-endian) and its bytes, and drives the automaton over them a byte at a time; upgrades are
+ * declined. For each it writes two texts, each behind its length: a line, and the output.
  *
  *   REASON SURE WAITS HEADS
  *
@@ -26,7 +26,7 @@ static void put(const void *data, uint32_t n)
 		fwrite(data, 1, n, stdout);
 }
 
-static void tell(const uint8_t *in, size_t n)
+static void tell(__u8 flags, const uint8_t *in, size_t n)
 {
 	struct http1_conf conf;
 	struct http1_model m = {.conf = &conf};
@@ -35,7 +35,7 @@ static void tell(const uint8_t *in, size_t n)
 	char line[128];
 	int len;
 
-	http1_case_conf(&conf, HTTP1_XFF_APPEND, 0);
+	http1_case_conf(&conf, HTTP1_XFF_APPEND, flags);
 	while (n) {
 		size_t taken = http1_model_feed(&m, in, n);
 
@@ -60,12 +60,14 @@ static void tell(const uint8_t *in, size_t n)
 int main(void)
 {
 	static uint8_t in[STREAM_BYTES_MAX];
-	uint32_t n;
+	struct {
+		uint32_t flags, n;
+	} head;
 
-	while (fread(&n, sizeof(n), 1, stdin) == 1) {
-		if (n > sizeof(in) || fread(in, 1, n, stdin) != n)
+	while (fread(&head, sizeof(head), 1, stdin) == 1) {
+		if (head.n > sizeof(in) || fread(in, 1, head.n, stdin) != head.n)
 			return 1;
-		tell(in, n);
+		tell((__u8)head.flags, in, head.n);
 	}
 	return 0;
 }

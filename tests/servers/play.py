@@ -103,7 +103,10 @@ async def play_family(streams, address, at_once):
 
 
 class Run:
-    """One server behind one kedge: every stream played, both ended, and what the server saw."""
+    """
+    One server behind kedge: every stream played, both ended, and what the server saw. Streams of the
+    family "removed" meet a kedge that takes aliases and h2c out instead of refusing them.
+    """
 
     def __init__(self, make, combination, certs, streams):
         self.backend = make
@@ -113,17 +116,9 @@ class Run:
             stream.address = address_of(number)
         backend = make()
         try:
-            with Kedge(certs, backend.text, [Listener("clear", tls=False, proxy="require")],
-                       combination) as kedge:
-                for family in dict.fromkeys(s.family for s in streams):
-                    before = kedge.status()
-                    self.played += asyncio.run(play_family(
-                        [s for s in streams if s.family == family], kedge["clear"],
-                        backend.at_once))
-                    late = [p.stream for p in self.played if p.late]
-                    if late:  # kedge may have ends of them left, and could not be stopped well
-                        raise TimeoutError(f"no end in time: {late[:10]}")
-                    self.status[family] = before, kedge.wait_idle()
+            self._play([s for s in streams if s.family != "removed"], backend, certs, combination)
+            self._play([s for s in streams if s.family == "removed"], backend, certs, combination,
+                       ("--forwarding-aliases", "remove", "--h2c", "remove"))
         finally:
             backend.stop()
         self.strangers = []  # what the server saw and can not be given to a stream
@@ -135,6 +130,19 @@ class Run:
                 played.seen.append(seen)
             else:
                 self.strangers.append(seen)
+
+    def _play(self, streams, backend, certs, combination, flags=()):
+        with Kedge(certs, backend.text, [Listener("clear", tls=False, proxy="require")],
+                   combination, flags=flags) as kedge:
+            for family in dict.fromkeys(s.family for s in streams):
+                before = kedge.status()
+                played = asyncio.run(play_family([s for s in streams if s.family == family],
+                                                 kedge["clear"], backend.at_once))
+                late = [p.stream for p in played if p.late]
+                if late:  # kedge may have ends of them left, and could not be stopped well
+                    raise TimeoutError(f"no end in time: {late[:10]}")
+                self.status[family] = before, kedge.wait_idle()
+                self.played += played
 
     def family(self, name):
         return [p for p in self.played if p.stream.family == name]

@@ -15,7 +15,7 @@ from play import Run, Verdict
 from report import DOCUMENT, documented, rows_of
 
 EDITORS = [Combination(), Combination(edit=True)]
-FAMILIES = ("corpus", "long", "second", "mutant")
+FAMILIES = ("corpus", "long", "second", "mutant", "removed")
 REQUESTS = ("requests_user", "requests_bpf")
 
 
