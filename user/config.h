@@ -54,7 +54,7 @@ struct conf {
 	bool x_forwarded_proto, x_forwarded_port;
 	bool aliases_remove; /* forwarding-aliases: remove */
 	bool h2c_remove;     /* h2c: remove */
-	bool tls13_only; /* tls-min: 1.3 */
+	bool tls13_only;     /* tls-min: 1.3 */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
 	uint32_t connections_max; /* in all workers */

@@ -76,6 +76,8 @@ void conn_connected(struct conn *c)
 			return;
 		}
 	}
+	if (c->bpf_flow.cookie && shared->bypass)
+		c->flow.app_mixed = &c->bpf_flow.note->mixed;
 	c->flow.edit = edit_new(c);
 	if (!c->flow.edit) {
 		conn_reply(c, KEDGE_REASON_no_memory);
@@ -115,7 +117,7 @@ static void connect_begin(struct conn *c)
 		return;
 	}
 	if (app_connect(fd, &conf->app) < 0 ||
-	    loop_add(&c->worker->loop, fd, &c->app_watch, CONN_EVENTS_ALL) < 0)
+	    loop_add(&c->worker->loop, fd, &c->app_watch, CONN_EVENTS) < 0)
 		conn_reply(c, KEDGE_REASON_app_refused);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 /* Rounds of both directions before other flows get their turn. */
@@ -162,6 +163,8 @@ static enum step up_read(struct mover *m, struct flow *f)
 		return STEP_MOVED;
 	}
 	m->stats->bytes_up += (uint64_t)n;
+	if (f->record->drained)
+		f->client_in = f->client_ends;
 	r = up_send(f, m->buf, (size_t)n);
 	if (r < 0)
 		return up_failed(f, (int)r);
@@ -319,6 +322,15 @@ static enum step down_reset(struct flow *f)
 	return STEP_MOVED;
 }
 
+/*
+ * One recv() gives bytes that bypassed TCP or bytes that came by it, never both: a short one says
+ * nothing about the others. Asked after the recv(): the mark is set before bytes are on their way.
+ */
+static bool took_both_ways(const struct flow *f)
+{
+	return f->app_mixed && __atomic_load_n(f->app_mixed, __ATOMIC_ACQUIRE);
+}
+
 static enum step down_read(struct mover *m, struct flow *f)
 {
 	ssize_t n = recv(f->app_fd, m->buf, m->buf_size, MSG_DONTWAIT);
@@ -335,6 +347,8 @@ static enum step down_read(struct mover *m, struct flow *f)
 		return STEP_MOVED;
 	}
 	m->stats->bytes_down += (uint64_t)n;
+	if ((size_t)n < m->buf_size && !took_both_ways(f))
+		f->app_in = f->app_ends;
 	step = down_follow(m, f, m->buf, (size_t)n);
 	return step == STEP_MOVED ? down_write(f, m->buf, (size_t)n) : step;
 }
@@ -362,6 +376,30 @@ static enum step down(struct mover *m, struct flow *f)
 	if (!f->app_in)
 		return STEP_IDLE;
 	return down_read(m, f);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+#define EVENTS_END (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+
+void mover_client_event(struct flow *f, uint32_t events)
+{
+	f->client_ends |= !!(events & EVENTS_END);
+	f->client_in |= !!(events & (EPOLLIN | EVENTS_END));
+	if (events & EPOLLOUT) {
+		f->client_full = false;
+		f->client_flush = true;
+	}
+}
+
+void mover_app_event(struct flow *f, uint32_t events)
+{
+	f->app_ends |= !!(events & EVENTS_END);
+	f->app_in |= !!(events & (EPOLLIN | EVENTS_END));
+	if (events & EPOLLOUT) {
+		f->app_full = false;
+		f->app_flush = true;
+	}
 }
 
 /* --- both ------------------------------------------------------------------------------------- */

@@ -15,8 +15,6 @@
 #include "net.h"
 #include "xff.h"
 
-#define EVENTS_IN (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
-
 static void watch(struct rig *r, int fd)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
@@ -62,18 +60,10 @@ void rig_down(struct rig *r)
 
 static void take_event(struct rig *r, const struct epoll_event *ev)
 {
-	struct flow *f = &r->f;
-	bool in = ev->events & EVENTS_IN, out = ev->events & EPOLLOUT;
-
-	if (ev->data.fd == r->client_leg) {
-		f->client_in |= in;
-		f->client_full &= !out;
-		f->client_flush |= out;
-	} else {
-		f->app_in |= in;
-		f->app_full &= !out;
-		f->app_flush |= out;
-	}
+	if (ev->data.fd == r->client_leg)
+		mover_client_event(&r->f, ev->events);
+	else
+		mover_app_event(&r->f, ev->events);
 }
 
 static bool is_over(const struct rig *r)
