@@ -7,6 +7,7 @@
 
 #include "tests/lib/guard.h"
 #include "tests/lib/http1_corpus.h"
+#include "tests/lib/random.h"
 
 #define INPUT_MAX 160
 
@@ -26,14 +27,6 @@ static int teardown(void **state)
 	(void)state;
 	guard_free(&guard);
 	return 0;
-}
-
-static uint32_t random_next(uint32_t *x)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 17;
-	*x ^= *x << 5;
-	return *x;
 }
 
 /* Bytes of the token that count. */
