@@ -149,6 +149,7 @@ void conn_accept(struct worker *w, const struct listener *l, int fd, const union
 	LIST_INSERT_HEAD(&w->conns, c, link);
 	w->conns_count++;
 	w->stats->accepted++;
+	l->metrics->accepted++;
 	if (l->conf->proxy == PROXY_PREFIX_OFF)
 		conn_client_known(c);
 	else

@@ -80,25 +80,22 @@ static void take_back(struct walk *w)
 	pass(w, w->at);
 }
 
-/* Bytes that need not be read one by one; 0 when the next one must be. */
-static size_t block(struct walk *w)
+size_t http1_edit_block(struct http1 *h, const uint8_t *in, size_t len)
 {
-	size_t n = http1_body(w->h, w->len - w->at), begin = w->at;
+	size_t n = http1_body(h, len);
 
 	if (n)
 		return n;
-	while (w->len - w->at >= 8) {
+	while (len - n >= 8) {
 		uint64_t word;
 		uint32_t skip;
 
-		memcpy(&word, w->in + w->at, 8);
-		skip = http1_take8(w->h, word);
-		w->at += skip;
+		memcpy(&word, in + n, 8);
+		skip = http1_take8(h, word);
+		n += skip;
 		if (skip < 8)
 			break;
 	}
-	n = w->at - begin;
-	w->at = begin;
 	return n;
 }
 
@@ -145,7 +142,7 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
 	w.owed = http1_owed(h);
 	mark_complete(&w);
 	while (w.at < len && h->state != HTTP1_WAITING) {
-		size_t n = block(&w);
+		size_t n = http1_edit_block(h, w.in + w.at, len - w.at);
 
 		w.at += n;
 		if (!n && !byte(&w)) {

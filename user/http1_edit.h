@@ -37,3 +37,9 @@ struct http1_edit {
  */
 size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_conf *c,
 		  struct kedge_note *note, const void *in, size_t len);
+
+/*
+ * How many of in[0..len) need not be read one by one: of a body, a name, a value. They are accounted
+ * for. 0 when http1_byte() must read the next one.
+ */
+size_t http1_edit_block(struct http1 *h, const uint8_t *in, size_t len);
