@@ -1,10 +1,7 @@
 /* Lines of the access log. See access_format.h. */
 #include "access_format.h"
 
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,49 +9,72 @@
 #include "ktls.h"
 #include "reply.h"
 
-/* A text that grows; what is beyond its room is lost, which ACCESS_LINE_MAX sees to never happens. */
+/* A text that grows. printf(3) would take most of the writer's time, so it is not used. */
 struct text {
 	char *p;
 	size_t len;
 };
 
-static void put(struct text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-static void put(struct text *t, const char *fmt, ...)
+static void put_bytes(struct text *t, const char *p, size_t n)
 {
-	size_t room = ACCESS_LINE_MAX - t->len;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(t->p + t->len, room, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		t->len += (size_t)n < room ? (size_t)n : room - 1;
+	if (n > ACCESS_LINE_MAX - t->len) /* ACCESS_LINE_MAX sees to it that this never happens */
+		n = ACCESS_LINE_MAX - t->len;
+	memcpy(t->p + t->len, p, n);
+	t->len += n;
 }
 
-/* How one format writes a byte that must not stand for itself; printf with the byte. */
-struct escape {
-	const char *odd;  /* control and non-ASCII bytes */
-	const char *mark; /* '"' and '\' */
-};
-
-static const struct escape log_escape = {"\\x%02X", "\\x%02X"};
-static const struct escape json_escape = {"\\u%04x", "\\%c"};
-
-static void put_escaped(struct text *t, const struct escape *how, const char *p, size_t n)
+static void put(struct text *t, const char *word)
 {
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)p[i];
+	put_bytes(t, word, strlen(word));
+}
 
-		if (t->len + 8 > ACCESS_LINE_MAX)
-			return;
-		if (c == '"' || c == '\\')
-			put(t, how->mark, c);
-		else if (c < 0x20 || c > 0x7e)
-			put(t, how->odd, c);
-		else
-			t->p[t->len++] = (char)c;
+/* In decimal, with zeros in front up to so many digits. */
+static void put_number(struct text *t, uint64_t n, unsigned digits)
+{
+	char buf[20];
+	unsigned at = sizeof(buf);
+
+	do {
+		buf[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n || sizeof(buf) - at < digits);
+	put_bytes(t, buf + at, sizeof(buf) - at);
+}
+
+/* --- what a client sent ----------------------------------------------------------------------- */
+
+enum escape { ESCAPE_LOG, ESCAPE_JSON };
+
+/* A byte that must not stand for itself. */
+static void put_odd(struct text *t, enum escape how, unsigned char c)
+{
+	const char *digits = how == ESCAPE_JSON ? "0123456789abcdef" : "0123456789ABCDEF";
+	char hex[] = {digits[c >> 4], digits[c & 15]};
+
+	if (how == ESCAPE_LOG) {
+		put(t, "\\x");
+		put_bytes(t, hex, 2);
+	} else if (c == '"' || c == '\\') {
+		put(t, c == '"' ? "\\\"" : "\\\\");
+	} else {
+		put(t, "\\u00");
+		put_bytes(t, hex, 2);
+	}
+}
+
+static bool stands_for_itself(unsigned char c)
+{
+	return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\';
+}
+
+static void put_escaped(struct text *t, enum escape how, const char *p, size_t n)
+{
+	for (size_t i = 0, from = 0; from < n; from = ++i) {
+		while (i < n && stands_for_itself((unsigned char)p[i]))
+			i++;
+		put_bytes(t, p + from, i - from);
+		if (i < n)
+			put_odd(t, how, (unsigned char)p[i]);
 	}
 }
 
@@ -107,7 +127,7 @@ static void wall(struct tm *tm, unsigned *us, const struct access_entry *e, int6
 
 /* --- Common and Combined ---------------------------------------------------------------------- */
 
-/* By hand: strftime(3) would speak the locale's language. */
+/* strftime(3) would speak the locale's language. */
 static void put_clf_time(struct text *t, const struct access_entry *e, int64_t wall_us)
 {
 	static const char month[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -116,56 +136,125 @@ static void put_clf_time(struct text *t, const struct access_entry *e, int64_t w
 	unsigned us;
 
 	wall(&tm, &us, e, wall_us);
-	put(t, "[%02d/%s/%d:%02d:%02d:%02d +0000]", tm.tm_mday, month[tm.tm_mon], tm.tm_year + 1900,
-	    tm.tm_hour, tm.tm_min, tm.tm_sec);
+	put(t, "[");
+	put_number(t, (unsigned)tm.tm_mday, 2);
+	put(t, "/");
+	put(t, month[tm.tm_mon]);
+	put(t, "/");
+	put_number(t, (unsigned)tm.tm_year + 1900, 4);
+	put(t, ":");
+	put_number(t, (unsigned)tm.tm_hour, 2);
+	put(t, ":");
+	put_number(t, (unsigned)tm.tm_min, 2);
+	put(t, ":");
+	put_number(t, (unsigned)tm.tm_sec, 2);
+	put(t, " +0000]");
 }
 
 /* "-" where there is nothing. */
 static void put_quoted(struct text *t, const char *p, size_t n)
 {
 	put(t, " \"");
-	put_escaped(t, &log_escape, n ? p : "-", n ? n : 1);
+	put_escaped(t, ESCAPE_LOG, n ? p : "-", n ? n : 1);
 	put(t, "\"");
+}
+
+/* Behind the fields that the old forms have. */
+static void put_clf_more(struct text *t, const struct access_entry *e)
+{
+	put(t, " ");
+	put_number(t, e->duration_us / 1000000, 1);
+	put(t, ".");
+	put_number(t, e->duration_us % 1000000, 6);
+	put(t, " ");
+	put(t, tls_name(e));
+	put(t, " ");
+	put(t, cipher_name(e));
+	put(t, " record=");
+	put(t, record_name(e));
+	put(t, ",edit=");
+	put(t, edit_name(e));
+	put(t, ",bypass=");
+	put(t, bypass_name(e));
+	put(t, "\n");
 }
 
 static void put_clf(struct text *t, const struct access_entry *e, const struct access_texts *texts,
 		    int64_t wall_us, bool combined)
 {
-	put(t, "%s - - ", e->client[0] ? e->client : "-");
+	put(t, e->client[0] ? e->client : "-");
+	put(t, " - - ");
 	put_clf_time(t, e, wall_us);
 	put_quoted(t, texts->request, e->request_len);
+	put(t, " ");
 	if (e->status)
-		put(t, " %u", e->status);
+		put_number(t, e->status, 3);
 	else
-		put(t, " -");
-	put(t, " %" PRIu64, e->bytes);
+		put(t, "-");
+	put(t, " ");
+	put_number(t, e->bytes, 1);
 	if (combined) {
 		put_quoted(t, texts->referer, e->referer_len);
 		put_quoted(t, texts->agent, e->agent_len);
 	}
-	put(t, " %" PRIu64 ".%06u %s %s record=%s,edit=%s,bypass=%s\n", e->duration_us / 1000000,
-	    (unsigned)(e->duration_us % 1000000), tls_name(e), cipher_name(e), record_name(e),
-	    edit_name(e), bypass_name(e));
+	put_clf_more(t, e);
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-/* `name` with its value, null where there is none; a comma first, but for the first one. */
+static void put_name(struct text *t, const char *name)
+{
+	put(t, ",\"");
+	put(t, name);
+	put(t, "\":");
+}
+
+/* null where there is none. */
 static void put_member(struct text *t, const char *name, const char *p, size_t n)
 {
-	put(t, ",\"%s\":", name);
+	put_name(t, name);
 	if (!n) {
 		put(t, "null");
 		return;
 	}
 	put(t, "\"");
-	put_escaped(t, &json_escape, p, n);
+	put_escaped(t, ESCAPE_JSON, p, n);
 	put(t, "\"");
 }
 
+/* A word of ours; "-" is none. */
 static void put_word(struct text *t, const char *name, const char *word)
 {
 	put_member(t, name, word, strcmp(word, "-") != 0 ? strlen(word) : 0);
+}
+
+static void put_count(struct text *t, const char *name, uint64_t n)
+{
+	put_name(t, name);
+	put_number(t, n, 1);
+}
+
+static void put_json_time(struct text *t, const struct access_entry *e, int64_t wall_us)
+{
+	struct tm tm;
+	unsigned us;
+
+	wall(&tm, &us, e, wall_us);
+	put(t, "{\"time\":\"");
+	put_number(t, (unsigned)tm.tm_year + 1900, 4);
+	put(t, "-");
+	put_number(t, (unsigned)tm.tm_mon + 1, 2);
+	put(t, "-");
+	put_number(t, (unsigned)tm.tm_mday, 2);
+	put(t, "T");
+	put_number(t, (unsigned)tm.tm_hour, 2);
+	put(t, ":");
+	put_number(t, (unsigned)tm.tm_min, 2);
+	put(t, ":");
+	put_number(t, (unsigned)tm.tm_sec, 2);
+	put(t, ".");
+	put_number(t, us, 6);
+	put(t, "Z\"");
 }
 
 /* "GET /a HTTP/1.1" in three; what was refused may have fewer words, or odd ones. */
@@ -187,21 +276,17 @@ static void put_request(struct text *t, const char *p, size_t n)
 static void put_json(struct text *t, const struct access_entry *e, const struct access_texts *texts,
 		     int64_t wall_us)
 {
-	struct tm tm;
-	unsigned us;
-
-	wall(&tm, &us, e, wall_us);
-	put(t, "{\"time\":\"%04d-%02d-%02dT%02d:%02d:%02d.%06uZ\"", tm.tm_year + 1900,
-	    tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, us);
-	put_member(t, "client", e->client, strlen(e->client));
-	put(t, ",\"client_port\":%u", e->client_port);
+	put_json_time(t, e, wall_us);
+	put_word(t, "client", e->client);
+	put_count(t, "client_port", e->client_port);
 	put_member(t, "listener", texts->listener, e->listener_len);
 	put_request(t, texts->request, e->request_len);
 	if (e->status)
-		put(t, ",\"status\":%u", e->status);
+		put_count(t, "status", e->status);
 	else
-		put(t, ",\"status\":null");
-	put(t, ",\"bytes\":%" PRIu64 ",\"duration_us\":%" PRIu64, e->bytes, e->duration_us);
+		put_member(t, "status", NULL, 0);
+	put_count(t, "bytes", e->bytes);
+	put_count(t, "duration_us", e->duration_us);
 	put_word(t, "tls", tls_name(e));
 	put_word(t, "cipher", cipher_name(e));
 	put_word(t, "record", record_name(e));

@@ -80,25 +80,6 @@ static void take_back(struct walk *w)
 	pass(w, w->at);
 }
 
-size_t http1_edit_block(struct http1 *h, const uint8_t *in, size_t len)
-{
-	size_t n = http1_body(h, len);
-
-	if (n)
-		return n;
-	while (len - n >= 8) {
-		uint64_t word;
-		uint32_t skip;
-
-		memcpy(&word, in + n, 8);
-		skip = http1_take8(h, word);
-		n += skip;
-		if (skip < 8)
-			break;
-	}
-	return n;
-}
-
 /* Reads one byte; false when it was refused. */
 static bool byte(struct walk *w)
 {

@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "kedge/http1.h"
@@ -42,4 +43,21 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
  * How many of in[0..len) need not be read one by one: of a body, a name, a value. They are accounted
  * for. 0 when http1_byte() must read the next one.
  */
-size_t http1_edit_block(struct http1 *h, const uint8_t *in, size_t len);
+static inline size_t http1_edit_block(struct http1 *h, const uint8_t *in, size_t len)
+{
+	size_t n = http1_body(h, len);
+
+	if (n)
+		return n;
+	while (len - n >= 8) {
+		uint64_t word;
+		uint32_t skip;
+
+		memcpy(&word, in + n, 8);
+		skip = http1_take8(h, word);
+		n += skip;
+		if (skip < 8)
+			break;
+	}
+	return n;
+}
