@@ -15,6 +15,7 @@
 #include "cmd.h"
 #include "control.h"
 #include "log.h"
+#include "metrics_server.h"
 #include "probe.h"
 #include "status.h"
 #include "worker.h"
@@ -27,6 +28,7 @@ struct daemon {
 	struct kedge_stats *own_stats; /* rows without BPF */
 	struct kedge_stats **rows;     /* one a worker */
 	int signal_fd, control_fd;
+	struct metrics_server *metrics; /* NULL: none is asked for */
 };
 
 static void raise_descriptors(void)
@@ -371,6 +373,20 @@ static int control_open(struct daemon *d)
 		      : 0;
 }
 
+static int metrics_start(struct daemon *d)
+{
+	const struct metrics_source source = {
+		.rows = rows_of(d),
+		.rows_count = d->conf->workers,
+		.metrics = d->shared.metrics,
+		.record_kernel = d->shared.record_kernel,
+		.edit_kernel = d->shared.edit_kernel,
+		.bypass = d->shared.bypass,
+	};
+
+	return d->metrics ? metrics_server_start(d->metrics, &source) : 0;
+}
+
 /* In the order of need: listening sockets come last but one: nobody is accepted by half a daemon. */
 static int start(struct daemon *d)
 {
@@ -389,7 +405,11 @@ static int start(struct daemon *d)
 	if (!err && conf->access_log)
 		err = access_log_open(&d->shared.access, conf->access_log, conf->access_log_format,
 				      conf->workers);
-	return err ? err : workers_init(d);
+	if (!err && conf->metrics.family != AF_UNSPEC)
+		err = metrics_server_open(&d->metrics, &conf->metrics);
+	if (!err)
+		err = workers_init(d);
+	return err ? err : metrics_start(d);
 }
 
 static void stop(struct daemon *d)
@@ -397,6 +417,7 @@ static void stop(struct daemon *d)
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_fini(&d->workers[i]);
 	free(d->workers);
+	metrics_server_close(d->metrics);
 	access_log_close(d->shared.access);
 	metrics_free(d->shared.metrics);
 	if (d->control_fd >= 0) {

@@ -308,8 +308,10 @@ static void log_response(void *arg, const struct response *r)
 /* What the bytes just followed did to the clock of the oldest request. */
 static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t ended)
 {
-	uint64_t now = *m->now_us, since = f->request_us ? now - f->request_us : 0;
+	uint64_t now = *m->now_us, since = now - f->request_us;
 
+	if (!f->request_us)
+		return; /* nobody asked */
 	histogram_take(&m->metrics->first_byte, since, begun);
 	histogram_take(&m->metrics->request, since, ended);
 	if (ended)
