@@ -9,6 +9,7 @@
 
 #include "reply.h"
 #include "tls.h"
+#include "trace.h"
 
 /* Turns of reading what nobody wants any more before other connections have theirs. */
 #define LINGER_READS_PER_TURN 64
@@ -21,6 +22,7 @@ void conn_count_reason(struct conn *c, enum kedge_reason reason)
 	if (reason == KEDGE_REASON_NONE)
 		return;
 	counters[reason - 1]++;
+	TRACE_REASON(&c->flow, reason, reason_name(reason));
 	if (c->access)
 		access_reason(c->access, reason);
 }
@@ -75,6 +77,7 @@ void conn_close(struct conn *c)
 	close(c->client_fd);
 	c->client_fd = -1;
 	access_end(c);
+	TRACE_CLOSE(&c->flow, c->flow.response.done);
 	w->stats->closed++;
 	c->listener->metrics->closed++;
 	w->conns_count--;

@@ -14,6 +14,7 @@
 #include "listener.h"
 #include "proxy_proto.h"
 #include "tls.h"
+#include "trace.h"
 #include "xff.h"
 
 /* --- connecting to the application ------------------------------------------------------------ */
@@ -128,6 +129,7 @@ void conn_connected(struct conn *c)
 		conn_reply(c, KEDGE_REASON_no_memory);
 		return;
 	}
+	TRACE_JOIN(&c->flow);
 	count_flow(c);
 	if (c->access)
 		access_join(c);
@@ -222,12 +224,14 @@ void conn_handshake_run(struct conn *c)
 		handshake_failed(c, reason);
 		return;
 	case TLS_DONE:
+		TRACE_HANDSHAKE(&c->flow);
 		break;
 	}
 	if (tls_into_record(&c->tls, &c->flow.record, &facts, &reason) < 0) {
 		conn_abort(c, reason);
 		return;
 	}
+	TRACE_HANDOFF(&c->flow, facts.version, facts.suite, facts.kernel);
 	count_handshake(c, &facts);
 	connect_begin(c);
 }
@@ -269,6 +273,7 @@ static void prefix_take(struct conn *c, const struct proxy_prefix *p)
 		c->port = addr_port(&p->dst);
 	}
 	c->prefix_bytes = (uint32_t)p->len;
+	TRACE_PREFIX(&c->flow, p->version, &c->client);
 }
 
 /* The verdict on the first bytes: 0 go on without a prefix, or why not. */

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "trace.h"
+
 /* Rounds of both directions before other flows get their turn. */
 #define ROUNDS_PER_TURN 16
 
@@ -305,6 +307,13 @@ static void log_response(void *arg, const struct response *r)
 	e->begun_us = e->now_us;
 }
 
+/* From now on the application is what the oldest request waits for. */
+static void request_begins(struct mover *m, struct flow *f)
+{
+	f->request_us = *m->now_us;
+	TRACE_REQUEST(f, f->edit->note->requests);
+}
+
 /* What the bytes just followed did to the clock of the oldest request. */
 static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t ended)
 {
@@ -314,8 +323,12 @@ static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t
 		return; /* nobody asked */
 	histogram_take(&m->metrics->first_byte, since, begun);
 	histogram_take(&m->metrics->request, since, ended);
-	if (ended)
-		f->request_us = outstanding(f) ? now : 0;
+	if (!ended)
+		return;
+	TRACE_RESPONSE(f, f->response.status, since, ended);
+	f->request_us = 0;
+	if (outstanding(f))
+		request_begins(m, f);
 }
 
 /* Follows the response; an answered upgrade is told to the editor. */
@@ -418,7 +431,7 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f)
 		enum step a = up(m, f), b;
 
 		if (!f->request_us && outstanding(f))
-			f->request_us = *m->now_us;
+			request_begins(m, f);
 		if (a == STEP_ABORT)
 			return MOVER_ABORT;
 		if (refusal_due(f))
