@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "listener.h"
+#include "trace.h"
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -131,6 +132,8 @@ void conn_accept(struct worker *w, const struct listener *l, int fd, const union
 	LIST_INSERT_HEAD(&w->conns, c, link);
 	w->conns_count++;
 	w->stats->accepted++;
+	l->metrics->accepted++;
+	TRACE_ACCEPT(&c->flow, peer, l->name);
 	if (l->conf->proxy == PROXY_PREFIX_OFF)
 		conn_client_known(c);
 	else

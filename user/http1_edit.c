@@ -80,22 +80,6 @@ static void take_back(struct walk *w)
 	pass(w, w->at);
 }
 
-/* Bytes that need not be read one by one; 0 when the next one must be. */
-static size_t block(struct walk *w)
-{
-	size_t n = http1_body(w->h, w->len - w->at), begin = w->at;
-
-	if (n)
-		return n;
-	do {
-		n = http1_take(w->h, w->in + w->at, w->in + w->len);
-		w->at += n;
-	} while (n);
-	n = w->at - begin;
-	w->at = begin;
-	return n;
-}
-
 /* Reads one byte; false when it was refused. */
 static bool byte(struct walk *w)
 {
@@ -139,7 +123,7 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
 	w.owed = http1_owed(h);
 	mark_complete(&w);
 	while (w.at < len && h->state != HTTP1_WAITING) {
-		size_t n = block(&w);
+		size_t n = http1_edit_block(h, w.in + w.at, len - w.at);
 
 		w.at += n;
 		if (!n && !byte(&w)) {

@@ -7,6 +7,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include "trace.h"
+
 /* Rounds of both directions before other flows get their turn. */
 #define ROUNDS_PER_TURN 16
 
@@ -237,7 +239,7 @@ static int close_short(struct flow *f)
 	return r;
 }
 
-static enum step down_end(struct flow *f)
+static enum step down_end(struct mover *m, struct flow *f)
 {
 	int r;
 
@@ -255,6 +257,8 @@ static enum step down_end(struct flow *f)
 	if (r < 0)
 		return down_failed(f);
 	f->client_shut = true;
+	if (f->response.state == RESPONSE_TO_END && f->request_us)
+		histogram_take(&m->metrics->request, *m->now_us - f->request_us, 1);
 	return STEP_MOVED;
 }
 
@@ -292,15 +296,57 @@ static enum step down_residue(struct flow *f)
 	return STEP_MOVED;
 }
 
+/* One response of a flow has ended at `now_us`. */
+struct ending {
+	struct flow *flow;
+	uint64_t now_us, begun_us;
+};
+
+static void log_response(void *arg, const struct response *r)
+{
+	struct ending *e = arg;
+
+	access_response(e->flow->access, r->status, response_body(r), e->now_us - e->begun_us);
+	e->begun_us = e->now_us;
+}
+
+/* From now on the application is what the oldest request waits for. */
+static void request_begins(struct mover *m, struct flow *f)
+{
+	f->request_us = *m->now_us;
+	TRACE_REQUEST(f, f->edit->note->requests);
+}
+
+/* What the bytes just followed did to the clock of the oldest request. */
+static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t ended)
+{
+	uint64_t now = *m->now_us, since = now - f->request_us;
+
+	if (!f->request_us)
+		return; /* nobody asked */
+	histogram_take(&m->metrics->first_byte, since, begun);
+	histogram_take(&m->metrics->request, since, ended);
+	if (!ended)
+		return;
+	TRACE_RESPONSE(f, f->response.status, since, ended);
+	f->request_us = 0;
+	if (outstanding(f))
+		request_begins(m, f);
+}
+
 /* Follows the response; an answered upgrade is told to the editor. */
 static enum step down_follow(struct mover *m, struct flow *f, const uint8_t *p, size_t n)
 {
-	struct response_counts counts = {0};
+	struct ending ending = {.flow = f, .now_us = *m->now_us, .begun_us = f->request_us};
+	struct response_counts counts = {.ended = f->access ? log_response : NULL, .arg = &ending};
+	uint32_t done = f->response.done;
 	enum response_event event =
 		response_feed(&f->response, f->edit->note, (const char *)p, n, &counts);
 	bool tunnel = event == RESPONSE_SWITCHED;
 
 	m->stats->responses += counts.finals;
+	if (counts.finals || f->response.done != done)
+		take_times(m, f, counts.finals, f->response.done - done);
 	if (event == RESPONSE_QUIET)
 		return STEP_MOVED;
 	if (event == RESPONSE_REFUSED)
@@ -372,7 +418,7 @@ static enum step down(struct mover *m, struct flow *f)
 	if (f->down.data)
 		return down_residue(f);
 	if (f->app_eof)
-		return down_end(f);
+		return down_end(m, f);
 	if (!f->app_in)
 		return STEP_IDLE;
 	return down_read(m, f);
@@ -422,6 +468,8 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f)
 	for (int round = 0; round < ROUNDS_PER_TURN; round++) {
 		enum step a = up(m, f), b;
 
+		if (!f->request_us && outstanding(f))
+			request_begins(m, f);
 		if (a == STEP_ABORT)
 			return MOVER_ABORT;
 		if (refusal_due(f))

@@ -18,7 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "edit.h"
+#include "metrics.h"
 #include "record.h"
 #include "response.h"
 
@@ -34,6 +36,10 @@ struct flow {
 	int app_fd;
 	struct residue up, down;
 	struct response response;
+	struct access_flow *access; /* borrowed; NULL: requests are not logged */
+	/* The oldest request without a response was complete, or is the next one since; 0: there is
+	 * none. */
+	uint64_t request_us;
 	enum kedge_reason reason; /* with MOVER_REPLY and MOVER_ABORT */
 	bool client_in, client_full, client_flush, client_eof, client_shut;
 	bool app_in, app_full, app_flush, app_eof, app_shut;
@@ -48,6 +54,8 @@ struct mover {
 	uint8_t *buf;
 	size_t buf_size;
 	struct kedge_stats *stats;
+	struct metrics_row *metrics; /* the worker's own */
+	const uint64_t *now_us;      /* the worker's clock */
 };
 
 enum mover_verdict {

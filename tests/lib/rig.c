@@ -36,7 +36,12 @@ void rig_up(struct rig *r, size_t buf, int socket_bufs)
 	watch(r, r->client_leg);
 	watch(r, r->app_leg);
 	r->scratch.stats = &r->stats;
-	r->m = (struct mover){.buf = malloc(buf), .buf_size = buf, .stats = &r->stats};
+	r->now_us = 1;
+	r->m = (struct mover){.buf = malloc(buf),
+			      .buf_size = buf,
+			      .stats = &r->stats,
+			      .metrics = &r->metrics,
+			      .now_us = &r->now_us};
 	http1_conf_set(&conf, HTTP1_XFF_APPEND, 0, &client, false, 80);
 	r->f = (struct flow){.app_fd = r->app_leg,
 			     .record = record_plain_new(r->client_leg, &r->scratch),

@@ -18,6 +18,7 @@ static const char every_flag[] =
 	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --head-timeout-ms 4 --idle-timeout-ms 5 --linger-timeout-ms 6 "
 	"--drain-timeout-ms 86400000 --connections-max 1048576 --log-level debug "
+	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust 192.0.2.0/24 --trust "
 	"2001:db8::/32 "
 	"--listen [::1]:80 --tls off --proxy-protocol optional --trust 198.51.100.1";
@@ -50,6 +51,9 @@ static const char every_key[] = "certs:\n"
 				"drain-timeout-ms: 86400000\n"
 				"connections-max: 1048576\n"
 				"log-level: debug\n"
+				"access-log: /log/x\n"
+				"access-log-format: json\n"
+				"metrics: 127.0.0.1:9100\n"
 				"listeners:\n"
 				"- listen: 127.0.0.1:443\n"
 				"  proxy-protocol: require\n"
@@ -127,6 +131,9 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->drain_timeout_ms, 86400000);
 	assert_int_equal(conf->connections_max, 1048576);
 	assert_int_equal(conf->log_level, LOG_DEBUG);
+	assert_string_equal(conf->access_log, "/log/x");
+	assert_int_equal(conf->access_log_format, ACCESS_JSON);
+	assert_int_equal(addr_port(&conf->metrics), 9100);
 }
 
 static void every_option_works_as_a_flag(void **state)
@@ -198,6 +205,9 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->drain_timeout_ms, 30000);
 	assert_int_equal(conf->connections_max, 16384);
 	assert_int_equal(conf->log_level, LOG_INFO);
+	assert_null(conf->access_log);
+	assert_int_equal(conf->access_log_format, ACCESS_COMBINED);
+	assert_int_equal(conf->metrics.family, AF_UNSPEC);
 }
 
 static void what_is_not_said_has_its_default(void **state)
@@ -247,6 +257,8 @@ static void every_word_has_its_meaning(void **state)
 		     {"if-none", XFF_IF_NONE}, {"never", XFF_NEVER});
 	assert_words("--log-level", log_level, {"error", LOG_ERROR}, {"warn", LOG_WARN},
 		     {"info", LOG_INFO}, {"debug", LOG_DEBUG});
+	assert_words("--access-log-format", access_log_format, {"common", ACCESS_COMMON},
+		     {"combined", ACCESS_COMBINED}, {"json", ACCESS_JSON});
 	assert_words("--x-forwarded-proto", x_forwarded_proto, {"off", 0}, {"on", 1});
 	assert_words("--x-forwarded-port", x_forwarded_port, {"off", 0}, {"on", 1});
 	assert_words("--forwarding-aliases", aliases_remove, {"refuse", 0}, {"remove", 1});

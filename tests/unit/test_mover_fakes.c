@@ -30,7 +30,13 @@ static struct {
 static struct kedge_note note;
 static struct kedge_stats stats;
 static uint8_t buf[256];
-static struct mover mover = {.buf = buf, .buf_size = sizeof(buf), .stats = &stats};
+static struct metrics_row metrics;
+static uint64_t now_us = 1;
+static struct mover mover = {.buf = buf,
+			     .buf_size = sizeof(buf),
+			     .stats = &stats,
+			     .metrics = &metrics,
+			     .now_us = &now_us};
 static struct flow f;
 static int app;
 
