@@ -220,6 +220,18 @@ int cidr_parse(struct cidr *out, const char *text, const char **why)
 	return 0;
 }
 
+void cidr_format(char buf[CIDR_TEXT_MAX], const struct cidr *c)
+{
+	bool v4 = c->bits >= 96 && !memcmp(c->ip, v4_mapped, 12);
+	unsigned bits = v4 ? c->bits - 96u : c->bits;
+	size_t len;
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? c->ip + 12 : c->ip, buf, INET6_ADDRSTRLEN);
+	len = strlen(buf);
+	if (bits < (v4 ? 32 : 128))
+		snprintf(buf + len, CIDR_TEXT_MAX - len, "/%u", bits);
+}
+
 bool cidr_match(const struct cidr *set, size_t n, const union addr *a)
 {
 	uint8_t ip[16];

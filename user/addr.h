@@ -57,6 +57,10 @@ struct cidr {
  */
 int cidr_parse(struct cidr *out, const char *text, const char **why);
 
+/* "10.0.0.0/8", "2001:db8::1": as it may be written; always terminated. */
+#define CIDR_TEXT_MAX (INET6_ADDRSTRLEN + 4)
+void cidr_format(char buf[CIDR_TEXT_MAX], const struct cidr *c);
+
 /*
  * True when the address lies in one of the n prefixes. A v4-mapped address counts as IPv4, and IPv4
  * lies in no prefix shorter than ::ffff:0:0/96: ::/0 means IPv6 only.

@@ -13,20 +13,12 @@
 #include "cleanup.h"
 #include "cmd.h"
 #include "control.h"
+#include "daemon.h"
 #include "log.h"
 #include "probe.h"
+#include "reload.h"
+#include "sockets.h"
 #include "status.h"
-#include "worker.h"
-
-struct daemon {
-	struct conf *conf;
-	struct shared shared;
-	struct worker *workers;
-	unsigned workers_made;
-	struct kedge_stats *own_stats;   /* rows without BPF */
-	const struct kedge_stats **rows; /* one a worker, for status */
-	int signal_fd, control_fd;
-};
 
 static void raise_descriptors(void)
 {
@@ -46,6 +38,7 @@ static int signals_open(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL); /* the workers inherit this */
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -89,9 +82,13 @@ static int decide(bool *use, enum policy policy, bool works, const char *capabil
 
 static int record_decide(struct daemon *d, struct probe_report *r)
 {
-	if (!wants_tls(d->conf) || d->conf->record == POLICY_OFF)
+	if (d->conf->record == POLICY_OFF)
 		return 0;
 	probe_record(r);
+	if (!wants_tls(d->conf)) { /* but a reload may bring some */
+		d->shared.record_kernel = r->record;
+		return 0;
+	}
 	return decide(&d->shared.record_kernel, d->conf->record, r->record, "record", r);
 }
 
@@ -130,6 +127,7 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 			probe_edit(r, d->shared.bpf);
 		if (opts.bypass)
 			probe_bypass(r, d->shared.bpf);
+		d->shared.flows_max = opts.flows_max;
 		stats_clear(d);
 	}
 	err = decide(&d->shared.edit_kernel, conf->edit, r->edit, "edit", r);
@@ -186,7 +184,7 @@ static int capabilities_decide(struct daemon *d)
 	if (err)
 		return err;
 	say_outcome(d, &report);
-	return tls_shared_init(&d->shared.tls, d->conf, &report.caps);
+	return tls_shared_init(&d->generation->tls, d->conf, &report.caps);
 }
 
 /* --- workers ---------------------------------------------------------------------------------- */
@@ -209,58 +207,43 @@ static int rows_init(struct daemon *d)
 	return 0;
 }
 
-/* fds[worker][listener] */
-static int listeners_open(struct daemon *d, int *fds)
+/* What a reload does as well, for the first generation. */
+static int listeners_init(struct daemon *d)
 {
-	size_t listeners = d->conf->listeners_count, workers = d->conf->workers;
-	int column[KEDGE_WORKERS_MAX];
+	struct sockets *sockets = NULL;
+	struct listener_set *set;
+	int err = sockets_open(&sockets, d->conf, NULL);
 
-	for (size_t l = 0; l < listeners; l++) {
-		const struct conf_listener *conf = &d->conf->listeners[l];
-		char bound[ADDR_TEXT_MAX];
-		int err = listener_open(column, workers, conf, bound);
-
+	for (unsigned i = 0; !err && i < d->workers_made; i++) {
+		err = listener_set_new(&set, &d->workers[i], d->generation);
 		if (err)
-			return err;
-		for (size_t w = 0; w < workers; w++)
-			fds[w * listeners + l] = column[w];
-		log_info("listener %s: bound to %s (tls %s, proxy-protocol %s)", conf->name, bound,
-			 conf->tls ? "on" : "off",
-			 conf->proxy == PROXY_PREFIX_OFF       ? "off"
-			 : conf->proxy == PROXY_PREFIX_REQUIRE ? "require"
-							       : "optional");
+			break;
+		err = listener_set_give(set, sockets, i, NULL, NULL);
+		if (err)
+			listener_set_free(set);
+		else
+			worker_post(&d->workers[i], set);
 	}
-	return 0;
+	sockets_close(sockets);
+	return err;
 }
 
 static int workers_init(struct daemon *d)
 {
-	size_t listeners = d->conf->listeners_count;
 	unsigned n = d->conf->workers;
-	_cleanup_(freep)
-	int *fds = malloc(n * listeners * sizeof(*fds));
-	int err = fds ? rows_init(d) : -ENOMEM;
+	int err = rows_init(d);
 
-	if (!err) {
-		memset(fds, 0xff, n * listeners * sizeof(*fds));
-		err = listeners_open(d, fds);
-	}
-	d->workers = calloc(n, sizeof(*d->workers));
-	if (err || !d->workers)
+	d->workers = err ? NULL : calloc(n, sizeof(*d->workers));
+	if (!d->workers)
 		return err ? err : -ENOMEM;
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; !err && i < n; i++) {
 		d->workers_made = i + 1;
-		err = worker_init(&d->workers[i], i, &d->shared, (struct kedge_stats *)d->rows[i],
-				  &fds[i * listeners]);
-		if (err)
-			return err;
+		err = worker_init(&d->workers[i], i, &d->shared, (struct kedge_stats *)d->rows[i]);
 	}
-	for (unsigned i = 0; i < n; i++) {
+	err = err ? err : listeners_init(d);
+	for (unsigned i = 0; !err && i < n; i++)
 		err = worker_start(&d->workers[i]);
-		if (err)
-			return err;
-	}
-	return 0;
+	return err;
 }
 
 /* --- until a signal ends it ------------------------------------------------------------------- */
@@ -270,7 +253,11 @@ static json_t *answer(const char *command, void *arg)
 	struct daemon *d = arg;
 
 	if (!strcmp(command, "status"))
-		return status_json(&d->shared, d->rows, d->conf->workers);
+		return status_json(d);
+	if (!strcmp(command, "reload") && d->draining)
+		return json_pack("{s:b, s:s}", "ok", 0, "error", "draining: no reload any more");
+	if (!strcmp(command, "reload"))
+		return reload(d);
 	return NULL;
 }
 
@@ -286,10 +273,30 @@ static unsigned workers_running(const struct daemon *d)
 
 static void drain(struct daemon *d)
 {
+	d->draining = true;
 	log_info("draining: no new connections; %u s for running requests",
 		 d->conf->drain_timeout_ms / 1000);
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_drain(&d->workers[i]);
+}
+
+/* -EINTR: it shall end at once. */
+static int obey_signals(struct daemon *d)
+{
+	struct signalfd_siginfo info;
+
+	while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP && d->draining)
+			log_warn("draining: no reload any more");
+		else if (info.ssi_signo == SIGHUP)
+			json_decref(reload(d));
+		else if (d->draining)
+			return log_err(EINTR, "second signal %u: not waiting any longer",
+				       info.ssi_signo);
+		else
+			drain(d);
+	}
+	return 0;
 }
 
 /* Serves the control socket until a signal came and every worker has ended. */
@@ -300,30 +307,21 @@ static int serve(struct daemon *d)
 		{.fd = d->shared.done_fd, .events = POLLIN},
 		{.fd = d->control_fd, .events = POLLIN},
 	};
-	bool draining = false;
+	uint64_t n;
+	int err;
 
 	while (workers_running(d)) {
-		struct signalfd_siginfo info;
-
 		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			return log_err(errno, "main loop: poll failed");
-		while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-			if (draining)
-				return log_err(EINTR, "second signal %u: not waiting any longer",
-					       info.ssi_signo);
-			draining = true;
-			drain(d);
-		}
-		if (fds[1].revents) {
-			uint64_t n;
-
-			if (read(d->shared.done_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
-				return log_err(errno, "main loop: eventfd");
-		}
+		err = obey_signals(d);
+		if (err)
+			return err;
+		if (fds[1].revents && read(d->shared.done_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+			return log_err(errno, "main loop: eventfd");
 		if (fds[2].revents & POLLIN)
 			control_serve(d->control_fd, answer, d);
 	}
-	return draining ? 0 : log_err(EIO, "every worker ended by itself");
+	return d->draining ? 0 : log_err(EIO, "every worker ended by itself");
 }
 
 /* An unprivileged kedge may well have no place for the default socket: it runs without one. */
@@ -358,7 +356,6 @@ static int start(struct daemon *d)
 	if (d->signal_fd < 0 || d->shared.done_fd < 0)
 		return log_err(errno, "start: no descriptor");
 	raise_descriptors();
-	d->shared.conf = conf;
 	err = capabilities_decide(d);
 	if (!err && conf->control)
 		err = control_open(d);
@@ -375,22 +372,30 @@ static void stop(struct daemon *d)
 		unlink(d->conf->control);
 	}
 	bpf_close(d->shared.bpf);
-	tls_shared_wipe(&d->shared.tls);
 	free(d->rows);
 	free(d->own_stats);
 	close_fdp(&d->signal_fd);
 	close_fdp(&d->shared.done_fd);
-	config_free(d->conf);
+	generation_put(d->generation);
 }
 
 int cmd_run(int argc, char **argv)
 {
-	struct daemon d = {.signal_fd = -1, .control_fd = -1, .shared.done_fd = -1};
-	int err = config_load(&d.conf, argc, argv);
+	struct daemon d = {.argc = argc,
+			   .argv = argv,
+			   .signal_fd = -1,
+			   .control_fd = -1,
+			   .shared.done_fd = -1};
+	struct conf *conf;
+	int err = config_load(&conf, argc, argv);
 
 	if (err)
 		return err > 0 ? EXIT_DONE : EXIT_USAGE;
-	log_set_level(d.conf->log_level);
+	log_set_level(conf->log_level);
+	d.generation = generation_new(conf, 1);
+	if (!d.generation)
+		return log_err(ENOMEM, "start"), EXIT_FAILED;
+	d.conf = conf;
 	err = start(&d);
 	if (!err) {
 		log_info("ready: %zu listeners, %u workers, application %s, pid %d",

@@ -67,3 +67,24 @@ struct conf {
  */
 int config_load(struct conf **out, int argc, char **argv);
 void config_free(struct conf *conf);
+
+/* What a reload does with a key that is not as it was. */
+enum config_change {
+	CONFIG_CHANGED,       /* takes it over */
+	CONFIG_NEEDS_RESTART, /* keeps what was; `after` has the old value again */
+};
+typedef void (*config_say_fn)(void *arg, enum config_change change, const char *text);
+
+/*
+ * Compares two configurations key by key, without their listeners, and says each difference ("app:
+ * 127.0.0.1:3000 -> 127.0.0.1:4000"). 0, or -ENOMEM: then `after` is of no use.
+ */
+int config_diff(const struct conf *before, struct conf *after, config_say_fn say, void *arg);
+
+/* The same for two listeners; text begins with "listener NAME: ". */
+int config_diff_listener(const struct conf_listener *before, struct conf_listener *after,
+			 config_say_fn say, void *arg);
+
+/* For each listener of `after` the index of the one in `before` that has its address and each only
+ * once; -1: none. */
+void config_match_listeners(int *from, const struct conf *before, const struct conf *after);

@@ -125,7 +125,7 @@ static void expired(struct timer *timer)
 
 /* --- begin ------------------------------------------------------------------------------------ */
 
-void conn_accept(struct worker *w, const struct listener *l, int fd, const union addr *peer)
+void conn_accept(struct worker *w, struct listener *l, int fd, const union addr *peer)
 {
 	const struct conf_cidrs *trust = &l->conf->trust;
 	struct conn *c = calloc(1, sizeof(*c));
@@ -136,7 +136,7 @@ void conn_accept(struct worker *w, const struct listener *l, int fd, const union
 		return;
 	}
 	c->worker = w;
-	c->listener = l;
+	c->listener = listener_get(l);
 	c->client_fd = fd;
 	c->flow.app_fd = -1;
 	c->client_watch.ready = client_ready;
@@ -152,7 +152,7 @@ void conn_accept(struct worker *w, const struct listener *l, int fd, const union
 	if (l->conf->proxy == PROXY_PREFIX_OFF)
 		conn_client_known(c);
 	else
-		conn_enter(c, CONN_PREFIX, w->shared->conf->prefix_timeout_ms);
+		conn_enter(c, CONN_PREFIX, l->generation->conf->prefix_timeout_ms);
 }
 
 void conn_drain(struct conn *c)

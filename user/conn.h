@@ -53,7 +53,8 @@ struct conn {
 	struct task again; /* its share of a turn was used up */
 	LIST_ENTRY(conn) link;
 	struct worker *worker;
-	const struct listener *listener;
+	/* a reference, and with it the configuration that the connection is treated by */
+	struct listener *listener;
 	struct tls_conn *tls;     /* during HANDSHAKE */
 	struct flow flow;         /* from the end of the handshake on */
 	struct bpf_flow bpf_flow; /* registered, but not yet owned by an editor */
@@ -72,7 +73,7 @@ struct conn {
 LIST_HEAD(conn_list, conn);
 
 /* Takes over an accepted, non-blocking socket; closes it on failure. */
-void conn_accept(struct worker *w, const struct listener *l, int fd, const union addr *peer);
+void conn_accept(struct worker *w, struct listener *l, int fd, const union addr *peer);
 
 /* Ends it if nothing is under way; otherwise it ends when that is so (worker->draining is set). */
 void conn_drain(struct conn *c);

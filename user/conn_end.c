@@ -88,6 +88,7 @@ void conn_bury(struct worker *w)
 			continue;
 		}
 		LIST_REMOVE(c, link);
+		listener_put(c->listener);
 		free(c);
 	}
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "conn.h"
+#include "listener.h"
 #include "worker.h"
 
 #define CONN_EVENTS_IN  (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
@@ -12,7 +13,7 @@
 
 static inline const struct conf *conn_conf(const struct conn *c)
 {
-	return c->worker->shared->conf;
+	return c->listener->generation->conf;
 }
 
 /* conn.c: the state, and its deadline from now on. */

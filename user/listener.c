@@ -11,6 +11,7 @@
 #include "conn.h"
 #include "kedge/abi.h"
 #include "log.h"
+#include "tls.h"
 #include "worker.h"
 
 #define ACCEPTS_PER_TURN 64
@@ -69,6 +70,7 @@ int listener_open(int *fds, size_t count, const struct conf_listener *conf,
 		fds[n] = socket_for(conf, &addr, true);
 		if (fds[n] < 0) {
 			err = fds[n];
+			fds[n] = -1;
 			break;
 		}
 	}
@@ -76,8 +78,10 @@ int listener_open(int *fds, size_t count, const struct conf_listener *conf,
 		if (listen(fds[i], BACKLOG) < 0)
 			err = -errno;
 	if (err) {
-		while (n > 0)
+		while (n > 0) {
 			close(fds[--n]);
+			fds[n] = -1;
+		}
 		return log_err(err, "listener %s: cannot listen%s", conf->name,
 			       err == -EADDRINUSE ? " (another process has this port: ss -ltnp)"
 						  : "");
@@ -122,7 +126,8 @@ static void turn_away(struct worker *w, int fd)
 static bool accept_some(struct listener *l)
 {
 	struct worker *w = l->worker;
-	uint32_t share = w->shared->conf->connections_max / w->shared->conf->workers;
+	const struct conf *conf = l->generation->conf;
+	uint32_t share = conf->connections_max / conf->workers;
 
 	for (int i = 0; i < ACCEPTS_PER_TURN && l->fd >= 0; i++) {
 		union addr peer = {0};
@@ -148,21 +153,84 @@ static void listener_ready(struct watch *watch, uint32_t events)
 	accept_some((struct listener *)((char *)watch - offsetof(struct listener, watch)));
 }
 
-int listener_start(struct listener *l, struct loop *loop)
+/* --- from one generation to the next ----------------------------------------------------------- */
+
+int listener_new(struct listener **out, struct worker *w, struct generation *g, size_t index)
 {
+	struct listener *l = calloc(1, sizeof(*l));
+	int err = 0;
+
+	if (!l)
+		return log_err(ENOMEM, "listener %s", g->conf->listeners[index].name);
 	l->watch.ready = listener_ready;
 	l->resume.expired = resume_accept;
-	return loop_add(loop, l->fd, &l->watch, EPOLLIN);
+	l->worker = w;
+	l->generation = generation_get(g);
+	l->conf = &g->conf->listeners[index];
+	l->fd = -1;
+	l->refs = 1;
+	if (l->conf->tls)
+		err = tls_ctx_new(&l->tls, l->conf->certs, l->conf->certs_count, &g->tls);
+	if (err)
+		listener_put(l);
+	else
+		*out = l;
+	return err;
 }
 
-void listener_stop(struct listener *l, struct loop *loop)
+int listener_give(struct listener *l, int fd)
+{
+	union addr bound = {0};
+	socklen_t len = sizeof(bound);
+	int err;
+
+	l->fd = fd;
+	if (getsockname(fd, &bound.sa, &len) == 0)
+		l->port = addr_port(&bound);
+	/* For no event yet, so that the worker, which asks for some, can not fail. */
+	err = loop_add(&l->worker->loop, fd, &l->watch, 0);
+	return err ? log_err(err, "listener %s: cannot be watched", l->conf->name) : 0;
+}
+
+struct listener *listener_get(struct listener *l)
+{
+	l->refs++;
+	return l;
+}
+
+void listener_put(struct listener *l)
+{
+	if (--l->refs)
+		return;
+	if (l->fd >= 0)
+		close(l->fd);
+	tls_ctx_free(l->tls);
+	generation_put(l->generation);
+	free(l);
+}
+
+void listener_start(struct listener *l)
+{
+	struct loop *loop = &l->worker->loop;
+
+	if (l->before) {
+		loop_timer_stop(loop, &l->before->resume);
+		l->port = l->before->port;
+		l->fd = take_fd(l->before->fd);
+		l->before = NULL;
+	}
+	if (l->fd >= 0)
+		loop_mod(loop, l->fd, &l->watch, EPOLLIN);
+}
+
+void listener_stop(struct listener *l)
 {
 	if (l->fd < 0)
 		return;
 	/* These had been told that they are connected. */
 	for (int i = 0; i < BACKLOG / ACCEPTS_PER_TURN && accept_some(l); i++)
 		;
-	loop_timer_stop(loop, &l->resume);
+	loop_timer_stop(&l->worker->loop, &l->resume);
 	close(l->fd);
 	l->fd = -1;
 }
