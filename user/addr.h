@@ -42,6 +42,12 @@ void addr_format(char buf[ADDR_TEXT_MAX], const union addr *a);
  */
 size_t addr_format_ip(char buf[INET6_ADDRSTRLEN], const union addr *a);
 
+/* The 16 bytes of an IPv6 address, or of an IPv4 one as v4-mapped; false for other families. */
+bool addr_ip(uint8_t ip[16], const union addr *a);
+
+/* True also for a v4-mapped address. */
+bool addr_is_ipv4(const union addr *a);
+
 /* Port in host byte order; 0 for other families. */
 uint16_t addr_port(const union addr *a);
 

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -19,16 +18,6 @@
 #include "reload.h"
 #include "sockets.h"
 #include "status.h"
-
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
 
 static int signals_open(void)
 {
@@ -107,7 +96,7 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 		.cgroup = conf->cgroup,
 		.pin = conf->pin,
 		.workers = conf->workers,
-		.flows_max = conf->connections_max,
+		.flows_max = limits_flows_room(conf),
 	};
 	char why[256] = "";
 	int err;
@@ -127,7 +116,7 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 			probe_edit(r, d->shared.bpf);
 		if (opts.bypass)
 			probe_bypass(r, d->shared.bpf);
-		d->shared.flows_max = opts.flows_max;
+		d->shared.flows_max = conf->connections_max;
 		stats_clear(d);
 	}
 	err = decide(&d->shared.edit_kernel, conf->edit, r->edit, "edit", r);
@@ -355,11 +344,24 @@ static int start(struct daemon *d)
 	d->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->signal_fd < 0 || d->shared.done_fd < 0)
 		return log_err(errno, "start: no descriptor");
-	raise_descriptors();
+	limits_raise_descriptors();
+	limits_warn_descriptors(conf);
+	d->shared.limits = &d->limits;
+	if (limits_init(&d->limits) < 0)
+		return log_err(ENOMEM, "start");
 	err = capabilities_decide(d);
 	if (!err && conf->control)
 		err = control_open(d);
 	return err ? err : workers_init(d);
+}
+
+static void control_close(struct daemon *d)
+{
+	if (d->control_fd < 0)
+		return;
+	close(d->control_fd);
+	unlink(d->conf->control);
+	d->control_fd = -1;
 }
 
 static void stop(struct daemon *d)
@@ -367,13 +369,11 @@ static void stop(struct daemon *d)
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_fini(&d->workers[i]);
 	free(d->workers);
-	if (d->control_fd >= 0) {
-		close(d->control_fd);
-		unlink(d->conf->control);
-	}
+	control_close(d);
 	bpf_close(d->shared.bpf);
 	free(d->rows);
 	free(d->own_stats);
+	limits_fini(&d->limits);
 	close_fdp(&d->signal_fd);
 	close_fdp(&d->shared.done_fd);
 	generation_put(d->generation);
@@ -402,8 +402,12 @@ int cmd_run(int argc, char **argv)
 			 d.conf->listeners_count, d.conf->workers, d.conf->app_name, getpid());
 		err = serve(&d);
 	}
-	if (err && workers_running(&d))
-		_exit(EXIT_FAILED); /* threads still run: let the kernel take everything back */
+	if (err && workers_running(&d)) {
+		/* Threads still run: let the kernel take back all but what has a name. */
+		bpf_unpin(d.shared.bpf);
+		control_close(&d);
+		_exit(EXIT_FAILED);
+	}
 	stop(&d);
 	if (!err)
 		log_info("stopped");

@@ -35,6 +35,7 @@ struct conf_listener {
 	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: everybody */
 	struct conf_cert *certs; /* its own, or the common ones; none without tls */
 	size_t certs_count;
+	uint32_t connections_max; /* of this listener; 0: no limit of its own */
 };
 
 struct conf {
@@ -55,7 +56,10 @@ struct conf {
 	bool tls13_only; /* tls-min: 1.3 */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
-	uint32_t connections_max; /* in all workers */
+	uint32_t connections_max;                         /* in all workers */
+	uint32_t address_connections_max, handshakes_max; /* 0: no limit */
+	uint32_t body_rate_min, response_rate_min;        /* bytes a second; 0: no limit */
+	uint32_t rate_grace_ms;
 	enum log_level log_level;
 };
 

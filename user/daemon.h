@@ -15,6 +15,7 @@ struct daemon {
 	struct generation *generation; /* in force; a reference */
 	const struct conf *conf;       /* generation->conf */
 	struct shared shared;
+	struct limits limits;
 	struct worker *workers;
 	unsigned workers_made;
 	struct kedge_stats *own_stats;   /* rows without BPF */

@@ -18,6 +18,8 @@
 #define BACKLOG          4096
 /* Out of descriptors: accepting pauses this long instead of spinning. */
 #define PAUSE_MS         200
+/* And that is said so often at most. */
+#define PAUSE_SAID_MS    10000
 
 static int socket_for(const struct conf_listener *conf, const union addr *addr, bool shared)
 {
@@ -90,14 +92,23 @@ int listener_open(int *fds, size_t count, const struct conf_listener *conf,
 	return 0;
 }
 
+static void warn_paused(struct worker *w, const struct listener *l, int err)
+{
+	w->pauses++;
+	if (w->pause_said_ms && w->loop.now_ms < w->pause_said_ms + PAUSE_SAID_MS)
+		return;
+	log_emit(LOG_WARN, err,
+		 "listener %s: accepting paused for %d ms, %u pauses so far; raise the limit of "
+		 "open files (ulimit -Hn, LimitNOFILE=) or lower connections-max",
+		 l->conf->name, PAUSE_MS, w->pauses);
+	w->pause_said_ms = w->loop.now_ms;
+}
+
 static void pause_accept(struct listener *l, int err)
 {
 	struct loop *loop = &l->worker->loop;
 
-	log_emit(LOG_WARN, err,
-		 "listener %s: accepting paused for %d ms; raise the limit of open files (ulimit "
-		 "-n)",
-		 l->conf->name, PAUSE_MS);
+	warn_paused(l->worker, l, err);
 	loop_mod(loop, l->fd, &l->watch, 0);
 	loop_timer_set(loop, &l->resume, PAUSE_MS);
 }
@@ -110,8 +121,27 @@ static void resume_accept(struct timer *timer)
 		loop_mod(&l->worker->loop, l->fd, &l->watch, EPOLLIN);
 }
 
-/* Over the limit: told by a reset at once, and counted. */
-static void turn_away(struct worker *w, int fd)
+/* KEDGE_REASON_NONE, and it is counted until listener_leave(); or why not. */
+static enum kedge_reason admit(struct listener *l)
+{
+	struct limits *limits = l->worker->shared->limits;
+
+	if (!limits_enter(&limits->connections, l->generation->conf->connections_max))
+		return KEDGE_REASON_limit_connections;
+	if (limits_enter(l->connections, l->conf->connections_max))
+		return KEDGE_REASON_NONE;
+	limits_leave(&limits->connections);
+	return KEDGE_REASON_limit_listener;
+}
+
+void listener_leave(struct listener *l)
+{
+	limits_leave(l->connections);
+	limits_leave(&l->worker->shared->limits->connections);
+}
+
+/* Over a limit: told by a reset at once, and counted. */
+static void turn_away(struct worker *w, int fd, enum kedge_reason reason)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 
@@ -119,23 +149,25 @@ static void turn_away(struct worker *w, int fd)
 	close(fd);
 	w->stats->accepted++;
 	w->stats->closed++;
-	w->stats->reasons.limit_connections++;
+	if (reason == KEDGE_REASON_limit_listener)
+		w->stats->reasons.limit_listener++;
+	else
+		w->stats->reasons.limit_connections++;
 }
 
 /* Returns true when there may be more. */
 static bool accept_some(struct listener *l)
 {
 	struct worker *w = l->worker;
-	const struct conf *conf = l->generation->conf;
-	uint32_t share = conf->connections_max / conf->workers;
 
 	for (int i = 0; i < ACCEPTS_PER_TURN && l->fd >= 0; i++) {
 		union addr peer = {0};
 		socklen_t len = sizeof(peer);
 		int fd = accept4(l->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		enum kedge_reason reason = fd >= 0 ? admit(l) : KEDGE_REASON_NONE;
 
-		if (fd >= 0 && w->conns_count >= (share ? share : 1))
-			turn_away(w, fd);
+		if (reason != KEDGE_REASON_NONE)
+			turn_away(w, fd, reason);
 		else if (fd >= 0)
 			conn_accept(w, l, fd, &peer);
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -167,6 +199,7 @@ int listener_new(struct listener **out, struct worker *w, struct generation *g, 
 	l->worker = w;
 	l->generation = generation_get(g);
 	l->conf = &g->conf->listeners[index];
+	l->connections = &g->tallies[index]->connections;
 	l->fd = -1;
 	l->refs = 1;
 	if (l->conf->tls)

@@ -20,7 +20,9 @@ struct listener {
 	struct worker *worker;
 	struct generation *generation;    /* a reference: the configuration of its connections */
 	const struct conf_listener *conf; /* in there */
-	struct tls_ctx *tls;              /* NULL without TLS */
+	unsigned *
+		connections; /* in there: of this listener, in all workers and generations; atomic */
+	struct tls_ctx *tls;     /* NULL without TLS */
 	struct listener *before; /* until it is started: whose socket it takes over; or NULL */
 	unsigned refs;           /* of the worker's set and of every connection; by the worker */
 	uint16_t port;           /* bound, host order */
@@ -49,6 +51,9 @@ int listener_give(struct listener *l, int fd);
 /* By the worker, outside callbacks: the last reference closes and frees. */
 struct listener *listener_get(struct listener *l);
 void listener_put(struct listener *l);
+
+/* One connection of it is over: others may be admitted. */
+void listener_leave(struct listener *l);
 
 /* Begins and ends accepting, by the worker. The end takes those who have been told that they are
  * connected. */

@@ -94,6 +94,7 @@ static int compare(struct attempt *a)
 	if (!a->from)
 		return log_err(ENOMEM, "reload");
 	config_match_listeners(a->from, before, after);
+	generation_inherit(a->next, a->d->generation, a->from);
 	bound_connections(a, after);
 	err = config_diff(before, after, say_change, a);
 	for (size_t i = 0; !err && i < after->listeners_count; i++) {
@@ -220,6 +221,7 @@ static void commit(struct attempt *a)
 	wait_taken(d);
 	generation_put(before);
 	log_set_level(d->conf->log_level);
+	limits_warn_descriptors(d->conf);
 }
 
 static void attempt_clear(struct attempt *a)

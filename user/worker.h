@@ -13,6 +13,7 @@
 #include "bpf.h"
 #include "config.h"
 #include "conn.h"
+#include "limit.h"
 #include "listener_set.h"
 #include "loop.h"
 #include "mover.h"
@@ -21,6 +22,7 @@
 
 /* Set up by cmd_run.c before the workers start, read-only from then on. */
 struct shared {
+	struct limits *limits;
 	struct bpf *bpf;    /* NULL: nothing of kedge runs in BPF */
 	bool record_kernel; /* the kernel carries some TLS version and suite both ways */
 	bool edit_kernel;   /* flows are edited by BPF */
@@ -42,6 +44,8 @@ struct worker {
 	struct conn_list graves; /* closed, to be freed at the end of the turn */
 	struct task bury;
 	uint32_t conns_count;
+	uint64_t pause_said_ms; /* when a pause of accepting was last mentioned; 0: never */
+	unsigned pauses;
 	bool drain_asked; /* atomic */
 	bool draining;
 

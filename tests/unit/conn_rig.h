@@ -27,7 +27,9 @@
 
 static struct conf conf; /* of the first generation, which is never freed by count */
 static struct conf_listener listener_conf;
+static struct tally tally, *tallies[] = {&tally, &tally};
 static struct generation generation;
+static struct limits limits;
 static struct shared shared;
 static struct worker worker;
 static struct kedge_stats *stats;
@@ -61,6 +63,7 @@ static inline int up(void **state)
 		.linger_timeout_ms = 20000,
 		.drain_timeout_ms = 20000,
 		.connections_max = 1000,
+		.rate_grace_ms = 20000,
 	};
 	return 0;
 }
@@ -73,8 +76,10 @@ static inline void prepare(void)
 	union addr bound = {0};
 	socklen_t len = sizeof(bound);
 
-	shared = (struct shared){.done_fd = eventfd(0, EFD_CLOEXEC)};
-	generation = (struct generation){.refs = 1, .number = 1, .conf = &conf};
+	assert_int_equal(limits_init(&limits), 0);
+	tally = (struct tally){0};
+	shared = (struct shared){.done_fd = eventfd(0, EFD_CLOEXEC), .limits = &limits};
+	generation = (struct generation){.refs = 1, .number = 1, .conf = &conf, .tallies = tallies};
 	assert_int_equal(tls_shared_init(&generation.tls, &conf, &(struct ktls_caps){0}), 0);
 	assert_int_equal(worker_init(&worker, 0, &shared, stats), 0);
 	assert_int_equal(sockets_open(&sockets, &conf, NULL), 0);
@@ -112,6 +117,7 @@ static inline int down(void **state)
 	worker_drain(&worker);
 	if (worker.set)
 		worker_fini(&worker);
+	limits_fini(&limits);
 	if (shared.done_fd > 0)
 		close(shared.done_fd);
 	shared.done_fd = 0;

@@ -12,8 +12,11 @@ static void next_generation(size_t listeners)
 	next_listeners[0] = next_listeners[1] = listener_conf;
 	next_conf.listeners = next_listeners;
 	next_conf.listeners_count = listeners;
-	next = (struct generation){
-		.refs = 1, .number = 2, .conf = &next_conf, .tls = generation.tls};
+	next = (struct generation){.refs = 1,
+				   .number = 2,
+				   .conf = &next_conf,
+				   .tls = generation.tls,
+				   .tallies = tallies};
 }
 
 /* Posts what the configuration wants; from[] as in sockets_open(). The port of its last listener. */
