@@ -201,7 +201,7 @@ static int listeners_init(struct daemon *d)
 {
 	struct sockets *sockets = NULL;
 	struct listener_set *set;
-	int err = sockets_open(&sockets, d->conf, NULL);
+	int err = sockets_open(&sockets, d->conf, NULL, &d->passed);
 
 	for (unsigned i = 0; !err && i < d->workers_made; i++) {
 		err = listener_set_new(&set, &d->workers[i], d->generation);
@@ -214,6 +214,7 @@ static int listeners_init(struct daemon *d)
 			worker_post(&d->workers[i], set);
 	}
 	sockets_close(sockets);
+	activation_warn_unused(&d->passed);
 	return err;
 }
 
@@ -263,6 +264,7 @@ static unsigned workers_running(const struct daemon *d)
 static void drain(struct daemon *d)
 {
 	d->draining = true;
+	notify_stopping(d->conf->drain_timeout_ms);
 	log_info("draining: no new connections; %u s for running requests",
 		 d->conf->drain_timeout_ms / 1000);
 	for (unsigned i = 0; i < d->workers_made; i++)
@@ -300,8 +302,9 @@ static int serve(struct daemon *d)
 	int err;
 
 	while (workers_running(d)) {
-		if (poll(fds, 3, -1) < 0 && errno != EINTR)
+		if (poll(fds, 3, watchdog_wait_ms(&d->watchdog)) < 0 && errno != EINTR)
 			return log_err(errno, "main loop: poll failed");
+		watchdog_run(&d->watchdog, d->workers, d->workers_made);
 		err = obey_signals(d);
 		if (err)
 			return err;
@@ -344,6 +347,9 @@ static int start(struct daemon *d)
 	d->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->signal_fd < 0 || d->shared.done_fd < 0)
 		return log_err(errno, "start: no descriptor");
+	err = activation_take(&d->passed);
+	if (err)
+		return err;
 	limits_raise_descriptors();
 	limits_warn_descriptors(conf);
 	d->shared.limits = &d->limits;
@@ -374,9 +380,21 @@ static void stop(struct daemon *d)
 	free(d->rows);
 	free(d->own_stats);
 	limits_fini(&d->limits);
+	activation_close(&d->passed);
 	close_fdp(&d->signal_fd);
 	close_fdp(&d->shared.done_fd);
 	generation_put(d->generation);
+}
+
+static void say_ready(struct daemon *d)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "%zu listeners, %u workers, application %s",
+		 d->conf->listeners_count, d->conf->workers, d->conf->app_name);
+	log_info("ready: %s, pid %d", text, getpid());
+	watchdog_start(&d->watchdog);
+	notify_ready(text);
 }
 
 int cmd_run(int argc, char **argv)
@@ -398,8 +416,7 @@ int cmd_run(int argc, char **argv)
 	d.conf = conf;
 	err = start(&d);
 	if (!err) {
-		log_info("ready: %zu listeners, %u workers, application %s, pid %d",
-			 d.conf->listeners_count, d.conf->workers, d.conf->app_name, getpid());
+		say_ready(&d);
 		err = serve(&d);
 	}
 	if (err && workers_running(&d)) {

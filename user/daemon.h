@@ -6,7 +6,9 @@
 
 #include <stdbool.h>
 
+#include "activation.h"
 #include "generation.h"
+#include "notify.h"
 #include "worker.h"
 
 struct daemon {
@@ -16,6 +18,8 @@ struct daemon {
 	const struct conf *conf;       /* generation->conf */
 	struct shared shared;
 	struct limits limits;
+	struct activation passed; /* sockets that were open before us */
+	struct watchdog watchdog;
 	struct worker *workers;
 	unsigned workers_made;
 	struct kedge_stats *own_stats;   /* rows without BPF */

@@ -225,6 +225,16 @@ int listener_give(struct listener *l, int fd)
 	return err ? log_err(err, "listener %s: cannot be watched", l->conf->name) : 0;
 }
 
+/* One that was passed to kedge is open elsewhere, too, and closing would not end its events. */
+static void close_socket(struct listener *l)
+{
+	if (l->fd < 0)
+		return;
+	loop_del(&l->worker->loop, l->fd);
+	close(l->fd);
+	l->fd = -1;
+}
+
 struct listener *listener_get(struct listener *l)
 {
 	l->refs++;
@@ -235,8 +245,7 @@ void listener_put(struct listener *l)
 {
 	if (--l->refs)
 		return;
-	if (l->fd >= 0)
-		close(l->fd);
+	close_socket(l);
 	tls_ctx_free(l->tls);
 	generation_put(l->generation);
 	free(l);
@@ -264,6 +273,5 @@ void listener_stop(struct listener *l)
 	for (int i = 0; i < BACKLOG / ACCEPTS_PER_TURN && accept_some(l); i++)
 		;
 	loop_timer_stop(&l->worker->loop, &l->resume);
-	close(l->fd);
-	l->fd = -1;
+	close_socket(l);
 }

@@ -11,6 +11,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "loop.h"
+#include "notify.h"
 #include "sockets.h"
 
 /* How long the workers have for taking over what they were given. A turn takes milliseconds. */
@@ -177,7 +178,7 @@ static int prepare(struct attempt *a)
 	err = err ? err : make_sets(a);
 	err = err ? err : compare_certs(a);
 	/* Last: from here on clients may connect to what is new. */
-	err = err ? err : sockets_open(&a->sockets, a->next->conf, a->from);
+	err = err ? err : sockets_open(&a->sockets, a->next->conf, a->from, &d->passed);
 	for (unsigned w = 0; !err && w < d->workers_made; w++)
 		err = listener_set_give(a->sets[w], a->sockets, w, d->workers[w].set, a->from);
 	return err;
@@ -248,8 +249,11 @@ json_t *reload(struct daemon *d)
 			    .restart = json_array(),
 			    .lines = json_array()};
 	struct log_tap *outer = log_set_tap(&a.tap);
-	int err = any_waits(d) ? log_err(EBUSY, "reload: a worker has not taken the last one yet")
-			       : prepare(&a);
+	int err;
+
+	notify_reloading();
+	err = any_waits(d) ? log_err(EBUSY, "reload: a worker has not taken the last one yet")
+			   : prepare(&a);
 
 	if (!err)
 		commit(&a);
@@ -264,6 +268,7 @@ json_t *reload(struct daemon *d)
 		log_texts("needs a restart: ", a.restart);
 		log_info("reload: configuration %u is in force", d->generation->number);
 	}
+	notify_ready(err ? "a reload was refused: see the log" : "reloaded");
 	return json_pack("{s:b, s:i, s:o, s:o, s:o}", "ok", !err, "generation",
 			 (int)d->generation->number, "changed", a.changed, "restart", a.restart,
 			 "lines", a.lines);

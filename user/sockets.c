@@ -13,19 +13,27 @@ static void closep(struct sockets **s)
 	sockets_close(*s);
 }
 
-static int open_one(struct sockets *s, const struct conf_listener *conf, size_t listener)
+static int open_one(struct sockets *s, const struct conf_listener *conf, size_t listener,
+		    struct activation *passed)
 {
 	static const char *const proxy[] = {"off", "optional", "require"};
+	int *fds = &s->fd[listener * s->workers];
+	int found = activation_find(passed, fds, s->workers, conf);
 	char bound[ADDR_TEXT_MAX];
-	int err = listener_open(&s->fd[listener * s->workers], s->workers, conf, bound);
+	int err;
 
+	if (found < 0)
+		return found;
+	err = found ? 0 : listener_open(fds, s->workers, conf, bound);
 	if (!err)
-		log_info("listener %s: bound to %s (tls %s, proxy-protocol %s)", conf->name, bound,
-			 conf->tls ? "on" : "off", proxy[conf->proxy]);
+		log_info("listener %s: bound to %s (tls %s, proxy-protocol %s)%s", conf->name,
+			 found ? conf->name : bound, conf->tls ? "on" : "off", proxy[conf->proxy],
+			 found ? ", passed by the service manager" : "");
 	return err;
 }
 
-int sockets_open(struct sockets **out, const struct conf *conf, const int *from)
+int sockets_open(struct sockets **out, const struct conf *conf, const int *from,
+		 struct activation *passed)
 {
 	size_t count = conf->listeners_count * conf->workers;
 	_cleanup_(closep)
@@ -40,7 +48,7 @@ int sockets_open(struct sockets **out, const struct conf *conf, const int *from)
 		s->fd[i] = -1;
 	for (size_t i = 0; !err && i < s->listeners; i++)
 		if (!from || from[i] < 0)
-			err = open_one(s, &conf->listeners[i], i);
+			err = open_one(s, &conf->listeners[i], i, passed);
 	if (err)
 		return err;
 	*out = take_ptr(s);

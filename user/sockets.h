@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "activation.h"
 #include "config.h"
 
 struct sockets {
@@ -11,10 +12,12 @@ struct sockets {
 };
 
 /*
- * Opens one for each worker and each listener whose from[] is -1 (from NULL: for all of them) and says
- * where each is bound. 0 or -errno after a logged line; then none is left open.
+ * Opens one for each worker and each listener whose from[] is -1 (from NULL: for all of them), or takes
+ * the one that was passed for it (passed NULL: none were), and says where each is bound. 0 or
+ * -errno after a logged line; then none is left open.
  */
-int sockets_open(struct sockets **out, const struct conf *conf, const int *from);
+int sockets_open(struct sockets **out, const struct conf *conf, const int *from,
+		 struct activation *passed);
 
 /* Gives away the socket, or -1. */
 int sockets_take(struct sockets *s, size_t listener, size_t worker);

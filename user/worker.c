@@ -84,6 +84,8 @@ static void obey_run(struct task *task)
 {
 	struct worker *w = container_of(task, struct worker, obey);
 
+	__atomic_store_n(&w->answered, __atomic_load_n(&w->asked, __ATOMIC_ACQUIRE),
+			 __ATOMIC_RELEASE);
 	take_posted(w);
 	if (__atomic_load_n(&w->drain_asked, __ATOMIC_ACQUIRE))
 		drain_begin(w);
@@ -185,6 +187,19 @@ void worker_drain(struct worker *w)
 {
 	__atomic_store_n(&w->drain_asked, true, __ATOMIC_RELEASE);
 	wake(w);
+}
+
+void worker_ask(struct worker *w)
+{
+	__atomic_add_fetch(&w->asked, 1, __ATOMIC_RELEASE);
+	wake(w);
+}
+
+bool worker_answered(const struct worker *w)
+{
+	return __atomic_load_n(&w->ended, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&w->answered, __ATOMIC_ACQUIRE) ==
+		       __atomic_load_n(&w->asked, __ATOMIC_RELAXED);
 }
 
 void worker_fini(struct worker *w)

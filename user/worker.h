@@ -46,7 +46,8 @@ struct worker {
 	uint32_t conns_count;
 	uint64_t pause_said_ms; /* when a pause of accepting was last mentioned; 0: never */
 	unsigned pauses;
-	bool drain_asked; /* atomic */
+	bool drain_asked;         /* atomic */
+	unsigned asked, answered; /* atomic: by the main thread and by the worker */
 	bool draining;
 
 	pthread_t thread;
@@ -80,6 +81,13 @@ int worker_start(struct worker *w);
  * is left after drain_timeout_ms of its configuration; the thread then returns.
  */
 void worker_drain(struct worker *w);
+
+/*
+ * From the main thread: asks for a sign of life, which the loop gives at the end of a turn. True when the
+ * last one was given, or the worker has ended.
+ */
+void worker_ask(struct worker *w);
+bool worker_answered(const struct worker *w);
 
 /* Waits for the thread and frees everything. */
 void worker_fini(struct worker *w);

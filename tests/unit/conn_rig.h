@@ -82,7 +82,7 @@ static inline void prepare(void)
 	generation = (struct generation){.refs = 1, .number = 1, .conf = &conf, .tallies = tallies};
 	assert_int_equal(tls_shared_init(&generation.tls, &conf, &(struct ktls_caps){0}), 0);
 	assert_int_equal(worker_init(&worker, 0, &shared, stats), 0);
-	assert_int_equal(sockets_open(&sockets, &conf, NULL), 0);
+	assert_int_equal(sockets_open(&sockets, &conf, NULL, NULL), 0);
 	assert_int_equal(getsockname(sockets->fd[0], &bound.sa, &len), 0);
 	port = addr_port(&bound);
 	assert_int_equal(listener_set_new(&set, &worker, &generation), 0);

@@ -26,7 +26,7 @@ static uint16_t post(const int *from)
 	struct listener_set *set;
 	uint16_t last;
 
-	assert_int_equal(sockets_open(&sockets, &next_conf, from), 0);
+	assert_int_equal(sockets_open(&sockets, &next_conf, from, NULL), 0);
 	assert_int_equal(listener_set_new(&set, &worker, &next), 0);
 	assert_int_equal(listener_set_give(set, sockets, 0, worker.set, from), 0);
 	sockets_close(sockets);
@@ -144,7 +144,7 @@ static void a_set_posted_just_before_the_drain(void **state)
 	(void)state;
 	prepare();
 	next_generation(2);
-	assert_int_equal(sockets_open(&sockets, &next_conf, from), 0);
+	assert_int_equal(sockets_open(&sockets, &next_conf, from, NULL), 0);
 	assert_int_equal(listener_set_new(&set, &worker, &next), 0);
 	assert_int_equal(listener_set_give(set, sockets, 0, worker.set, from), 0);
 	sockets_close(sockets);
