@@ -35,6 +35,12 @@ int bpf_open(struct bpf **out, const struct bpf_opts *opts, char why[256]);
 /* Detaches, unpins, closes. Sockets still in a map keep working until closed. NULL is fine. */
 void bpf_close(struct bpf *bpf);
 
+/*
+ * Only unpins, for a process that ends with its workers still running: what they use stays. Then only
+ * the end of the process is left. NULL is fine.
+ */
+void bpf_unpin(struct bpf *bpf);
+
 /* Row of the mmapped kdg_stats; valid until bpf_close(). */
 struct kedge_stats *bpf_stats(struct bpf *bpf, unsigned worker);
 

@@ -63,6 +63,11 @@ int loop_mod(struct loop *l, int fd, struct watch *w, uint32_t events)
 	return epoll_ctl(l->epfd, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
 }
 
+void loop_del(struct loop *l, int fd)
+{
+	epoll_ctl(l->epfd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 /* Puts a timer where the wheel meets it at or soon after its deadline, or in the farthest slot. */
 static void wheel_put(struct loop *l, struct timer *t)
 {

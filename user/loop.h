@@ -2,7 +2,8 @@
  * user only: one worker's event loop: edge-triggered epoll, one timer per owner on a wheel, and
  * work put off to the end of a turn. Single-threaded; knows nothing of connections.
  *
- * I1  A watch or timer is touched only by the loop's own thread.
+ * I1  A watch or timer is touched only by the loop's own thread. Another one may add a descriptor
+ *     for no events.
  * I2  Nothing is freed inside a callback: an owner puts its freeing off with loop_later(), since
  * the same turn may hold more events for it.
  */
@@ -60,6 +61,8 @@ void loop_fini(struct loop *l);
 /* Adds a descriptor for these EPOLL* events. Closing the descriptor removes it. 0 or -errno. */
 int loop_add(struct loop *l, int fd, struct watch *w, uint32_t events);
 int loop_mod(struct loop *l, int fd, struct watch *w, uint32_t events);
+/* Needed only where another descriptor of the same socket stays open. */
+void loop_del(struct loop *l, int fd);
 
 /* Arms or moves a timer to now + ms. */
 void loop_timer_set(struct loop *l, struct timer *t, uint64_t ms);

@@ -41,6 +41,14 @@ int tls_shared_init(struct tls_shared *s, const struct conf *conf, const struct 
 	return RAND_bytes(s->ticket_keys, sizeof(s->ticket_keys)) == 1 ? 0 : -EIO;
 }
 
+int tls_shared_next(struct tls_shared *s, const struct tls_shared *before, const struct conf *conf)
+{
+	*s = *before;
+	s->record = conf->record;
+	s->tls13_only = conf->tls13_only;
+	return 0;
+}
+
 void tls_shared_wipe(struct tls_shared *s)
 {
 	OPENSSL_cleanse(s, sizeof(*s));
@@ -196,6 +204,13 @@ void tls_ctx_free(struct tls_ctx *t)
 		return;
 	tls_certs_free(t->certs);
 	free(t);
+}
+
+void tls_ctx_digest(const struct tls_ctx *t, uint8_t out[TLS_DIGEST_BYTES])
+{
+	memset(out, 0, TLS_DIGEST_BYTES);
+	if (t)
+		tls_certs_digest(t->certs, out);
 }
 
 /* --- handshake -------------------------------------------------------------------------------- */

@@ -26,6 +26,10 @@ struct tls_shared {
 int tls_shared_init(struct tls_shared *s, const struct conf *conf, const struct ktls_caps *caps);
 void tls_shared_wipe(struct tls_shared *s);
 
+/* What a reload makes of `before`: policies of conf; tickets that are out stay good. 0 or -errno after a
+ * logged line. */
+int tls_shared_next(struct tls_shared *s, const struct tls_shared *before, const struct conf *conf);
+
 /* All certificates of one listener, chosen by SNI and by what the client can verify. */
 struct tls_ctx;
 
@@ -37,6 +41,10 @@ struct tls_ctx;
 int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t certs_count,
 		const struct tls_shared *shared);
 void tls_ctx_free(struct tls_ctx *ctx);
+
+/* A fingerprint of all its certificates, chains included. NULL is a listener without TLS. */
+#define TLS_DIGEST_BYTES 32
+void tls_ctx_digest(const struct tls_ctx *ctx, uint8_t out[TLS_DIGEST_BYTES]);
 
 /* A handshake in progress. Does not own the socket. */
 struct tls_conn;

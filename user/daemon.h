@@ -1,0 +1,37 @@
+/*
+ * user only: the running daemon as its main thread sees it: cmd_run.c, which owns it, and what it is
+ * made of. Nothing here is touched by a worker but `shared`.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "activation.h"
+#include "generation.h"
+#include "metrics_server.h"
+#include "notify.h"
+#include "worker.h"
+
+struct daemon {
+	int argc; /* of `kedge run`: flags win over the file again at each reload */
+	char **argv;
+	struct generation *generation; /* in force; a reference */
+	const struct conf *conf;       /* generation->conf */
+	struct shared shared;
+	struct limits limits;
+	struct activation passed; /* sockets that were open before us */
+	struct watchdog watchdog;
+	struct worker *workers;
+	unsigned workers_made;
+	struct kedge_stats *own_stats;  /* rows without BPF */
+	struct kedge_stats **rows;      /* one a worker */
+	struct metrics_server *metrics; /* NULL: none is asked for */
+	int signal_fd, control_fd;
+	bool draining;
+};
+
+/* The rows, for those who only read them. */
+static inline const struct kedge_stats *const *daemon_rows(const struct daemon *d)
+{
+	return (const struct kedge_stats *const *)d->rows;
+}
