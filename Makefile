@@ -135,8 +135,12 @@ bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
 same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
 
-e2e: $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge; root
-	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e
+e2e: $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge, a minute's soak; root
+	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e soak
+
+soak: $(OUT)/kedge ## an hour (SOAK_SECONDS=3600) of load, reloads and a dying application; root
+	$(Q)cd tests && KEDGE_SUITE=soak KEDGE_BIN=$(abspath $(OUT))/kedge SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) \
+		$(PYTHON) -B -m pytest -q -s soak
 
 # Tells the tests with real servers what kedge counts of a stream.
 $(OUT)/heads: $(addprefix $(OUT)/asan/tests/,servers/heads.o lib/http1_driver.o lib/http1_corpus.o lib/guard.o) \
@@ -183,7 +187,7 @@ help: ## this list
 clean: ## removes what was built, not what was downloaded
 	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz bpf-test same e2e servers servers-doc demo demo-vm vmtest test help clean
+.PHONY: all asan unit coverage fuzz bpf-test same e2e soak servers servers-doc demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \

@@ -18,10 +18,11 @@ def node_env(**more):
 
 
 class Express(Process):
-    """trust_proxy: hops that Express takes the client's address from; None for none."""
+    """trust_proxy: hops that Express takes the client's address from; None for none. port: 0 lets the
+    kernel choose."""
 
-    def __init__(self, cgroup=None, trust_proxy=None, host="127.0.0.1"):
-        env = node_env(HOST=host, PORT=0)
+    def __init__(self, cgroup=None, trust_proxy=None, host="127.0.0.1", port=0):
+        env = node_env(HOST=host, PORT=port)
         if trust_proxy is not None:
             env["TRUST_PROXY"] = str(trust_proxy)
         super().__init__(["node", APP], env=env, cgroup=cgroup, name="express")
