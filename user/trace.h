@@ -29,8 +29,7 @@
 #define TRACE_REQUEST(id, requests) DTRACE_PROBE2(kedge, request, id, requests)
 
 /* status: of the last of `count` responses that ended; us: since the first one's request */
-#define TRACE_RESPONSE(id, status, us, count) \
-	DTRACE_PROBE4(kedge, response, id, status, us, count)
+#define TRACE_RESPONSE(id, status, us, count) DTRACE_PROBE4(kedge, response, id, status, us, count)
 
 /* reason: enum kedge_reason; name: const char * */
 #define TRACE_REASON(id, reason, name) DTRACE_PROBE3(kedge, reason, id, reason, name)
