@@ -77,11 +77,10 @@ void access_log_put(struct access_log *log, unsigned worker, const struct access
 		__atomic_fetch_add(&log->rows[worker]->access_dropped, 1, __ATOMIC_RELAXED);
 	/* Either the writer sees the entry before it sleeps, or we see that it sleeps. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&log->asleep, __ATOMIC_RELAXED) &&
-	    __atomic_exchange_n(&log->asleep, false, __ATOMIC_RELAXED))
-		wake(log);
-	else if (ring_used(ring) > ring->size / 2 &&
-		 !__atomic_exchange_n(&log->hurried, true, __ATOMIC_RELAXED))
+	if ((__atomic_load_n(&log->asleep, __ATOMIC_RELAXED) &&
+	     __atomic_exchange_n(&log->asleep, false, __ATOMIC_RELAXED)) ||
+	    (ring_used(ring) > ring->size / 2 &&
+	     !__atomic_exchange_n(&log->hurried, true, __ATOMIC_RELAXED)))
 		wake(log);
 }
 

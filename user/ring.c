@@ -25,6 +25,8 @@ static void copy_in(struct ring *r, size_t at, const void *from, size_t len)
 	size_t begin = at & (r->size - 1);
 	size_t first = len < r->size - begin ? len : r->size - begin;
 
+	if (!len)
+		return; /* of no piece there may be no address */
 	memcpy(r->bytes + begin, from, first);
 	memcpy(r->bytes, (const uint8_t *)from + first, len - first);
 }

@@ -9,13 +9,17 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-/* Positions only grow; the place in bytes[] is position % size. */
+/*
+ * Positions only grow; the place in bytes[] is position % size. What one thread writes all the time
+ * is in no cache line of the other's.
+ */
 struct ring {
-	uint8_t *bytes;            /* owned */
-	size_t size;               /* a power of two */
-	_Alignas(64) size_t put;   /* written by the thread that puts */
-	_Alignas(64) size_t taken; /* written by the thread that takes */
-};
+	size_t put; /* written by the thread that puts */
+	char pad[64 - sizeof(size_t)];
+	size_t taken;   /* written by the thread that takes */
+	uint8_t *bytes; /* owned */
+	size_t size;    /* a power of two */
+} __attribute__((aligned(64)));
 
 /* size: a power of two. 0 or -ENOMEM. */
 int ring_init(struct ring *r, size_t size);

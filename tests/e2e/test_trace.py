@@ -1,8 +1,7 @@
 """Static probes and the bpftrace scripts of dist/bpftrace, over a kedge that is given work.
 
-Runs in the guests too (tests/guest/trace.sh): whether uprobes work is a matter of the kernel.
+tests/guest/trace.sh runs the scripts in the guests: whether they load is a matter of the kernel.
 """
-import os
 import re
 import signal
 import subprocess
@@ -67,29 +66,17 @@ def kedge(certs, tls, cgroup):
         yield kedge
 
 
-def scripts(base):
-    """{name: file}. A guest compiles slowly: there the three are one program, structs first."""
-    files = {name: ROOT / f"dist/bpftrace/{name}.bt" for name in SCRIPTS}
-    if not os.environ.get("KEDGE_TEST_ONE_BPFTRACE"):
-        return files
-    path = base / "all.bt"
-    path.write_text("\n".join(files[name].read_text() for name in reversed(SCRIPTS)))
-    return {" ".join(SCRIPTS): path}
-
-
 @pytest.fixture(scope="module")
-def outputs(kedge, tmp_path_factory):
+def outputs(kedge):
     """What the scripts print at their end, all three having watched the same work."""
-    files = scripts(tmp_path_factory.mktemp("bt"))
-    running = {names: bpftrace(kedge, path) for names, path in files.items()}
+    running = {name: bpftrace(kedge, ROOT / f"dist/bpftrace/{name}.bt") for name in SCRIPTS}
     work(kedge)
     for process in running.values():
         process.popen.send_signal(signal.SIGINT)
     for name, process in running.items():
         assert process.wait(60) == 0, process.log()
         process.stop()
-    return {name: "\n".join(process.lines) for names, process in running.items()
-            for name in names.split()}
+    return {name: "\n".join(process.lines) for name, process in running.items()}
 
 
 def test_latency(outputs):
