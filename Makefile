@@ -109,6 +109,25 @@ $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/
 bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
 	$(Q)tests/run-unit.sh -n bpf-test $(bpf_tests)
 
+# --- benchmarks ---------------------------------------------------------------------------------------
+$(OUT)/bench/obj/%.o: tests/bench/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/bench/load: $(patsubst %,$(OUT)/bench/obj/%.o,load load_run load_conn cpu hist)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lssl -lcrypto
+
+$(OUT)/bench/backend: $(OUT)/bench/obj/backend.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+
+bench: ## kedge beside nginx, haproxy, hitch and caddy on this machine; writes docs/bench/native.*; root
+	$(Q)tests/deps.sh build bench
+	$(Q)$(MAKE) --no-print-directory all $(OUT)/bench/load $(OUT)/bench/backend
+	$(Q)$(PYTHON) -B tests/bench/native.py
+
 # --- the whole: pytest, root ------------------------------------------------------------------------
 same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
@@ -134,7 +153,7 @@ test: ## everything, with the totals in the last line; installs what it needs; r
 
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
-		   tests/bpf/*.[ch] tests/fuzz/*.[ch])
+		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
 
 lint: $(skels) ## clang-format and clang-tidy must have nothing to say
 	$(Q)clang-format --dry-run -Werror $(c_files)
@@ -145,10 +164,10 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 clean: ## removes what was built, not what was downloaded
-	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+	rm -rf $(OUT)/user $(OUT)/bench $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit fuzz bpf-test same e2e demo demo-vm vmtest test help clean
+.PHONY: all asan unit fuzz bpf-test bench same e2e demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \
+-include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/bench/obj/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \
 	   $(OUT)/fuzz/obj/*/*.d $(OUT)/fuzz/obj/tests/*/*.d)

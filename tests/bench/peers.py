@@ -1,0 +1,183 @@
+"""The proxies that are compared: how each is started in front of a backend, and what it is called."""
+import dataclasses
+import os
+import re
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+
+import kedge as kedge_module
+import machine
+from kedge import Combination, Kedge, Listener
+from process import Process
+
+HERE = Path(__file__).resolve().parent
+ROOT = machine.ROOT
+
+
+def free_port():
+    """A port that was free a moment ago, for programs that can not be given a socket."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def accepts(port):
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def tree(pid):
+    """A process and all its descendants."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = path.read_text()
+        except OSError:
+            continue  # it has ended meanwhile
+        parents[int(path.parent.name)] = int(text.rsplit(")", 1)[1].split()[1])
+    found = [pid]
+    for parent in found:
+        found += [child for child, of in parents.items() if of == parent]
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """How one of the others is run. {dir} and {file}: its directory and its configuration in there."""
+    config: str
+    argv: tuple
+    version: tuple
+    adds_xff: bool = True
+    env: tuple = ()
+
+
+PROGRAMS = {
+    "nginx": Program("nginx.conf", ("nginx", "-e", "stderr", "-p", "{dir}", "-c", "{file}"),
+                     ("nginx", "-v")),
+    "haproxy": Program("haproxy.cfg", ("haproxy", "-db", "-f", "{file}"), ("haproxy", "-v")),
+    "hitch": Program("hitch.conf", ("hitch", "--config={file}"), ("hitch", "--version"),
+                     adds_xff=False),
+    "caddy": Program("Caddyfile", ("caddy", "run", "--adapter", "caddyfile", "--config", "{file}"),
+                     ("caddy", "version"), env=(("GOMAXPROCS", "1"),)),
+}
+
+
+class OtherProxy:
+    """One of PROGRAMS, running from a filled-in configuration in a directory of its own."""
+
+    def __init__(self, name, program, leaf, backend, cgroup):
+        self.base = Path(tempfile.mkdtemp(prefix=f"kedge-bench-{name}-"))
+        # Some give up root, and must still read what is in here.
+        self.base.chmod(0o777)
+        port = free_port()
+        self.address = ("127.0.0.1", port)
+        file = self._fill(program.config, leaf, backend, port)
+        words = [word.format(dir=self.base, file=file) for word in program.argv]
+        env = dict(os.environ, HOME=str(self.base), **dict(program.env))
+        env["PATH"] += ":/usr/sbin:/sbin"
+        words[0] = shutil.which(words[0], path=env["PATH"]) or words[0]
+        self.process = Process(words, env=env, cgroup=cgroup, name=name)
+        machine.wait_for(self._up, 20, f"{name} accepts on port {port}")
+
+    def _fill(self, config, leaf, backend, port):
+        for source in (leaf.cert, leaf.key):
+            shutil.copyfile(source, self.base / source.name)
+        pem = self.base / "both.pem"
+        pem.write_text(leaf.key.read_text() + leaf.cert.read_text())
+        host, backend_port = backend
+        known = {"DIR": self.base, "PORT": port, "BACKEND": f"{host}:{backend_port}",
+                 "BACKEND_HOST": host, "BACKEND_PORT": backend_port, "PEM": pem,
+                 "CERT": self.base / leaf.cert.name, "KEY": self.base / leaf.key.name,
+                 "NGINX_TLS": ""}
+        text = (HERE / "peers" / config).read_text()
+        file = self.base / config
+        file.write_text(re.sub(r"@([A-Z_]+)@", lambda m: str(known[m[1]]), text))
+        return file
+
+    def _up(self):
+        if self.process.popen.poll() is not None:
+            raise RuntimeError(f"{self.process.name} ended:\n{self.process.log()}")
+        return accepts(self.address[1])
+
+    def pids(self):
+        return tree(self.process.pid)
+
+    def stop(self):
+        self.process.stop()
+        shutil.rmtree(self.base)
+
+
+class KedgeProxy:
+    def __init__(self, binary, combination, leaf, backend, cgroup, certs):
+        self.kedge = Kedge(certs, f"{backend[0]}:{backend[1]}", [Listener("tls", leaves=[leaf])],
+                           combination, cgroup, ["--workers", "1"], binary=binary)
+        self.address = self.kedge["tls"]
+        self.process = self.kedge.process
+
+    def pids(self):
+        return tree(self.kedge.pid)
+
+    def stop(self):
+        self.kedge.stop()
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """Something to measure; start() gives it a life."""
+    name: str
+    program: Program = None
+    binary: Path = None
+    combination: Combination = None
+
+    @property
+    def ours(self):
+        return self.binary is not None
+
+    @property
+    def adds_xff(self):
+        return self.ours or self.program.adds_xff
+
+    def start(self, certs, backend, cgroup):
+        if self.ours:
+            return KedgeProxy(self.binary, self.combination, certs.ec, backend, cgroup, certs)
+        return OtherProxy(self.name, self.program, certs.ec, backend, cgroup)
+
+    def version(self):
+        words = (self.binary, "--version") if self.ours else self.program.version
+        env = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
+        done = subprocess.run(words, capture_output=True, text=True, check=True, env=env)
+        return re.search(r"v?(\d+\.\d+[\w.+-]*)", done.stdout + done.stderr)[1]
+
+
+def kedge_binaries(words):
+    """{label: path} of "[LABEL=]BINARY ..."; the label of the first is "kedge", of others the path."""
+    found = {}
+    for word in words.split():
+        label, _, path = word.rpartition("=")
+        label = label or (path if found else "kedge")
+        found[label] = ROOT / path  # an absolute path stays what it is
+        if not found[label].exists():
+            raise SystemExit(f"{path}: not there")
+    return found
+
+
+def kedge_peers(binaries):
+    """Each kedge in every combination of capabilities that this machine has; and why not in others."""
+    found, missing = [], {}
+    for label, binary in binaries.items():
+        probed = kedge_module.probe(binary)
+        for combination in kedge_module.ALL:
+            on = [n for n in kedge_module.NAMES if getattr(combination, n)]
+            why = combination.missing(probed)
+            if why:
+                missing["+".join([label, *on])] = why
+            else:
+                found.append(Peer("+".join([label, *on]), binary=binary, combination=combination))
+    return found, missing
+
+
+def other_peers():
+    return [Peer(name, program=program) for name, program in PROGRAMS.items()]
