@@ -80,6 +80,8 @@ $(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
 
+$(OUT)/unit/test_hist: $(OUT)/asan/tests/bench/hist.o
+
 unit: $(unit_bins) ## builds and runs the unit tests
 	$(Q)tests/run-unit.sh $(unit_bins)
 
@@ -128,6 +130,20 @@ bench: ## kedge beside nginx, haproxy, hitch and caddy on this machine; writes d
 	$(Q)$(MAKE) --no-print-directory all $(OUT)/bench/load $(OUT)/bench/backend
 	$(Q)$(PYTHON) -B tests/bench/native.py
 
+# Loaded into QEMU, not into the guest.
+$(OUT)/bench/plugin.so: tests/bench/guest/plugin.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) -fPIC -shared -fvisibility=hidden $< -o $@
+
+vmbench: ## instructions a request, counted in guests with kernel TLS; writes docs/bench/guest.*
+	$(Q)tests/deps.sh build bench vm
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so)
+	$(Q)$(PYTHON) -B tests/bench/vmbench.py
+
+bench-test: $(OUT)/kedge-asan $(OUT)/bench/load $(OUT)/bench/backend ## the benchmarks' own tests, in small; root
+	$(Q)cd tests && KEDGE_SUITE=bench-test $(PYTHON) -B -m pytest -q bench
+
 # --- the whole: pytest, root ------------------------------------------------------------------------
 same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
@@ -153,7 +169,7 @@ test: ## everything, with the totals in the last line; installs what it needs; r
 
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
-		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/fuzz/*.[ch])
+		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/fuzz/*.[ch])
 
 lint: $(skels) ## clang-format and clang-tidy must have nothing to say
 	$(Q)clang-format --dry-run -Werror $(c_files)
@@ -166,7 +182,7 @@ help: ## this list
 clean: ## removes what was built, not what was downloaded
 	rm -rf $(OUT)/user $(OUT)/bench $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit fuzz bpf-test bench same e2e demo demo-vm vmtest test help clean
+.PHONY: all asan unit fuzz bpf-test bench bench-test vmbench same e2e demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/bench/obj/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \

@@ -25,6 +25,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "mark.h"
+
 #define BODY_BYTES_MAX        (1u << 20)
 #define HEAD_BYTES_MAX        8192
 #define ANSWER_HEAD_BYTES_MAX 256
@@ -284,6 +286,7 @@ int main(int argc, char **argv)
 
 	for (size_t i = 0; i < sizeof(body); i++)
 		body[i] = (char)('a' + i % 26);
+	MARK(MARK_BACKEND);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	watch(EPOLL_CTL_ADD, NULL, listener, EPOLLIN);
 	for (;;) {

@@ -14,10 +14,11 @@ class Case:
     mode: str = "keep"      # of the load client
     load: float = 0         # share of the rate that the reference peer reaches; 0: as fast as it goes
     group: str = "small"    # small, bulk or handshake: what the cost consists of
+    warm: int = 0           # requests before; 0: a share of the measured ones
 
     def warmup(self, requests):
         """Caches and pools are warm, and every connection has been used, after so many."""
-        return max(requests // 10, 2 * self.connections if self.mode != "new" else self.connections)
+        return self.warm or max(requests // 10, 2 * self.connections if self.mode != "new" else self.connections)
 
 
 KB, MB = 1 << 10, 1 << 20
@@ -36,6 +37,28 @@ NATIVE = [
     Case("handshake", "full handshake and one request", 800, mode="new", group="handshake"),
     Case("resume", "resumed handshake and one request", 1000, mode="resume", group="handshake"),
 ]
+
+# Few, for a guest is some ten times slower; its counts hardly vary.
+GUEST = [
+    Case("get100", "100 B", 1000, warm=300),
+    Case("get1k", "1 KB", 1000, size=KB, warm=300),
+    Case("get16k", "16 KB", 400, size=16 * KB, group="bulk"),
+    Case("get64k", "64 KB", 200, size=64 * KB, group="bulk"),
+    Case("get1m", "1 MB", 64, size=MB, group="bulk", warm=32),
+    Case("post1m", "1 MB upload", 64, upload=MB, group="bulk", warm=32),
+    Case("handshake", "full handshake and one request", 160, mode="new", group="handshake", warm=64),
+    Case("resume", "resumed handshake and one request", 320, mode="resume", group="handshake", warm=64),
+]
+
+
+def words(case, requests=None, rate=None):
+    """What the load client is told."""
+    requests = requests or case.requests
+    said = {"--mode": case.mode, "--connections": case.connections, "--size": case.size,
+            "--upload": case.upload, "--requests": requests, "--warmup": case.warmup(requests)}
+    if rate:
+        said["--rate"] = int(rate)
+    return [str(word) for pair in said.items() for word in pair]
 
 
 def chosen(cases, patterns):

@@ -19,6 +19,7 @@
 
 #include "cpu.h"
 #include "load_run.h"
+#include "mark.h"
 
 #define GROUPS_MAX 4
 
@@ -117,15 +118,6 @@ static void read_options(int argc, char **argv)
 		load.warmup = load.connections;
 }
 
-/* What a program that watches every instruction takes for a mark: natively it does nothing. */
-static void mark(long which)
-{
-	__asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00, 0x6b, 0x65, 0x64, 0x67" /* nopl */
-			 :
-			 : "D"(which)
-			 : "memory");
-}
-
 static void print_quantile(const char *name, uint32_t ppm)
 {
 	printf(", \"%s_ns\": %llu", name, (unsigned long long)hist_quantile(&result.latency, ppm));
@@ -168,9 +160,9 @@ static void measure(struct load_run *r)
 	for (size_t i = 0; i < groups_count; i++)
 		before[i] = cpu_group_ns(&groups[i]);
 	self = cpu_self_ns();
-	mark(1);
+	MARK(MARK_BEGIN);
 	load_run_batch(r, load.requests, &result);
-	mark(2);
+	MARK(MARK_END);
 	self = cpu_self_ns() - self;
 	for (size_t i = 0; i < groups_count; i++)
 		used[i] = cpu_group_ns(&groups[i]) - before[i];

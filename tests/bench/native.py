@@ -9,7 +9,6 @@ BENCH_ROUNDS               default 5
 BENCH_SCALE                multiplies the number of requests
 A run that does not measure everything writes a report only with BENCH_OUT.
 """
-import fnmatch
 import os
 import statistics
 import sys
@@ -37,15 +36,9 @@ def say(text):
 def chosen_peers():
     """Those that are wanted, and {name: why} of those that this machine can not have."""
     ours, missing = peers.kedge_peers(peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge"))
-    words = os.environ.get("BENCH_PEERS", "").split()
-
-    def wanted(name):
-        return not words or any(fnmatch.fnmatchcase(name, w) for w in words)
-    everyone = peers.other_peers() + ours
-    found = [p for p in everyone if wanted(p.name)]
-    if not found:
-        raise SystemExit(f"no such peer; there are {', '.join(p.name for p in everyone)}")
-    return found, {name: why for name, why in missing.items() if wanted(name)}
+    patterns = os.environ.get("BENCH_PEERS", "")
+    return (peers.chosen(peers.other_peers() + ours, patterns),
+            {name: why for name, why in missing.items() if peers.wanted(name, patterns)})
 
 
 class Native:

@@ -1,5 +1,6 @@
 """The proxies that are compared: how each is started in front of a backend, and what it is called."""
 import dataclasses
+import fnmatch
 import os
 import re
 import shutil
@@ -53,6 +54,22 @@ class Program:
     adds_xff: bool = True
     env: tuple = ()
 
+    def install(self, base, leaf, port, backend, seen=None):
+        """
+        Puts its configuration and the certificate into `base`, which it will see as `seen`. Returns the
+        command that runs it on `port` before `backend`, (host, port).
+        """
+        seen = Path(seen or base)
+        for source in (leaf.cert, leaf.key):
+            shutil.copyfile(source, base / source.name)
+        (base / "both.pem").write_text(leaf.key.read_text() + leaf.cert.read_text())
+        known = {"DIR": seen, "PORT": port, "BACKEND": f"{backend[0]}:{backend[1]}",
+                 "BACKEND_HOST": backend[0], "BACKEND_PORT": backend[1], "PEM": seen / "both.pem",
+                 "CERT": seen / leaf.cert.name, "KEY": seen / leaf.key.name, "NGINX_TLS": ""}
+        text = (HERE / "peers" / self.config).read_text()
+        (base / self.config).write_text(re.sub(r"@([A-Z_]+)@", lambda m: str(known[m[1]]), text))
+        return [word.format(dir=seen, file=seen / self.config) for word in self.argv]
+
 
 PROGRAMS = {
     "nginx": Program("nginx.conf", ("nginx", "-e", "stderr", "-p", "{dir}", "-c", "{file}"),
@@ -74,28 +91,11 @@ class OtherProxy:
         self.base.chmod(0o777)
         port = free_port()
         self.address = ("127.0.0.1", port)
-        file = self._fill(program.config, leaf, backend, port)
-        words = [word.format(dir=self.base, file=file) for word in program.argv]
+        words = program.install(self.base, leaf, port, backend)
+        words[0] = find_program(words[0])
         env = dict(os.environ, HOME=str(self.base), **dict(program.env))
-        env["PATH"] += ":/usr/sbin:/sbin"
-        words[0] = shutil.which(words[0], path=env["PATH"]) or words[0]
         self.process = Process(words, env=env, cgroup=cgroup, name=name)
         machine.wait_for(self._up, 20, f"{name} accepts on port {port}")
-
-    def _fill(self, config, leaf, backend, port):
-        for source in (leaf.cert, leaf.key):
-            shutil.copyfile(source, self.base / source.name)
-        pem = self.base / "both.pem"
-        pem.write_text(leaf.key.read_text() + leaf.cert.read_text())
-        host, backend_port = backend
-        known = {"DIR": self.base, "PORT": port, "BACKEND": f"{host}:{backend_port}",
-                 "BACKEND_HOST": host, "BACKEND_PORT": backend_port, "PEM": pem,
-                 "CERT": self.base / leaf.cert.name, "KEY": self.base / leaf.key.name,
-                 "NGINX_TLS": ""}
-        text = (HERE / "peers" / config).read_text()
-        file = self.base / config
-        file.write_text(re.sub(r"@([A-Z_]+)@", lambda m: str(known[m[1]]), text))
-        return file
 
     def _up(self):
         if self.process.popen.poll() is not None:
@@ -146,10 +146,20 @@ class Peer:
         return OtherProxy(self.name, self.program, certs.ec, backend, cgroup)
 
     def version(self):
-        words = (self.binary, "--version") if self.ours else self.program.version
-        env = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
-        done = subprocess.run(words, capture_output=True, text=True, check=True, env=env)
+        program, *words = (self.binary, "--version") if self.ours else self.program.version
+        done = subprocess.run([find_program(str(program)), *words], capture_output=True, text=True,
+                              check=True)
         return re.search(r"v?(\d+\.\d+[\w.+-]*)", done.stdout + done.stderr)[1]
+
+
+def find_program(name):
+    """Where a program of the system is; /usr/sbin is not in every user's path."""
+    return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") or name
+
+
+def kedge_name(label, combination):
+    """What is done in the kernel, after the label: "kedge+edit+bypass"."""
+    return "+".join([label, *(n for n in kedge_module.NAMES if getattr(combination, n))])
 
 
 def kedge_binaries(words):
@@ -170,14 +180,25 @@ def kedge_peers(binaries):
     for label, binary in binaries.items():
         probed = kedge_module.probe(binary)
         for combination in kedge_module.ALL:
-            on = [n for n in kedge_module.NAMES if getattr(combination, n)]
-            why = combination.missing(probed)
+            name, why = kedge_name(label, combination), combination.missing(probed)
             if why:
-                missing["+".join([label, *on])] = why
+                missing[name] = why
             else:
-                found.append(Peer("+".join([label, *on]), binary=binary, combination=combination))
+                found.append(Peer(name, binary=binary, combination=combination))
     return found, missing
 
 
 def other_peers():
     return [Peer(name, program=program) for name, program in PROGRAMS.items()]
+
+
+def wanted(name, patterns):
+    """Whether one of the words matches the name; none matches all."""
+    return not patterns.split() or any(fnmatch.fnmatchcase(name, word) for word in patterns.split())
+
+
+def chosen(everyone, patterns):
+    found = [peer for peer in everyone if wanted(peer.name, patterns)]
+    if not found:
+        raise SystemExit(f"no such peer; there are {', '.join(p.name for p in everyone)}")
+    return found

@@ -3,10 +3,12 @@ import datetime
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 import figures
 import machine
+import plots
 
 DOCS = machine.ROOT / "docs/bench"
 
@@ -142,6 +144,30 @@ class NativeReport:
                   "\n## Latency, microseconds: medians of p50 / p99 / p99.9\n\n", self.latency_table()]
         return "".join(parts)
 
+    def median(self, case, name, metric):
+        return figures.summary(self.runs[case.name][name])[metric]["median"]
+
+    def relative(self, metric, highest):
+        """Rows for a picture: each case's medians, divided by the best peer's."""
+        rows = []
+        for case in self.bench.cases:
+            best = figures.best(self.runs[case.name], self.others or self.names, metric, highest)
+            one = self.median(case, best, metric)
+            rows.append((case.name, [self.median(case, name, metric) / one for name in self.names]))
+        return rows
+
+    def pictures(self, out):
+        plots.bars(out / "native-rate.svg", "Requests a second, best peer = 1 (longer is better)", "",
+                   self.names, self.ours, self.relative("rate", True), line=1)
+        plots.bars(out / "native-cpu.svg", "CPU of the proxy a request, best peer = 1 (shorter is better)",
+                   "", self.names, self.ours, self.relative("proxy_us", False), line=1)
+        paced = [case for case in self.bench.cases if case.load]
+        if paced:
+            rows = [(label, [self.median(paced[0], name, metric) for name in self.names])
+                    for label, metric in (("p50", "p50_us"), ("p99", "p99_us"), ("p99.9", "p999_us"))]
+            plots.bars(out / "native-latency.svg", f"Latency: {paced[0].title}", "microseconds",
+                       self.names, self.ours, rows, log=True)
+
     def data(self):
         return {**self.around, "rounds": self.bench.rounds, "paced_rates": self.bench.rates,
                 "cases": {case.name: {"title": case.title, "requests": self.bench.requests(case),
@@ -150,15 +176,23 @@ class NativeReport:
                           for case in self.bench.cases}}
 
 
+def write(name, text, data, out):
+    """NAME.md and NAME.json in BENCH_OUT, else in `out`, else nowhere. Returns where."""
+    out = os.environ.get("BENCH_OUT") or out
+    if not out:
+        return None
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.md").write_text(text)
+    (out / f"{name}.json").write_text(json.dumps(data, indent=1) + "\n")
+    print(f"written: {out}/{name}.md and .json")
+    return out
+
+
 def native(bench, peers, missing, whole):
     made = NativeReport(bench, peers, missing)
     text = made.text()
     print(text)
-    out = os.environ.get("BENCH_OUT") or (DOCS if whole else None)
-    if not out:
-        return
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "native.md").write_text(text)
-    (out / "native.json").write_text(json.dumps(made.data(), indent=1) + "\n")
-    print(f"written: {out}/native.md, {out}/native.json")
+    out = write("native", text, made.data(), DOCS if whole else None)
+    if out and shutil.which("gnuplot"):
+        made.pictures(out)

@@ -2,6 +2,7 @@
 import json
 import subprocess
 
+import cases
 import machine
 from process import Process
 
@@ -43,6 +44,4 @@ class Stand:
         return json.loads(done.stdout)
 
     def run(self, case, requests, rate=None):
-        words = ["--mode", case.mode, "--connections", case.connections, "--size", case.size,
-                 "--upload", case.upload, "--requests", requests, "--warmup", case.warmup(requests)]
-        return self.load(*words, *(["--rate", int(rate)] if rate else []))
+        return self.load(*cases.words(case, requests, rate))

@@ -1,0 +1,92 @@
+# Sourced by the plan of a guest: starts proxies, one at a time, and measures them. busybox sh.
+#
+# Proxy and backend are in cgroups of their own below the one that kedge attaches to; so their processes are
+# known, and the load client's sockets meet no program of kedge's.
+cgroup=/sys/fs/cgroup/bench
+backend_port=9000 proxy_port=9443
+
+fail()
+{
+	echo "error $*"
+	cat /tmp/*.log
+	exit 1
+}
+
+set_up()
+{
+	mkdir -p "$cgroup/proxy" "$cgroup/backend"
+	grep -q generic-gcm-aesni /proc/crypto || fail "the kernel's AES is not that of the CPU"
+}
+
+# in_cgroup NAME COMMAND...: replaces the shell.
+in_cgroup()
+{
+	echo 0 >"$cgroup/$1/cgroup.procs"
+	shift
+	exec "$@"
+}
+
+wait_listening()
+{
+	local hex=$(printf ':%04X ' "$1") tries=0
+
+	# Column 4 of /proc/net/tcp: 0A is LISTEN. Time is free here.
+	until grep -q "$hex.* 0A " /proc/net/tcp; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 300 ] || fail "nobody listens on port $1"
+		sleep 0.1
+	done
+}
+
+# start_proxy NAME COMMAND...
+start_proxy()
+{
+	name=$1
+	shift
+	(in_cgroup backend backend $backend_port) >/tmp/backend.log 2>&1 &
+	backend_pid=$!
+	wait_listening $backend_port
+	(in_cgroup proxy "$@") >/tmp/proxy.log 2>&1 &
+	proxy_pid=$!
+	wait_listening $proxy_port
+	# Until everything that happens at the start has happened.
+	sleep 2
+}
+
+proxy_pids()
+{
+	tr '\n' , <"$cgroup/proxy/cgroup.procs" | sed 's/,$//'
+}
+
+# measure CASE WORD...: prints "result NAME CASE JSON".
+measure()
+{
+	local case=$1 answer
+
+	shift
+	answer=$(load --port $proxy_port --patience 600 --cpu "proxy=$(proxy_pids)" \
+		--cpu "backend=$backend_pid" "$@" 2>/tmp/load.log) || fail "$name $case: $(cat /tmp/load.log)"
+	echo "result $name $case $answer"
+}
+
+# How many connections the kernel's TLS has carried, and what it could not decrypt.
+tls_counts()
+{
+	[ ! -e /proc/net/tls_stat ] || awk -v name="$name" '
+		{ n[$1] = $2 }
+		END { print "tls", name, n["TlsTxSw"] + 0, n["TlsRxSw"] + 0, n["TlsDecryptError"] + 0 }' /proc/net/tls_stat
+}
+
+stop_proxy()
+{
+	tls_counts
+	kill $proxy_pid
+	wait $proxy_pid || true
+	# A master has gone before its workers.
+	while [ -s "$cgroup/proxy/cgroup.procs" ]; do
+		sleep 0.1
+	done
+	kill $backend_pid
+	wait $backend_pid || true
+	rm -f /tmp/*.log
+}

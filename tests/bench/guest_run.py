@@ -1,0 +1,111 @@
+"""What runs in a guest of the benchmarks, proxy by proxy, and what came of it."""
+import json
+import shlex
+import shutil
+
+import cases as cases_module
+import guest
+import kedge as kedge_module
+import machine
+import peers
+
+BACKEND, PROXY_PORT = ("127.0.0.1", 9000), 9443  # as in guest/lib.sh
+# Caddy would double the image.
+OTHERS = ("nginx", "haproxy", "hitch")
+# Above this share of the time between the marks, the guest has waited for a timer.
+IDLE_MAX = 0.005
+
+
+def everyone(binaries):
+    """Every kernel of the guests has everything that kedge can use."""
+    ours = [peers.Peer(peers.kedge_name(label, combination), binary=binary, combination=combination)
+            for label, binary in peers.kedge_binaries(binaries).items() for combination in kedge_module.ALL]
+    return [p for p in peers.other_peers() if p.name in OTHERS] + ours
+
+
+def kedge_command(program, combination, base):
+    return [program, "run", "--listen", f"127.0.0.1:{PROXY_PORT}", "--cert", f"{base}/ec-cert.pem",
+            "--key", f"{base}/ec-key.pem", "--app", f"{BACKEND[0]}:{BACKEND[1]}", "--workers", "1",
+            "--pin", "off", "--control", "off", "--cgroup", "/sys/fs/cgroup/bench", *combination.flags()]
+
+
+def install(image, peer, certs):
+    """Puts a peer into the image; the command that starts it there."""
+    base = image.bench / peer.name
+    base.mkdir()
+    base.chmod(0o777)
+    if peer.ours:
+        for file in (certs.ec.cert, certs.ec.key):
+            shutil.copy(file, base)
+        seen = f"/bin/{peer.name.split('+')[0]}"
+        image.programs[peer.binary] = seen
+        return kedge_command(seen, peer.combination, f"/bench/{peer.name}")
+    command = peer.program.install(base, certs.ec, PROXY_PORT, BACKEND, f"/bench/{peer.name}")
+    path = peers.find_program(command[0])
+    image.programs[path] = path
+    return command
+
+
+def bench_image(label, who, chosen, certs):
+    """An image in which every peer is measured in every case. To be used as a context."""
+    image = guest.Image(label)
+    for name in ("load", "backend"):
+        image.programs[machine.ROOT / "build/bench" / name] = f"/bin/{name}"
+    plan = [". /bench/lib.sh", "set_up"]
+    for peer in who:
+        plan.append(shlex.join(["start_proxy", peer.name, *map(str, install(image, peer, certs))]))
+        plan += [shlex.join(["measure", case.name, *cases_module.words(case)]) for case in chosen]
+        plan.append("stop_proxy")
+    image.make("\n".join(plan) + "\n")
+    return image
+
+
+def figures_of_window(answer, counts):
+    """Instructions a request, out of what the client said and what the plugin counted."""
+    n, other = answer["requests"], counts["other"]
+    ran = sum(counts[who][mode] for who in ("load", "backend", "other") for mode in ("user", "kernel"))
+    return {
+        "whole": answer["wall_ns"] / n,  # with the clock at an instruction a nanosecond
+        "proxy": answer["cpu_ns"]["proxy"] / n,
+        "proxy_user": other["user"] / n,
+        "crypto": sum(counts[who][f"{mode}_crypto"] for who, mode in
+                      (("other", "user"), ("other", "kernel"), ("backend", "kernel"), ("load", "kernel"))) / n,
+        "syscalls": other["syscalls"] / n,
+        "all_syscalls": sum(counts[who]["syscalls"] for who in ("load", "backend", "other")) / n,
+        "switches": counts["switches"] / n,
+        "idle": 1 - ran / answer["wall_ns"],
+    }
+
+
+def figures_of(image, seed, counted):
+    """Runs the image with one seed: {peer: {case: figures}}."""
+    run = guest.Guest(image, seed, counted)
+    lines = [line.split(" ", 3) for line in run.run() if line.startswith(("result ", "tls "))]
+    results = [line[1:] for line in lines if line[0] == "result"]
+    windows = run.windows()
+    if len(results) != len(windows):
+        raise RuntimeError(f"{len(results)} results, but {len(windows)} windows were counted")
+    found = {}
+    for (peer, case, answer), counts in zip(results, windows, strict=True):
+        found.setdefault(peer, {})[case] = figures_of_window(json.loads(answer), counts)
+    check_kernel_tls([line[1:] for line in lines if line[0] == "tls"])
+    return found
+
+
+def check_kernel_tls(lines):
+    """Kernel TLS carried the connections of those that are said to use it, and nobody else's."""
+    before = [0, 0]
+    for name, tx, rest in lines:
+        rx, bad = map(int, rest.split())
+        grew = int(tx) > before[0], rx > before[1]
+        if grew != (("+record" in name),) * 2 or bad:
+            raise RuntimeError(f"{name}: kernel TLS: {tx} sending and {rx} receiving sockets after {before}, "
+                               f"{bad} records could not be decrypted")
+        before = [int(tx), rx]
+
+
+def stalls(results):
+    """What waited for a timer within a measured window, as lines."""
+    return [f"{label}: {peer}: {case}: idle for {max(f['idle'] for f in runs):.1%} of the time"
+            for label, by_peer in results.items() for peer, by_case in by_peer.items()
+            for case, runs in by_case.items() if max(f["idle"] for f in runs) > IDLE_MAX]
