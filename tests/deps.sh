@@ -17,8 +17,8 @@ test=("${build[@]}" libcmocka-dev libclang-rt-14-dev clang-format=clang-format c
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl python3=/usr/bin/python3)
 vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev
 	iproute2=ip python3=/usr/bin/python3 util-linux=setpriv)
-bench=(nginx=nginx haproxy=haproxy hitch=hitch caddy=caddy gnuplot-nox=gnuplot openssl=openssl
-	python3=/usr/bin/python3)
+bench=(nginx=nginx haproxy=haproxy hitch=hitch caddy=caddy gnuplot-nox=gnuplot linux-perf=perf
+	openssl=openssl python3=/usr/bin/python3)
 
 die()
 {

@@ -15,6 +15,7 @@ class Case:
     load: float = 0         # share of the rate that the reference peer reaches; 0: as fast as it goes
     group: str = "small"    # small, bulk or handshake: what the cost consists of
     warm: int = 0           # requests before; 0: a share of the measured ones
+    calls: bool = False     # its system calls are counted, too
 
     def warmup(self, requests):
         """Caches and pools are warm, and every connection has been used, after so many."""
@@ -25,16 +26,16 @@ KB, MB = 1 << 10, 1 << 20
 
 NATIVE = [
     Case("get100", "100 B, 64 connections", 20000, 64),
-    Case("get1k", "1 KB, 64 connections", 20000, 64, KB),
+    Case("get1k", "1 KB, 64 connections", 20000, 64, KB, calls=True),
     Case("get1k-c1", "1 KB, 1 connection", 6000, 1, KB),
     Case("get1k-c32", "1 KB, 32 connections", 20000, 32, KB),
     Case("get1k-c256", "1 KB, 256 connections", 20000, 256, KB),
     Case("get1k-paced", "1 KB, 64 connections, at 70 % of the best peer's rate", 20000, 64, KB, load=0.7),
     Case("get16k", "16 KB", 12000, size=16 * KB, group="bulk"),
-    Case("get64k", "64 KB", 5000, size=64 * KB, group="bulk"),
-    Case("get1m", "1 MB", 500, size=MB, group="bulk"),
-    Case("post1m", "1 MB upload", 400, upload=MB, group="bulk"),
-    Case("handshake", "full handshake and one request", 800, mode="new", group="handshake"),
+    Case("get64k", "64 KB", 5000, size=64 * KB, group="bulk", calls=True),
+    Case("get1m", "1 MB", 500, size=MB, group="bulk", calls=True),
+    Case("post1m", "1 MB upload", 400, upload=MB, group="bulk", calls=True),
+    Case("handshake", "full handshake and one request", 800, mode="new", group="handshake", calls=True),
     Case("resume", "resumed handshake and one request", 1000, mode="resume", group="handshake"),
 ]
 

@@ -7,6 +7,7 @@ BENCH_CASES, BENCH_PEERS   names or patterns, for some of them ("get1k*", "nginx
 BENCH_KEDGE                "[LABEL=]BINARY ..." several kedges in one run, compared with each other
 BENCH_ROUNDS               default 5
 BENCH_SCALE                multiplies the number of requests
+BENCH_CALLS                1: counts system calls also where not everything is measured
 A run that does not measure everything writes a report only with BENCH_OUT.
 """
 import os
@@ -25,6 +26,7 @@ import figures  # noqa: E402
 import machine  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
+import syscalls  # noqa: E402
 from stand import Stand  # noqa: E402
 from verify import verify  # noqa: E402
 
@@ -46,6 +48,7 @@ class Native:
         self.cases, self.stands, self.rounds, self.scale = chosen, stands, rounds, scale
         self.runs = {case.name: {s.peer.name: [] for s in stands} for case in chosen}
         self.rates = {}
+        self.calls = {}
 
     def requests(self, case):
         return max(int(case.requests * self.scale), case.connections)
@@ -69,6 +72,12 @@ class Native:
                 answer = stand.run(case, self.requests(case), self.rates.get(case.name))
                 self.runs[case.name][stand.peer.name].append(figures.of_run(answer))
 
+    def count_calls(self):
+        """Apart from the rounds, since counting costs time."""
+        for case in (c for c in self.cases if c.calls):
+            self.calls[case.name] = {s.peer.name: syscalls.count(s, case, max(self.requests(case) // 4, 1))
+                                     for s in self.stands}
+
     def run(self):
         self.calibrate()
         for number in range(self.rounds):
@@ -84,6 +93,7 @@ def main():
     for why in dict.fromkeys(missing.values()):
         say(f"left out: {', '.join(n for n, w in missing.items() if w == why)}: {why}")
     rounds = int(os.environ.get("BENCH_ROUNDS") or 5)
+    whole = len(chosen) == len(cases.NATIVE) and not os.environ.get("BENCH_PEERS")
     stands = []
     with tempfile.TemporaryDirectory(prefix="kedge-bench-") as base:
         Path(base).chmod(0o755)
@@ -95,10 +105,12 @@ def main():
             say(f"{len(who)} proxies answer as they should: {', '.join(p.name for p in who)}")
             bench = Native(chosen, stands, rounds, float(os.environ.get("BENCH_SCALE") or 1))
             bench.run()
+            if whole or os.environ.get("BENCH_CALLS"):
+                bench.count_calls()
         finally:
             for stand in stands:
                 stand.stop()
-    report.native(bench, who, missing, whole=len(chosen) == len(cases.NATIVE) and not os.environ.get("BENCH_PEERS"))
+    report.native(bench, who, missing, whole)
 
 
 if __name__ == "__main__":

@@ -116,6 +116,19 @@ class NativeReport:
         return "".join(f"Not possible on this machine: {', '.join(names)} ({why}).\n\n"
                        for why, names in reasons.items())
 
+    def calls_text(self):
+        calls = self.bench.calls
+        if not calls:
+            return ""
+        totals = [[case, *(f"{sum(by_peer[n].values()):.2f}" for n in self.names)]
+                  for case, by_peer in calls.items()]
+        parts = ["\n## System calls of the proxy a request\n\n", table(["case", *self.names], totals)]
+        for case, by_peer in calls.items():
+            found = sorted({name for one in by_peer.values() for name, n in one.items() if n >= 0.005})
+            rows = [[name, *(f"{by_peer[n].get(name, 0):.2f}" for n in self.names)] for name in found]
+            parts += [f"\n{case}, call by call:\n\n", table(["", *self.names], rows)]
+        return "".join(parts)
+
     # --- wholes -------------------------------------------------------------------------------
     def text(self):
         a, rounds = self.around, self.bench.rounds
@@ -141,7 +154,8 @@ class NativeReport:
                   "\n## CPU of client, proxy and backend together, microseconds a request: median (best round)\n\n",
                   self.metric_table("all_us", "min"),
                   "\n## How busy the proxy's core was: median (highest round)\n\n", self.metric_table("busy", "max"),
-                  "\n## Latency, microseconds: medians of p50 / p99 / p99.9\n\n", self.latency_table()]
+                  "\n## Latency, microseconds: medians of p50 / p99 / p99.9\n\n", self.latency_table(),
+                  self.calls_text()]
         return "".join(parts)
 
     def median(self, case, name, metric):
@@ -169,7 +183,7 @@ class NativeReport:
                        self.names, self.ours, rows, log=True)
 
     def data(self):
-        return {**self.around, "rounds": self.bench.rounds, "paced_rates": self.bench.rates,
+        return {**self.around, "rounds": self.bench.rounds, "paced_rates": self.bench.rates, "system_calls": self.bench.calls,
                 "cases": {case.name: {"title": case.title, "requests": self.bench.requests(case),
                                       "peers": {name: figures.summary(self.runs[case.name][name])
                                                 for name in self.names}}

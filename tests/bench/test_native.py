@@ -47,11 +47,13 @@ def test_the_check_sees_an_address_that_should_not_be_there(stands, certs):
 def test_every_case_in_small_and_its_report(stands, who, tmp_path, monkeypatch, capsys):
     bench = native.Native(cases.NATIVE, stands, rounds=2, scale=0.002)
     bench.run()
+    bench.calls = {"get1k": {peer.name: {"recvfrom": 1.0, "epoll_wait": 0.25} for peer in who}}
     monkeypatch.setenv("BENCH_OUT", str(tmp_path))
     report.native(bench, who, {"kedge+record": "a reason"}, whole=False)
     text = (tmp_path / "native.md").read_text()
     data = json.loads((tmp_path / "native.json").read_text())
     assert "`kedge+record` (a reason)" in text
+    assert "| get1k |" + " 1.25 |" * len(who) in text
     for case in cases.NATIVE:
         assert f"| {case.name} |" in text
         for peer in who:
