@@ -141,6 +141,19 @@ vmbench: ## instructions a request, counted in guests with kernel TLS; writes do
 	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so)
 	$(Q)$(PYTHON) -B tests/bench/vmbench.py
 
+bench-profile: ## where the time goes: WHO=kedge+edit+bypass CASE=get1k, natively or in a guest (KERNEL=6.12)
+	$(Q)tests/deps.sh build bench vm
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so)
+	$(Q)$(PYTHON) -B tests/bench/bench_profile.py
+
+vmbench-check: $(OUT)/kedge $(addprefix $(OUT)/bench/,load backend plugin.so) ## a short vmbench against tests/bench/baseline.json
+	$(Q)$(PYTHON) -B tests/bench/vmbench_check.py
+
+membench: ## memory for each idle TLS connection, natively and in a guest; writes docs/bench/memory.*; root
+	$(Q)tests/deps.sh build bench vm
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend)
+	$(Q)$(PYTHON) -B tests/bench/memory.py
+
 bench-test: $(OUT)/kedge-asan $(OUT)/bench/load $(OUT)/bench/backend ## the benchmarks' own tests, in small; root
 	$(Q)cd tests && KEDGE_SUITE=bench-test $(PYTHON) -B -m pytest -q bench
 
@@ -182,7 +195,7 @@ help: ## this list
 clean: ## removes what was built, not what was downloaded
 	rm -rf $(OUT)/user $(OUT)/bench $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit fuzz bpf-test bench bench-test vmbench same e2e demo demo-vm vmtest test help clean
+.PHONY: all asan unit fuzz bpf-test bench bench-test bench-profile vmbench vmbench-check membench same e2e demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/bench/obj/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \

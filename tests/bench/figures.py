@@ -38,3 +38,8 @@ def best(by_peer, names, metric, highest):
     """The name of the peer whose median is best."""
     pick = max if highest else min
     return pick(names, key=lambda name: statistics.median(values(by_peer[name], metric)))
+
+
+def change(now, then):
+    """By what share something has grown; negative if it has shrunk."""
+    return now / then - 1

@@ -19,7 +19,7 @@ IDLE_MAX = 0.005
 def everyone(binaries):
     """Every kernel of the guests has everything that kedge can use."""
     ours = [peers.Peer(peers.kedge_name(label, combination), binary=binary, combination=combination)
-            for label, binary in peers.kedge_binaries(binaries).items() for combination in kedge_module.ALL]
+            for label, binary in binaries.items() for combination in kedge_module.ALL]
     return [p for p in peers.other_peers() if p.name in OTHERS] + ours
 
 
@@ -46,17 +46,22 @@ def install(image, peer, certs):
     return command
 
 
-def bench_image(label, who, chosen, certs):
-    """An image in which every peer is measured in every case. To be used as a context."""
-    image = guest.Image(label)
+def plan_for(image, who, certs, steps):
+    """The plan in which each peer is started, steps(peer) are taken, and it is stopped."""
     for name in ("load", "backend"):
         image.programs[machine.ROOT / "build/bench" / name] = f"/bin/{name}"
     plan = [". /bench/lib.sh", "set_up"]
     for peer in who:
         plan.append(shlex.join(["start_proxy", peer.name, *map(str, install(image, peer, certs))]))
-        plan += [shlex.join(["measure", case.name, *cases_module.words(case)]) for case in chosen]
-        plan.append("stop_proxy")
-    image.make("\n".join(plan) + "\n")
+        plan += [*steps(peer), "stop_proxy"]
+    return "\n".join(plan) + "\n"
+
+
+def bench_image(label, who, chosen, certs):
+    """An image in which every peer is measured in every case. To be used as a context."""
+    image = guest.Image(label)
+    steps = [shlex.join(["measure", case.name, *cases_module.words(case)]) for case in chosen]
+    image.make(plan_for(image, who, certs, lambda peer: steps))
     return image
 
 
@@ -80,28 +85,28 @@ def figures_of_window(answer, counts):
 def figures_of(image, seed, counted):
     """Runs the image with one seed: {peer: {case: figures}}."""
     run = guest.Guest(image, seed, counted)
-    lines = [line.split(" ", 3) for line in run.run() if line.startswith(("result ", "tls "))]
-    results = [line[1:] for line in lines if line[0] == "result"]
+    lines = run.run()
+    results = [line.split(" ", 3)[1:] for line in lines if line.startswith("result ")]
     windows = run.windows()
     if len(results) != len(windows):
         raise RuntimeError(f"{len(results)} results, but {len(windows)} windows were counted")
     found = {}
     for (peer, case, answer), counts in zip(results, windows, strict=True):
         found.setdefault(peer, {})[case] = figures_of_window(json.loads(answer), counts)
-    check_kernel_tls([line[1:] for line in lines if line[0] == "tls"])
+    check_kernel_tls(lines)
     return found
 
 
 def check_kernel_tls(lines):
     """Kernel TLS carried the connections of those that are said to use it, and nobody else's."""
     before = [0, 0]
-    for name, tx, rest in lines:
-        rx, bad = map(int, rest.split())
-        grew = int(tx) > before[0], rx > before[1]
-        if grew != (("+record" in name),) * 2 or bad:
+    for line in (line.split() for line in lines if line.startswith("tls ")):
+        name, (tx, rx, bad) = line[1], map(int, line[2:])
+        grew = tx > before[0], rx > before[1]
+        if grew != ("+record" in name,) * 2 or bad:
             raise RuntimeError(f"{name}: kernel TLS: {tx} sending and {rx} receiving sockets after {before}, "
                                f"{bad} records could not be decrypted")
-        before = [int(tx), rx]
+        before = [tx, rx]
 
 
 def stalls(results):

@@ -38,8 +38,8 @@ def measure(label, who, chosen, seeds, certs):
 
 def main():
     chosen = cases.chosen(cases.GUEST, os.environ.get("BENCH_CASES", ""))
-    who = peers.chosen(guest_run.everyone(os.environ.get("BENCH_KEDGE") or "build/kedge"),
-                       os.environ.get("BENCH_PEERS", ""))
+    binaries = peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge")
+    who = peers.chosen(guest_run.everyone(binaries), os.environ.get("BENCH_PEERS", ""))
     seeds = range(1, int(os.environ.get("SEEDS") or 3) + 1)
     results = {}
     with tempfile.TemporaryDirectory(prefix="kedge-vmbench-") as base:

@@ -69,6 +69,57 @@ measure()
 	echo "result $name $case $answer"
 }
 
+user_kb()
+{
+	local pid sum=0
+
+	for pid in $(cat "$cgroup/proxy/cgroup.procs"); do
+		sum=$((sum + $(awk '$1 == "Pss:" { print $2 }' "/proc/$pid/smaps_rollup")))
+	done
+	echo $sum
+}
+
+slab_kb()
+{
+	awk '$1 == "Slab:" { print $2 }' /proc/meminfo
+}
+
+# open_idle COUNT: opens connections and holds them until close_idle.
+open_idle()
+{
+	mkfifo /tmp/end
+	load --port $proxy_port --patience 600 --mode idle --connections "$1" --size 100 </tmp/end >/tmp/held.log 2>&1 &
+	load_pid=$!
+	exec 3>/tmp/end
+	until grep -q idle /tmp/held.log; do
+		kill -0 $load_pid || fail "$name: $1 idle connections"
+		sleep 0.1
+	done
+	sleep 2
+}
+
+close_idle()
+{
+	exec 3>&-
+	wait $load_pid
+	rm /tmp/end
+	sleep 10
+}
+
+# hold WARM COUNT: prints "memory NAME USER_KB USER_KB_WITH SLAB_KB SLAB_KB_WITH" COUNT idle connections.
+hold()
+{
+	local before
+
+	open_idle "$1"
+	close_idle
+	before="$(user_kb) $(slab_kb)"
+	open_idle "$2"
+	set -- $before $(user_kb) $(slab_kb)
+	echo "memory $name $1 $3 $2 $4"
+	close_idle
+}
+
 # How many connections the kernel's TLS has carried, and what it could not decrypt.
 tls_counts()
 {
