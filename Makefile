@@ -125,9 +125,13 @@ $(OUT)/bench/backend: $(OUT)/bench/obj/backend.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
 
+# PEERS=new: the newest versions of the others, too.
+new_root = $(if $(filter new,$(PEERS)),tests/deps.sh bench-new && tests/bench/new-root.sh,:)
+
 bench: ## kedge beside nginx, haproxy, hitch and caddy on this machine; writes docs/bench/native.*; root
 	$(Q)tests/deps.sh build bench
 	$(Q)$(MAKE) --no-print-directory all $(OUT)/bench/load $(OUT)/bench/backend
+	$(Q)$(new_root)
 	$(Q)$(PYTHON) -B tests/bench/native.py
 
 # Loaded into QEMU, not into the guest.
@@ -139,6 +143,7 @@ $(OUT)/bench/plugin.so: tests/bench/guest/plugin.c
 vmbench: ## instructions a request, counted in guests with kernel TLS; writes docs/bench/guest.*
 	$(Q)tests/deps.sh build bench vm
 	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so)
+	$(Q)$(new_root)
 	$(Q)$(PYTHON) -B tests/bench/vmbench.py
 
 bench-profile: ## where the time goes: WHO=kedge+edit+bypass CASE=get1k, natively or in a guest (KERNEL=6.12)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # deps.sh [GROUP...]: install what a group needs and this machine lacks, from the distribution's packages.
 #
-# Groups: build, test (holds build), demo, vm, bench. No argument means build and test. Says nothing and changes
+# Groups: build, test (holds build), demo, vm, bench, bench-new. No argument means build and test. Says nothing and changes
 # nothing when all is there. Needs root only if something is missing. Written for Debian 12, also tried from
 # its bare base image.
 set -euo pipefail
@@ -19,6 +19,7 @@ vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=mod
 	iproute2=ip python3=/usr/bin/python3 util-linux=setpriv)
 bench=(nginx=nginx haproxy=haproxy hitch=hitch caddy=caddy gnuplot-nox=gnuplot linux-perf=perf
 	openssl=openssl python3=/usr/bin/python3)
+bench_new=("${bench[@]}" debootstrap=debootstrap)
 
 die()
 {
@@ -118,8 +119,9 @@ for group in "$@"; do
 	demo) words+=("${demo[@]}") ;;
 	vm) words+=("${vm[@]}") ;;
 	bench) words+=("${bench[@]}") ;;
+	bench-new) words+=("${bench_new[@]}") ;;
 	*)
-		echo "usage: deps.sh [build|test|demo|vm|bench]..." >&2
+		echo "usage: deps.sh [build|test|demo|vm|bench|bench-new]..." >&2
 		exit 2
 		;;
 	esac

@@ -26,6 +26,15 @@ kernel_line()
 		"$vmtest/kernels" || die "$1: no such kernel in $vmtest/kernels ($(labels | xargs))"
 }
 
+# mirror_of SUITE: prints the base address this machine's apt uses for it; apt itself reads its sources in all
+# their forms.
+mirror_of()
+{
+	apt-get update --print-uris 2>/dev/null |
+		awk -F "'" -v suite="/dists/$1/InRelease" '
+			!found && (at = index($2, suite)) { print substr($2, 1, at - 1); found = 1 }'
+}
+
 # unpack_modules KERNEL DIR MODULE...: puts modules and what they need into DIR, unpacked, with their names in
 # load order in DIR/order.
 unpack_modules()

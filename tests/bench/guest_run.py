@@ -1,7 +1,9 @@
 """What runs in a guest of the benchmarks, proxy by proxy, and what came of it."""
 import json
+import re
 import shlex
 import shutil
+import subprocess
 
 import cases as cases_module
 import guest
@@ -18,9 +20,10 @@ IDLE_MAX = 0.005
 
 def everyone(binaries):
     """Every kernel of the guests has everything that kedge can use."""
+    others = [p for p in peers.other_peers() if p.name.split("-")[0] in OTHERS]
     ours = [peers.Peer(peers.kedge_name(label, combination), binary=binary, combination=combination)
             for label, binary in binaries.items() for combination in kedge_module.ALL]
-    return [p for p in peers.other_peers() if p.name in OTHERS] + ours
+    return others + ours
 
 
 def kedge_command(program, combination, base):
@@ -31,6 +34,8 @@ def kedge_command(program, combination, base):
 
 def install(image, peer, certs):
     """Puts a peer into the image; the command that starts it there."""
+    if not peer.ours and peer.program.root:
+        return install_root(image, peer, certs)
     base = image.bench / peer.name
     base.mkdir()
     base.chmod(0o777)
@@ -44,6 +49,24 @@ def install(image, peer, certs):
     path = peers.find_program(command[0])
     image.programs[path] = path
     return command
+
+
+def install_root(image, peer, certs):
+    """For a program with libraries of its own: a root within the guest's, /new, with what it needs."""
+    root, new = peer.program.root, image.tree / "new"
+    base = new / "bench" / peer.name
+    base.mkdir(parents=True)
+    base.chmod(0o777)
+    command = peer.program.install(base, certs.ec, PROXY_PORT, BACKEND, f"/bench/{peer.name}")
+    path = subprocess.run(["chroot", root, "sh", "-c", f"command -v {command[0]}"], check=True,
+                          capture_output=True, text=True).stdout.strip()
+    linked = subprocess.run(["chroot", root, "ldd", path], check=True, capture_output=True, text=True).stdout
+    for file in [path, "/etc/passwd", "/etc/group", *re.findall(r"(/\S+) \(0x", linked)]:
+        (new / file[1:]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / file[1:], new / file[1:])
+    for name in ("dev", "run", "tmp"):
+        (new / name).mkdir(exist_ok=True)
+    return ["chroot", "/new", path, *command[1:]]
 
 
 def plan_for(image, who, certs, steps):

@@ -6,6 +6,7 @@ worker each, interleaved rounds. Writes docs/bench/native.md, .json and .svg, or
 BENCH_CASES, BENCH_PEERS   names or patterns, for some of them ("get1k*", "nginx kedge+edit+bypass")
 BENCH_KEDGE                "[LABEL=]BINARY ..." several kedges in one run, compared with each other
 BENCH_ROUNDS               default 5
+PEERS=new                  the newest nginx, HAProxy and hitch of Debian as well
 BENCH_SCALE                multiplies the number of requests
 BENCH_CALLS                1: counts system calls also where not everything is measured
 A run that does not measure everything writes a report only with BENCH_OUT.
@@ -23,6 +24,7 @@ os.environ.setdefault("KEDGE_BIN", str(Path(__file__).resolve().parents[2] / "bu
 import cases  # noqa: E402
 import certs as certs_module  # noqa: E402
 import figures  # noqa: E402
+import kedge as kedge_module  # noqa: E402
 import machine  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
@@ -39,7 +41,12 @@ def chosen_peers():
     """Those that are wanted, and {name: why} of those that this machine can not have."""
     ours, missing = peers.kedge_peers(peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge"))
     patterns = os.environ.get("BENCH_PEERS", "")
-    return (peers.chosen(peers.other_peers() + ours, patterns),
+    others = peers.other_peers()
+    record = kedge_module.probe()["record"]
+    if record:
+        missing.update({p.name: f"record: {record}" for p in others if p.program.record})
+        others = [p for p in others if not p.program.record]
+    return (peers.chosen(others + ours, patterns),
             {name: why for name, why in missing.items() if peers.wanted(name, patterns)})
 
 

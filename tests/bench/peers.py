@@ -53,6 +53,9 @@ class Program:
     version: tuple
     adds_xff: bool = True
     env: tuple = ()
+    root: Path = None    # where it is installed, if not in the system
+    record: bool = False  # by kernel TLS
+    fills: tuple = ()    # more words for its configuration
 
     def install(self, base, leaf, port, backend, seen=None):
         """
@@ -65,7 +68,8 @@ class Program:
         (base / "both.pem").write_text(leaf.key.read_text() + leaf.cert.read_text())
         known = {"DIR": seen, "PORT": port, "BACKEND": f"{backend[0]}:{backend[1]}",
                  "BACKEND_HOST": backend[0], "BACKEND_PORT": backend[1], "PEM": seen / "both.pem",
-                 "CERT": seen / leaf.cert.name, "KEY": seen / leaf.key.name, "NGINX_TLS": ""}
+                 "CERT": seen / leaf.cert.name, "KEY": seen / leaf.key.name, "TLS": "", "GLOBAL": "",
+                 "DEFAULTS": "", "BIND": "", **dict(self.fills)}
         text = (HERE / "peers" / self.config).read_text()
         (base / self.config).write_text(re.sub(r"@([A-Z_]+)@", lambda m: str(known[m[1]]), text))
         return [word.format(dir=seen, file=seen / self.config) for word in self.argv]
@@ -86,12 +90,17 @@ class OtherProxy:
     """One of PROGRAMS, running from a filled-in configuration in a directory of its own."""
 
     def __init__(self, name, program, leaf, backend, cgroup):
-        self.base = Path(tempfile.mkdtemp(prefix=f"kedge-bench-{name}-"))
+        within = program.root / "tmp" if program.root else None
+        self.base = Path(tempfile.mkdtemp(prefix=f"kedge-bench-{name}-", dir=within))
         # Some give up root, and must still read what is in here.
         self.base.chmod(0o777)
         port = free_port()
         self.address = ("127.0.0.1", port)
-        words = program.install(self.base, leaf, port, backend)
+        if program.root:
+            words = ["chroot", program.root,
+                     *program.install(self.base, leaf, port, backend, Path("/tmp") / self.base.name)]
+        else:
+            words = program.install(self.base, leaf, port, backend)
         words[0] = find_program(words[0])
         env = dict(os.environ, HOME=str(self.base), **dict(program.env))
         self.process = Process(words, env=env, cgroup=cgroup, name=name)
@@ -147,6 +156,8 @@ class Peer:
 
     def version(self):
         program, *words = (self.binary, "--version") if self.ours else self.program.version
+        if not self.ours and self.program.root:
+            program, words = "chroot", [self.program.root, program, *words]
         done = subprocess.run([find_program(str(program)), *words], capture_output=True, text=True,
                               check=True)
         return re.search(r"v?(\d+\.\d+[\w.+-]*)", done.stdout + done.stderr)[1]
@@ -188,8 +199,28 @@ def kedge_peers(binaries):
     return found, missing
 
 
+# Installed by new-root.sh.
+NEW_ROOT = ROOT / "build/bench/new"
+KTLS = {"nginx": (("TLS", "ssl_conf_command Options KTLS;"),),
+        "haproxy": (("GLOBAL", "expose-experimental-directives"), ("DEFAULTS", "option splice-auto"),
+                    ("BIND", "ktls on"))}
+
+
+def new_programs():
+    """The newest versions, and those of them that can with kernel TLS, under names of their own."""
+    found = {}
+    for name in ("nginx", "haproxy", "hitch"):
+        program = dataclasses.replace(PROGRAMS[name], root=NEW_ROOT)
+        found[f"{name}-new"] = program
+        if name in KTLS:
+            found[f"{name}-new+record"] = dataclasses.replace(program, record=True, fills=KTLS[name])
+    return found
+
+
 def other_peers():
-    return [Peer(name, program=program) for name, program in PROGRAMS.items()]
+    """PEERS=new adds the newest versions to those of this system."""
+    programs = {**PROGRAMS, **(new_programs() if os.environ.get("PEERS") == "new" else {})}
+    return [Peer(name, program=program) for name, program in programs.items()]
 
 
 def wanted(name, patterns):

@@ -15,6 +15,7 @@ fail()
 set_up()
 {
 	mkdir -p "$cgroup/proxy" "$cgroup/backend"
+	[ ! -d /new ] || mount --bind /dev /new/dev
 	grep -q generic-gcm-aesni /proc/crypto || fail "the kernel's AES is not that of the CPU"
 }
 
