@@ -14,19 +14,24 @@ mirror=$(mirror_of "$(. /etc/os-release && echo "${VERSION_CODENAME-}")")
 [[ -n $mirror ]] || die "apt has no source for this machine's own suite: is this Debian?"
 [[ $(id -u) -eq 0 ]] || die "needs root"
 
-rm -rf --one-file-system "$new"
-mkdir -p "$new"
-debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg sid "$new" "$mirror" ||
-	die "debootstrap failed: see $new/debootstrap/debootstrap.log"
-printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"
-chmod 755 "$new/usr/sbin/policy-rc.d"
-echo "deb $mirror experimental main" >"$new/etc/apt/sources.list.d/experimental.list"
+if [[ ! -e $new/base ]]; then
+	rm -rf --one-file-system "$new"
+	mkdir -p "$new"
+	debootstrap --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg sid "$new" "$mirror" ||
+		die "debootstrap failed: see $new/debootstrap/debootstrap.log"
+	printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"
+	chmod 755 "$new/usr/sbin/policy-rc.d"
+	echo "deb $mirror experimental main" >"$new/etc/apt/sources.list.d/experimental.list"
+	# How this machine reaches its mirror (a proxy, say) holds in there, too.
+	apt-config dump | grep -E '^Acquire::https?::' >"$new/etc/apt/apt.conf.d/00machine" || true
+	touch "$new/base"
+fi
+
+# A mirror may be some weeks behind; its lists are signed all the same.
 apt()
 {
-	DEBIAN_FRONTEND=noninteractive chroot "$new" apt-get -q -y "$@" </dev/null
+	DEBIAN_FRONTEND=noninteractive chroot "$new" apt-get -q -y -o Acquire::Check-Valid-Until=false "$@" </dev/null
 }
-# How this machine reaches its mirror (a proxy, say) holds in there, too.
-apt-config dump | grep -E '^Acquire::https?::' >"$new/etc/apt/apt.conf.d/00machine" || true
 apt update
 apt install --no-install-recommends nginx hitch
 apt install --no-install-recommends -t experimental haproxy

@@ -28,10 +28,14 @@ class Stand:
             raise
 
     def stop(self):
-        for part in (self.proxy, self.backend):
-            if part:
-                part.stop()
-        self.cgroup.remove()
+        try:
+            for part in (self.proxy, self.backend):
+                if part:
+                    part.stop()
+        finally:
+            # Whoever did not listen, or was left by a master that went first.
+            (self.cgroup.path / "cgroup.kill").write_text("1")
+            self.cgroup.remove()
 
     def load(self, *words):
         """Runs the load client with these words; what it says, or an error with the proxy's log."""
