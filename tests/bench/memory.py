@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """
-make membench: memory for each idle TLS connection after its handshake and one request: user space (PSS) and the
+make membench: memory for each idle TLS connection after its handshake and one request: user space and the
 kernel's slab, kedge beside nginx and haproxy; natively, and in a guest with kernel TLS. Writes
 docs/bench/memory.md and .json, or to BENCH_OUT.
 
@@ -34,8 +34,12 @@ WARM = 60
 WHO = "nginx haproxy kedge*"
 
 
-def pss_kb(pids):
-    return sum(int(re.search(r"^Pss: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
+def user_kb(pids):
+    """
+    Anonymous memory. The proportional set size would shrink when the load client, which maps the same
+    libraries, is started.
+    """
+    return sum(int(re.search(r"^Anonymous: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
                for pid in pids)
 
 
@@ -65,7 +69,7 @@ class Held:
 def settled(stand):
     """What a proxy uses once the connections of before are gone and it has given back what it gives back."""
     time.sleep(1.5)
-    return pss_kb(stand.proxy.pids()), slab_kb()
+    return user_kb(stand.proxy.pids()), slab_kb()
 
 
 def measure_native(stand, count):
@@ -75,7 +79,7 @@ def measure_native(stand, count):
         pass
     user, slab = settled(stand)
     with Held(port, count):
-        user_with, slab_with = pss_kb(stand.proxy.pids()), slab_kb()
+        user_with, slab_with = user_kb(stand.proxy.pids()), slab_kb()
     return (user_with - user) * 1024 / count, (slab_with - slab) * 1024 / count, user
 
 

@@ -75,7 +75,7 @@ user_kb()
 	local pid sum=0
 
 	for pid in $(cat "$cgroup/proxy/cgroup.procs"); do
-		sum=$((sum + $(awk '$1 == "Pss:" { print $2 }' "/proc/$pid/smaps_rollup")))
+		sum=$((sum + $(awk '$1 == "Anonymous:" { print $2 }' "/proc/$pid/smaps_rollup")))
 	done
 	echo $sum
 }
