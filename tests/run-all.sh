@@ -32,7 +32,7 @@ run()
 
 tests/deps.sh build test demo vm || exit 1
 ${MAKE:-make} --no-print-directory all asan || exit 1
-for suite in ${SUITES:-unit bpf-test same e2e bench-test demo vmtest}; do
+for suite in ${SUITES:-unit bpf-test same e2e bench-test demo vmtest vmbench-check}; do
 	run "$suite"
 done
 echo
