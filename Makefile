@@ -35,6 +35,7 @@ unit_bins	:= $(unit_srcs:tests/unit/%.c=$(OUT)/unit/%)
 bpf_tests	:= $(patsubst tests/bpf/%.c,$(OUT)/bpf-test/%,$(wildcard tests/bpf/test_*.c))
 testlib_srcs	:= $(wildcard tests/lib/*.c)
 fuzz_srcs	:= $(wildcard tests/fuzz/fuzz_*.c)
+fuzz_libs	:= $(filter-out $(fuzz_srcs),$(wildcard tests/fuzz/*.c))
 fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
 all: $(OUT)/kedge ## build/kedge, optimised
@@ -85,20 +86,41 @@ $(OUT)/unit/test_hist: $(OUT)/asan/tests/bench/hist.o
 unit: $(unit_bins) ## builds and runs the unit tests
 	$(Q)tests/run-unit.sh $(unit_bins)
 
+# --- coverage of the automaton: clang counts branches as they stand in the source ----------------
+cover_bins	:= $(addprefix $(OUT)/cover/,test_http1 test_http1_parts test_http1_take)
+cover_srcs	:= $(addprefix tests/lib/,http1_corpus.c http1_driver.c guard.c) \
+		   $(addprefix user/,http1_edit.c xff.c addr.c)
+
+$(OUT)/cover/obj/%.o: %.c
+	$(call say,COVER,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -O1 -g -fprofile-instr-generate -fcoverage-mapping $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/cover/%: $(OUT)/cover/obj/tests/unit/%.o $(cover_srcs:%.c=$(OUT)/cover/obj/%.o)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) -fprofile-instr-generate $^ -o $@ -lcmocka
+
+$(OUT)/cover/%.profraw: $(OUT)/cover/% $(wildcard tests/corpus/http1/*)
+	$(Q)LLVM_PROFILE_FILE=$@ $< >$(OUT)/cover/$*.log 2>&1 || { cat $(OUT)/cover/$*.log; exit 1; }
+
+coverage: $(cover_bins:%=%.profraw) ## branches of the automaton that the unit tests take: all of them
+	$(Q)llvm-profdata merge -o $(OUT)/cover/all.profdata $^
+	$(Q)$(PYTHON) tests/coverage.py $(OUT)/cover/all.profdata $(cover_bins)
+
 # --- fuzzers: libFuzzer, clang ------------------------------------------------------------------
 $(OUT)/fuzz/obj/%.o: %.c | $(skels)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer-no-link,$(FUZZ) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
 
-$(OUT)/fuzz/libkedge.a: $(lib_srcs:%.c=$(OUT)/fuzz/obj/%.o) $(testlib_srcs:%.c=$(OUT)/fuzz/obj/%.o)
+$(OUT)/fuzz/libkedge.a: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs) $(testlib_srcs) $(fuzz_libs))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(OUT)/fuzz/fuzz_%: $(OUT)/fuzz/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz/libkedge.a
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS)
+	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser
 
-fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60)
+fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60; make test: 120)
 	$(Q)tests/fuzz/run.sh $(fuzz_bins)
 
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
@@ -169,6 +191,20 @@ same: $(OUT)/kedge-asan ## one corpus of streams through every combination of ca
 e2e: $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge; root
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e
 
+# Tells the tests with real servers what kedge counts of a stream.
+$(OUT)/heads: $(addprefix $(OUT)/asan/tests/,servers/heads.o lib/http1_driver.o lib/http1_corpus.o lib/guard.o) \
+	      $(OUT)/asan/libkedge.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS)
+
+servers: $(OUT)/kedge-asan $(OUT)/heads ## the corpus through kedge to real servers: nobody is fooled; root
+	$(Q)tests/deps.sh servers
+	$(Q)cd tests && KEDGE_SUITE=servers $(PYTHON) -B -m pytest -q servers
+
+servers-doc: $(OUT)/kedge-asan $(OUT)/heads ## writes the table of docs/servers.md anew; root
+	$(Q)tests/deps.sh servers
+	$(Q)cd tests && PYTHONPATH=lib $(PYTHON) -B servers/report.py
+
 demo: ## the story with Express, HAProxy and curl, answers checked; installs what it needs; root
 	$(Q)tests/deps.sh build demo
 	$(Q)$(MAKE) --no-print-directory all
@@ -187,7 +223,7 @@ test: ## everything, with the totals in the last line; installs what it needs; r
 
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
-		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/fuzz/*.[ch])
+		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/fuzz/*.[ch] tests/servers/*.[ch])
 
 lint: $(skels) ## clang-format and clang-tidy must have nothing to say
 	$(Q)clang-format --dry-run -Werror $(c_files)
@@ -198,10 +234,12 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 clean: ## removes what was built, not what was downloaded
-	rm -rf $(OUT)/user $(OUT)/bench $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+	rm -rf $(OUT)/user $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit fuzz bpf-test bench bench-test bench-profile vmbench vmbench-check membench same e2e demo demo-vm vmtest test help clean
+.PHONY: all asan unit coverage fuzz bpf-test same e2e bench bench-test bench-profile vmbench vmbench-check membench \
+	servers servers-doc demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/bench/obj/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \
-	   $(OUT)/fuzz/obj/*/*.d $(OUT)/fuzz/obj/tests/*/*.d)
+	   $(OUT)/fuzz/obj/*/*.d $(OUT)/fuzz/obj/tests/*/*.d \
+	   $(OUT)/cover/obj/*/*.d $(OUT)/cover/obj/tests/*/*.d)

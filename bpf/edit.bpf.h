@@ -17,7 +17,7 @@
 #include "room.bpf.h"
 
 /* Words or bytes that are read in one call of edit_bytes(). */
-#define EDIT_TURNS       4
+#define EDIT_TURNS       2
 /* I3 */
 #define EDIT_CHANGES_MAX 7
 /* Changes and windows in one run: a head of nothing but lines to cut is the worst. */
@@ -77,8 +77,8 @@ static __always_inline enum edit_go edit_byte(struct kedge_flow *flow, __u32 off
 }
 
 /*
- * bpf_loop() callback: a word as far as it can be taken, or a byte; a few times, since an empty
- * call costs as much as a byte.
+ * bpf_loop() callback: as much as can be taken at once, or a byte; a few times, since an empty call
+ * costs as much as a byte.
  */
 static long edit_bytes(__u32 i, struct edit_ctx *c)
 {
@@ -92,12 +92,10 @@ static long edit_bytes(__u32 i, struct edit_ctx *c)
 		if (off >= EDIT_WINDOW)
 			return 1;
 		p = data + off;
-		if (p + 8 <= end) {
-			n = http1_take8(&flow->http, *(__u64 *)p);
-			if (n) {
-				run->off = off + n;
-				continue;
-			}
+		n = http1_take(&flow->http, p, end);
+		if (n) {
+			run->off = off + n;
+			continue;
 		}
 		if (off >= run->end || edit_byte(flow, off, p, end) == EDIT_STOP)
 			return 1;

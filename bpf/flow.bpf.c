@@ -103,6 +103,7 @@ int kdg_response(struct sk_msg_md *msg)
 	struct bpf_sock *sk = msg->sk;
 	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 	struct kedge_stats *stats;
+	struct kedge_note *note;
 	struct kedge_end *end;
 	__u32 size = msg->size;
 	__u64 cookie;
@@ -114,7 +115,8 @@ int kdg_response(struct sk_msg_md *msg)
 	if (!end)
 		return SK_PASS;
 	stats = stats_of(end->worker);
-	if (!stats)
+	note = note_of(end->slot);
+	if (!stats || !note)
 		return SK_PASS;
 	cookie = end->cookie;
 	if (steer_may(tp, end, size) == STEER_YES &&
@@ -122,6 +124,7 @@ int kdg_response(struct sk_msg_md *msg)
 		__sync_fetch_and_add(&stats->steer_down_redirected, 1);
 		__sync_fetch_and_add(&stats->steer_down_bytes, size);
 	} else {
+		note->mixed = 1;
 		__sync_fetch_and_add(&stats->steer_down_passed, 1);
 	}
 	return SK_PASS;

@@ -1,8 +1,8 @@
 #!/bin/bash
 # deps.sh [GROUP...]: install what a group needs and this machine lacks, from the distribution's packages.
 #
-# Groups: build, test (holds build), demo, vm, bench, bench-new. No argument means build and test. Says nothing and changes
-# nothing when all is there. Needs root only if something is missing. Written for Debian 12, also tried from
+# Groups: build, test (holds build), servers, demo, vm, bench, bench-new. No argument means build and test. Says
+# nothing and changes nothing when all is there. Needs root only if something is missing. Written for Debian 12, also tried from
 # its bare base image.
 set -euo pipefail
 
@@ -10,10 +10,12 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # One word each: a package, or PACKAGE=COMMAND where any vendor's COMMAND in the path will do.
 build=(clang=clang llvm=llvm-strip gcc=gcc make=make pkg-config=pkg-config bpftool=bpftool
-	libc6-dev libbpf-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev)
-test=("${build[@]}" libcmocka-dev libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy
+	libc6-dev libbpf-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev systemtap-sdt-dev)
+test=("${build[@]}" libcmocka-dev libhttp-parser-dev libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy
 	python3=/usr/bin/python3 python3-pytest curl=curl openssl=openssl nodejs=node haproxy=haproxy
-	iproute2=ip strace=strace libcap2-bin=capsh procps=ps)
+	iproute2=ip strace=strace libcap2-bin=capsh procps=ps prometheus=promtool bpftrace=bpftrace)
+servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodejs=node golang-go=go
+	python3-gunicorn python3-uvicorn python3=/usr/bin/python3)
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl python3=/usr/bin/python3)
 vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev
 	iproute2=ip python3=/usr/bin/python3 util-linux=setpriv)
@@ -116,12 +118,13 @@ for group in "$@"; do
 	case $group in
 	build) words+=("${build[@]}") ;;
 	test) words+=("${test[@]}") ;;
+	servers) words+=("${servers[@]}") ;;
 	demo) words+=("${demo[@]}") ;;
 	vm) words+=("${vm[@]}") ;;
 	bench) words+=("${bench[@]}") ;;
 	bench-new) words+=("${bench_new[@]}") ;;
 	*)
-		echo "usage: deps.sh [build|test|demo|vm|bench|bench-new]..." >&2
+		echo "usage: deps.sh [build|test|servers|demo|vm|bench|bench-new]..." >&2
 		exit 2
 		;;
 	esac

@@ -30,9 +30,11 @@ run()
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-tests/deps.sh build test demo vm || exit 1
+tests/deps.sh build test servers demo vm || exit 1
 ${MAKE:-make} --no-print-directory all asan || exit 1
-for suite in ${SUITES:-unit bpf-test same e2e bench-test demo vmtest vmbench-check}; do
+# Long enough to meet what a change has broken; hours are for other times.
+export FUZZ_SECONDS=${FUZZ_SECONDS:-120}
+for suite in ${SUITES:-unit coverage fuzz bpf-test same e2e servers bench-test demo vmtest vmbench-check}; do
 	run "$suite"
 done
 echo

@@ -5,7 +5,22 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-int app_socket(const union addr *app)
+/*
+ * What bypasses TCP may fill half of the buffer as the kernel counts it, which is twice this. Such
+ * bytes do not make a buffer grow by itself.
+ */
+#define RCVBUF_BYPASS 262144
+
+/* Without the right to go beyond net.core.rmem_max the kernel takes what that allows. */
+static void widen(int fd)
+{
+	int size = RCVBUF_BYPASS;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
+int app_socket(const union addr *app, bool bypass)
 {
 	int fd = socket(app->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int one = 1;
@@ -13,6 +28,8 @@ int app_socket(const union addr *app)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (bypass)
+		widen(fd);
 	return fd;
 }
 

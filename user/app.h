@@ -1,11 +1,16 @@
 /* user only: opens the app leg. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "addr.h"
 #include "kedge/abi.h"
 
-/* A non-blocking socket for this application, not yet connected. The descriptor or -errno. */
-int app_socket(const union addr *app);
+/*
+ * A non-blocking socket for this application, not yet connected; with `bypass` its receive buffer has
+ * room for responses that bypass TCP. The descriptor or -errno.
+ */
+int app_socket(const union addr *app, bool bypass);
 
 /* 0: connected or on its way (writable when it is decided); -errno at once. */
 int app_connect(int fd, const union addr *app);

@@ -10,10 +10,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "access_log.h"
 #include "cleanup.h"
 #include "cmd.h"
 #include "control.h"
 #include "log.h"
+#include "metrics_server.h"
 #include "probe.h"
 #include "status.h"
 #include "worker.h"
@@ -23,9 +25,10 @@ struct daemon {
 	struct shared shared;
 	struct worker *workers;
 	unsigned workers_made;
-	struct kedge_stats *own_stats;   /* rows without BPF */
-	const struct kedge_stats **rows; /* one a worker, for status */
+	struct kedge_stats *own_stats; /* rows without BPF */
+	struct kedge_stats **rows;     /* one a worker */
 	int signal_fd, control_fd;
+	struct metrics_server *metrics; /* NULL: none is asked for */
 };
 
 static void raise_descriptors(void)
@@ -46,6 +49,7 @@ static int signals_open(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL); /* the workers inherit this */
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -196,7 +200,8 @@ static int rows_init(struct daemon *d)
 	unsigned n = d->conf->workers;
 
 	d->rows = calloc(n, sizeof(*d->rows));
-	if (!d->rows)
+	d->shared.metrics = metrics_new(n);
+	if (!d->rows || !d->shared.metrics)
 		return -ENOMEM;
 	if (!d->shared.bpf) {
 		d->own_stats = aligned_alloc(64, n * sizeof(*d->own_stats));
@@ -233,6 +238,11 @@ static int listeners_open(struct daemon *d, int *fds)
 	return 0;
 }
 
+static int access_start(struct daemon *d)
+{
+	return d->shared.access ? access_log_start(d->shared.access, d->rows) : 0;
+}
+
 static int workers_init(struct daemon *d)
 {
 	size_t listeners = d->conf->listeners_count;
@@ -241,6 +251,8 @@ static int workers_init(struct daemon *d)
 	int *fds = malloc(n * listeners * sizeof(*fds));
 	int err = fds ? rows_init(d) : -ENOMEM;
 
+	if (!err)
+		err = access_start(d);
 	if (!err) {
 		memset(fds, 0xff, n * listeners * sizeof(*fds));
 		err = listeners_open(d, fds);
@@ -250,8 +262,7 @@ static int workers_init(struct daemon *d)
 		return err ? err : -ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
 		d->workers_made = i + 1;
-		err = worker_init(&d->workers[i], i, &d->shared, (struct kedge_stats *)d->rows[i],
-				  &fds[i * listeners]);
+		err = worker_init(&d->workers[i], i, &d->shared, d->rows[i], &fds[i * listeners]);
 		if (err)
 			return err;
 	}
@@ -265,12 +276,17 @@ static int workers_init(struct daemon *d)
 
 /* --- until a signal ends it ------------------------------------------------------------------- */
 
+static const struct kedge_stats *const *rows_of(const struct daemon *d)
+{
+	return (const struct kedge_stats *const *)d->rows;
+}
+
 static json_t *answer(const char *command, void *arg)
 {
 	struct daemon *d = arg;
 
 	if (!strcmp(command, "status"))
-		return status_json(&d->shared, d->rows, d->conf->workers);
+		return status_json(&d->shared, rows_of(d), d->conf->workers);
 	return NULL;
 }
 
@@ -292,6 +308,12 @@ static void drain(struct daemon *d)
 		worker_drain(&d->workers[i]);
 }
 
+static void reopen_logs(struct daemon *d)
+{
+	if (d->shared.access)
+		access_log_reopen(d->shared.access);
+}
+
 /* Serves the control socket until a signal came and every worker has ended. */
 static int serve(struct daemon *d)
 {
@@ -308,6 +330,10 @@ static int serve(struct daemon *d)
 		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			return log_err(errno, "main loop: poll failed");
 		while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+			if (info.ssi_signo == SIGUSR1) {
+				reopen_logs(d);
+				continue;
+			}
 			if (draining)
 				return log_err(EINTR, "second signal %u: not waiting any longer",
 					       info.ssi_signo);
@@ -347,6 +373,20 @@ static int control_open(struct daemon *d)
 		      : 0;
 }
 
+static int metrics_start(struct daemon *d)
+{
+	const struct metrics_source source = {
+		.rows = rows_of(d),
+		.rows_count = d->conf->workers,
+		.metrics = d->shared.metrics,
+		.record_kernel = d->shared.record_kernel,
+		.edit_kernel = d->shared.edit_kernel,
+		.bypass = d->shared.bypass,
+	};
+
+	return d->metrics ? metrics_server_start(d->metrics, &source) : 0;
+}
+
 /* In the order of need: listening sockets come last but one: nobody is accepted by half a daemon. */
 static int start(struct daemon *d)
 {
@@ -362,7 +402,14 @@ static int start(struct daemon *d)
 	err = capabilities_decide(d);
 	if (!err && conf->control)
 		err = control_open(d);
-	return err ? err : workers_init(d);
+	if (!err && conf->access_log)
+		err = access_log_open(&d->shared.access, conf->access_log, conf->access_log_format,
+				      conf->workers);
+	if (!err && conf->metrics.family != AF_UNSPEC)
+		err = metrics_server_open(&d->metrics, &conf->metrics);
+	if (!err)
+		err = workers_init(d);
+	return err ? err : metrics_start(d);
 }
 
 static void stop(struct daemon *d)
@@ -370,6 +417,9 @@ static void stop(struct daemon *d)
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_fini(&d->workers[i]);
 	free(d->workers);
+	metrics_server_close(d->metrics);
+	access_log_close(d->shared.access);
+	metrics_free(d->shared.metrics);
 	if (d->control_fd >= 0) {
 		close(d->control_fd);
 		unlink(d->conf->control);

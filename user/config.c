@@ -18,6 +18,7 @@ void config_free(struct conf *conf)
 	free(conf->cgroup);
 	free(conf->pin);
 	free(conf->control);
+	free(conf->access_log);
 	free(conf->xff_trust.set);
 	free(conf);
 }

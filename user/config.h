@@ -14,6 +14,7 @@
 
 enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
+enum access_format { ACCESS_COMMON, ACCESS_COMBINED, ACCESS_JSON };
 enum conf_xff { XFF_APPEND, XFF_REPLACE, XFF_IF_NONE, XFF_NEVER };
 
 struct conf_cert {
@@ -52,11 +53,16 @@ struct conf {
 	struct conf_cidrs
 		xff_trust; /* whose incoming forwarding fields are kept; empty: everybody's */
 	bool x_forwarded_proto, x_forwarded_port;
-	bool tls13_only; /* tls-min: 1.3 */
+	bool aliases_remove; /* forwarding-aliases: remove */
+	bool h2c_remove;     /* h2c: remove */
+	bool tls13_only;     /* tls-min: 1.3 */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
 	uint32_t connections_max; /* in all workers */
 	enum log_level log_level;
+	char *access_log; /* "stdout", "journal" or a path; NULL: none ("off") */
+	enum access_format access_log_format;
+	union addr metrics; /* where metrics are served; AF_UNSPEC: nowhere ("off") */
 };
 
 /*

@@ -75,6 +75,16 @@ void config_write_usage(FILE *to, const char *subcommand)
 	fputs("\nExit status: 0 done, 1 failed, 2 a mistake in options or file.\n", to);
 }
 
+/* "FILE|off" as "`FILE`, `off`" */
+static void write_alternatives(FILE *to, const char *arg)
+{
+	for (size_t n; *arg; arg += n) {
+		n = strcspn(arg, "|");
+		fprintf(to, "`%.*s`%s", (int)n, arg, arg[n] ? ", " : "");
+		n += arg[n] == '|';
+	}
+}
+
 /* "`off`, `optional`, `require`", "`CIDR`, repeatable", "1 to 86400000" */
 static void write_values(FILE *to, const struct option_def *opt)
 {
@@ -83,7 +93,7 @@ static void write_values(FILE *to, const struct option_def *opt)
 	if (opt->kind == OPTION_NUMBER)
 		fprintf(to, "%u to %u", opt->min, opt->max);
 	else if (opt->off_allowed)
-		fprintf(to, "`%.*s`, `off`", (int)strcspn(opt->arg, "|"), opt->arg);
+		write_alternatives(to, opt->arg);
 	else
 		fprintf(to, "`%s`%s", value_shape(opt, shape, "`, `"),
 			option_is_list(opt) ? ", list" : "");

@@ -139,11 +139,16 @@ static int set_cert(const struct option_def *opt, struct conf_listener *l, const
 			text, why);
 }
 
-static int set_addr(union addr *field, const char *text, char why[WHY_MAX])
+static int set_addr(const struct option_def *opt, union addr *field, const char *text,
+		    char why[WHY_MAX])
 {
 	const char *reason = "";
 	char what[WHY_MAX];
 
+	if (opt->off_allowed && !strcmp(text, "off")) {
+		*field = (union addr){.family = AF_UNSPEC};
+		return 0;
+	}
 	if (addr_parse(field, text, &reason) < 0) {
 		snprintf(what, sizeof(what), "is not ADDR:PORT: %.150s", reason);
 		return refuse(why, text, what);
@@ -159,7 +164,7 @@ int option_set(const struct option_def *opt, void *base, const char *text, size_
 
 	switch (opt->kind) {
 	case OPTION_ADDR:
-		return set_addr(field, text, why);
+		return set_addr(opt, field, text, why);
 	case OPTION_NUMBER:
 		return set_number(opt, field, text, why);
 	case OPTION_WORD:

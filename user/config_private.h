@@ -31,7 +31,7 @@
 #define WHY_MAX 256
 
 enum option_kind {
-	OPTION_ADDR,   /* union addr */
+	OPTION_ADDR,   /* union addr; "off" is AF_UNSPEC where off_allowed */
 	OPTION_NUMBER, /* uint32_t or unsigned */
 	OPTION_WORD,   /* an enum whose values count the words */
 	OPTION_BOOL,   /* bool: words[0] is false, words[1] is true */
@@ -58,7 +58,7 @@ struct option_def {
 	const char *arg;     /* the value's shape in the usage; NULL: the words */
 	const char *unit;    /* NULL: none */
 	uint32_t min, max;   /* NUMBER: inclusive; PATH and CERT: max bytes */
-	bool off_allowed;    /* PATH */
+	bool off_allowed;    /* PATH: "off" is NULL; ADDR: "off" is AF_UNSPEC */
 	const char *words[OPTION_WORDS_MAX + 1];
 	const char *help; /* one sentence, no full stop */
 };

@@ -146,6 +146,22 @@ const struct option_def config_options[] = {
 	 .text = "off",
 	 .words = SWITCH_WORDS,
 	 .help = "adds X-Forwarded-Port, the port that the client connected to"},
+	{.name = "forwarding-aliases",
+	 .kind = OPTION_BOOL,
+	 IN_CONF(aliases_remove),
+	 .text = "refuse",
+	 .words = {"refuse", "remove"},
+	 .help = "what happens to a field that an application could take for one that kedge sets, "
+		 "such "
+		 "as X_Forwarded_For: the request is refused, or the field is taken out"},
+	{.name = "h2c",
+	 .kind = OPTION_BOOL,
+	 IN_CONF(h2c_remove),
+	 .text = "refuse",
+	 .words = {"refuse", "remove"},
+	 .help = "what happens to a request for HTTP/2 in clear: it is refused, or Upgrade: h2c "
+		 "and "
+		 "HTTP2-Settings are taken out"},
 	{.name = "tls-min",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(tls13_only),
@@ -196,6 +212,29 @@ const struct option_def config_options[] = {
 	 .text = "info",
 	 .words = {"error", "warn", "info", "debug"},
 	 .help = "how much is said on standard error"},
+	{.name = "access-log",
+	 .kind = OPTION_PATH,
+	 IN_CONF(access_log),
+	 .text = "off",
+	 .arg = "FILE|stdout|journal|off",
+	 .max = PATH_MAX - 1,
+	 .off_allowed = true,
+	 .help = "one line a request, to a file (opened anew on SIGUSR1), standard output or the "
+		 "journal"},
+	{.name = "access-log-format",
+	 .kind = OPTION_WORD,
+	 IN_CONF(access_log_format),
+	 .text = "combined",
+	 .words = {"common", "combined", "json"},
+	 .help = "form of these lines"},
+	{.name = "metrics",
+	 .kind = OPTION_ADDR,
+	 IN_CONF(metrics),
+	 .text = "off",
+	 .arg = "ADDR:PORT|off",
+	 .off_allowed = true,
+	 .help = "where GET /metrics is answered, for Prometheus; without TLS, so not where others "
+		 "can reach it"},
 };
 const size_t config_options_count = sizeof(config_options) / sizeof(config_options[0]);
 
@@ -208,4 +247,6 @@ _Static_assert(POLICY_REQUIRE == 0 && POLICY_PREFER == 1 && POLICY_OFF == 2, "wo
 _Static_assert(PROXY_PREFIX_OFF == 0 && PROXY_PREFIX_OPTIONAL == 1 && PROXY_PREFIX_REQUIRE == 2,
 	       "words");
 _Static_assert(XFF_APPEND == 0 && XFF_REPLACE == 1 && XFF_IF_NONE == 2 && XFF_NEVER == 3, "words");
+_Static_assert(sizeof(enum access_format) == sizeof(unsigned), "enum fields");
+_Static_assert(ACCESS_COMMON == 0 && ACCESS_COMBINED == 1 && ACCESS_JSON == 2, "words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "words");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "listener.h"
+#include "trace.h"
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -19,24 +20,11 @@ void conn_enter(struct conn *c, enum conn_state state, uint32_t timeout_ms)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-static void move_client_ready(struct conn *c, uint32_t events)
-{
-	struct flow *f = &c->flow;
-
-	if (events & CONN_EVENTS_IN)
-		f->client_in = true;
-	if (events & EPOLLOUT) {
-		f->client_full = false;
-		f->client_flush = true;
-	}
-	c->client_error |= !!(events & EPOLLERR);
-	conn_move_run(c);
-}
-
 static void client_ready(struct watch *watch, uint32_t events)
 {
 	struct conn *c = container_of(watch, struct conn, client_watch);
 
+	mover_client_event(&c->flow, events);
 	switch ((enum conn_state)c->state) {
 	case CONN_PREFIX:
 		conn_prefix_run(c, events);
@@ -49,7 +37,8 @@ static void client_ready(struct watch *watch, uint32_t events)
 			conn_abort(c, KEDGE_REASON_client_reset);
 		break;
 	case CONN_MOVE:
-		move_client_ready(c, events);
+		c->client_error |= !!(events & EPOLLERR);
+		conn_move_run(c);
 		break;
 	case CONN_REPLY:
 		if (events & EPOLLOUT)
@@ -68,16 +57,10 @@ static void client_ready(struct watch *watch, uint32_t events)
 static void app_ready(struct watch *watch, uint32_t events)
 {
 	struct conn *c = container_of(watch, struct conn, app_watch);
-	struct flow *f = &c->flow;
 
 	if (c->state != CONN_CONNECT && c->state != CONN_MOVE)
 		return;
-	if (events & CONN_EVENTS_IN)
-		f->app_in = true;
-	if (events & EPOLLOUT) {
-		f->app_full = false;
-		f->app_flush = true;
-	}
+	mover_app_event(&c->flow, events);
 	if (c->state == CONN_CONNECT)
 		conn_connected(c);
 	else
@@ -130,7 +113,7 @@ void conn_accept(struct worker *w, const struct listener *l, int fd, const union
 	const struct conf_cidrs *trust = &l->conf->trust;
 	struct conn *c = calloc(1, sizeof(*c));
 
-	if (!c || loop_add(&w->loop, fd, &c->client_watch, CONN_EVENTS_ALL) < 0) {
+	if (!c || loop_add(&w->loop, fd, &c->client_watch, CONN_EVENTS) < 0) {
 		free(c);
 		close(fd);
 		return;
@@ -149,6 +132,8 @@ void conn_accept(struct worker *w, const struct listener *l, int fd, const union
 	LIST_INSERT_HEAD(&w->conns, c, link);
 	w->conns_count++;
 	w->stats->accepted++;
+	l->metrics->accepted++;
+	TRACE_ACCEPT(&c->flow, peer, l->name);
 	if (l->conf->proxy == PROXY_PREFIX_OFF)
 		conn_client_known(c);
 	else

@@ -54,19 +54,22 @@ struct conn {
 	LIST_ENTRY(conn) link;
 	struct worker *worker;
 	const struct listener *listener;
-	struct tls_conn *tls;     /* during HANDSHAKE */
-	struct flow flow;         /* from the end of the handshake on */
-	struct bpf_flow bpf_flow; /* registered, but not yet owned by an editor */
-	union addr client;        /* who the client is: from the prefix, or the socket's peer */
-	uint64_t active_ms;       /* last time bytes moved */
-	uint64_t head_ms;         /* a head has been incomplete since; 0: none is */
+	struct tls_conn *tls;       /* during HANDSHAKE */
+	struct flow flow;           /* from the end of the handshake on */
+	struct bpf_flow bpf_flow;   /* registered, but not yet owned by an editor */
+	union addr client;          /* who the client is: from the prefix, or the socket's peer */
+	struct access_flow *access; /* NULL: its requests are not logged */
+	uint64_t stage_us;          /* when the handshake or the connect began */
+	uint64_t active_ms;         /* last time bytes moved */
+	uint64_t head_ms;           /* a head has been incomplete since; 0: none is */
 	uint32_t prefix_bytes;
 	uint32_t head_index; /* which head that is */
 	int client_fd;
 	uint16_t
 		port; /* where the client connected to, host order: from the prefix or the socket */
-	uint8_t state;     /* enum conn_state */
-	bool trusted;      /* the socket's peer may send a prefix */
+	uint8_t state;                  /* enum conn_state */
+	uint8_t tls_version, tls_suite; /* enums of ktls.h, with TLS, after the handshake */
+	bool trusted;                   /* the socket's peer may send a prefix */
 	bool client_error; /* MOVE: the client leg is dead; its queue may still be worth reading */
 };
 LIST_HEAD(conn_list, conn);

@@ -9,6 +9,7 @@
 
 #include "reply.h"
 #include "tls.h"
+#include "trace.h"
 
 /* Turns of reading what nobody wants any more before other connections have theirs. */
 #define LINGER_READS_PER_TURN 64
@@ -18,8 +19,12 @@ void conn_count_reason(struct conn *c, enum kedge_reason reason)
 	/* The struct of counters is made of the same list as the enum, in the same order. */
 	uint64_t *counters = (uint64_t *)&c->worker->stats->reasons;
 
-	if (reason != KEDGE_REASON_NONE)
-		counters[reason - 1]++;
+	if (reason == KEDGE_REASON_NONE)
+		return;
+	counters[reason - 1]++;
+	TRACE_REASON(&c->flow, reason, reason_name(reason));
+	if (c->access)
+		access_reason(c->access, reason);
 }
 
 /* The next close(2) sends RST, not FIN: nobody shall take the unfinished for finished. */
@@ -45,6 +50,16 @@ static void app_leg_close(struct conn *c, bool reset)
 	c->flow.app_fd = -1;
 }
 
+/* The application's leg is closed. */
+static void access_end(struct conn *c)
+{
+	const struct response *r = &c->flow.response;
+	bool begun = !response_between(r);
+
+	access_flow_end(c->access, begun ? r->status : 0, begun ? response_body(r) : 0);
+	c->access = c->flow.access = NULL;
+}
+
 void conn_close(struct conn *c)
 {
 	struct worker *w = c->worker;
@@ -61,7 +76,10 @@ void conn_close(struct conn *c)
 	c->flow.record = NULL;
 	close(c->client_fd);
 	c->client_fd = -1;
+	access_end(c);
+	TRACE_CLOSE(&c->flow, c->flow.response.done);
 	w->stats->closed++;
+	c->listener->metrics->closed++;
 	w->conns_count--;
 	LIST_REMOVE(c, link);
 	LIST_INSERT_HEAD(&w->graves, c, link);
@@ -114,6 +132,7 @@ void conn_linger_read(struct conn *c)
 void conn_linger(struct conn *c)
 {
 	app_leg_close(c, false);
+	access_end(c);
 	conn_enter(c, CONN_LINGER, conn_conf(c)->linger_timeout_ms);
 	if (c->flow.client_eof)
 		conn_close(c);
@@ -178,6 +197,8 @@ void conn_reply(struct conn *c, enum kedge_reason reason)
 		memcpy(c->flow.down.data, text, len);
 		c->flow.down.len = (uint32_t)len;
 		c->worker->stats->responses_own++;
+		if (c->access)
+			access_own(c->access, reply_status(reason), reply_body(text, len));
 	}
 	conn_enter(c, CONN_REPLY, conn_conf(c)->linger_timeout_ms);
 	conn_reply_run(c);

@@ -10,9 +10,11 @@
 #include <sys/socket.h>
 
 #include "app.h"
+#include "edit_watch.h"
 #include "listener.h"
 #include "proxy_proto.h"
 #include "tls.h"
+#include "trace.h"
 #include "xff.h"
 
 /* --- connecting to the application ------------------------------------------------------------ */
@@ -43,19 +45,65 @@ static struct edit *edit_new(struct conn *c)
 	return edit_user_new(c->flow.app_fd, &http1, c->worker->stats);
 }
 
+static enum access_record record_kind(const struct conn *c)
+{
+	if (!c->listener->tls)
+		return ACCESS_PLAIN;
+	return !strcmp(c->flow.record->ops->name, "kernel") ? ACCESS_RECORD_KERNEL
+							    : ACCESS_RECORD_USER;
+}
+
 static void count_flow(struct conn *c)
 {
 	struct kedge_stats *s = c->worker->stats;
+	struct metrics_row *m = c->worker->metrics;
 	const struct shared *shared = c->worker->shared;
-	const char *record = c->flow.record->ops->name;
+	enum access_record record = record_kind(c);
 
 	s->flows++;
-	s->flows_plain += !c->listener->tls;
-	s->flows_record_kernel += c->listener->tls && !strcmp(record, "kernel");
-	s->flows_record_user += c->listener->tls && !strcmp(record, "user");
+	s->flows_plain += record == ACCESS_PLAIN;
+	s->flows_record_kernel += record == ACCESS_RECORD_KERNEL;
+	s->flows_record_user += record == ACCESS_RECORD_USER;
 	s->flows_edit_kernel += shared->edit_kernel;
 	s->flows_edit_user += !shared->edit_kernel;
 	s->flows_bypass += shared->bypass;
+	m->flows[record][shared->edit_kernel][shared->bypass]++;
+	c->listener->metrics->flows++;
+	histogram_take(&m->connect, c->worker->loop.now_us - c->stage_us, 1);
+}
+
+/* --- the access log --------------------------------------------------------------------------- */
+
+/* Without memory for it the flow goes on unlogged. */
+static void access_begin(struct conn *c)
+{
+	const struct shared *shared = c->worker->shared;
+	const struct access_facts facts = {
+		.listener = c->listener->name,
+		.client = &c->client,
+		.record = record_kind(c),
+		.tls_version = c->tls_version,
+		.tls_suite = c->tls_suite,
+		.edit_kernel = shared->edit_kernel,
+		.bypass = shared->bypass,
+	};
+
+	c->access =
+		access_flow_new(shared->access, c->worker->index, &facts, &c->worker->loop.now_us);
+}
+
+/* Lets the log see the requests. */
+static void access_join(struct conn *c)
+{
+	struct http1_conf http1;
+	struct edit *e;
+
+	http1_conf_of(c, &http1);
+	e = edit_watch_new(c->flow.edit, &http1, access_request, c->access);
+	if (!e)
+		return;
+	c->flow.edit = e;
+	c->flow.access = c->access;
 }
 
 void conn_connected(struct conn *c)
@@ -76,12 +124,17 @@ void conn_connected(struct conn *c)
 			return;
 		}
 	}
+	if (c->bpf_flow.cookie && shared->bypass)
+		c->flow.app_mixed = &c->bpf_flow.note->mixed;
 	c->flow.edit = edit_new(c);
 	if (!c->flow.edit) {
 		conn_reply(c, KEDGE_REASON_no_memory);
 		return;
 	}
+	TRACE_JOIN(&c->flow);
 	count_flow(c);
+	if (c->access)
+		access_join(c);
 	c->state = CONN_MOVE;
 	c->flow.client_in = true; /* bytes may have come before and with the handshake */
 	conn_move_run(c);
@@ -102,8 +155,11 @@ static int connect_register(struct conn *c)
 static void connect_begin(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
-	int fd = app_socket(&conf->app);
+	int fd = app_socket(&conf->app, c->worker->shared->bypass);
 
+	c->stage_us = c->worker->loop.now_us;
+	if (c->worker->shared->access)
+		access_begin(c);
 	conn_enter(c, CONN_CONNECT, conf->connect_timeout_ms);
 	if (fd < 0) {
 		conn_reply(c, KEDGE_REASON_no_memory);
@@ -115,7 +171,7 @@ static void connect_begin(struct conn *c)
 		return;
 	}
 	if (app_connect(fd, &conf->app) < 0 ||
-	    loop_add(&c->worker->loop, fd, &c->app_watch, CONN_EVENTS_ALL) < 0)
+	    loop_add(&c->worker->loop, fd, &c->app_watch, CONN_EVENTS) < 0)
 		conn_reply(c, KEDGE_REASON_app_refused);
 }
 
@@ -147,6 +203,10 @@ static void count_handshake(struct conn *c, const struct tls_facts *facts)
 {
 	struct kedge_stats *s = c->worker->stats;
 
+	c->tls_version = (uint8_t)facts->version;
+	c->tls_suite = (uint8_t)facts->suite;
+	c->listener->metrics->handshakes++;
+	histogram_take(&c->worker->metrics->handshake, c->worker->loop.now_us - c->stage_us, 1);
 	s->handshakes_tls12 += facts->version == VERSION_TLS12;
 	s->handshakes_tls13 += facts->version == VERSION_TLS13;
 	s->handshakes_resumed += facts->resumed;
@@ -166,12 +226,14 @@ void conn_handshake_run(struct conn *c)
 		handshake_failed(c, reason);
 		return;
 	case TLS_DONE:
+		TRACE_HANDSHAKE(&c->flow);
 		break;
 	}
 	if (tls_into_record(&c->tls, &c->flow.record, &facts, &reason) < 0) {
 		conn_abort(c, reason);
 		return;
 	}
+	TRACE_HANDOFF(&c->flow, facts.version, facts.suite, facts.kernel);
 	count_handshake(c, &facts);
 	connect_begin(c);
 }
@@ -194,6 +256,7 @@ void conn_client_known(struct conn *c)
 		conn_abort(c, KEDGE_REASON_no_memory);
 		return;
 	}
+	c->stage_us = w->loop.now_us;
 	conn_enter(c, CONN_HANDSHAKE, conn_conf(c)->handshake_timeout_ms);
 }
 
@@ -212,6 +275,7 @@ static void prefix_take(struct conn *c, const struct proxy_prefix *p)
 		c->port = addr_port(&p->dst);
 	}
 	c->prefix_bytes = (uint32_t)p->len;
+	TRACE_PREFIX(&c->flow, p->version, &c->client);
 }
 
 /* The verdict on the first bytes: 0 go on without a prefix, or why not. */

@@ -4,8 +4,7 @@
 #include "conn.h"
 #include "worker.h"
 
-#define CONN_EVENTS_IN  (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
-#define CONN_EVENTS_ALL (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 
 /* While draining, a flow is looked at this often; one without a request yet gets as long. */
 #define CONN_DRAIN_LOOK_MS 1000

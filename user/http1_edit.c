@@ -80,28 +80,6 @@ static void take_back(struct walk *w)
 	pass(w, w->at);
 }
 
-/* Bytes that need not be read one by one; 0 when the next one must be. */
-static size_t block(struct walk *w)
-{
-	size_t n = http1_body(w->h, w->len - w->at), begin = w->at;
-
-	if (n)
-		return n;
-	while (w->len - w->at >= 8) {
-		uint64_t word;
-		uint32_t skip;
-
-		memcpy(&word, w->in + w->at, 8);
-		skip = http1_take8(w->h, word);
-		w->at += skip;
-		if (skip < 8)
-			break;
-	}
-	n = w->at - begin;
-	w->at = begin;
-	return n;
-}
-
 /* Reads one byte; false when it was refused. */
 static bool byte(struct walk *w)
 {
@@ -145,7 +123,7 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
 	w.owed = http1_owed(h);
 	mark_complete(&w);
 	while (w.at < len && h->state != HTTP1_WAITING) {
-		size_t n = block(&w);
+		size_t n = http1_edit_block(h, w.in + w.at, len - w.at);
 
 		w.at += n;
 		if (!n && !byte(&w)) {

@@ -107,14 +107,17 @@ static void resume_accept(struct timer *timer)
 }
 
 /* Over the limit: told by a reset at once, and counted. */
-static void turn_away(struct worker *w, int fd)
+static void turn_away(struct listener *l, int fd)
 {
+	struct worker *w = l->worker;
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 	close(fd);
 	w->stats->accepted++;
 	w->stats->closed++;
+	l->metrics->accepted++;
+	l->metrics->closed++;
 	w->stats->reasons.limit_connections++;
 }
 
@@ -130,7 +133,7 @@ static bool accept_some(struct listener *l)
 		int fd = accept4(l->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0 && w->conns_count >= (share ? share : 1))
-			turn_away(w, fd);
+			turn_away(l, fd);
 		else if (fd >= 0)
 			conn_accept(w, l, fd, &peer);
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)

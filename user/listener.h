@@ -10,6 +10,7 @@
 #include "loop.h"
 
 struct worker;
+struct metrics_listener;
 struct tls_ctx;
 
 struct listener {
@@ -17,8 +18,10 @@ struct listener {
 	struct timer resume; /* accepting was paused: out of descriptors */
 	struct worker *worker;
 	const struct conf_listener *conf;
-	struct tls_ctx *tls; /* NULL without TLS */
-	uint16_t port;       /* bound, host order */
+	struct tls_ctx *tls;              /* NULL without TLS */
+	struct metrics_listener *metrics; /* this worker's */
+	char name[ADDR_TEXT_MAX];         /* where it is bound */
+	uint16_t port;                    /* bound, host order */
 	int fd;
 };
 

@@ -9,12 +9,23 @@
 
 #define EVENTS_PER_TURN 256
 
-uint64_t monotonic_ms(void)
+uint64_t monotonic_us(void)
 {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t monotonic_ms(void)
+{
+	return monotonic_us() / 1000;
+}
+
+static void read_clock(struct loop *l)
+{
+	l->now_us = monotonic_us();
+	l->now_ms = l->now_us / 1000;
 }
 
 int loop_init(struct loop *l)
@@ -25,7 +36,7 @@ int loop_init(struct loop *l)
 	for (int i = 0; i < LOOP_SLOTS; i++)
 		LIST_INIT(&l->wheel[i]);
 	STAILQ_INIT(&l->tasks);
-	l->now_ms = monotonic_ms();
+	read_clock(l);
 	l->tick = l->now_ms / LOOP_TICK_MS;
 	l->soonest = UINT64_MAX;
 	return 0;
@@ -178,7 +189,7 @@ void loop_run(struct loop *l)
 			log_err(errno, "event loop: epoll_wait failed: this worker ends");
 			return;
 		}
-		l->now_ms = monotonic_ms();
+		read_clock(l);
 		for (int i = 0; i < n; i++) {
 			struct watch *w = ev[i].data.ptr;
 

@@ -45,6 +45,7 @@ struct loop {
 	int epfd;
 	bool stop;
 	uint64_t now_ms;  /* CLOCK_MONOTONIC at the beginning of the turn */
+	uint64_t now_us;  /* the same */
 	uint64_t tick;    /* last slot looked at */
 	uint64_t soonest; /* no slot before this one holds a timer */
 	unsigned timers;  /* on the wheel */
@@ -70,3 +71,4 @@ void loop_later(struct loop *l, struct task *t);
 void loop_run(struct loop *l);
 
 uint64_t monotonic_ms(void);
+uint64_t monotonic_us(void);

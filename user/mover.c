@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+
+#include "trace.h"
 
 /* Rounds of both directions before other flows get their turn. */
 #define ROUNDS_PER_TURN 16
@@ -162,6 +165,8 @@ static enum step up_read(struct mover *m, struct flow *f)
 		return STEP_MOVED;
 	}
 	m->stats->bytes_up += (uint64_t)n;
+	if (f->record->drained)
+		f->client_in = f->client_ends;
 	r = up_send(f, m->buf, (size_t)n);
 	if (r < 0)
 		return up_failed(f, (int)r);
@@ -234,7 +239,7 @@ static int close_short(struct flow *f)
 	return r;
 }
 
-static enum step down_end(struct flow *f)
+static enum step down_end(struct mover *m, struct flow *f)
 {
 	int r;
 
@@ -252,6 +257,8 @@ static enum step down_end(struct flow *f)
 	if (r < 0)
 		return down_failed(f);
 	f->client_shut = true;
+	if (f->response.state == RESPONSE_TO_END && f->request_us)
+		histogram_take(&m->metrics->request, *m->now_us - f->request_us, 1);
 	return STEP_MOVED;
 }
 
@@ -289,15 +296,57 @@ static enum step down_residue(struct flow *f)
 	return STEP_MOVED;
 }
 
+/* One response of a flow has ended at `now_us`. */
+struct ending {
+	struct flow *flow;
+	uint64_t now_us, begun_us;
+};
+
+static void log_response(void *arg, const struct response *r)
+{
+	struct ending *e = arg;
+
+	access_response(e->flow->access, r->status, response_body(r), e->now_us - e->begun_us);
+	e->begun_us = e->now_us;
+}
+
+/* From now on the application is what the oldest request waits for. */
+static void request_begins(struct mover *m, struct flow *f)
+{
+	f->request_us = *m->now_us;
+	TRACE_REQUEST(f, f->edit->note->requests);
+}
+
+/* What the bytes just followed did to the clock of the oldest request. */
+static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t ended)
+{
+	uint64_t now = *m->now_us, since = now - f->request_us;
+
+	if (!f->request_us)
+		return; /* nobody asked */
+	histogram_take(&m->metrics->first_byte, since, begun);
+	histogram_take(&m->metrics->request, since, ended);
+	if (!ended)
+		return;
+	TRACE_RESPONSE(f, f->response.status, since, ended);
+	f->request_us = 0;
+	if (outstanding(f))
+		request_begins(m, f);
+}
+
 /* Follows the response; an answered upgrade is told to the editor. */
 static enum step down_follow(struct mover *m, struct flow *f, const uint8_t *p, size_t n)
 {
-	struct response_counts counts = {0};
+	struct ending ending = {.flow = f, .now_us = *m->now_us, .begun_us = f->request_us};
+	struct response_counts counts = {.ended = f->access ? log_response : NULL, .arg = &ending};
+	uint32_t done = f->response.done;
 	enum response_event event =
 		response_feed(&f->response, f->edit->note, (const char *)p, n, &counts);
 	bool tunnel = event == RESPONSE_SWITCHED;
 
 	m->stats->responses += counts.finals;
+	if (counts.finals || f->response.done != done)
+		take_times(m, f, counts.finals, f->response.done - done);
 	if (event == RESPONSE_QUIET)
 		return STEP_MOVED;
 	if (event == RESPONSE_REFUSED)
@@ -319,6 +368,15 @@ static enum step down_reset(struct flow *f)
 	return STEP_MOVED;
 }
 
+/*
+ * One recv() gives bytes that bypassed TCP or bytes that came by it, never both: a short one says
+ * nothing about the others. Asked after the recv(): the mark is set before bytes are on their way.
+ */
+static bool took_both_ways(const struct flow *f)
+{
+	return f->app_mixed && __atomic_load_n(f->app_mixed, __ATOMIC_ACQUIRE);
+}
+
 static enum step down_read(struct mover *m, struct flow *f)
 {
 	ssize_t n = recv(f->app_fd, m->buf, m->buf_size, MSG_DONTWAIT);
@@ -335,6 +393,8 @@ static enum step down_read(struct mover *m, struct flow *f)
 		return STEP_MOVED;
 	}
 	m->stats->bytes_down += (uint64_t)n;
+	if ((size_t)n < m->buf_size && !took_both_ways(f))
+		f->app_in = f->app_ends;
 	step = down_follow(m, f, m->buf, (size_t)n);
 	return step == STEP_MOVED ? down_write(f, m->buf, (size_t)n) : step;
 }
@@ -358,10 +418,34 @@ static enum step down(struct mover *m, struct flow *f)
 	if (f->down.data)
 		return down_residue(f);
 	if (f->app_eof)
-		return down_end(f);
+		return down_end(m, f);
 	if (!f->app_in)
 		return STEP_IDLE;
 	return down_read(m, f);
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
+#define EVENTS_END (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+
+void mover_client_event(struct flow *f, uint32_t events)
+{
+	f->client_ends |= !!(events & EVENTS_END);
+	f->client_in |= !!(events & (EPOLLIN | EVENTS_END));
+	if (events & EPOLLOUT) {
+		f->client_full = false;
+		f->client_flush = true;
+	}
+}
+
+void mover_app_event(struct flow *f, uint32_t events)
+{
+	f->app_ends |= !!(events & EVENTS_END);
+	f->app_in |= !!(events & (EPOLLIN | EVENTS_END));
+	if (events & EPOLLOUT) {
+		f->app_full = false;
+		f->app_flush = true;
+	}
 }
 
 /* --- both ------------------------------------------------------------------------------------- */
@@ -384,6 +468,8 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f)
 	for (int round = 0; round < ROUNDS_PER_TURN; round++) {
 		enum step a = up(m, f), b;
 
+		if (!f->request_us && outstanding(f))
+			request_begins(m, f);
 		if (a == STEP_ABORT)
 			return MOVER_ABORT;
 		if (refusal_due(f))

@@ -5,7 +5,9 @@
  *
  * I1  At most one worker buffer of a flow's bytes is kept per direction (struct residue); while it
  *     is, nothing more is read from the side it came from. So memory per flow is bounded.
- * I2  Legs are edge-triggered: `*_in` stays set until a read said -EAGAIN, `*_full` until EPOLLOUT.
+ * I2  Legs are edge-triggered: `*_in` stays set until a read said -EAGAIN, or gave less than was asked
+ *     for where that means the same (all but a bypassed app leg on which both ways have been taken);
+ *     `*_full` until EPOLLOUT.
  * I3  No client byte is read while the last request waits for the answer to its upgrade.
  * I4  A request stream that ended in the middle of a message is never half-closed towards the
  *     application: the flow is aborted.
@@ -16,7 +18,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "edit.h"
+#include "metrics.h"
 #include "record.h"
 #include "response.h"
 
@@ -32,9 +36,15 @@ struct flow {
 	int app_fd;
 	struct residue up, down;
 	struct response response;
+	struct access_flow *access; /* borrowed; NULL: requests are not logged */
+	/* The oldest request without a response was complete, or is the next one since; 0: there is
+	 * none. */
+	uint64_t request_us;
 	enum kedge_reason reason; /* with MOVER_REPLY and MOVER_ABORT */
 	bool client_in, client_full, client_flush, client_eof, client_shut;
 	bool app_in, app_full, app_flush, app_eof, app_shut;
+	bool client_ends, app_ends; /* an event told of an end or an error: read until it shows */
+	const __u8 *app_mixed;      /* kedge_note.mixed of a flow that may be bypassed, else NULL */
 	bool refused; /* the request stream is at fault: only responses still owed are moved */
 	bool app_write_dead; /* the application takes nothing more; it may still have answered */
 };
@@ -44,6 +54,8 @@ struct mover {
 	uint8_t *buf;
 	size_t buf_size;
 	struct kedge_stats *stats;
+	struct metrics_row *metrics; /* the worker's own */
+	const uint64_t *now_us;      /* the worker's clock */
 };
 
 enum mover_verdict {
@@ -53,6 +65,10 @@ enum mover_verdict {
 	MOVER_REPLY, /* kedge must answer the client itself (flow->reason) and end */
 	MOVER_ABORT, /* flow->reason: reset both legs */
 };
+
+/* What an event (EPOLL*) says of a leg; it may come before the legs are joined. */
+void mover_client_event(struct flow *f, uint32_t events);
+void mover_app_event(struct flow *f, uint32_t events);
 
 enum mover_verdict mover_run(struct mover *m, struct flow *f);
 

@@ -80,7 +80,7 @@ static int pair_connect(struct pair *p, struct bpf *bpf, struct bpf_flow *flow,
 	if (listener < 0 || bind(listener, &addr.sa, sizeof(addr.in)) < 0 ||
 	    listen(listener, 1) < 0 || getsockname(listener, &addr.sa, &len) < 0)
 		return -errno;
-	p->near = app_socket(&addr);
+	p->near = app_socket(&addr, false);
 	if (p->near < 0)
 		return p->near;
 	if (bpf) {

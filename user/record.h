@@ -46,6 +46,9 @@ struct record {
 	int fd;                   /* borrowed */
 	enum kedge_reason reason; /* set with -EPROTO and -ECONNRESET */
 	bool clean_end; /* read returned 0 after a close_notify (always true without TLS) */
+	/* After a read that gave bytes: nothing more was there, so that more comes with an edge. What
+	 * ended the stream, or the leg, before may still be waiting to be read. */
+	bool drained;
 };
 
 /*

@@ -177,6 +177,9 @@ static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 		}
 		if (type == TLS_CONTENT_DATA && !k->control_len) {
 			k->updates.data_bytes += (size_t)n;
+			/* The kernel looks for the next record as it gives one out, and signals
+			 * it (net/tls/tls_strp.c, tls_strp_msg_done()), whatever its type. */
+			r->drained = (size_t)n < len;
 			return n;
 		}
 		on_control(k, type, buf, (size_t)n);

@@ -132,6 +132,7 @@ static ssize_t openssl_read(struct record *r, void *buf, size_t len)
 		if (!o->wire.in_len && !SSL_has_pending(o->ssl))
 			break;
 	}
+	r->drained = o->wire.drained && !o->wire.in_len && !SSL_has_pending(o->ssl);
 	(void)wire_end(&o->wire); /* what could not be sent is kept, or shows at the next call */
 	o->updates.data_bytes += done;
 	return done ? (ssize_t)done : err;

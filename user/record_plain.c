@@ -22,6 +22,7 @@ static ssize_t plain_read(struct record *r, void *buf, size_t len)
 		return errno == EAGAIN ? -EAGAIN : dead(r, errno);
 	if (n == 0 && len)
 		r->clean_end = true;
+	r->drained = (size_t)n < len;
 	return n;
 }
 

@@ -2,6 +2,7 @@
 #include "reply.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
 	const char *name, *text;
@@ -68,4 +69,11 @@ size_t reply_format(char buf[REPLY_BYTES_MAX], enum kedge_reason reason)
 		       "Connection: close\r\n\r\n%s",
 		       status, phrase, body_len, body);
 	return (size_t)len;
+}
+
+size_t reply_body(const char *text, size_t len)
+{
+	const char *blank = memmem(text, len, "\r\n\r\n", 4);
+
+	return blank ? len - (size_t)(blank + 4 - text) : 0;
 }

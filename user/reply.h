@@ -16,3 +16,6 @@ const char *reason_text(enum kedge_reason reason);
 
 /* A whole HTTP/1.1 response with Connection: close and a small text body. Returns its length. */
 size_t reply_format(char buf[REPLY_BYTES_MAX], enum kedge_reason reason);
+
+/* Bytes of its body. */
+size_t reply_body(const char *text, size_t len);

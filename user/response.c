@@ -18,8 +18,10 @@ static void line_begin(struct response *r, enum response_state state)
 	r->line_long = false;
 }
 
-static void response_end(struct response *r)
+static void response_end(struct response *r, const struct response_counts *counts)
 {
+	if (counts->ended)
+		counts->ended(counts->arg, r);
 	r->done++;
 	r->begun = false;
 	line_begin(r, RESPONSE_LINE);
@@ -111,6 +113,12 @@ static bool field_line(struct response *r, const char *line, size_t len)
 	return true;
 }
 
+static void body_begin(struct response *r)
+{
+	r->state = r->has_length ? RESPONSE_BODY : RESPONSE_TO_END;
+	r->body = r->left;
+}
+
 /* The blank line has passed: what comes next? RFC 9112, section 6.3. */
 static enum response_event head_end(struct response *r, const struct kedge_note *note,
 				    struct response_counts *counts)
@@ -135,12 +143,21 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 		r->state = RESPONSE_TO_END;
 	else if (is_head_request(note, r->done) || r->status == 204 || r->status == 304 ||
 		 (r->has_length && !r->left && !r->chunked))
-		response_end(r);
+		response_end(r, counts);
 	else if (r->chunked)
 		line_begin(r, RESPONSE_CHUNK);
 	else
-		r->state = r->has_length ? RESPONSE_BODY : RESPONSE_TO_END;
+		body_begin(r);
 	return waiting && last ? RESPONSE_DECLINED : RESPONSE_QUIET;
+}
+
+static void chunk_begin(struct response *r)
+{
+	r->body += r->left;
+	if (r->left)
+		r->state = RESPONSE_BODY;
+	else
+		line_begin(r, RESPONSE_TRAILER);
 }
 
 /* One whole line without its CRLF, or its beginning if it was longer than is kept. */
@@ -152,6 +169,7 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 		r->status = (uint16_t)parse_status(line, len);
 		r->chunked = r->has_length = false;
 		r->left = 0;
+		r->body = 0;
 		line_begin(r, r->status ? RESPONSE_FIELDS : RESPONSE_LOST);
 		break;
 	case RESPONSE_FIELDS:
@@ -165,17 +183,15 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 	case RESPONSE_CHUNK:
 		if (!parse_hex(line, line + len, r->line_long, &r->left))
 			r->state = RESPONSE_LOST;
-		else if (r->left)
-			r->state = RESPONSE_BODY;
 		else
-			line_begin(r, RESPONSE_TRAILER);
+			chunk_begin(r);
 		break;
 	case RESPONSE_CHUNK_END:
 		line_begin(r, len ? RESPONSE_LOST : RESPONSE_CHUNK);
 		break;
 	case RESPONSE_TRAILER:
 		if (!len && !r->line_long)
-			response_end(r);
+			response_end(r, counts);
 		else
 			line_begin(r, RESPONSE_TRAILER);
 		break;
@@ -241,12 +257,13 @@ enum response_event response_feed(struct response *r, const struct kedge_note *n
 			if (!r->left && r->chunked)
 				line_begin(r, RESPONSE_CHUNK_END);
 			else if (!r->left)
-				response_end(r);
+				response_end(r, counts);
 			break;
 		}
 		case RESPONSE_TO_END:
 		case RESPONSE_TUNNEL:
 		case RESPONSE_LOST:
+			r->body += (uint64_t)(end - p);
 			return result;
 		default:
 			p = feed_line(r, note, p, end, &event, counts);

@@ -28,6 +28,8 @@ enum response_state {
 
 struct response {
 	uint64_t left;
+	uint64_t
+		body; /* bytes of the body told of so far, chunk by chunk, or seen; `left` not come */
 	uint32_t done;    /* final responses finished; wraps, as note->requests does */
 	uint16_t status;  /* of the response being read */
 	uint8_t state;    /* enum response_state */
@@ -45,9 +47,12 @@ enum response_event {
 	RESPONSE_REFUSED,  /* a 101 that nobody asked for: must not reach the client */
 };
 
-/* Counters that response_feed() adds to. */
+/* What response_feed() adds to, and calls. */
 struct response_counts {
 	uint32_t finals; /* final response heads seen in this call */
+	/* At the end of each final response, before the next one begins; NULL: nobody wants to know. */
+	void (*ended)(void *arg, const struct response *r);
+	void *arg;
 };
 
 /*
@@ -62,6 +67,12 @@ enum response_event response_feed(struct response *r, const struct kedge_note *n
 static inline bool response_between(const struct response *r)
 {
 	return r->state == RESPONSE_LINE && !r->begun;
+}
+
+/* Bytes of the present response's body that have come, chunk framing not counted. */
+static inline uint64_t response_body(const struct response *r)
+{
+	return r->state == RESPONSE_BODY ? r->body - r->left : r->body;
 }
 
 /* Requests whose final response is not finished. */

@@ -1,42 +1,49 @@
 /* Status as JSON and text. See status.h. */
 #include "status.h"
 
-#include <string.h>
-
+#include "counters.h"
 #include "reply.h"
 
-static const struct {
-	const char *name, *text;
-} counters[] = {
-#define X(name_, text_) {#name_, text_},
-#include "kedge/stats.def"
-#undef X
-};
-
-#define COUNTERS (sizeof(counters) / sizeof(counters[0]))
-#define REASONS  (KEDGE_REASON_COUNT - 1)
-
-_Static_assert(sizeof(((struct kedge_stats *)0)->reasons) == REASONS * sizeof(uint64_t),
-	       "one counter a reason");
-
-/* Rows are written by other threads; each counter is read once, so it is old at worst, never torn.
- */
-static uint64_t sum(const struct kedge_stats *const *rows, size_t n, size_t offset)
+static json_t *histogram_json(const struct histogram *h)
 {
-	uint64_t total = 0;
+	return json_pack("{s:I, s:I, s:I, s:I}", "count", (json_int_t)histogram_count(h), "sum_us",
+			 (json_int_t)h->sum_us, "p50_us", (json_int_t)histogram_quantile_us(h, 0.5),
+			 "p99_us", (json_int_t)histogram_quantile_us(h, 0.99));
+}
 
-	for (size_t i = 0; i < n; i++)
-		total += __atomic_load_n((const uint64_t *)((const char *)rows[i] + offset),
-					 __ATOMIC_RELAXED);
-	return total;
+static json_t *times_json(struct metrics *m)
+{
+	struct metrics_row sum;
+
+	metrics_sum(m, &sum);
+	return json_pack("{s:o, s:o, s:o, s:o}", "handshake", histogram_json(&sum.handshake),
+			 "connect", histogram_json(&sum.connect), "first_byte",
+			 histogram_json(&sum.first_byte), "request", histogram_json(&sum.request));
+}
+
+static void add_listener(void *arg, const char *name, const struct metrics_listener *l)
+{
+	json_array_append_new(arg,
+			      json_pack("{s:s, s:I, s:I, s:I, s:I}", "listener", name, "accepted",
+					(json_int_t)l->accepted, "closed", (json_int_t)l->closed,
+					"handshakes", (json_int_t)l->handshakes, "flows",
+					(json_int_t)l->flows));
+}
+
+static json_t *listeners_json(struct metrics *m)
+{
+	json_t *all = json_array();
+
+	metrics_each_listener(m, add_listener, all);
+	return all;
 }
 
 json_t *status_json(const struct shared *shared, const struct kedge_stats *const *rows,
 		    size_t rows_count)
 {
 	json_t *root = json_object(), *stats = json_object(), *reasons = json_object();
-	uint64_t accepted = sum(rows, rows_count, offsetof(struct kedge_stats, accepted));
-	uint64_t closed = sum(rows, rows_count, offsetof(struct kedge_stats, closed));
+	uint64_t closed = counters_sum_of(rows, rows_count, closed); /* first: never the larger */
+	uint64_t accepted = counters_sum_of(rows, rows_count, accepted);
 
 	json_object_set_new(root, "version", json_string(KEDGE_VERSION));
 	json_object_set_new(root, "workers", json_integer((json_int_t)rows_count));
@@ -48,18 +55,17 @@ json_t *status_json(const struct shared *shared, const struct kedge_stats *const
 									   : "user"));
 	json_object_set_new(root, "edit", json_string(shared->edit_kernel ? "kernel" : "user"));
 	json_object_set_new(root, "bypass", json_string(shared->bypass ? "on" : "off"));
-	for (size_t i = 0; i < COUNTERS; i++)
-		json_object_set_new(
-			stats, counters[i].name,
-			json_integer((json_int_t)sum(rows, rows_count, i * sizeof(uint64_t))));
-	for (size_t i = 0; i < REASONS; i++)
-		json_object_set_new(
-			reasons, reason_name((enum kedge_reason)(i + 1)),
-			json_integer((json_int_t)sum(rows, rows_count,
-						     offsetof(struct kedge_stats, reasons) +
-							     i * sizeof(uint64_t))));
+	for (size_t i = 0; i < counters_count; i++)
+		json_object_set_new(stats, counters[i].name,
+				    json_integer((json_int_t)counters_sum(rows, rows_count, i)));
+	for (int i = 1; i < KEDGE_REASON_COUNT; i++)
+		json_object_set_new(reasons, reason_name((enum kedge_reason)i),
+				    json_integer((json_int_t)counters_sum_reason(
+					    rows, rows_count, (enum kedge_reason)i)));
 	json_object_set_new(root, "stats", stats);
 	json_object_set_new(root, "reasons", reasons);
+	json_object_set_new(root, "times", times_json(shared->metrics));
+	json_object_set_new(root, "listeners", listeners_json(shared->metrics));
 	return root;
 }
 
@@ -75,6 +81,39 @@ static long long number_of(const json_t *object, const char *key)
 	return (long long)json_integer_value(json_object_get(object, key));
 }
 
+static void print_times(FILE *to, const json_t *times)
+{
+	static const struct {
+		const char *name, *text;
+	} rows[] = {
+		{"handshake", "TLS handshakes"},
+		{"connect", "connections to the application"},
+		{"first_byte", "from a complete request head to the head of its response"},
+		{"request", "from a complete request head to the end of its response"},
+	};
+
+	fprintf(to, "\n%-24s %12s %12s %12s\n", "microseconds", "count", "median", "99 of 100");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const json_t *h = json_object_get(times, rows[i].name);
+
+		fprintf(to, "%-24s %12lld %12lld %12lld  %s\n", rows[i].name, number_of(h, "count"),
+			number_of(h, "p50_us"), number_of(h, "p99_us"), rows[i].text);
+	}
+}
+
+static void print_listeners(FILE *to, const json_t *listeners)
+{
+	const json_t *l;
+	size_t i;
+
+	fprintf(to, "\n%-24s %12s %12s %12s %12s\n", "listener", "accepted", "closed", "handshakes",
+		"flows");
+	json_array_foreach(listeners, i, l)
+		fprintf(to, "%-24s %12lld %12lld %12lld %12lld\n", text_of(l, "listener"),
+			number_of(l, "accepted"), number_of(l, "closed"),
+			number_of(l, "handshakes"), number_of(l, "flows"));
+}
+
 void status_print(FILE *to, const json_t *status)
 {
 	const json_t *stats = json_object_get(status, "stats");
@@ -84,16 +123,18 @@ void status_print(FILE *to, const json_t *status)
 		number_of(status, "workers"), number_of(status, "connections_open"));
 	fprintf(to, "record: %s   edit: %s   bypass: %s\n\n", text_of(status, "record"),
 		text_of(status, "edit"), text_of(status, "bypass"));
-	for (size_t i = 0; i < COUNTERS; i++)
+	for (size_t i = 0; i < counters_count; i++)
 		fprintf(to, "%-24s %12lld  %s\n", counters[i].name,
 			number_of(stats, counters[i].name), counters[i].text);
+	print_times(to, json_object_get(status, "times"));
+	print_listeners(to, json_object_get(status, "listeners"));
 	fprintf(to, "\nended, by reason\n");
-	for (size_t i = 0; i < REASONS; i++) {
-		const char *name = reason_name((enum kedge_reason)(i + 1));
+	for (int i = 1; i < KEDGE_REASON_COUNT; i++) {
+		const char *name = reason_name((enum kedge_reason)i);
 		long long n = number_of(reasons, name);
 
 		if (n)
 			fprintf(to, "%-24s %12lld  %s\n", name, n,
-				reason_text((enum kedge_reason)(i + 1)));
+				reason_text((enum kedge_reason)i));
 	}
 }

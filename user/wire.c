@@ -133,6 +133,7 @@ static ssize_t receive(struct wire *w, void *buf, size_t len)
 	do
 		n = recv(w->fd, buf, len, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
+	w->drained = n >= 0 && (size_t)n < len;
 	if (n == 0)
 		w->eof = true;
 	else if (n < 0 && errno != EAGAIN)

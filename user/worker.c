@@ -78,6 +78,8 @@ static int buffers_init(struct worker *w)
 	w->scratch.out_size = SCRATCH_BYTES;
 	w->scratch.out = malloc(SCRATCH_BYTES);
 	w->mover.stats = w->scratch.stats = w->stats;
+	w->mover.metrics = w->metrics;
+	w->mover.now_us = &w->loop.now_us;
 	return w->mover.buf && w->scratch.in && w->scratch.out ? 0 : -ENOMEM;
 }
 
@@ -101,6 +103,10 @@ static int listeners_init(struct worker *w, const int *fds)
 		l->conf = &conf->listeners[i];
 		if (getsockname(l->fd, &bound.sa, &len) == 0)
 			l->port = addr_port(&bound);
+		addr_format(l->name, &bound);
+		l->metrics = metrics_listener(w->shared->metrics, l->name, w->index);
+		if (!l->metrics)
+			return log_err(ENOMEM, "listener %s: no room for its counts", l->name);
 		if (l->conf->tls) {
 			err = tls_ctx_new(&l->tls, l->conf->certs, l->conf->certs_count,
 					  &w->shared->tls);
@@ -119,7 +125,11 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 {
 	int err;
 
-	*w = (struct worker){.index = index, .shared = shared, .stats = stats, .wake_fd = -1};
+	*w = (struct worker){.index = index,
+			     .shared = shared,
+			     .stats = stats,
+			     .metrics = metrics_row(shared->metrics, index),
+			     .wake_fd = -1};
 	LIST_INIT(&w->conns);
 	LIST_INIT(&w->graves);
 	w->bury.run = bury_run;

@@ -15,6 +15,7 @@
 #include "conn.h"
 #include "listener.h"
 #include "loop.h"
+#include "metrics.h"
 #include "mover.h"
 #include "record.h"
 #include "tls.h"
@@ -23,11 +24,13 @@
 struct shared {
 	const struct conf *conf;
 	struct tls_shared tls;
-	struct bpf *bpf;    /* NULL: nothing of kedge runs in BPF */
-	bool record_kernel; /* the kernel carries some TLS version and suite both ways */
-	bool edit_kernel;   /* flows are edited by BPF */
-	bool bypass;        /* flows may bypass loopback TCP */
-	int done_fd;        /* eventfd: a worker that ends writes to it */
+	struct bpf *bpf;           /* NULL: nothing of kedge runs in BPF */
+	bool record_kernel;        /* the kernel carries some TLS version and suite both ways */
+	bool edit_kernel;          /* flows are edited by BPF */
+	bool bypass;               /* flows may bypass loopback TCP */
+	struct access_log *access; /* NULL: requests are not logged */
+	struct metrics *metrics;
+	int done_fd; /* eventfd: a worker that ends writes to it */
 };
 
 struct worker {
@@ -36,7 +39,8 @@ struct worker {
 	struct loop loop;
 	struct record_scratch scratch;
 	struct mover mover;
-	struct kedge_stats *stats; /* this worker's row */
+	struct kedge_stats *stats;   /* this worker's row */
+	struct metrics_row *metrics; /* likewise */
 	struct listener *listeners;
 	size_t listeners_count;
 	struct conn_list conns;

@@ -47,5 +47,9 @@ void xff_prepare(struct http1_conf *out, const struct conf *conf, const union ad
 		flags |= HTTP1_SET_PROTO;
 	if (conf->x_forwarded_port)
 		flags |= HTTP1_SET_PORT;
+	if (conf->aliases_remove)
+		flags |= HTTP1_CUT_ALIASES;
+	if (conf->h2c_remove)
+		flags |= HTTP1_CUT_H2C;
 	http1_conf_set(out, (enum http1_mode)conf->xff, flags, client, tls, port);
 }

@@ -77,7 +77,8 @@ struct kedge_note {
 	__u8 command;   /* enum kedge_command; BPF only: set by the daemon, taken by a message */
 	__u8 paired;    /* BPF only: sockops has seen the application's end */
 	__u8 scattered; /* BPF only: the last message was left in several elements */
-	__u8 pad[2];
+	__u8 mixed;     /* BPF only: a response message took TCP although others may not */
+	__u8 pad;
 	__u64 head_bits[KEDGE_NOTE_RING / 64]; /* bit i % KEDGE_NOTE_RING: request i was a HEAD */
 };
 

@@ -10,18 +10,19 @@
  *
  *  - A held run begins with the byte that gave HTTP1_HOLD and ends with HTTP1_KEEP, HTTP1_CUT or
  *    HTTP1_END; bytes between give HTTP1_PASS and belong to the run. Begun and ended within one
- * input a kept run costs nothing.
+ *    input a kept run costs nothing.
  *  - Where the input ends inside a run (h->hold != HTTP1_LOOSE) the driver takes the run's bytes
- * out of its output. At the start of the next input the run is still open and http1_owed(h) says
- * how many bytes of h->token stand for what was taken out (0 when the run is being cut). HTTP1_KEEP
- * then means: first h->token[0..owed), at the start of this input, before any further http1_byte().
- *    HTTP1_END means: text, then "\r", then this byte.
+ *    out of its output. At the start of the next input the run is still open and http1_owed(h) says
+ *    how many bytes of h->token stand for what was taken out (0 when the run is being cut).
+ *    HTTP1_KEEP then means: first h->token[0..owed), at the start of this input, before any further
+ *    http1_byte(). HTTP1_END means: text, then "\r", then this byte.
  *  - HTTP1_REFUSE: what belongs to requests that were complete within this input goes on, nothing
  *    else of this input; the stream is finished. note->requests must then say how many heads have
  *    gone on.
  *  - After HTTP1_END look at http1_standing(): with KEDGE_WAITING no byte may be fed before
  *    http1_resume().
  *  - http1_between() is true right after the byte (or block) that ended a request.
+ *  - Before a byte, http1_body() and http1_take() may be asked for more at a time.
  */
 #pragma once
 
@@ -42,6 +43,7 @@ enum http1_act {
 #include "http1_field.h"
 #include "http1_body.h"
 #include "http1_word.h"
+#include "http1_take.h"
 
 /* A zeroed struct is a new flow as well. */
 static __always_inline void http1_init(struct http1 *h)
@@ -83,6 +85,8 @@ static __always_inline enum http1_act http1_byte(struct http1 *h, const struct h
 		return http1_at_options(h, b);
 	case HTTP1_PROTOCOLS:
 		return http1_at_protocols(h, b);
+	case HTTP1_H2C:
+		return http1_at_h2c(h, b);
 	case HTTP1_END_LF:
 		return http1_at_end_lf(h, c, b);
 	case HTTP1_START:

@@ -109,13 +109,17 @@ static __always_inline __u8 http1_forwarded(__u64 w0, __u64 w1, __u64 rest, __u8
 	return HTTP1_NAME_OTHER;
 }
 
-/* Which name the first h->len bytes of h->token are; enum http1_name, HTTP1_NAME_ALIAS added. */
-static __always_inline __u8 http1_name(const struct http1 *h)
+/*
+ * Which name the first len bytes of three words are; enum http1_name, HTTP1_NAME_ALIAS added.
+ */
+static __always_inline __u8 http1_name_of(__u32 len, __u64 w0, __u64 w1, __u64 w2)
 {
 	const __u64 lower = 0x2020202020202020ULL;
-	__u64 w0 = h->word[0] | lower, w1 = h->word[1] | lower, w2 = h->word[2] | lower;
 
-	switch (h->len) {
+	w0 |= lower;
+	w1 |= lower;
+	w2 |= lower;
+	switch (len) {
 	case 4:
 		return HTTP1_LOW(w0, 4) == HTTP1_WORD('h', 'o', 's', 't', 0, 0, 0, 0)
 			       ? HTTP1_NAME_HOST
@@ -153,4 +157,10 @@ static __always_inline __u8 http1_name(const struct http1 *h)
 		return w0 | w1 | (w2 ^ 'g') ? HTTP1_NAME_OTHER : HTTP1_NAME_CODING;
 	}
 	return HTTP1_NAME_OTHER;
+}
+
+/* Which name is in h->token. */
+static __always_inline __u8 http1_name(const struct http1 *h)
+{
+	return http1_name_of(h->len, h->word[0], h->word[1], h->word[2]);
 }

@@ -38,10 +38,20 @@ static __always_inline bool http1_keeps_values(const struct http1_conf *c)
 	       !(c->flags & HTTP1_DROP_INCOMING);
 }
 
+/* A line that is cut may begin with this byte. */
+static __always_inline bool http1_may_be_cut(const struct http1_conf *c, __u8 b)
+{
+	__u8 letter = b | 0x20;
+
+	if (letter == 'x')
+		return http1_cuts_any(c);
+	return c->flags & HTTP1_CUT_H2C && (letter == 'h' || letter == 'u');
+}
+
 /*
  * The start of a line: the blank one, or a name. Space here is a folded line or one before the
- * first field. In a head, a CR is held because the text may go before it, an x because
- * X-Forwarded-For may begin with it.
+ * first field. In a head, a CR is held because the text may go before it, a name because its line
+ * may have to go.
  */
 static __always_inline enum http1_act http1_at_field(struct http1 *h, const struct http1_conf *c,
 						     __u8 b)
@@ -65,7 +75,7 @@ static __always_inline enum http1_act http1_at_field(struct http1 *h, const stru
 		return http1_refuse(h, KEDGE_REASON_http_too_many_fields);
 	h->fields++;
 	h->state = HTTP1_NAME;
-	if ((b | 0x20) != 'x' || trailer || !http1_cuts_any(c))
+	if (trailer || !http1_may_be_cut(c, b))
 		return HTTP1_PASS;
 	h->hold = HTTP1_HELD;
 	return HTTP1_HOLD;
@@ -101,18 +111,43 @@ static __always_inline enum http1_act http1_framing_field(struct http1 *h, __u8 
 	return http1_next(h, HTTP1_CODING);
 }
 
+/* The line will be taken out. */
+static __always_inline enum http1_act http1_cut(struct http1 *h, __u8 state)
+{
+	h->hold = HTTP1_BEING_CUT;
+	return http1_next(h, state);
+}
+
 static __always_inline enum http1_act http1_forwarding_field(struct http1 *h,
 							     const struct http1_conf *c, __u8 name)
 {
 	if (!http1_cuts(c, name & ~HTTP1_NAME_ALIAS))
 		return http1_release(h, HTTP1_VALUE);
-	if (name & HTTP1_NAME_ALIAS)
+	if (name & HTTP1_NAME_ALIAS && !(c->flags & HTTP1_CUT_ALIASES))
 		return http1_refuse(h, KEDGE_REASON_http_forwarding_alias);
-	h->hold = HTTP1_BEING_CUT;
 	h->len = 0;
 	if (name == HTTP1_NAME_FOR && http1_keeps_values(c))
-		return http1_next(h, HTTP1_XFF);
-	return http1_next(h, HTTP1_VALUE);
+		return http1_cut(h, HTTP1_XFF);
+	return http1_cut(h, HTTP1_VALUE);
+}
+
+/* HTTP/2 in clear: a connection that we read as HTTP/1.1 would speak something else. */
+static __always_inline enum http1_act http1_upgrade_field(struct http1 *h,
+							  const struct http1_conf *c, __u8 name)
+{
+	if (name == HTTP1_NAME_SETTINGS) {
+		if (c->flags & HTTP1_CUT_H2C)
+			return http1_cut(h, HTTP1_VALUE);
+		return http1_refuse(h, KEDGE_REASON_http_upgrade);
+	}
+	if (h->hold == HTTP1_HELD) {
+		h->token[h->len % HTTP1_TOKEN_MAX] = ':';
+		h->len++;
+		return http1_next(h, HTTP1_H2C);
+	}
+	h->flags |= HTTP1_F_UPGRADE;
+	h->len = 0;
+	return http1_next(h, HTTP1_PROTOCOLS);
 }
 
 /* The colon after a name. h->token must stay as it is until a held run is released. */
@@ -127,22 +162,17 @@ static __always_inline enum http1_act http1_at_colon(struct http1 *h, const stru
 		return http1_refuse(h, KEDGE_REASON_http_trailer);
 	if (name >= HTTP1_NAME_FOR)
 		return http1_forwarding_field(h, c, name);
+	if (name == HTTP1_NAME_UPGRADE || name == HTTP1_NAME_SETTINGS)
+		return http1_upgrade_field(h, c, name);
 	h->len = 0;
-	switch (name) {
-	case HTTP1_NAME_HOST:
-		if (h->flags & HTTP1_F_HOST)
-			return http1_refuse(h, KEDGE_REASON_http_host);
-		h->flags |= HTTP1_F_HOST;
-		return http1_next(h, HTTP1_HOST);
-	case HTTP1_NAME_CONNECTION:
+	if (name == HTTP1_NAME_CONNECTION)
 		return http1_next(h, HTTP1_OPTIONS);
-	case HTTP1_NAME_UPGRADE:
-		h->flags |= HTTP1_F_UPGRADE;
-		return http1_next(h, HTTP1_PROTOCOLS);
-	case HTTP1_NAME_SETTINGS:
-		return http1_refuse(h, KEDGE_REASON_http_upgrade);
-	}
-	return http1_framing_field(h, name);
+	if (name != HTTP1_NAME_HOST)
+		return http1_framing_field(h, name);
+	if (h->flags & HTTP1_F_HOST)
+		return http1_refuse(h, KEDGE_REASON_http_host);
+	h->flags |= HTTP1_F_HOST;
+	return http1_release(h, HTTP1_HOST);
 }
 
 /* A held name is released as soon as it is longer than all that are cut. */
@@ -337,6 +367,37 @@ static __always_inline enum http1_act http1_at_protocols(struct http1 *h, __u8 b
 		return http1_refuse(h, KEDGE_REASON_http_upgrade);
 	h->len = 0;
 	return http1_at_value(h, b);
+}
+
+/*
+ * Upgrade where h2c is taken out: held until the value is "h2c" and nothing else, or begins another
+ * way. What names h2c among others is refused, as is one in more space than is kept.
+ */
+static __always_inline enum http1_act http1_at_h2c(struct http1 *h, __u8 b)
+{
+	bool space = b == ' ' || b == '\t', tchar = http1_is_tchar(b);
+	enum http1_act act = HTTP1_PASS;
+
+	if (b == '\r' && h->sub >= 3)
+		return http1_cut(h, HTTP1_VALUE_LF);
+	if (h->len >= HTTP1_TOKEN_MAX || (h->sub == 3 && !space && !tchar) ||
+	    (h->sub == 4 && !space))
+		return http1_refuse(h, KEDGE_REASON_http_upgrade);
+	if (space ? h->sub == 0 || h->sub >= 3
+		  : h->sub < 3 && http1_lower(b) == ((HTTP1_WORD('h', '2', 'c', 0, 0, 0, 0, 0) >>
+						      8 * (h->sub & 3)) &
+						     0xff)) {
+		h->token[h->len % HTTP1_TOKEN_MAX] = b;
+		h->len++;
+		h->sub += space ? h->sub == 3 : 1;
+		return HTTP1_PASS;
+	}
+	h->flags |= HTTP1_F_UPGRADE;
+	h->state = HTTP1_PROTOCOLS;
+	h->len = tchar ? 4 : 0; /* inside another protocol's name, or after it */
+	if (!tchar)
+		act = http1_at_value(h, b);
+	return act == HTTP1_PASS ? http1_release(h, h->state) : act;
 }
 
 /*

@@ -38,6 +38,18 @@ static __always_inline enum http1_act http1_next(struct http1 *h, __u8 state)
 	return HTTP1_PASS;
 }
 
+/* The first byte of a request: nothing is left of the one before. */
+static __always_inline void http1_begin(struct http1 *h)
+{
+	h->flags = 0;
+	h->fields = 0;
+	h->head = 1;
+	h->left = 0;
+	h->list_len = 0;
+	h->list_fit = 0;
+	h->authority_len = 0;
+}
+
 /* RFC 9112, 2.2: one empty line before a request is ignored (and not passed on). */
 static __always_inline enum http1_act http1_at_start(struct http1 *h, __u8 b)
 {
@@ -48,13 +60,7 @@ static __always_inline enum http1_act http1_at_start(struct http1 *h, __u8 b)
 	}
 	if (!http1_is_tchar(b))
 		return http1_stray(h, b, KEDGE_REASON_http_request_line);
-	h->flags = 0;
-	h->fields = 0;
-	h->head = 1;
-	h->left = 0;
-	h->list_len = 0;
-	h->list_fit = 0;
-	h->authority_len = 0;
+	http1_begin(h);
 	h->token[0] = b;
 	h->len = 1;
 	return http1_next(h, HTTP1_METHOD);

@@ -20,6 +20,8 @@ enum http1_mode {
 #define HTTP1_DROP_INCOMING 0x01 /* the source is not trusted: its values count as not there */
 #define HTTP1_SET_PROTO     0x02 /* the text has X-Forwarded-Proto: cut lines of that name */
 #define HTTP1_SET_PORT      0x04 /* the text has X-Forwarded-Port: cut lines of that name */
+#define HTTP1_CUT_ALIASES   0x08 /* cut lines that could be taken for ours; else they are refused */
+#define HTTP1_CUT_H2C       0x10 /* cut "Upgrade: h2c" and HTTP2-Settings; else they are refused */
 
 /* "X-Forwarded-For: " */
 #define HTTP1_PREFIX_LEN 17
@@ -65,7 +67,8 @@ enum http1_state {
 	HTTP1_LENGTH,    /* Content-Length; sub: 0 before, 1 in, 2 after the digits */
 	HTTP1_CODING,    /* Transfer-Encoding; sub: bytes of "chunked" seen */
 	HTTP1_OPTIONS,   /* Connection; sub: 1 a comma is due */
-	HTTP1_PROTOCOLS, /* Upgrade; sub: 1 the rest of this one does not matter */
+	HTTP1_PROTOCOLS, /* Upgrade */
+	HTTP1_H2C,       /* Upgrade, held; sub: bytes of "h2c" seen, 4 in the space after it */
 	HTTP1_VALUE_LF,  /* after the CR of a field line */
 	HTTP1_END_LF,    /* after the CR of the blank line */
 	HTTP1_BODY,      /* counted by Content-Length: left */

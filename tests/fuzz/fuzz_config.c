@@ -19,12 +19,7 @@
 
 #include "cleanup.h"
 #include "config_private.h"
-
-#define INVARIANT(what)          \
-	do {                     \
-		if (!(what))     \
-			abort(); \
-	} while (0)
+#include "invariant.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

@@ -16,14 +16,7 @@
 #include <string.h>
 
 #include "proxy_proto.h"
-
-#define INVARIANT(what)                                                             \
-	do {                                                                        \
-		if (!(what)) {                                                      \
-			fprintf(stderr, "broken: %s (line %d)\n", #what, __LINE__); \
-			abort();                                                    \
-		}                                                                   \
-	} while (0)
+#include "invariant.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 

@@ -10,14 +10,7 @@
 #include <string.h>
 
 #include "response.h"
-
-#define INVARIANT(what)                                                             \
-	do {                                                                        \
-		if (!(what)) {                                                      \
-			fprintf(stderr, "broken: %s (line %d)\n", #what, __LINE__); \
-			abort();                                                    \
-		}                                                                   \
-	} while (0)
+#include "invariant.h"
 
 #define PREAMBLE 7
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# run.sh FUZZER...: runs each fuzzer (build/fuzz/fuzz_NAME) for FUZZ_SECONDS, 60 by default.
+# run.sh FUZZER...: runs each fuzzer (build/fuzz/fuzz_NAME) for FUZZ_SECONDS (60), FUZZ_JOBS (2) at a time.
 #
 # A corpus grows in build/fuzz/corpus/NAME, begun with the files of tests/corpus/NAME, or with what
 # tests/fuzz/seeds_NAME.py makes of them. tests/fuzz/fuzz_NAME.options has more seeds and libFuzzer's
@@ -9,16 +9,30 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 seconds=${FUZZ_SECONDS:-60}
+jobs=${FUZZ_JOBS:-2}
 passed=0 failed=0
 
-# fuzz BINARY
+# begin_corpus NAME DIR SEED...: what tests/corpus has for it, and the seeds.
+begin_corpus()
+{
+	local name=$1 corpus=$2
+	shift 2
+
+	mkdir -p "$corpus"
+	if [ -x "tests/fuzz/seeds_$name.py" ]; then
+		"tests/fuzz/seeds_$name.py" "$corpus"
+	elif [ -d "tests/corpus/$name" ]; then
+		cp -n "tests/corpus/$name"/* "$corpus"
+	fi
+	[ $# -eq 0 ] || cp -n "$@" "$corpus"
+}
+
+# fuzz BINARY: its output is in BINARY.log afterwards; the status is the fuzzer's.
 fuzz()
 {
-	local dir name corpus log key value flags=() seeds=() runs
-	dir=$(dirname "$1")
+	local name corpus key value flags=() seeds=()
 	name=$(basename "$1")
-	corpus=$dir/corpus/${name#fuzz_}
-	log=$dir/$name.log
+	corpus=$(dirname "$1")/corpus/${name#fuzz_}
 	while read -r key _ value; do
 		case $key in
 		'' | '#'*) ;;
@@ -26,30 +40,46 @@ fuzz()
 		*) flags+=("-$key=$value") ;;
 		esac
 	done < <(cat "tests/fuzz/$name.options" 2>/dev/null)
-	mkdir -p "$corpus"
-	if [ -x "tests/fuzz/seeds_${name#fuzz_}.py" ]; then
-		"tests/fuzz/seeds_${name#fuzz_}.py" "$corpus"
-	elif [ -d "tests/corpus/${name#fuzz_}" ]; then
-		cp -n "tests/corpus/${name#fuzz_}"/* "$corpus"
-	fi
-	for value in ${seeds[@]+"${seeds[@]}"}; do
-		cp -n "$value" "$corpus"
-	done
+	begin_corpus "${name#fuzz_}" "$corpus" ${seeds[@]+"${seeds[@]}"}
+	"$1" -max_total_time="$seconds" -artifact_prefix="$1-" -print_final_stats=1 \
+		${flags[@]+"${flags[@]}"} "$corpus" >"$1.log" 2>&1
+}
 
-	if "$1" -max_total_time="$seconds" -artifact_prefix="$dir/$name-" -print_final_stats=1 \
-		${flags[@]+"${flags[@]}"} "$corpus" >"$log" 2>&1; then
+# report BINARY STATUS
+report()
+{
+	local name runs
+	name=$(basename "$1")
+	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$1.log")
+	# One that ran nothing has found nothing.
+	if [ "$2" -eq 0 ] && [ "${runs:-0}" -gt 0 ]; then
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))
-		tail -n 40 "$log" | sed 's/^/    /'
+		tail -n 40 "$1.log" | sed 's/^/    /'
 	fi
-	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
 	printf '  %-16s %12s runs, %s inputs in the corpus\n' "$name" "${runs:-?}" \
-		"$(find "$corpus" -type f | wc -l)"
+		"$(find "$(dirname "$1")/corpus/${name#fuzz_}" -type f | wc -l)"
+}
+
+declare -A binary_of=() # by process
+# collect: waits for one of the running fuzzers.
+collect()
+{
+	local pid status=0
+
+	wait -n -p pid || status=$?
+	report "${binary_of[$pid]}" "$status"
+	unset "binary_of[$pid]"
 }
 
 for binary in "$@"; do
-	fuzz "$binary"
+	[ "${#binary_of[@]}" -lt "$jobs" ] || collect
+	fuzz "$binary" &
+	binary_of[$!]=$binary
+done
+while [ "${#binary_of[@]}" -gt 0 ]; do
+	collect
 done
 echo "fuzz: $passed passed, $failed failed, 0 skipped"
 [ "$failed" -eq 0 ]

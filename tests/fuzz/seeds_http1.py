@@ -5,7 +5,7 @@ import re
 import sys
 
 MODES = ["append", "replace", "if-none", "never"]
-FLAGS = {"drop": 1, "proto": 2, "port": 4}
+FLAGS = {"drop": 1, "proto": 2, "port": 4, "aliases": 8, "h2c": 16}
 ESCAPES = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
 
 

@@ -45,6 +45,8 @@ class Case:
         words += ["--xff-trust", "192.0.2.0/24"] if "drop" in self.flags else []
         words += ["--x-forwarded-proto", "on"] if "proto" in self.flags else []
         words += ["--x-forwarded-port", "on"] if "port" in self.flags else []
+        words += ["--forwarding-aliases", "remove"] if "aliases" in self.flags else []
+        words += ["--h2c", "remove"] if "h2c" in self.flags else []
         return tuple(words)
 
 

@@ -114,7 +114,7 @@ static unsigned choose(const struct loader *l, const char *const *set, size_t n,
 
 static void set_flags(struct loader *l, char *value)
 {
-	static const char *const names[] = {"drop", "proto", "port"};
+	static const char *const names[] = {"drop", "proto", "port", "aliases", "h2c"};
 
 	for (char *word = strtok(value, " "); word; word = strtok(NULL, " "))
 		l->flags |= (__u8)(1 << CHOOSE(l, names, word));

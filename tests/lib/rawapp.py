@@ -120,6 +120,9 @@ class Connection:
                 raise Fault(f"field line: {line!r}")
             fields.append(tuple(part.decode("latin-1") for part in match.groups()))
 
+    def head_read(self, req):
+        """A hook: the head of a request has come, its body has not been read."""
+
     def read_request(self):
         begin = self._at
         line = self._line()
@@ -128,6 +131,7 @@ class Connection:
             raise Fault(f"request line: {line!r}")
         method, target, minor = (part.decode() for part in match.groups())
         req = Request(method, target, int(minor), self._fields(), None)
+        self.head_read(req)
         lengths, codings = req.values("Content-Length"), req.values("Transfer-Encoding")
         if codings:
             if lengths or [c.lower() for c in codings] != ["chunked"]:

@@ -15,8 +15,6 @@
 #include "net.h"
 #include "xff.h"
 
-#define EVENTS_IN (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
-
 static void watch(struct rig *r, int fd)
 {
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
@@ -38,7 +36,12 @@ void rig_up(struct rig *r, size_t buf, int socket_bufs)
 	watch(r, r->client_leg);
 	watch(r, r->app_leg);
 	r->scratch.stats = &r->stats;
-	r->m = (struct mover){.buf = malloc(buf), .buf_size = buf, .stats = &r->stats};
+	r->now_us = 1;
+	r->m = (struct mover){.buf = malloc(buf),
+			      .buf_size = buf,
+			      .stats = &r->stats,
+			      .metrics = &r->metrics,
+			      .now_us = &r->now_us};
 	http1_conf_set(&conf, HTTP1_XFF_APPEND, 0, &client, false, 80);
 	r->f = (struct flow){.app_fd = r->app_leg,
 			     .record = record_plain_new(r->client_leg, &r->scratch),
@@ -62,18 +65,10 @@ void rig_down(struct rig *r)
 
 static void take_event(struct rig *r, const struct epoll_event *ev)
 {
-	struct flow *f = &r->f;
-	bool in = ev->events & EVENTS_IN, out = ev->events & EPOLLOUT;
-
-	if (ev->data.fd == r->client_leg) {
-		f->client_in |= in;
-		f->client_full &= !out;
-		f->client_flush |= out;
-	} else {
-		f->app_in |= in;
-		f->app_full &= !out;
-		f->app_flush |= out;
-	}
+	if (ev->data.fd == r->client_leg)
+		mover_client_event(&r->f, ev->events);
+	else
+		mover_app_event(&r->f, ev->events);
 }
 
 static bool is_over(const struct rig *r)

@@ -20,6 +20,8 @@ struct rig {
 	struct flow f;
 	struct record_scratch scratch;
 	struct kedge_stats stats;
+	struct metrics_row metrics;
+	uint64_t now_us;            /* the clock, which only the test moves */
 	enum mover_verdict verdict; /* of the last turn */
 	unsigned turns;
 };

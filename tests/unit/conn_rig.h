@@ -72,7 +72,9 @@ static inline void prepare(void)
 
 	assert_int_equal(listener_open(&fd, 1, &listener_conf, name), 0);
 	port = (uint16_t)atoi(strrchr(name, ':') + 1);
-	shared = (struct shared){.conf = &conf, .done_fd = eventfd(0, EFD_CLOEXEC)};
+	shared = (struct shared){
+		.conf = &conf, .metrics = metrics_new(1), .done_fd = eventfd(0, EFD_CLOEXEC)};
+	assert_non_null(shared.metrics);
 	assert_int_equal(tls_shared_init(&shared.tls, &conf, &(struct ktls_caps){0}), 0);
 	assert_int_equal(worker_init(&worker, 0, &shared, stats, &fd), 0);
 }
@@ -95,6 +97,8 @@ static inline int down(void **state)
 	worker_drain(&worker);
 	if (worker.listeners)
 		worker_fini(&worker);
+	metrics_free(shared.metrics);
+	shared.metrics = NULL;
 	if (shared.done_fd > 0)
 		close(shared.done_fd);
 	shared.done_fd = 0;

@@ -14,9 +14,11 @@ static const char every_flag[] =
 	"--cert c.pem --key k.pem --cert c2.pem --key k2.pem --app 192.0.2.9:8080 --workers 3 "
 	"--record require --edit off --bypass prefer --cgroup /cg --pin /bpf/x --control /run/x "
 	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --x-forwarded-proto on "
-	"--x-forwarded-port on --tls-min 1.3 --prefix-timeout-ms 1 --handshake-timeout-ms 2 "
+	"--x-forwarded-port on --forwarding-aliases remove --h2c remove --tls-min 1.3 "
+	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --head-timeout-ms 4 --idle-timeout-ms 5 --linger-timeout-ms 6 "
 	"--drain-timeout-ms 86400000 --connections-max 1048576 --log-level debug "
+	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust 192.0.2.0/24 --trust "
 	"2001:db8::/32 "
 	"--listen [::1]:80 --tls off --proxy-protocol optional --trust 198.51.100.1";
@@ -37,6 +39,8 @@ static const char every_key[] = "certs:\n"
 				"xff-trust: [10.0.0.0/8, '::1']\n"
 				"x-forwarded-proto: on\n"
 				"x-forwarded-port: on\n"
+				"forwarding-aliases: remove\n"
+				"h2c: remove\n"
 				"tls-min: 1.3\n"
 				"prefix-timeout-ms: 1\n"
 				"handshake-timeout-ms: 2\n"
@@ -47,6 +51,9 @@ static const char every_key[] = "certs:\n"
 				"drain-timeout-ms: 86400000\n"
 				"connections-max: 1048576\n"
 				"log-level: debug\n"
+				"access-log: /log/x\n"
+				"access-log-format: json\n"
+				"metrics: 127.0.0.1:9100\n"
 				"listeners:\n"
 				"- listen: 127.0.0.1:443\n"
 				"  proxy-protocol: require\n"
@@ -112,6 +119,8 @@ static void check_every_option(const struct conf *conf)
 	assert_cidr(&conf->xff_trust, 1, "::1");
 	assert_true(conf->x_forwarded_proto);
 	assert_true(conf->x_forwarded_port);
+	assert_true(conf->aliases_remove);
+	assert_true(conf->h2c_remove);
 	assert_true(conf->tls13_only);
 	assert_int_equal(conf->prefix_timeout_ms, 1);
 	assert_int_equal(conf->handshake_timeout_ms, 2);
@@ -122,6 +131,9 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->drain_timeout_ms, 86400000);
 	assert_int_equal(conf->connections_max, 1048576);
 	assert_int_equal(conf->log_level, LOG_DEBUG);
+	assert_string_equal(conf->access_log, "/log/x");
+	assert_int_equal(conf->access_log_format, ACCESS_JSON);
+	assert_int_equal(addr_port(&conf->metrics), 9100);
 }
 
 static void every_option_works_as_a_flag(void **state)
@@ -181,6 +193,8 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->xff_trust.count, 0);
 	assert_false(conf->x_forwarded_proto);
 	assert_false(conf->x_forwarded_port);
+	assert_false(conf->aliases_remove);
+	assert_false(conf->h2c_remove);
 	assert_false(conf->tls13_only);
 	assert_int_equal(conf->prefix_timeout_ms, 10000);
 	assert_int_equal(conf->handshake_timeout_ms, 10000);
@@ -191,6 +205,9 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->drain_timeout_ms, 30000);
 	assert_int_equal(conf->connections_max, 16384);
 	assert_int_equal(conf->log_level, LOG_INFO);
+	assert_null(conf->access_log);
+	assert_int_equal(conf->access_log_format, ACCESS_COMBINED);
+	assert_int_equal(conf->metrics.family, AF_UNSPEC);
 }
 
 static void what_is_not_said_has_its_default(void **state)
@@ -240,8 +257,12 @@ static void every_word_has_its_meaning(void **state)
 		     {"if-none", XFF_IF_NONE}, {"never", XFF_NEVER});
 	assert_words("--log-level", log_level, {"error", LOG_ERROR}, {"warn", LOG_WARN},
 		     {"info", LOG_INFO}, {"debug", LOG_DEBUG});
+	assert_words("--access-log-format", access_log_format, {"common", ACCESS_COMMON},
+		     {"combined", ACCESS_COMBINED}, {"json", ACCESS_JSON});
 	assert_words("--x-forwarded-proto", x_forwarded_proto, {"off", 0}, {"on", 1});
 	assert_words("--x-forwarded-port", x_forwarded_port, {"off", 0}, {"on", 1});
+	assert_words("--forwarding-aliases", aliases_remove, {"refuse", 0}, {"remove", 1});
+	assert_words("--h2c", h2c_remove, {"refuse", 0}, {"remove", 1});
 	assert_words("--tls-min", tls13_only, {"1.2", 0}, {"1.3", 1});
 }
 

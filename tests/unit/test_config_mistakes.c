@@ -88,9 +88,11 @@ static const struct mistake_case mistakes_in_flags[] = {
 #define KNOWN_TOP                                                                                \
 	"tls, proxy-protocol, trust, app, workers, record, edit, bypass, cgroup, pin, control, " \
 	"xff, "                                                                                  \
-	"xff-trust, x-forwarded-proto, x-forwarded-port, tls-min, prefix-timeout-ms, "           \
+	"xff-trust, x-forwarded-proto, x-forwarded-port, forwarding-aliases, h2c, tls-min, "     \
+	"prefix-timeout-ms, "                                                                    \
 	"handshake-timeout-ms, connect-timeout-ms, head-timeout-ms, idle-timeout-ms, "           \
-	"linger-timeout-ms, drain-timeout-ms, connections-max, log-level, certs, listeners\n"
+	"linger-timeout-ms, drain-timeout-ms, connections-max, log-level, "                      \
+	"access-log, access-log-format, metrics, certs, listeners\n"
 
 static const struct mistake_case mistakes_in_files[] = {
 	{"\n\nlisteners:\n- listen: localhost:1\n  tls: off\n  proxy-protocol: maybe\n",

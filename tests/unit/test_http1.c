@@ -12,6 +12,7 @@
 
 #include "tests/lib/http1_corpus.h"
 #include "tests/lib/http1_driver.h"
+#include "tests/lib/random.h"
 
 static struct http1_case *cases;
 static size_t cases_count;
@@ -198,14 +199,6 @@ static void corpus_shows_every_reason(void **state)
 	for (int r = KEDGE_REASON_http_request_line; r <= KEDGE_REASON_http_xff_too_long; r++)
 		if (!seen[r])
 			fail_msg("no case is refused with reason %d", r);
-}
-
-static uint32_t random_next(uint32_t *x)
-{
-	*x ^= *x << 13;
-	*x ^= *x >> 17;
-	*x ^= *x << 5;
-	return *x;
 }
 
 /* Bytes that mean something, to be put where they do not belong. */

@@ -205,7 +205,7 @@ static void out_of_descriptors_is_a_pause(void **state)
 			   .connections_max = 100,
 			   .prefix_timeout_ms = 20000,
 			   .drain_timeout_ms = 1};
-	struct shared shared = {.conf = &all};
+	struct shared shared = {.conf = &all, .metrics = metrics_new(1)};
 	struct kedge_stats *stats = aligned_alloc(64, sizeof(*stats));
 	struct worker worker;
 	struct rlimit old, low;
@@ -245,6 +245,7 @@ static void out_of_descriptors_is_a_pause(void **state)
 	for (int i = 0; i < 8; i++)
 		close(clients[i]);
 	close(shared.done_fd);
+	metrics_free(shared.metrics);
 	free(stats);
 }
 

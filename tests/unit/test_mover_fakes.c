@@ -7,7 +7,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,7 +30,13 @@ static struct {
 static struct kedge_note note;
 static struct kedge_stats stats;
 static uint8_t buf[256];
-static struct mover mover = {.buf = buf, .buf_size = sizeof(buf), .stats = &stats};
+static struct metrics_row metrics;
+static uint64_t now_us = 1;
+static struct mover mover = {.buf = buf,
+			     .buf_size = sizeof(buf),
+			     .stats = &stats,
+			     .metrics = &metrics,
+			     .now_us = &now_us};
 static struct flow f;
 static int app;
 
@@ -154,16 +162,17 @@ static void turn(enum mover_verdict verdict, const char *calls)
 
 static void client_event(bool in, bool out)
 {
-	f.client_in |= in;
-	f.client_full &= !out;
-	f.client_flush |= out;
+	mover_client_event(&f, (in ? EPOLLIN : 0) | (out ? EPOLLOUT : 0));
 }
 
+/* The end is in the event when it is in the socket. */
 static void app_event(bool in, bool out)
 {
-	f.app_in |= in;
-	f.app_full &= !out;
-	f.app_flush |= out;
+	struct pollfd p = {.fd = f.app_fd, .events = POLLRDHUP};
+
+	poll(&p, 1, 0);
+	mover_app_event(&f, (in ? EPOLLIN : 0) | (out ? EPOLLOUT : 0) |
+				    (p.revents & POLLRDHUP ? EPOLLRDHUP : 0));
 }
 
 static void request(void)
@@ -177,6 +186,45 @@ static void answer(void)
 {
 	assert_int_equal(write(app, ANSWER, strlen(ANSWER)), strlen(ANSWER));
 	app_event(true, false);
+}
+
+/* I2: after a short read nothing is asked that is known, unless an end was told of. */
+static void a_drained_leg_is_read_once(void **state)
+{
+	(void)state;
+	record.drained = true;
+	fake.in = "GET";
+	client_event(true, false);
+	turn(MOVER_WAIT, "rs");
+	mover_client_event(&f, EPOLLRDHUP);
+	turn(MOVER_WAIT, "r");
+	answer();
+	turn(MOVER_WAIT, "w");
+	assert_false(f.app_in);
+}
+
+/* I2: one recv() gives bytes of one way, like a packet: of the others it says nothing. */
+static void a_leg_of_both_ways_is_read_to_the_end(void **state)
+{
+	static __u8 mixed;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(dup2(fds[0], f.app_fd), f.app_fd);
+	assert_int_equal(dup2(fds[1], app), app);
+	close(fds[0]);
+	close(fds[1]);
+	f.app_mixed = &mixed;
+	request();
+	note.requests = 4;
+	answer();
+	answer();
+	turn(MOVER_WAIT, "w");
+	mixed = 1;
+	answer();
+	answer();
+	turn(MOVER_WAIT, "www");
 }
 
 /* I2 */
@@ -248,6 +296,7 @@ static void the_end_waits_for_room(void **state)
 	request();
 	answer();
 	shutdown(app, SHUT_WR);
+	app_event(true, false);
 	fake.close = -EAGAIN;
 	turn(MOVER_WAIT, "wc");
 	turn(MOVER_WAIT, "");
@@ -415,6 +464,8 @@ static void whether_the_client_is_awaited(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_drained_leg_is_read_once),
+		TEST(a_leg_of_both_ways_is_read_to_the_end),
 		TEST(a_leg_is_read_until_it_has_nothing_more),
 		TEST(a_full_client_is_flushed_before_it_is_written),
 		TEST(what_a_partial_write_left_is_kept),

@@ -1,0 +1,96 @@
+"""bpftool's recipes in docs/bpf-abi.md, each run as it stands there against a kedge at work."""
+import json
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+import kedge as kedge_module
+import prefix
+from client import Client
+from machine import ROOT
+from run import run
+
+TEXT = (ROOT / "docs/bpf-abi.md").read_text()
+PINS = "/sys/fs/bpf/kedge"
+STATS_SWITCH = Path("/proc/sys/kernel/bpf_stats_enabled")
+
+
+def table(header):
+    """The rows of a table of the document, as lists of cells."""
+    lines = TEXT[TEXT.index(header):].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in
+            lines[:next(i for i, line in enumerate(lines + [""]) if not line.startswith("|"))]]
+
+
+RECIPES = [cells[1].strip("`") for cells in table("| question | command |")]
+MAPS = [cells[0].strip("`") for cells in table("| pin | what | key |") if cells[1] != "link"]
+# What must be in the output, where a name alone says too little.
+SHOWS = {
+    "map dump kdg_stats": r'"requests_bpf": [1-9]',
+    "map dump kdg_flow": r'"requests": 1,(.|\n)*"client": "198\.51\.100\.22',
+    "map lookup kdg_note": r'"standing": ',
+    "map dump kdg_app": r'"cookie": [1-9]',
+    "map dump kdg_pair": r"Found \d+ elements|\[\]",
+    "map dump kdg_leg": r'"key": [1-9]|key:',
+    "map dump kdg_appleg": r'"key": [1-9]|key:',
+    "link show kdg_sockops": r"cgroup.*attach_type (cgroup_)?sock_ops",
+    "map show kdg_flow": r"hash +name kdg_flow(.|\n)*memlock",
+    "prog show kdg_request": r"sk_msg +name kdg_request.*run_cnt",
+}
+
+
+@pytest.fixture(scope="module")
+def at_work(fronts, request):
+    """kedge with all of it in the kernel, one client with a request behind it still connected."""
+    from rawapp import RawApp
+    combination = kedge_module.Combination(False, True, True)
+    if str(combination) not in [str(c) for c in request.config.kedge_combinations]:
+        pytest.skip(combination.missing(kedge_module.probe()))
+    combination = next(c for c in request.config.kedge_combinations if str(c) == str(combination))
+    kedge = fronts.get(combination, "raw", lambda cgroup: RawApp(cgroup=cgroup))
+    with Client(kedge["clear_proxy"], prefix.v1()) as c:
+        assert c.request().status == 200
+        yield kedge
+    kedge.wait_idle()
+
+
+def test_every_map_has_a_recipe(at_work):
+    """And the document knows every map that is pinned."""
+    pinned = {path.name for path in at_work.pin.iterdir()}
+    assert set(MAPS) <= pinned and len(MAPS) == 7
+    assert {name for name in pinned if name.startswith("kdg_")} - {"kdg_sockops"} - set(MAPS) == set()
+    for name in MAPS:
+        assert any(f"{PINS}/{name}" in command for command in RECIPES), name
+
+
+@pytest.fixture
+def bpf_stats():
+    """The recipe switches it on for the whole machine."""
+    before = STATS_SWITCH.read_text()
+    yield
+    STATS_SWITCH.write_text(before)
+
+
+@pytest.mark.parametrize("command", RECIPES)
+def test_recipe(at_work, bpf_stats, command):
+    verb = " ".join(re.search(r"bpftool (\w+) (\w+)", command).groups())
+    name = re.search(r"kdg_\w+", command)[0]
+    if verb.startswith("prog"):
+        # Programs are found by name, and other kedges may run here: the switch is all that is shared.
+        with Client(at_work["clear"]) as c:
+            STATS_SWITCH.write_text("1")
+            c.request()
+    done = run("bash", "-euc", command.replace(PINS, str(at_work.pin)))
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert re.search(SHOWS[f"{verb} {name}"], done.stdout), done.stdout
+
+
+def test_cookies_name_the_same_sockets(at_work):
+    """The keys of the maps are what `ss` calls them: from a flow to its socket."""
+    done = run("bpftool", "-j", "map", "dump", "pinned", at_work.pin / "kdg_flow")
+    cookies = [struct.unpack("<Q", bytes(int(byte, 16) for byte in entry["key"]))[0]
+               for entry in json.loads(done.stdout)]
+    sockets = run("ss", "-tneH").stdout
+    assert any(f" sk:{cookie:x} " in sockets for cookie in cookies), (cookies, sockets)

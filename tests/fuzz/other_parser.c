@@ -1,0 +1,46 @@
+#include "other_parser.h"
+
+#include <http_parser.h>
+
+static int stop(http_parser *p)
+{
+	http_parser_pause(p, 1);
+	return 0;
+}
+
+/*
+ * Where it may refuse what kedge passes on: it has a list of methods; it looks into absolute-form
+ * targets; it takes a name that only begins with Transfer-Encoding for one that sets a coding, alone
+ * or beside a Content-Length.
+ */
+static bool may_refuse(enum http_errno error)
+{
+	return error == HPE_INVALID_METHOD || error == HPE_INVALID_URL ||
+	       error == HPE_INVALID_TRANSFER_ENCODING || error == HPE_UNEXPECTED_CONTENT_LENGTH;
+}
+
+static const char *read_one(const struct reference_request *q, const uint8_t *out, size_t n)
+{
+	http_parser_settings settings = {.on_message_complete = stop};
+	enum http_errno error;
+	http_parser p;
+	size_t taken;
+
+	http_parser_init(&p, HTTP_REQUEST);
+	taken = http_parser_execute(&p, &settings, (const char *)out + q->begin, n - q->begin);
+	error = HTTP_PARSER_ERRNO(&p);
+	if (error == HPE_PAUSED)
+		return q->end == q->begin + taken ? NULL : "http-parser has another boundary";
+	if (error == HPE_OK)
+		return q->end ? "http-parser has not seen the end" : NULL;
+	return may_refuse(error) ? NULL : http_errno_name(error);
+}
+
+const char *other_parser_disagrees(const struct reference *r, const uint8_t *out, size_t n)
+{
+	const char *wrong = NULL;
+
+	for (unsigned i = 0; i < r->requests && !wrong; i++)
+		wrong = read_one(&r->request[i], out, n);
+	return wrong;
+}

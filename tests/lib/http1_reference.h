@@ -1,0 +1,51 @@
+/*
+ * tests only: a second reading of a request stream, written from the rules (RFC 9112, RFC 9110 and
+ * what kedge refuses beyond them) and not from the automaton: slow, whole lines at a time, over all
+ * bytes at once. It is what the automaton is compared with (http1_agree.h), so nothing of
+ * include/kedge/http1*.h is used here but the types of its configuration.
+ *
+ * It finds a fault when a line is complete, the automaton at the first byte that can not be right.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "http1_corpus.h"
+
+/* A complete head, in places of the input. */
+struct reference_request {
+	size_t begin;          /* the method */
+	size_t head_end;       /* after the blank line */
+	size_t end;            /* after the body, its trailers included; 0: not there yet */
+	unsigned forwarded;    /* lines of X-Forwarded-For */
+	size_t last, last_len; /* the last element of the last of them */
+};
+
+/* How much a head may hold; 0: kedge's limits. */
+struct reference_limits {
+	size_t head_bytes, line_bytes, fields;
+};
+
+struct reference {
+	enum http1_mode mode;
+	unsigned flags; /* HTTP1_DROP_INCOMING ... */
+	bool tunnel;    /* how upgrades are answered */
+	struct reference_limits limits;
+
+	bool refused;
+	const char *why; /* in words */
+	size_t fault;    /* refused: bytes of the input that show it */
+	enum kedge_standing standing;
+	struct http1_bytes out; /* all of complete heads and of bodies that must go on */
+	size_t complete;        /* of these, up to the last boundary */
+	unsigned complete_requests;
+	bool inside_head;                  /* out lacks what has come of an incomplete head */
+	struct reference_request *request; /* owned */
+	unsigned requests;                 /* complete heads */
+};
+
+/* Reads in[0..n) with mode, flags, tunnel and limits of *r; the rest of it must be zero. */
+void reference_read(struct reference *r, const uint8_t *in, size_t n);
+void reference_free(struct reference *r);

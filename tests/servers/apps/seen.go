@@ -1,0 +1,40 @@
+// Go's own server; writes a line for each request it was given: whose, what, and whether all of its body came.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+)
+
+type seen struct {
+	Xff    []string `json:"xff"`
+	Method string   `json:"method"`
+	Target string   `json:"target"`
+	Done   bool     `json:"done"`
+}
+
+var out sync.Mutex
+
+func handle(w http.ResponseWriter, r *http.Request) {
+	_, err := io.Copy(io.Discard, r.Body)
+	line, _ := json.Marshal(seen{r.Header.Values("X-Forwarded-For"), r.Method, r.RequestURI, err == nil})
+	out.Lock()
+	fmt.Printf("seen %s\n", line)
+	out.Unlock()
+	io.WriteString(w, "seen\n")
+}
+
+func main() {
+	listener, err := net.Listen("tcp", os.Args[1])
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Printf("listening on %d\n", listener.Addr().(*net.TCPAddr).Port)
+	http.Serve(listener, http.HandlerFunc(handle))
+}

@@ -1,0 +1,21 @@
+'use strict';
+// Node's own server; writes a line for each request it was given: whose, what, and whether all of its body came.
+const http = require('http');
+
+function report(req) {
+  const forwarded = req.rawHeaders.filter((_, i, all) =>
+    i % 2 === 1 && all[i - 1].toLowerCase() === 'x-forwarded-for');
+  console.log('seen ' + JSON.stringify({
+    xff: forwarded, method: req.method, target: req.url, done: req.complete,
+  }));
+}
+
+const server = http.createServer((req, res) => {
+  req.resume();
+  req.on('end', () => res.end('seen\n'));
+  let told = false;
+  for (const event of ['end', 'close', 'error'])
+    req.on(event, () => { if (!told) { told = true; report(req); } });
+});
+server.listen(Number(process.env.PORT || 0), process.env.HOST, 1024,
+  () => console.log(`listening on ${server.address().port}`));

@@ -1,0 +1,38 @@
+"""Applications for gunicorn (wsgi) and uvicorn (asgi): a line for each request they were given."""
+import json
+import os
+
+
+def report(xff, method, target, done):
+    line = json.dumps({"xff": xff, "method": method, "target": target, "done": done})
+    os.write(1, f"seen {line}\n".encode())  # one write: threads share the descriptor
+
+
+def wsgi(environ, start_response):
+    try:
+        while environ["wsgi.input"].read(65536):
+            pass
+        done = True
+    except Exception:  # whatever the server raises: the body was not whole
+        done = False
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR")
+    report([] if forwarded is None else [forwarded], environ["REQUEST_METHOD"],
+           environ["RAW_URI"], done)
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b"seen\n"]
+
+
+async def asgi(scope, receive, send):
+    assert scope["type"] == "http", scope["type"]
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect" or not event.get("more_body"):
+            break
+    query = scope["query_string"].decode("latin-1")
+    forwarded = [v.decode("latin-1") for n, v in scope["headers"] if n == b"x-forwarded-for"]
+    report(forwarded, scope["method"],
+           scope["raw_path"].decode("latin-1") + (f"?{query}" if query else ""),
+           event["type"] == "http.request")
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"seen\n"})

@@ -1,0 +1,29 @@
+/* user only: the counters of include/kedge/stats.def by name, and their sums over the workers. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kedge/abi.h"
+
+struct counter {
+	const char *name, *text;
+};
+
+/* In the order of struct kedge_stats. */
+extern const struct counter counters[];
+extern const size_t counters_count;
+
+/*
+ * Over rows[0..n) of workers. Rows are written by other threads; each number is read once, so it is
+ * old at worst, never torn.
+ */
+uint64_t counters_sum(const struct kedge_stats *const *rows, size_t n, size_t counter);
+
+/* Of the connections that ended for a reason other than KEDGE_REASON_NONE. */
+uint64_t counters_sum_reason(const struct kedge_stats *const *rows, size_t n,
+			     enum kedge_reason reason);
+
+/* Of one field of struct kedge_stats: counters_sum_of(rows, n, accepted). */
+#define counters_sum_of(rows, n, field) \
+	counters_sum(rows, n, offsetof(struct kedge_stats, field) / sizeof(uint64_t))

@@ -1,0 +1,23 @@
+/*
+ * user only: all that kedge counts and measures, as Prometheus text (exposition format 0.0.4): every
+ * counter of `kedge status` as kedge_NAME_total, reasons and capabilities as labels, histograms in
+ * seconds, a few counts by listener. The names are listed in docs/observability.md.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "kedge/abi.h"
+#include "metrics.h"
+
+/* Where it comes from; all borrowed. */
+struct metrics_source {
+	const struct kedge_stats *const *rows;
+	size_t rows_count;
+	struct metrics *metrics;
+	bool record_kernel, edit_kernel, bypass; /* what new flows get */
+};
+
+/* Any thread. */
+void metrics_write(FILE *to, const struct metrics_source *from);
