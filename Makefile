@@ -81,6 +81,8 @@ $(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
 
+$(OUT)/unit/test_hist: $(OUT)/asan/tests/bench/hist.o
+
 unit: $(unit_bins) ## builds and runs the unit tests
 	$(Q)tests/run-unit.sh $(unit_bins)
 
@@ -131,6 +133,57 @@ $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/
 bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
 	$(Q)tests/run-unit.sh -n bpf-test $(bpf_tests)
 
+# --- benchmarks ---------------------------------------------------------------------------------------
+$(OUT)/bench/obj/%.o: tests/bench/%.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+
+$(OUT)/bench/load: $(patsubst %,$(OUT)/bench/obj/%.o,load load_run load_conn cpu hist)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lssl -lcrypto
+
+$(OUT)/bench/backend: $(OUT)/bench/obj/backend.o
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+
+# PEERS=new: the newest versions of the others, too.
+new_root = $(if $(filter new,$(PEERS)),tests/deps.sh bench-new && tests/bench/new-root.sh,:)
+
+bench: ## kedge beside nginx, haproxy, hitch and caddy on this machine; writes docs/bench/native.*; root
+	$(Q)tests/deps.sh build bench
+	$(Q)$(MAKE) --no-print-directory all $(OUT)/bench/load $(OUT)/bench/backend
+	$(Q)$(new_root)
+	$(Q)$(PYTHON) -B tests/bench/native.py
+
+# Loaded into QEMU, not into the guest.
+$(OUT)/bench/plugin.so: tests/bench/guest/plugin.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) -fPIC -shared -fvisibility=hidden $< -o $@
+
+vmbench: ## instructions a request, counted in guests with kernel TLS; writes docs/bench/guest.*
+	$(Q)tests/deps.sh build bench vm
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so)
+	$(Q)$(new_root)
+	$(Q)$(PYTHON) -B tests/bench/vmbench.py
+
+bench-profile: ## where the time goes: WHO=kedge+edit+bypass CASE=get1k, natively or in a guest (KERNEL=6.12)
+	$(Q)tests/deps.sh build bench vm
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so)
+	$(Q)$(PYTHON) -B tests/bench/bench_profile.py
+
+vmbench-check: $(OUT)/kedge $(addprefix $(OUT)/bench/,load backend plugin.so) ## a short vmbench against tests/bench/baseline.json
+	$(Q)$(PYTHON) -B tests/bench/vmbench_check.py
+
+membench: ## memory for each idle TLS connection, natively and in a guest; writes docs/bench/memory.*; root
+	$(Q)tests/deps.sh build bench vm
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend)
+	$(Q)$(PYTHON) -B tests/bench/memory.py
+
+bench-test: $(OUT)/kedge-asan $(OUT)/bench/load $(OUT)/bench/backend ## the benchmarks' own tests, in small; root
+	$(Q)cd tests && KEDGE_SUITE=bench-test $(PYTHON) -B -m pytest -q bench
+
 # --- the whole: pytest, root ------------------------------------------------------------------------
 same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
@@ -174,7 +227,7 @@ test: ## everything, with the totals in the last line; installs what it needs; r
 
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
-		   tests/bpf/*.[ch] tests/fuzz/*.[ch] tests/servers/*.[ch])
+		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/fuzz/*.[ch] tests/servers/*.[ch])
 
 lint: $(skels) ## clang-format and clang-tidy must have nothing to say
 	$(Q)clang-format --dry-run -Werror $(c_files)
@@ -185,11 +238,12 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 clean: ## removes what was built, not what was downloaded
-	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+	rm -rf $(OUT)/user $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz bpf-test same e2e soak servers servers-doc demo demo-vm vmtest test help clean
+.PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test bench-profile vmbench vmbench-check membench \
+	servers servers-doc demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \
+-include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/bench/obj/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \
 	   $(OUT)/fuzz/obj/*/*.d $(OUT)/fuzz/obj/tests/*/*.d \
 	   $(OUT)/cover/obj/*/*.d $(OUT)/cover/obj/tests/*/*.d)

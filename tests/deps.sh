@@ -1,8 +1,8 @@
 #!/bin/bash
 # deps.sh [GROUP...]: install what a group needs and this machine lacks, from the distribution's packages.
 #
-# Groups: build, test (holds build), servers, demo, vm. No argument means build and test. Says nothing and
-# changes nothing when all is there. Needs root only if something is missing. Written for Debian 12, also tried from
+# Groups: build, test (holds build), servers, demo, vm, bench, bench-new. No argument means build and test. Says
+# nothing and changes nothing when all is there. Needs root only if something is missing. Written for Debian 12, also tried from
 # its bare base image.
 set -euo pipefail
 
@@ -21,6 +21,9 @@ servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodej
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl python3=/usr/bin/python3)
 vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev
 	iproute2=ip python3=/usr/bin/python3 util-linux=setpriv)
+bench=(nginx=nginx haproxy=haproxy hitch=hitch caddy=caddy gnuplot-nox=gnuplot linux-perf=perf
+	openssl=openssl python3=/usr/bin/python3)
+bench_new=("${bench[@]}" debootstrap=debootstrap)
 
 die()
 {
@@ -47,7 +50,7 @@ missing()
 			END { n = split(want, w, " "); for (i = 1; i <= n; i++) if (!(w[i] in have)) print w[i] }'
 }
 
-# Debian starts a service when its package is installed (haproxy). policy-rc.d is where a machine says no;
+# Debian starts a service when its package is installed (haproxy, nginx). policy-rc.d is where a machine says no;
 # a policy that is already there and says so itself is left alone.
 policy=/usr/sbin/policy-rc.d
 policy_ours=
@@ -120,8 +123,10 @@ for group in "$@"; do
 	servers) words+=("${servers[@]}") ;;
 	demo) words+=("${demo[@]}") ;;
 	vm) words+=("${vm[@]}") ;;
+	bench) words+=("${bench[@]}") ;;
+	bench-new) words+=("${bench_new[@]}") ;;
 	*)
-		echo "usage: deps.sh [build|test|servers|demo|vm]..." >&2
+		echo "usage: deps.sh [build|test|servers|demo|vm|bench|bench-new]..." >&2
 		exit 2
 		;;
 	esac

@@ -33,14 +33,6 @@ new=$vm/$label.new
 trap 'rm -rf "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# Prints the base address this machine's apt uses for a suite; apt itself reads its sources in all their forms.
-mirror_of()
-{
-	apt-get update --print-uris 2>/dev/null |
-		awk -F "'" -v suite="/dists/$1/InRelease" '
-			!found && (at = index($2, suite)) { print substr($2, 1, at - 1); found = 1 }'
-}
-
 write_apt_conf()
 {
 	local codename base security

@@ -25,3 +25,49 @@ kernel_line()
 	awk -v label="$1" '!/^#/ && $1 == label { print $2, $3; found = 1 } END { exit !found }' \
 		"$vmtest/kernels" || die "$1: no such kernel in $vmtest/kernels ($(labels | xargs))"
 }
+
+# mirror_of SUITE: prints the base address this machine's apt uses for it; apt itself reads its sources in all
+# their forms.
+mirror_of()
+{
+	apt-get update --print-uris 2>/dev/null |
+		awk -F "'" -v suite="/dists/$1/InRelease" '
+			!found && (at = index($2, suite)) { print substr($2, 1, at - 1); found = 1 }'
+}
+
+# unpack_modules KERNEL DIR MODULE...: puts modules and what they need into DIR, unpacked, with their names in
+# load order in DIR/order.
+unpack_modules()
+{
+	local kernel=$1 dir=$2 modules path name
+
+	shift 2
+	modules=("$kernel"/lib/modules/*)
+	mkdir -p "$dir"
+	# A module built into the kernel gives no line.
+	modprobe -d "$kernel" -S "${modules[0]##*/}" --show-depends -a "$@" |
+		awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$dir/paths"
+	while read -r path; do
+		name=${path##*/}
+		name=${name%.ko*}.ko
+		case $path in
+		*.xz) xz -dc "$path" ;;
+		*.zst) zstd -qdc "$path" ;;
+		*) cat "$path" ;;
+		esac >"$dir/$name"
+		echo "$name" >>"$dir/order"
+	done <"$dir/paths"
+	rm "$dir/paths"
+}
+
+# copy_program TREE FILE [PATH]: a program with the shared libraries it is linked to, as PATH (its own) in TREE.
+copy_program()
+{
+	local lib
+
+	install -D "$2" "$1${3:-$2}"
+	# Nothing to copy for a static one.
+	{ ldd "$2" 2>/dev/null || true; } | sed -nE 's|^[^/]*(/[^ ]*) .*|\1|p' | while read -r lib; do
+		[[ -e $1$lib ]] || install -D "$lib" "$1$lib"
+	done
+}

@@ -13,7 +13,8 @@ busybox=$(command -v busybox) || die "busybox is missing: tests/deps.sh vm"
 
 exec 9>"$vm/initrd-$1.lock"
 flock 9
-if [[ $initrd -nt $vmtest/mkinitrd.sh && $initrd -nt $vmtest/initrd-init && $initrd -nt $kernel/package ]]; then
+if [[ $initrd -nt $vmtest/mkinitrd.sh && $initrd -nt $vmtest/lib.sh && $initrd -nt $vmtest/initrd-init &&
+	$initrd -nt $kernel/package ]]; then
 	exit 0
 fi
 
@@ -21,32 +22,13 @@ tree=$(mktemp -d "$vm/initrd.XXXXXX")
 trap 'rm -rf "$tree" "$initrd.new"' EXIT
 trap 'exit 1' HUP INT TERM
 
-mkdir -p "$tree"/{bin,proc,sys,dev,run,host,layer,root,modules}
-cp "$busybox" "$tree/bin/busybox"
-# Nothing to copy for busybox-static.
-{ ldd "$busybox" 2>/dev/null || true; } | sed -n 's|^[^/]*\(/[^ ]*\) .*|\1|p' | while read -r lib; do
-	install -D "$lib" "$tree$lib"
-done
+mkdir -p "$tree"/{bin,proc,sys,dev,run,host,layer,root}
+copy_program "$tree" "$busybox" /bin/busybox
 install -m 755 "$vmtest/initrd-init" "$tree/init"
 
-modules=("$kernel"/lib/modules/*)
 # aesni_intel is what udev loads on a real machine, by the CPU's flags; tls itself asks only for gcm, in plain
 # C. The two differ to kedge: this one may finish a record later (asynchronously).
-wanted=(virtio_pci 9pnet_virtio 9p overlay aesni_intel)
-# In load order; a module built into the kernel gives no line.
-modprobe -d "$kernel" -S "${modules[0]##*/}" --show-depends -a "${wanted[@]}" |
-	awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$tree/paths"
-while read -r path; do
-	name=${path##*/}
-	name=${name%.ko*}.ko
-	case $path in
-	*.xz) xz -dc "$path" ;;
-	*.zst) zstd -qdc "$path" ;;
-	*) cat "$path" ;;
-	esac >"$tree/modules/$name"
-	echo "$name" >>"$tree/modules/order"
-done <"$tree/paths"
-rm "$tree/paths"
+unpack_modules "$kernel" "$tree/modules" virtio_pci 9pnet_virtio 9p overlay aesni_intel
 
 (cd "$tree" && find . -print0 | cpio -0 -o -H newc --quiet) >"$initrd.new"
 mv "$initrd.new" "$initrd"

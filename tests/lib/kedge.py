@@ -42,10 +42,10 @@ NAMES = ("record", "edit", "bypass")
 ALL = [Combination(r, e, b) for r in (False, True) for e in (False, True) for b in (False, True)]
 
 
-def probe():
+def probe(binary=BINARY):
     """{"record": why this machine can not have it or "", ...} as `kedge probe` finds it."""
     group = machine.Cgroup() if os.geteuid() == 0 else None
-    argv = [BINARY, "probe", "--json"] + (["--cgroup", group.path] if group else [])
+    argv = [binary, "probe", "--json"] + (["--cgroup", group.path] if group else [])
     with group.inside() if group else contextlib.nullcontext():
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if group:
@@ -117,7 +117,8 @@ class Kedge:
     """
 
     def __init__(self, certs, app, listeners=None, combination=None, cgroup=None, flags=(),
-                 wait=True, root=True, env=None, argv_prefix=(), config=None):
+                 wait=True, root=True, env=None, argv_prefix=(), config=None, binary=BINARY):
+        self.binary = binary
         self.listeners = listeners or standard_listeners()
         self.base = Path(tempfile.mkdtemp(prefix=f"kedge-test-{os.getpid()}-"))
         self.base.chmod(0o755)
@@ -126,7 +127,7 @@ class Kedge:
         self.control = self.base / "control"
         if not root:
             self.base.chmod(0o777)
-        argv = [*argv_prefix, BINARY, "run"]
+        argv = [*argv_prefix, binary, "run"]
         argv += ["-c", config.path] if config else []
         for listener in () if config else self.listeners:
             argv += listener.flags(certs)
@@ -183,7 +184,7 @@ class Kedge:
     def status(self):
         # It gives up after a second, which a machine full of tests may need once in a while.
         for _ in range(5):
-            done = subprocess.run([BINARY, "status", "--control", self.control, "--json"],
+            done = subprocess.run([self.binary, "status", "--control", self.control, "--json"],
                                   capture_output=True, text=True, check=False)
             if done.returncode == 0 or self.process.popen.poll() is not None:
                 break

@@ -124,6 +124,9 @@ def remove_stale():
         pid = path.name.split("-")[2]
         if pid.isdigit() and not alive(pid):
             with contextlib.suppress(OSError):
+                # Children of children outlive a killed run: a master's workers.
+                (path / "cgroup.kill").write_text("1")
+                wait_for(lambda path=path: not (path / "cgroup.procs").read_text())
                 path.rmdir()
 
 

@@ -1,0 +1,5 @@
+"""The modules of the benchmarks, for their own tests."""
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

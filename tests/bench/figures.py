@@ -1,0 +1,45 @@
+"""The arithmetic of the reports. Pure; test_figures.py."""
+import statistics
+
+
+def of_run(answer):
+    """What a line of the load client says, in the units of the reports."""
+    requests, cpu = answer["requests"], answer["cpu_ns"]
+    return {
+        "rate": requests * 1e9 / answer["wall_ns"],            # requests a second
+        "proxy_us": cpu["proxy"] / requests / 1000,            # CPU of the proxy, a request
+        "all_us": sum(cpu.values()) / requests / 1000,         # with client and backend
+        "busy": cpu["proxy"] / answer["wall_ns"],              # of one core
+        **{f"{q}_us": answer[f"{q}_ns"] / 1000 for q in ("p50", "p99", "p999")},
+    }
+
+
+def values(runs, metric):
+    return [run[metric] for run in runs]
+
+
+def summary(runs):
+    """{metric: {"median", "min", "max", "rounds"}} of the runs of one peer in one case."""
+    return {metric: {"median": statistics.median(values(runs, metric)),
+                     "min": min(values(runs, metric)), "max": max(values(runs, metric)),
+                     "rounds": values(runs, metric)}
+            for metric in runs[0]}
+
+
+def ratio(runs, others, metric):
+    """
+    The same round's values divided, so that what disturbed a round disturbs both: median, min, max.
+    """
+    each = [a / b for a, b in zip(values(runs, metric), values(others, metric), strict=True)]
+    return {"median": statistics.median(each), "min": min(each), "max": max(each)}
+
+
+def best(by_peer, names, metric, highest):
+    """The name of the peer whose median is best."""
+    pick = max if highest else min
+    return pick(names, key=lambda name: statistics.median(values(by_peer[name], metric)))
+
+
+def change(now, then):
+    """By what share something has grown; negative if it has shrunk."""
+    return now / then - 1

@@ -1,0 +1,166 @@
+#!/usr/bin/python3
+"""
+make membench: memory for each idle TLS connection after its handshake and one request: user space and the
+kernel's slab, kedge beside nginx and haproxy; natively, and in a guest with kernel TLS. Writes
+docs/bench/memory.md and .json, or to BENCH_OUT.
+
+CONNECTIONS    default 1000
+KERNELS        of the guests; default "6.12"; "none" for no guest
+BENCH_PEERS, BENCH_KEDGE, BENCH_ROUNDS (natively, default 3) as for make bench
+"""
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "lib"), str(Path(__file__).resolve().parent)]
+os.environ.setdefault("KEDGE_BIN", str(Path(__file__).resolve().parents[2] / "build/kedge"))
+
+import certs as certs_module  # noqa: E402
+import guest  # noqa: E402
+import guest_run  # noqa: E402
+import machine  # noqa: E402
+import peers  # noqa: E402
+import report  # noqa: E402
+from stand import LOAD, Stand  # noqa: E402
+from verify import verify  # noqa: E402
+
+# Opened and closed before anything is measured: pools have their first blocks then.
+WARM = 60
+WHO = "nginx haproxy kedge*"
+
+
+def user_kb(pids):
+    """
+    Anonymous memory. The proportional set size would shrink when the load client, which maps the same
+    libraries, is started.
+    """
+    return sum(int(re.search(r"^Anonymous: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
+               for pid in pids)
+
+
+def slab_kb():
+    return int(re.search(r"^Slab: +(\d+)", Path("/proc/meminfo").read_text(), re.M)[1])
+
+
+class Held:
+    """Idle connections, opened one by one, for as long as this context lasts."""
+
+    def __init__(self, port, count):
+        argv = [LOAD, "--port", port, "--mode", "idle", "--connections", count, "--size", 100]
+        self.popen = subprocess.Popen([str(w) for w in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def __enter__(self):
+        if self.popen.stdout.readline() != b"idle\n":
+            raise RuntimeError(f"the load client ended with {self.popen.wait()}")
+        time.sleep(0.5)  # the last tickets and acknowledgements
+        return self
+
+    def __exit__(self, *_):
+        self.popen.stdin.close()
+        self.popen.wait()
+        self.popen.stdout.close()
+
+
+def settled(stand):
+    """What a proxy uses once the connections of before are gone and it has given back what it gives back."""
+    time.sleep(1.5)
+    return user_kb(stand.proxy.pids()), slab_kb()
+
+
+def measure_native(stand, count):
+    """(user, slab, base): bytes a connection, and kilobytes before there was any."""
+    port = stand.proxy.address[1]
+    with Held(port, WARM):
+        pass
+    user, slab = settled(stand)
+    with Held(port, count):
+        user_with, slab_with = user_kb(stand.proxy.pids()), slab_kb()
+    return (user_with - user) * 1024 / count, (slab_with - slab) * 1024 / count, user
+
+
+def native(who, count, rounds, certs):
+    """{peer: [(user, slab, base) of each round]}; a proxy is new in each round."""
+    found = {peer.name: [] for peer in who}
+    for _ in range(rounds):
+        for peer in who:
+            stand = Stand(peer, certs)
+            try:
+                verify(stand, certs, sizes=(100,))
+                found[peer.name].append(measure_native(stand, count))
+            finally:
+                stand.stop()
+    return found
+
+
+def in_guest(label, who, count, certs):
+    """The same by guest/lib.sh, once: such a guest repeats itself."""
+    with guest.Image(label) as image:
+        plan = guest_run.plan_for(image, who, certs, lambda peer: [f"hold {WARM} {count}"])
+        image.make(plan)
+        lines = guest.Guest(image).run()
+    found = {}
+    for line in (line.split() for line in lines if line.startswith("memory ")):
+        name, user, user_with, slab, slab_with = line[1], *map(int, line[2:])
+        found[name] = [((user_with - user) * 1024 / count, (slab_with - slab) * 1024 / count, user)]
+    guest_run.check_kernel_tls(lines)
+    return found
+
+
+# --- report -----------------------------------------------------------------------------------------
+
+def median(runs, index):
+    return statistics.median(run[index] for run in runs)
+
+
+def memory_table(found):
+    rows = []
+    for name, runs in found.items():
+        users = sorted(run[0] for run in runs)
+        spread = f" ({users[0]:,.0f} to {users[-1]:,.0f})" if len(runs) > 1 else ""
+        rows.append([name, f"{median(runs, 0):,.0f}{spread}", f"{median(runs, 1):,.0f}",
+                     f"{median(runs, 2) / 1024:.1f}"])
+    return report.table(["", "user space, bytes a connection", "slab, bytes a connection",
+                         "user space before, MB"], rows)
+
+
+def text_of(results, count, around):
+    versions = ", ".join(f"{n} {v}" for n, v in around["versions"].items())
+    parts = ["# Memory of an idle TLS connection\n\n",
+             f"{around['date']}; {versions}. Made by `make membench`, {count} connections.\n\n",
+             (machine.ROOT / "tests/bench/memory-reading.md").read_text()]
+    for where, found in results.items():
+        parts += [f"\n## {where}\n\n", memory_table(found)]
+    return "".join(parts)
+
+
+def main():
+    machine.remove_stale()
+    count = int(os.environ.get("CONNECTIONS") or 1000)
+    patterns = os.environ.get("BENCH_PEERS") or WHO
+    binaries = peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge")
+    who = peers.chosen(peers.other_peers() + peers.kedge_peers(binaries)[0], patterns)
+    everyone = peers.chosen(guest_run.everyone(binaries), patterns)
+    kernels = (os.environ.get("KERNELS") or "6.12").split()
+    results = {}
+    with tempfile.TemporaryDirectory(prefix="kedge-membench-") as base:
+        Path(base).chmod(0o755)
+        certs = certs_module.Certs(base)
+        around = report.surroundings(who)
+        results[f"Natively, Linux {around['kernel']}"] = native(
+            who, count, int(os.environ.get("BENCH_ROUNDS") or 3), certs)
+        for label in (k for k in kernels if k != "none"):
+            results[f"In a guest, {guest.fetch(label)}"] = in_guest(label, everyone, count, certs)
+    text = text_of(results, count, around)
+    print(text)
+    whole = not os.environ.get("BENCH_PEERS") and count == 1000
+    report.write("memory", text, {**around, "connections": count, "results": results},
+                 report.DOCS if whole else None)
+
+
+if __name__ == "__main__":
+    main()
