@@ -13,7 +13,7 @@ say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 VERSION := 0.1.0
 
-pkgs		:= libbpf libssl libcrypto libcyaml yaml-0.1 jansson
+pkgs		:= libbpf libssl libcrypto libcyaml yaml-0.1 jansson libseccomp
 kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -I. -Iuser -I$(OUT) \
 		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 		   -Wundef -Wno-unused-parameter -fno-strict-aliasing \
@@ -113,7 +113,7 @@ bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
 same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
 
-e2e: $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge; root
+e2e: $(OUT)/kedge $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge; root
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e
 
 demo: ## the story with Express, HAProxy and curl, answers checked; installs what it needs; root

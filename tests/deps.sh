@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # One word each: a package, or PACKAGE=COMMAND where any vendor's COMMAND in the path will do.
 build=(clang=clang llvm=llvm-strip gcc=gcc make=make pkg-config=pkg-config bpftool=bpftool
-	libc6-dev libbpf-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev)
+	libc6-dev libbpf-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev libseccomp-dev)
 test=("${build[@]}" libcmocka-dev libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy
 	python3=/usr/bin/python3 python3-pytest curl=curl openssl=openssl nodejs=node haproxy=haproxy
 	iproute2=ip strace=strace libcap2-bin=capsh procps=ps)

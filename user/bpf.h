@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "addr.h"
 #include "kedge/abi.h"
@@ -34,6 +35,15 @@ int bpf_open(struct bpf **out, const struct bpf_opts *opts, char why[256]);
 
 /* Detaches, unpins, closes. Sockets still in a map keep working until closed. NULL is fine. */
 void bpf_close(struct bpf *bpf);
+
+/*
+ * Makes another user the owner of pin directory and pins, so that they can be removed after kedge
+ * has become that user. 0 or -errno. Without pins, 0.
+ */
+int bpf_give(struct bpf *bpf, uid_t uid, gid_t gid);
+
+/* Can map entries be changed with the capabilities that are effective now? */
+bool bpf_may_update(struct bpf *bpf);
 
 /* Row of the mmapped kdg_stats; valid until bpf_close(). */
 struct kedge_stats *bpf_stats(struct bpf *bpf, unsigned worker);

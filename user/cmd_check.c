@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "cmd.h"
 #include "config_private.h"
+#include "privileges.h"
 #include "tls.h"
 
 static void conf_freep(struct conf **conf)
@@ -84,7 +85,10 @@ int cmd_check(int argc, char **argv)
 	err = config_load(&conf, argc, argv);
 	if (err > 0)
 		return EXIT_DONE;
-	if (err < 0 || check_certs(conf) < 0)
+	if (err < 0)
+		return EXIT_USAGE;
+	privileges_expect(conf);
+	if (check_certs(conf) < 0)
 		return EXIT_USAGE;
 	say_ok(conf);
 	return EXIT_DONE;

@@ -14,6 +14,7 @@
 #include "cmd.h"
 #include "control.h"
 #include "log.h"
+#include "privileges.h"
 #include "probe.h"
 #include "status.h"
 #include "worker.h"
@@ -255,12 +256,16 @@ static int workers_init(struct daemon *d)
 		if (err)
 			return err;
 	}
-	for (unsigned i = 0; i < n; i++) {
-		err = worker_start(&d->workers[i]);
-		if (err)
-			return err;
-	}
 	return 0;
+}
+
+static int workers_start(struct daemon *d)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < d->workers_made; i++)
+		err = worker_start(&d->workers[i]);
+	return err;
 }
 
 /* --- until a signal ends it ------------------------------------------------------------------- */
@@ -347,7 +352,8 @@ static int control_open(struct daemon *d)
 		      : 0;
 }
 
-/* In the order of need: listening sockets come last but one: nobody is accepted by half a daemon. */
+/* In the order of need: listening sockets come last but two: nobody is accepted by half a daemon,
+ * or by one that still has its privileges. */
 static int start(struct daemon *d)
 {
 	const struct conf *conf = d->conf;
@@ -357,12 +363,15 @@ static int start(struct daemon *d)
 	d->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->signal_fd < 0 || d->shared.done_fd < 0)
 		return log_err(errno, "start: no descriptor");
+	privileges_expect(conf);
 	raise_descriptors();
 	d->shared.conf = conf;
 	err = capabilities_decide(d);
 	if (!err && conf->control)
 		err = control_open(d);
-	return err ? err : workers_init(d);
+	err = err ? err : workers_init(d);
+	err = err ? err : privileges_drop(&d->shared);
+	return err ? err : workers_start(d);
 }
 
 static void stop(struct daemon *d)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "confine.h"
 #include "log.h"
 
 enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
@@ -61,6 +62,8 @@ struct conf {
 
 /*
  * Reads `kedge run`'s or `kedge check`'s arguments (argv[0] is the subcommand) and the file that -c
+	char *user; /* NAME or NAME:GROUP that kedge becomes; NULL: it stays who it is */
+	enum seccomp_mode seccomp;
  * names. Flags win over the file. Returns 0 with *out; -EINVAL after writing one line for every
  * mistake found, with file, line, value and what is allowed (exit status 2). `--help` prints the
  * usage and returns 1.

@@ -304,6 +304,18 @@ static unsigned usable_cores(void)
 {
 	cpu_set_t set;
 
+static void check_user(const struct conf *conf, const struct source *file,
+		       const struct source *flags, struct mistakes *m)
+{
+	const struct setting *s = find_setting(flags, "user", -1);
+	struct confine_user user;
+	char why[CONFINE_WHY_SIZE];
+
+	s = s ? s : find_setting(file, "user", -1);
+	if (s && conf->user && confine_find_user(&user, conf->user, why) < 0)
+		mistake(m, &s->place, "%s", why);
+}
+
 	if (sched_getaffinity(0, sizeof(set), &set) < 0)
 		return 1;
 	return (unsigned)CPU_COUNT(&set);
@@ -329,6 +341,7 @@ int config_build(struct conf *conf, const struct source *file, const struct sour
 		check_common_trust(conf, flags);
 		check_common_trust(conf, file);
 	}
+	check_user(conf, file, flags, m);
 	if (!conf->workers)
 		conf->workers = usable_cores();
 	if (conf->workers < 1)

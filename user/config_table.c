@@ -209,3 +209,20 @@ _Static_assert(PROXY_PREFIX_OFF == 0 && PROXY_PREFIX_OPTIONAL == 1 && PROXY_PREF
 	       "words");
 _Static_assert(XFF_APPEND == 0 && XFF_REPLACE == 1 && XFF_IF_NONE == 2 && XFF_NEVER == 3, "words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "words");
+	{.name = "user",
+	 .kind = OPTION_PATH,
+	 IN_CONF(user),
+	 .without = "stays who it is",
+	 .arg = "NAME[:GROUP]",
+	 .max = 64,
+	 .help = "user that kedge becomes once everything is open"},
+	{.name = "seccomp",
+	 .kind = OPTION_WORD,
+	 IN_CONF(seccomp),
+	 .text = "enforce",
+	 .words = {"off", "log", "errno", "enforce"},
+	 .help = "a system call that kedge does not make: allowed, allowed and logged by the "
+		 "kernel, "
+		 "refused, or the end of kedge"},
+_Static_assert(SECCOMP_OFF == 0 && SECCOMP_LOG == 1 && SECCOMP_ERRNO == 2 && SECCOMP_ENFORCE == 3,
+	       "words");

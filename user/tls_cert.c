@@ -84,9 +84,13 @@ static int read_key(struct cert *c)
 
 	if (!f)
 		return log_err(errno, "key %s: cannot open", c->files->key);
+	int r;
 	c->key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
 	if (!c->key)
 		return log_err(EINVAL, "key %s: holds no unencrypted private key in PEM form",
+	r = secret_check(fileno(f), "key", c->files->key);
+	if (r)
+		return r;
 			       c->files->key);
 	if (X509_check_private_key(c->leaf, c->key) != 1)
 		return log_err(EINVAL, "key %s: does not belong to certificate %s", c->files->key,

@@ -54,6 +54,8 @@ static const struct mistake_case mistakes_in_flags[] = {
 	{NULL, FINE "--xff set", "--xff: \"set\" is not one of append, replace, if-none, never\n"},
 	{NULL, FINE "--tls-min 1.1", "--tls-min: \"1.1\" is not one of 1.2, 1.3\n"},
 	{NULL, FINE "--tls yes", "--tls: \"yes\" is not one of off, on\n"},
+	{NULL, FINE "--user no-such-user", "--user: there is no user \"no-such-user\"\n"},
+	{NULL, FINE "--seccomp on", "--seccomp: \"on\" is not one of off, log, errno, enforce\n"},
 	{NULL, FINE "--log-level trace",
 	 "--log-level: \"trace\" is not one of error, warn, info, debug\n"},
 	{NULL, FINE "--cgroup=", "--cgroup: \"\" names no file\n"},
