@@ -19,6 +19,8 @@ void config_free(struct conf *conf)
 	free(conf->pin);
 	free(conf->control);
 	free(conf->xff_trust.set);
+	free(conf->user);
+	free(conf->ticket_keys);
 	free(conf);
 }
 

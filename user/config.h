@@ -15,11 +15,14 @@
 
 enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
+/* Which TLS versions and cipher suites are offered; docs/configuration.md has the table. */
+enum conf_tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN, TLS_POLICY_HIGH };
 enum conf_xff { XFF_APPEND, XFF_REPLACE, XFF_IF_NONE, XFF_NEVER };
 
 struct conf_cert {
 	char *cert; /* PEM file, chain included */
 	char *key;  /* PEM file */
+	char *ocsp; /* DER file with the response to staple; NULL: none */
 };
 
 struct conf_cidrs {
@@ -54,16 +57,18 @@ struct conf {
 		xff_trust; /* whose incoming forwarding fields are kept; empty: everybody's */
 	bool x_forwarded_proto, x_forwarded_port;
 	bool tls13_only; /* tls-min: 1.3 */
+	enum conf_tls_policy tls_policy;
+	char *ticket_keys; /* file, see tls_ticket.h; NULL: one key at random */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
 	uint32_t connections_max; /* in all workers */
+	char *user; /* NAME or NAME:GROUP that kedge becomes; NULL: it stays who it is */
+	enum seccomp_mode seccomp;
 	enum log_level log_level;
 };
 
 /*
  * Reads `kedge run`'s or `kedge check`'s arguments (argv[0] is the subcommand) and the file that -c
-	char *user; /* NAME or NAME:GROUP that kedge becomes; NULL: it stays who it is */
-	enum seccomp_mode seccomp;
  * names. Flags win over the file. Returns 0 with *out; -EINVAL after writing one line for every
  * mistake found, with file, line, value and what is allowed (exit status 2). `--help` prints the
  * usage and returns 1.

@@ -11,10 +11,12 @@
 
 /* Each option with a value that is not its default, once as flags and once as keys. */
 static const char every_flag[] =
-	"--cert c.pem --key k.pem --cert c2.pem --key k2.pem --app 192.0.2.9:8080 --workers 3 "
+	"--cert c.pem --key k.pem --cert c2.pem --key k2.pem --ocsp o2.der --app 192.0.2.9:8080 "
+	"--workers 3 "
 	"--record require --edit off --bypass prefer --cgroup /cg --pin /bpf/x --control /run/x "
 	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --x-forwarded-proto on "
-	"--x-forwarded-port on --tls-min 1.3 --prefix-timeout-ms 1 --handshake-timeout-ms 2 "
+	"--x-forwarded-port on --tls-min 1.3 --tls-policy high --ticket-keys t.txt "
+	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --head-timeout-ms 4 --idle-timeout-ms 5 --linger-timeout-ms 6 "
 	"--drain-timeout-ms 86400000 --connections-max 1048576 --user 65534:65533 "
 	"--seccomp errno --log-level debug "
@@ -26,6 +28,7 @@ static const char every_key[] = "certs:\n"
 				"- {cert: c.pem, key: k.pem}\n"
 				"- cert: c2.pem\n"
 				"  key: k2.pem\n"
+				"  ocsp: o2.der\n"
 				"app: 192.0.2.9:8080\n"
 				"workers: 3\n"
 				"record: require\n"
@@ -39,6 +42,8 @@ static const char every_key[] = "certs:\n"
 				"x-forwarded-proto: on\n"
 				"x-forwarded-port: on\n"
 				"tls-min: 1.3\n"
+				"tls-policy: high\n"
+				"ticket-keys: t.txt\n"
 				"prefix-timeout-ms: 1\n"
 				"handshake-timeout-ms: 2\n"
 				"connect-timeout-ms: 3\n"
@@ -47,13 +52,13 @@ static const char every_key[] = "certs:\n"
 				"linger-timeout-ms: 6\n"
 				"drain-timeout-ms: 86400000\n"
 				"connections-max: 1048576\n"
+				"user: 65534:65533\n"
+				"seccomp: errno\n"
 				"log-level: debug\n"
 				"listeners:\n"
 				"- listen: 127.0.0.1:443\n"
 				"  proxy-protocol: require\n"
 				"  trust:\n"
-				"user: 65534:65533\n"
-				"seccomp: errno\n"
 				"  - 192.0.2.0/24\n"
 				"  - 2001:db8::/32\n"
 				"- listen: '[::1]:80'\n"
@@ -89,6 +94,8 @@ static void check_every_listener(const struct conf *conf)
 	assert_string_equal(l[0].certs[0].key, "k.pem");
 	assert_string_equal(l[0].certs[1].cert, "c2.pem");
 	assert_string_equal(l[0].certs[1].key, "k2.pem");
+	assert_null(l[0].certs[0].ocsp);
+	assert_string_equal(l[0].certs[1].ocsp, "o2.der");
 	assert_string_equal(l[1].name, "[::1]:80");
 	assert_false(l[1].tls);
 	assert_int_equal(l[1].proxy, PROXY_PREFIX_OPTIONAL);
@@ -124,6 +131,10 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->linger_timeout_ms, 6);
 	assert_int_equal(conf->drain_timeout_ms, 86400000);
 	assert_int_equal(conf->connections_max, 1048576);
+	assert_int_equal(conf->tls_policy, TLS_POLICY_HIGH);
+	assert_string_equal(conf->ticket_keys, "t.txt");
+	assert_string_equal(conf->user, "65534:65533");
+	assert_int_equal(conf->seccomp, SECCOMP_ERRNO);
 	assert_int_equal(conf->log_level, LOG_DEBUG);
 }
 
@@ -193,6 +204,10 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->linger_timeout_ms, 5000);
 	assert_int_equal(conf->drain_timeout_ms, 30000);
 	assert_int_equal(conf->connections_max, 16384);
+	assert_int_equal(conf->tls_policy, TLS_POLICY_INTERMEDIATE);
+	assert_null(conf->ticket_keys);
+	assert_null(conf->user);
+	assert_int_equal(conf->seccomp, SECCOMP_ENFORCE);
 	assert_int_equal(conf->log_level, LOG_INFO);
 }
 
@@ -243,6 +258,10 @@ static void every_word_has_its_meaning(void **state)
 		     {"if-none", XFF_IF_NONE}, {"never", XFF_NEVER});
 	assert_words("--log-level", log_level, {"error", LOG_ERROR}, {"warn", LOG_WARN},
 		     {"info", LOG_INFO}, {"debug", LOG_DEBUG});
+	assert_words("--tls-policy", tls_policy, {"intermediate", TLS_POLICY_INTERMEDIATE},
+		     {"modern", TLS_POLICY_MODERN}, {"high", TLS_POLICY_HIGH});
+	assert_words("--seccomp", seccomp, {"off", SECCOMP_OFF}, {"log", SECCOMP_LOG},
+		     {"errno", SECCOMP_ERRNO}, {"enforce", SECCOMP_ENFORCE});
 	assert_words("--x-forwarded-proto", x_forwarded_proto, {"off", 0}, {"on", 1});
 	assert_words("--x-forwarded-port", x_forwarded_port, {"off", 0}, {"on", 1});
 	assert_words("--tls-min", tls13_only, {"1.2", 0}, {"1.3", 1});
@@ -496,6 +515,12 @@ static void the_example_has_every_key_with_its_default(void **state)
 	assert_string_equal(full->cgroup, "/sys/fs/cgroup/web.slice");
 	free(full->cgroup);
 	full->cgroup = NULL;
+	assert_string_equal(full->ticket_keys, "/etc/kedge/ticket-keys");
+	free(full->ticket_keys);
+	full->ticket_keys = NULL;
+	assert_string_equal(full->user, "www-data");
+	free(full->user);
+	full->user = NULL;
 	check_defaults(full);
 }
 

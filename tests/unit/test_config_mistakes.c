@@ -87,12 +87,14 @@ static const struct mistake_case mistakes_in_flags[] = {
 	 "longer than 107 bytes\n"},
 };
 
-#define KNOWN_TOP                                                                                \
-	"tls, proxy-protocol, trust, app, workers, record, edit, bypass, cgroup, pin, control, " \
-	"xff, "                                                                                  \
-	"xff-trust, x-forwarded-proto, x-forwarded-port, tls-min, prefix-timeout-ms, "           \
-	"handshake-timeout-ms, connect-timeout-ms, head-timeout-ms, idle-timeout-ms, "           \
-	"linger-timeout-ms, drain-timeout-ms, connections-max, log-level, certs, listeners\n"
+#define KNOWN_TOP                                                                                 \
+	"tls, proxy-protocol, trust, app, workers, record, edit, bypass, cgroup, pin, control, "  \
+	"xff, "                                                                                   \
+	"xff-trust, x-forwarded-proto, x-forwarded-port, tls-min, tls-policy, ticket-keys, "      \
+	"prefix-timeout-ms, "                                                                     \
+	"handshake-timeout-ms, connect-timeout-ms, head-timeout-ms, idle-timeout-ms, "            \
+	"linger-timeout-ms, drain-timeout-ms, connections-max, user, seccomp, log-level, certs, " \
+	"listeners\n"
 
 static const struct mistake_case mistakes_in_files[] = {
 	{"\n\nlisteners:\n- listen: localhost:1\n  tls: off\n  proxy-protocol: maybe\n",
@@ -112,7 +114,7 @@ static const struct mistake_case mistakes_in_files[] = {
 	 "kedge.yaml:4: listeners[0].certs[0]: has neither cert nor key\n"
 	 "kedge.yaml:3: listeners[0]: the certificate \"b\" has no key\n"},
 	{"certs:\n- cert: a\n  key: b\n  pass: c\n", FINE,
-	 "kedge.yaml:4: certs[0].pass: unknown key; known are cert, key\n"},
+	 "kedge.yaml:4: certs[0].pass: unknown key; known are cert, key, ocsp\n"},
 	{"foo: {a: [1, {b: c}], d: [[]]}\nbar:\n", FINE,
 	 "kedge.yaml:1: foo: unknown key; known are " KNOWN_TOP
 	 "kedge.yaml:2: bar: unknown key; known are " KNOWN_TOP},
