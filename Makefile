@@ -132,6 +132,44 @@ vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(unit_bins) $(bpf_tests) ## the guest te
 test: ## everything, with the totals in the last line; installs what it needs; root
 	$(Q)tests/run-all.sh
 
+# --- install ----------------------------------------------------------------------------------------
+DESTDIR		?=
+prefix		?= /usr/local
+bindir		?= $(prefix)/bin
+mandir		?= $(prefix)/share/man
+datadir		?= $(prefix)/share/kedge
+docdir		?= $(prefix)/share/doc/kedge
+unitdir		?= $(prefix)/lib/systemd/system
+sysusersdir	?= $(prefix)/lib/sysusers.d
+INSTALL		?= install
+
+inst_docs	:= README.md dist/kedge.yaml $(wildcard docs/*.md)
+inst_units	:= $(wildcard dist/*.service dist/*.socket)
+# Dashboards, scripts of bpftrace: what stands in a directory of dist/ keeps it.
+inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*))
+
+install: $(OUT)/kedge ## binary, man pages, units, documents below DESTDIR and prefix (/usr/local)
+	$(INSTALL) -D -m 755 $(OUT)/kedge $(DESTDIR)$(bindir)/kedge
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 docs/man/kedge.1
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man5 docs/man/kedge.yaml.5
+	$(INSTALL) -D -m 644 dist/kedge.sysusers $(DESTDIR)$(sysusersdir)/kedge.conf
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(docdir) $(inst_docs)
+	$(INSTALL) -d $(DESTDIR)$(unitdir)
+	set -e; for f in $(inst_units); do sed 's|/usr/bin/kedge|$(bindir)/kedge|' $$f \
+		>$(DESTDIR)$(unitdir)/$${f##*/}; chmod 644 $(DESTDIR)$(unitdir)/$${f##*/}; done
+	set -e; for f in $(inst_data); do \
+		$(INSTALL) -D -m "$$([ -x dist/$$f ] && echo 755 || echo 644)" dist/$$f $(DESTDIR)$(datadir)/$$f; done
+
+uninstall: ## removes what install put there; configuration and users stay
+	rm -f $(DESTDIR)$(bindir)/kedge $(DESTDIR)$(mandir)/man1/kedge.1 $(DESTDIR)$(mandir)/man5/kedge.yaml.5 \
+		$(DESTDIR)$(sysusersdir)/kedge.conf $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(inst_docs))) \
+		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(inst_units))) $(addprefix $(DESTDIR)$(datadir)/,$(inst_data))
+	for d in $(sort $(dir $(addprefix $(DESTDIR)$(datadir)/,$(inst_data)))) $(DESTDIR)$(datadir) \
+		$(DESTDIR)$(docdir); do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
+
+reference: $(OUT)/kedge ## writes the table of options into docs/configuration.md and kedge.yaml(5)
+	$(Q)docs/reference.sh $(CURDIR)/$(OUT)/kedge
+
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
 		   tests/bpf/*.[ch] tests/fuzz/*.[ch])
@@ -147,7 +185,7 @@ help: ## this list
 clean: ## removes what was built, not what was downloaded
 	rm -rf $(OUT)/user $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit fuzz bpf-test same e2e demo demo-vm vmtest test help clean
+.PHONY: install uninstall reference all asan unit fuzz bpf-test same e2e demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \

@@ -83,9 +83,12 @@ int cmd_check(int argc, char **argv)
 	struct conf *conf = NULL;
 	int err;
 
-	/* For docs/configuration.md. */
-	if (argc == 2 && !strcmp(argv[1], "--reference")) {
-		config_write_reference(stdout);
+	/* For docs/configuration.md and docs/man/kedge.yaml.5. */
+	if (argc >= 2 && !strcmp(argv[1], "--reference")) {
+		if (argc == 3 && !strcmp(argv[2], "mdoc"))
+			config_write_man(stdout);
+		else
+			config_write_reference(stdout);
 		return EXIT_DONE;
 	}
 	err = config_load(&conf, argc, argv);

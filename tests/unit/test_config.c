@@ -462,24 +462,34 @@ static char *read_tree(const char *path)
 	return text;
 }
 
-static void the_reference_in_the_documentation_is_ours(void **state)
+/* What a document has between two lines is what we would write there. */
+static void assert_written(const char *path, const char *begin_mark, const char *end_mark,
+			   void (*write_it)(FILE *))
 {
 	_cleanup_(freep)
-	char *text = read_tree("docs/configuration.md"), *ours = NULL;
-	char *begin = strstr(text, "<!-- reference -->\n");
-	char *end = strstr(text, "<!-- end of reference -->");
+	char *text = read_tree(path), *ours = NULL;
+	char *begin = strstr(text, begin_mark);
+	char *end = strstr(text, end_mark);
 	FILE *to;
 	size_t len;
 
 	assert_true(begin && end);
-	begin += strlen("<!-- reference -->\n");
+	begin += strlen(begin_mark);
 	*end = '\0';
 	to = open_memstream(&ours, &len);
 	assert_non_null(to);
-	config_write_reference(to);
+	write_it(to);
 	fclose(to);
-	/* Otherwise: kedge check --reference, between the marks. */
+	/* Otherwise: make reference. */
 	assert_string_equal(begin, ours);
+}
+
+static void the_reference_in_the_documentation_is_ours(void **state)
+{
+	assert_written("docs/configuration.md", "<!-- reference -->\n", "<!-- end of reference -->",
+		       config_write_reference);
+	assert_written("docs/man/kedge.yaml.5", ".\\\" reference\n", ".\\\" end of reference\n",
+		       config_write_man);
 }
 
 /* Takes the "#" from "#key: value", not from "# a comment". */
