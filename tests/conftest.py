@@ -92,16 +92,22 @@ def cgroup():
 
 
 def chosen(config, which):
-    """which: "all" of the available combinations, or "ends": nothing and everything in the kernel."""
+    """
+    which: "all" of the available combinations, "ends": nothing and everything in the kernel, or
+    "most": as much as there is.
+    """
     available = config.kedge_combinations
+    if which == "most":
+        return available[-1:]
     if which == "ends" or os.environ.get("KEDGE_TEST_COMBINATIONS") == "ends":
         return list(dict.fromkeys([available[0], available[-1]]))
     return available
 
 
 def pytest_generate_tests(metafunc):
-    """`combo` runs a test with each available combination of capabilities, `ends` with two."""
-    for name, which in (("combo", "all"), ("ends", "ends")):
+    """`combo` runs a test with each available combination of capabilities, `ends` with two, `most` with
+    one."""
+    for name, which in (("combo", "all"), ("ends", "ends"), ("most", "most")):
         if name in metafunc.fixturenames:
             metafunc.parametrize(name, chosen(metafunc.config, which), ids=str, scope="session")
 
@@ -112,7 +118,7 @@ def pytest_collection_modifyitems(items):
     def combination(item):
         params = item.callspec.params if hasattr(item, "callspec") else {}
         case = params.get("case")
-        return str(params.get("combo") or params.get("ends") or ""), getattr(case, "group", ())
+        return str(params.get("combo") or params.get("ends") or params.get("most") or ""), getattr(case, "group", ())
     items.sort(key=combination)
 
 

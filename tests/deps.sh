@@ -10,10 +10,11 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # One word each: a package, or PACKAGE=COMMAND where any vendor's COMMAND in the path will do.
 build=(clang=clang llvm=llvm-strip gcc=gcc make=make pkg-config=pkg-config bpftool=bpftool
-	libc6-dev libbpf-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev libseccomp-dev)
+	libc6-dev libbpf-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev libseccomp-dev
+	libsystemd-dev)
 test=("${build[@]}" libcmocka-dev libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy
 	python3=/usr/bin/python3 python3-pytest curl=curl openssl=openssl nodejs=node haproxy=haproxy
-	iproute2=ip strace=strace libcap2-bin=capsh procps=ps util-linux=setpriv
+	iproute2=ip strace=strace libcap2-bin=capsh procps=ps util-linux=setpriv slowhttptest=slowhttptest
 	testssl.sh=testssl mandoc=mandoc systemd=systemd-analyze mkcert=mkcert)
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl python3=/usr/bin/python3)
 vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev

@@ -107,7 +107,7 @@ socklen_t addr_len(const union addr *a)
 }
 
 /* The 16 bytes that CIDRs are compared on; false for families that have none. */
-static bool ip_bytes(uint8_t ip[16], const union addr *a)
+bool addr_ip(uint8_t ip[16], const union addr *a)
 {
 	switch (a->family) {
 	case AF_INET:
@@ -122,12 +122,19 @@ static bool ip_bytes(uint8_t ip[16], const union addr *a)
 	}
 }
 
+bool addr_is_ipv4(const union addr *a)
+{
+	uint8_t ip[16];
+
+	return addr_ip(ip, a) && !memcmp(ip, v4_mapped, sizeof(v4_mapped));
+}
+
 size_t addr_format_ip(char buf[INET6_ADDRSTRLEN], const union addr *a)
 {
 	uint8_t ip[16];
 
 	buf[0] = '\0';
-	if (!ip_bytes(ip, a))
+	if (!addr_ip(ip, a))
 		return 0;
 	if (!memcmp(ip, v4_mapped, 12))
 		inet_ntop(AF_INET, ip + 12, buf, INET6_ADDRSTRLEN);
@@ -220,12 +227,24 @@ int cidr_parse(struct cidr *out, const char *text, const char **why)
 	return 0;
 }
 
+void cidr_format(char buf[CIDR_TEXT_MAX], const struct cidr *c)
+{
+	bool v4 = c->bits >= 96 && !memcmp(c->ip, v4_mapped, 12);
+	unsigned bits = v4 ? c->bits - 96u : c->bits;
+	size_t len;
+
+	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? c->ip + 12 : c->ip, buf, INET6_ADDRSTRLEN);
+	len = strlen(buf);
+	if (bits < (v4 ? 32 : 128))
+		snprintf(buf + len, CIDR_TEXT_MAX - len, "/%u", bits);
+}
+
 bool cidr_match(const struct cidr *set, size_t n, const union addr *a)
 {
 	uint8_t ip[16];
 	bool is_v4;
 
-	if (!ip_bytes(ip, a))
+	if (!addr_ip(ip, a))
 		return false;
 	is_v4 = !memcmp(ip, v4_mapped, 12);
 	for (size_t i = 0; i < n; i++) {

@@ -42,6 +42,12 @@ void addr_format(char buf[ADDR_TEXT_MAX], const union addr *a);
  */
 size_t addr_format_ip(char buf[INET6_ADDRSTRLEN], const union addr *a);
 
+/* The 16 bytes of an IPv6 address, or of an IPv4 one as v4-mapped; false for other families. */
+bool addr_ip(uint8_t ip[16], const union addr *a);
+
+/* True also for a v4-mapped address. */
+bool addr_is_ipv4(const union addr *a);
+
 /* Port in host byte order; 0 for other families. */
 uint16_t addr_port(const union addr *a);
 
@@ -56,6 +62,10 @@ struct cidr {
  * error. Returns 0, or -EINVAL with *why set to a static reason and *out untouched.
  */
 int cidr_parse(struct cidr *out, const char *text, const char **why);
+
+/* "10.0.0.0/8", "2001:db8::1": as it may be written; always terminated. */
+#define CIDR_TEXT_MAX (INET6_ADDRSTRLEN + 4)
+void cidr_format(char buf[CIDR_TEXT_MAX], const struct cidr *c);
 
 /*
  * True when the address lies in one of the n prefixes. A v4-mapped address counts as IPv4, and IPv4

@@ -254,12 +254,12 @@ int bpf_open(struct bpf **out, const struct bpf_opts *opts, char why[256])
 	return 0;
 }
 
-static void unpin(struct bpf *bpf)
+void bpf_unpin(struct bpf *bpf)
 {
 	char path[PATH_MAX];
 	struct bpf_map *map;
 
-	if (bpf->pins.lock < 0)
+	if (!bpf || !bpf->skel || bpf->pins.lock < 0)
 		return;
 	bpf_object__for_each_map(map, bpf->skel->obj)
 	{
@@ -274,8 +274,7 @@ void bpf_close(struct bpf *bpf)
 {
 	if (!bpf)
 		return;
-	if (bpf->skel)
-		unpin(bpf);
+	bpf_unpin(bpf);
 	bpf_link__destroy(bpf->sockops);
 	close_fdp(&bpf->request_link);
 	close_fdp(&bpf->response_link);

@@ -37,6 +37,12 @@ int bpf_open(struct bpf **out, const struct bpf_opts *opts, char why[256]);
 void bpf_close(struct bpf *bpf);
 
 /*
+ * Only unpins, for a process that ends with its workers still running: what they use stays. Then only
+ * the end of the process is left. NULL is fine.
+ */
+void bpf_unpin(struct bpf *bpf);
+
+/*
  * Makes another user the owner of pin directory and pins, so that they can be removed after kedge
  * has become that user. 0 or -errno. Without pins, 0.
  */

@@ -6,38 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "cleanup.h"
 #include "cmd.h"
 #include "control.h"
+#include "daemon.h"
 #include "log.h"
 #include "privileges.h"
 #include "probe.h"
+#include "reload.h"
+#include "sockets.h"
 #include "status.h"
-#include "worker.h"
-
-struct daemon {
-	struct conf *conf;
-	struct shared shared;
-	struct worker *workers;
-	unsigned workers_made;
-	struct kedge_stats *own_stats;   /* rows without BPF */
-	const struct kedge_stats **rows; /* one a worker, for status */
-	int signal_fd, control_fd;
-};
-
-static void raise_descriptors(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
 
 static int signals_open(void)
 {
@@ -47,6 +28,7 @@ static int signals_open(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL); /* the workers inherit this */
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -90,9 +72,13 @@ static int decide(bool *use, enum policy policy, bool works, const char *capabil
 
 static int record_decide(struct daemon *d, struct probe_report *r)
 {
-	if (!wants_tls(d->conf) || d->conf->record == POLICY_OFF)
+	if (d->conf->record == POLICY_OFF)
 		return 0;
 	probe_record(r);
+	if (!wants_tls(d->conf)) { /* but a reload may bring some */
+		d->shared.record_kernel = r->record;
+		return 0;
+	}
 	return decide(&d->shared.record_kernel, d->conf->record, r->record, "record", r);
 }
 
@@ -111,7 +97,7 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 		.cgroup = conf->cgroup,
 		.pin = conf->pin,
 		.workers = conf->workers,
-		.flows_max = conf->connections_max,
+		.flows_max = limits_flows_room(conf),
 	};
 	char why[256] = "";
 	int err;
@@ -131,6 +117,7 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 			probe_edit(r, d->shared.bpf);
 		if (opts.bypass)
 			probe_bypass(r, d->shared.bpf);
+		d->shared.flows_max = conf->connections_max;
 		stats_clear(d);
 	}
 	err = decide(&d->shared.edit_kernel, conf->edit, r->edit, "edit", r);
@@ -187,7 +174,7 @@ static int capabilities_decide(struct daemon *d)
 	if (err)
 		return err;
 	say_outcome(d, &report);
-	return tls_shared_init(&d->shared.tls, d->conf, &report.caps);
+	return tls_shared_init(&d->generation->tls, d->conf, &report.caps);
 }
 
 /* --- workers ---------------------------------------------------------------------------------- */
@@ -210,53 +197,40 @@ static int rows_init(struct daemon *d)
 	return 0;
 }
 
-/* fds[worker][listener] */
-static int listeners_open(struct daemon *d, int *fds)
+/* What a reload does as well, for the first generation. */
+static int listeners_init(struct daemon *d)
 {
-	size_t listeners = d->conf->listeners_count, workers = d->conf->workers;
-	int column[KEDGE_WORKERS_MAX];
+	struct sockets *sockets = NULL;
+	struct listener_set *set;
+	int err = sockets_open(&sockets, d->conf, NULL);
 
-	for (size_t l = 0; l < listeners; l++) {
-		const struct conf_listener *conf = &d->conf->listeners[l];
-		char bound[ADDR_TEXT_MAX];
-		int err = listener_open(column, workers, conf, bound);
-
+	for (unsigned i = 0; !err && i < d->workers_made; i++) {
+		err = listener_set_new(&set, &d->workers[i], d->generation);
 		if (err)
-			return err;
-		for (size_t w = 0; w < workers; w++)
-			fds[w * listeners + l] = column[w];
-		log_info("listener %s: bound to %s (tls %s, proxy-protocol %s)", conf->name, bound,
-			 conf->tls ? "on" : "off",
-			 conf->proxy == PROXY_PREFIX_OFF       ? "off"
-			 : conf->proxy == PROXY_PREFIX_REQUIRE ? "require"
-							       : "optional");
+			break;
+		err = listener_set_give(set, sockets, i, NULL, NULL);
+		if (err)
+			listener_set_free(set);
+		else
+			worker_post(&d->workers[i], set);
 	}
-	return 0;
+	sockets_close(sockets);
+	return err;
 }
 
 static int workers_init(struct daemon *d)
 {
-	size_t listeners = d->conf->listeners_count;
 	unsigned n = d->conf->workers;
-	_cleanup_(freep)
-	int *fds = malloc(n * listeners * sizeof(*fds));
-	int err = fds ? rows_init(d) : -ENOMEM;
+	int err = rows_init(d);
 
-	if (!err) {
-		memset(fds, 0xff, n * listeners * sizeof(*fds));
-		err = listeners_open(d, fds);
-	}
-	d->workers = calloc(n, sizeof(*d->workers));
-	if (err || !d->workers)
+	d->workers = err ? NULL : calloc(n, sizeof(*d->workers));
+	if (!d->workers)
 		return err ? err : -ENOMEM;
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; !err && i < n; i++) {
 		d->workers_made = i + 1;
-		err = worker_init(&d->workers[i], i, &d->shared, (struct kedge_stats *)d->rows[i],
-				  &fds[i * listeners]);
-		if (err)
-			return err;
+		err = worker_init(&d->workers[i], i, &d->shared, (struct kedge_stats *)d->rows[i]);
 	}
-	return 0;
+	return err ? err : listeners_init(d);
 }
 
 static int workers_start(struct daemon *d)
@@ -275,7 +249,11 @@ static json_t *answer(const char *command, void *arg)
 	struct daemon *d = arg;
 
 	if (!strcmp(command, "status"))
-		return status_json(&d->shared, d->rows, d->conf->workers);
+		return status_json(d);
+	if (!strcmp(command, "reload") && d->draining)
+		return json_pack("{s:b, s:s}", "ok", 0, "error", "draining: no reload any more");
+	if (!strcmp(command, "reload"))
+		return reload(d);
 	return NULL;
 }
 
@@ -291,10 +269,30 @@ static unsigned workers_running(const struct daemon *d)
 
 static void drain(struct daemon *d)
 {
+	d->draining = true;
 	log_info("draining: no new connections; %u s for running requests",
 		 d->conf->drain_timeout_ms / 1000);
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_drain(&d->workers[i]);
+}
+
+/* -EINTR: it shall end at once. */
+static int obey_signals(struct daemon *d)
+{
+	struct signalfd_siginfo info;
+
+	while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP && d->draining)
+			log_warn("draining: no reload any more");
+		else if (info.ssi_signo == SIGHUP)
+			json_decref(reload(d));
+		else if (d->draining)
+			return log_err(EINTR, "second signal %u: not waiting any longer",
+				       info.ssi_signo);
+		else
+			drain(d);
+	}
+	return 0;
 }
 
 /* Serves the control socket until a signal came and every worker has ended. */
@@ -305,30 +303,21 @@ static int serve(struct daemon *d)
 		{.fd = d->shared.done_fd, .events = POLLIN},
 		{.fd = d->control_fd, .events = POLLIN},
 	};
-	bool draining = false;
+	uint64_t n;
+	int err;
 
 	while (workers_running(d)) {
-		struct signalfd_siginfo info;
-
 		if (poll(fds, 3, -1) < 0 && errno != EINTR)
 			return log_err(errno, "main loop: poll failed");
-		while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-			if (draining)
-				return log_err(EINTR, "second signal %u: not waiting any longer",
-					       info.ssi_signo);
-			draining = true;
-			drain(d);
-		}
-		if (fds[1].revents) {
-			uint64_t n;
-
-			if (read(d->shared.done_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
-				return log_err(errno, "main loop: eventfd");
-		}
+		err = obey_signals(d);
+		if (err)
+			return err;
+		if (fds[1].revents && read(d->shared.done_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+			return log_err(errno, "main loop: eventfd");
 		if (fds[2].revents & POLLIN)
 			control_serve(d->control_fd, answer, d);
 	}
-	return draining ? 0 : log_err(EIO, "every worker ended by itself");
+	return d->draining ? 0 : log_err(EIO, "every worker ended by itself");
 }
 
 /* An unprivileged kedge may well have no place for the default socket: it runs without one. */
@@ -364,14 +353,26 @@ static int start(struct daemon *d)
 	if (d->signal_fd < 0 || d->shared.done_fd < 0)
 		return log_err(errno, "start: no descriptor");
 	privileges_expect(conf);
-	raise_descriptors();
-	d->shared.conf = conf;
+	limits_raise_descriptors();
+	limits_warn_descriptors(conf);
+	d->shared.limits = &d->limits;
+	if (limits_init(&d->limits) < 0)
+		return log_err(ENOMEM, "start");
 	err = capabilities_decide(d);
 	if (!err && conf->control)
 		err = control_open(d);
 	err = err ? err : workers_init(d);
-	err = err ? err : privileges_drop(&d->shared);
+	err = err ? err : privileges_drop(conf, &d->shared);
 	return err ? err : workers_start(d);
+}
+
+static void control_close(struct daemon *d)
+{
+	if (d->control_fd < 0)
+		return;
+	close(d->control_fd);
+	unlink(d->conf->control);
+	d->control_fd = -1;
 }
 
 static void stop(struct daemon *d)
@@ -379,35 +380,45 @@ static void stop(struct daemon *d)
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_fini(&d->workers[i]);
 	free(d->workers);
-	if (d->control_fd >= 0) {
-		close(d->control_fd);
-		unlink(d->conf->control);
-	}
+	control_close(d);
 	bpf_close(d->shared.bpf);
-	tls_shared_wipe(&d->shared.tls);
 	free(d->rows);
 	free(d->own_stats);
+	limits_fini(&d->limits);
 	close_fdp(&d->signal_fd);
 	close_fdp(&d->shared.done_fd);
-	config_free(d->conf);
+	generation_put(d->generation);
 }
 
 int cmd_run(int argc, char **argv)
 {
-	struct daemon d = {.signal_fd = -1, .control_fd = -1, .shared.done_fd = -1};
-	int err = config_load(&d.conf, argc, argv);
+	struct daemon d = {.argc = argc,
+			   .argv = argv,
+			   .signal_fd = -1,
+			   .control_fd = -1,
+			   .shared.done_fd = -1};
+	struct conf *conf;
+	int err = config_load(&conf, argc, argv);
 
 	if (err)
 		return err > 0 ? EXIT_DONE : EXIT_USAGE;
-	log_set_level(d.conf->log_level);
+	log_set_level(conf->log_level);
+	d.generation = generation_new(conf, 1);
+	if (!d.generation)
+		return log_err(ENOMEM, "start"), EXIT_FAILED;
+	d.conf = conf;
 	err = start(&d);
 	if (!err) {
 		log_info("ready: %zu listeners, %u workers, application %s, pid %d",
 			 d.conf->listeners_count, d.conf->workers, d.conf->app_name, getpid());
 		err = serve(&d);
 	}
-	if (err && workers_running(&d))
-		_exit(EXIT_FAILED); /* threads still run: let the kernel take everything back */
+	if (err && workers_running(&d)) {
+		/* Threads still run: let the kernel take back all but what has a name. */
+		bpf_unpin(d.shared.bpf);
+		control_close(&d);
+		_exit(EXIT_FAILED);
+	}
 	stop(&d);
 	if (!err)
 		log_info("stopped");

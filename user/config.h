@@ -39,6 +39,7 @@ struct conf_listener {
 	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: everybody */
 	struct conf_cert *certs; /* its own, or the common ones; none without tls */
 	size_t certs_count;
+	uint32_t connections_max; /* of this listener; 0: no limit of its own */
 };
 
 struct conf {
@@ -61,7 +62,10 @@ struct conf {
 	char *ticket_keys; /* file, see tls_ticket.h; NULL: one key at random */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
-	uint32_t connections_max; /* in all workers */
+	uint32_t connections_max;                         /* in all workers */
+	uint32_t address_connections_max, handshakes_max; /* 0: no limit */
+	uint32_t body_rate_min, response_rate_min;        /* bytes a second; 0: no limit */
+	uint32_t rate_grace_ms;
 	char *user; /* NAME or NAME:GROUP that kedge becomes; NULL: it stays who it is */
 	enum seccomp_mode seccomp;
 	enum log_level log_level;
@@ -75,3 +79,24 @@ struct conf {
  */
 int config_load(struct conf **out, int argc, char **argv);
 void config_free(struct conf *conf);
+
+/* What a reload does with a key that is not as it was. */
+enum config_change {
+	CONFIG_CHANGED,       /* takes it over */
+	CONFIG_NEEDS_RESTART, /* keeps what was; `after` has the old value again */
+};
+typedef void (*config_say_fn)(void *arg, enum config_change change, const char *text);
+
+/*
+ * Compares two configurations key by key, without their listeners, and says each difference ("app:
+ * 127.0.0.1:3000 -> 127.0.0.1:4000"). 0, or -ENOMEM: then `after` is of no use.
+ */
+int config_diff(const struct conf *before, struct conf *after, config_say_fn say, void *arg);
+
+/* The same for two listeners; text begins with "listener NAME: ". */
+int config_diff_listener(const struct conf_listener *before, struct conf_listener *after,
+			 config_say_fn say, void *arg);
+
+/* For each listener of `after` the index of the one in `before` that has its address and each only
+ * once; -1: none. */
+void config_match_listeners(int *from, const struct conf *before, const struct conf *after);

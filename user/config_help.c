@@ -17,6 +17,11 @@ static const char *value_shape(const struct option_def *opt, char buf[WHY_MAX], 
 	return buf;
 }
 
+static const char *after_reload(const struct option_def *opt)
+{
+	return opt->restart ? "; a change needs a restart" : "";
+}
+
 /* Writes the words of text from column USAGE_COLUMN on. */
 static void write_wrapped(FILE *to, const char *text)
 {
@@ -47,10 +52,10 @@ static void write_usage_option(FILE *to, const struct option_def *opt)
 	else
 		fprintf(to, "%-*s", USAGE_COLUMN, flag);
 	if (def)
-		snprintf(text, sizeof(text), "%s%s (default %s)", opt->help,
-			 option_is_list(opt) ? "; repeatable" : "", def);
+		snprintf(text, sizeof(text), "%s%s%s (default %s)", opt->help,
+			 option_is_list(opt) ? "; repeatable" : "", after_reload(opt), def);
 	else
-		snprintf(text, sizeof(text), "%s (needed)", opt->help);
+		snprintf(text, sizeof(text), "%s%s (needed)", opt->help, after_reload(opt));
 	write_wrapped(to, text);
 }
 
@@ -105,7 +110,8 @@ static void write_rows(FILE *to, bool global)
 			fprintf(to, " | `%s`", opt->text);
 		else
 			fprintf(to, " | %s", opt->without ? opt->without : "needed");
-		fprintf(to, " | %s | %s |\n", opt->unit ? opt->unit : "-", opt->help);
+		fprintf(to, " | %s | %s%s |\n", opt->unit ? opt->unit : "-", opt->help,
+			after_reload(opt));
 	}
 }
 

@@ -7,6 +7,7 @@
  *   config_table.c    the one table of options
  *   config_options.c  one text        -> one checked field
  *   config_build.c    both sources    -> struct conf, cross-checks
+ *   config_diff.c     two confs       -> what a reload changes
  *   config_help.c     the table       -> usage, reference table of docs/configuration.md
  *   config.c          the order of it, config_free()
  */
@@ -59,6 +60,7 @@ struct option_def {
 	const char *unit;    /* NULL: none */
 	uint32_t min, max;   /* NUMBER: inclusive; PATH and CERT: max bytes */
 	bool off_allowed;    /* PATH */
+	bool restart;        /* a reload does not change it */
 	const char *words[OPTION_WORDS_MAX + 1];
 	const char *help; /* one sentence, no full stop */
 };

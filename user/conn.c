@@ -26,6 +26,8 @@ static void move_client_ready(struct conn *c, uint32_t events)
 	if (events & CONN_EVENTS_IN)
 		f->client_in = true;
 	if (events & EPOLLOUT) {
+		if (f->client_full) /* it has taken something */
+			c->active_ms = c->worker->loop.now_ms;
 		f->client_full = false;
 		f->client_flush = true;
 	}
@@ -75,6 +77,8 @@ static void app_ready(struct watch *watch, uint32_t events)
 	if (events & CONN_EVENTS_IN)
 		f->app_in = true;
 	if (events & EPOLLOUT) {
+		if (f->app_full)
+			c->active_ms = c->worker->loop.now_ms;
 		f->app_full = false;
 		f->app_flush = true;
 	}
@@ -106,7 +110,7 @@ static void expired(struct timer *timer)
 			conn_abort(c, KEDGE_REASON_prefix_timeout);
 		break;
 	case CONN_HANDSHAKE:
-		conn_abort(c, KEDGE_REASON_tls_handshake_timeout);
+		conn_handshake_expired(c);
 		break;
 	case CONN_CONNECT:
 		conn_reply(c, KEDGE_REASON_app_timeout);
@@ -125,7 +129,7 @@ static void expired(struct timer *timer)
 
 /* --- begin ------------------------------------------------------------------------------------ */
 
-void conn_accept(struct worker *w, const struct listener *l, int fd, const union addr *peer)
+void conn_accept(struct worker *w, struct listener *l, int fd, const union addr *peer)
 {
 	const struct conf_cidrs *trust = &l->conf->trust;
 	struct conn *c = calloc(1, sizeof(*c));
@@ -133,10 +137,11 @@ void conn_accept(struct worker *w, const struct listener *l, int fd, const union
 	if (!c || loop_add(&w->loop, fd, &c->client_watch, CONN_EVENTS_ALL) < 0) {
 		free(c);
 		close(fd);
+		listener_leave(l);
 		return;
 	}
 	c->worker = w;
-	c->listener = l;
+	c->listener = listener_get(l);
 	c->client_fd = fd;
 	c->flow.app_fd = -1;
 	c->client_watch.ready = client_ready;
@@ -152,12 +157,13 @@ void conn_accept(struct worker *w, const struct listener *l, int fd, const union
 	if (l->conf->proxy == PROXY_PREFIX_OFF)
 		conn_client_known(c);
 	else
-		conn_enter(c, CONN_PREFIX, w->shared->conf->prefix_timeout_ms);
+		conn_enter(c, CONN_PREFIX, l->generation->conf->prefix_timeout_ms);
 }
 
 void conn_drain(struct conn *c)
 {
-	if (c->state == CONN_PREFIX) /* its prefix, and with it a request, may be on the way */
+	/* Its first bytes, and with them a request, may be on the way. */
+	if (c->state == CONN_PREFIX || c->state == CONN_HANDSHAKE)
 		loop_timer_set(&c->worker->loop, &c->timer, CONN_DRAIN_LOOK_MS);
 	else if (c->state == CONN_MOVE && mover_idle(&c->flow)) {
 		if (c->flow.edit->note->requests)

@@ -6,7 +6,7 @@
  *              reads prefixes
  *   HANDSHAKE  on a TLS listener          the TLS handshake    CONNECT             handshake-timeout
  *   CONNECT    the client leg is ready    the application      MOVE, REPLY         connect-timeout
- *   MOVE       both legs are joined       bytes (mover.c)      REPLY, LINGER       head-, idle-timeout
+ *   MOVE       both legs are joined       bytes (mover.c)      REPLY, LINGER       conn_deadline.c
  *   REPLY      kedge answers itself       the socket's room    LINGER              linger-timeout
  *   LINGER     our direction is closed    the client's end     CLOSED              linger-timeout
  *   CLOSED     all is over                the end of the turn  freed               -
@@ -14,7 +14,7 @@
  * Any of them may go straight to CLOSED. The files, in the order of a connection:
  *   conn.c        begins one, and hands events and deadlines to the file of its state
  *   conn_open.c   PREFIX, HANDSHAKE, CONNECT
- *   conn_move.c   MOVE
+ *   conn_move.c   MOVE, conn_deadline.c its deadlines
  *   conn_end.c    REPLY, LINGER, CLOSED
  *
  * I1  Any fault before MOVE closes the connection; nothing is ever sent in clear on a TLS listener.
@@ -36,6 +36,7 @@
 struct worker;
 struct listener;
 struct tls_conn;
+struct source;
 
 enum conn_state {
 	CONN_PREFIX,
@@ -53,26 +54,32 @@ struct conn {
 	struct task again; /* its share of a turn was used up */
 	LIST_ENTRY(conn) link;
 	struct worker *worker;
-	const struct listener *listener;
+	/* a reference, and with it the configuration that the connection is treated by */
+	struct listener *listener;
+	struct source *source;    /* its address, where connections of one are counted; or NULL */
 	struct tls_conn *tls;     /* during HANDSHAKE */
 	struct flow flow;         /* from the end of the handshake on */
 	struct bpf_flow bpf_flow; /* registered, but not yet owned by an editor */
 	union addr client;        /* who the client is: from the prefix, or the socket's peer */
-	uint64_t active_ms;       /* last time bytes moved */
+	uint64_t active_ms;       /* last time bytes moved; HANDSHAKE: when it began */
 	uint64_t head_ms;         /* a head has been incomplete since; 0: none is */
+	uint64_t body_due_ms; /* a body is slower than allowed at this time; 0: none is awaited */
+	uint64_t take_due_ms; /* the client must have taken enough; 0: it keeps up */
+	uint64_t take_acked;  /* bytes that it had acknowledged when that was set */
 	uint32_t prefix_bytes;
 	uint32_t head_index; /* which head that is */
 	int client_fd;
 	uint16_t
 		port; /* where the client connected to, host order: from the prefix or the socket */
 	uint8_t state;     /* enum conn_state */
+	bool handshaking;  /* counted as such */
 	bool trusted;      /* the socket's peer may send a prefix */
 	bool client_error; /* MOVE: the client leg is dead; its queue may still be worth reading */
 };
 LIST_HEAD(conn_list, conn);
 
 /* Takes over an accepted, non-blocking socket; closes it on failure. */
-void conn_accept(struct worker *w, const struct listener *l, int fd, const union addr *peer);
+void conn_accept(struct worker *w, struct listener *l, int fd, const union addr *peer);
 
 /* Ends it if nothing is under way; otherwise it ends when that is so (worker->draining is set). */
 void conn_drain(struct conn *c);

@@ -63,6 +63,9 @@ void conn_close(struct conn *c)
 	c->client_fd = -1;
 	w->stats->closed++;
 	w->conns_count--;
+	conn_handshake_over(c);
+	sources_leave(w->shared->limits->sources, c->source);
+	listener_leave(c->listener);
 	LIST_REMOVE(c, link);
 	LIST_INSERT_HEAD(&w->graves, c, link);
 	loop_later(&w->loop, &w->bury);
@@ -88,6 +91,7 @@ void conn_bury(struct worker *w)
 			continue;
 		}
 		LIST_REMOVE(c, link);
+		listener_put(c->listener);
 		free(c);
 	}
 }

@@ -1,60 +1,28 @@
-/* A connection whose legs are joined: what the mover's verdicts mean for it, and its deadlines. */
+/* A connection whose legs are joined: what the mover's verdicts mean for it. */
 #include "conn_private.h"
 
-/* A deadline nearer than the idle one exists only while the client owes the rest of a head. */
-static void move_deadline(struct conn *c)
+/* Runs the mover. *up: bytes that it had from the client. */
+static enum mover_verdict move(struct conn *c, uint64_t *up)
 {
-	const struct conf *conf = conn_conf(c);
-	const struct kedge_note *note = c->flow.edit->note;
-	struct loop *loop = &c->worker->loop;
+	const struct kedge_stats *s = c->worker->stats;
+	uint64_t before_up = s->bytes_up, before_down = s->bytes_down;
+	enum mover_verdict verdict = mover_run(&c->worker->mover, &c->flow);
 
-	c->active_ms = loop->now_ms;
-	if (note->standing != KEDGE_HEAD || !mover_awaits_client(&c->flow)) {
-		c->head_ms = 0;
-		loop_timer_set(loop, &c->timer,
-			       c->worker->draining ? CONN_DRAIN_LOOK_MS : conf->idle_timeout_ms);
-	} else if (!c->head_ms || c->head_index != note->requests) {
-		c->head_ms = loop->now_ms;
-		c->head_index = note->requests;
-		loop_timer_set(loop, &c->timer, conf->head_timeout_ms);
-	}
-}
-
-void conn_move_expired(struct conn *c)
-{
-	const struct conf *conf = conn_conf(c);
-	uint64_t now = c->worker->loop.now_ms;
-
-	if (c->worker->draining && mover_idle(&c->flow)) {
-		conn_finish(c);
-	} else if (c->head_ms && now >= c->head_ms + conf->head_timeout_ms) {
-		if (response_between(&c->flow.response) &&
-		    !response_outstanding(&c->flow.response, c->flow.edit->note))
-			conn_reply(c, KEDGE_REASON_head_timeout);
-		else
-			conn_abort(c, KEDGE_REASON_head_timeout);
-	} else if (now >= c->active_ms + conf->idle_timeout_ms) {
-		bool between = mover_idle(&c->flow);
-
-		conn_count_reason(c, KEDGE_REASON_idle_timeout);
-		if (between)
-			conn_finish(c);
-		else
-			conn_abort(c, KEDGE_REASON_NONE);
-	} else {
-		loop_timer_set(&c->worker->loop, &c->timer,
-			       c->active_ms + conf->idle_timeout_ms - now);
-	}
+	*up = s->bytes_up - before_up;
+	/* Half a TLS record is no byte: who drips those counts as idle. */
+	if (*up || s->bytes_down != before_down)
+		c->active_ms = c->worker->loop.now_ms;
+	return verdict;
 }
 
 void conn_move_run(struct conn *c)
 {
-	enum mover_verdict verdict = mover_run(&c->worker->mover, &c->flow);
+	uint64_t up;
 
-	switch (verdict) {
+	switch (move(c, &up)) {
 	case MOVER_MORE:
 		loop_later(&c->worker->loop, &c->again);
-		move_deadline(c);
+		conn_deadline_set(c, up);
 		break;
 	case MOVER_WAIT:
 		if (c->client_error && c->flow.client_in)
@@ -63,7 +31,7 @@ void conn_move_run(struct conn *c)
 			 mover_idle(&c->flow))
 			conn_finish(c);
 		else
-			move_deadline(c);
+			conn_deadline_set(c, up);
 		break;
 	case MOVER_END:
 		if (!c->flow.edit->note->requests && c->flow.client_eof)
@@ -78,4 +46,12 @@ void conn_move_run(struct conn *c)
 		conn_abort(c, c->flow.reason);
 		break;
 	}
+}
+
+void conn_move_begin(struct conn *c)
+{
+	c->state = CONN_MOVE;
+	c->active_ms = c->worker->loop.now_ms;
+	c->flow.client_in = true; /* bytes may have come before and with the handshake */
+	conn_move_run(c);
 }

@@ -82,9 +82,7 @@ void conn_connected(struct conn *c)
 		return;
 	}
 	count_flow(c);
-	c->state = CONN_MOVE;
-	c->flow.client_in = true; /* bytes may have come before and with the handshake */
-	conn_move_run(c);
+	conn_move_begin(c);
 }
 
 static int connect_register(struct conn *c)
@@ -106,7 +104,8 @@ static void connect_begin(struct conn *c)
 
 	conn_enter(c, CONN_CONNECT, conf->connect_timeout_ms);
 	if (fd < 0) {
-		conn_reply(c, KEDGE_REASON_no_memory);
+		conn_reply(c, fd == -EMFILE || fd == -ENFILE ? KEDGE_REASON_limit_descriptors
+							     : KEDGE_REASON_no_memory);
 		return;
 	}
 	c->flow.app_fd = fd;
@@ -163,11 +162,13 @@ void conn_handshake_run(struct conn *c)
 	case TLS_WANT_WRITE:
 		return;
 	case TLS_FAILED:
+		conn_handshake_over(c);
 		handshake_failed(c, reason);
 		return;
 	case TLS_DONE:
 		break;
 	}
+	conn_handshake_over(c);
 	if (tls_into_record(&c->tls, &c->flow.record, &facts, &reason) < 0) {
 		conn_abort(c, reason);
 		return;
@@ -176,25 +177,83 @@ void conn_handshake_run(struct conn *c)
 	connect_begin(c);
 }
 
-/* The client's address is known: TLS, or straight to the application. */
-void conn_client_known(struct conn *c)
+void conn_handshake_over(struct conn *c)
 {
-	struct worker *w = c->worker;
+	if (c->handshaking)
+		limits_leave(&c->worker->shared->limits->handshakes);
+	c->handshaking = false;
+}
 
-	if (!c->listener->tls) {
-		c->flow.record = record_plain_new(c->client_fd, &w->scratch);
-		if (c->flow.record)
-			connect_begin(c);
-		else
-			conn_abort(c, KEDGE_REASON_no_memory);
+static void handshake_begin(struct conn *c)
+{
+	const struct conf *conf = conn_conf(c);
+
+	c->handshaking = limits_enter(&c->worker->shared->limits->handshakes, conf->handshakes_max);
+	if (!c->handshaking) {
+		conn_abort(c, KEDGE_REASON_limit_handshakes);
 		return;
 	}
-	c->tls = tls_conn_new(c->listener->tls, c->client_fd, &w->scratch);
+	c->tls = tls_conn_new(c->listener->tls, c->client_fd, &c->worker->scratch);
 	if (!c->tls) {
 		conn_abort(c, KEDGE_REASON_no_memory);
 		return;
 	}
-	conn_enter(c, CONN_HANDSHAKE, conn_conf(c)->handshake_timeout_ms);
+	c->active_ms = c->worker->loop.now_ms;
+	conn_enter(c, CONN_HANDSHAKE, conf->handshake_timeout_ms);
+	if (c->worker->draining)
+		conn_drain(c);
+}
+
+/* False when the address has too many, and the connection is ending. */
+static bool source_enter(struct conn *c)
+{
+	unsigned max = conn_conf(c)->address_connections_max;
+	int err =
+		max ? sources_enter(c->worker->shared->limits->sources, &c->source, &c->client, max)
+		    : 0;
+
+	if (!err)
+		return true;
+	/* Without TLS it can be told why. */
+	if (c->flow.record)
+		conn_reply(c, err == -EDQUOT ? KEDGE_REASON_limit_address : KEDGE_REASON_no_memory);
+	else
+		conn_abort(c, err == -EDQUOT ? KEDGE_REASON_limit_address : KEDGE_REASON_no_memory);
+	return false;
+}
+
+/* While kedge drains, a client is looked at earlier: one that has sent nothing is not waited for. */
+void conn_handshake_expired(struct conn *c)
+{
+	uint64_t now = c->worker->loop.now_ms;
+	uint64_t due = c->active_ms + conn_conf(c)->handshake_timeout_ms;
+
+	if (c->worker->draining && sent_nothing(c))
+		conn_close(c);
+	else if (now < due)
+		loop_timer_set(&c->worker->loop, &c->timer, due - now);
+	else
+		conn_abort(c, KEDGE_REASON_tls_handshake_timeout);
+}
+
+/* The client's address is known: TLS, or straight to the application. */
+void conn_client_known(struct conn *c)
+{
+	bool tls = c->listener->tls != NULL;
+
+	if (!tls) {
+		c->flow.record = record_plain_new(c->client_fd, &c->worker->scratch);
+		if (!c->flow.record) {
+			conn_abort(c, KEDGE_REASON_no_memory);
+			return;
+		}
+	}
+	if (!source_enter(c))
+		return;
+	if (tls)
+		handshake_begin(c);
+	else
+		connect_begin(c);
 }
 
 /* --- PROXY prefix ----------------------------------------------------------------------------- */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "conn.h"
+#include "listener.h"
 #include "worker.h"
 
 #define CONN_EVENTS_IN  (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)
@@ -12,7 +13,7 @@
 
 static inline const struct conf *conn_conf(const struct conn *c)
 {
-	return c->worker->shared->conf;
+	return c->listener->generation->conf;
 }
 
 /* conn.c: the state, and its deadline from now on. */
@@ -21,12 +22,22 @@ void conn_enter(struct conn *c, enum conn_state state, uint32_t timeout_ms);
 /* conn_open.c: what happened may let the state go on. `events` are EPOLL*. */
 void conn_prefix_run(struct conn *c, uint32_t events);
 void conn_handshake_run(struct conn *c);
+void conn_handshake_expired(struct conn *c);
 void conn_connected(struct conn *c);
 /* The client's address is known: TLS, or straight to the application. */
 void conn_client_known(struct conn *c);
 
+/* Counted as a handshake no longer. */
+void conn_handshake_over(struct conn *c);
+
 /* conn_move.c */
+/* Both legs are joined. */
+void conn_move_begin(struct conn *c);
 void conn_move_run(struct conn *c);
+
+/* conn_deadline.c */
+/* After the mover ran and had `up` bytes from the client: how long it may take from now on. */
+void conn_deadline_set(struct conn *c, uint64_t up);
 void conn_move_expired(struct conn *c);
 
 /* conn_end.c; each may free what the legs hold: touch nothing but c->state afterwards. */

@@ -34,7 +34,7 @@ static int dial(const char *path, bool wait)
 {
 	_cleanup_(close_fdp)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
-	struct timeval patience = {.tv_sec = 5};
+	struct timeval patience = {.tv_sec = 30}; /* a reload reads files */
 	struct sockaddr_un un;
 	int err = address_of(&un, path);
 

@@ -11,12 +11,15 @@
 #include "conn.h"
 #include "kedge/abi.h"
 #include "log.h"
+#include "tls.h"
 #include "worker.h"
 
 #define ACCEPTS_PER_TURN 64
 #define BACKLOG          4096
 /* Out of descriptors: accepting pauses this long instead of spinning. */
 #define PAUSE_MS         200
+/* And that is said so often at most. */
+#define PAUSE_SAID_MS    10000
 
 static int socket_for(const struct conf_listener *conf, const union addr *addr, bool shared)
 {
@@ -69,6 +72,7 @@ int listener_open(int *fds, size_t count, const struct conf_listener *conf,
 		fds[n] = socket_for(conf, &addr, true);
 		if (fds[n] < 0) {
 			err = fds[n];
+			fds[n] = -1;
 			break;
 		}
 	}
@@ -76,8 +80,10 @@ int listener_open(int *fds, size_t count, const struct conf_listener *conf,
 		if (listen(fds[i], BACKLOG) < 0)
 			err = -errno;
 	if (err) {
-		while (n > 0)
+		while (n > 0) {
 			close(fds[--n]);
+			fds[n] = -1;
+		}
 		return log_err(err, "listener %s: cannot listen%s", conf->name,
 			       err == -EADDRINUSE ? " (another process has this port: ss -ltnp)"
 						  : "");
@@ -86,14 +92,23 @@ int listener_open(int *fds, size_t count, const struct conf_listener *conf,
 	return 0;
 }
 
+static void warn_paused(struct worker *w, const struct listener *l, int err)
+{
+	w->pauses++;
+	if (w->pause_said_ms && w->loop.now_ms < w->pause_said_ms + PAUSE_SAID_MS)
+		return;
+	log_emit(LOG_WARN, err,
+		 "listener %s: accepting paused for %d ms, %u pauses so far; raise the limit of "
+		 "open files (ulimit -Hn, LimitNOFILE=) or lower connections-max",
+		 l->conf->name, PAUSE_MS, w->pauses);
+	w->pause_said_ms = w->loop.now_ms;
+}
+
 static void pause_accept(struct listener *l, int err)
 {
 	struct loop *loop = &l->worker->loop;
 
-	log_emit(LOG_WARN, err,
-		 "listener %s: accepting paused for %d ms; raise the limit of open files (ulimit "
-		 "-n)",
-		 l->conf->name, PAUSE_MS);
+	warn_paused(l->worker, l, err);
 	loop_mod(loop, l->fd, &l->watch, 0);
 	loop_timer_set(loop, &l->resume, PAUSE_MS);
 }
@@ -106,8 +121,27 @@ static void resume_accept(struct timer *timer)
 		loop_mod(&l->worker->loop, l->fd, &l->watch, EPOLLIN);
 }
 
-/* Over the limit: told by a reset at once, and counted. */
-static void turn_away(struct worker *w, int fd)
+/* KEDGE_REASON_NONE, and it is counted until listener_leave(); or why not. */
+static enum kedge_reason admit(struct listener *l)
+{
+	struct limits *limits = l->worker->shared->limits;
+
+	if (!limits_enter(&limits->connections, l->generation->conf->connections_max))
+		return KEDGE_REASON_limit_connections;
+	if (limits_enter(l->connections, l->conf->connections_max))
+		return KEDGE_REASON_NONE;
+	limits_leave(&limits->connections);
+	return KEDGE_REASON_limit_listener;
+}
+
+void listener_leave(struct listener *l)
+{
+	limits_leave(l->connections);
+	limits_leave(&l->worker->shared->limits->connections);
+}
+
+/* Over a limit: told by a reset at once, and counted. */
+static void turn_away(struct worker *w, int fd, enum kedge_reason reason)
 {
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 
@@ -115,22 +149,25 @@ static void turn_away(struct worker *w, int fd)
 	close(fd);
 	w->stats->accepted++;
 	w->stats->closed++;
-	w->stats->reasons.limit_connections++;
+	if (reason == KEDGE_REASON_limit_listener)
+		w->stats->reasons.limit_listener++;
+	else
+		w->stats->reasons.limit_connections++;
 }
 
 /* Returns true when there may be more. */
 static bool accept_some(struct listener *l)
 {
 	struct worker *w = l->worker;
-	uint32_t share = w->shared->conf->connections_max / w->shared->conf->workers;
 
 	for (int i = 0; i < ACCEPTS_PER_TURN && l->fd >= 0; i++) {
 		union addr peer = {0};
 		socklen_t len = sizeof(peer);
 		int fd = accept4(l->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		enum kedge_reason reason = fd >= 0 ? admit(l) : KEDGE_REASON_NONE;
 
-		if (fd >= 0 && w->conns_count >= (share ? share : 1))
-			turn_away(w, fd);
+		if (reason != KEDGE_REASON_NONE)
+			turn_away(w, fd, reason);
 		else if (fd >= 0)
 			conn_accept(w, l, fd, &peer);
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -148,21 +185,85 @@ static void listener_ready(struct watch *watch, uint32_t events)
 	accept_some((struct listener *)((char *)watch - offsetof(struct listener, watch)));
 }
 
-int listener_start(struct listener *l, struct loop *loop)
+/* --- from one generation to the next ----------------------------------------------------------- */
+
+int listener_new(struct listener **out, struct worker *w, struct generation *g, size_t index)
 {
+	struct listener *l = calloc(1, sizeof(*l));
+	int err = 0;
+
+	if (!l)
+		return log_err(ENOMEM, "listener %s", g->conf->listeners[index].name);
 	l->watch.ready = listener_ready;
 	l->resume.expired = resume_accept;
-	return loop_add(loop, l->fd, &l->watch, EPOLLIN);
+	l->worker = w;
+	l->generation = generation_get(g);
+	l->conf = &g->conf->listeners[index];
+	l->connections = &g->tallies[index]->connections;
+	l->fd = -1;
+	l->refs = 1;
+	if (l->conf->tls)
+		err = tls_ctx_new(&l->tls, l->conf->certs, l->conf->certs_count, &g->tls);
+	if (err)
+		listener_put(l);
+	else
+		*out = l;
+	return err;
 }
 
-void listener_stop(struct listener *l, struct loop *loop)
+int listener_give(struct listener *l, int fd)
+{
+	union addr bound = {0};
+	socklen_t len = sizeof(bound);
+	int err;
+
+	l->fd = fd;
+	if (getsockname(fd, &bound.sa, &len) == 0)
+		l->port = addr_port(&bound);
+	/* For no event yet, so that the worker, which asks for some, can not fail. */
+	err = loop_add(&l->worker->loop, fd, &l->watch, 0);
+	return err ? log_err(err, "listener %s: cannot be watched", l->conf->name) : 0;
+}
+
+struct listener *listener_get(struct listener *l)
+{
+	l->refs++;
+	return l;
+}
+
+void listener_put(struct listener *l)
+{
+	if (--l->refs)
+		return;
+	if (l->fd >= 0)
+		close(l->fd);
+	tls_ctx_free(l->tls);
+	generation_put(l->generation);
+	free(l);
+}
+
+void listener_start(struct listener *l)
+{
+	struct loop *loop = &l->worker->loop;
+
+	if (l->before) {
+		loop_timer_stop(loop, &l->before->resume);
+		l->port = l->before->port;
+		l->fd = take_fd(l->before->fd);
+		l->before = NULL;
+	}
+	if (l->fd >= 0)
+		loop_mod(loop, l->fd, &l->watch, EPOLLIN);
+}
+
+void listener_stop(struct listener *l)
 {
 	if (l->fd < 0)
 		return;
 	/* These had been told that they are connected. */
 	for (int i = 0; i < BACKLOG / ACCEPTS_PER_TURN && accept_some(l); i++)
 		;
-	loop_timer_stop(loop, &l->resume);
+	loop_timer_stop(&l->worker->loop, &l->resume);
 	close(l->fd);
 	l->fd = -1;
 }

@@ -1,12 +1,14 @@
 /*
  * user only: bind, listen, accept. One listening socket a listener and worker, joined by
- * SO_REUSEPORT.
+ * SO_REUSEPORT. A listener is made anew for each generation of the configuration; the socket goes
+ * from one to the next, and the old one lives on for the connections it has accepted.
  */
 #pragma once
 
 #include <stddef.h>
 
 #include "config.h"
+#include "generation.h"
 #include "loop.h"
 
 struct worker;
@@ -16,10 +18,15 @@ struct listener {
 	struct watch watch;
 	struct timer resume; /* accepting was paused: out of descriptors */
 	struct worker *worker;
-	const struct conf_listener *conf;
-	struct tls_ctx *tls; /* NULL without TLS */
-	uint16_t port;       /* bound, host order */
-	int fd;
+	struct generation *generation;    /* a reference: the configuration of its connections */
+	const struct conf_listener *conf; /* in there */
+	unsigned *
+		connections; /* in there: of this listener, in all workers and generations; atomic */
+	struct tls_ctx *tls;     /* NULL without TLS */
+	struct listener *before; /* until it is started: whose socket it takes over; or NULL */
+	unsigned refs;           /* of the worker's set and of every connection; by the worker */
+	uint16_t port;           /* bound, host order */
+	int fd;                  /* -1: not, or no longer, listening */
 };
 
 /*
@@ -31,6 +38,24 @@ struct listener {
 int listener_open(int *fds, size_t count, const struct conf_listener *conf,
 		  char name[ADDR_TEXT_MAX]);
 
-/* Begins and ends accepting. */
-int listener_start(struct listener *l, struct loop *loop);
-void listener_stop(struct listener *l, struct loop *loop);
+/*
+ * Listener `index` of a generation, with its TLS contexts and without a socket. By the main thread.
+ * 0 or -errno after a logged line.
+ */
+int listener_new(struct listener **out, struct worker *w, struct generation *g, size_t index);
+
+/* Gives it a listening socket, which it owns from here on; nothing is accepted yet. By the main thread.
+ * 0 or -errno after a logged line. */
+int listener_give(struct listener *l, int fd);
+
+/* By the worker, outside callbacks: the last reference closes and frees. */
+struct listener *listener_get(struct listener *l);
+void listener_put(struct listener *l);
+
+/* One connection of it is over: others may be admitted. */
+void listener_leave(struct listener *l);
+
+/* Begins and ends accepting, by the worker. The end takes those who have been told that they are
+ * connected. */
+void listener_start(struct listener *l);
+void listener_stop(struct listener *l);

@@ -5,16 +5,25 @@
 #include <string.h>
 #include <unistd.h>
 
-static enum log_level max_level = LOG_INFO;
+static enum log_level max_level = LOG_INFO; /* atomic: a reload may change it */
+static _Thread_local struct log_tap *thread_tap;
 
 void log_set_level(enum log_level level)
 {
-	max_level = level;
+	__atomic_store_n(&max_level, level, __ATOMIC_RELAXED);
 }
 
 enum log_level log_level(void)
 {
-	return max_level;
+	return __atomic_load_n(&max_level, __ATOMIC_RELAXED);
+}
+
+struct log_tap *log_set_tap(struct log_tap *tap)
+{
+	struct log_tap *before = thread_tap;
+
+	thread_tap = tap;
+	return before;
 }
 
 void log_vemit(enum log_level level, int err, const char *fmt, va_list ap)
@@ -24,7 +33,7 @@ void log_vemit(enum log_level level, int err, const char *fmt, va_list ap)
 	size_t len;
 	int n;
 
-	if (level > max_level)
+	if (level > log_level())
 		return;
 	len = (size_t)snprintf(line, sizeof(line), "kedge: %s: ", names[level]);
 	n = vsnprintf(line + len, sizeof(line) - len, fmt, ap);
@@ -43,6 +52,12 @@ void log_vemit(enum log_level level, int err, const char *fmt, va_list ap)
 	for (size_t i = 0; i < len; i++)
 		if ((unsigned char)line[i] < ' ')
 			line[i] = '?';
+	line[len] = '\0';
+	if (thread_tap) {
+		thread_tap->hear(thread_tap, level, line);
+		if (thread_tap->quiet)
+			return;
+	}
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* nowhere left to say it */

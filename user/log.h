@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <errno.h>
 
@@ -22,6 +23,17 @@ enum log_level log_level(void);
 void log_emit(enum log_level level, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void log_vemit(enum log_level level, int err, const char *fmt, va_list ap);
+
+/*
+ * Hears every line of one thread, without the newline. Quiet: instead of standard error.
+ */
+struct log_tap {
+	void (*hear)(struct log_tap *tap, enum log_level level, const char *line);
+	bool quiet;
+};
+
+/* Sets this thread's tap (NULL: none) and returns the one before. */
+struct log_tap *log_set_tap(struct log_tap *tap);
 
 /* Log and return -err: `return log_err(errno, "listener %s: cannot bind", name);` */
 #define log_err(err, fmt, ...)                                                    \

@@ -2,7 +2,8 @@
  * user only: one worker's event loop: edge-triggered epoll, one timer per owner on a wheel, and
  * work put off to the end of a turn. Single-threaded; knows nothing of connections.
  *
- * I1  A watch or timer is touched only by the loop's own thread.
+ * I1  A watch or timer is touched only by the loop's own thread. Another one may add a descriptor
+ *     for no events.
  * I2  Nothing is freed inside a callback: an owner puts its freeing off with loop_later(), since
  * the same turn may hold more events for it.
  */

@@ -64,12 +64,12 @@ static bool binds_privileged_port(const struct conf *conf)
 	return false;
 }
 
-static uint64_t keep(const struct shared *shared)
+static uint64_t keep(const struct conf *conf, const struct shared *shared)
 {
 	uint64_t caps = 0;
 
 	/* A reload may have to bind such a port again. */
-	if (binds_privileged_port(shared->conf))
+	if (binds_privileged_port(conf))
 		caps |= 1ULL << CAP_NET_BIND_SERVICE;
 	if (shared->bpf && !without(CAP_BPF, updates_maps, shared))
 		caps |= 1ULL << CAP_BPF;
@@ -82,9 +82,8 @@ static uint64_t keep(const struct shared *shared)
 	return caps;
 }
 
-static int give(const struct shared *shared)
+static int give(const struct conf *conf, const struct shared *shared)
 {
-	const struct conf *conf = shared->conf;
 	struct confine_user user;
 	char why[CONFINE_WHY_SIZE];
 	int err = confine_find_user(&user, conf->user, why);
@@ -120,12 +119,11 @@ static void warn_unreadable(const struct conf *conf)
 	}
 }
 
-int privileges_drop(const struct shared *shared)
+int privileges_drop(const struct conf *conf, const struct shared *shared)
 {
-	const struct conf *conf = shared->conf;
 	struct confine_conf confine_conf = {
-		.user = conf->user, .seccomp = conf->seccomp, .keep = keep(shared)};
-	int err = conf->user ? give(shared) : 0;
+		.user = conf->user, .seccomp = conf->seccomp, .keep = keep(conf, shared)};
+	int err = conf->user ? give(conf, shared) : 0;
 
 	err = err ? err : confine(&confine_conf);
 	if (!err)

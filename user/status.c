@@ -31,21 +31,22 @@ static uint64_t sum(const struct kedge_stats *const *rows, size_t n, size_t offs
 	return total;
 }
 
-json_t *status_json(const struct shared *shared, const struct kedge_stats *const *rows,
-		    size_t rows_count)
+json_t *status_json(const struct daemon *d)
 {
+	const struct shared *shared = &d->shared;
+	const struct kedge_stats *const *rows = d->rows;
+	size_t rows_count = d->conf->workers;
 	json_t *root = json_object(), *stats = json_object(), *reasons = json_object();
 	uint64_t accepted = sum(rows, rows_count, offsetof(struct kedge_stats, accepted));
 	uint64_t closed = sum(rows, rows_count, offsetof(struct kedge_stats, closed));
 
 	json_object_set_new(root, "version", json_string(KEDGE_VERSION));
 	json_object_set_new(root, "workers", json_integer((json_int_t)rows_count));
+	json_object_set_new(root, "generation", json_integer(d->generation->number));
+	json_object_set_new(root, "generations_in_use", json_integer(generation_count()));
 	json_object_set_new(root, "connections_open",
 			    json_integer((json_int_t)(accepted - closed)));
-	json_object_set_new(root, "record",
-			    json_string(shared->conf->record == POLICY_OFF ? "user"
-					: shared->record_kernel            ? "kernel"
-									   : "user"));
+	json_object_set_new(root, "record", json_string(shared->record_kernel ? "kernel" : "user"));
 	json_object_set_new(root, "edit", json_string(shared->edit_kernel ? "kernel" : "user"));
 	json_object_set_new(root, "bypass", json_string(shared->bypass ? "on" : "off"));
 	for (size_t i = 0; i < COUNTERS; i++)
@@ -82,6 +83,11 @@ void status_print(FILE *to, const json_t *status)
 
 	fprintf(to, "kedge %s, %lld workers, %lld connections open\n", text_of(status, "version"),
 		number_of(status, "workers"), number_of(status, "connections_open"));
+	fprintf(to, "configuration %lld", number_of(status, "generation"));
+	if (number_of(status, "generations_in_use") > 1)
+		fprintf(to, ", %lld earlier ones still have connections",
+			number_of(status, "generations_in_use") - 1);
+	fputc('\n', to);
 	fprintf(to, "record: %s   edit: %s   bypass: %s\n\n", text_of(status, "record"),
 		text_of(status, "edit"), text_of(status, "bypass"));
 	for (size_t i = 0; i < COUNTERS; i++)

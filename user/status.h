@@ -5,11 +5,10 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "worker.h"
+#include "daemon.h"
 
 /* What `kedge status` shows. A new reference, NULL when out of memory. */
-json_t *status_json(const struct shared *shared, const struct kedge_stats *const *rows,
-		    size_t rows_count);
+json_t *status_json(const struct daemon *d);
 
 /* The same for people. */
 void status_print(FILE *to, const json_t *status);

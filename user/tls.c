@@ -210,6 +210,13 @@ void tls_ctx_free(struct tls_ctx *t)
 	free(t);
 }
 
+void tls_ctx_digest(const struct tls_ctx *t, uint8_t out[TLS_DIGEST_BYTES])
+{
+	memset(out, 0, TLS_DIGEST_BYTES);
+	if (t)
+		tls_certs_digest(t->certs, out);
+}
+
 /* --- handshake -------------------------------------------------------------------------------- */
 
 struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch *scratch)

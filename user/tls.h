@@ -48,6 +48,10 @@ int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t cert
 		const struct tls_shared *shared);
 void tls_ctx_free(struct tls_ctx *ctx);
 
+/* A fingerprint of all its certificates, chains included. NULL is a listener without TLS. */
+#define TLS_DIGEST_BYTES 32
+void tls_ctx_digest(const struct tls_ctx *ctx, uint8_t out[TLS_DIGEST_BYTES]);
+
 /* A handshake in progress. Does not own the socket. */
 struct tls_conn;
 

@@ -176,6 +176,39 @@ void tls_certs_free(struct tls_certs *t)
 	free(t);
 }
 
+/* Chains SHA-256: the digest so far, and that of one more certificate. */
+static void digest_add(uint8_t out[32], const X509 *x)
+{
+	uint8_t both[64];
+
+	memcpy(both, out, 32);
+	if (X509_digest(x, EVP_sha256(), both + 32, NULL) == 1)
+		EVP_Digest(both, sizeof(both), out, NULL, EVP_sha256(), NULL);
+}
+
+static void digest_add_staple(uint8_t out[32], struct ocsp_staple *staple)
+{
+	uint8_t both[64];
+	size_t len = 0;
+	const unsigned char *bytes = ocsp_staple_bytes(staple, &len);
+
+	memcpy(both, out, 32);
+	if (bytes && EVP_Digest(bytes, len, both + 32, NULL, EVP_sha256(), NULL) == 1)
+		EVP_Digest(both, sizeof(both), out, NULL, EVP_sha256(), NULL);
+}
+
+void tls_certs_digest(const struct tls_certs *t, uint8_t out[32])
+{
+	memset(out, 0, 32);
+	for (size_t i = 0; i < t->certs_count; i++) {
+		digest_add(out, t->certs[i].leaf);
+		for (int k = 0; k < sk_X509_num(t->certs[i].chain); k++)
+			digest_add(out, sk_X509_value(t->certs[i].chain, k));
+		if (t->certs[i].staple)
+			digest_add_staple(out, t->certs[i].staple);
+	}
+}
+
 /* --- names ------------------------------------------------------------------------------------ */
 
 /* Lower case, without the root's dot. 0, or -EINVAL for what can be no host name. */

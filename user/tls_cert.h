@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <openssl/ssl.h>
 
@@ -15,6 +16,9 @@ struct tls_certs;
 /* Reads all pairs. Returns and logs as tls_ctx_new() does. */
 int tls_certs_load(struct tls_certs **out, const struct conf_cert *certs, size_t count);
 void tls_certs_free(struct tls_certs *certs);
+
+/* SHA-256 over all of them, in order. */
+void tls_certs_digest(const struct tls_certs *certs, uint8_t out[32]);
 
 /* Sets up a context for the certificates in `ctx` already. */
 typedef SSL_CTX *(*tls_make_ctx_fn)(void *arg);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -49,14 +48,45 @@ static void drain_begin(struct worker *w)
 	if (w->draining)
 		return;
 	w->draining = true;
-	for (size_t i = 0; i < w->listeners_count; i++)
-		listener_stop(&w->listeners[i], &w->loop);
+	for (size_t i = 0; w->set && i < w->set->count; i++)
+		listener_stop(w->set->listeners[i]);
 	for (c = LIST_FIRST(&w->conns); c; c = next) {
 		next = LIST_NEXT(c, link);
 		conn_drain(c);
 	}
-	loop_timer_set(&w->loop, &w->drain_timer, w->shared->conf->drain_timeout_ms);
+	loop_timer_set(&w->loop, &w->drain_timer,
+		       w->set ? w->set->generation->conf->drain_timeout_ms : 0);
 	loop_later(&w->loop, &w->bury); /* ends the loop when nothing is open */
+}
+
+static void say_done(struct worker *w)
+{
+	uint64_t one = 1;
+
+	if (write(w->shared->done_fd, &one, sizeof(one)) < 0)
+		log_err(errno, "worker %u: main thread cannot be woken", w->index);
+}
+
+static void take_posted(struct worker *w)
+{
+	struct listener_set *set = __atomic_load_n(&w->posted, __ATOMIC_ACQUIRE);
+
+	if (!set)
+		return;
+	listener_set_take(set, w->set);
+	w->set = set;
+	__atomic_store_n(&w->posted, NULL, __ATOMIC_RELEASE);
+	say_done(w);
+}
+
+/* At the end of a turn, when no event of a listener that goes is left to be looked at. */
+static void obey_run(struct task *task)
+{
+	struct worker *w = container_of(task, struct worker, obey);
+
+	take_posted(w);
+	if (__atomic_load_n(&w->drain_asked, __ATOMIC_ACQUIRE))
+		drain_begin(w);
 }
 
 static void wake_ready(struct watch *watch, uint32_t events)
@@ -66,7 +96,7 @@ static void wake_ready(struct watch *watch, uint32_t events)
 
 	(void)events;
 	if (read(w->wake_fd, &n, sizeof(n)) == sizeof(n))
-		drain_begin(w);
+		loop_later(&w->loop, &w->obey);
 }
 
 static int buffers_init(struct worker *w)
@@ -81,41 +111,8 @@ static int buffers_init(struct worker *w)
 	return w->mover.buf && w->scratch.in && w->scratch.out ? 0 : -ENOMEM;
 }
 
-static int listeners_init(struct worker *w, const int *fds)
-{
-	const struct conf *conf = w->shared->conf;
-
-	w->listeners = calloc(conf->listeners_count, sizeof(*w->listeners));
-	if (!w->listeners)
-		return -ENOMEM;
-	w->listeners_count = conf->listeners_count;
-	for (size_t i = 0; i < w->listeners_count; i++)
-		w->listeners[i].fd = fds[i];
-	for (size_t i = 0; i < w->listeners_count; i++) {
-		struct listener *l = &w->listeners[i];
-		union addr bound = {0};
-		socklen_t len = sizeof(bound);
-		int err;
-
-		l->worker = w;
-		l->conf = &conf->listeners[i];
-		if (getsockname(l->fd, &bound.sa, &len) == 0)
-			l->port = addr_port(&bound);
-		if (l->conf->tls) {
-			err = tls_ctx_new(&l->tls, l->conf->certs, l->conf->certs_count,
-					  &w->shared->tls);
-			if (err)
-				return err;
-		}
-		err = listener_start(l, &w->loop);
-		if (err)
-			return log_err(err, "listener %s: cannot be watched", l->conf->name);
-	}
-	return 0;
-}
-
 int worker_init(struct worker *w, unsigned index, const struct shared *shared,
-		struct kedge_stats *stats, const int *fds)
+		struct kedge_stats *stats)
 {
 	int err;
 
@@ -123,6 +120,7 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 	LIST_INIT(&w->conns);
 	LIST_INIT(&w->graves);
 	w->bury.run = bury_run;
+	w->obey.run = obey_run;
 	w->wake.ready = wake_ready;
 	w->drain_timer.expired = drain_expired;
 	err = loop_init(&w->loop);
@@ -133,21 +131,19 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->wake_fd < 0 || loop_add(&w->loop, w->wake_fd, &w->wake, EPOLLIN) < 0)
 		return log_err(errno, "worker %u: cannot be set up", index);
-	return listeners_init(w, fds);
+	return 0;
 }
 
 static void *worker_main(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t one = 1;
 	char name[16];
 
 	snprintf(name, sizeof(name), "kedge/%u", w->index);
 	pthread_setname_np(pthread_self(), name);
 	loop_run(&w->loop);
 	__atomic_store_n(&w->ended, true, __ATOMIC_RELEASE);
-	if (write(w->shared->done_fd, &one, sizeof(one)) < 0)
-		log_err(errno, "worker %u: cannot say that it ended", w->index);
+	say_done(w);
 	return NULL;
 }
 
@@ -161,7 +157,7 @@ int worker_start(struct worker *w)
 	return 0;
 }
 
-void worker_drain(struct worker *w)
+static void wake(struct worker *w)
 {
 	uint64_t one = 1;
 
@@ -169,16 +165,34 @@ void worker_drain(struct worker *w)
 		log_err(errno, "worker %u: cannot be woken", w->index);
 }
 
+void worker_post(struct worker *w, struct listener_set *set)
+{
+	if (!w->started) {
+		listener_set_take(set, w->set);
+		w->set = set;
+		return;
+	}
+	__atomic_store_n(&w->posted, set, __ATOMIC_RELEASE);
+	wake(w);
+}
+
+bool worker_waits(const struct worker *w)
+{
+	return __atomic_load_n(&w->posted, __ATOMIC_ACQUIRE) != NULL;
+}
+
+void worker_drain(struct worker *w)
+{
+	__atomic_store_n(&w->drain_asked, true, __ATOMIC_RELEASE);
+	wake(w);
+}
+
 void worker_fini(struct worker *w)
 {
 	if (w->started)
 		pthread_join(w->thread, NULL);
-	for (size_t i = 0; i < w->listeners_count; i++) {
-		tls_ctx_free(w->listeners[i].tls);
-		if (w->listeners[i].fd >= 0)
-			close(w->listeners[i].fd);
-	}
-	free(w->listeners);
+	listener_set_free(w->posted);
+	listener_set_free(w->set);
 	free(w->mover.buf);
 	free(w->scratch.in);
 	free(w->scratch.out);

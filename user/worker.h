@@ -1,7 +1,7 @@
 /*
  * user only: a worker thread: its own loop, listening sockets, buffers, TLS contexts and counters.
  * Workers share nothing on the hot path; what they are given (struct shared) does not change after
- * start.
+ * start. What a reload changes comes as a new set of listeners.
  */
 #pragma once
 
@@ -13,7 +13,8 @@
 #include "bpf.h"
 #include "config.h"
 #include "conn.h"
-#include "listener.h"
+#include "limit.h"
+#include "listener_set.h"
 #include "loop.h"
 #include "mover.h"
 #include "record.h"
@@ -21,13 +22,13 @@
 
 /* Set up by cmd_run.c before the workers start, read-only from then on. */
 struct shared {
-	const struct conf *conf;
-	struct tls_shared tls;
+	struct limits *limits;
 	struct bpf *bpf;    /* NULL: nothing of kedge runs in BPF */
 	bool record_kernel; /* the kernel carries some TLS version and suite both ways */
 	bool edit_kernel;   /* flows are edited by BPF */
 	bool bypass;        /* flows may bypass loopback TCP */
-	int done_fd;        /* eventfd: a worker that ends writes to it */
+	unsigned flows_max; /* room in the maps of bpf */
+	int done_fd;        /* eventfd: a worker that ends, or has taken a set over, writes to it */
 };
 
 struct worker {
@@ -36,36 +37,47 @@ struct worker {
 	struct loop loop;
 	struct record_scratch scratch;
 	struct mover mover;
-	struct kedge_stats *stats; /* this worker's row */
-	struct listener *listeners;
-	size_t listeners_count;
+	struct kedge_stats *stats;   /* this worker's row */
+	struct listener_set *set;    /* what it listens with now */
+	struct listener_set *posted; /* atomic: what it is to listen with from the next turn on */
 	struct conn_list conns;
 	struct conn_list graves; /* closed, to be freed at the end of the turn */
 	struct task bury;
 	uint32_t conns_count;
+	uint64_t pause_said_ms; /* when a pause of accepting was last mentioned; 0: never */
+	unsigned pauses;
+	bool drain_asked; /* atomic */
 	bool draining;
 
 	pthread_t thread;
 	bool started;
-	bool ended;  /* atomic: the thread is about to return */
-	int wake_fd; /* eventfd: written by the main thread, see worker_drain() */
+	bool ended; /* atomic: the thread is about to return */
+	int wake_fd; /* eventfd: the main thread wants something, see worker_drain(), worker_post() */
 	struct watch wake;
+	struct task obey; /* does it, at the end of the turn */
 	struct timer drain_timer;
 };
 
-/*
- * Makes worker `index`: buffers, TLS contexts, listening sockets (adopted from fds[], one a
- * listener, which the worker then owns). 0 or -errno after a logged line.
- */
+/* Makes worker `index`, with nothing to listen on. 0 or -errno after a logged line. */
 int worker_init(struct worker *w, unsigned index, const struct shared *shared,
-		struct kedge_stats *stats, const int *fds);
+		struct kedge_stats *stats);
+
+/*
+ * Gives the worker another set of listeners, which it owns from here on. Before its thread is started
+ * that is done at once; later, from the main thread, at the end of a turn, after which done_fd is
+ * written. Only while worker_waits() is false.
+ */
+void worker_post(struct worker *w, struct listener_set *set);
+
+/* True while a set is posted and not taken. */
+bool worker_waits(const struct worker *w);
 
 /* Starts the thread. 0 or -errno. */
 int worker_start(struct worker *w);
 
 /*
  * From the main thread: accept no more, end idle connections, let running requests finish, end what
- * is left after conf->drain_timeout_ms; the thread then returns.
+ * is left after drain_timeout_ms of its configuration; the thread then returns.
  */
 void worker_drain(struct worker *w);
 

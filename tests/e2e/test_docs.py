@@ -20,6 +20,7 @@ NOT_RUN = {
     "make && make install": "test_install.py, below a directory of its own",
     "systemd-sysusers": "needs a running systemd", "systemctl": "needs a running systemd",
     "cp /usr/share/doc/kedge/kedge.yaml": "of the installed tree",
+    "kedge reload": "test_reload.py", "kill -HUP PID": "test_reload.py",
     "openssl ocsp": "asks a responder on the network; test_tls_posture.py has one without",
 }
 

@@ -395,6 +395,8 @@ def test_second_signal_ends_at_once(started, ends, cgroup):
                 assert kedge.process.wait() == 1
                 assert b"200" not in c.recv_all()
             kedge.check_log()
+            assert not kedge.control.exists()
+            assert not kedge.pin.exists(), list(kedge.pin.iterdir())
         finally:
             kedge.kill()
 

@@ -60,6 +60,19 @@ def probe():
     return {name: "" if answer[name] else why(name) for name in NAMES}
 
 
+class Config:
+    """A configuration file that a test may change while kedge runs."""
+
+    def __init__(self, base, certs):
+        self.path, self.certs = Path(base) / "kedge.yaml", certs
+
+    def write(self, listeners, **keys):
+        """keys: of kedge as a whole, with "_" for "-"."""
+        lines = [f"{key.replace('_', '-')}: {json.dumps(value)}" for key, value in keys.items()]
+        lines += ["listeners:"] + [x.yaml(self.certs) for x in listeners]
+        self.path.write_text("\n".join(lines) + "\n")
+
+
 class Listener:
     def __init__(self, name, tls=True, proxy="off", trust=(), leaves=None, addr="127.0.0.1:0"):
         self.name, self.tls, self.proxy, self.trust = name, tls, proxy, trust
@@ -77,6 +90,18 @@ class Listener:
         return words
 
 
+    def yaml(self, certs):
+        leaves = [{"cert": str(leaf.cert), "key": str(leaf.key)}
+                  for leaf in self.leaves or (certs.ec, certs.rsa)]
+        keys = {"listen": self.addr, "proxy-protocol": self.proxy, "trust": list(self.trust)}
+        if self.proxy == "off":
+            del keys["trust"]
+        if self.tls:
+            keys["certs"] = leaves
+        # A word that JSON would put into quotes is what YAML has for a switch.
+        return f"- {json.dumps({'tls': 'on' if self.tls else 'off', **keys})}"
+
+
 def standard_listeners():
     return [Listener("tls"), Listener("tls_proxy", proxy="require"),
             Listener("tls_optional", proxy="optional"),
@@ -87,11 +112,12 @@ def standard_listeners():
 class Kedge:
     """
     app: "ADDR:PORT". combination: None leaves the capabilities to kedge's defaults. cgroup: one that
-    the application is in too (the caller's), for the bypass.
+    the application is in too (the caller's), for the bypass. config: a written Config, which has
+    app and listeners (given here for their names); app is then None.
     """
 
     def __init__(self, certs, app, listeners=None, combination=None, cgroup=None, flags=(),
-                 wait=True, root=True, env=None, argv_prefix=()):
+                 wait=True, root=True, env=None, argv_prefix=(), config=None):
         self.listeners = listeners or standard_listeners()
         self.base = Path(tempfile.mkdtemp(prefix=f"kedge-test-{os.getpid()}-"))
         self.base.chmod(0o755)
@@ -101,9 +127,11 @@ class Kedge:
         if not root:
             self.base.chmod(0o777)
         argv = [*argv_prefix, BINARY, "run"]
-        for listener in self.listeners:
+        argv += ["-c", config.path] if config else []
+        for listener in () if config else self.listeners:
             argv += listener.flags(certs)
-        argv += ["--app", app, "--pin", self.pin or "off", "--control", self.control]
+        argv += [] if config else ["--app", app]
+        argv += ["--pin", self.pin or "off", "--control", self.control]
         if combination:
             argv += combination.flags()
         if cgroup:
@@ -130,11 +158,19 @@ class Kedge:
             self.stop()
 
     def wait_ready(self):
-        bound = self.process.wait_line(r"listener \S+: bound to (\S+):(\d+)", seconds=60,
-                                       count=len(self.listeners))
-        for listener, match in zip(self.listeners, bound):
-            listener.address = (match[1].strip("[]"), int(match[2]))
+        for listener, address in zip(self.listeners, self.wait_bound(len(self.listeners))):
+            listener.address = address
         self.process.wait_line(r"kedge: info: ready", seconds=60)
+
+    def wait_bound(self, count):
+        """The addresses that were bound first, also by reloads."""
+        found = self.process.wait_line(r"listener \S+: bound to (\S+):(\d+)", seconds=60, count=count)
+        return [(match[1].strip("[]"), int(match[2])) for match in found]
+
+    def reload(self, *args):
+        """kedge reload: the finished process."""
+        return subprocess.run([BINARY, "reload", "--control", self.control, *args],
+                              capture_output=True, text=True, check=False)
 
     def __getitem__(self, name):
         """(host, port) of a listener."""

@@ -25,8 +25,11 @@
 #define SEEN  "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n"
 #define OK_HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
-static struct conf conf;
+static struct conf conf; /* of the first generation, which is never freed by count */
 static struct conf_listener listener_conf;
+static struct tally tally, *tallies[] = {&tally, &tally};
+static struct generation generation;
+static struct limits limits;
 static struct shared shared;
 static struct worker worker;
 static struct kedge_stats *stats;
@@ -60,6 +63,7 @@ static inline int up(void **state)
 		.linger_timeout_ms = 20000,
 		.drain_timeout_ms = 20000,
 		.connections_max = 1000,
+		.rate_grace_ms = 20000,
 	};
 	return 0;
 }
@@ -67,14 +71,24 @@ static inline int up(void **state)
 /* The test has changed conf as it likes. Clients may connect, but nobody accepts. */
 static inline void prepare(void)
 {
-	char name[ADDR_TEXT_MAX];
-	int fd;
+	struct sockets *sockets;
+	struct listener_set *set;
+	union addr bound = {0};
+	socklen_t len = sizeof(bound);
 
-	assert_int_equal(listener_open(&fd, 1, &listener_conf, name), 0);
-	port = (uint16_t)atoi(strrchr(name, ':') + 1);
-	shared = (struct shared){.conf = &conf, .done_fd = eventfd(0, EFD_CLOEXEC)};
-	assert_int_equal(tls_shared_init(&shared.tls, &conf, &(struct ktls_caps){0}), 0);
-	assert_int_equal(worker_init(&worker, 0, &shared, stats, &fd), 0);
+	assert_int_equal(limits_init(&limits), 0);
+	tally = (struct tally){0};
+	shared = (struct shared){.done_fd = eventfd(0, EFD_CLOEXEC), .limits = &limits};
+	generation = (struct generation){.refs = 1, .number = 1, .conf = &conf, .tallies = tallies};
+	assert_int_equal(tls_shared_init(&generation.tls, &conf, &(struct ktls_caps){0}), 0);
+	assert_int_equal(worker_init(&worker, 0, &shared, stats), 0);
+	assert_int_equal(sockets_open(&sockets, &conf, NULL), 0);
+	assert_int_equal(getsockname(sockets->fd[0], &bound.sa, &len), 0);
+	port = addr_port(&bound);
+	assert_int_equal(listener_set_new(&set, &worker, &generation), 0);
+	assert_int_equal(listener_set_give(set, sockets, 0, NULL, NULL), 0);
+	sockets_close(sockets);
+	worker_post(&worker, set);
 }
 
 static inline void start(void)
@@ -85,7 +99,15 @@ static inline void start(void)
 
 static inline bool has_ended(int ms)
 {
-	return net_wait(shared.done_fd, POLLIN, ms);
+	uint64_t until = net_now_ms() + (uint64_t)ms, now = until - (uint64_t)ms, n;
+
+	/* It is written for other reasons as well. */
+	while (!__atomic_load_n(&worker.ended, __ATOMIC_ACQUIRE) && now < until) {
+		if (net_wait(shared.done_fd, POLLIN, (int)(until - now)))
+			assert_int_equal(read(shared.done_fd, &n, sizeof(n)), sizeof(n));
+		now = net_now_ms();
+	}
+	return __atomic_load_n(&worker.ended, __ATOMIC_ACQUIRE);
 }
 
 static inline int down(void **state)
@@ -93,8 +115,9 @@ static inline int down(void **state)
 	(void)state;
 	conf.drain_timeout_ms = 1;
 	worker_drain(&worker);
-	if (worker.listeners)
+	if (worker.set)
 		worker_fini(&worker);
+	limits_fini(&limits);
 	if (shared.done_fd > 0)
 		close(shared.done_fd);
 	shared.done_fd = 0;

@@ -18,11 +18,14 @@ static const char every_flag[] =
 	"--x-forwarded-port on --tls-min 1.3 --tls-policy high --ticket-keys t.txt "
 	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --head-timeout-ms 4 --idle-timeout-ms 5 --linger-timeout-ms 6 "
-	"--drain-timeout-ms 86400000 --connections-max 1048576 --user 65534:65533 "
-	"--seccomp errno --log-level debug "
+	"--drain-timeout-ms 86400000 --connections-max 1048576 --address-connections-max 7 "
+	"--handshakes-max 8 "
+	"--body-rate-min 9 --response-rate-min 10 --rate-grace-ms 11 "
+	"--user 65534:65533 --seccomp errno --log-level debug "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust 192.0.2.0/24 --trust "
 	"2001:db8::/32 "
-	"--listen [::1]:80 --tls off --proxy-protocol optional --trust 198.51.100.1";
+	"--listener-connections-max 12 --listen [::1]:80 --tls off --proxy-protocol optional "
+	"--trust 198.51.100.1";
 
 static const char every_key[] = "certs:\n"
 				"- {cert: c.pem, key: k.pem}\n"
@@ -52,6 +55,11 @@ static const char every_key[] = "certs:\n"
 				"linger-timeout-ms: 6\n"
 				"drain-timeout-ms: 86400000\n"
 				"connections-max: 1048576\n"
+				"address-connections-max: 7\n"
+				"handshakes-max: 8\n"
+				"body-rate-min: 9\n"
+				"response-rate-min: 10\n"
+				"rate-grace-ms: 11\n"
 				"user: 65534:65533\n"
 				"seccomp: errno\n"
 				"log-level: debug\n"
@@ -61,6 +69,7 @@ static const char every_key[] = "certs:\n"
 				"  trust:\n"
 				"  - 192.0.2.0/24\n"
 				"  - 2001:db8::/32\n"
+				"  listener-connections-max: 12\n"
 				"- listen: '[::1]:80'\n"
 				"  tls: off\n"
 				"  proxy-protocol: optional\n"
@@ -102,6 +111,8 @@ static void check_every_listener(const struct conf *conf)
 	assert_int_equal(l[1].trust.count, 1);
 	assert_cidr(&l[1].trust, 0, "198.51.100.1");
 	assert_int_equal(l[1].certs_count, 0);
+	assert_int_equal(l[0].connections_max, 12);
+	assert_int_equal(l[1].connections_max, 0);
 }
 
 static void check_every_option(const struct conf *conf)
@@ -135,6 +146,11 @@ static void check_every_option(const struct conf *conf)
 	assert_string_equal(conf->ticket_keys, "t.txt");
 	assert_string_equal(conf->user, "65534:65533");
 	assert_int_equal(conf->seccomp, SECCOMP_ERRNO);
+	assert_int_equal(conf->address_connections_max, 7);
+	assert_int_equal(conf->handshakes_max, 8);
+	assert_int_equal(conf->body_rate_min, 9);
+	assert_int_equal(conf->response_rate_min, 10);
+	assert_int_equal(conf->rate_grace_ms, 11);
 	assert_int_equal(conf->log_level, LOG_DEBUG);
 }
 

@@ -87,13 +87,15 @@ static const struct mistake_case mistakes_in_flags[] = {
 	 "longer than 107 bytes\n"},
 };
 
-#define KNOWN_TOP                                                                                 \
-	"tls, proxy-protocol, trust, app, workers, record, edit, bypass, cgroup, pin, control, "  \
-	"xff, "                                                                                   \
-	"xff-trust, x-forwarded-proto, x-forwarded-port, tls-min, tls-policy, ticket-keys, "      \
-	"prefix-timeout-ms, "                                                                     \
-	"handshake-timeout-ms, connect-timeout-ms, head-timeout-ms, idle-timeout-ms, "            \
-	"linger-timeout-ms, drain-timeout-ms, connections-max, user, seccomp, log-level, certs, " \
+#define KNOWN_TOP                                                                 \
+	"tls, proxy-protocol, trust, listener-connections-max, app, workers, "    \
+	"record, edit, bypass, cgroup, pin, control, xff, xff-trust, "            \
+	"x-forwarded-proto, x-forwarded-port, tls-min, tls-policy, ticket-keys, " \
+	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, "           \
+	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, " \
+	"connections-max, user, seccomp, address-connections-max, "               \
+	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, "       \
+	"log-level, certs, "                                                      \
 	"listeners\n"
 
 static const struct mistake_case mistakes_in_files[] = {
@@ -106,7 +108,7 @@ static const struct mistake_case mistakes_in_files[] = {
 	{"listen: localhost:1\n", FINE, "kedge.yaml:1: listen: unknown key; known are " KNOWN_TOP},
 	{"listeners:\n- {listen: localhost:1, tls: off, app: localhost:3}\n", "--app localhost:1",
 	 "kedge.yaml:2: listeners[0].app: unknown key; known are listen, tls, proxy-protocol, "
-	 "trust, "
+	 "trust, listener-connections-max, "
 	 "certs\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
 	 "kedge.yaml:3: certs[1]: has neither cert nor key\n"},

@@ -1,6 +1,8 @@
 /* conn.c at the end: legs that go while nobody reads from them, limits, draining. */
 #include "conn_rig.h"
 
+#include "tests/lib/tls_peer.h"
+
 /* --- a leg goes while nobody reads from it ---------------------------------------------------- */
 
 #define UPGRADE "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n"
@@ -233,6 +235,41 @@ static void draining_does_not_wait_for_the_silent(void **state)
 	close(client);
 }
 
+/* Nor do those of clients that speak TLS, with a prefix and without; one that has begun is waited for. */
+static void draining_does_not_wait_for_silent_handshakes(void **state)
+{
+	struct peer_cert files;
+	struct conf_cert cert = {.cert = files.cert, .key = files.key};
+	int silent, prefixed, begun;
+
+	(void)state;
+	peer_cert_make(&files, "drain", PEER_EC, "localhost", 1);
+	listener_conf.tls = true;
+	listener_conf.proxy = PROXY_PREFIX_OPTIONAL;
+	listener_conf.certs = &cert;
+	listener_conf.certs_count = 1;
+	conf.handshake_timeout_ms = 4000;
+	conf.record = POLICY_OFF;
+	start();
+	prefixed = net_connect(port);
+	say(prefixed, "PROXY TCP4 198.51.100.22 203.0.113.7 35646 443\r\n");
+	until(&stats->prefix_v1, 1);
+	silent = net_connect(port);
+	begun = net_connect(port);
+	assert_int_equal(send(begun, "\x16\x03\x01", 3, MSG_NOSIGNAL), 3);
+	until(&stats->accepted, 3);
+	worker_drain(&worker);
+	hear_end(prefixed, 0);
+	hear_end(silent, 0);
+	assert_false(has_ended(0));
+	hear_end(begun, ECONNRESET);
+	assert_true(has_ended(NET_PATIENCE_MS));
+	assert_int_equal(stats->reasons.tls_handshake_timeout, 1);
+	close(silent);
+	close(prefixed);
+	close(begun);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -248,6 +285,7 @@ int main(void)
 		TEST(draining_has_an_end),
 		TEST(draining_serves_who_was_connected),
 		TEST(draining_does_not_wait_for_the_silent),
+		TEST(draining_does_not_wait_for_silent_handshakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,14 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "listener.h"
 #include "tests/lib/net.h"
-#include "worker.h"
 
 static struct conf_listener conf_at(const char *name)
 {
@@ -195,59 +193,6 @@ static void star_means_both_families(void **state)
 	both_families_or_one("0.0.0.0:0", true, false);
 }
 
-/* Out of descriptors: accepting pauses, goes on by itself, and loses nobody. */
-static void out_of_descriptors_is_a_pause(void **state)
-{
-	struct conf_listener conf = conf_at("127.0.0.1:0");
-	struct conf all = {.listeners = &conf,
-			   .listeners_count = 1,
-			   .workers = 1,
-			   .connections_max = 100,
-			   .prefix_timeout_ms = 20000,
-			   .drain_timeout_ms = 1};
-	struct shared shared = {.conf = &all};
-	struct kedge_stats *stats = aligned_alloc(64, sizeof(*stats));
-	struct worker worker;
-	struct rlimit old, low;
-	char name[ADDR_TEXT_MAX];
-	int fd, clients[8], hold[8];
-	uint64_t until = net_now_ms() + NET_PATIENCE_MS;
-
-	(void)state;
-	memset(stats, 0, sizeof(*stats));
-	conf.proxy = PROXY_PREFIX_REQUIRE;
-	shared.done_fd = eventfd(0, EFD_CLOEXEC);
-	assert_int_equal(listener_open(&fd, 1, &conf, name), 0);
-	assert_int_equal(worker_init(&worker, 0, &shared, stats, &fd), 0);
-	for (int i = 0; i < 8; i++)
-		clients[i] = net_connect(port_of(name));
-	for (int i = 0; i < 8; i++)
-		hold[i] = dup(0);
-	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
-	low = old;
-	low.rlim_cur = (rlim_t)hold[7] + 1;
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-	close(hold[0]);
-	close(hold[1]);
-	assert_int_equal(worker_start(&worker), 0);
-	while (__atomic_load_n(&stats->accepted, __ATOMIC_RELAXED) < 2 && net_now_ms() < until)
-		poll(NULL, 0, 2);
-	poll(NULL, 0, 50);
-	assert_int_equal(stats->accepted, 2);
-	for (int i = 2; i < 8; i++)
-		close(hold[i]);
-	while (__atomic_load_n(&stats->accepted, __ATOMIC_RELAXED) < 8 && net_now_ms() < until)
-		poll(NULL, 0, 2);
-	assert_int_equal(stats->accepted, 8);
-	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
-	worker_drain(&worker);
-	worker_fini(&worker);
-	for (int i = 0; i < 8; i++)
-		close(clients[i]);
-	close(shared.done_fd);
-	free(stats);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,7 +201,6 @@ int main(void)
 		cmocka_unit_test(connections_in_time_wait_do_not_matter),
 		cmocka_unit_test(a_failure_leaves_nothing_open),
 		cmocka_unit_test(star_means_both_families),
-		cmocka_unit_test(out_of_descriptors_is_a_pause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

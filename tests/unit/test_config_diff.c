@@ -1,0 +1,142 @@
+/* config_diff.c: what a reload would change, key by key. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "tests/lib/loading.h"
+
+static char changed[4096], kept[4096];
+
+static void say(void *arg, enum config_change change, const char *text)
+{
+	char *to = change == CONFIG_CHANGED ? changed : kept;
+
+	assert_ptr_equal(arg, changed);
+	strcat(to, text);
+	strcat(to, "\n");
+}
+
+#define BASE "--app 127.0.0.1:1 --tls off --workers 1 --listen 127.0.0.1:81 "
+
+static void diff(const char *before_flags, const char *after_flags)
+{
+	_cleanup_(conf_freep)
+	struct conf *before = must_load(NULL, before_flags);
+	_cleanup_(conf_freep)
+	struct conf *after = must_load(NULL, after_flags);
+	int from[8];
+
+	changed[0] = kept[0] = '\0';
+	assert_int_equal(config_diff(before, after, say, changed), 0);
+	config_match_listeners(from, before, after);
+	for (size_t i = 0; i < after->listeners_count; i++)
+		if (from[i] >= 0)
+			assert_int_equal(config_diff_listener(&before->listeners[from[i]],
+							      &after->listeners[i], say, changed),
+					 0);
+	/* What was kept is kept: a second look finds nothing more of it. */
+	kept[0] = '\0';
+	assert_int_equal(config_diff(before, after, say, changed), 0);
+	assert_string_equal(kept, "");
+}
+
+static void nothing_has_changed(void **state)
+{
+	(void)state;
+	diff(BASE "--xff-trust 10.0.0.0/8", BASE "--xff-trust 10.0.0.0/8");
+	assert_string_equal(changed, "");
+}
+
+static void every_kind_of_value(void **state)
+{
+	static const char want[] = "app: 127.0.0.1:1 -> [::1]:2\n"
+				   "xff: append -> never\n"
+				   "xff-trust: everybody -> 10.0.0.0/8, 2001:db8::/32, 192.0.2.1\n"
+				   "x-forwarded-proto: off -> on\n"
+				   "idle-timeout-ms: 300000 -> 5\n"
+				   "log-level: info -> debug\n";
+
+	(void)state;
+	diff(BASE, "--app [::1]:2 --tls off --workers 1 --xff never --xff-trust 10.0.0.0/8 "
+		   "--xff-trust 2001:db8::/32 --xff-trust 192.0.2.1 --x-forwarded-proto on "
+		   "--idle-timeout-ms 5 --log-level debug --listen 127.0.0.1:81");
+	/* Seen twice by diff(), so twice in a row. */
+	assert_int_equal(strlen(changed), 2 * strlen(want));
+	assert_memory_equal(changed, want, strlen(want));
+}
+
+static void what_needs_a_restart_is_put_back(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *before = must_load(NULL, BASE "--pin off --cgroup /a");
+	_cleanup_(conf_freep)
+	struct conf *after =
+		must_load(NULL, "--app 127.0.0.1:1 --tls off --workers 3 --record off --edit off "
+				"--bypass prefer --control /c --listen 127.0.0.1:81");
+
+	(void)state;
+	changed[0] = kept[0] = '\0';
+	assert_int_equal(config_diff(before, after, say, changed), 0);
+	assert_string_equal(changed, "");
+	assert_string_equal(kept, "workers: 1 -> 3\n"
+				  "record: prefer -> off\n"
+				  "edit: prefer -> off\n"
+				  "bypass: off -> prefer\n"
+				  "cgroup: /a -> kedge's own\n"
+				  "pin: off -> /sys/fs/bpf/kedge\n"
+				  "control: /run/kedge/kedge.sock -> /c\n");
+	assert_int_equal(after->workers, 1);
+	assert_int_equal(after->record, POLICY_PREFER);
+	assert_int_equal(after->bypass, POLICY_OFF);
+	assert_string_equal(after->cgroup, "/a");
+	assert_null(after->pin);
+	assert_string_equal(after->control, "/run/kedge/kedge.sock");
+}
+
+static void a_listener_by_its_keys(void **state)
+{
+	(void)state;
+	diff("--app 127.0.0.1:1 --listen 127.0.0.1:81 --cert a --key b",
+	     "--app 127.0.0.1:1 --listen 127.0.0.1:81 --cert a2 --key b --cert c --key d "
+	     "--proxy-protocol require --trust 10.0.0.0/8");
+	assert_string_equal(changed, "listener 127.0.0.1:81: proxy-protocol: off -> require\n"
+				     "listener 127.0.0.1:81: trust: everybody -> 10.0.0.0/8\n"
+				     "listener 127.0.0.1:81: cert: a -> a2, c\n"
+				     "listener 127.0.0.1:81: key: b -> b, d\n");
+}
+
+static void listeners_are_known_by_their_address(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *before =
+		must_load(NULL, "--app 127.0.0.1:1 --tls off --listen 127.0.0.1:81 --listen "
+				"127.0.0.1:0 --listen *:82 --listen 127.0.0.1:0 --listen [::]:83");
+	_cleanup_(conf_freep)
+	struct conf *after =
+		must_load(NULL, "--app 127.0.0.1:1 --tls off --listen 127.0.0.1:0 --listen "
+				"127.0.0.1:0 --listen [::]:82 --listen 127.0.0.1:81 "
+				"--listen 127.0.0.1:0 --listen 127.0.0.2:81 --listen [::]:83");
+	const int want[] = {1, 3, -1, 0, -1, -1, 4};
+	int from[7];
+
+	(void)state;
+	config_match_listeners(from, before, after);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(from[i], want[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_has_changed),
+		cmocka_unit_test(every_kind_of_value),
+		cmocka_unit_test(what_needs_a_restart_is_put_back),
+		cmocka_unit_test(a_listener_by_its_keys),
+		cmocka_unit_test(listeners_are_known_by_their_address),
+	};
+
+	return cmocka_run_group_tests(tests, loading_begin, loading_end);
+}

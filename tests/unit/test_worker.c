@@ -1,0 +1,173 @@
+/* worker.c and listener_set.c: one set of listeners after the other, and who is treated how. */
+#include "conn_rig.h"
+
+static struct generation next; /* never freed by count, as the first one */
+static struct conf next_conf;
+static struct conf_listener next_listeners[2];
+
+/* A configuration like the first one: its listener, and perhaps a second one. */
+static void next_generation(size_t listeners)
+{
+	next_conf = conf;
+	next_listeners[0] = next_listeners[1] = listener_conf;
+	next_conf.listeners = next_listeners;
+	next_conf.listeners_count = listeners;
+	next = (struct generation){.refs = 1,
+				   .number = 2,
+				   .conf = &next_conf,
+				   .tls = generation.tls,
+				   .tallies = tallies};
+}
+
+/* Posts what the configuration wants; from[] as in sockets_open(). The port of its last listener. */
+static uint16_t post(const int *from)
+{
+	struct sockets *sockets;
+	struct listener_set *set;
+	uint16_t last;
+
+	assert_int_equal(sockets_open(&sockets, &next_conf, from), 0);
+	assert_int_equal(listener_set_new(&set, &worker, &next), 0);
+	assert_int_equal(listener_set_give(set, sockets, 0, worker.set, from), 0);
+	sockets_close(sockets);
+	last = set->listeners[set->count - 1]->port;
+	worker_post(&worker, set);
+	while (worker_waits(&worker))
+		poll(NULL, 0, 1);
+	return last;
+}
+
+static bool refused(uint16_t to)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				 .sin_port = htons(to)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	bool no = connect(fd, (struct sockaddr *)&in, sizeof(in)) < 0 && errno == ECONNREFUSED;
+
+	close(fd);
+	return no;
+}
+
+static void old_connections_keep_what_they_had(void **state)
+{
+	int old, old_leg, new, new_leg, from[] = {0};
+
+	(void)state;
+	start();
+	join(&old, &old_leg);
+	next_generation(1);
+	next_conf.xff = XFF_NEVER;
+	post(from);
+	new = net_connect(port);
+	say(new, GET);
+	new_leg = net_accept(app);
+	hear(new_leg, GET);
+	say(old, GET);
+	hear(old_leg, SEEN);
+	say(old_leg, OK_HI);
+	hear(old, OK_HI);
+	/* Ours, and that of the old listener, which its connection holds. */
+	assert_int_equal(__atomic_load_n(&generation.refs, __ATOMIC_ACQUIRE), 2);
+	close(old);
+	close(old_leg);
+	until(&stats->closed, 1);
+	for (int i = 0; i < 1000 && __atomic_load_n(&generation.refs, __ATOMIC_ACQUIRE) > 1; i++)
+		poll(NULL, 0, 2);
+	assert_int_equal(generation.refs, 1);
+	assert_int_equal(next.refs, 3); /* ours, the set's and the listener's */
+	close(new);
+	close(new_leg);
+	until(&stats->closed, 2);
+	worker_drain(&worker);
+	assert_true(has_ended(NET_PATIENCE_MS));
+}
+
+static void a_new_listener_beside_the_old_one(void **state)
+{
+	int client, leg, from[] = {0, -1};
+	uint16_t second;
+
+	(void)state;
+	start();
+	next_generation(2);
+	second = post(from);
+	assert_int_not_equal(second, port);
+	for (int i = 0; i < 2; i++) {
+		client = net_connect(i ? second : port);
+		say(client, GET);
+		leg = net_accept(app);
+		hear(leg, SEEN);
+		close(client);
+		close(leg);
+	}
+	until(&stats->closed, 2);
+	worker_drain(&worker);
+	assert_true(has_ended(NET_PATIENCE_MS));
+}
+
+/* Who has connected before the listener goes is served. */
+static void a_listener_that_goes(void **state)
+{
+	enum { MANY = 100 };
+	int clients[MANY], leg, from[] = {-1};
+	uint16_t other;
+
+	(void)state;
+	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
+	start();
+	for (int i = 0; i < MANY; i++)
+		clients[i] = net_connect(port);
+	next_generation(1);
+	other = post(from);
+	assert_true(refused(port));
+	assert_false(refused(other));
+	for (int i = 0; i < MANY; i++) {
+		say(clients[i], "PROXY TCP4 198.51.100.22 203.0.113.7 35646 443\r\n" GET);
+		leg = net_accept(app);
+		hear(leg, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 198.51.100.22\r\n\r\n");
+		close(clients[i]);
+		close(leg);
+	}
+	worker_drain(&worker);
+	assert_true(has_ended(NET_PATIENCE_MS));
+}
+
+/* The worker meets both in one turn. */
+static void a_set_posted_just_before_the_drain(void **state)
+{
+	struct sockets *sockets;
+	struct listener_set *set;
+	int from[] = {0, -1};
+	uint16_t second;
+
+	(void)state;
+	prepare();
+	next_generation(2);
+	assert_int_equal(sockets_open(&sockets, &next_conf, from), 0);
+	assert_int_equal(listener_set_new(&set, &worker, &next), 0);
+	assert_int_equal(listener_set_give(set, sockets, 0, worker.set, from), 0);
+	sockets_close(sockets);
+	second = set->listeners[1]->port;
+	worker.started = true; /* for the post: the thread takes both at its first turn */
+	worker_post(&worker, set);
+	worker_drain(&worker);
+	worker.started = false;
+	assert_int_equal(worker_start(&worker), 0);
+	assert_true(has_ended(NET_PATIENCE_MS));
+	assert_true(refused(port) && refused(second));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(old_connections_keep_what_they_had),
+		TEST(a_new_listener_beside_the_old_one),
+		TEST(a_listener_that_goes),
+		TEST(a_set_posted_just_before_the_drain),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

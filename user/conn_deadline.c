@@ -1,0 +1,152 @@
+/*
+ * How long a connection whose legs are joined may take for what: a head, a body, a response, nothing
+ * at all. One timer stands at the nearest of these deadlines.
+ *
+ * A body may fall behind the least rate by rate-grace-ms. Each byte of it moves its deadline on by
+ * what it is worth at that rate, but never beyond the grace: who was fast may not rest on it. Only while
+ * kedge waits for the client: what the application does not take is not the client's fault.
+ *
+ * A response is looked at once per grace while the client's socket is full: by what the client has
+ * acknowledged meanwhile, since the socket's buffer takes far more than a slow client reads.
+ */
+#include "conn_private.h"
+
+#include <linux/tcp.h>
+#include <sys/socket.h>
+
+static void watch_head(struct conn *c)
+{
+	const struct kedge_note *note = c->flow.edit->note;
+
+	if (note->standing != KEDGE_HEAD || !mover_awaits_client(&c->flow)) {
+		c->head_ms = 0;
+	} else if (!c->head_ms || c->head_index != note->requests) {
+		c->head_ms = c->worker->loop.now_ms;
+		c->head_index = note->requests;
+	}
+}
+
+static void watch_body(struct conn *c, uint64_t up)
+{
+	const struct conf *conf = conn_conf(c);
+	uint64_t latest = c->worker->loop.now_ms + conf->rate_grace_ms;
+
+	if (!conf->body_rate_min || c->flow.edit->note->standing != KEDGE_BODY ||
+	    !mover_awaits_client(&c->flow)) {
+		c->body_due_ms = 0;
+		return;
+	}
+	if (c->body_due_ms)
+		c->body_due_ms += up * 1000 / conf->body_rate_min;
+	if (!c->body_due_ms || c->body_due_ms > latest)
+		c->body_due_ms = latest;
+}
+
+static uint64_t acknowledged(const struct conn *c)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	if (getsockopt(c->client_fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
+		return 0;
+	return info.tcpi_bytes_acked;
+}
+
+static void watch_response(struct conn *c)
+{
+	const struct conf *conf = conn_conf(c);
+
+	if (!conf->response_rate_min || !c->flow.client_full) {
+		c->take_due_ms = 0;
+	} else if (!c->take_due_ms) {
+		c->take_due_ms = c->worker->loop.now_ms + conf->rate_grace_ms;
+		c->take_acked = acknowledged(c);
+	}
+}
+
+static uint64_t sooner(uint64_t due_ms, uint64_t other_ms)
+{
+	return other_ms && other_ms < due_ms ? other_ms : due_ms;
+}
+
+static void set_timer(struct conn *c)
+{
+	const struct conf *conf = conn_conf(c);
+	struct loop *loop = &c->worker->loop;
+	uint64_t due = c->active_ms + conf->idle_timeout_ms;
+
+	due = sooner(due, c->head_ms ? c->head_ms + conf->head_timeout_ms : 0);
+	due = sooner(due, c->body_due_ms);
+	due = sooner(due, c->take_due_ms);
+	if (c->worker->draining)
+		due = sooner(due, loop->now_ms + CONN_DRAIN_LOOK_MS);
+	loop_timer_set(loop, &c->timer, due > loop->now_ms ? due - loop->now_ms : 0);
+}
+
+void conn_deadline_set(struct conn *c, uint64_t up)
+{
+	watch_head(c);
+	watch_body(c, up);
+	watch_response(c);
+	set_timer(c);
+}
+
+/* --- one of them has come ----------------------------------------------------------------------- */
+
+/* True when kedge can answer in the place of the application: nothing is owed before `unanswered`
+ * requests, and no response has begun. */
+static bool may_answer(const struct conn *c, uint32_t unanswered)
+{
+	return response_between(&c->flow.response) &&
+	       response_outstanding(&c->flow.response, c->flow.edit->note) == unanswered;
+}
+
+static void end_with(struct conn *c, enum kedge_reason reason, uint32_t unanswered)
+{
+	if (may_answer(c, unanswered))
+		conn_reply(c, reason);
+	else
+		conn_abort(c, reason);
+}
+
+static bool took_enough(struct conn *c)
+{
+	const struct conf *conf = conn_conf(c);
+	uint64_t acked = acknowledged(c);
+	uint64_t least = (uint64_t)conf->response_rate_min * conf->rate_grace_ms / 1000;
+	bool enough = acked - c->take_acked >= least;
+
+	c->take_acked = acked;
+	c->take_due_ms = c->worker->loop.now_ms + conf->rate_grace_ms;
+	return enough;
+}
+
+static void idle_too_long(struct conn *c)
+{
+	bool between = mover_idle(&c->flow);
+
+	conn_count_reason(c, KEDGE_REASON_idle_timeout);
+	if (between)
+		conn_finish(c);
+	else
+		conn_abort(c, KEDGE_REASON_NONE);
+}
+
+void conn_move_expired(struct conn *c)
+{
+	const struct conf *conf = conn_conf(c);
+	uint64_t now = c->worker->loop.now_ms;
+
+	if (c->worker->draining && mover_idle(&c->flow))
+		conn_finish(c);
+	else if (c->head_ms && now >= c->head_ms + conf->head_timeout_ms)
+		end_with(c, KEDGE_REASON_head_timeout, 0);
+	else if (c->body_due_ms && now >= c->body_due_ms)
+		end_with(c, KEDGE_REASON_body_too_slow, 1);
+	else if (c->take_due_ms && now >= c->take_due_ms && !took_enough(c))
+		conn_abort(c, KEDGE_REASON_response_too_slow);
+	else if (now >= c->active_ms + conf->idle_timeout_ms)
+		idle_too_long(c);
+	else
+		set_timer(c);
+}

@@ -1,0 +1,25 @@
+/*
+ * user only: the running daemon as its main thread sees it: cmd_run.c, which owns it, and what it is
+ * made of. Nothing here is touched by a worker but `shared`.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "generation.h"
+#include "worker.h"
+
+struct daemon {
+	int argc; /* of `kedge run`: flags win over the file again at each reload */
+	char **argv;
+	struct generation *generation; /* in force; a reference */
+	const struct conf *conf;       /* generation->conf */
+	struct shared shared;
+	struct limits limits;
+	struct worker *workers;
+	unsigned workers_made;
+	struct kedge_stats *own_stats;   /* rows without BPF */
+	const struct kedge_stats **rows; /* one a worker, for status */
+	int signal_fd, control_fd;
+	bool draining;
+};

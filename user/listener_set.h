@@ -1,0 +1,36 @@
+/*
+ * user only: the listeners of one worker under one generation. The main thread makes a set, with all
+ * that can fail; the worker takes it over at the end of a turn (worker.h), which can not.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "generation.h"
+#include "listener.h"
+#include "sockets.h"
+
+struct listener_set {
+	struct generation *generation; /* a reference */
+	size_t count;
+	struct listener *listeners[]; /* in the order of conf->listeners, one reference each */
+};
+
+/*
+ * By the main thread. With the TLS contexts, and without sockets. 0 or -errno after a logged line.
+ */
+int listener_set_new(struct listener_set **out, struct worker *w, struct generation *g);
+
+/*
+ * By the main thread: every listener gets the worker's socket from `sockets`, or, where there is none,
+ * will take over that of before->listeners[from[i]]. 0 or -errno after a logged line.
+ */
+int listener_set_give(struct listener_set *set, struct sockets *sockets, unsigned worker,
+		      const struct listener_set *before, const int *from);
+
+/* By the worker, at the end of a turn: begins to accept with this set, and takes the last
+ * connections of those listeners of `before` (NULL: none) that are no more. `before` is released. */
+void listener_set_take(struct listener_set *set, struct listener_set *before);
+
+/* Releases the listeners; sockets that are still theirs are closed. NULL is fine. */
+void listener_set_free(struct listener_set *set);
