@@ -13,7 +13,7 @@ say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 VERSION := 0.1.0
 
-pkgs		:= libbpf libssl libcrypto libcyaml yaml-0.1 jansson libsystemd
+pkgs		:= libbpf libssl libcrypto libcyaml yaml-0.1 jansson libsystemd libseccomp
 kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -I. -Iuser -I$(OUT) \
 		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 		   -Wundef -Wno-unused-parameter -fno-strict-aliasing \
@@ -188,7 +188,7 @@ bench-test: $(OUT)/kedge-asan $(OUT)/bench/load $(OUT)/bench/backend ## the benc
 same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
 
-e2e: $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge, a minute's soak; root
+e2e: $(OUT)/kedge $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge, a minute's soak; root
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e soak
 
 soak: $(OUT)/kedge ## an hour (SOAK_SECONDS=3600) of load, reloads and a dying application; root
@@ -225,6 +225,44 @@ vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(unit_bins) $(bpf_tests) ## the guest te
 test: ## everything, with the totals in the last line; installs what it needs; root
 	$(Q)tests/run-all.sh
 
+# --- install ----------------------------------------------------------------------------------------
+DESTDIR		?=
+prefix		?= /usr/local
+bindir		?= $(prefix)/bin
+mandir		?= $(prefix)/share/man
+datadir		?= $(prefix)/share/kedge
+docdir		?= $(prefix)/share/doc/kedge
+unitdir		?= $(prefix)/lib/systemd/system
+sysusersdir	?= $(prefix)/lib/sysusers.d
+INSTALL		?= install
+
+inst_docs	:= README.md dist/kedge.yaml $(wildcard docs/*.md)
+inst_units	:= $(wildcard dist/*.service dist/*.socket)
+# Dashboards, scripts of bpftrace: what stands in a directory of dist/ keeps it.
+inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*))
+
+install: $(OUT)/kedge ## binary, man pages, units, documents below DESTDIR and prefix (/usr/local)
+	$(INSTALL) -D -m 755 $(OUT)/kedge $(DESTDIR)$(bindir)/kedge
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 docs/man/kedge.1
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man5 docs/man/kedge.yaml.5
+	$(INSTALL) -D -m 644 dist/kedge.sysusers $(DESTDIR)$(sysusersdir)/kedge.conf
+	$(INSTALL) -D -m 644 -t $(DESTDIR)$(docdir) $(inst_docs)
+	$(INSTALL) -d $(DESTDIR)$(unitdir)
+	set -e; for f in $(inst_units); do sed 's|/usr/bin/kedge|$(bindir)/kedge|' $$f \
+		>$(DESTDIR)$(unitdir)/$${f##*/}; chmod 644 $(DESTDIR)$(unitdir)/$${f##*/}; done
+	set -e; for f in $(inst_data); do \
+		$(INSTALL) -D -m "$$([ -x dist/$$f ] && echo 755 || echo 644)" dist/$$f $(DESTDIR)$(datadir)/$$f; done
+
+uninstall: ## removes what install put there; configuration and users stay
+	rm -f $(DESTDIR)$(bindir)/kedge $(DESTDIR)$(mandir)/man1/kedge.1 $(DESTDIR)$(mandir)/man5/kedge.yaml.5 \
+		$(DESTDIR)$(sysusersdir)/kedge.conf $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(inst_docs))) \
+		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(inst_units))) $(addprefix $(DESTDIR)$(datadir)/,$(inst_data))
+	for d in $(sort $(dir $(addprefix $(DESTDIR)$(datadir)/,$(inst_data)))) $(DESTDIR)$(datadir) \
+		$(DESTDIR)$(docdir); do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
+
+reference: $(OUT)/kedge ## writes the table of options into docs/configuration.md and kedge.yaml(5)
+	$(Q)docs/reference.sh $(CURDIR)/$(OUT)/kedge
+
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
 		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/fuzz/*.[ch] tests/servers/*.[ch])
@@ -241,7 +279,7 @@ clean: ## removes what was built, not what was downloaded
 	rm -rf $(OUT)/user $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
 .PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test bench-profile vmbench vmbench-check membench \
-	servers servers-doc demo demo-vm vmtest test help clean
+	install uninstall reference servers servers-doc demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/bench/obj/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \

@@ -289,6 +289,31 @@ void bpf_close(struct bpf *bpf)
 	free(bpf);
 }
 
+int bpf_give(struct bpf *bpf, uid_t uid, gid_t gid)
+{
+	struct bpf_map *map;
+	int err = bpf->pins.lock < 0 ? 0 : bpf_pins_give(&bpf->pins, NULL, uid, gid);
+
+	if (err || bpf->pins.lock < 0)
+		return err;
+	bpf_object__for_each_map(map, bpf->skel->obj)
+	{
+		if (!err && !strncmp(bpf_map__name(map), "kdg_", 4))
+			err = bpf_pins_give(&bpf->pins, bpf_map__name(map), uid, gid);
+	}
+	if (!err && bpf->sockops)
+		err = bpf_pins_give(&bpf->pins, "kdg_sockops", uid, gid);
+	return err;
+}
+
+bool bpf_may_update(struct bpf *bpf)
+{
+	const uint64_t nobody = 0; /* no socket has this cookie */
+
+	return bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &nobody) == 0 ||
+	       errno != EPERM;
+}
+
 struct kedge_stats *bpf_stats(struct bpf *bpf, unsigned worker)
 {
 	return &bpf->stats[worker];

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "addr.h"
 #include "kedge/abi.h"
@@ -40,6 +41,15 @@ void bpf_close(struct bpf *bpf);
  * the end of the process is left. NULL is fine.
  */
 void bpf_unpin(struct bpf *bpf);
+
+/*
+ * Makes another user the owner of pin directory and pins, so that they can be removed after kedge
+ * has become that user. 0 or -errno. Without pins, 0.
+ */
+int bpf_give(struct bpf *bpf, uid_t uid, gid_t gid);
+
+/* Can map entries be changed with the capabilities that are effective now? */
+bool bpf_may_update(struct bpf *bpf);
 
 /* Row of the mmapped kdg_stats; valid until bpf_close(). */
 struct kedge_stats *bpf_stats(struct bpf *bpf, unsigned worker);

@@ -2,6 +2,7 @@
 #include "bpf_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,13 @@ int bpf_pins_claim(struct bpf_pins *pins, const char *dir, char why[BPF_WHY_SIZE
 	claimed.dir = realpath(dir, NULL);
 	if (!claimed.dir)
 		return bpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
+	claimed.fd = open(claimed.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (claimed.fd < 0) {
+		int err = -errno;
+
+		bpf_pins_release(&claimed);
+		return bpf_why(why, err, "pin directory %s: %s", dir, strerror(-err));
+	}
 	claimed.lock = lock_dir(claimed.dir);
 	if (claimed.lock < 0) {
 		int err = claimed.lock;
@@ -99,7 +107,14 @@ int bpf_pins_clear(const struct bpf_pins *pins, const char *name, char *buf, siz
 
 	if (n < 0 || (size_t)n >= size)
 		return -ENAMETOOLONG;
-	if (unlink(buf) < 0 && errno != ENOENT)
+	if (unlinkat(pins->fd, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+int bpf_pins_give(const struct bpf_pins *pins, const char *name, uid_t uid, gid_t gid)
+{
+	if (fchownat(pins->fd, name ? name : "", uid, gid, name ? 0 : AT_EMPTY_PATH) < 0)
 		return -errno;
 	return 0;
 }
@@ -107,7 +122,8 @@ int bpf_pins_clear(const struct bpf_pins *pins, const char *name, char *buf, siz
 void bpf_pins_release(struct bpf_pins *pins)
 {
 	if (pins->made)
-		rmdir(pins->dir); /* not empty: somebody else's pins stay */
+		rmdir(pins->dir); /* not empty, or we are another user by now: it stays */
+	close_fdp(&pins->fd);
 	if (pins->lock >= 0)
 		close(pins->lock);
 	free(pins->dir);

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /* The message of a failed step, as bpf_open() hands it out. */
 #define BPF_WHY_SIZE 256
@@ -23,12 +24,13 @@ int bpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE]);
 /* The directory of the pins. */
 struct bpf_pins {
 	char *dir;
+	int fd;   /* of dir: another user may not be able to go by its path */
 	int lock; /* held while we live; -1: no pins */
 	bool made;
 };
-#define BPF_PINS_NONE      \
-	{                  \
-		.lock = -1 \
+#define BPF_PINS_NONE                 \
+	{                             \
+		.fd = -1, .lock = -1, \
 	}
 
 /*
@@ -39,6 +41,9 @@ int bpf_pins_claim(struct bpf_pins *pins, const char *dir, char why[BPF_WHY_SIZE
 
 /* "DIR/NAME" in buf; removes what is pinned there. 0, also when nothing was, or -errno. */
 int bpf_pins_clear(const struct bpf_pins *pins, const char *name, char *buf, size_t size);
+
+/* Makes another user the owner of what is pinned as `name`, NULL: of the directory. 0 or -errno. */
+int bpf_pins_give(const struct bpf_pins *pins, const char *name, uid_t uid, gid_t gid);
 
 /* Gives the directory up, and removes it if we made it and it is empty. */
 void bpf_pins_release(struct bpf_pins *pins);

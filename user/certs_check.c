@@ -7,7 +7,12 @@
 #include "cleanup.h"
 #include "tls.h"
 
-/* True when a listener before this one, or this one, has the same two files before index `at`. */
+static bool same(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* True when a listener before this one, or this one, has the same files before index `at`. */
 static bool checked_before(const struct conf *conf, size_t listener, size_t at)
 {
 	const struct conf_cert *c = &conf->listeners[listener].certs[at];
@@ -17,7 +22,8 @@ static bool checked_before(const struct conf *conf, size_t listener, size_t at)
 		size_t end = i < listener ? l->certs_count : at;
 
 		for (size_t k = 0; k < end; k++)
-			if (!strcmp(l->certs[k].cert, c->cert) && !strcmp(l->certs[k].key, c->key))
+			if (same(l->certs[k].cert, c->cert) && same(l->certs[k].key, c->key) &&
+			    same(l->certs[k].ocsp, c->ocsp))
 				return true;
 	}
 	return false;
@@ -32,7 +38,7 @@ int certs_check(const struct conf *conf)
 
 	err = tls_shared_init(&shared, conf, &caps);
 	if (err)
-		return log_err(err, "no random numbers for the ticket keys");
+		return err;
 	/* What the kernel here can do is kedge probe's question. */
 	shared.record = POLICY_OFF;
 	for (size_t i = 0; i < conf->listeners_count; i++) {

@@ -7,6 +7,7 @@
 #include "cleanup.h"
 #include "cmd.h"
 #include "config_private.h"
+#include "privileges.h"
 
 static void conf_freep(struct conf **conf)
 {
@@ -32,15 +33,21 @@ int cmd_check(int argc, char **argv)
 	struct conf *conf = NULL;
 	int err;
 
-	/* For docs/configuration.md. */
-	if (argc == 2 && !strcmp(argv[1], "--reference")) {
-		config_write_reference(stdout);
+	/* For docs/configuration.md and docs/man/kedge.yaml.5. */
+	if (argc >= 2 && !strcmp(argv[1], "--reference")) {
+		if (argc == 3 && !strcmp(argv[2], "mdoc"))
+			config_write_man(stdout);
+		else
+			config_write_reference(stdout);
 		return EXIT_DONE;
 	}
 	err = config_load(&conf, argc, argv);
 	if (err > 0)
 		return EXIT_DONE;
-	if (err < 0 || certs_check(conf) < 0)
+	if (err < 0)
+		return EXIT_USAGE;
+	privileges_expect(conf);
+	if (certs_check(conf) < 0)
 		return EXIT_USAGE;
 	say_ok(conf);
 	return EXIT_DONE;

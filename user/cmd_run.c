@@ -16,6 +16,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "metrics_server.h"
+#include "privileges.h"
 #include "probe.h"
 #include "reload.h"
 #include "sockets.h"
@@ -232,8 +233,6 @@ static int workers_init(struct daemon *d)
 	unsigned n = d->conf->workers;
 	int err = rows_init(d);
 
-	if (!err)
-		err = access_start(d);
 	d->workers = err ? NULL : calloc(n, sizeof(*d->workers));
 	if (!d->workers)
 		return err ? err : -ENOMEM;
@@ -241,8 +240,14 @@ static int workers_init(struct daemon *d)
 		d->workers_made = i + 1;
 		err = worker_init(&d->workers[i], i, &d->shared, d->rows[i]);
 	}
-	err = err ? err : listeners_init(d);
-	for (unsigned i = 0; !err && i < n; i++)
+	return err ? err : listeners_init(d);
+}
+
+static int workers_start(struct daemon *d)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < d->workers_made; i++)
 		err = worker_start(&d->workers[i]);
 	return err;
 }
@@ -370,7 +375,22 @@ static int metrics_start(struct daemon *d)
 	return d->metrics ? metrics_server_start(d->metrics, &source) : 0;
 }
 
-/* In the order of need: listening sockets come last but one: nobody is accepted by half a daemon. */
+/* Where logs and metrics go. */
+static int outlets_open(struct daemon *d)
+{
+	const struct conf *conf = d->conf;
+	int err = 0;
+
+	if (conf->access_log)
+		err = access_log_open(&d->shared.access, conf->access_log, conf->access_log_format,
+				      conf->workers);
+	if (!err && conf->metrics.family != AF_UNSPEC)
+		err = metrics_server_open(&d->metrics, &conf->metrics);
+	return err;
+}
+
+/* In the order of need: listening sockets come last but two: nobody is accepted by half a daemon,
+ * or by one that still has its privileges. Threads come after that, since each has its own. */
 static int start(struct daemon *d)
 {
 	const struct conf *conf = d->conf;
@@ -383,6 +403,7 @@ static int start(struct daemon *d)
 	err = activation_take(&d->passed);
 	if (err)
 		return err;
+	privileges_expect(conf);
 	limits_raise_descriptors();
 	limits_warn_descriptors(conf);
 	d->shared.limits = &d->limits;
@@ -391,13 +412,11 @@ static int start(struct daemon *d)
 	err = capabilities_decide(d);
 	if (!err && conf->control)
 		err = control_open(d);
-	if (!err && conf->access_log)
-		err = access_log_open(&d->shared.access, conf->access_log, conf->access_log_format,
-				      conf->workers);
-	if (!err && conf->metrics.family != AF_UNSPEC)
-		err = metrics_server_open(&d->metrics, &conf->metrics);
-	if (!err)
-		err = workers_init(d);
+	err = err ? err : outlets_open(d);
+	err = err ? err : workers_init(d);
+	err = err ? err : privileges_drop(conf, &d->shared);
+	err = err ? err : access_start(d);
+	err = err ? err : workers_start(d);
 	return err ? err : metrics_start(d);
 }
 

@@ -20,6 +20,8 @@ void config_free(struct conf *conf)
 	free(conf->control);
 	free(conf->access_log);
 	free(conf->xff_trust.set);
+	free(conf->user);
+	free(conf->ticket_keys);
 	free(conf);
 }
 

@@ -10,16 +10,20 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "confine.h"
 #include "log.h"
 
 enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
 enum access_format { ACCESS_COMMON, ACCESS_COMBINED, ACCESS_JSON };
+/* Which TLS versions and cipher suites are offered; docs/configuration.md has the table. */
+enum conf_tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN, TLS_POLICY_HIGH };
 enum conf_xff { XFF_APPEND, XFF_REPLACE, XFF_IF_NONE, XFF_NEVER };
 
 struct conf_cert {
 	char *cert; /* PEM file, chain included */
 	char *key;  /* PEM file */
+	char *ocsp; /* DER file with the response to staple; NULL: none */
 };
 
 struct conf_cidrs {
@@ -57,12 +61,16 @@ struct conf {
 	bool aliases_remove; /* forwarding-aliases: remove */
 	bool h2c_remove;     /* h2c: remove */
 	bool tls13_only;     /* tls-min: 1.3 */
+	enum conf_tls_policy tls_policy;
+	char *ticket_keys; /* file, see tls_ticket.h; NULL: one key at random */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
 	uint32_t connections_max;                         /* in all workers */
 	uint32_t address_connections_max, handshakes_max; /* 0: no limit */
 	uint32_t body_rate_min, response_rate_min;        /* bytes a second; 0: no limit */
 	uint32_t rate_grace_ms;
+	char *user; /* NAME or NAME:GROUP that kedge becomes; NULL: it stays who it is */
+	enum seccomp_mode seccomp;
 	enum log_level log_level;
 	char *access_log; /* "stdout", "journal" or a path; NULL: none ("off") */
 	enum access_format access_log_format;

@@ -23,6 +23,7 @@ static void clear_certs(struct conf_listener *l)
 	for (size_t i = 0; i < l->certs_count; i++) {
 		free(l->certs[i].cert);
 		free(l->certs[i].key);
+		free(l->certs[i].ocsp);
 	}
 	free(l->certs);
 	l->certs = NULL;
@@ -72,7 +73,7 @@ int config_check_settings(struct source *src, struct mistakes *m)
 	return 0;
 }
 
-/* The two halves of a pair are one list. */
+/* The parts of a pair are one list. */
 static size_t list_index(const struct option_def *opt)
 {
 	if (opt->kind == OPTION_CERT)
@@ -161,6 +162,9 @@ static void check_certs(const struct conf_listener *l, const struct place *at, s
 		if (c->cert && !c->key)
 			mistake(m, at, "the certificate %s has no key",
 				config_quote(quoted, c->cert));
+		if (c->ocsp && !c->cert)
+			mistake(m, at, "the OCSP response %s has no certificate",
+				config_quote(quoted, c->ocsp));
 		if (c->key && !c->cert)
 			mistake(m, at, "the key %s has no certificate",
 				config_quote(quoted, c->key));
@@ -300,6 +304,18 @@ static void check_app(const struct conf *conf, const struct source *file,
 			config_quote(quoted, s->text));
 }
 
+static void check_user(const struct conf *conf, const struct source *file,
+		       const struct source *flags, struct mistakes *m)
+{
+	const struct setting *s = find_setting(flags, "user", -1);
+	struct confine_user user;
+	char why[CONFINE_WHY_SIZE];
+
+	s = s ? s : find_setting(file, "user", -1);
+	if (s && conf->user && confine_find_user(&user, conf->user, why) < 0)
+		mistake(m, &s->place, "%s", why);
+}
+
 static unsigned usable_cores(void)
 {
 	cpu_set_t set;
@@ -325,6 +341,7 @@ int config_build(struct conf *conf, const struct source *file, const struct sour
 		return err;
 	addr_format(conf->app_name, &conf->app);
 	check_app(conf, file, flags, m);
+	check_user(conf, file, flags, m);
 	if (!m->count) {
 		check_common_trust(conf, flags);
 		check_common_trust(conf, file);

@@ -20,13 +20,18 @@ static void write_cidrs(FILE *to, const struct conf_cidrs *cidrs)
 	}
 }
 
-/* One half of the pairs. */
+/* One part of the pairs. */
 static void write_certs(FILE *to, const struct option_def *opt, const struct conf_listener *l)
 {
-	bool cert = !strcmp(opt->name, "cert");
+	for (size_t i = 0; i < l->certs_count; i++) {
+		const struct conf_cert *c = &l->certs[i];
+		const char *path = !strcmp(opt->name, "cert")  ? c->cert
+				   : !strcmp(opt->name, "key") ? c->key
+							       : c->ocsp;
 
-	for (size_t i = 0; i < l->certs_count; i++)
-		fprintf(to, "%s%s", i ? ", " : "", cert ? l->certs[i].cert : l->certs[i].key);
+		if (path)
+			fprintf(to, "%s%s", ftello(to) ? ", " : "", path);
+	}
 }
 
 static void write_value(FILE *to, const struct option_def *opt, const void *base)

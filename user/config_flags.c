@@ -15,6 +15,16 @@ struct flags {
 	size_t certs, keys; /* seen since the last --listen */
 };
 
+/* Certificates and keys are counted each by itself; a response is for the certificate before it. */
+static size_t pair_of(struct flags *f, const struct option_def *opt)
+{
+	if (!strcmp(opt->name, "cert"))
+		return f->certs++;
+	if (!strcmp(opt->name, "key"))
+		return f->keys++;
+	return f->certs ? f->certs - 1 : 0;
+}
+
 /* Stores `--name text`; for a list, at the listener begun last, or for all. */
 static int add_flag(struct flags *f, const struct option_def *opt, char *flag, char *text)
 {
@@ -31,7 +41,7 @@ static int add_flag(struct flags *f, const struct option_def *opt, char *flag, c
 	}
 	written.listener = opt->scope == OPTION_GLOBAL ? -1 : (int)f->src->listeners_count - 1;
 	if (opt->kind == OPTION_CERT)
-		written.pair = !strcmp(opt->name, "cert") ? f->certs++ : f->keys++;
+		written.pair = pair_of(f, opt);
 	return source_add_setting(f->src, &written);
 }
 

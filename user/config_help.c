@@ -1,6 +1,8 @@
-/* The table of options, for people: the usage, and the table of docs/configuration.md. */
+/* The table of options, for people: the usage, the table of docs/configuration.md, and the lists of
+ * docs/man/kedge.yaml.5. */
 #include "config_private.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #define USAGE_COLUMN 30
@@ -129,4 +131,51 @@ void config_write_reference(FILE *to)
 	write_rows(to, false);
 	fputs("\n### Of kedge as a whole\n\n", to);
 	write_rows(to, true);
+}
+
+/* "off | on", ".Ar CIDR", "1 to 64", as macro lines behind ".It Cm NAME". */
+static void write_man_values(FILE *to, const struct option_def *opt)
+{
+	char shape[WHY_MAX];
+
+	if (opt->kind == OPTION_NUMBER)
+		fprintf(to, " : %u to %u", opt->min, opt->max);
+	else if (opt->off_allowed)
+		fprintf(to, " : Ar %.*s | Cm off", (int)strcspn(opt->arg, "|"), opt->arg);
+	else if (opt->arg)
+		fprintf(to, " : Ar %s", opt->arg);
+	else
+		fprintf(to, " : Cm %s", value_shape(opt, shape, " | "));
+	fputc('\n', to);
+}
+
+static void write_man_rows(FILE *to, bool global)
+{
+	fputs(".Bl -tag -width Ds\n", to);
+	for (size_t i = 0; i < config_options_count; i++) {
+		const struct option_def *opt = &config_options[i];
+
+		if ((opt->scope == OPTION_GLOBAL) != global)
+			continue;
+		fprintf(to, ".It Cm %s", opt->name);
+		write_man_values(to, opt);
+		fprintf(to, "%c%s.\n", toupper((unsigned char)opt->help[0]), opt->help + 1);
+		if (option_is_list(opt))
+			fputs("A list.\n", to);
+		if (opt->text)
+			fprintf(to, "Default:\n.Cm %s%s%s .\n", opt->text, opt->unit ? " " : "",
+				opt->unit ? opt->unit : "");
+		else
+			fprintf(to, "%s%s.\n", opt->without ? "Default: " : "It must be given",
+				opt->without ? opt->without : "");
+	}
+	fputs(".El\n", to);
+}
+
+void config_write_man(FILE *to)
+{
+	fputs(".Sh KEYS OF A LISTENER\n", to);
+	write_man_rows(to, false);
+	fputs(".Sh KEYS OF KEDGE AS A WHOLE\n", to);
+	write_man_rows(to, true);
 }

@@ -134,8 +134,11 @@ static int set_cert(const struct option_def *opt, struct conf_listener *l, const
 		l->certs = certs;
 		l->certs_count = pair + 1;
 	}
+	certs = &l->certs[pair];
 	return set_path(opt,
-			!strcmp(opt->name, "cert") ? &l->certs[pair].cert : &l->certs[pair].key,
+			!strcmp(opt->name, "cert")  ? &certs->cert
+			: !strcmp(opt->name, "key") ? &certs->key
+						    : &certs->ocsp,
 			text, why);
 }
 

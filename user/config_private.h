@@ -159,3 +159,5 @@ void conf_listener_clear(struct conf_listener *l);
 void config_write_usage(FILE *to, const char *subcommand);
 /* The table of docs/configuration.md. */
 void config_write_reference(FILE *to);
+/* The lists of docs/man/kedge.yaml.5, in mdoc(7). */
+void config_write_man(FILE *to);

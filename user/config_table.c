@@ -62,6 +62,13 @@ const struct option_def config_options[] = {
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,
 	 .help = "private key of the certificate, PEM"},
+	{.name = "ocsp",
+	 .kind = OPTION_CERT,
+	 IN_LISTENER(certs),
+	 .without = "none",
+	 .arg = "FILE",
+	 .max = PATH_MAX - 1,
+	 .help = "OCSP response about the certificate, DER, to be stapled; read again by a reload"},
 	{.name = "listener-connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_LISTENER(connections_max),
@@ -183,6 +190,19 @@ const struct option_def config_options[] = {
 	 .text = "1.2",
 	 .words = {"1.2", "1.3"},
 	 .help = "lowest TLS version that is accepted"},
+	{.name = "tls-policy",
+	 .kind = OPTION_WORD,
+	 IN_CONF(tls_policy),
+	 .text = "intermediate",
+	 .words = {"intermediate", "modern", "high"},
+	 .help = "TLS versions and cipher suites that are offered, by name: see below the tables"},
+	{.name = "ticket-keys",
+	 .kind = OPTION_PATH,
+	 IN_CONF(ticket_keys),
+	 .without = "one at random",
+	 .arg = "FILE",
+	 .max = PATH_MAX - 1,
+	 .help = "keys of session tickets, for several machines to share; read again by a reload"},
 	{.name = "prefix-timeout-ms",
 	 TIMEOUT(prefix_timeout_ms),
 	 .text = "10000",
@@ -221,6 +241,23 @@ const struct option_def config_options[] = {
 	 .min = 1,
 	 .max = 1u << 20,
 	 .help = "client connections at a time, in all workers"},
+	{.name = "user",
+	 .kind = OPTION_PATH,
+	 IN_CONF(user),
+	 .without = "stays who it is",
+	 .restart = true,
+	 .arg = "NAME[:GROUP]",
+	 .max = 64,
+	 .help = "user that kedge becomes once everything is open"},
+	{.name = "seccomp",
+	 .kind = OPTION_WORD,
+	 IN_CONF(seccomp),
+	 .restart = true,
+	 .text = "enforce",
+	 .words = {"off", "log", "errno", "enforce"},
+	 .help = "a system call that kedge does not make: allowed, allowed and logged by the "
+		 "kernel, "
+		 "refused, or the end of kedge"},
 	{.name = "address-connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(address_connections_max),
@@ -301,7 +338,11 @@ _Static_assert(sizeof(uint32_t) == sizeof(unsigned), "number fields");
 _Static_assert(POLICY_REQUIRE == 0 && POLICY_PREFER == 1 && POLICY_OFF == 2, "words");
 _Static_assert(PROXY_PREFIX_OFF == 0 && PROXY_PREFIX_OPTIONAL == 1 && PROXY_PREFIX_REQUIRE == 2,
 	       "words");
+_Static_assert(TLS_POLICY_INTERMEDIATE == 0 && TLS_POLICY_MODERN == 1 && TLS_POLICY_HIGH == 2,
+	       "words");
 _Static_assert(XFF_APPEND == 0 && XFF_REPLACE == 1 && XFF_IF_NONE == 2 && XFF_NEVER == 3, "words");
 _Static_assert(sizeof(enum access_format) == sizeof(unsigned), "enum fields");
 _Static_assert(ACCESS_COMMON == 0 && ACCESS_COMBINED == 1 && ACCESS_JSON == 2, "words");
+_Static_assert(SECCOMP_OFF == 0 && SECCOMP_LOG == 1 && SECCOMP_ERRNO == 2 && SECCOMP_ENFORCE == 3,
+	       "words");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "words");

@@ -56,7 +56,7 @@ static cyaml_schema_field_t option_field(const struct schema *schema, size_t row
 	return field;
 }
 
-/* Which mappings a key may stand in. A pair's two halves stand in a mapping of their own. */
+/* Which mappings a key may stand in. A pair's parts stand in a mapping of their own. */
 static void make_fields(struct schema *schema)
 {
 	cyaml_schema_field_t *cert = schema->cert_fields, *listener = schema->listener_fields,

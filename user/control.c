@@ -1,6 +1,7 @@
 /* The control socket. See control.h. */
 #include "control.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -107,6 +108,33 @@ int control_listen(const char *path)
 	make_parent(path);
 	err = clear_path(path);
 	return err ? err : make_socket(path);
+}
+
+/* True for a directory with one entry. */
+static bool holds_one(const char *dir)
+{
+	DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n == 3; /* "." and ".." as well */
+}
+
+int control_give(const char *path, uid_t uid, gid_t gid)
+{
+	_cleanup_(freep)
+	char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+
+	if (lchown(path, uid, gid) < 0)
+		return -errno;
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	return holds_one(dir) && lchown(dir, uid, gid) < 0 ? -errno : 0;
 }
 
 static int64_t now_ms(void)

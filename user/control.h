@@ -5,6 +5,7 @@
 #pragma once
 
 #include <jansson.h>
+#include <sys/types.h>
 
 /* Largest command line, newline included. */
 #define CONTROL_LINE_MAX 256
@@ -15,6 +16,12 @@
  * there; -ENOTSOCK: the path names another file.
  */
 int control_listen(const char *path);
+
+/*
+ * Makes another user the owner of the socket, and of its directory where that holds nothing else,
+ * so that the socket can be removed after kedge has become that user. 0 or -errno.
+ */
+int control_give(const char *path, uid_t uid, gid_t gid);
 
 /*
  * Accepts one client and answers it: `answer` gets the command and returns a new reference (NULL:

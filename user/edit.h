@@ -82,3 +82,7 @@ struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_s
  */
 struct edit *edit_bpf_new(int fd, struct bpf *bpf, const struct bpf_flow *flow,
 			  struct kedge_stats *stats);
+
+/* Do sockets get the send buffer that edit_bpf_new() asks for, with the capabilities that are
+ * effective now? With less it works in smaller pieces. */
+bool edit_bpf_has_room(void);

@@ -19,6 +19,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "cleanup.h"
+
 /* Asked for; the kernel doubles it for its own overhead. */
 #define SNDBUF            (1 << 20)
 /* Below this a third of the buffer does not hold one edited head. */
@@ -224,6 +226,14 @@ static int widen(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) < 0)
 		return -errno;
 	return size < SNDBUF_MIN ? -ENOBUFS : size;
+}
+
+bool edit_bpf_has_room(void)
+{
+	_cleanup_(close_fdp)
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && widen(fd) >= SNDBUF;
 }
 
 struct edit *edit_bpf_new(int fd, struct bpf *bpf, const struct bpf_flow *flow,

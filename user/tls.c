@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/rand.h>
 
 #include "cleanup.h"
 #include "log.h"
@@ -36,17 +35,24 @@ int tls_shared_init(struct tls_shared *s, const struct conf *conf, const struct 
 	*s = (struct tls_shared){
 		.caps = *caps,
 		.record = conf->record,
-		.tls13_only = conf->tls13_only,
+		.tls13_only = conf->tls13_only || conf->tls_policy == TLS_POLICY_MODERN,
+		.policy = conf->tls_policy,
+		.tickets_random = !conf->ticket_keys,
 	};
-	return RAND_bytes(s->ticket_keys, sizeof(s->ticket_keys)) == 1 ? 0 : -EIO;
+	if (conf->ticket_keys)
+		return ticket_keys_load(&s->tickets, conf->ticket_keys);
+	return ticket_keys_random(&s->tickets)
+		       ? log_err(EIO, "no random numbers for the ticket keys")
+		       : 0;
 }
 
 int tls_shared_next(struct tls_shared *s, const struct tls_shared *before, const struct conf *conf)
 {
-	*s = *before;
-	s->record = conf->record;
-	s->tls13_only = conf->tls13_only;
-	return 0;
+	int r = tls_shared_init(s, conf, &before->caps);
+
+	if (!r && s->tickets_random && before->tickets_random)
+		s->tickets = before->tickets;
+	return r;
 }
 
 void tls_shared_wipe(struct tls_shared *s)
@@ -59,6 +65,8 @@ void tls_shared_wipe(struct tls_shared *s)
 static bool offered(const struct tls_shared *s, enum tls_version v, enum tls_suite suite)
 {
 	if (v == VERSION_TLS12 && s->tls13_only)
+		return false;
+	if (suite == SUITE_AES_128_GCM && s->policy == TLS_POLICY_HIGH)
 		return false;
 	return s->record != POLICY_REQUIRE || ktls_can(&s->caps, v, suite);
 }
@@ -124,8 +132,6 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 {
 	static const unsigned char session_context[] = "kedge";
-	uint8_t ticket_keys[sizeof(t->shared->ticket_keys)];
-	bool ok;
 
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -140,13 +146,11 @@ static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, t);
 
-	memcpy(ticket_keys, t->shared->ticket_keys, sizeof(ticket_keys));
-	ok = SSL_CTX_set_tlsext_ticket_keys(ctx, ticket_keys, sizeof(ticket_keys)) == 1 &&
-	     SSL_CTX_set_session_id_context(ctx, session_context, sizeof(session_context) - 1) ==
-		     1 &&
-	     SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 && set_suites(ctx, t->shared);
-	OPENSSL_cleanse(ticket_keys, sizeof(ticket_keys));
-	return ok;
+	return !ticket_keys_use(ctx, &t->shared->tickets) &&
+	       SSL_CTX_set_session_id_context(ctx, session_context, sizeof(session_context) - 1) ==
+		       1 &&
+	       SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 &&
+	       set_suites(ctx, t->shared);
 }
 
 static SSL_CTX *make_ctx(void *arg)

@@ -12,22 +12,28 @@
 #include "config.h"
 #include "ktls.h"
 #include "record.h"
+#include "tls_ticket.h"
 
 /* Made once at start, shared read-only by all contexts. */
 struct tls_shared {
-	uint8_t ticket_keys[80]; /* name, HMAC and AES key as SSL_CTX_set_tlsext_ticket_keys wants
-				    them */
+	struct ticket_keys tickets;
+	bool tickets_random; /* and not from a file */
 	struct ktls_caps caps;
 	enum policy record; /* require: offer only what caps can carry in both directions */
-	bool tls13_only;    /* conf->tls_min */
+	bool tls13_only;    /* conf->tls_min, or the policy */
+	enum conf_tls_policy policy;
 };
 
-/* Fills ticket_keys at random. 0 or -EIO. */
+/* With the ticket keys of the configured file, or one at random. 0, or -errno after a logged line. */
 int tls_shared_init(struct tls_shared *s, const struct conf *conf, const struct ktls_caps *caps);
+
 void tls_shared_wipe(struct tls_shared *s);
 
-/* What a reload makes of `before`: policies of conf; tickets that are out stay good. 0 or -errno after a
- * logged line. */
+/*
+ * What a reload makes of `before`: policies and ticket keys of conf; random ticket keys are kept, so
+ * that sessions outlive it. Certificates and OCSP responses are read again by tls_ctx_new(). 0, or
+ * -errno after a logged line.
+ */
 int tls_shared_next(struct tls_shared *s, const struct tls_shared *before, const struct conf *conf);
 
 /* All certificates of one listener, chosen by SNI and by what the client can verify. */

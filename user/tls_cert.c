@@ -12,6 +12,8 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "secret.h"
+#include "tls_ocsp.h"
 
 #define HOST_NAME_MAX_LEN 253 /* RFC 1035 section 2.3.4, as text */
 #define KEY_TYPES_MAX     5
@@ -22,6 +24,7 @@ struct cert {
 	STACK_OF(X509) * chain;
 	EVP_PKEY *key;
 	GENERAL_NAMES *sans; /* NULL when there are none */
+	struct ocsp_staple *staple;
 };
 
 /* Which certificate stands for each key type; -1 none. */
@@ -81,9 +84,13 @@ static int read_key(struct cert *c)
 {
 	_cleanup_(fclosep)
 	FILE *f = fopen(c->files->key, "re");
+	int r;
 
 	if (!f)
 		return log_err(errno, "key %s: cannot open", c->files->key);
+	r = secret_check(fileno(f), "key", c->files->key);
+	if (r)
+		return r;
 	c->key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
 	if (!c->key)
 		return log_err(EINVAL, "key %s: holds no unencrypted private key in PEM form",
@@ -109,6 +116,8 @@ static int read_pair(struct cert *c)
 
 	if (!r)
 		r = read_key(c);
+	if (!r && c->files->ocsp)
+		r = ocsp_staple_load(&c->staple, c->files->ocsp, c->leaf, c->chain);
 	ERR_clear_error();
 	if (r)
 		return r;
@@ -155,6 +164,7 @@ void tls_certs_free(struct tls_certs *t)
 		sk_X509_pop_free(t->certs[i].chain, X509_free);
 		EVP_PKEY_free(t->certs[i].key);
 		GENERAL_NAMES_free(t->certs[i].sans);
+		ocsp_staple_free(t->certs[i].staple);
 	}
 	for (size_t i = 0; i < t->hosts_count; i++) {
 		free(t->hosts[i].name);
@@ -176,6 +186,17 @@ static void digest_add(uint8_t out[32], const X509 *x)
 		EVP_Digest(both, sizeof(both), out, NULL, EVP_sha256(), NULL);
 }
 
+static void digest_add_staple(uint8_t out[32], struct ocsp_staple *staple)
+{
+	uint8_t both[64];
+	size_t len = 0;
+	const unsigned char *bytes = ocsp_staple_bytes(staple, &len);
+
+	memcpy(both, out, 32);
+	if (bytes && EVP_Digest(bytes, len, both + 32, NULL, EVP_sha256(), NULL) == 1)
+		EVP_Digest(both, sizeof(both), out, NULL, EVP_sha256(), NULL);
+}
+
 void tls_certs_digest(const struct tls_certs *t, uint8_t out[32])
 {
 	memset(out, 0, 32);
@@ -183,6 +204,8 @@ void tls_certs_digest(const struct tls_certs *t, uint8_t out[32])
 		digest_add(out, t->certs[i].leaf);
 		for (int k = 0; k < sk_X509_num(t->certs[i].chain); k++)
 			digest_add(out, sk_X509_value(t->certs[i].chain, k));
+		if (t->certs[i].staple)
+			digest_add_staple(out, t->certs[i].staple);
 	}
 }
 
@@ -325,6 +348,35 @@ static int add_host(struct tls_certs *t, const char *name)
 	return 0;
 }
 
+/* SSL_CTX_set_tlsext_status_cb(3): the certificate is chosen by now. */
+static int on_status(SSL *ssl, void *arg)
+{
+	const struct tls_certs *t = arg;
+	const X509 *used = SSL_get_certificate(ssl);
+	const unsigned char *bytes = NULL;
+	unsigned char *copy;
+	size_t len = 0;
+
+	for (size_t i = 0; i < t->certs_count; i++)
+		if (t->certs[i].leaf == used && t->certs[i].staple)
+			bytes = ocsp_staple_bytes(t->certs[i].staple, &len);
+	copy = bytes ? OPENSSL_memdup(bytes, len) : NULL;
+	if (!copy)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)len) == 1) /* owns the copy now */
+		return SSL_TLSEXT_ERR_OK;
+	OPENSSL_free(copy);
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+static bool any_staple(const struct tls_certs *t)
+{
+	for (size_t i = 0; i < t->certs_count; i++)
+		if (t->certs[i].staple)
+			return true;
+	return false;
+}
+
 static int make_ctx(const struct tls_certs *t, const struct choice *choice, SSL_CTX **out,
 		    tls_make_ctx_fn make, void *arg)
 {
@@ -332,6 +384,10 @@ static int make_ctx(const struct tls_certs *t, const struct choice *choice, SSL_
 
 	if (!ctx)
 		return log_err(ENOMEM, "TLS: no context");
+	if (any_staple(t)) {
+		SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+		SSL_CTX_set_tlsext_status_arg(ctx, (void *)t); /* only read */
+	}
 	for (int i = 0; i < KEY_TYPES_MAX; i++) {
 		const struct cert *c = choice->cert[i] < 0 ? NULL : &t->certs[choice->cert[i]];
 		const char *why;

@@ -1,6 +1,11 @@
 """kedge in front of the two applications: Express as in the story, and the one that records."""
+import os
+import shutil
+import stat
+
 import pytest
 
+import kedge as kedge_module
 import machine
 from rawapp import Connection, RawApp, default_answer
 from story import Express
@@ -63,3 +68,18 @@ def leg(request, tls):
 def ipv6():
     if not machine.has_ipv6():
         pytest.skip("no ::1 on this machine")
+
+
+@pytest.fixture
+def nobody(tmp_path_factory):
+    """A copy of the program where an unprivileged user can reach it, and the words to become one."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become nobody")
+    base = tmp_path_factory.mktemp("nobody")
+    for path in (base, *list(base.parents)[:2]):
+        path.chmod(path.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
+    binary = base / "kedge"
+    shutil.copy(kedge_module.BINARY, binary)
+    binary.chmod(0o755)
+    return binary, ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups",
+                    "--no-new-privs"]

@@ -1,8 +1,6 @@
 """Mistakes in flags and files: a clear line for each, the right exit status, nothing started."""
 import json
-import os
 import shutil
-import stat
 import subprocess
 
 import pytest
@@ -178,27 +176,12 @@ def test_pins_can_be_read_with_bpftool(raw):
 
 
 # --- without root -----------------------------------------------------------------------------
-@pytest.fixture
-def nobody(tmp_path_factory):
-    """A copy of the program where an unprivileged user can reach it, and the words to become one."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become nobody")
-    base = tmp_path_factory.mktemp("nobody")
-    for path in (base, *list(base.parents)[:2]):
-        path.chmod(path.stat().st_mode | stat.S_IXOTH | stat.S_IROTH)
-    binary = base / "kedge"
-    shutil.copy(BINARY, binary)
-    binary.chmod(0o755)
-    return binary, ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups",
-                    "--no-new-privs"]
-
-
 def test_unprivileged_runs_in_user_space(nobody, tls, certs, monkeypatch):
     import kedge as module
     binary, become = nobody
     monkeypatch.setattr(module, "BINARY", binary)
     for leaf in (certs.ec, certs.rsa):
-        leaf.key.chmod(0o644)
+        shutil.chown(leaf.key, "nobody")
     certs.ca.parent.chmod(0o755)
     certs.ca.parent.parent.chmod(0o755)
     with RawApp() as app, Kedge(certs, app.text, [Listener("tls"), Listener("proxy", proxy="require")],

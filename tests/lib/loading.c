@@ -9,7 +9,7 @@
 
 #include "loading.h"
 
-#define ARGS_MAX 120
+#define ARGS_MAX 160
 
 char loading_dir[] = "/tmp/kedge-config-XXXXXX";
 char loading_file[sizeof(loading_dir) + 16];

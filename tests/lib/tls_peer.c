@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -58,7 +59,7 @@ static FILE *create(char path[256], const char *name, const char *suffix)
 
 	snprintf(path, 256, "%s/%s.%s", peer_dir(), name, suffix);
 	f = fopen(path, "w");
-	must(f != NULL, path);
+	must(f != NULL && !fchmod(fileno(f), 0600), path);
 	for (size_t i = 0; i < files_count; i++)
 		if (!strcmp(files[i], path))
 			return f;

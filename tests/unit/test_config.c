@@ -11,15 +11,18 @@
 
 /* Each option with a value that is not its default, once as flags and once as keys. */
 static const char every_flag[] =
-	"--cert c.pem --key k.pem --cert c2.pem --key k2.pem --app 192.0.2.9:8080 --workers 3 "
+	"--cert c.pem --key k.pem --cert c2.pem --key k2.pem --ocsp o2.der --app 192.0.2.9:8080 "
+	"--workers 3 "
 	"--record require --edit off --bypass prefer --cgroup /cg --pin /bpf/x --control /run/x "
 	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --x-forwarded-proto on "
 	"--x-forwarded-port on --forwarding-aliases remove --h2c remove --tls-min 1.3 "
+	"--tls-policy high --ticket-keys t.txt "
 	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --head-timeout-ms 4 --idle-timeout-ms 5 --linger-timeout-ms 6 "
 	"--drain-timeout-ms 86400000 --connections-max 1048576 --address-connections-max 7 "
 	"--handshakes-max 8 "
-	"--body-rate-min 9 --response-rate-min 10 --rate-grace-ms 11 --log-level debug "
+	"--body-rate-min 9 --response-rate-min 10 --rate-grace-ms 11 "
+	"--user 65534:65533 --seccomp errno --log-level debug "
 	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust 192.0.2.0/24 --trust "
 	"2001:db8::/32 "
@@ -30,6 +33,7 @@ static const char every_key[] = "certs:\n"
 				"- {cert: c.pem, key: k.pem}\n"
 				"- cert: c2.pem\n"
 				"  key: k2.pem\n"
+				"  ocsp: o2.der\n"
 				"app: 192.0.2.9:8080\n"
 				"workers: 3\n"
 				"record: require\n"
@@ -45,6 +49,8 @@ static const char every_key[] = "certs:\n"
 				"forwarding-aliases: remove\n"
 				"h2c: remove\n"
 				"tls-min: 1.3\n"
+				"tls-policy: high\n"
+				"ticket-keys: t.txt\n"
 				"prefix-timeout-ms: 1\n"
 				"handshake-timeout-ms: 2\n"
 				"connect-timeout-ms: 3\n"
@@ -58,6 +64,8 @@ static const char every_key[] = "certs:\n"
 				"body-rate-min: 9\n"
 				"response-rate-min: 10\n"
 				"rate-grace-ms: 11\n"
+				"user: 65534:65533\n"
+				"seccomp: errno\n"
 				"log-level: debug\n"
 				"access-log: /log/x\n"
 				"access-log-format: json\n"
@@ -102,6 +110,8 @@ static void check_every_listener(const struct conf *conf)
 	assert_string_equal(l[0].certs[0].key, "k.pem");
 	assert_string_equal(l[0].certs[1].cert, "c2.pem");
 	assert_string_equal(l[0].certs[1].key, "k2.pem");
+	assert_null(l[0].certs[0].ocsp);
+	assert_string_equal(l[0].certs[1].ocsp, "o2.der");
 	assert_string_equal(l[1].name, "[::1]:80");
 	assert_false(l[1].tls);
 	assert_int_equal(l[1].proxy, PROXY_PREFIX_OPTIONAL);
@@ -141,6 +151,10 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->linger_timeout_ms, 6);
 	assert_int_equal(conf->drain_timeout_ms, 86400000);
 	assert_int_equal(conf->connections_max, 1048576);
+	assert_int_equal(conf->tls_policy, TLS_POLICY_HIGH);
+	assert_string_equal(conf->ticket_keys, "t.txt");
+	assert_string_equal(conf->user, "65534:65533");
+	assert_int_equal(conf->seccomp, SECCOMP_ERRNO);
 	assert_int_equal(conf->address_connections_max, 7);
 	assert_int_equal(conf->handshakes_max, 8);
 	assert_int_equal(conf->body_rate_min, 9);
@@ -220,6 +234,10 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->linger_timeout_ms, 5000);
 	assert_int_equal(conf->drain_timeout_ms, 30000);
 	assert_int_equal(conf->connections_max, 16384);
+	assert_int_equal(conf->tls_policy, TLS_POLICY_INTERMEDIATE);
+	assert_null(conf->ticket_keys);
+	assert_null(conf->user);
+	assert_int_equal(conf->seccomp, SECCOMP_ENFORCE);
 	assert_int_equal(conf->log_level, LOG_INFO);
 	assert_null(conf->access_log);
 	assert_int_equal(conf->access_log_format, ACCESS_COMBINED);
@@ -275,6 +293,10 @@ static void every_word_has_its_meaning(void **state)
 		     {"info", LOG_INFO}, {"debug", LOG_DEBUG});
 	assert_words("--access-log-format", access_log_format, {"common", ACCESS_COMMON},
 		     {"combined", ACCESS_COMBINED}, {"json", ACCESS_JSON});
+	assert_words("--tls-policy", tls_policy, {"intermediate", TLS_POLICY_INTERMEDIATE},
+		     {"modern", TLS_POLICY_MODERN}, {"high", TLS_POLICY_HIGH});
+	assert_words("--seccomp", seccomp, {"off", SECCOMP_OFF}, {"log", SECCOMP_LOG},
+		     {"errno", SECCOMP_ERRNO}, {"enforce", SECCOMP_ENFORCE});
 	assert_words("--x-forwarded-proto", x_forwarded_proto, {"off", 0}, {"on", 1});
 	assert_words("--x-forwarded-port", x_forwarded_port, {"off", 0}, {"on", 1});
 	assert_words("--forwarding-aliases", aliases_remove, {"refuse", 0}, {"remove", 1});
@@ -477,24 +499,34 @@ static char *read_tree(const char *path)
 	return text;
 }
 
-static void the_reference_in_the_documentation_is_ours(void **state)
+/* What a document has between two lines is what we would write there. */
+static void assert_written(const char *path, const char *begin_mark, const char *end_mark,
+			   void (*write_it)(FILE *))
 {
 	_cleanup_(freep)
-	char *text = read_tree("docs/configuration.md"), *ours = NULL;
-	char *begin = strstr(text, "<!-- reference -->\n");
-	char *end = strstr(text, "<!-- end of reference -->");
+	char *text = read_tree(path), *ours = NULL;
+	char *begin = strstr(text, begin_mark);
+	char *end = strstr(text, end_mark);
 	FILE *to;
 	size_t len;
 
 	assert_true(begin && end);
-	begin += strlen("<!-- reference -->\n");
+	begin += strlen(begin_mark);
 	*end = '\0';
 	to = open_memstream(&ours, &len);
 	assert_non_null(to);
-	config_write_reference(to);
+	write_it(to);
 	fclose(to);
-	/* Otherwise: kedge check --reference, between the marks. */
+	/* Otherwise: make reference. */
 	assert_string_equal(begin, ours);
+}
+
+static void the_reference_in_the_documentation_is_ours(void **state)
+{
+	assert_written("docs/configuration.md", "<!-- reference -->\n", "<!-- end of reference -->",
+		       config_write_reference);
+	assert_written("docs/man/kedge.yaml.5", ".\\\" reference\n", ".\\\" end of reference\n",
+		       config_write_man);
 }
 
 /* Takes the "#" from "#key: value", not from "# a comment". */
@@ -530,6 +562,12 @@ static void the_example_has_every_key_with_its_default(void **state)
 	assert_string_equal(full->cgroup, "/sys/fs/cgroup/web.slice");
 	free(full->cgroup);
 	full->cgroup = NULL;
+	assert_string_equal(full->ticket_keys, "/etc/kedge/ticket-keys");
+	free(full->ticket_keys);
+	full->ticket_keys = NULL;
+	assert_string_equal(full->user, "www-data");
+	free(full->user);
+	full->user = NULL;
 	check_defaults(full);
 }
 

@@ -54,6 +54,8 @@ static const struct mistake_case mistakes_in_flags[] = {
 	{NULL, FINE "--xff set", "--xff: \"set\" is not one of append, replace, if-none, never\n"},
 	{NULL, FINE "--tls-min 1.1", "--tls-min: \"1.1\" is not one of 1.2, 1.3\n"},
 	{NULL, FINE "--tls yes", "--tls: \"yes\" is not one of off, on\n"},
+	{NULL, FINE "--user no-such-user", "--user: there is no user \"no-such-user\"\n"},
+	{NULL, FINE "--seccomp on", "--seccomp: \"on\" is not one of off, log, errno, enforce\n"},
 	{NULL, FINE "--log-level trace",
 	 "--log-level: \"trace\" is not one of error, warn, info, debug\n"},
 	{NULL, FINE "--cgroup=", "--cgroup: \"\" names no file\n"},
@@ -87,12 +89,11 @@ static const struct mistake_case mistakes_in_flags[] = {
 
 #define KNOWN_TOP                                                                            \
 	"tls, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, " \
-	"bypass, cgroup, pin, control, "                                                     \
-	"xff, "                                                                              \
-	"xff-trust, x-forwarded-proto, x-forwarded-port, forwarding-aliases, h2c, tls-min, " \
-	"prefix-timeout-ms, "                                                                \
-	"handshake-timeout-ms, connect-timeout-ms, head-timeout-ms, idle-timeout-ms, "       \
-	"linger-timeout-ms, drain-timeout-ms, connections-max, address-connections-max, "    \
+	"bypass, cgroup, pin, control, xff, xff-trust, x-forwarded-proto, "                  \
+	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "      \
+	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, "                      \
+	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "            \
+	"connections-max, user, seccomp, address-connections-max, "                          \
 	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "       \
 	"access-log, access-log-format, metrics, certs, listeners\n"
 
@@ -114,7 +115,7 @@ static const struct mistake_case mistakes_in_files[] = {
 	 "kedge.yaml:4: listeners[0].certs[0]: has neither cert nor key\n"
 	 "kedge.yaml:3: listeners[0]: the certificate \"b\" has no key\n"},
 	{"certs:\n- cert: a\n  key: b\n  pass: c\n", FINE,
-	 "kedge.yaml:4: certs[0].pass: unknown key; known are cert, key\n"},
+	 "kedge.yaml:4: certs[0].pass: unknown key; known are cert, key, ocsp\n"},
 	{"foo: {a: [1, {b: c}], d: [[]]}\nbar:\n", FINE,
 	 "kedge.yaml:1: foo: unknown key; known are " KNOWN_TOP
 	 "kedge.yaml:2: bar: unknown key; known are " KNOWN_TOP},

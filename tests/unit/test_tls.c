@@ -820,6 +820,30 @@ static int make_certs(void **state)
 	return 0;
 }
 
+/* --- reload ----------------------------------------------------------------------------------- */
+
+static void random_ticket_keys_outlive_a_reload(void **state)
+{
+	struct conf conf = {0};
+	struct tls_shared before, after;
+
+	make_shared(&before, POLICY_PREFER, false, true);
+	conf.tls_policy = TLS_POLICY_MODERN;
+	assert_int_equal(tls_shared_next(&after, &before, &conf), 0);
+	assert_memory_equal(&after.tickets, &before.tickets, sizeof(after.tickets));
+	assert_memory_equal(&after.caps, &before.caps, sizeof(after.caps));
+	assert_true(after.tls13_only);
+	/* From a file to none: those of the file are known to others. */
+	before.tickets_random = false;
+	assert_int_equal(tls_shared_next(&after, &before, &conf), 0);
+	assert_memory_not_equal(&after.tickets, &before.tickets, sizeof(after.tickets));
+	/* A file that is not there changes nothing of what was. */
+	conf.ticket_keys = (char *)"/nowhere/keys";
+	assert_int_equal(tls_shared_next(&after, &before, &conf), -ENOENT);
+	tls_shared_wipe(&before);
+	tls_shared_wipe(&after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -842,6 +866,7 @@ int main(void)
 		cmocka_unit_test(client_alert_is_the_clients_doing),
 		cmocka_unit_test(client_reset_is_the_client_gone),
 		cmocka_unit_test(full_socket_is_waited_for),
+		cmocka_unit_test(random_ticket_keys_outlive_a_reload),
 	};
 
 	return cmocka_run_group_tests(tests, make_certs, NULL);

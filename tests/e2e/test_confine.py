@@ -1,0 +1,254 @@
+"""What kedge gives up once it runs, and which capability buys which feature.
+
+The system call filter is that of the ordinary build here; the sanitizers' build allows a few more calls.
+"""
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import kedge as module
+import machine
+import prefix
+from client import Client
+from kedge import Kedge, Listener
+from process import Process
+from rawapp import RawApp
+from run import run
+
+PLAIN = machine.ROOT / "build/kedge"
+DOC = machine.ROOT / "docs/operations.md"
+NOBODY, NOGROUP = 65534, 65534
+GOOD = ["--tls", "off", "--app", "127.0.0.1:9", "--control", "off"]
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+def process_status(pid):
+    """{"Uid": [...], ...} of each thread of a process."""
+    return [dict((k, v.split()) for k, v in (line.split(":", 1) for line in path.read_text().splitlines()))
+            for path in Path(f"/proc/{pid}/task").glob("*/status")]
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    monkeypatch.setattr(module, "BINARY", PLAIN)
+
+
+def open_to_nobody(certs):
+    """The directories of the certificates can be searched, the keys belong to nobody."""
+    for path in (certs.ca.parent, certs.ca.parent.parent):
+        path.chmod(path.stat().st_mode | 0o011)
+
+
+# --- what a running kedge still has ------------------------------------------------------------
+def test_becomes_its_user_and_gives_up_everything(ends, certs, tls, cgroup, plain):
+    with RawApp(cgroup=cgroup) as app:
+        kedge = Kedge(certs, app.text, [Listener("tls"), Listener("clear_proxy", tls=False, proxy="require")],
+                      ends, cgroup, ["--user", "nobody:nogroup", "--workers", "2"])
+        try:
+            threads = process_status(kedge.pid)
+            assert len(threads) >= 3
+            for thread in threads:
+                assert thread["Uid"] == [str(NOBODY)] * 4 and thread["Gid"] == [str(NOGROUP)] * 4
+                assert "0" not in thread["Groups"]
+                for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+                    # The send buffers of edit need one where net.core.wmem_max is small.
+                    assert int(thread[name][0], 16) & ~(1 << 12) == 0, (name, thread[name])
+                assert thread["NoNewPrivs"] == ["1"] and thread["Seccomp"] == ["2"]
+            # Not dumpable: what is secret in /proc belongs to root.
+            assert os.stat(f"/proc/{kedge.pid}/mem").st_uid == 0
+            assert re.search(r"Max core file size +0 +0", Path(f"/proc/{kedge.pid}/limits").read_text())
+            with Client(kedge["tls"], tls=tls) as c:
+                assert c.request().status == 200
+            with Client(kedge["clear_proxy"], prefix.v1()) as c:
+                assert c.request(method="POST", body=b"x" * 300000).status == 200
+            assert app.connections[1].requests[0].xff == "198.51.100.22"
+            assert kedge.status()["connections_open"] == 0
+            assert kedge.process.stop() == 0
+            assert list(kedge.pin.iterdir() if kedge.pin.exists() else []) == []
+        finally:
+            kedge.kill()
+
+
+def test_says_that_it_runs_as_root(certs, plain):
+    for flags, warned in (([], True), (["--user", "root"], False)):
+        with Kedge(certs, "127.0.0.1:9", [Listener("clear", tls=False)], flags=flags) as kedge:
+            assert bool(kedge.process.matches("warning: kedge runs as root")) == warned, kedge.log()
+            assert process_status(kedge.pid)[0]["CapBnd"][0].strip("0") in ("", "1000")
+
+
+def test_says_which_key_a_reload_could_not_read(certs, plain):
+    with Kedge(certs, "127.0.0.1:9", [Listener("tls", leaves=[certs.ec])],
+               flags=["--user", "nobody", "--edit", "off", "--control", "off"]) as kedge:
+        assert kedge.process.matches(r"warning: key \S*ec-key.pem: can not be read again as user 65534"), \
+            kedge.log()
+
+
+def test_a_call_that_is_not_on_the_list_ends_kedge_by_name(certs, tmp_path, plain):
+    """strace puts another call in the place of the first accept; the filter sees that one."""
+    log = tmp_path / "strace"
+    with RawApp() as app:
+        kedge = Kedge(certs, app.text, [Listener("clear", tls=False)],
+                      argv_prefix=["strace", "-D", "-f", "-o", log, "-e", "trace=accept4", "-e",
+                                   "inject=accept4:error=EPERM:syscall=getppid"])
+        try:
+            with Client(kedge["clear"]) as c:
+                kedge.process.wait_line(r"error: seccomp: system call getppid \(\d+\) is not one that kedge")
+                c.recv()
+            assert kedge.process.wait() == -signal.SIGSYS
+        finally:
+            kedge.kill()
+
+
+def test_refuses_that_call_and_lives(certs, tmp_path, plain):
+    with RawApp() as app:
+        kedge = Kedge(certs, app.text, [Listener("clear", tls=False)], flags=["--seccomp", "errno"],
+                      argv_prefix=["strace", "-D", "-f", "-o", tmp_path / "strace", "-e", "trace=accept4", "-e",
+                                   "inject=accept4:error=EPERM:syscall=getppid:when=1"])
+        try:
+            with Client(kedge["clear"]) as c:
+                assert c.request().status == 200
+            assert kedge.process.stop() == 0
+        finally:
+            kedge.kill()
+
+
+# --- keys ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("mode,gid,user,word", [
+    (0o644, 0, None, "chmod 600"), (0o606, 0, None, "chmod 600"), (0o640, 65533, None, "group 65533"),
+    (0o640, 65533, "65534:65533", None), (0o640, 0, None, None), (0o400, 65533, None, None)])
+def test_keys_that_others_may_read(certs, tmp_path, mode, gid, user, word):
+    key = tmp_path / "key.pem"
+    shutil.copy(certs.ec.key, key)
+    os.chown(key, 0, gid)
+    key.chmod(mode)
+    done = run(module.BINARY, "check", "--listen", ":1", "--app", "127.0.0.1:9", "--cert", certs.ec.cert,
+               "--key", key, *(["--user", user] if user else []))
+    assert done.returncode == (2 if word else 0), done.stderr
+    errors = done.stderr.splitlines()
+    assert len(errors) == (1 if word else 0) and (not word or word in errors[0] and str(key) in errors[0])
+
+
+# --- the table of capabilities: a row, a test --------------------------------------------------
+def as_nobody(*capabilities):
+    words = ",".join(f"+{c}" for c in capabilities)
+    return ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups",
+            *(["--inh-caps", words, "--ambient-caps", words] if words else [])]
+
+
+def root_without(capability):
+    return ["setpriv", "--bounding-set", f"-{capability}", "--inh-caps", f"-{capability}"]
+
+
+BPF = ("bpf", "net_admin", "perfmon")
+
+
+def probed(binary, *capabilities):
+    done = run(*as_nobody(*capabilities), binary, "probe", "--json")
+    return json.loads(done.stdout), done.stdout
+
+
+def buys_edit(capability, binary, tmp_path, certs):
+    others = [c for c in BPF if c != capability]
+    good, text = probed(binary, *BPF)
+    assert good["edit"], text
+    bad, text = probed(binary, *others)
+    assert not bad["edit"] and f"CAP_{capability.upper()}" in text, text
+
+
+def started(argv_prefix, binary, *flags):
+    """(the line that says it is ready or None, all that it said); it is stopped again."""
+    process = Process([*argv_prefix, binary, "run", *GOOD, *flags], name="kedge")
+    try:
+        try:
+            ready = process.wait_line("info: ready", seconds=30)[0]
+        except RuntimeError:
+            ready = None
+    finally:
+        process.stop()
+    return ready, process.log()
+
+
+def buys_low_ports(capability, binary, tmp_path, certs):
+    flags = ["--listen", "*:443", "--pin", "off", "--edit", "off"]
+    ready, log = started(["unshare", "-n", *as_nobody(capability)], binary, *flags)
+    assert ready and f"CAP_{capability.upper()}" in log, log  # kept for a reload
+    ready, log = started(["unshare", "-n", *as_nobody()], binary, *flags)
+    assert not ready and "Permission denied" in log, log
+
+
+def buys_user(capability, binary, tmp_path, certs):
+    flags = ["--listen", "127.0.0.1:0", "--pin", "off", "--edit", "off", "--user", "nobody"]
+    ready, log = started([], binary, *flags)
+    assert ready, log
+    ready, log = started(root_without(capability), binary, *flags)
+    assert not ready and "can not become it" in log, log
+
+
+def buys_given_pins(capability, binary, tmp_path, certs):
+    flags = ["--listen", "127.0.0.1:0", "--pin", "off", "--edit", "off", "--user", "nobody",
+             "--control", tmp_path / "own" / "socket"]
+    ready, log = started(root_without(capability), binary, *flags)
+    assert not ready and "can not be given" in log, log
+    ready, log = started([], binary, *flags)
+    assert ready and not (tmp_path / "own" / "socket").exists(), log
+
+
+def buys_bounding_set(capability, binary, tmp_path, certs):
+    for words, empty in (((), False), ((capability,), True)):
+        process = Process([*as_nobody(*words), binary, "run", *GOOD, "--listen", "127.0.0.1:0", "--pin", "off",
+                           "--edit", "off"], name="kedge")
+        try:
+            process.wait_line("info: ready", seconds=30)
+            assert (int(process_status(process.pid)[0]["CapBnd"][0], 16) == 0) == empty
+        finally:
+            process.stop()
+
+
+def buys_keys_of_others(capability, binary, tmp_path, certs):
+    key = tmp_path / "key.pem"
+    shutil.copy(certs.ec.key, key)
+    key.chmod(0o600)
+    flags = ["--listen", "127.0.0.1:0", "--pin", "off", "--edit", "off", "--tls", "on", "--cert",
+             certs.ec.cert, "--key", key]
+    ready, log = started(as_nobody(capability), binary, *flags)
+    assert ready, log
+    ready, log = started(as_nobody(), binary, *flags)
+    assert not ready and "cannot open: Permission denied" in log, log
+
+
+def buys_a_mounted_bpffs(capability, binary, tmp_path, certs):
+    script = 'umount /sys/fs/bpf || true; exec "$@"'
+    flags = ["--listen", "127.0.0.1:0", "--pin", "/sys/fs/bpf/kedge-mounted"]
+    alone = ["unshare", "-m", "sh", "-c", script, "sh"]
+    ready, log = started(alone, binary, *flags)
+    assert ready and "edit kernel" in log, log
+    ready, log = started([*alone, *root_without(capability)], binary, *flags)
+    assert "edit kernel" not in log, log
+
+
+ROWS = {
+    "CAP_BPF": buys_edit, "CAP_NET_ADMIN": buys_edit, "CAP_PERFMON": buys_edit,
+    "CAP_NET_BIND_SERVICE": buys_low_ports, "CAP_SETUID": buys_user, "CAP_SETGID": buys_user,
+    "CAP_CHOWN": buys_given_pins, "CAP_SETPCAP": buys_bounding_set,
+    "CAP_DAC_READ_SEARCH": buys_keys_of_others, "CAP_SYS_ADMIN": buys_a_mounted_bpffs,
+}
+
+
+def test_the_table_has_these_rows():
+    rows = re.findall(r"^\| `(CAP_\w+)` \|", DOC.read_text(), re.M)
+    assert sorted(rows) == sorted(ROWS)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_row_of_the_table(name, nobody, tmp_path, certs, monkeypatch):
+    """With the capability the feature is there, without it it is not, and kedge says so."""
+    open_to_nobody(certs)
+    tmp_path.chmod(0o755)
+    ROWS[name](name.removeprefix("CAP_").lower(), nobody[0], tmp_path, certs)

@@ -1,0 +1,134 @@
+"""The documents: their commands run as written, their messages exist."""
+import os
+import re
+import shutil
+
+import pytest
+
+import docs
+import machine
+from sandbox import Sandbox
+
+README = machine.ROOT / "README.md"
+OPERATIONS = machine.ROOT / "docs/operations.md"
+CONFIGURATION = machine.ROOT / "docs/configuration.md"
+TROUBLESHOOTING = machine.ROOT / "docs/troubleshooting.md"
+
+# Commands that no test here runs, by how they begin, and why.
+NOT_RUN = {
+    "make demo": "a suite of its own", "make test": "this is what runs the tests",
+    "make && make install": "test_install.py, below a directory of its own",
+    "systemd-sysusers": "needs a running systemd", "systemctl": "needs a running systemd",
+    "cp /usr/share/doc/kedge/kedge.yaml": "of the installed tree",
+    "kedge reload": "test_reload.py", "kill -HUP PID": "test_reload.py",
+    "openssl ocsp": "asks a responder on the network; test_tls_posture.py has one without",
+}
+
+
+def is_not_run(command):
+    return any(command.text.startswith(prefix) for prefix in NOT_RUN)
+
+
+def shell_blocks(path):
+    return [block for _, text in docs.sections(path) for block in docs.blocks(text) if docs.is_shell(block)]
+
+
+@pytest.fixture
+def sandbox(tmp_path, cgroup):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    with Sandbox(tmp_path, cgroup) as place:
+        shutil.copy(machine.ROOT / "tests/story/app.js", place.home)
+        yield place
+
+
+def start(sandbox, command):
+    """One that goes on. There is one kedge at a time, as for someone who follows the text."""
+    is_kedge = "kedge run" in command.text
+    if is_kedge:
+        sandbox.stop_all("kedge")
+    process = sandbox.start(command.text, "kedge" if is_kedge else "app")
+    process.wait_line("kedge: info: ready" if is_kedge else r"port \d+", seconds=60)
+
+
+def follow(sandbox, block, ran):
+    """Runs a block's commands; what a comment says of req.xff must be in the answer."""
+    for command in docs.commands(block):
+        if is_not_run(command):
+            continue
+        if command.background:
+            start(sandbox, command)
+        else:
+            done = sandbox.run(command.text, timeout=120)
+            assert done.returncode == 0, (command, done.stdout, done.stderr)
+            if command.comment.startswith("req."):
+                assert command.comment + "\n" in done.stdout, (command, command.comment, done.stdout)
+        ran.append(command.text)
+
+
+def make_certificates(sandbox, *names):
+    """What the text takes for granted."""
+    for cert, key in names:
+        done = sandbox.run(f"mkcert -cert-file {cert} -key-file {key} localhost 127.0.0.1 ::1", timeout=120)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_tour_of_the_readme(sandbox):
+    ran = []
+    make_certificates(sandbox, ("site.pem", "site-key.pem"))
+    for heading, text in docs.sections(README):
+        for block in docs.blocks(text) if heading == "Five minutes" else []:
+            if docs.is_shell(block):
+                follow(sandbox, block, ran)
+    assert len([c for c in ran if c.startswith("curl ")]) >= 2
+    for word in ("mkcert -install", "node ", "build/kedge run", "build/kedge probe", "build/kedge status",
+                 "bpftool map dump"):
+        assert any(word in command for command in ran), (word, ran)
+
+
+def test_the_commands_of_the_configuration_page(sandbox):
+    ran = []
+    make_certificates(sandbox, ("cert.pem", "key.pem"), ("/etc/kedge/cert.pem", "/etc/kedge/key.pem"))
+    shutil.copy(machine.ROOT / "dist/kedge.yaml", sandbox.home)
+    assert sandbox.run("cp kedge.yaml /etc/kedge/kedge.yaml").returncode == 0
+    for block in shell_blocks(CONFIGURATION):
+        follow(sandbox, block, ran)
+    assert len(ran) >= 5, ran
+    # The keys that were made are keys.
+    done = sandbox.run("chmod 600 /etc/kedge/ticket-keys && "
+                       "kedge check -c /etc/kedge/kedge.yaml --ticket-keys /etc/kedge/ticket-keys")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING], ids=lambda p: p.name)
+def test_no_command_is_forgotten(path):
+    """Each is run by a test above, or stands in NOT_RUN with the reason."""
+    covered = {README: ["Five minutes"], CONFIGURATION: None, OPERATIONS: [], TROUBLESHOOTING: []}[path]
+    for heading, text in docs.sections(path):
+        if covered is None or heading in covered:
+            continue
+        forgotten = [command for block in docs.blocks(text) if docs.is_shell(block)
+                     for command in docs.commands(block) if not is_not_run(command)]
+        assert forgotten == [], (heading, forgotten)
+
+
+def test_every_quoted_message_is_in_the_source():
+    table, rest = TROUBLESHOOTING.read_text().split("<!-- reasons")
+    strings = docs.format_strings()
+    messages = re.findall(r"^\| `((?:[^`\\]|\\.)+)` \|", table, re.M)
+    assert len(messages) > 30
+    assert [m for m in messages if not docs.is_printed(m, strings)] == []
+    reasons = set(re.findall(r"^X\((\w+)", (machine.ROOT / "include/kedge/reasons.def").read_text(), re.M))
+    quoted = re.findall(r"^\| `(\w+)` \|", rest, re.M)
+    assert quoted and set(quoted) <= reasons, set(quoted) - reasons
+
+
+def test_every_option_is_on_the_pages_it_belongs_to(sandbox):
+    """The example, the reference and the man page have every key that the binary knows."""
+    done = sandbox.run("kedge run --help")
+    options = re.findall(r"^  --([\w-]+) ", done.stdout, re.M)
+    assert len(options) > 30
+    for path in ("docs/configuration.md", "docs/man/kedge.yaml.5", "dist/kedge.yaml"):
+        text = (machine.ROOT / path).read_text()
+        missing = [o for o in options if o != "help" and not re.search(rf"(?<![\w-]){o}(?![\w-])", text)]
+        assert missing == [], path

@@ -1,0 +1,113 @@
+"""make install and make uninstall, what they put where; the units; the man pages."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+import machine
+from run import run
+
+DOC = machine.ROOT / "docs/operations.md"
+PREFIX = "usr"
+
+
+def make(*words):
+    done = subprocess.run(["make", "-C", machine.ROOT, "--no-print-directory", *map(str, words)], check=False,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def files_below(root):
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Installed below a directory of its own, as a packager does it."""
+    root = tmp_path_factory.mktemp("install")
+    make("install", f"DESTDIR={root}", f"prefix=/{PREFIX}")
+    return root
+
+
+def test_install_puts_everything_in_its_place(tree):
+    files = files_below(tree)
+    for name in ("bin/kedge", "share/man/man1/kedge.1", "share/man/man5/kedge.yaml.5",
+                 "lib/systemd/system/kedge.service", "lib/systemd/system/kedge.socket",
+                 "lib/sysusers.d/kedge.conf", "share/doc/kedge/kedge.yaml", "share/doc/kedge/README.md"):
+        assert f"{PREFIX}/{name}" in files, files
+    documents = {path.name for path in (machine.ROOT / "docs").glob("*.md")}
+    assert documents <= {name.rsplit("/", 1)[-1] for name in files}
+    for path in (machine.ROOT / "dist").glob("*/*"):
+        assert f"{PREFIX}/share/kedge/{path.parent.name}/{path.name}" in files, files
+    assert all(name.startswith(f"{PREFIX}/") for name in files), files
+
+
+def test_installed_kedge_runs(tree):
+    done = run(tree / PREFIX / "bin/kedge", "--version")
+    assert done.returncode == 0 and re.fullmatch(r"kedge \d+\.\d+\.\d+\n", done.stdout)
+
+
+def test_uninstall_leaves_nothing_of_ours(tmp_path):
+    theirs = tmp_path / PREFIX / "share/kedge/theirs"
+    make("install", f"DESTDIR={tmp_path}", f"prefix=/{PREFIX}")
+    theirs.parent.mkdir(parents=True, exist_ok=True)
+    theirs.write_text("not ours")
+    make("uninstall", f"DESTDIR={tmp_path}", f"prefix=/{PREFIX}")
+    assert files_below(tmp_path) == [str(theirs.relative_to(tmp_path))]
+    assert not (tmp_path / PREFIX / "share/doc/kedge").exists()
+    theirs.unlink()
+    make("uninstall", f"DESTDIR={tmp_path}", f"prefix=/{PREFIX}")
+    assert files_below(tmp_path) == [] and not (tmp_path / PREFIX / "share/kedge").exists()
+
+
+# --- units -----------------------------------------------------------------------------------------
+def test_units_are_right(tree, tmp_path):
+    """systemd finds no mistake in them; the program is where they say."""
+    units = tree / PREFIX / "lib/systemd/system"
+    for unit in ("kedge.service", "kedge.socket"):
+        text = (units / unit).read_text()
+        text = text.replace(f"/{PREFIX}/bin/kedge", str(tree / PREFIX / "bin/kedge"))
+        (tmp_path / unit).write_text(text)
+    done = run("systemd-analyze", "verify", "--man=no", tmp_path / "kedge.service", tmp_path / "kedge.socket",
+               env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"})
+    complaints = [line for line in (done.stdout + done.stderr).splitlines() if "kedge" in line]
+    assert done.returncode == 0 and complaints == [], done.stdout + done.stderr
+
+
+def test_the_prefix_is_in_the_unit(tmp_path):
+    make("install", f"DESTDIR={tmp_path}", "prefix=/opt/kedge")
+    text = (tmp_path / "opt/kedge/lib/systemd/system/kedge.service").read_text()
+    assert "ExecStart=/opt/kedge/bin/kedge run" in text and "ExecReload=/opt/kedge/bin/kedge reload" in text
+
+
+def test_exposure_is_what_the_document_says():
+    done = run("systemd-analyze", "security", "--offline=true", "--no-pager",
+               machine.ROOT / "dist/kedge.service")
+    level = re.search(r"Overall exposure level for kedge.service: ([\d.]+) (\w+)", done.stdout)
+    assert level, done.stdout + done.stderr
+    stated = re.search(r"exposure level of (\d\.\d)", DOC.read_text())
+    # Other versions of systemd weigh a little differently.
+    assert level[2] == "OK" and abs(float(level[1]) - float(stated[1])) <= 0.3, (level[0], stated[0])
+
+
+# --- man pages ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("page", ["kedge.1", "kedge.yaml.5"])
+def test_man_page_is_clean(page):
+    path = machine.ROOT / "docs/man" / page
+    done = run("mandoc", "-Tlint", "-Wwarning", path)
+    assert done.returncode == 0 and done.stdout == "", done.stdout
+    if shutil.which("man"):
+        done = run("man", "--warnings", "-l", path, env={**os.environ, "MANPAGER": "cat", "MANWIDTH": "80"})
+        assert done.returncode == 0 and done.stderr == "" and "kedge" in done.stdout
+
+
+def test_the_commands_are_in_the_man_page():
+    import kedge as module
+    page = (machine.ROOT / "docs/man/kedge.1").read_text()
+    commands = re.findall(r"^  (\w+) ", run(module.BINARY, "--help").stdout, re.M)
+    assert len(commands) >= 4
+    for command in commands:
+        assert re.search(rf"^\.Cm {command}$", page, re.M), command
+        assert re.search(rf"^\.It Cm {command}$", page, re.M), command

@@ -1,0 +1,65 @@
+"""A place where the commands of the documents run as they are written: ports, paths and all.
+
+A network namespace of its own with nothing but loopback (every port is free), and a mount namespace with
+its own /sys/fs/bpf, /run and /etc, which are gone afterwards.
+"""
+import os
+from pathlib import Path
+
+import machine
+from process import Process
+from run import run
+from story import node_env
+
+SETUP = r"""
+set -e
+ip link set lo up
+mount -t bpf bpf /sys/fs/bpf
+cp -a /etc "$1/etc" && mount --bind "$1/etc" /etc
+mount -t tmpfs tmpfs /run
+mkdir /etc/kedge
+echo "the sandbox is ready"
+exec sleep infinity
+"""
+
+
+class Sandbox:
+    """`base` becomes the current directory of the commands; the tree's build/ is in it."""
+
+    def __init__(self, base, cgroup=None):
+        self.home = Path(base) / "home"
+        self.home.mkdir()
+        (self.home / "build").symlink_to(machine.ROOT / "build")
+        self.cgroup = cgroup
+        self.running = []
+        self.env = {**node_env(PORT=3000), "CAROOT": str(self.home), "TRUST_STORES": "nss",
+                    "CURL_CA_BUNDLE": str(self.home / "rootCA.pem"),
+                    "PATH": f"{machine.ROOT / 'build'}:/usr/sbin:/sbin:{os.environ['PATH']}"}
+        self.holder = Process(["unshare", "-m", "-n", "bash", "-c", SETUP, "sandbox", str(base)],
+                              name="sandbox")
+        self.holder.wait_line("the sandbox is ready", seconds=30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop_all()
+        self.holder.stop()
+
+    def _argv(self, text):
+        return ["nsenter", "-t", self.holder.pid, "-m", "-n", f"--wd={self.home}", "bash", "-c", text]
+
+    def run(self, text, **kwargs):
+        """Runs a command to its end."""
+        return run(*self._argv(text), env=self.env, **kwargs)
+
+    def start(self, text, name):
+        """Starts one that goes on; stopped by stop_all()."""
+        process = Process(self._argv(f"exec {text}"), env=self.env, cgroup=self.cgroup, name=name)
+        self.running.append(process)
+        return process
+
+    def stop_all(self, name=None):
+        for process in [p for p in reversed(self.running) if name in (None, p.name)]:
+            process.stop()
+            self.running.remove(process)
