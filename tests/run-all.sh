@@ -17,7 +17,7 @@ run()
 	local status line p=0 f=0 s=0
 
 	echo "=== $1"
-	${MAKE:-make} --no-print-directory "$1" 2>&1 | tee "$output"
+	${MAKE:-make} -j"$(nproc)" --no-print-directory "$1" 2>&1 | tee "$output"
 	status=${PIPESTATUS[0]}
 	line=$(grep -E '^[a-z0-9-]+: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$output" | tail -n 1)
 	if [[ -n $line ]]; then
@@ -31,7 +31,7 @@ run()
 }
 
 tests/deps.sh build test servers demo vm || exit 1
-${MAKE:-make} --no-print-directory all asan || exit 1
+${MAKE:-make} -j"$(nproc)" --no-print-directory all asan || exit 1
 # Long enough to meet what a change has broken; hours are for other times.
 export FUZZ_SECONDS=${FUZZ_SECONDS:-120}
 for suite in ${SUITES:-unit coverage fuzz bpf-test same e2e servers bench-test demo vmtest vmbench-check}; do
