@@ -118,7 +118,7 @@ e2e: $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a runn
 
 soak: $(OUT)/kedge ## an hour (SOAK_SECONDS=3600) of load, reloads and a dying application; root
 	$(Q)cd tests && KEDGE_SUITE=soak KEDGE_BIN=$(abspath $(OUT))/kedge SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) \
-		$(PYTHON) -B -m pytest -q -s soak
+		$(PYTHON) -B -m pytest -q -s -o faulthandler_timeout=0 soak
 
 demo: ## the story with Express, HAProxy and curl, answers checked; installs what it needs; root
 	$(Q)tests/deps.sh build demo

@@ -25,5 +25,6 @@ struct daemon {
 	struct kedge_stats *own_stats;   /* rows without BPF */
 	const struct kedge_stats **rows; /* one a worker, for status */
 	int signal_fd, control_fd;
+	uint64_t control_again_ms; /* the control socket is left alone until then */
 	bool draining;
 };
