@@ -193,7 +193,7 @@ e2e: $(OUT)/kedge $(OUT)/kedge-asan ## the story, lifecycle, transfer and more t
 
 soak: $(OUT)/kedge ## an hour (SOAK_SECONDS=3600) of load, reloads and a dying application; root
 	$(Q)cd tests && KEDGE_SUITE=soak KEDGE_BIN=$(abspath $(OUT))/kedge SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) \
-		$(PYTHON) -B -m pytest -q -s soak
+		$(PYTHON) -B -m pytest -q -s -o faulthandler_timeout=0 soak
 
 # Tells the tests with real servers what kedge counts of a stream.
 $(OUT)/heads: $(addprefix $(OUT)/asan/tests/,servers/heads.o lib/http1_driver.o lib/http1_corpus.o lib/guard.o) \

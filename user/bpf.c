@@ -56,7 +56,8 @@ static int set_sizes(struct flow_bpf *skel, const struct bpf_opts *opts, uint32_
 	uint32_t ends = opts->bypass ? 2 * slots : 1;
 
 	/* Sockets leave a sockhash when they are closed, entries of kdg_flow before. */
-	if (bpf_map__set_max_entries(skel->maps.kdg_flow, slots) ||
+	if (bpf_map__set_max_entries(skel->maps.kdg_flow,
+				     opts->flows_each ? opts->flows_max : slots) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_note, slots) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_stats, opts->workers) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_leg, 2 * slots) ||
@@ -198,8 +199,11 @@ static int pin(struct bpf *bpf, const char *dir, char why[BPF_WHY_SIZE])
 
 static int open_in(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WHY_SIZE])
 {
-	uint32_t each = (opts->flows_max + opts->workers - 1) / opts->workers;
+	uint32_t each = opts->flows_each;
 	int err;
+
+	if (!each)
+		each = (opts->flows_max + opts->workers - 1) / opts->workers;
 
 	libbpf_set_print(log_libbpf);
 	bpf->skel = flow_bpf__open();

@@ -22,8 +22,10 @@ struct bpf_opts {
 	const char *cgroup; /* cgroup v2 directory that holds kedge and the application; NULL: our
 			       own */
 	const char *pin;    /* directory on a bpffs, made if missing; NULL: no pins */
-	unsigned workers;   /* rows of kdg_stats; slots of kdg_note are split evenly between them */
+	unsigned workers;   /* rows of kdg_stats; each has its own slots of kdg_note */
 	uint32_t flows_max; /* in all workers */
+	/* Slots of each worker, for flows that are not spread evenly; 0: its share of flows_max. */
+	uint32_t flows_each;
 };
 
 /*

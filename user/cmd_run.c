@@ -22,6 +22,9 @@
 #include "sockets.h"
 #include "status.h"
 
+/* Out of descriptors: how long nobody is heard at the control socket, instead of spinning. */
+#define CONTROL_PAUSE_MS 200
+
 static int signals_open(void)
 {
 	sigset_t set;
@@ -100,7 +103,8 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 		.cgroup = conf->cgroup,
 		.pin = conf->pin,
 		.workers = conf->workers,
-		.flows_max = limits_flows_room(conf),
+		.flows_max = conf->connections_max,
+		.flows_each = limits_flows_each(conf),
 	};
 	char why[256] = "";
 	int err;
@@ -314,6 +318,21 @@ static int obey_signals(struct daemon *d)
 	return 0;
 }
 
+/* How long poll(2) may take; who asks is left alone while there is no descriptor for him. */
+static int wait_ms(const struct daemon *d, struct pollfd *control)
+{
+	uint64_t now = monotonic_ms();
+	int wait = watchdog_wait_ms(&d->watchdog), pause;
+
+	control->fd = d->control_fd;
+	if (now >= d->control_again_ms)
+		return wait;
+	control->fd = -1;
+	control->revents = 0;
+	pause = (int)(d->control_again_ms - now);
+	return wait < 0 || wait > pause ? pause : wait;
+}
+
 /* Serves the control socket until a signal came and every worker has ended. */
 static int serve(struct daemon *d)
 {
@@ -326,7 +345,7 @@ static int serve(struct daemon *d)
 	int err;
 
 	while (workers_running(d)) {
-		if (poll(fds, 3, watchdog_wait_ms(&d->watchdog)) < 0 && errno != EINTR)
+		if (poll(fds, 3, wait_ms(d, &fds[2])) < 0 && errno != EINTR)
 			return log_err(errno, "main loop: poll failed");
 		watchdog_run(&d->watchdog, d->workers, d->workers_made);
 		err = obey_signals(d);
@@ -334,8 +353,8 @@ static int serve(struct daemon *d)
 			return err;
 		if (fds[1].revents && read(d->shared.done_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 			return log_err(errno, "main loop: eventfd");
-		if (fds[2].revents & POLLIN)
-			control_serve(d->control_fd, answer, d);
+		if (fds[2].revents & POLLIN && control_serve(d->control_fd, answer, d) < 0)
+			d->control_again_ms = monotonic_ms() + CONTROL_PAUSE_MS;
 	}
 	return d->draining ? 0 : log_err(EIO, "every worker ended by itself");
 }

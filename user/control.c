@@ -184,7 +184,7 @@ static void write_all(int fd, const char *p, size_t n)
 	}
 }
 
-void control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg)
+int control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg)
 {
 	_cleanup_(close_fdp)
 	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
@@ -195,10 +195,10 @@ void control_serve(int fd, json_t *(*answer)(const char *command, void *arg), vo
 	json_t *reply;
 
 	if (client < 0)
-		return;
+		return errno == EMFILE || errno == ENFILE ? -errno : 0;
 	setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (read_line(client, line) < 0)
-		return;
+		return 0;
 	reply = answer(line, arg);
 	if (!reply)
 		reply = json_pack("{s:s}", "error", "unknown command");
@@ -206,6 +206,7 @@ void control_serve(int fd, json_t *(*answer)(const char *command, void *arg), vo
 	json_decref(reply);
 	if (text)
 		write_all(client, text, strlen(text));
+	return 0;
 }
 
 json_t *control_ask(const char *path, const char *command)

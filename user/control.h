@@ -25,9 +25,10 @@ int control_give(const char *path, uid_t uid, gid_t gid);
 
 /*
  * Accepts one client and answers it: `answer` gets the command and returns a new reference (NULL:
- * unknown command). A client whose line is not complete within a second is dropped.
+ * unknown command). A client whose line is not complete within a second is dropped. 0, or -errno when
+ * there was no descriptor for the client, who then waits.
  */
-void control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg);
+int control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg);
 
 /* The client's end: a new reference, or NULL after a logged line. */
 json_t *control_ask(const char *path, const char *command);

@@ -27,6 +27,7 @@ struct daemon {
 	struct kedge_stats **rows;      /* one a worker */
 	struct metrics_server *metrics; /* NULL: none is asked for */
 	int signal_fd, control_fd;
+	uint64_t control_again_ms; /* the control socket is left alone until then */
 	bool draining;
 };
 

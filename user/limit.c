@@ -56,7 +56,7 @@ void limits_warn_descriptors(const struct conf *conf)
 		 (unsigned long long)limit.rlim_cur, (unsigned long long)fit);
 }
 
-unsigned limits_flows_room(const struct conf *conf)
+unsigned limits_flows_each(const struct conf *conf)
 {
 	unsigned each = 2 * ((conf->connections_max + conf->workers - 1) / conf->workers);
 
@@ -64,5 +64,5 @@ unsigned limits_flows_room(const struct conf *conf)
 		each = FLOWS_A_WORKER_MIN;
 	if (each > conf->connections_max)
 		each = conf->connections_max;
-	return each * conf->workers;
+	return each;
 }

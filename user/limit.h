@@ -39,8 +39,6 @@ void limits_raise_descriptors(void);
 /* Warns where the descriptors do not suffice for the connections, with the number that fits. */
 void limits_warn_descriptors(const struct conf *conf);
 
-/*
- * Flows that the BPF side must have room for. Each worker has its own, and the kernel does not spread
- * connections evenly: more than connections-max in all.
- */
-unsigned limits_flows_room(const struct conf *conf);
+/* Flows that the BPF side must have room for in each worker: the kernel does not spread connections
+ * evenly. */
+unsigned limits_flows_each(const struct conf *conf);
