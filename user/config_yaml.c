@@ -19,7 +19,7 @@
 
 /* A mapping as loaded: one value for each option, by its row in the table, and the two keys that
  * hold further mappings. All kinds of mapping have the same shape. */
-#define ROWS_MAX 48
+#define ROWS_MAX 64
 
 struct raw_map {
 	struct raw_value {
