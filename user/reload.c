@@ -219,10 +219,11 @@ static void commit(struct attempt *a)
 		worker_post(&d->workers[w], take_ptr(a->sets[w]));
 	d->generation = take_ptr(a->next);
 	d->conf = d->generation->conf;
+	if (d->conf->connections_max > before->conf->connections_max)
+		limits_warn_descriptors(d->conf);
 	wait_taken(d);
 	generation_put(before);
 	log_set_level(d->conf->log_level);
-	limits_warn_descriptors(d->conf);
 }
 
 static void attempt_clear(struct attempt *a)

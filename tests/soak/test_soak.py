@@ -69,7 +69,10 @@ class Application:
         """Any time from begin to end."""
         return any(a <= end and (b is None or b >= begin) for a, b in list(self.away))
 
-    def stop(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
         self.express.stop()
 
 
@@ -209,14 +212,19 @@ def quiet(kedge):
 
 
 def test_soak(tmp_path, certs, cgroup, most, tls):
-    app, config = Application(cgroup), Config(tmp_path, certs)
+    config = Config(tmp_path, certs)
+    with Application(cgroup) as app:
+        soak(app, config, certs, cgroup, most, tls)
+
+
+def soak(app, config, certs, cgroup, combination, tls):
     reloader = Reloader(None, config, certs, {
         "app": app.text, "prefix_timeout_ms": 3000, "handshake_timeout_ms": 3000,
         "head_timeout_ms": 3000, "body_rate_min": 1000, "response_rate_min": 1000,
         "rate_grace_ms": 3000})
     reloader.write(0)
     over = threading.Event()
-    with Kedge(certs, None, reloader.listeners(), most, cgroup, config=config) as kedge, \
+    with Kedge(certs, None, reloader.listeners(), combination, cgroup, config=config) as kedge, \
             Balancer(kedge["tls_proxy"], "send-proxy-v2") as balancer:
         reloader.kedge = kedge
         socket.create_connection(balancer.address, 5).close()
@@ -259,4 +267,3 @@ def test_soak(tmp_path, certs, cgroup, most, tls):
         assert len(app.away) >= 2
         assert after <= before
         watch.assert_flat()
-    app.stop()
