@@ -117,8 +117,8 @@ class Kedge:
     """
 
     def __init__(self, certs, app, listeners=None, combination=None, cgroup=None, flags=(),
-                 wait=True, root=True, env=None, argv_prefix=(), config=None, binary=BINARY):
-        self.binary = binary
+                 wait=True, root=True, env=None, argv_prefix=(), config=None, binary=None):
+        self.binary = binary or BINARY  # looked up now: a fixture may have changed it
         self.listeners = listeners or standard_listeners()
         self.base = Path(tempfile.mkdtemp(prefix=f"kedge-test-{os.getpid()}-"))
         self.base.chmod(0o755)
@@ -127,7 +127,7 @@ class Kedge:
         self.control = self.base / "control"
         if not root:
             self.base.chmod(0o777)
-        argv = [*argv_prefix, binary, "run"]
+        argv = [*argv_prefix, self.binary, "run"]
         argv += ["-c", config.path] if config else []
         for listener in () if config else self.listeners:
             argv += listener.flags(certs)
@@ -170,7 +170,7 @@ class Kedge:
 
     def reload(self, *args):
         """kedge reload: the finished process."""
-        return subprocess.run([BINARY, "reload", "--control", self.control, *args],
+        return subprocess.run([self.binary, "reload", "--control", self.control, *args],
                               capture_output=True, text=True, check=False)
 
     def __getitem__(self, name):
