@@ -95,7 +95,7 @@ class Guest:
                 "-serial", f"file:{self.console}", "-kernel", str(VM / self.image.label / "vmlinuz"),
                 "-initrd", str(self.image.file), "-append", COMMAND_LINE, *self.plugin]
 
-    def run(self, seconds=1800):
+    def run(self, seconds=3600):
         """Its console's lines. An error, with them, unless its plan ended with status 0."""
         done = subprocess.run(self.argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False)

@@ -91,6 +91,8 @@ def bench_image(label, who, chosen, certs):
 def figures_of_window(answer, counts):
     """Instructions a request, out of what the client said and what the plugin counted."""
     n, other = answer["requests"], counts["other"]
+    if other["user"] + other["kernel"] < 0.98 * answer["cpu_ns"]["proxy"]:
+        raise RuntimeError(f"the proxy ran longer than everybody but client and backend: {answer} {counts}")
     ran = sum(counts[who][mode] for who in ("load", "backend", "other") for mode in ("user", "kernel"))
     return {
         "whole": answer["wall_ns"] / n,  # with the clock at an instruction a nanosecond

@@ -11,6 +11,7 @@ BENCH_SCALE                multiplies the number of requests
 BENCH_CALLS                1: counts system calls also where not everything is measured
 A run that does not measure everything writes a report only with BENCH_OUT.
 """
+import contextlib
 import os
 import statistics
 import sys
@@ -101,22 +102,20 @@ def main():
         say(f"left out: {', '.join(n for n, w in missing.items() if w == why)}: {why}")
     rounds = int(os.environ.get("BENCH_ROUNDS") or 5)
     whole = len(chosen) == len(cases.NATIVE) and not os.environ.get("BENCH_PEERS")
-    stands = []
-    with tempfile.TemporaryDirectory(prefix="kedge-bench-") as base:
+    # Whatever fails, each of the stands is ended.
+    with tempfile.TemporaryDirectory(prefix="kedge-bench-") as base, contextlib.ExitStack() as ends:
         Path(base).chmod(0o755)
         certs = certs_module.Certs(base)
-        try:
-            for peer in who:
-                stands.append(Stand(peer, certs))
-                verify(stands[-1], certs)
-            say(f"{len(who)} proxies answer as they should: {', '.join(p.name for p in who)}")
-            bench = Native(chosen, stands, rounds, float(os.environ.get("BENCH_SCALE") or 1))
-            bench.run()
-            if whole or os.environ.get("BENCH_CALLS"):
-                bench.count_calls()
-        finally:
-            for stand in stands:
-                stand.stop()
+        stands = []
+        for peer in who:
+            stands.append(Stand(peer, certs))
+            ends.callback(stands[-1].stop)
+            verify(stands[-1], certs)
+        say(f"{len(who)} proxies answer as they should: {', '.join(p.name for p in who)}")
+        bench = Native(chosen, stands, rounds, float(os.environ.get("BENCH_SCALE") or 1))
+        bench.run()
+        if whole or os.environ.get("BENCH_CALLS"):
+            bench.count_calls()
     report.native(bench, who, missing, whole)
 
 

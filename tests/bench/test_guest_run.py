@@ -23,6 +23,11 @@ def test_figures_of_a_window():
     assert got["idle"] == 0
 
 
+def test_work_that_was_billed_to_the_wrong_task_is_noticed():
+    with pytest.raises(RuntimeError, match="longer than everybody"):
+        guest_run.figures_of_window({**ANSWER, "cpu_ns": {"proxy": 7_200_000}}, window())
+
+
 def test_a_wait_for_a_timer_is_a_stall():
     fine, waited = (guest_run.figures_of_window(ANSWER, window(user)) for user in (2_000_000, 1_900_000))
     assert not guest_run.stalls({"6.12": {"kedge": {"get1k": [fine]}}})

@@ -194,7 +194,7 @@ static void on_mark(unsigned int cpu, void *number)
 		end_window();
 		break;
 	case 3:
-		current->who = BACKEND;
+		name_current(BACKEND);
 		break;
 	default:
 		die("a mark of an unknown number");
