@@ -278,6 +278,7 @@ void wire_reset(struct wire *w)
 void wire_begin(struct wire *w)
 {
 	w->hold = false;
+	w->drained = false; /* of an earlier recv() it says nothing: an edge may have come since */
 	w->out_len = 0;
 }
 

@@ -34,7 +34,7 @@ struct wire {
 	bool exact;        /* never receive more than OpenSSL asks for */
 	bool hold;         /* serve what has been received, receive nothing more in this call */
 	bool eof;          /* the client's FIN was seen */
-	bool drained;      /* the last recv() took all that was there */
+	bool drained;      /* a recv() since wire_begin() took all that was there */
 	int err;           /* positive errno that ended the leg; 0 while it lives */
 	const uint8_t *in; /* received, not yet read by OpenSSL: in scratch->in or in_kept */
 	size_t in_len;     /* bytes */
