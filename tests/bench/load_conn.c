@@ -245,8 +245,10 @@ static enum conn_verdict parse_head(struct conn *c)
 	}
 	errno = EPROTO;
 	field = strcasestr(c->head, "\r\ncontent-length:");
-	if (strncmp(c->head, "HTTP/1.1 200", 12) || !field || field > end)
+	if (strncmp(c->head, "HTTP/1.1 200", 12) || !field || field > end) {
+		fprintf(stderr, "load: answered: %.*s\n", (int)strcspn(c->head, "\r"), c->head);
 		return failed(c, "not the answer that was asked for");
+	}
 	length = strtoull(field + 17, NULL, 10);
 	have = c->head_len - (size_t)(end + 4 - c->head);
 	if (length != c->env->load->size || have > length)
