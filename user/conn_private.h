@@ -5,7 +5,7 @@
 #include "listener.h"
 #include "worker.h"
 
-#define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
+#define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 /* While draining, a flow is looked at this often; one without a request yet gets as long. */
 #define CONN_DRAIN_LOOK_MS 1000

@@ -426,7 +426,8 @@ static enum step down(struct mover *m, struct flow *f)
 
 /* --- events ----------------------------------------------------------------------------------- */
 
-#define EVENTS_END (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
+/* Urgent data cuts a recv() short as well: on a leg that has some, a short one says nothing. */
+#define EVENTS_END (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)
 
 void mover_client_event(struct flow *f, uint32_t events)
 {
