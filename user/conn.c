@@ -24,6 +24,8 @@ static void client_ready(struct watch *watch, uint32_t events)
 {
 	struct conn *c = container_of(watch, struct conn, client_watch);
 
+	if (events & EPOLLOUT && c->flow.client_full) /* it has taken something */
+		c->active_ms = c->worker->loop.now_ms;
 	mover_client_event(&c->flow, events);
 	switch ((enum conn_state)c->state) {
 	case CONN_PREFIX:
