@@ -261,6 +261,7 @@ static void handshake_begin(struct conn *c)
 		return;
 	}
 	c->active_ms = c->worker->loop.now_ms;
+	c->stage_us = c->worker->loop.now_us;
 	conn_enter(c, CONN_HANDSHAKE, conf->handshake_timeout_ms);
 	if (c->worker->draining)
 		conn_drain(c);

@@ -159,9 +159,12 @@ static int seal(const struct ticket_key *key, uint8_t *name, uint8_t *iv, EVP_CI
 	return 1;
 }
 
-/* 0: not ours, a full handshake; 2: ours, and a fresh ticket is due, for the key is not the first. */
-static int unseal(const struct ticket_keys *keys, const uint8_t *name, const uint8_t *iv,
-		  EVP_CIPHER_CTX *ctx, EVP_MAC_CTX *mac)
+/*
+ * 0: not ours, a full handshake; 2: ours, and a fresh ticket is due. In TLS 1.3 it always is: a ticket
+ * is for one use (RFC 8446, appendix C.4). In TLS 1.2 only when the key is not the first any more.
+ */
+static int unseal(const struct ticket_keys *keys, bool single_use, const uint8_t *name,
+		  const uint8_t *iv, EVP_CIPHER_CTX *ctx, EVP_MAC_CTX *mac)
 {
 	for (size_t i = 0; i < keys->count; i++) {
 		const struct ticket_key *key = &keys->keys[i];
@@ -170,7 +173,7 @@ static int unseal(const struct ticket_keys *keys, const uint8_t *name, const uin
 			continue;
 		if (EVP_DecryptInit_ex2(ctx, cipher, key->aes, iv, NULL) != 1 || !set_mac(mac, key))
 			return -1;
-		return i ? 2 : 1;
+		return i || single_use ? 2 : 1;
 	}
 	return 0;
 }
@@ -182,7 +185,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
 	const struct ticket_keys *keys = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), keys_index);
 
 	return sealing ? seal(&keys->keys[0], name, iv, ctx, mac)
-		       : unseal(keys, name, iv, ctx, mac);
+		       : unseal(keys, SSL_version(ssl) == TLS1_3_VERSION, name, iv, ctx, mac);
 }
 
 int ticket_keys_use(SSL_CTX *ctx, const struct ticket_keys *keys)

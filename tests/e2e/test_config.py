@@ -176,12 +176,21 @@ def test_pins_can_be_read_with_bpftool(raw):
 
 
 # --- without root -----------------------------------------------------------------------------
-def test_unprivileged_runs_in_user_space(nobody, tls, certs, monkeypatch):
+@pytest.fixture
+def keys_of_nobody(certs):
+    """The keys belong to nobody for as long as the test runs; others use them after it."""
+    keys = [leaf.key for leaf in (certs.ec, certs.rsa)]
+    for key in keys:
+        shutil.chown(key, "nobody")
+    yield
+    for key in keys:
+        shutil.chown(key, "root")
+
+
+def test_unprivileged_runs_in_user_space(nobody, keys_of_nobody, tls, certs, monkeypatch):
     import kedge as module
     binary, become = nobody
     monkeypatch.setattr(module, "BINARY", binary)
-    for leaf in (certs.ec, certs.rsa):
-        shutil.chown(leaf.key, "nobody")
     certs.ca.parent.chmod(0o755)
     certs.ca.parent.parent.chmod(0o755)
     with RawApp() as app, Kedge(certs, app.text, [Listener("tls"), Listener("proxy", proxy="require")],

@@ -90,6 +90,19 @@ def test_resumption(end_front, certs, version):
     assert end_front.stat("handshakes_resumed") == before + 1
 
 
+def test_every_resumption_brings_the_ticket_of_the_next(end_front, certs):
+    """TLS 1.3: a ticket is for one use, so a client that resumes must be given another."""
+    context = tls_context(certs.ca, "1.3")
+    session, seen_ids = None, set()
+    for _ in range(4):
+        with Client(end_front["tls"], tls=context, session=session) as c:
+            assert c.request().status == 200
+            assert c.tls.session_reused == bool(seen_ids)
+            session = c.tls.session
+            assert session.id not in seen_ids
+            seen_ids.add(session.id)
+
+
 def last_flight(c, data, version):
     """Handshakes up to the client's last flight and returns it with data as records behind it."""
     c.send_raw(c.client_hello())
