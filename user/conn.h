@@ -68,6 +68,7 @@ struct conn {
 	uint64_t body_due_ms;       /* a body is slower than allowed then; 0: none is awaited */
 	uint64_t take_due_ms;       /* the client must have taken enough; 0: it keeps up */
 	uint64_t take_acked;        /* bytes that it had acknowledged when that was set */
+	uint64_t idle_acked;        /* the same when idle-timeout was up last */
 	uint32_t prefix_bytes;
 	uint32_t head_index; /* which head that is */
 	int client_fd;

@@ -7,7 +7,9 @@
  * kedge waits for the client: what the application does not take is not the client's fault.
  *
  * A response is looked at once per grace while the client's socket is full: by what the client has
- * acknowledged meanwhile, since the socket's buffer takes far more than a slow client reads.
+ * acknowledged meanwhile, since the socket's buffer takes far more than a slow client reads. For the
+ * same reason a client with a request under way is idle only if it has acknowledged nothing since the
+ * deadline before: it is given between one and two times idle-timeout.
  */
 #include "conn_private.h"
 
@@ -121,6 +123,20 @@ static bool took_enough(struct conn *c)
 	return enough;
 }
 
+/* The client still takes what stands in the socket, too little of it for an event. */
+static bool takes(struct conn *c)
+{
+	uint64_t before = c->idle_acked;
+
+	if (mover_idle(&c->flow))
+		return false;
+	c->idle_acked = acknowledged(c);
+	if (c->idle_acked == before)
+		return false;
+	c->active_ms = c->worker->loop.now_ms;
+	return true;
+}
+
 static void idle_too_long(struct conn *c)
 {
 	bool between = mover_idle(&c->flow);
@@ -145,7 +161,7 @@ void conn_move_expired(struct conn *c)
 		end_with(c, KEDGE_REASON_body_too_slow, 1);
 	else if (c->take_due_ms && now >= c->take_due_ms && !took_enough(c))
 		conn_abort(c, KEDGE_REASON_response_too_slow);
-	else if (now >= c->active_ms + conf->idle_timeout_ms)
+	else if (now >= c->active_ms + conf->idle_timeout_ms && !takes(c))
 		idle_too_long(c);
 	else
 		set_timer(c);

@@ -340,6 +340,34 @@ static void nothing_moves(void **state)
 	close(leg);
 }
 
+/* Everything is in kedge's sockets already; the client takes too little of it for an event. */
+static void a_slow_reader_is_not_idle(void **state)
+{
+	static char body[1 << 20];
+	int client, leg, small = 4096, size = 16384;
+	uint64_t end;
+
+	(void)state;
+	conf.idle_timeout_ms = 400;
+	start();
+	client = net_connect(port);
+	assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+	say(client, GET);
+	leg = net_accept(app);
+	assert_int_equal(setsockopt(leg, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	hear(leg, SEEN);
+	say(leg, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+	for (end = net_now_ms() + 200; net_now_ms() < end; poll(NULL, 0, 1))
+		send(leg, body, sizeof(body), MSG_DONTWAIT | MSG_NOSIGNAL);
+	for (end = net_now_ms() + 2000; net_now_ms() < end; poll(NULL, 0, 10))
+		recv(client, body, 4000, MSG_DONTWAIT);
+	assert_int_equal(stats->reasons.idle_timeout, 0);
+	assert_int_equal(stats->closed, 0);
+	until(&stats->reasons.idle_timeout, 1); /* now it takes nothing */
+	close(client);
+	close(leg);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -360,6 +388,7 @@ int main(void)
 		TEST(heads_that_are_cut_anywhere),
 		TEST(heads_that_wait_for_answers),
 		TEST(nothing_moves),
+		TEST(a_slow_reader_is_not_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
