@@ -100,10 +100,22 @@ def test_the_commands_of_the_configuration_page(sandbox):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_start_of_the_operations_page(sandbox):
+    ran = []
+    make_certificates(sandbox, ("/etc/kedge/cert.pem", "/etc/kedge/key.pem"))
+    shutil.copy(machine.ROOT / "dist/kedge.yaml", sandbox.home)
+    assert sandbox.run("cp kedge.yaml /etc/kedge/kedge.yaml").returncode == 0
+    for heading, text in docs.sections(OPERATIONS):
+        for block in docs.blocks(text) if heading == "Start, stop, upgrade" else []:
+            follow(sandbox, block, ran)
+    assert [command.split()[1] for command in ran] == ["check", "run"]
+
+
 @pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING], ids=lambda p: p.name)
 def test_no_command_is_forgotten(path):
     """Each is run by a test above, or stands in NOT_RUN with the reason."""
-    covered = {README: ["Five minutes"], CONFIGURATION: None, OPERATIONS: [], TROUBLESHOOTING: []}[path]
+    covered = {README: ["Five minutes"], CONFIGURATION: None, OPERATIONS: ["Start, stop, upgrade"],
+               TROUBLESHOOTING: []}[path]
     for heading, text in docs.sections(path):
         if covered is None or heading in covered:
             continue
