@@ -389,6 +389,7 @@ static int metrics_start(struct daemon *d)
 		.record_kernel = d->shared.record_kernel,
 		.edit_kernel = d->shared.edit_kernel,
 		.bypass = d->shared.bypass,
+		.started = time(NULL),
 	};
 
 	return d->metrics ? metrics_server_start(d->metrics, &source) : 0;

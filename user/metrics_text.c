@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "counters.h"
 #include "reply.h"
@@ -55,6 +57,45 @@ static void put_gauges(FILE *to, const struct metrics_source *from)
 		"kedge_capability{capability=\"edit\"} %d\n"
 		"kedge_capability{capability=\"bypass\"} %d\n",
 		from->record_kernel, from->edit_kernel, from->bypass);
+}
+
+/* Pages in memory, from /proc/self/statm (proc(5)); 0 where that can not be read. */
+static uint64_t resident_pages(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	uint64_t pages = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*u %" SCNu64, &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return pages;
+}
+
+static double seconds(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+/* Under the names that every exporter has for them. */
+static void put_process(FILE *to, const struct metrics_source *from)
+{
+	struct rusage usage = {0};
+	struct rlimit files = {0};
+
+	getrusage(RUSAGE_SELF, &usage);
+	getrlimit(RLIMIT_NOFILE, &files);
+	put_family(to, "process_cpu_seconds_total", "counter", "user and system CPU time");
+	fprintf(to, "process_cpu_seconds_total %.6f\n",
+		seconds(usage.ru_utime) + seconds(usage.ru_stime));
+	put_family(to, "process_resident_memory_bytes", "gauge", "memory in use");
+	fprintf(to, "process_resident_memory_bytes %" PRIu64 "\n",
+		resident_pages() * (uint64_t)sysconf(_SC_PAGESIZE));
+	put_family(to, "process_max_fds", "gauge", "descriptors that may be open");
+	fprintf(to, "process_max_fds %" PRIu64 "\n", (uint64_t)files.rlim_cur);
+	put_family(to, "process_start_time_seconds", "gauge", "when it was started");
+	fprintf(to, "process_start_time_seconds %lld\n", (long long)from->started);
 }
 
 static void put_flows(FILE *to, const struct metrics_row *sum)
@@ -169,6 +210,7 @@ void metrics_write(FILE *to, const struct metrics_source *from)
 
 	metrics_sum(from->metrics, &sum);
 	put_gauges(to, from);
+	put_process(to, from);
 	put_counters(to, from);
 	put_reasons(to, from);
 	put_flows(to, &sum);

@@ -1,12 +1,13 @@
 /*
  * user only: all that kedge counts and measures, as Prometheus text (exposition format 0.0.4): every
  * counter of `kedge status` as kedge_NAME_total, reasons and capabilities as labels, histograms in
- * seconds, a few counts by listener. The names are listed in docs/observability.md.
+ * seconds, a few counts by listener, the process_* that all exporters have. The names are listed in docs/observability.md.
  */
 #pragma once
 
 #include <stddef.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "kedge/abi.h"
 #include "metrics.h"
@@ -17,6 +18,7 @@ struct metrics_source {
 	size_t rows_count;
 	struct metrics *metrics;
 	bool record_kernel, edit_kernel, bypass; /* what new flows get */
+	time_t started; /* seconds since the epoch */
 };
 
 /* Any thread. */

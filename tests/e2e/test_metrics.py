@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -104,6 +105,16 @@ def test_traffic_shows(measured):
     edit = "kernel" if measured.status()["edit"] == "kernel" else "user"
     assert flows[f'kedge_flow_capabilities_total{{record="plain",edit="{edit}",bypass="off"}}'] == 2
     assert sum(flows.values()) == samples["kedge_flows_total"] == 3
+
+
+def test_the_process_is_seen(measured):
+    first, again = measured.samples(), measured.samples()
+    assert 0 < first["process_cpu_seconds_total"] < again["process_cpu_seconds_total"] < 60
+    rss = measured.rss_kb() << 10
+    assert rss / 2 < again["process_resident_memory_bytes"] < 2 * rss
+    limit = re.search(r"Max open files +(\d+)", Path(f"/proc/{measured.pid}/limits").read_text())[1]
+    assert again["process_max_fds"] == int(limit)
+    assert 0 <= time.time() - again["process_start_time_seconds"] < 600
 
 
 def test_status_shows_the_times(measured):
