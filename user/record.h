@@ -46,8 +46,8 @@ struct record {
 	int fd;                   /* borrowed */
 	enum kedge_reason reason; /* set with -EPROTO and -ECONNRESET */
 	bool clean_end; /* read returned 0 after a close_notify (always true without TLS) */
-	/* After a read that gave bytes: nothing more was there, so that more comes with an edge. What
-	 * ended the stream, or the leg, before may still be waiting to be read. */
+	/* After a read that gave bytes: nothing more is to be read, not even the end of the stream, so
+	 * that whatever comes, comes with an edge. A socket's FIN or reset aside: that had its edge. */
 	bool drained;
 };
 

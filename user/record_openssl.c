@@ -132,7 +132,9 @@ static ssize_t openssl_read(struct record *r, void *buf, size_t len)
 		if (!o->wire.in_len && !SSL_has_pending(o->ssl))
 			break;
 	}
-	r->drained = o->wire.drained && !o->wire.in_len && !SSL_has_pending(o->ssl);
+	/* An end that OpenSSL has read already gives no edge any more. */
+	r->drained = o->wire.drained && !o->wire.in_len && !SSL_has_pending(o->ssl) && !o->ended &&
+		     !o->failed;
 	(void)wire_end(&o->wire); /* what could not be sent is kept, or shows at the next call */
 	o->updates.data_bytes += done;
 	return done ? (ssize_t)done : err;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <openssl/err.h>
@@ -442,6 +443,34 @@ static void close_notify_is_a_clean_end(void **state)
 	}
 }
 
+/* The alert comes with the data before it: whoever waits for an edge after that read must get one. */
+static void close_notify_behind_data_is_not_overlooked(void **state)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLET};
+	int ep = epoll_create1(EPOLL_CLOEXEC);
+	uint8_t buf[4096];
+	struct leg l;
+	ssize_t n;
+
+	start(&l, TLS1_3_VERSION);
+	assert_int_equal(epoll_ctl(ep, EPOLL_CTL_ADD, l.fd, &event), 0);
+	epoll_wait(ep, &event, 1, 0);
+	client_writes(&l, 100, 0);
+	SSL_shutdown(l.peer.ssl);
+	peer_send(&l.peer, 0, NULL, NULL);
+	assert_int_equal(epoll_wait(ep, &event, 1, 5000), 1);
+	for (size_t got = 0; got < 100; got += (size_t)n) {
+		n = read_next(&l, buf, sizeof(buf));
+		assert_true(n > 0);
+	}
+	if (l.record->drained)
+		assert_int_equal(epoll_wait(ep, &event, 1, 5000), 1);
+	assert_int_equal(read_next(&l, buf, sizeof(buf)), 0);
+	assert_true(l.record->clean_end);
+	close(ep);
+	stop(&l);
+}
+
 static void bare_fin_is_an_end_but_not_a_clean_one(void **state)
 {
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
@@ -782,6 +811,7 @@ int main(void)
 		cmocka_unit_test(large_download_to_a_client_that_stops),
 		cmocka_unit_test(write_to_a_closed_client_fails),
 		cmocka_unit_test(close_notify_is_a_clean_end),
+		cmocka_unit_test(close_notify_behind_data_is_not_overlooked),
 		cmocka_unit_test(bare_fin_is_an_end_but_not_a_clean_one),
 		cmocka_unit_test(our_close_reaches_the_client),
 		cmocka_unit_test(close_waits_for_what_is_unsent),
