@@ -193,13 +193,19 @@ static inline void until(const __u64 *counter, uint64_t value)
 	assert_int_equal(*counter, value);
 }
 
-/* A client and its app leg, one request answered. */
-static inline void join(int *client, int *leg)
+/* A client whose request has reached its app leg. */
+static inline void ask(int *client, int *leg)
 {
 	*client = net_connect(port);
 	say(*client, GET);
 	*leg = net_accept(app);
 	hear(*leg, SEEN);
+}
+
+/* A client and its app leg, one request answered. */
+static inline void join(int *client, int *leg)
+{
+	ask(client, leg);
 	say(*leg, OK_HI);
 	hear(*client, OK_HI);
 }

@@ -329,10 +329,7 @@ static void nothing_moves(void **state)
 	hear_end(leg, 0);
 	close(client);
 	close(leg);
-	client = net_connect(port);
-	say(client, GET);
-	leg = net_accept(app);
-	hear(leg, SEEN);
+	ask(&client, &leg);
 	hear_end(client, ECONNRESET);
 	hear_end(leg, ECONNRESET);
 	assert_int_equal(stats->reasons.idle_timeout, 2);

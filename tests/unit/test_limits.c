@@ -340,10 +340,7 @@ static void a_response_that_is_not_taken(void **state)
 	conf.response_rate_min = 100000;
 	conf.rate_grace_ms = 500;
 	start();
-	client = net_connect(port);
-	say(client, GET);
-	leg = net_accept(app);
-	hear(leg, SEEN);
+	ask(&client, &leg);
 	say(leg, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
 	until_ms = net_now_ms() + NET_PATIENCE_MS;
 	/* A drop at a time, so that something moves all the while. */
@@ -368,10 +365,7 @@ static void a_response_that_is_taken_fast_enough(void **state)
 	conf.response_rate_min = 100000;
 	conf.rate_grace_ms = 500;
 	start();
-	client = net_connect(port);
-	say(client, GET);
-	leg = net_accept(app);
-	hear(leg, SEEN);
+	ask(&client, &leg);
 	say(leg, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
 	for (end = net_now_ms() + 2500; net_now_ms() < end; poll(NULL, 0, 10)) {
 		send(leg, body, sizeof(body), MSG_DONTWAIT | MSG_NOSIGNAL);

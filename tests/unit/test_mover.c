@@ -1,8 +1,4 @@
 /* mover.c in good order: edits, half-closes, back-pressure, pipelines, upgrades. Over real TCP. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -10,44 +6,15 @@
 #include <sys/socket.h>
 
 #include "tests/lib/net.h"
-#include "tests/lib/rig.h"
+#include "tests/unit/mover_rig.h"
 
-#define HEAD     "GET / HTTP/1.1\r\nHost: a\r\n"
-#define GET      HEAD "\r\n"
-#define SEEN     HEAD RIG_XFF "\r\n"
-#define OK       "HTTP/1.1 200 OK\r\n"
-#define OK_HI    OK "Content-Length: 2\r\n\r\nhi"
-#define UPGRADE  HEAD "Upgrade: x\r\nConnection: upgrade\r\n\r\n"
 #define UPGRADED HEAD "Upgrade: x\r\nConnection: upgrade\r\n" RIG_XFF "\r\n"
 #define SWITCH   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
-
-static struct rig r;
-
-static int up(void **state)
-{
-	(void)state;
-	rig_up(&r, 16384, 0);
-	return 0;
-}
-
-static int up_small(void **state)
-{
-	(void)state;
-	rig_up(&r, 4096, 8192);
-	return 0;
-}
 
 static int up_tiny(void **state)
 {
 	(void)state;
 	rig_up(&r, 2500, 0);
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	rig_down(&r);
 	return 0;
 }
 

@@ -1,8 +1,4 @@
 /* mover.c when a request, an end or a leg is at fault: what is still delivered, and the verdict. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -11,44 +7,15 @@
 #include <sys/socket.h>
 
 #include "tests/lib/net.h"
-#include "tests/lib/rig.h"
+#include "tests/unit/mover_rig.h"
 
-#define HEAD    "GET / HTTP/1.1\r\nHost: a\r\n"
-#define GET     HEAD "\r\n"
-#define SEEN    HEAD RIG_XFF "\r\n"
 #define POST    "POST / HTTP/1.1\r\nHost: a\r\n"
-#define OK      "HTTP/1.1 200 OK\r\n"
-#define OK_HI   OK "Content-Length: 2\r\n\r\nhi"
 #define CHUNKED "Transfer-Encoding: chunked\r\n"
-#define UPGRADE HEAD "Upgrade: x\r\nConnection: upgrade\r\n"
-
-static struct rig r;
-
-static int up(void **state)
-{
-	(void)state;
-	rig_up(&r, 16384, 0);
-	return 0;
-}
-
-static int up_small(void **state)
-{
-	(void)state;
-	rig_up(&r, 4096, 8192);
-	return 0;
-}
 
 static int up_tight(void **state)
 {
 	(void)state;
 	rig_up(&r, 16384, 8192);
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	rig_down(&r);
 	return 0;
 }
 
