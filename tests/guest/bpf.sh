@@ -4,7 +4,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 programs=()
-for name in test_open test_bypass test_edit test_edit_cost test_edit_random; do
+for name in test_open test_bypass test_edit test_edit_corpus test_edit_cost test_edit_random; do
 	programs+=("build/bpf-test/$name")
 	[[ -x build/bpf-test/$name ]] || { echo "build/bpf-test/$name is not built: make bpf-test"; exit 77; }
 done

@@ -1,0 +1,140 @@
+/*
+ * The whole of tests/corpus/http1 through both editors over real sockets: in one piece with the bytes,
+ * the end and the reason that each case expects, and cut in pieces with the same from both.
+ * KEDGE_STRIDE: pieces of how many bytes (3).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "both.h"
+#include "tests/lib/http1_corpus.h"
+
+#define MESSAGE_BYTES 4096 /* shorter ones go to the kernel as one message */
+
+static struct http1_case *cases;
+static size_t cases_count;
+
+static int load(void **state)
+{
+	cases = http1_corpus_load(http1_corpus_dir(), &cases_count);
+	return both_setup(state);
+}
+
+static int unload(void **state)
+{
+	http1_corpus_free(cases, cases_count);
+	return both_teardown(state);
+}
+
+/* Its input in one; what comes after an upgrade is fed when that is answered, at once. */
+static struct bytes input_of(const struct http1_case *c)
+{
+	struct bytes all = {0};
+
+	for (unsigned i = 0; i < c->inputs; i++)
+		bytes_add(&all, c->input[i].data, c->input[i].len);
+	return all;
+}
+
+/* The case wants to see the upgrade unanswered, which no leg here stays. */
+static bool stays_waiting(const struct http1_case *c)
+{
+	return c->ends == KEDGE_WAITING;
+}
+
+/*
+ * A long input is several messages to the kernel: of the request at fault those before the one with the fault
+ * have gone on, as they do from a client that sends in pieces.
+ */
+static bool beginning_may_go(const struct http1_case *c, const struct bytes *in)
+{
+	return c->refuse && in->len > MESSAGE_BYTES;
+}
+
+static bool same_output(const struct http1_case *c, const struct bytes *in, const struct bytes *got)
+{
+	size_t want = c->output.len;
+
+	return (got->len == want || (got->len > want && beginning_may_go(c, in))) &&
+	       (!want || !memcmp(got->p, c->output.data, want));
+}
+
+static void as_expected(const struct http1_case *c, const struct leg_opts *opts,
+			const struct bytes *in)
+{
+	struct leg l;
+
+	leg_open(&l, opts);
+	leg_feed(&l, in->p, in->len, NULL, 0, c->tunnel);
+	leg_finish(&l);
+	if (!same_output(c, in, &l.got)) {
+		print_stream("got", &l.got, 0);
+		fail_msg("%s: other bytes than expected", c->name);
+	}
+	if (l.edit->note->standing != c->ends || l.edit->note->reason != c->refuse ||
+	    (l.edit->note->requests != c->requests && !beginning_may_go(c, in)))
+		fail_msg("%s: ends %u, reason %u, requests %u; expected %d, %d, %u", c->name,
+			 l.edit->note->standing, l.edit->note->reason, l.edit->note->requests,
+			 c->ends, c->refuse, c->requests);
+	leg_close(&l);
+}
+
+static void in_one_piece(void **state)
+{
+	(void)state;
+	assert_true(cases_count >= 300);
+	for (size_t i = 0; i < cases_count; i++) {
+		const struct http1_case *c = &cases[i];
+		const struct leg_opts user = {.conf = &c->conf}, kernel = {.bpf = both_bpf,
+									   .conf = &c->conf,
+									   .bypass = both_bypass};
+		struct bytes in = input_of(c);
+
+		if (!stays_waiting(c)) {
+			as_expected(c, &user, &in);
+			as_expected(c, &kernel, &in);
+		}
+		bytes_free(&in);
+	}
+}
+
+static void in_pieces(void **state)
+{
+	const char *text = getenv("KEDGE_STRIDE");
+	size_t stride = text ? strtoul(text, NULL, 0) : 3;
+
+	(void)state;
+	for (size_t i = 0; i < cases_count; i++) {
+		struct bytes in = input_of(&cases[i]);
+		/* Long ones are long because they repeat something. */
+		size_t step = in.len > 2000 ? 997 : stride, n = 0;
+		size_t *cuts = calloc(in.len + 1, sizeof(*cuts));
+
+		assert_non_null(cuts);
+		for (size_t at = 1 + i % step; at < in.len; at += step)
+			cuts[n++] = at;
+		if (!same(&cases[i].conf, in.p, in.len, cuts, n, cases[i].tunnel))
+			fail_msg("%s: the editors differ", cases[i].name);
+		free(cuts);
+		bytes_free(&in);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(in_one_piece),
+		cmocka_unit_test(in_pieces),
+	};
+	int failed;
+
+	need_root();
+	failed = cmocka_run_group_tests_name("over TCP", tests, load, unload);
+	both_bypass = true;
+	return failed + cmocka_run_group_tests_name("with bypass", tests, load, unload);
+}
