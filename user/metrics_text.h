@@ -18,7 +18,7 @@ struct metrics_source {
 	size_t rows_count;
 	struct metrics *metrics;
 	bool record_kernel, edit_kernel, bypass; /* what new flows get */
-	time_t started; /* seconds since the epoch */
+	time_t started;                          /* seconds since the epoch */
 };
 
 /* Any thread. */
