@@ -111,7 +111,7 @@ coverage: $(cover_bins:%=%.profraw) ## branches of the automaton that the unit t
 $(OUT)/fuzz/obj/%.o: %.c | $(skels)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer-no-link,$(FUZZ) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer-no-link,$(FUZZ) $(kedge_CFLAGS) -Werror -MMD -MP -c $< -o $@
 
 $(OUT)/fuzz/libkedge.a: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs) $(testlib_srcs) $(fuzz_libs))
 	$(Q)rm -f $@ && ar rcs $@ $^

@@ -167,20 +167,20 @@ static const int calls[] = {
 #endif
 };
 
-/* Calls whose arguments decide. */
+/* Calls whose arguments decide. The second number of a comparison with one is 0: clang warns where it is missing. */
 static const struct {
 	int number;
 	struct scmp_arg_cmp when;
 } calls_when[] = {
 	/* no netlink, no raw packets, no other odd protocol family */
-	{SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, AF_INET)},
-	{SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, AF_INET6)},
-	{SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX)},
+	{SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, AF_INET, 0)},
+	{SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, AF_INET6, 0)},
+	{SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX, 0)},
 	/* and no firewall rules through the IP level, which CAP_NET_ADMIN would allow */
-	{SCMP_SYS(setsockopt), SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET)},
-	{SCMP_SYS(setsockopt), SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_TCP)},
-	{SCMP_SYS(setsockopt), SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_IPV6)},
-	{SCMP_SYS(setsockopt), SCMP_A1_32(SCMP_CMP_EQ, SOL_TLS)},
+	{SCMP_SYS(setsockopt), SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET, 0)},
+	{SCMP_SYS(setsockopt), SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_TCP, 0)},
+	{SCMP_SYS(setsockopt), SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_IPV6, 0)},
+	{SCMP_SYS(setsockopt), SCMP_A1_32(SCMP_CMP_EQ, SOL_TLS, 0)},
 #ifndef SANITIZED
 	/* threads, not processes */
 	{SCMP_SYS(clone), SCMP_A0_64(SCMP_CMP_MASKED_EQ, THREAD_FLAGS, THREAD_FLAGS)},
@@ -188,9 +188,9 @@ static const struct {
 	{SCMP_SYS(mmap), SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
 	{SCMP_SYS(mprotect), SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
 	/* names of threads */
-	{SCMP_SYS(prctl), SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME)},
+	{SCMP_SYS(prctl), SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME, 0)},
 	/* whoever may replace the handler could go on after a refusal */
-	{SCMP_SYS(rt_sigaction), SCMP_A0_32(SCMP_CMP_NE, SIGSYS)},
+	{SCMP_SYS(rt_sigaction), SCMP_A0_32(SCMP_CMP_NE, SIGSYS, 0)},
 #endif
 };
 
