@@ -138,7 +138,7 @@ class Connection:
                 raise Fault(f"framing: {lengths} {codings}")
             req.body = self._chunks()
         elif lengths:
-            if len(lengths) > 1 or not re.fullmatch("[0-9]{1,18}", lengths[0]):
+            if len(lengths) > 1 or not re.fullmatch("[0-9]{1,19}", lengths[0]) or int(lengths[0]) >> 63:
                 raise Fault(f"Content-Length: {lengths}")
             req.body = self._bytes(int(lengths[0]))
         req.raw = bytes(self.received[begin:self._at])
