@@ -8,12 +8,11 @@
 
 #include "tests/lib/rig.h"
 
-#define HEAD    "GET / HTTP/1.1\r\nHost: a\r\n"
-#define GET     HEAD "\r\n"
-#define SEEN    HEAD RIG_XFF "\r\n"
-#define OK      "HTTP/1.1 200 OK\r\n"
-#define OK_HI   OK "Content-Length: 2\r\n\r\nhi"
-#define UPGRADE HEAD "Upgrade: x\r\nConnection: upgrade\r\n\r\n"
+#define HEAD  "GET / HTTP/1.1\r\nHost: a\r\n"
+#define GET   HEAD "\r\n"
+#define SEEN  HEAD RIG_XFF "\r\n"
+#define OK    "HTTP/1.1 200 OK\r\n"
+#define OK_HI OK "Content-Length: 2\r\n\r\nhi"
 
 static struct rig r;
 

@@ -8,6 +8,7 @@
 #include "tests/lib/net.h"
 #include "tests/unit/mover_rig.h"
 
+#define UPGRADE  HEAD "Upgrade: x\r\nConnection: upgrade\r\n\r\n"
 #define UPGRADED HEAD "Upgrade: x\r\nConnection: upgrade\r\n" RIG_XFF "\r\n"
 #define SWITCH   "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"
 

@@ -9,6 +9,7 @@
 #include "tests/lib/net.h"
 #include "tests/unit/mover_rig.h"
 
+#define UPGRADE HEAD "Upgrade: x\r\nConnection: upgrade\r\n"
 #define POST    "POST / HTTP/1.1\r\nHost: a\r\n"
 #define CHUNKED "Transfer-Encoding: chunked\r\n"
 
