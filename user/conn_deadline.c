@@ -80,6 +80,7 @@ static void set_timer(struct conn *c)
 	due = sooner(due, c->head_ms ? c->head_ms + conf->head_timeout_ms : 0);
 	due = sooner(due, c->body_due_ms);
 	due = sooner(due, c->take_due_ms);
+	due = sooner(due, c->flow.record->look_again ? c->active_ms + CONN_QUIET_LOOK_MS : 0);
 	if (c->worker->draining)
 		due = sooner(due, loop->now_ms + CONN_DRAIN_LOOK_MS);
 	loop_timer_set(loop, &c->timer, due > loop->now_ms ? due - loop->now_ms : 0);
@@ -148,6 +149,14 @@ static void idle_too_long(struct conn *c)
 		conn_abort(c, KEDGE_REASON_NONE);
 }
 
+/* If nothing can be taken from the client now, what is hidden is found when that is over. */
+static void look_again(struct conn *c)
+{
+	c->flow.record->look_again = false;
+	c->flow.client_in = true;
+	conn_move_run(c);
+}
+
 void conn_move_expired(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
@@ -161,6 +170,8 @@ void conn_move_expired(struct conn *c)
 		end_with(c, KEDGE_REASON_body_too_slow, 1);
 	else if (c->take_due_ms && now >= c->take_due_ms && !took_enough(c))
 		conn_abort(c, KEDGE_REASON_response_too_slow);
+	else if (c->flow.record->look_again && now >= c->active_ms + CONN_QUIET_LOOK_MS)
+		look_again(c);
 	else if (now >= c->active_ms + conf->idle_timeout_ms && !takes(c))
 		idle_too_long(c);
 	else

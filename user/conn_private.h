@@ -10,6 +10,9 @@
 /* While draining, a flow is looked at this often; one without a request yet gets as long. */
 #define CONN_DRAIN_LOOK_MS 1000
 
+/* A client whose record layer may hide something is read once more when it was quiet this long. */
+#define CONN_QUIET_LOOK_MS 200
+
 static inline const struct conf *conn_conf(const struct conn *c)
 {
 	return c->listener->generation->conf;

@@ -49,6 +49,9 @@ struct record {
 	/* After a read that gave bytes: nothing more is to be read, not even the end of the stream, so
 	 * that whatever comes, comes with an edge. A socket's FIN or reset aside: that had its edge. */
 	bool drained;
+	/* With drained: but for a control record, which may wait without an edge. Whoever goes by
+	 * drained reads once more when the client has been quiet for a while. */
+	bool look_again;
 };
 
 /*

@@ -159,6 +159,7 @@ static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 	uint8_t type;
 	ssize_t n;
 
+	r->look_again = false;
 	for (;;) {
 		if (k->failed)
 			return k->failed;
@@ -178,8 +179,11 @@ static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 		if (type == TLS_CONTENT_DATA && !k->control_len) {
 			k->updates.data_bytes += (size_t)n;
 			/* The kernel looks for the next record as it gives one out, and signals
-			 * it (net/tls/tls_strp.c, tls_strp_msg_done()), whatever its type. */
-			r->drained = (size_t)n < len;
+			 * it (net/tls/tls_strp.c, tls_strp_msg_done()). But if that is no data it
+			 * is taken off TCP's queue at once, to wait in rx_list, and as poll()
+			 * asks TCP whether something can be read (tls_sk_poll()), the signal is
+			 * lost until more comes, were it only a FIN. */
+			r->drained = r->look_again = (size_t)n < len;
 			return n;
 		}
 		on_control(k, type, buf, (size_t)n);

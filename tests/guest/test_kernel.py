@@ -6,9 +6,11 @@ a guest by vmtest; each combination starts one kedge and one Express for all of 
     KEDGE_TEST_SLOW_S        seconds at 1 MB/s before the stall (2; 5 in the acceptance run)
     KEDGE_TEST_STALL_S       how long the reader then stalls (3)
 """
+import contextlib
 import hashlib
 import os
 import re
+import ssl
 import time
 from pathlib import Path
 
@@ -134,6 +136,22 @@ def test_close_notify_both_ways(front, contexts):
         assert c.recv() == b"" and c.ended == "close_notify"
     front.wait_idle()
     assert front.grown()["closed"] == 1
+
+
+@pytest.mark.parametrize("session", [SESSIONS[0], SESSIONS[-1]], ids=lambda s: " ".join(s))
+def test_close_notify_in_one_segment_with_a_request(front, contexts, session):
+    """The kernel gives no event for a record of another kind behind the data: it is looked for."""
+    with connect(front, contexts[session]) as c:
+        c.request()
+        last = c.records(wrapped())
+        with contextlib.suppress(ssl.SSLWantReadError):
+            c.tls.unwrap()
+        begin = time.monotonic()
+        c.send_raw(last + c._out.read())
+        assert is_right(c.response())
+        assert c.recv() == b"" and c.ended == "close_notify"
+        assert time.monotonic() - begin < 5
+    front.wait_idle()
 
 
 def test_refused_request_is_answered(front, contexts):

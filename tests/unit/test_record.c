@@ -463,7 +463,7 @@ static void close_notify_behind_data_is_not_overlooked(void **state)
 		n = read_next(&l, buf, sizeof(buf));
 		assert_true(n > 0);
 	}
-	if (l.record->drained)
+	if (l.record->drained && (!l.record->look_again || read_some(&l, buf, sizeof(buf)) < 0))
 		assert_int_equal(epoll_wait(ep, &event, 1, 5000), 1);
 	assert_int_equal(read_next(&l, buf, sizeof(buf)), 0);
 	assert_true(l.record->clean_end);
