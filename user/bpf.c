@@ -21,7 +21,6 @@
 #include "cleanup.h"
 #include "flow.skel.h"
 #include "kedge/flow.h"
-#include "log.h"
 
 /* Free slots of kdg_note of one worker, a stack; touched by that worker alone. */
 struct slots {
@@ -42,13 +41,6 @@ struct bpf {
 	bool bypass;
 	struct bpf_pins pins;
 };
-
-static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	if (level != LIBBPF_DEBUG)
-		log_vemit(LOG_DEBUG, 0, fmt, ap);
-	return 0;
-}
 
 static int set_sizes(struct flow_bpf *skel, const struct bpf_opts *opts, uint32_t slots)
 {
@@ -205,7 +197,7 @@ static int open_in(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WH
 	if (!each)
 		each = (opts->flows_max + opts->workers - 1) / opts->workers;
 
-	libbpf_set_print(log_libbpf);
+	bpf_log();
 	bpf->skel = flow_bpf__open();
 	if (!bpf->skel)
 		return bpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));

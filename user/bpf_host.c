@@ -1,6 +1,7 @@
-/* What the host has to offer to BPF: capabilities, the cgroup to attach to. */
+/* What the host has to offer to BPF: capabilities, the cgroup to attach to. And where libbpf speaks. */
 #include "bpf_private.h"
 
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +16,7 @@
 #include <linux/magic.h>
 
 #include "cleanup.h"
+#include "log.h"
 
 int bpf_why(char why[BPF_WHY_SIZE], int err, const char *fmt, ...)
 {
@@ -24,6 +26,18 @@ int bpf_why(char why[BPF_WHY_SIZE], int err, const char *fmt, ...)
 	vsnprintf(why, BPF_WHY_SIZE, fmt, ap);
 	va_end(ap);
 	return err;
+}
+
+static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	if (level != LIBBPF_DEBUG)
+		log_vemit(LOG_DEBUG, 0, fmt, ap);
+	return 0;
+}
+
+void bpf_log(void)
+{
+	libbpf_set_print(log_libbpf);
 }
 
 void bpf_missing_caps(char *buf, size_t size)
@@ -94,6 +108,19 @@ static bool cgroup_own(char *buf, size_t size)
 	return false;
 }
 
+static int no_mount(char why[BPF_WHY_SIZE])
+{
+	return bpf_why(why, -ENOENT,
+		       "no cgroup v2 is mounted: mount -t cgroup2 none /sys/fs/cgroup");
+}
+
+int bpf_cgroup_open_root(char why[BPF_WHY_SIZE])
+{
+	char mount[PATH_MAX];
+
+	return cgroup_mount(mount, sizeof(mount)) ? bpf_cgroup_open(mount, why) : no_mount(why);
+}
+
 int bpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE])
 {
 	char mount[PATH_MAX], own[PATH_MAX], joined[2 * PATH_MAX];
@@ -103,11 +130,9 @@ int bpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE])
 
 	if (!path) {
 		if (!cgroup_mount(mount, sizeof(mount)))
-			return bpf_why(why, -ENOENT,
-				       "bypass: no cgroup v2 is mounted: "
-				       "mount -t cgroup2 none /sys/fs/cgroup");
+			return no_mount(why);
 		if (!cgroup_own(own, sizeof(own)))
-			return bpf_why(why, -ENOENT, "bypass: kedge is in no cgroup v2");
+			return bpf_why(why, -ENOENT, "kedge is in no cgroup v2");
 		snprintf(joined, sizeof(joined), "%s%s", mount, own);
 		path = joined;
 	}

@@ -1,4 +1,4 @@
-/* user only: what bpf.c and its helpers share. Nobody else includes it. */
+/* user only: what the files that load BPF objects (bpf.c, peername.c) share. Nobody else includes it. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,6 +12,9 @@
 int bpf_why(char why[BPF_WHY_SIZE], int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What libbpf has to say goes to the log, at debug. */
+void bpf_log(void);
+
 /* A list like "CAP_BPF, CAP_PERFMON" of what is needed and not effective; empty when nothing is. */
 void bpf_missing_caps(char *buf, size_t size);
 
@@ -20,6 +23,9 @@ void bpf_missing_caps(char *buf, size_t size);
  * A descriptor, or -errno with why[].
  */
 int bpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE]);
+
+/* The same for the root of the hierarchy, as far as we see it. */
+int bpf_cgroup_open_root(char why[BPF_WHY_SIZE]);
 
 /* The directory of the pins. */
 struct bpf_pins {

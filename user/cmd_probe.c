@@ -9,13 +9,12 @@
 #include "log.h"
 #include "probe.h"
 
-static void run_probes(struct probe_report *r, const char *cgroup)
+static void probe_bpf(struct probe_report *r, const char *cgroup)
 {
 	struct bpf_opts opts = {.edit = true, .cgroup = cgroup, .workers = 1, .flows_max = 16};
 	struct bpf *bpf = NULL;
 	char why[256];
 
-	probe_record(r);
 	if (bpf_open(&bpf, &opts, why) < 0) {
 		probe_no_bpf(r, why);
 		return;
@@ -34,25 +33,41 @@ static void run_probes(struct probe_report *r, const char *cgroup)
 	bpf_close(bpf);
 }
 
+static void run_probes(struct probe_report *r, const char *cgroup)
+{
+	const struct peername_opts opts = {.cgroup = cgroup};
+	struct peername *peername = NULL;
+	char why[256];
+
+	probe_record(r);
+	probe_bpf(r, cgroup);
+	if (peername_open(&peername, &opts, why) < 0)
+		probe_no_peername(r, why);
+	else
+		probe_peername(r, peername);
+	peername_close(peername);
+}
+
 static void print_table(const struct probe_report *r, const char *kernel)
 {
 	printf("kernel %s\n", kernel);
-	printf("record: %s   edit: %s   bypass: %s\n\n", r->record ? "kernel" : "user space",
-	       r->edit ? "kernel" : "user space", r->bypass ? "possible" : "not possible");
+	printf("record: %s   edit: %s   bypass: %s   peername: %s\n\n",
+	       r->record ? "kernel" : "user space", r->edit ? "kernel" : "user space",
+	       r->bypass ? "possible" : "not possible", r->peername ? "possible" : "not possible");
 	for (size_t i = 0; i < r->count; i++) {
 		const struct probe_row *row = &r->rows[i];
 
-		printf("%-7s %-26s %-3s %s\n", row->capability, row->name, row->ok ? "yes" : "no",
+		printf("%-8s %-26s %-3s %s\n", row->capability, row->name, row->ok ? "yes" : "no",
 		       row->detail);
 		if (row->next)
-			printf("%-7s %-26s     next step: %s\n", "", "", row->next);
+			printf("%-8s %-26s     next step: %s\n", "", "", row->next);
 	}
 }
 
 static void print_json(const struct probe_report *r, const char *kernel)
 {
-	json_t *root = json_pack("{s:s, s:b, s:b, s:b}", "kernel", kernel, "record", r->record,
-				 "edit", r->edit, "bypass", r->bypass);
+	json_t *root = json_pack("{s:s, s:b, s:b, s:b, s:b}", "kernel", kernel, "record", r->record,
+				 "edit", r->edit, "bypass", r->bypass, "peername", r->peername);
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < r->count; i++) {

@@ -133,6 +133,35 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 	return err;
 }
 
+static int peername_decide(struct daemon *d, struct probe_report *r)
+{
+	const struct conf *conf = d->conf;
+	const struct peername_opts opts = {
+		.cgroup = conf->cgroup,
+		.app_cgroup = conf->app_cgroup,
+		.everywhere = !conf->app_cgroup,
+		.pin = conf->pin,
+	};
+	char why[256] = "";
+	bool use;
+	int err;
+
+	if (conf->peername == POLICY_OFF)
+		return 0;
+	if (peername_open(&d->shared.peername, &opts, why) < 0) {
+		probe_no_peername(r, why);
+	} else {
+		probe_peername(r, d->shared.peername);
+		peername_clear_stats(d->shared.peername);
+	}
+	err = decide(&use, conf->peername, r->peername, "peername", r);
+	if (!use) {
+		peername_close(d->shared.peername);
+		d->shared.peername = NULL;
+	}
+	return err;
+}
+
 static void say_outcome(const struct daemon *d, const struct probe_report *r)
 {
 	const struct conf *conf = d->conf;
@@ -145,11 +174,12 @@ static void say_outcome(const struct daemon *d, const struct probe_report *r)
 		{"record", conf->record, d->shared.record_kernel, "kernel"},
 		{"edit", conf->edit, d->shared.edit_kernel, "kernel"},
 		{"bypass", conf->bypass, d->shared.bypass, "on"},
+		{"peername", conf->peername, d->shared.peername != NULL, "on"},
 	};
-	char line[768] = "";
+	char line[1024] = "";
 	size_t len = 0;
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const struct probe_row *missing = first_missing(r, all[i].name);
 		const char *why = all[i].policy == POLICY_OFF ? "switched off"
 				  : missing                   ? missing->detail
@@ -178,6 +208,8 @@ static int capabilities_decide(struct daemon *d)
 
 	if (!err)
 		err = bpf_decide(d, &report);
+	if (!err)
+		err = peername_decide(d, &report);
 	if (err)
 		return err;
 	say_outcome(d, &report);
@@ -389,6 +421,7 @@ static int metrics_start(struct daemon *d)
 		.record_kernel = d->shared.record_kernel,
 		.edit_kernel = d->shared.edit_kernel,
 		.bypass = d->shared.bypass,
+		.peername = d->shared.peername ? peername_stats(d->shared.peername) : NULL,
 		.started = time(NULL),
 	};
 
@@ -458,6 +491,7 @@ static void stop(struct daemon *d)
 	access_log_close(d->shared.access);
 	metrics_free(d->shared.metrics);
 	control_close(d);
+	peername_close(d->shared.peername);
 	bpf_close(d->shared.bpf);
 	free(d->rows);
 	free(d->own_stats);
@@ -504,6 +538,7 @@ int cmd_run(int argc, char **argv)
 	if (err && workers_running(&d)) {
 		/* Threads still run: let the kernel take back all but what has a name. */
 		bpf_unpin(d.shared.bpf);
+		peername_unpin(d.shared.peername);
 		control_close(&d);
 		_exit(EXIT_FAILED);
 	}

@@ -15,6 +15,7 @@ void config_free(struct conf *conf)
 		conf_listener_clear(&conf->listeners[i]);
 	free(conf->listeners);
 	free(conf->file);
+	free(conf->app_cgroup);
 	free(conf->cgroup);
 	free(conf->pin);
 	free(conf->control);

@@ -50,9 +50,10 @@ struct conf {
 	union addr app;
 	char app_name[ADDR_TEXT_MAX];
 	unsigned workers; /* resolved: at least 1, at most KEDGE_WORKERS_MAX */
-	enum policy record, edit, bypass;
-	char *cgroup; /* cgroup v2 directory for the sockops program; NULL: kedge's own */
-	char *pin;    /* directory on a bpffs for maps and links; NULL: nothing is pinned ("off") */
+	enum policy record, edit, bypass, peername;
+	char *app_cgroup; /* the application's, for peername; NULL: the root of the hierarchy */
+	char *cgroup;     /* cgroup v2 directory for the sockops program; NULL: kedge's own */
+	char *pin; /* directory on a bpffs for maps and links; NULL: nothing is pinned ("off") */
 	char *control; /* path of the control socket; NULL: none ("off") */
 	enum conf_xff xff;
 	struct conf_cidrs

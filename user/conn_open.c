@@ -143,6 +143,8 @@ static int connect_register(struct conn *c)
 	const struct shared *shared = c->worker->shared;
 	struct http1_conf http1;
 
+	if (shared->peername && peername_set(shared->peername, c->flow.app_fd, &c->client) < 0)
+		return -ENOMEM;
 	if (!shared->bpf || (!shared->edit_kernel && !shared->bypass))
 		return 0;
 	http1_conf_of(c, &http1);
@@ -205,7 +207,8 @@ static void count_handshake(struct conn *c, const struct tls_facts *facts)
 	c->tls_version = (uint8_t)facts->version;
 	c->tls_suite = (uint8_t)facts->suite;
 	c->listener->metrics->handshakes++;
-	histogram_take(&c->worker->metrics->handshake, c->worker->loop.now_us - c->stage_us, 1);
+	/* It may have begun in this very turn: the turn's clock would say that it took no time. */
+	histogram_take(&c->worker->metrics->handshake, monotonic_us() - c->stage_us, 1);
 	s->handshakes_tls12 += facts->version == VERSION_TLS12;
 	s->handshakes_tls13 += facts->version == VERSION_TLS13;
 	s->handshakes_resumed += facts->resumed;

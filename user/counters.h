@@ -24,6 +24,12 @@ uint64_t counters_sum(const struct kedge_stats *const *rows, size_t n, size_t co
 uint64_t counters_sum_reason(const struct kedge_stats *const *rows, size_t n,
 			     enum kedge_reason reason);
 
+/* Those of include/kedge/peer_stats.def, in the order of struct kedge_peer_stats. */
+extern const struct counter peer_counters[];
+extern const size_t peer_counters_count;
+/* 0 where there are none (NULL). */
+uint64_t peer_counter(const struct kedge_peer_stats *stats, size_t counter);
+
 /* Of one field of struct kedge_stats: counters_sum_of(rows, n, accepted). */
 #define counters_sum_of(rows, n, field) \
 	counters_sum(rows, n, offsetof(struct kedge_stats, field) / sizeof(uint64_t))

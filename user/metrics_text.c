@@ -27,6 +27,17 @@ static void put_counters(FILE *to, const struct metrics_source *from)
 	}
 }
 
+static void put_peername(FILE *to, const struct metrics_source *from)
+{
+	char name[96];
+
+	for (size_t i = 0; i < peer_counters_count; i++) {
+		snprintf(name, sizeof(name), "kedge_peername_%s_total", peer_counters[i].name);
+		put_family(to, name, "counter", peer_counters[i].text);
+		fprintf(to, "%s %" PRIu64 "\n", name, peer_counter(from->peername, i));
+	}
+}
+
 static void put_reasons(FILE *to, const struct metrics_source *from)
 {
 	put_family(to, "kedge_ended_total", "counter",
@@ -55,8 +66,9 @@ static void put_gauges(FILE *to, const struct metrics_source *from)
 	fprintf(to,
 		"kedge_capability{capability=\"record\"} %d\n"
 		"kedge_capability{capability=\"edit\"} %d\n"
-		"kedge_capability{capability=\"bypass\"} %d\n",
-		from->record_kernel, from->edit_kernel, from->bypass);
+		"kedge_capability{capability=\"bypass\"} %d\n"
+		"kedge_capability{capability=\"peername\"} %d\n",
+		from->record_kernel, from->edit_kernel, from->bypass, from->peername != NULL);
 }
 
 /* Pages in memory, from /proc/self/statm (proc(5)); 0 where that can not be read. */
@@ -212,6 +224,7 @@ void metrics_write(FILE *to, const struct metrics_source *from)
 	put_gauges(to, from);
 	put_process(to, from);
 	put_counters(to, from);
+	put_peername(to, from);
 	put_reasons(to, from);
 	put_flows(to, &sum);
 	put_histogram(to, "kedge_handshake_seconds",

@@ -18,6 +18,7 @@ struct metrics_source {
 	size_t rows_count;
 	struct metrics *metrics;
 	bool record_kernel, edit_kernel, bypass; /* what new flows get */
+	const struct kedge_peer_stats *peername; /* NULL: off */
 	time_t started;                          /* seconds since the epoch */
 };
 

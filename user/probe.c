@@ -67,8 +67,22 @@ static bool wait_for(int fd, short events)
 	return poll(&p, 1, PATIENCE_MS) == 1;
 }
 
-static int pair_connect(struct pair *p, struct bpf *bpf, struct bpf_flow *flow,
-			const struct http1_conf *http1)
+/* What is done to `near` before it connects; what it needs is in `arg`. 0 or -errno. */
+typedef int (*pair_prepare_fn)(void *arg, int near);
+
+/* *peer, where it is asked for: what accept() gives for it. */
+static int pair_accept(struct pair *p, int listener, union addr *peer)
+{
+	socklen_t len = sizeof(*peer);
+
+	if (!wait_for(p->near, POLLOUT) || !wait_for(listener, POLLIN))
+		return -ETIMEDOUT;
+	p->far = accept4(listener, peer ? &peer->sa : NULL, peer ? &len : NULL,
+			 SOCK_CLOEXEC | SOCK_NONBLOCK);
+	return p->far < 0 ? -errno : 0;
+}
+
+static int pair_connect(struct pair *p, pair_prepare_fn prepare, void *arg, union addr *peer)
 {
 	union addr addr = {
 		.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
@@ -83,20 +97,24 @@ static int pair_connect(struct pair *p, struct bpf *bpf, struct bpf_flow *flow,
 	p->near = app_socket(&addr, false);
 	if (p->near < 0)
 		return p->near;
-	if (bpf) {
-		err = bpf_flow_add(bpf, flow, p->near, 0, http1, true);
-		if (err)
-			return err;
-	}
-	err = app_connect(p->near, &addr);
-	if (err)
-		return err;
-	if (!wait_for(p->near, POLLOUT) || !wait_for(listener, POLLIN))
-		return -ETIMEDOUT;
-	p->far = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (p->far < 0)
-		return -errno;
-	return 0;
+	err = prepare ? prepare(arg, p->near) : 0;
+	if (!err)
+		err = app_connect(p->near, &addr);
+	return err ? err : pair_accept(p, listener, peer);
+}
+
+/* A flow to be, for pair_connect(). */
+struct pair_flow {
+	struct bpf *bpf;
+	struct bpf_flow *flow;
+	const struct http1_conf *http1;
+};
+
+static int pair_add_flow(void *arg, int near)
+{
+	const struct pair_flow *f = arg;
+
+	return bpf_flow_add(f->bpf, f->flow, near, 0, f->http1, true);
 }
 
 /* --- record ----------------------------------------------------------------------------------- */
@@ -245,12 +263,13 @@ void probe_edit(struct probe_report *r, struct bpf *bpf)
 	struct pair p = {-1, -1};
 	struct bpf_flow flow = {0};
 	struct http1_conf http1;
+	struct pair_flow to_be = {bpf, &flow, &http1};
 	char why[200] = "";
 	int err;
 
 	row(r, "edit", "sk_msg program", true, "verified and attached");
 	probe_http1(&http1);
-	err = pair_connect(&p, bpf, &flow, &http1);
+	err = pair_connect(&p, pair_add_flow, &to_be, NULL);
 	if (!err)
 		err = bpf_flow_join(bpf, &flow, p.near);
 	if (err)
@@ -321,7 +340,8 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 	_cleanup_(pair_close)
 	struct pair p = {-1, -1};
 	struct bpf_flow flow = {0};
-	int err = pair_connect(&p, bpf, &flow, NULL);
+	struct pair_flow to_be = {bpf, &flow, NULL};
+	int err = pair_connect(&p, pair_add_flow, &to_be, NULL);
 
 	if (err) {
 		row(r, "bypass", "sockops program", false, "no loopback pair: %s",
@@ -343,6 +363,54 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 			probe_fionread(r, &p, "FIONREAD, redirected");
 	}
 	bpf_flow_del(bpf, &flow);
+}
+
+/* --- peername --------------------------------------------------------------------------------- */
+
+#define SOMEBODY_IP   0xc0000201 /* 192.0.2.1 */
+#define SOMEBODY_PORT 4711
+
+static int name_peer(void *arg, int near)
+{
+	const union addr client = {.in = {.sin_family = AF_INET,
+					  .sin_addr.s_addr = htonl(SOMEBODY_IP),
+					  .sin_port = htons(SOMEBODY_PORT)}};
+
+	return peername_set(arg, near, &client);
+}
+
+static bool is_somebody(const union addr *a)
+{
+	return a->family == AF_INET && ntohl(a->in.sin_addr.s_addr) == SOMEBODY_IP &&
+	       addr_port(a) == SOMEBODY_PORT;
+}
+
+void probe_peername(struct probe_report *r, struct peername *peername)
+{
+	_cleanup_(pair_close)
+	struct pair p = {-1, -1};
+	union addr accepted = {0}, asked = {0};
+	socklen_t len = sizeof(asked);
+	int err = pair_connect(&p, name_peer, peername, &accepted);
+	bool by_accept = is_somebody(&accepted), by_name = false;
+
+	if (!err && getpeername(p.far, &asked.sa, &len) == 0)
+		by_name = is_somebody(&asked);
+	r->peername = by_accept && by_name;
+	if (err)
+		row(r, "peername", "getpeername programs", false, "no loopback pair: %s",
+		    strerrordesc_np(-err));
+	else
+		row(r, "peername", "getpeername programs", r->peername,
+		    "the client is shown by accept(): %s, by getpeername(): %s",
+		    by_accept ? "yes" : "no", by_name ? "yes" : "no");
+	next_step(r, "--app-cgroup or --cgroup must name a cgroup v2 directory that holds kedge");
+}
+
+void probe_no_peername(struct probe_report *r, const char *why)
+{
+	row(r, "peername", "getpeername programs", false, "%s", why);
+	next_step(r, "applications see kedge as their peer until then");
 }
 
 void probe_no_bpf(struct probe_report *r, const char *why)

@@ -11,11 +11,12 @@
 
 #include "bpf.h"
 #include "ktls.h"
+#include "peername.h"
 
-#define PROBE_ROWS_MAX 24
+#define PROBE_ROWS_MAX 28
 
 struct probe_row {
-	const char *capability; /* "record", "edit", "bypass" */
+	const char *capability; /* "record", "edit", "bypass", "peername" */
 	char name[40];          /* what was tried: "tls1.3 aes-128-gcm" */
 	bool ok;
 	char detail[200]; /* what was seen, or why not */
@@ -26,7 +27,7 @@ struct probe_report {
 	struct probe_row rows[PROBE_ROWS_MAX];
 	size_t count;
 	struct ktls_caps caps;
-	bool record, edit, bypass; /* the capability as a whole works */
+	bool record, edit, bypass, peername; /* the capability as a whole works */
 };
 
 /* Kernel TLS: every version and suite both ways, rekey, splice. */
@@ -38,5 +39,10 @@ void probe_edit(struct probe_report *r, struct bpf *bpf);
 /* Sends bytes past loopback TCP, both ways, and asks FIONREAD. `bpf` is open for bypass. */
 void probe_bypass(struct probe_report *r, struct bpf *bpf);
 
-/* Adds a row for a BPF object that could not even be opened; `why` is bpf_open()'s. */
+/* Asks an accepted socket for its peer. */
+void probe_peername(struct probe_report *r, struct peername *peername);
+
+/* Add a row for a BPF object that could not even be opened; `why` is bpf_open()'s or
+ * peername_open()'s. */
 void probe_no_bpf(struct probe_report *r, const char *why);
+void probe_no_peername(struct probe_report *r, const char *why);

@@ -1,6 +1,8 @@
 /* Status as JSON and text. See status.h. */
 #include "status.h"
 
+#include <string.h>
+
 #include "counters.h"
 #include "reply.h"
 
@@ -38,6 +40,17 @@ static json_t *listeners_json(struct metrics *m)
 	return all;
 }
 
+static json_t *peername_json(const struct peername *peername)
+{
+	const struct kedge_peer_stats *stats = peername ? peername_stats(peername) : NULL;
+	json_t *all = json_object();
+
+	for (size_t i = 0; i < peer_counters_count; i++)
+		json_object_set_new(all, peer_counters[i].name,
+				    json_integer((json_int_t)peer_counter(stats, i)));
+	return all;
+}
+
 json_t *status_json(const struct daemon *d)
 {
 	const struct shared *shared = &d->shared;
@@ -56,6 +69,7 @@ json_t *status_json(const struct daemon *d)
 	json_object_set_new(root, "record", json_string(shared->record_kernel ? "kernel" : "user"));
 	json_object_set_new(root, "edit", json_string(shared->edit_kernel ? "kernel" : "user"));
 	json_object_set_new(root, "bypass", json_string(shared->bypass ? "on" : "off"));
+	json_object_set_new(root, "peername", json_string(shared->peername ? "on" : "off"));
 	for (size_t i = 0; i < counters_count; i++)
 		json_object_set_new(stats, counters[i].name,
 				    json_integer((json_int_t)counters_sum(rows, rows_count, i)));
@@ -65,6 +79,7 @@ json_t *status_json(const struct daemon *d)
 					    rows, rows_count, (enum kedge_reason)i)));
 	json_object_set_new(root, "stats", stats);
 	json_object_set_new(root, "reasons", reasons);
+	json_object_set_new(root, "peername_stats", peername_json(shared->peername));
 	json_object_set_new(root, "times", times_json(shared->metrics));
 	json_object_set_new(root, "listeners", listeners_json(shared->metrics));
 	return root;
@@ -80,6 +95,18 @@ static const char *text_of(const json_t *root, const char *key)
 static long long number_of(const json_t *object, const char *key)
 {
 	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static void print_peername(FILE *to, const json_t *status)
+{
+	const json_t *stats = json_object_get(status, "peername_stats");
+
+	if (strcmp(text_of(status, "peername"), "on"))
+		return;
+	fprintf(to, "\npeername\n");
+	for (size_t i = 0; i < peer_counters_count; i++)
+		fprintf(to, "%-24s %12lld  %s\n", peer_counters[i].name,
+			number_of(stats, peer_counters[i].name), peer_counters[i].text);
 }
 
 static void print_times(FILE *to, const json_t *times)
@@ -127,11 +154,13 @@ void status_print(FILE *to, const json_t *status)
 		fprintf(to, ", %lld earlier ones still have connections",
 			number_of(status, "generations_in_use") - 1);
 	fputc('\n', to);
-	fprintf(to, "record: %s   edit: %s   bypass: %s\n\n", text_of(status, "record"),
-		text_of(status, "edit"), text_of(status, "bypass"));
+	fprintf(to, "record: %s   edit: %s   bypass: %s   peername: %s\n\n",
+		text_of(status, "record"), text_of(status, "edit"), text_of(status, "bypass"),
+		text_of(status, "peername"));
 	for (size_t i = 0; i < counters_count; i++)
 		fprintf(to, "%-24s %12lld  %s\n", counters[i].name,
 			number_of(stats, counters[i].name), counters[i].text);
+	print_peername(to, status);
 	print_times(to, json_object_get(status, "times"));
 	print_listeners(to, json_object_get(status, "listeners"));
 	fprintf(to, "\nended, by reason\n");

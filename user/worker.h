@@ -18,6 +18,7 @@
 #include "loop.h"
 #include "metrics.h"
 #include "mover.h"
+#include "peername.h"
 #include "record.h"
 #include "tls.h"
 
@@ -25,6 +26,7 @@
 struct shared {
 	struct limits *limits;
 	struct bpf *bpf;           /* NULL: nothing of kedge runs in BPF */
+	struct peername *peername; /* NULL: applications see kedge as their peer */
 	bool record_kernel;        /* the kernel carries some TLS version and suite both ways */
 	bool edit_kernel;          /* flows are edited by BPF */
 	bool bypass;               /* flows may bypass loopback TCP */

@@ -13,6 +13,12 @@
  *   kdg_app     hash             cookie of the app's end         struct kedge_end    sockops
  *   kdg_leg     sockhash         cookie of kedge's app-leg       that socket         daemon
  *   kdg_appleg  sockhash         cookie of the app's end         that socket         sockops
+ *
+ * and those of peername.bpf.c:
+ *   kdg_client      socket storage  kedge's app-leg             struct kedge_client      daemon
+ *   kdg_coming      LRU hash        struct kedge_tuple          struct kedge_client      sockops
+ *   kdg_peer        socket storage  the app's end               struct kedge_client      sockops
+ *   kdg_peer_stats  array, mmapable 0                           struct kedge_peer_stats  BPF
  */
 // clang-format on
 #pragma once
@@ -107,7 +113,22 @@ struct kedge_end {
 	__u32 worker; /* the flow's, in kdg_stats */
 };
 
+/* Who an application is to take for its peer: the client. */
+struct kedge_client {
+	__u8 ip[16]; /* network order, IPv4 as v4-mapped */
+	__u16 port;  /* host order */
+	__u16 pad[3];
+};
+
+/* The row of kdg_peer_stats. Added to atomically: the application's sockets are on all cores. */
+struct kedge_peer_stats {
+#define X(name, text) __u64 name;
+#include "peer_stats.def"
+#undef X
+};
+
 _Static_assert(KEDGE_REASON_COUNT < 256, "a reason fits a byte");
 _Static_assert(sizeof(struct kedge_note) == 152, "pinned layout");
 _Static_assert(sizeof(struct kedge_tuple) == 48, "pinned layout, no hidden padding in a key");
 _Static_assert(sizeof(struct kedge_end) == 24, "pinned layout");
+_Static_assert(sizeof(struct kedge_client) == 24, "pinned layout");

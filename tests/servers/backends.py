@@ -21,10 +21,13 @@ BUILD = machine.ROOT / "build/servers"
 
 
 class Seen:
-    """A request a server was given. done: all of its body came; None where the server can not tell."""
+    """
+    A request a server was given. done: all of its body came; None where the server can not tell. peer:
+    "ADDRESS PORT" of the connection, as the server has it.
+    """
 
-    def __init__(self, xff, method, target, done=None, status=None):
-        self.xff = xff  # the lines of X-Forwarded-For
+    def __init__(self, xff, method, target, done=None, status=None, peer=None):
+        self.peer, self.xff = peer, xff  # xff: the lines of X-Forwarded-For
         self.method, self.target, self.done, self.status = method, target, done, status
 
     def __repr__(self):
@@ -69,7 +72,7 @@ class Backend:
         raise NotImplementedError
 
     def seen(self):
-        return [Seen(row["xff"], row["method"], row["target"], row["done"])
+        return [Seen(row["xff"], row["method"], row["target"], row["done"], peer=row["peer"])
                 for row in (json.loads(m[1]) for m in self.process.matches(r"^seen (.*)$"))]
 
     def stop(self):
@@ -223,7 +226,7 @@ error_log BASE/error;
 events { worker_connections 2048; }
 http {
 	log_format seen escape=json
-		'{"xff":"$http_x_forwarded_for","line":"$request","status":$status}';
+		'{"peer":"$remote_addr $remote_port","xff":"$http_x_forwarded_for","line":"$request","status":$status}';
 	client_body_temp_path BASE/body;
 	proxy_temp_path BASE/proxy;
 	fastcgi_temp_path BASE/fastcgi;
@@ -251,7 +254,7 @@ http {
         for line in self.lines[name]:
             row = json.loads(line)
             yield Seen([row["xff"]] if row["xff"] else [], *split_line(row["line"]), None,
-                       row["status"])
+                       row["status"], row["peer"])
 
     def seen(self):
         """What came in; done if it came out of the proxy. What only came out is left over."""
@@ -291,7 +294,7 @@ MaxKeepAliveRequests 0
 DocumentRoot BASE/root
 FallbackResource /index.html
 ErrorLog BASE/error
-LogFormat "%r\t%>s %{X-Forwarded-For}i" seen
+LogFormat "%a %{remote}p\t%r\t%>s %{X-Forwarded-For}i" seen
 CustomLog BASE/access seen
 """
 
@@ -301,14 +304,15 @@ CustomLog BASE/access seen
 
     def seen(self):
         rows = []
-        for line in self.lines["access"]:
+        for whole in self.lines["access"]:
+            peer, _, line = whole.partition("\t")
             # The log escapes quotes, backslashes and what is not visible.
             request, _, rest = (re.sub(r'\\(x[0-9a-f]{2}|["\\])', lambda m: chr(int(m[1][1:], 16))
                                        if m[1][0] == "x" else m[1], part)
                                 for part in line.partition("\t"))
             status, _, xff = rest.partition(" ")
             rows.append(Seen([] if xff == "-" else [xff], *split_line(request),
-                             True if int(status) < 400 else None, int(status)))
+                             True if int(status) < 400 else None, int(status), peer))
         return rows
 
 
@@ -326,7 +330,7 @@ server.errorlog = "BASE/error"
 server.pid-file = "BASE/pid"
 url.rewrite-once = (".*" => "/index.html")
 accesslog.filename = "BASE/access"
-accesslog.format = "%r	%s %{X-Forwarded-For}i"
+accesslog.format = "%a %{remote}p	%r	%s %{X-Forwarded-For}i"
 """
 
     @classmethod

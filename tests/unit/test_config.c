@@ -13,7 +13,8 @@
 static const char every_flag[] =
 	"--cert c.pem --key k.pem --cert c2.pem --key k2.pem --ocsp o2.der --app 192.0.2.9:8080 "
 	"--workers 3 "
-	"--record require --edit off --bypass prefer --cgroup /cg --pin /bpf/x --control /run/x "
+	"--record require --edit off --bypass prefer --cgroup /cg --peername prefer --app-cgroup "
+	"/acg --pin /bpf/x --control /run/x "
 	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --x-forwarded-proto on "
 	"--x-forwarded-port on --forwarding-aliases remove --h2c remove --tls-min 1.3 "
 	"--tls-policy high --ticket-keys t.txt "
@@ -40,6 +41,8 @@ static const char every_key[] = "certs:\n"
 				"edit: off\n"
 				"bypass: prefer\n"
 				"cgroup: /cg\n"
+				"peername: prefer\n"
+				"app-cgroup: /acg\n"
 				"pin: /bpf/x\n"
 				"control: /run/x\n"
 				"xff: if-none\n"
@@ -132,6 +135,8 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->edit, POLICY_OFF);
 	assert_int_equal(conf->bypass, POLICY_PREFER);
 	assert_string_equal(conf->cgroup, "/cg");
+	assert_int_equal(conf->peername, POLICY_PREFER);
+	assert_string_equal(conf->app_cgroup, "/acg");
 	assert_string_equal(conf->pin, "/bpf/x");
 	assert_string_equal(conf->control, "/run/x");
 	assert_int_equal(conf->xff, XFF_IF_NONE);
@@ -217,6 +222,8 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->edit, POLICY_PREFER);
 	assert_int_equal(conf->bypass, POLICY_OFF);
 	assert_null(conf->cgroup);
+	assert_int_equal(conf->peername, POLICY_OFF);
+	assert_null(conf->app_cgroup);
 	assert_string_equal(conf->pin, "/sys/fs/bpf/kedge");
 	assert_string_equal(conf->control, "/run/kedge/kedge.sock");
 	assert_int_equal(conf->xff, XFF_APPEND);
@@ -562,6 +569,9 @@ static void the_example_has_every_key_with_its_default(void **state)
 	assert_string_equal(full->cgroup, "/sys/fs/cgroup/web.slice");
 	free(full->cgroup);
 	full->cgroup = NULL;
+	assert_string_equal(full->app_cgroup, "/sys/fs/cgroup/system.slice/app.service");
+	free(full->app_cgroup);
+	full->app_cgroup = NULL;
 	assert_string_equal(full->ticket_keys, "/etc/kedge/ticket-keys");
 	free(full->ticket_keys);
 	full->ticket_keys = NULL;

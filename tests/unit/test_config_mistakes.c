@@ -87,14 +87,14 @@ static const struct mistake_case mistakes_in_flags[] = {
 	 "longer than 107 bytes\n"},
 };
 
-#define KNOWN_TOP                                                                            \
-	"tls, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, " \
-	"bypass, cgroup, pin, control, xff, xff-trust, x-forwarded-proto, "                  \
-	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "      \
-	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, "                      \
-	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "            \
-	"connections-max, user, seccomp, address-connections-max, "                          \
-	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "       \
+#define KNOWN_TOP                                                                                 \
+	"tls, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, "      \
+	"bypass, cgroup, peername, app-cgroup, pin, control, xff, xff-trust, x-forwarded-proto, " \
+	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "           \
+	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, "                           \
+	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "                 \
+	"connections-max, user, seccomp, address-connections-max, "                               \
+	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "            \
 	"access-log, access-log-format, metrics, certs, listeners\n"
 
 static const struct mistake_case mistakes_in_files[] = {

@@ -1,4 +1,5 @@
-// Go's own server; writes a line for each request it was given: whose, what, and whether all of its body came.
+// Go's own server; writes a line for each request it was given: its peer, whose, what, and whether all of its
+// body came.
 package main
 
 import (
@@ -12,6 +13,7 @@ import (
 )
 
 type seen struct {
+	Peer   string   `json:"peer"`
 	Xff    []string `json:"xff"`
 	Method string   `json:"method"`
 	Target string   `json:"target"`
@@ -22,7 +24,8 @@ var out sync.Mutex
 
 func handle(w http.ResponseWriter, r *http.Request) {
 	_, err := io.Copy(io.Discard, r.Body)
-	line, _ := json.Marshal(seen{r.Header.Values("X-Forwarded-For"), r.Method, r.RequestURI, err == nil})
+	host, port, _ := net.SplitHostPort(r.RemoteAddr)
+	line, _ := json.Marshal(seen{host + " " + port, r.Header.Values("X-Forwarded-For"), r.Method, r.RequestURI, err == nil})
 	out.Lock()
 	fmt.Printf("seen %s\n", line)
 	out.Unlock()

@@ -1,11 +1,13 @@
 'use strict';
-// Node's own server; writes a line for each request it was given: whose, what, and whether all of its body came.
+// Node's own server; writes a line for each request it was given: its peer, whose, what, and whether all of
+// its body came.
 const http = require('http');
 
 function report(req) {
   const forwarded = req.rawHeaders.filter((_, i, all) =>
     i % 2 === 1 && all[i - 1].toLowerCase() === 'x-forwarded-for');
   console.log('seen ' + JSON.stringify({
+    peer: `${req.socket.remoteAddress} ${req.socket.remotePort}`,
     xff: forwarded, method: req.method, target: req.url, done: req.complete,
   }));
 }

@@ -3,8 +3,8 @@ import json
 import os
 
 
-def report(xff, method, target, done):
-    line = json.dumps({"xff": xff, "method": method, "target": target, "done": done})
+def report(peer, xff, method, target, done):
+    line = json.dumps({"peer": peer, "xff": xff, "method": method, "target": target, "done": done})
     os.write(1, f"seen {line}\n".encode())  # one write: threads share the descriptor
 
 
@@ -16,7 +16,8 @@ def wsgi(environ, start_response):
     except Exception:  # whatever the server raises: the body was not whole
         done = False
     forwarded = environ.get("HTTP_X_FORWARDED_FOR")
-    report([] if forwarded is None else [forwarded], environ["REQUEST_METHOD"],
+    report(f'{environ["REMOTE_ADDR"]} {environ["REMOTE_PORT"]}',
+           [] if forwarded is None else [forwarded], environ["REQUEST_METHOD"],
            environ["RAW_URI"], done)
     start_response("200 OK", [("Content-Length", "5")])
     return [b"seen\n"]
@@ -30,7 +31,7 @@ async def asgi(scope, receive, send):
             break
     query = scope["query_string"].decode("latin-1")
     forwarded = [v.decode("latin-1") for n, v in scope["headers"] if n == b"x-forwarded-for"]
-    report(forwarded, scope["method"],
+    report("{} {}".format(*scope["client"]), forwarded, scope["method"],
            scope["raw_path"].decode("latin-1") + (f"?{query}" if query else ""),
            event["type"] == "http.request")
     await send({"type": "http.response.start", "status": 200,

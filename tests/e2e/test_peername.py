@@ -1,0 +1,235 @@
+"""
+The true peer: an application that asks its socket is given the client, and nobody else's is touched.
+
+    KEDGE_TEST_PEERS   how many are open at once (1000)
+"""
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+import machine
+import prefix
+from client import Client, request
+from kedge import Combination, Kedge, Listener
+from rawapp import RawApp
+
+CLIENT4, CLIENT6, PORT = "198.51.100.22", "2001:db8::22", 35646
+MANY = int(os.environ.get("KEDGE_TEST_PEERS", "1000"))
+ON = ("--peername", "require")
+
+
+def bpftool(*words):
+    done = subprocess.run(["bpftool", "-j", *map(str, words)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.strip() or "[]")
+
+
+def attached(cgroup):
+    return sorted(x["attach_type"] for x in bpftool("cgroup", "show", cgroup.path))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def able():
+    if os.geteuid() != 0:
+        pytest.skip("only root may attach to a cgroup")
+
+
+def start(certs, cgroup, app, combination=None, flags=ON, app_cgroup=None):
+    return Kedge(certs, app, [Listener("clear", tls=False, proxy="optional"),
+                              Listener("tls", proxy="optional")],
+                 combination or Combination(), cgroup,
+                 flags=(*flags, "--app-cgroup", (app_cgroup or cgroup).path))
+
+
+@pytest.fixture
+def app(cgroup):
+    with RawApp(cgroup=cgroup) as app:
+        yield app
+
+
+@pytest.fixture
+def front(certs, cgroup, app):
+    with start(certs, cgroup, app.text) as kedge:
+        yield kedge
+
+
+def ask(kedge, header, name="clear", tls=None):
+    c = Client(kedge[name], header, tls)
+    assert c.request().status == 200
+    return c
+
+
+@pytest.mark.parametrize("name", ["clear", "tls"])
+def test_client_is_the_peer(certs, cgroup, app, tls, combo, name):
+    """By accept(), by getpeername(), for as long as the connection lives, whatever else is on."""
+    with start(certs, cgroup, app.text, combo) as kedge:
+        with ask(kedge, prefix.v2(CLIENT4, sport=PORT), name, tls if name == "tls" else None) as c:
+            conn = app.connection()
+            assert conn.peer == (CLIENT4, PORT)
+            for _ in range(3):
+                assert conn.sock.getpeername() == (CLIENT4, PORT)
+                assert c.request().status == 200
+        stats = kedge.status()["peername_stats"]
+        assert (stats["peers"], stats["shown"], stats["not_shown"], stats["lost"]) == (1, 4, 0, 0)
+        # The end of kedge's socket at the other side is what a peer still has to be there for.
+        assert kedge.status()["peername"] == "on"
+
+
+def test_without_a_prefix_it_is_the_peer_of_kedge(front, app):
+    with ask(front, b"") as c:
+        assert app.connection().peer == c.sock.getsockname()
+
+
+def test_others_keep_their_peers(front, app):
+    """Sockets of the same application that have nothing to do with kedge, at the same time."""
+    with ask(front, prefix.v1(CLIENT4, sport=PORT)), Client(app.address) as direct:
+        assert direct.request().status == 200
+        assert app.connection(0).peer == (CLIENT4, PORT)
+        assert app.connection(1).peer == direct.sock.getsockname()
+        assert app.connection(1).sock.getpeername() == direct.sock.getsockname()
+        # Neither the other end of the application's socket nor kedge's own is anybody else.
+        assert direct.sock.getpeername() == app.address
+
+
+@pytest.mark.parametrize("host, target, client, shown", [
+    ("127.0.0.1", "127.0.0.1", CLIENT4, CLIENT4),
+    ("::1", "[::1]", CLIENT6, CLIENT6),
+    ("::1", "[::1]", CLIENT4, f"::ffff:{CLIENT4}"),
+    ("::", "127.0.0.1", CLIENT4, f"::ffff:{CLIENT4}"),
+    ("::", "127.0.0.1", CLIENT6, CLIENT6),
+    ("127.0.0.1", "127.0.0.1", CLIENT6, None),
+], ids=["4-4", "6-6", "4-6", "4-dual", "6-dual", "6-4"])
+def test_address_families(certs, cgroup, ipv6, host, target, client, shown):
+    """An IPv4 socket can not show an IPv6 client: it shows kedge, and that is counted."""
+    with RawApp(cgroup=cgroup, host=host) as app, \
+            start(certs, cgroup, f"{target}:{app.address[1]}") as kedge:
+        with ask(kedge, prefix.v1(client, dst="2001:db8::7" if ":" in client else "203.0.113.7",
+                                  sport=PORT)):
+            peer = app.connection().peer[:2]
+            if shown:
+                assert peer == app.connection().sock.getpeername()[:2] == (shown, PORT)
+            else:
+                assert peer[0] == "127.0.0.1" and peer[1] != PORT
+            stats = kedge.status()["peername_stats"]
+            assert (stats["shown"], stats["not_shown"]) == ((2, 0) if shown else (0, 1))
+
+
+def test_many_at_once(front, app):
+    """Connections that are open together: each has its own client."""
+    clients = [(f"198.51.{i // 250}.{i % 250 + 1}", 1024 + i) for i in range(MANY)]
+    open_now = []
+    try:
+        for address, port in clients:
+            open_now.append(Client(front["clear"], prefix.v2(address, sport=port)))
+            open_now[-1].send(request(target=f"/{address}:{port}"))
+        for c in open_now:
+            assert c.response().status == 200
+        got = {conn.requests[0].target: conn for conn in app.connections}
+        assert sorted(got) == sorted(f"/{a}:{p}" for a, p in clients)
+        for address, port in clients:
+            conn = got[f"/{address}:{port}"]
+            assert conn.peer == conn.sock.getpeername() == (address, port)
+    finally:
+        for c in open_now:
+            c.close()
+    front.wait_idle()
+    assert front.status()["peername_stats"]["peers"] == MANY
+
+
+def test_peer_is_known_after_the_end(front, app):
+    """The client has gone before the application asks for it the first time."""
+    asked = []
+
+    def ask_late(conn):
+        while conn.fill():
+            pass
+        with app.changed:
+            asked.append(conn.sock.getpeername())
+            app.changed.notify_all()
+        conn.sock.close()
+    app.serve = ask_late
+    with Client(front["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
+        c.send(request())
+        app.connection()
+    assert app.wait(lambda: asked) == [(CLIENT4, PORT)]
+
+
+def test_nothing_is_attached_after_a_kill(certs, cgroup, app):
+    kedge = start(certs, cgroup, app.text)
+    try:
+        ask(kedge, prefix.v2(CLIENT4, sport=PORT)).close()
+        assert attached(cgroup) == ["cgroup_inet4_getpeername", "cgroup_inet6_getpeername",
+                                    "cgroup_sock_ops"]
+        os.kill(kedge.pid, signal.SIGKILL)
+        kedge.process.popen.wait()
+        assert attached(cgroup) == []
+    finally:
+        kedge.kill()
+
+
+def test_counters_and_maps(front, app):
+    for _ in range(3):
+        ask(front, prefix.v2(CLIENT4, sport=PORT)).close()
+    front.wait_idle()
+    maps = front.pin.with_name(f"{front.pin.name}-peername")
+    value = bpftool("map", "dump", "pinned", maps / "kdg_peer_stats")[0]["formatted"]["value"]
+    assert value == front.status()["peername_stats"]
+    assert value["peers"] == 3 and value["shown"] == 3
+    assert bpftool("map", "dump", "pinned", maps / "kdg_coming") == []
+
+
+def test_metrics(certs, cgroup, app):
+    with start(certs, cgroup, app.text, flags=(*ON, "--metrics", "127.0.0.1:0")) as kedge:
+        ask(kedge, prefix.v2(CLIENT4, sport=PORT)).close()
+        address = kedge.process.wait_line(r"metrics: (?:bound to )?(\S+):(\d+)")[0]
+        with Client((address[1], int(address[2]))) as c:
+            text = c.request(target="/metrics").text
+        assert 'kedge_capability{capability="peername"} 1\n' in text
+        assert "kedge_peername_peers_total 1\n" in text
+
+
+def test_off_unless_asked(certs, cgroup, app):
+    with start(certs, cgroup, app.text, flags=()) as kedge:
+        ask(kedge, prefix.v2(CLIENT4, sport=PORT))
+        assert app.connection().peer[0] == "127.0.0.1"
+        assert attached(cgroup) == []
+        assert kedge.status()["peername"] == "off"
+
+
+def test_another_cgroup_for_the_application(certs, app):
+    """kedge's sockets in one cgroup, the application's in another: each has its programs once."""
+    ours, theirs = machine.Cgroup(), machine.Cgroup()
+    try:
+        with RawApp(cgroup=theirs) as app, \
+                start(certs, ours, app.text, app_cgroup=theirs) as kedge:
+            with ask(kedge, prefix.v2(CLIENT4, sport=PORT)):
+                assert app.connection().peer == (CLIENT4, PORT)
+            assert kedge.status()["peername_stats"]["shown"] == 1
+            assert attached(ours) == attached(theirs) and len(attached(theirs)) == 3
+        assert attached(ours) == attached(theirs) == []
+    finally:
+        ours.remove()
+        theirs.remove()
+
+
+@pytest.mark.parametrize("where, says", [
+    ("/nowhere", r"peername: required, .*cgroup /nowhere: No such file or directory"),
+    ("/tmp", r"peername: required, .*cgroup /tmp: not a cgroup v2 directory"),
+])
+def test_a_cgroup_that_is_none(certs, app, cgroup, where, says):
+    kedge = Kedge(certs, app.text, [Listener("clear", tls=False)], Combination(), cgroup,
+                  flags=(*ON, "--app-cgroup", where), wait=False)
+    kedge.process.wait_line(says)
+    kedge.stop(status=1)
+
+
+def test_unprivileged(certs, app, nobody):
+    """Required, it ends the start; preferred, it is done without, and said."""
+    binary, become = nobody
+    for policy, status in (("require", 1), ("prefer", 0)):
+        kedge = Kedge(certs, app.text, [Listener("clear", tls=False)], Combination(), root=False,
+                      flags=("--peername", policy), argv_prefix=become, binary=binary, wait=not status)
+        kedge.process.wait_line(r"peername.*no CAP_BPF")
+        kedge.stop(status=status)
