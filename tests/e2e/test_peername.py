@@ -50,6 +50,14 @@ def app(cgroup):
 
 
 @pytest.fixture
+def own_cgroup():
+    """Where no other kedge of this session has attached anything."""
+    group = machine.Cgroup()
+    yield group
+    group.remove()
+
+
+@pytest.fixture
 def front(certs, cgroup, app):
     with start(certs, cgroup, app.text) as kedge:
         yield kedge
@@ -156,17 +164,18 @@ def test_peer_is_known_after_the_end(front, app):
     assert app.wait(lambda: asked) == [(CLIENT4, PORT)]
 
 
-def test_nothing_is_attached_after_a_kill(certs, cgroup, app):
-    kedge = start(certs, cgroup, app.text)
-    try:
-        ask(kedge, prefix.v2(CLIENT4, sport=PORT)).close()
-        assert attached(cgroup) == ["cgroup_inet4_getpeername", "cgroup_inet6_getpeername",
-                                    "cgroup_sock_ops"]
-        os.kill(kedge.pid, signal.SIGKILL)
-        kedge.process.popen.wait()
-        assert attached(cgroup) == []
-    finally:
-        kedge.kill()
+def test_nothing_is_attached_after_a_kill(certs, own_cgroup):
+    with RawApp(cgroup=own_cgroup) as app:
+        kedge = start(certs, own_cgroup, app.text)
+        try:
+            ask(kedge, prefix.v2(CLIENT4, sport=PORT)).close()
+            assert attached(own_cgroup) == ["cgroup_inet4_getpeername", "cgroup_inet6_getpeername",
+                                            "cgroup_sock_ops"]
+            os.kill(kedge.pid, signal.SIGKILL)
+            kedge.process.popen.wait()
+            assert attached(own_cgroup) == []
+        finally:
+            kedge.kill()
 
 
 def test_counters_and_maps(front, app):
@@ -190,11 +199,11 @@ def test_metrics(certs, cgroup, app):
         assert "kedge_peername_peers_total 1\n" in text
 
 
-def test_off_unless_asked(certs, cgroup, app):
-    with start(certs, cgroup, app.text, flags=()) as kedge:
-        ask(kedge, prefix.v2(CLIENT4, sport=PORT))
-        assert app.connection().peer[0] == "127.0.0.1"
-        assert attached(cgroup) == []
+def test_off_unless_asked(certs, own_cgroup):
+    with RawApp(cgroup=own_cgroup) as app, start(certs, own_cgroup, app.text, flags=()) as kedge:
+        with ask(kedge, prefix.v2(CLIENT4, sport=PORT)):
+            assert app.connection().peer[0] == "127.0.0.1"
+        assert attached(own_cgroup) == []
         assert kedge.status()["peername"] == "off"
 
 
