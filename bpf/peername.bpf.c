@@ -4,8 +4,8 @@
  * The daemon writes the client into the storage of its own socket before it connects. As its SYN goes
  * out the address is left under the connection's name (kdg_coming), and as the other end is
  * established, which is before anybody can accept it, moved into that socket's storage. From there it
- * is read for as long as that socket lives, whatever becomes of kedge. A socket that has none is
- * left alone.
+ * is read for as long as that socket lives and the programs are attached, which is as long as kedge's
+ * process. A socket that has none is left alone.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>

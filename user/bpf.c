@@ -166,20 +166,10 @@ static int slots_make(struct bpf *bpf, unsigned workers, uint32_t each)
 static int pin(struct bpf *bpf, const char *dir, char why[BPF_WHY_SIZE])
 {
 	char path[PATH_MAX];
-	struct bpf_map *map;
-	int err;
+	int err = bpf_pins_maps(&bpf->pins, bpf->skel->obj, why);
 
-	bpf_object__for_each_map(map, bpf->skel->obj)
-	{
-		if (strncmp(bpf_map__name(map), "kdg_", 4))
-			continue;
-		err = bpf_pins_clear(&bpf->pins, bpf_map__name(map), path, sizeof(path));
-		if (!err)
-			err = bpf_map__pin(map, path);
-		if (err)
-			return bpf_why(why, err, "pin directory %s: cannot pin %s: %s", dir,
-				       bpf_map__name(map), strerror(-err));
-	}
+	if (err)
+		return err;
 	err = bpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
 	if (!err && bpf->sockops)
 		err = bpf_link__pin(bpf->sockops, path);
@@ -253,15 +243,10 @@ int bpf_open(struct bpf **out, const struct bpf_opts *opts, char why[256])
 void bpf_unpin(struct bpf *bpf)
 {
 	char path[PATH_MAX];
-	struct bpf_map *map;
 
 	if (!bpf || !bpf->skel || bpf->pins.lock < 0)
 		return;
-	bpf_object__for_each_map(map, bpf->skel->obj)
-	{
-		if (!strncmp(bpf_map__name(map), "kdg_", 4))
-			bpf_pins_clear(&bpf->pins, bpf_map__name(map), path, sizeof(path));
-	}
+	bpf_pins_clear_maps(&bpf->pins, bpf->skel->obj);
 	bpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
 	bpf_pins_release(&bpf->pins);
 }
@@ -287,16 +272,13 @@ void bpf_close(struct bpf *bpf)
 
 int bpf_give(struct bpf *bpf, uid_t uid, gid_t gid)
 {
-	struct bpf_map *map;
-	int err = bpf->pins.lock < 0 ? 0 : bpf_pins_give(&bpf->pins, NULL, uid, gid);
+	int err;
 
-	if (err || bpf->pins.lock < 0)
-		return err;
-	bpf_object__for_each_map(map, bpf->skel->obj)
-	{
-		if (!err && !strncmp(bpf_map__name(map), "kdg_", 4))
-			err = bpf_pins_give(&bpf->pins, bpf_map__name(map), uid, gid);
-	}
+	if (bpf->pins.lock < 0)
+		return 0;
+	err = bpf_pins_give(&bpf->pins, NULL, uid, gid);
+	if (!err)
+		err = bpf_pins_give_maps(&bpf->pins, bpf->skel->obj, uid, gid);
 	if (!err && bpf->sockops)
 		err = bpf_pins_give(&bpf->pins, "kdg_sockops", uid, gid);
 	return err;

@@ -1,6 +1,7 @@
 /* Where the BPF objects are pinned: the directory, its file system, and who may use it. */
 #include "bpf_private.h"
 
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -117,6 +118,57 @@ int bpf_pins_give(const struct bpf_pins *pins, const char *name, uid_t uid, gid_
 	if (fchownat(pins->fd, name ? name : "", uid, gid, name ? 0 : AT_EMPTY_PATH) < 0)
 		return -errno;
 	return 0;
+}
+
+static bool is_pinned(const struct bpf_map *map)
+{
+	return !strncmp(bpf_map__name(map), "kdg_", 4);
+}
+
+int bpf_pins_maps(const struct bpf_pins *pins, struct bpf_object *obj, char why[BPF_WHY_SIZE])
+{
+	char path[PATH_MAX];
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj)
+	{
+		int err;
+
+		if (!is_pinned(map))
+			continue;
+		err = bpf_pins_clear(pins, bpf_map__name(map), path, sizeof(path));
+		if (!err)
+			err = bpf_map__pin(map, path);
+		if (err)
+			return bpf_why(why, err, "pin directory %s: cannot pin %s: %s", pins->dir,
+				       bpf_map__name(map), strerror(-err));
+	}
+	return 0;
+}
+
+void bpf_pins_clear_maps(const struct bpf_pins *pins, struct bpf_object *obj)
+{
+	char path[PATH_MAX];
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, obj)
+	{
+		if (is_pinned(map))
+			bpf_pins_clear(pins, bpf_map__name(map), path, sizeof(path));
+	}
+}
+
+int bpf_pins_give_maps(const struct bpf_pins *pins, struct bpf_object *obj, uid_t uid, gid_t gid)
+{
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, obj)
+	{
+		if (!err && is_pinned(map))
+			err = bpf_pins_give(pins, bpf_map__name(map), uid, gid);
+	}
+	return err;
 }
 
 void bpf_pins_release(struct bpf_pins *pins)

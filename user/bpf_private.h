@@ -51,5 +51,12 @@ int bpf_pins_clear(const struct bpf_pins *pins, const char *name, char *buf, siz
 /* Makes another user the owner of what is pinned as `name`, NULL: of the directory. 0 or -errno. */
 int bpf_pins_give(const struct bpf_pins *pins, const char *name, uid_t uid, gid_t gid);
 
+/* The same three for each map of an object whose name begins with "kdg_"; bpf_pins_maps() says in
+ * why[] which one failed. */
+struct bpf_object;
+int bpf_pins_maps(const struct bpf_pins *pins, struct bpf_object *obj, char why[BPF_WHY_SIZE]);
+void bpf_pins_clear_maps(const struct bpf_pins *pins, struct bpf_object *obj);
+int bpf_pins_give_maps(const struct bpf_pins *pins, struct bpf_object *obj, uid_t uid, gid_t gid);
+
 /* Gives the directory up, and removes it if we made it and it is empty. */
 void bpf_pins_release(struct bpf_pins *pins);

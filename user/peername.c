@@ -100,57 +100,31 @@ static int attach(struct peername *p, const struct peername_opts *opts, char why
 /* Of the maps alone: a pinned link would outlive us. */
 static int pin(struct peername *p, const char *beside, char why[BPF_WHY_SIZE])
 {
-	char dir[PATH_MAX], path[PATH_MAX];
-	struct bpf_map *map;
+	char dir[PATH_MAX];
 	int err;
 
 	if ((size_t)snprintf(dir, sizeof(dir), "%s" PEERNAME_PIN, beside) >= sizeof(dir))
 		return bpf_why(why, -ENAMETOOLONG, "pin directory %.100s...: too long", beside);
 	err = bpf_pins_claim(&p->pins, dir, why);
-	if (err)
-		return err;
-	bpf_object__for_each_map(map, p->skel->obj)
-	{
-		if (strncmp(bpf_map__name(map), "kdg_", 4))
-			continue;
-		err = bpf_pins_clear(&p->pins, bpf_map__name(map), path, sizeof(path));
-		if (!err)
-			err = bpf_map__pin(map, path);
-		if (err)
-			return bpf_why(why, err, "pin directory %s: cannot pin %s: %s", dir,
-				       bpf_map__name(map), strerror(-err));
-	}
-	return 0;
+	return err ? err : bpf_pins_maps(&p->pins, p->skel->obj, why);
 }
 
 void peername_unpin(struct peername *p)
 {
-	char path[PATH_MAX];
-	struct bpf_map *map;
-
 	if (!p || !p->skel || p->pins.lock < 0)
 		return;
-	bpf_object__for_each_map(map, p->skel->obj)
-	{
-		if (!strncmp(bpf_map__name(map), "kdg_", 4))
-			bpf_pins_clear(&p->pins, bpf_map__name(map), path, sizeof(path));
-	}
+	bpf_pins_clear_maps(&p->pins, p->skel->obj);
 	bpf_pins_release(&p->pins);
 }
 
 int peername_give(struct peername *p, uid_t uid, gid_t gid)
 {
-	struct bpf_map *map;
-	int err = p->pins.lock < 0 ? 0 : bpf_pins_give(&p->pins, NULL, uid, gid);
+	int err;
 
-	if (err || p->pins.lock < 0)
-		return err;
-	bpf_object__for_each_map(map, p->skel->obj)
-	{
-		if (!err && !strncmp(bpf_map__name(map), "kdg_", 4))
-			err = bpf_pins_give(&p->pins, bpf_map__name(map), uid, gid);
-	}
-	return err;
+	if (p->pins.lock < 0)
+		return 0;
+	err = bpf_pins_give(&p->pins, NULL, uid, gid);
+	return err ? err : bpf_pins_give_maps(&p->pins, p->skel->obj, uid, gid);
 }
 
 /* --- open and close ----------------------------------------------------------------------------- */
