@@ -14,6 +14,7 @@ PATH=$PATH:/usr/sbin:/sbin
 kernel=$vm/$1
 tree=$2
 image=$3
+[[ -e $kernel/package ]] || die "$1: no such kernel in $vm: vmtest/fetch.sh $1"
 busybox=$(command -v busybox) || die "busybox is missing: tests/deps.sh vm"
 
 # The AES of this machine's CPU, as udev would load it, and what tls asks for by itself; what a kernel has built

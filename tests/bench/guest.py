@@ -40,7 +40,7 @@ def qemu_version():
 class Image:
     """
     An initramfs for one kernel. programs: {path here: path in the guest}; plan: what /bench/plan.sh says. Files are
-    added to `bench`, the guest's /bench, before make().
+    added to `bench`, the guest's /bench, before make(), which fetches the kernel where it is missing.
     """
 
     def __init__(self, label):
@@ -68,6 +68,7 @@ class Image:
         (etc / "group").write_text("root:x:0:\nnogroup:x:65534:\n")
         (etc / "hosts").write_text("127.0.0.1 localhost\n")
         (self.tree / "programs").write_text("".join(f"{path} {seen}\n" for path, seen in self.programs.items()))
+        fetch(self.label)
         subprocess.run([VMTEST / "mkflat.sh", self.label, self.tree, self.file], check=True)
 
 
