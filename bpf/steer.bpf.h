@@ -15,7 +15,7 @@
 #include "sock.bpf.h"
 
 /* Unread bytes in the receiver's queue above which messages take TCP. */
-#define STEER_BYTES_MAX 262144
+#define STEER_BYTES_MAX 1048576
 
 enum steer { STEER_NO, STEER_YES, STEER_STALE };
 
