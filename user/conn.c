@@ -60,15 +60,16 @@ static void app_ready(struct watch *watch, uint32_t events)
 {
 	struct conn *c = container_of(watch, struct conn, app_watch);
 
-	if (c->state != CONN_CONNECT && c->state != CONN_MOVE)
+	if (c->state == CONN_HANDSHAKE || c->state == CONN_CONNECT) {
+		conn_app_event(c, events);
+		return;
+	}
+	if (c->state != CONN_MOVE)
 		return;
 	if (events & EPOLLOUT && c->flow.app_full) /* it has taken something */
 		c->active_ms = c->worker->loop.now_ms;
 	mover_app_event(&c->flow, events);
-	if (c->state == CONN_CONNECT)
-		conn_connected(c);
-	else
-		conn_move_run(c);
+	conn_move_run(c);
 }
 
 static void again_run(struct task *task)

@@ -13,7 +13,8 @@
  *
  * Any of them may go straight to CLOSED. The files, in the order of a connection:
  *   conn.c        begins one, and hands events and deadlines to the file of its state
- *   conn_open.c   PREFIX, HANDSHAKE, CONNECT
+ *   conn_open.c   PREFIX, HANDSHAKE
+ *   conn_connect.c CONNECT, which may begin while HANDSHAKE lasts
  *   conn_move.c   MOVE, conn_deadline.c its deadlines
  *   conn_end.c    REPLY, LINGER, CLOSED
  *
@@ -62,7 +63,8 @@ struct conn {
 	struct bpf_flow bpf_flow;   /* registered, but not yet owned by an editor */
 	union addr client;          /* who the client is: from the prefix, or the socket's peer */
 	struct access_flow *access; /* NULL: its requests are not logged */
-	uint64_t stage_us;          /* when the handshake or the connect began */
+	uint64_t stage_us;          /* when the handshake began */
+	uint64_t connect_us;        /* when the connect began; once app_ready, how long it took */
 	uint64_t active_ms;         /* last time bytes moved; HANDSHAKE: when it began */
 	uint64_t head_ms;           /* a head has been incomplete since; 0: none is */
 	uint64_t body_due_ms;       /* a body is slower than allowed then; 0: none is awaited */
@@ -78,6 +80,8 @@ struct conn {
 	uint8_t tls_version, tls_suite; /* enums of ktls.h, with TLS, after the handshake */
 	bool handshaking;               /* counted as such */
 	bool trusted;                   /* the socket's peer may send a prefix */
+	bool early;                     /* the application was asked during HANDSHAKE */
+	bool app_ready;                 /* it has answered, one way or the other */
 	bool client_error; /* MOVE: the client leg is dead; its queue may still be worth reading */
 };
 LIST_HEAD(conn_list, conn);

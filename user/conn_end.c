@@ -36,7 +36,7 @@ static void reset_on_close(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-static void app_leg_close(struct conn *c, bool reset)
+void conn_app_close(struct conn *c, bool reset)
 {
 	if (c->flow.app_fd < 0)
 		return;
@@ -69,7 +69,7 @@ void conn_close(struct conn *c)
 	c->state = CONN_CLOSED;
 	loop_timer_stop(&w->loop, &c->timer);
 	mover_forget(&c->flow);
-	app_leg_close(c, false);
+	conn_app_close(c, false);
 	tls_conn_free(c->tls);
 	c->tls = NULL;
 	record_free(c->flow.record);
@@ -135,7 +135,7 @@ void conn_linger_read(struct conn *c)
 
 void conn_linger(struct conn *c)
 {
-	app_leg_close(c, false);
+	conn_app_close(c, false);
 	access_end(c);
 	conn_enter(c, CONN_LINGER, conn_conf(c)->linger_timeout_ms);
 	if (c->flow.client_eof)
@@ -178,7 +178,7 @@ void conn_reply_run(struct conn *c)
 
 void conn_finish(struct conn *c)
 {
-	app_leg_close(c, false);
+	conn_app_close(c, false);
 	conn_enter(c, CONN_REPLY, conn_conf(c)->linger_timeout_ms);
 	conn_reply_run(c);
 }
@@ -189,7 +189,7 @@ void conn_reply(struct conn *c, enum kedge_reason reason)
 	size_t len;
 
 	conn_count_reason(c, reason);
-	app_leg_close(c, true);
+	conn_app_close(c, true);
 	mover_forget(&c->flow);
 	if (reply_status(reason)) {
 		len = reply_format(text, reason);

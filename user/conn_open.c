@@ -1,180 +1,17 @@
 /*
- * A connection from its first byte to the join of both legs: PROXY prefix, TLS handshake, the
- * connection to the application. The functions stand in this order from the end of the file up.
+ * A connection from its first byte to a client leg that is ready: PROXY prefix, TLS handshake. The
+ * functions stand in this order from the end of the file up; conn_connect.c goes on.
  */
 #include "conn_private.h"
 
 #include <errno.h>
-#include <string.h>
 #include <linux/tcp.h>
 #include <sys/socket.h>
 
-#include "app.h"
-#include "edit_watch.h"
 #include "listener.h"
 #include "proxy_proto.h"
 #include "tls.h"
 #include "trace.h"
-#include "xff.h"
-
-/* --- connecting to the application ------------------------------------------------------------ */
-
-/* How this connection's requests are to be edited. */
-static void http1_conf_of(const struct conn *c, struct http1_conf *out)
-{
-	const struct conf *conf = conn_conf(c);
-	bool drop = conf->xff_trust.count &&
-		    !cidr_match(conf->xff_trust.set, conf->xff_trust.count, &c->client);
-
-	xff_prepare(out, conf, &c->client, drop, c->listener->conf->tls, c->port);
-}
-
-static struct edit *edit_new(struct conn *c)
-{
-	const struct shared *shared = c->worker->shared;
-	struct http1_conf http1;
-	struct edit *e;
-
-	if (c->bpf_flow.cookie && shared->edit_kernel) {
-		e = edit_bpf_new(c->flow.app_fd, shared->bpf, &c->bpf_flow, c->worker->stats);
-		if (e)
-			c->bpf_flow.cookie = 0; /* the editor owns it now */
-		return e;
-	}
-	http1_conf_of(c, &http1);
-	return edit_user_new(c->flow.app_fd, &http1, c->worker->stats);
-}
-
-static enum access_record record_kind(const struct conn *c)
-{
-	if (!c->listener->tls)
-		return ACCESS_PLAIN;
-	return !strcmp(c->flow.record->ops->name, "kernel") ? ACCESS_RECORD_KERNEL
-							    : ACCESS_RECORD_USER;
-}
-
-static void count_flow(struct conn *c)
-{
-	struct kedge_stats *s = c->worker->stats;
-	struct metrics_row *m = c->worker->metrics;
-	const struct shared *shared = c->worker->shared;
-	enum access_record record = record_kind(c);
-
-	s->flows++;
-	s->flows_plain += record == ACCESS_PLAIN;
-	s->flows_record_kernel += record == ACCESS_RECORD_KERNEL;
-	s->flows_record_user += record == ACCESS_RECORD_USER;
-	s->flows_edit_kernel += shared->edit_kernel;
-	s->flows_edit_user += !shared->edit_kernel;
-	s->flows_bypass += shared->bypass;
-	m->flows[record][shared->edit_kernel][shared->bypass]++;
-	c->listener->metrics->flows++;
-	histogram_take(&m->connect, c->worker->loop.now_us - c->stage_us, 1);
-}
-
-/* --- the access log --------------------------------------------------------------------------- */
-
-/* Without memory for it the flow goes on unlogged. */
-static void access_begin(struct conn *c)
-{
-	const struct shared *shared = c->worker->shared;
-	const struct access_facts facts = {
-		.listener = c->listener->name,
-		.client = &c->client,
-		.record = record_kind(c),
-		.tls_version = c->tls_version,
-		.tls_suite = c->tls_suite,
-		.edit_kernel = shared->edit_kernel,
-		.bypass = shared->bypass,
-	};
-
-	c->access =
-		access_flow_new(shared->access, c->worker->index, &facts, &c->worker->loop.now_us);
-}
-
-/* Lets the log see the requests. */
-static void access_join(struct conn *c)
-{
-	struct http1_conf http1;
-	struct edit *e;
-
-	http1_conf_of(c, &http1);
-	e = edit_watch_new(c->flow.edit, &http1, access_request, c->access);
-	if (!e)
-		return;
-	c->flow.edit = e;
-	c->flow.access = c->access;
-}
-
-void conn_connected(struct conn *c)
-{
-	const struct shared *shared = c->worker->shared;
-	int err = app_connected(c->flow.app_fd);
-
-	if (err < 0) {
-		conn_reply(c,
-			   err == -ETIMEDOUT ? KEDGE_REASON_app_timeout : KEDGE_REASON_app_refused);
-		return;
-	}
-	if (c->bpf_flow.cookie) {
-		err = bpf_flow_join(shared->bpf, &c->bpf_flow, c->flow.app_fd);
-		if (err < 0) {
-			conn_reply(c, err == -ECONNRESET ? KEDGE_REASON_app_gone
-							 : KEDGE_REASON_internal_error);
-			return;
-		}
-	}
-	if (c->bpf_flow.cookie && shared->bypass)
-		c->flow.app_mixed = &c->bpf_flow.note->mixed;
-	c->flow.edit = edit_new(c);
-	if (!c->flow.edit) {
-		conn_reply(c, KEDGE_REASON_no_memory);
-		return;
-	}
-	TRACE_JOIN(&c->flow);
-	count_flow(c);
-	if (c->access)
-		access_join(c);
-	conn_move_begin(c);
-}
-
-static int connect_register(struct conn *c)
-{
-	const struct shared *shared = c->worker->shared;
-	struct http1_conf http1;
-
-	if (shared->peername && peername_set(shared->peername, c->flow.app_fd, &c->client) < 0)
-		return -ENOMEM;
-	if (!shared->bpf || (!shared->edit_kernel && !shared->bypass))
-		return 0;
-	http1_conf_of(c, &http1);
-	return bpf_flow_add(shared->bpf, &c->bpf_flow, c->flow.app_fd, c->worker->index,
-			    shared->edit_kernel ? &http1 : NULL, shared->bypass);
-}
-
-static void connect_begin(struct conn *c)
-{
-	const struct conf *conf = conn_conf(c);
-	int fd = app_socket(&conf->app, c->worker->shared->bypass);
-
-	c->stage_us = c->worker->loop.now_us;
-	if (c->worker->shared->access)
-		access_begin(c);
-	conn_enter(c, CONN_CONNECT, conf->connect_timeout_ms);
-	if (fd < 0) {
-		conn_reply(c, fd == -EMFILE || fd == -ENFILE ? KEDGE_REASON_limit_descriptors
-							     : KEDGE_REASON_no_memory);
-		return;
-	}
-	c->flow.app_fd = fd;
-	if (connect_register(c) < 0) {
-		conn_reply(c, KEDGE_REASON_limit_connections);
-		return;
-	}
-	if (app_connect(fd, &conf->app) < 0 ||
-	    loop_add(&c->worker->loop, fd, &c->app_watch, CONN_EVENTS) < 0)
-		conn_reply(c, KEDGE_REASON_app_refused);
-}
 
 /* --- handshake -------------------------------------------------------------------------------- */
 
@@ -223,6 +60,8 @@ void conn_handshake_run(struct conn *c)
 	switch (tls_handshake(c->tls, &reason)) {
 	case TLS_WANT_READ:
 	case TLS_WANT_WRITE:
+		if (tls_hello_taken(c->tls))
+			conn_connect_early(c);
 		return;
 	case TLS_FAILED:
 		conn_handshake_over(c);
@@ -239,7 +78,7 @@ void conn_handshake_run(struct conn *c)
 	}
 	TRACE_HANDOFF(&c->flow, facts.version, facts.suite, facts.kernel);
 	count_handshake(c, &facts);
-	connect_begin(c);
+	conn_connect(c);
 }
 
 void conn_handshake_over(struct conn *c)
@@ -319,7 +158,7 @@ void conn_client_known(struct conn *c)
 	if (tls)
 		handshake_begin(c);
 	else
-		connect_begin(c);
+		conn_connect(c);
 }
 
 /* --- PROXY prefix ----------------------------------------------------------------------------- */

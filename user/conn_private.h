@@ -25,12 +25,19 @@ void conn_enter(struct conn *c, enum conn_state state, uint32_t timeout_ms);
 void conn_prefix_run(struct conn *c, uint32_t events);
 void conn_handshake_run(struct conn *c);
 void conn_handshake_expired(struct conn *c);
-void conn_connected(struct conn *c);
 /* The client's address is known: TLS, or straight to the application. */
 void conn_client_known(struct conn *c);
 
 /* Counted as a handshake no longer. */
 void conn_handshake_over(struct conn *c);
+
+/* conn_connect.c */
+/* The client has said hello: the application may be asked already. Once; later calls do nothing. */
+void conn_connect_early(struct conn *c);
+/* The client leg is ready. */
+void conn_connect(struct conn *c);
+/* HANDSHAKE and CONNECT: what happened to the application's leg. */
+void conn_app_event(struct conn *c, uint32_t events);
 
 /* conn_move.c */
 /* Both legs are joined. */
@@ -48,6 +55,8 @@ void conn_count_reason(struct conn *c, enum kedge_reason reason);
 void conn_reply(struct conn *c, enum kedge_reason reason);
 /* Goes on with the answer when there is room. */
 void conn_reply_run(struct conn *c);
+/* Closes the application's leg, if there is one; reset: so that it is not taken for finished. */
+void conn_app_close(struct conn *c, bool reset);
 /* Ends our direction of the client leg in order, with nothing more to say. */
 void conn_finish(struct conn *c);
 /* Our direction has ended: waits for the client's end. */

@@ -302,6 +302,12 @@ static enum kedge_reason why_failed(const struct tls_conn *c)
 	return reason_of_error(err);
 }
 
+/* The cipher suite is what is chosen last. */
+bool tls_hello_taken(const struct tls_conn *c)
+{
+	return SSL_get_pending_cipher(c->ssl) != NULL;
+}
+
 enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason)
 {
 	int done, err, sent;

@@ -69,6 +69,9 @@ enum tls_step { TLS_WANT_READ, TLS_WANT_WRITE, TLS_DONE, TLS_FAILED };
  */
 enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason);
 
+/* Has the client said a hello that a session can come of? It has not proved anything yet. */
+bool tls_hello_taken(const struct tls_conn *c);
+
 /* After TLS_DONE. */
 struct tls_facts {
 	enum tls_version version;

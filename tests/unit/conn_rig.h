@@ -1,5 +1,5 @@
 /*
- * tests only: a worker in this process, without TLS and BPF, for test_conn*.c. The test plays the
+ * tests only: a worker in this process, without BPF, for test_conn*.c. The test plays the
  * clients and the application; it may change conf before start().
  */
 #pragma once
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "tests/lib/net.h"
+#include "tests/lib/tls_peer.h"
 #include "tls.h"
 #include "worker.h"
 
@@ -66,6 +67,20 @@ static inline int up(void **state)
 		.rate_grace_ms = 20000,
 	};
 	return 0;
+}
+
+/* The listener speaks TLS, with records in user space. */
+static inline void with_tls(void)
+{
+	static struct peer_cert files;
+	static struct conf_cert cert = {.cert = files.cert, .key = files.key};
+
+	peer_cert_make(&files, "conn", PEER_EC, "localhost", 1);
+	listener_conf.tls = true;
+	listener_conf.certs = &cert;
+	listener_conf.certs_count = 1;
+	conf.handshake_timeout_ms = 20000;
+	conf.record = POLICY_OFF;
 }
 
 /* The test has changed conf as it likes. Clients may connect, but nobody accepts. */

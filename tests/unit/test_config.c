@@ -19,7 +19,8 @@ static const char every_flag[] =
 	"--x-forwarded-port on --forwarding-aliases remove --h2c remove --tls-min 1.3 "
 	"--tls-policy high --ticket-keys t.txt "
 	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
-	"--connect-timeout-ms 3 --head-timeout-ms 4 --idle-timeout-ms 5 --linger-timeout-ms 6 "
+	"--connect-timeout-ms 3 --connect-early off --head-timeout-ms 4 --idle-timeout-ms 5 "
+	"--linger-timeout-ms 6 "
 	"--drain-timeout-ms 86400000 --connections-max 1048576 --address-connections-max 7 "
 	"--handshakes-max 8 "
 	"--body-rate-min 9 --response-rate-min 10 --rate-grace-ms 11 "
@@ -57,6 +58,7 @@ static const char every_key[] = "certs:\n"
 				"prefix-timeout-ms: 1\n"
 				"handshake-timeout-ms: 2\n"
 				"connect-timeout-ms: 3\n"
+				"connect-early: off\n"
 				"head-timeout-ms: 4\n"
 				"idle-timeout-ms: 5\n"
 				"linger-timeout-ms: 6\n"
@@ -151,6 +153,7 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->prefix_timeout_ms, 1);
 	assert_int_equal(conf->handshake_timeout_ms, 2);
 	assert_int_equal(conf->connect_timeout_ms, 3);
+	assert_false(conf->connect_early);
 	assert_int_equal(conf->head_timeout_ms, 4);
 	assert_int_equal(conf->idle_timeout_ms, 5);
 	assert_int_equal(conf->linger_timeout_ms, 6);
@@ -236,6 +239,7 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->prefix_timeout_ms, 10000);
 	assert_int_equal(conf->handshake_timeout_ms, 10000);
 	assert_int_equal(conf->connect_timeout_ms, 5000);
+	assert_true(conf->connect_early);
 	assert_int_equal(conf->head_timeout_ms, 15000);
 	assert_int_equal(conf->idle_timeout_ms, 300000);
 	assert_int_equal(conf->linger_timeout_ms, 5000);

@@ -91,7 +91,7 @@ static const struct mistake_case mistakes_in_flags[] = {
 	"tls, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, "      \
 	"bypass, cgroup, peername, app-cgroup, pin, control, xff, xff-trust, x-forwarded-proto, " \
 	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "           \
-	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, "                           \
+	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "            \
 	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "                 \
 	"connections-max, user, seccomp, address-connections-max, "                               \
 	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "            \

@@ -1,8 +1,6 @@
 /* conn.c from accept to answer: states, prefixes, kedge's own answers, deadlines. */
 #include "conn_rig.h"
 
-#include "tests/lib/tls_peer.h"
-
 /* --- in order --------------------------------------------------------------------------------- */
 
 static void a_connection_from_accept_to_close(void **state)
@@ -52,18 +50,11 @@ static void a_health_check(void **state)
 
 static void a_health_check_of_a_tls_listener(void **state)
 {
-	struct peer_cert files;
-	struct conf_cert cert = {.cert = files.cert, .key = files.key};
 	int client;
 
 	(void)state;
-	peer_cert_make(&files, "conn", PEER_EC, "localhost", 1);
-	listener_conf.tls = true;
+	with_tls();
 	listener_conf.proxy = PROXY_PREFIX_OPTIONAL;
-	listener_conf.certs = &cert;
-	listener_conf.certs_count = 1;
-	conf.handshake_timeout_ms = 20000;
-	conf.record = POLICY_OFF;
 	start();
 	close(net_connect(port));
 	until(&stats->health_checks, 1);

@@ -1,7 +1,6 @@
 /* conn.c at the end: legs that go while nobody reads from them, limits, draining. */
 #include "conn_rig.h"
 
-#include "tests/lib/tls_peer.h"
 
 /* --- a leg goes while nobody reads from it ---------------------------------------------------- */
 
@@ -238,18 +237,12 @@ static void draining_does_not_wait_for_the_silent(void **state)
 /* Nor do those of clients that speak TLS, with a prefix and without; one that has begun is waited for. */
 static void draining_does_not_wait_for_silent_handshakes(void **state)
 {
-	struct peer_cert files;
-	struct conf_cert cert = {.cert = files.cert, .key = files.key};
 	int silent, prefixed, begun;
 
 	(void)state;
-	peer_cert_make(&files, "drain", PEER_EC, "localhost", 1);
-	listener_conf.tls = true;
+	with_tls();
 	listener_conf.proxy = PROXY_PREFIX_OPTIONAL;
-	listener_conf.certs = &cert;
-	listener_conf.certs_count = 1;
 	conf.handshake_timeout_ms = 4000;
-	conf.record = POLICY_OFF;
 	start();
 	prefixed = net_connect(port);
 	say(prefixed, "PROXY TCP4 198.51.100.22 203.0.113.7 35646 443\r\n");
