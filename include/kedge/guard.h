@@ -30,21 +30,22 @@
 #define KEDGE_GUARD_FRAGMENTS_MAX 4096
 
 enum kedge_guard_flag {
-	KEDGE_GUARD_OBSERVE = 1, /* judge and count, drop nothing */
-	KEDGE_GUARD_COOKIES = 2, /* over a limit: answer with a SYN cookie instead of dropping */
-	KEDGE_GUARD_FOLLOW =
-		4, /* drop later fragments of a dropped first one; else all of them pass */
+	KEDGE_GUARD_OBSERVE = 1, /* judge and count, drop nothing, answer nothing */
+	/* Over a limit: answer with a SYN cookie instead of dropping. */
+	KEDGE_GUARD_COOKIES = 2,
+	/* Drop later fragments of a dropped first one; else all of them pass. */
+	KEDGE_GUARD_FOLLOW = 4,
 };
 
 /* The row of kdg_guard_config. Aligned words, each stored with one store; written while packets are judged. */
 struct kedge_guard_config {
-	__u32 version; /* KEDGE_GUARD_ABI_VERSION */
+	__u32 version; /* KEDGE_GUARD_ABI_VERSION; anything else: every packet passes, uncounted */
 	__u32 side;    /* rules in force: 0 or 1 */
 	__u32 flags;   /* enum kedge_guard_flag */
 	__u32 pad;
-	__u64 lease_ns; /* bpf_ktime_get_ns() from which on everything passes; ~0: never (keep) */
-	__u64 source_rate;  /* new connections a second from one source prefix; 0: any number */
-	__u64 source_burst; /* so many at once */
+	__u64 lease_ns; /* CLOCK_MONOTONIC from which on everything passes; ~0: never (keep) */
+	__u64 source_rate; /* new connections a second from one source prefix, at most 1e9; 0: any number */
+	__u64 source_burst; /* so many at once, 1 to 1e9 */
 	__u64 total_rate;   /* the same, of all sources together */
 	__u64 total_burst;
 	__u32 source_bits_v4; /* length of a source prefix, 0..32 */
@@ -64,7 +65,7 @@ struct kedge_guard_listener {
 	__u32 judge; /* 0: any source may connect (no PROXY prefix is trusted there); limits hold all the same */
 };
 
-/* An allowed source. prefixlen counts from `side` on: 64 + the bits of the address (96 + n for IPv4). */
+/* An allowed source. prefixlen counts from `side` on: 64 + the bits of the address (64 + 96 + n for IPv4). */
 struct kedge_guard_prefix {
 	__u32 prefixlen;
 	__u32 side;
@@ -77,24 +78,23 @@ struct kedge_guard_source {
 	__u8 ip[16];
 };
 
-/* A token bucket. BPF only. */
+/* A token bucket, as the time at which it is full again if nothing more is taken. BPF only. */
 struct kedge_guard_bucket {
-	__u64 tokens; /* in billionths of a new connection */
-	__u64 at_ns;  /* when that was so, bpf_ktime_get_ns() */
+	__u64 full_ns; /* bpf_ktime_get_ns() */
 };
 
 /* A datagram that comes in fragments. */
 struct kedge_guard_datagram {
 	__u8 from[16];
 	__u8 to[16];
-	__u32 id; /* as in the packet; IPv4: its 16 bits, zero-extended */
-	__u32 pad;
+	__u32 id;       /* as in the packet; IPv4: its 16 bits, zero-extended */
+	__u32 protocol; /* of what is in it; IPv6: next header of the fragment header */
 };
 
 struct kedge_guard_refused {
 	__u64 packets;
 	__u64 last_ns; /* bpf_ktime_get_ns() */
-	__u32 reason;  /* the last: index of a counter in guard_stats.def */
+	__u32 reason;  /* the last: enum kedge_guard_count */
 	__u32 pad;
 };
 
