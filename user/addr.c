@@ -227,9 +227,14 @@ int cidr_parse(struct cidr *out, const char *text, const char **why)
 	return 0;
 }
 
+bool cidr_is_ipv4(const struct cidr *c)
+{
+	return c->bits >= 96 && !memcmp(c->ip, v4_mapped, 12);
+}
+
 void cidr_format(char buf[CIDR_TEXT_MAX], const struct cidr *c)
 {
-	bool v4 = c->bits >= 96 && !memcmp(c->ip, v4_mapped, 12);
+	bool v4 = cidr_is_ipv4(c);
 	unsigned bits = v4 ? c->bits - 96u : c->bits;
 	size_t len;
 

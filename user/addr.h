@@ -63,6 +63,9 @@ struct cidr {
  */
 int cidr_parse(struct cidr *out, const char *text, const char **why);
 
+/* True for a prefix of IPv4 addresses, false for one of IPv6 ones. */
+bool cidr_is_ipv4(const struct cidr *c);
+
 /* "10.0.0.0/8", "2001:db8::1": as it may be written; always terminated. */
 #define CIDR_TEXT_MAX (INET6_ADDRSTRLEN + 4)
 void cidr_format(char buf[CIDR_TEXT_MAX], const struct cidr *c);

@@ -16,7 +16,7 @@
 #include "cleanup.h"
 #include "kedge/limits.h"
 
-#define OPTIONS_MAX 64 /* checked in config_build() */
+#define OPTIONS_MAX 96 /* checked in config_build() */
 
 static void clear_certs(struct conf_listener *l)
 {
@@ -234,8 +234,10 @@ static int build_listener(struct conf *conf, const struct source *from, int inde
 	/* "*:443" and ":443" mean IPv4 too, "[::]:443" does not. */
 	l->both_families = listen && l->addr.family == AF_INET6 && listen->text[0] != '[';
 	check_same_addr(conf, from, index, m);
-	if (!f.bad)
+	if (!f.bad) {
 		check_listener(l, from, index, m);
+		config_check_guard(&conf->guard, l, at, m);
+	}
 	return 0;
 }
 
@@ -316,6 +318,16 @@ static void check_user(const struct conf *conf, const struct source *file,
 		mistake(m, &s->place, "%s", why);
 }
 
+static void check_interfaces(const struct conf *conf, const struct source *file,
+			     const struct source *flags, struct mistakes *m)
+{
+	const struct setting *s = find_setting(flags, "guard-interfaces", -1);
+
+	s = s ? s : find_setting(file, "guard-interfaces", -1);
+	if (s && !s->bad && conf->guard.mode != GUARD_OFF && !conf->guard.interfaces.count)
+		mistake(m, &s->place, "no interface to guard: name one, or all-listeners");
+}
+
 static unsigned usable_cores(void)
 {
 	cpu_set_t set;
@@ -342,6 +354,7 @@ int config_build(struct conf *conf, const struct source *file, const struct sour
 	addr_format(conf->app_name, &conf->app);
 	check_app(conf, file, flags, m);
 	check_user(conf, file, flags, m);
+	check_interfaces(conf, file, flags, m);
 	if (!m->count) {
 		check_common_trust(conf, flags);
 		check_common_trust(conf, file);
