@@ -461,6 +461,7 @@ static int metrics_start(struct daemon *d)
 		.edit_kernel = d->shared.edit_kernel,
 		.bypass = d->shared.bypass,
 		.peername = d->shared.peername ? peername_stats(d->shared.peername) : NULL,
+		.guard = d->shared.guard,
 		.started = time(NULL),
 	};
 
