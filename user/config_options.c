@@ -123,10 +123,17 @@ static int add_cidr(struct conf_cidrs *field, const char *text, char why[WHY_MAX
 static int add_name(const struct option_def *opt, struct conf_names *field, const char *text,
 		    char why[WHY_MAX])
 {
-	char *name = NULL, **set;
+	char *name, **set, what[64];
 
-	if (set_path(opt, &name, text, why) < 0)
-		return name ? -EINVAL : !text[0] || strlen(text) > opt->max ? -EINVAL : -ENOMEM;
+	if (!text[0])
+		return refuse(why, text, "names no interface");
+	if (strlen(text) > opt->max) {
+		snprintf(what, sizeof(what), "is longer than %u bytes", opt->max);
+		return refuse(why, text, what);
+	}
+	name = strdup(text);
+	if (!name)
+		return out_of_memory(why);
 	set = reallocarray(field->set, field->count + 1, sizeof(*set));
 	if (!set) {
 		free(name);
