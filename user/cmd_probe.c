@@ -69,8 +69,9 @@ static void print_table(const struct probe_report *r, const char *kernel)
 
 static void print_json(const struct probe_report *r, const char *kernel)
 {
-	json_t *root = json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "kernel", kernel, "record", r->record,
-				 "edit", r->edit, "bypass", r->bypass, "peername", r->peername, "guard", r->guard);
+	json_t *root = json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "kernel", kernel, "record",
+				 r->record, "edit", r->edit, "bypass", r->bypass, "peername",
+				 r->peername, "guard", r->guard);
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < r->count; i++) {

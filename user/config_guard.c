@@ -1,6 +1,7 @@
 /*
  * What the guard would make of a listener. One that judges its sources and allows none can be
- * reached by nobody, which is never meant: a mistake, at the start, for `kedge check`, for a reload.
+ * reached by nobody, which is never meant: a mistake, at the start, for `kedge check`, for a
+ * reload.
  */
 #include "config_private.h"
 

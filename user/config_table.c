@@ -239,7 +239,8 @@ const struct option_def config_options[] = {
 	 IN_CONF(guard.follow),
 	 .text = "pass",
 	 .words = {"pass", "follow"},
-	 .help = "what happens to later fragments of a refused packet: they pass, or are refused as "
+	 .help = "what happens to later fragments of a refused packet: they pass, or are refused "
+		 "as "
 		 "well"},
 	{.name = "guard-keep",
 	 .kind = OPTION_BOOL,

@@ -14,7 +14,7 @@
 
 /* Certificates of one listener, entries of one list: far above any use, so that a file can not ask
  * for much more memory than it has bytes. */
-#define CERTS_MAX 64
+#define CERTS_MAX   64
 #define ENTRIES_MAX 4096
 
 /* A mapping as loaded: one value for each option, by its row in the table, and the two keys that

@@ -27,7 +27,9 @@
 #define LEASE_NS 15000000000ULL
 #define FOREVER  UINT64_MAX
 
-/* Two kedges that start at once would take each other's guard for a dead one: one after the other. */
+/*
+ * Two kedges that start at once would take each other's guard for a dead one: one after the other.
+ */
 #define START_LOCK  0
 #define START_TRIES 100
 #define START_MS    100
@@ -41,7 +43,7 @@ struct guard {
 	struct guard_rules rules[2];       /* as they stand in the maps, by side */
 	struct guard_interface *interfaces;
 	size_t interfaces_wanted, interfaces_count; /* how many; on how many of them it is */
-	struct ifaddrs *addresses; /* of the machine, at the start */
+	struct ifaddrs *addresses;                  /* of the machine, at the start */
 	struct guard_keeper keeper;
 	struct bpf_pins pins;
 	int lock;
@@ -63,7 +65,7 @@ static void set_lease(struct guard *g, uint64_t ns)
 	__atomic_store_n(&g->config->lease_ns, ns, __ATOMIC_RELEASE);
 }
 
-/* --- rules --------------------------------------------------------------------------------------- */
+/* --- rules ------------------------------------------------------------------------------------ */
 
 /* Puts one side's rows in, or takes them out. 0 or -errno of the first that failed. */
 static int put_rules(struct guard *g, struct guard_rules *rules, unsigned side, bool in)
@@ -145,7 +147,7 @@ void guard_commit(struct guard *g, const struct conf *conf)
 	guard_cancel(g); /* what is on the other side now */
 }
 
-/* --- open ---------------------------------------------------------------------------------------- */
+/* --- open ------------------------------------------------------------------------------------- */
 
 static int share(struct guard *g, char why[BPF_WHY_SIZE])
 {
@@ -201,7 +203,8 @@ static int attach_to(struct guard *g, struct guard_interface *i, enum guard_mode
 
 	if (err != -EBUSY || guard_remove_dead(0, i) <= 0)
 		return err;
-	log_info("guard: interface %s: one that a dead kedge left was in the way: removed", i->name);
+	log_info("guard: interface %s: one that a dead kedge left was in the way: removed",
+		 i->name);
 	return guard_attach(g->prog, i, mode, why);
 }
 
@@ -285,7 +288,7 @@ int guard_open(struct guard **out, const struct conf *conf, char why[BPF_WHY_SIZ
 	return 0;
 }
 
-/* --- at work ------------------------------------------------------------------------------------- */
+/* --- at work ---------------------------------------------------------------------------------- */
 
 void guard_arm(struct guard *g)
 {
@@ -330,7 +333,8 @@ void guard_run(struct guard *g)
 	if (g->keep || g->keeper_missed || guard_keeper_lives(&g->keeper))
 		return;
 	g->keeper_missed = true;
-	log_warn("guard: its keeper was killed: it stays on the interfaces when kedge ends, and lets everything "
+	log_warn("guard: its keeper was killed: it stays on the interfaces when kedge ends, and "
+		 "lets everything "
 		 "pass then: restart kedge");
 }
 
@@ -372,7 +376,7 @@ bool guard_may_update(struct guard *g)
 	       errno != EPERM;
 }
 
-/* --- what it sees -------------------------------------------------------------------------------- */
+/* --- what it sees ----------------------------------------------------------------------------- */
 
 void guard_stats(const struct guard *g, struct kedge_guard_stats *sum)
 {
@@ -382,8 +386,7 @@ void guard_stats(const struct guard *g, struct kedge_guard_stats *sum)
 	uint64_t *all = g ? calloc(g->cores, sizeof(*sum)) : NULL;
 
 	*sum = (struct kedge_guard_stats){0};
-	if (!all ||
-	    bpf_map_lookup_elem(bpf_map__fd(g->skel->maps.kdg_guard_stats), &row, all) < 0)
+	if (!all || bpf_map_lookup_elem(bpf_map__fd(g->skel->maps.kdg_guard_stats), &row, all) < 0)
 		return;
 	for (size_t core = 0; core < g->cores; core++)
 		for (size_t i = 0; i < numbers; i++)
@@ -416,12 +419,15 @@ size_t guard_refused(const struct guard *g, struct guard_refused *rows, size_t m
 	void *before = NULL;
 	uint8_t key[16];
 
-	/* Rows come and go meanwhile; a walk that is thrown back to its beginning ends somewhere. */
+	/*
+	 * Rows come and go meanwhile; a walk that is thrown back to its beginning ends somewhere.
+	 */
 	for (int i = 0; g && i < KEDGE_GUARD_REFUSED_MAX; i++) {
 		if (bpf_map_get_next_key(fd, before, row.ip))
 			break;
 		if (!bpf_map_lookup_elem(fd, row.ip, &row.what)) {
-			row.age_ms = now > row.what.last_ns ? (now - row.what.last_ns) / 1000000 : 0;
+			row.age_ms =
+				now > row.what.last_ns ? (now - row.what.last_ns) / 1000000 : 0;
 			count = insert(rows, count, max, &row);
 		}
 		memcpy(key, row.ip, sizeof(key));
@@ -436,7 +442,7 @@ const struct guard_interface *guard_interfaces(const struct guard *g, size_t *co
 	return g->interfaces;
 }
 
-/* --- close --------------------------------------------------------------------------------------- */
+/* --- close ------------------------------------------------------------------------------------ */
 
 /* By the keeper; where it never was, we have our privileges still. */
 static void detach(struct guard *g)

@@ -1,18 +1,21 @@
 /*
- * user only: the guard (bpf/guard.bpf.c, docs/guard.md): an XDP program that lets only the balancers connect to listeners
- * that read PROXY prefixes. One a process, by the main thread, but for what is said to be for any.
+ * user only: the guard (bpf/guard.bpf.c, docs/guard.md): an XDP program that lets only the
+ * balancers connect to listeners that read PROXY prefixes. One a process, by the main thread, but
+ * for what is said to be for any.
  *
- * From guard_open() on it is on its interfaces, and everything passes: its lease has not begun. guard_arm() begins it, and
- * guard_run() renews it every second. It is off again, in this order of hope:
+ * From guard_open() on it is on its interfaces, and everything passes: its lease has not begun.
+ * guard_arm() begins it, and guard_run() renews it every second. It is off again, in this order of
+ * hope:
  *
- *   guard_close()            asks the keeper (guard_keeper.h), since kedge has no privileges any more
- *   kedge dies               the keeper sees it and does the same
- *   the keeper dies as well  the lease ends, everything passes; the next kedge takes the program off
+ *   guard_close()        asks the keeper (guard_keeper.h), since kedge has no privileges any more
+ *   kedge dies           the keeper sees it and does the same
+ *   the keeper dies too  the lease ends, everything passes; the next kedge takes the program off
  *
- * With guard-keep the lease never ends and nobody detaches it; the next kedge takes it over: it attaches its own,
- * puts its rules in force, and then removes the old one.
+ * With guard-keep the lease never ends and nobody detaches it; the next kedge takes it over: it
+ * attaches its own, puts its rules in force, and then removes the old one.
  *
- * Rules are replaced as a whole (kedge/guard.h): guard_prepare(), then guard_commit() or guard_cancel().
+ * Rules are replaced as a whole (kedge/guard.h): guard_prepare(), then guard_commit() or
+ * guard_cancel().
  */
 #pragma once
 
@@ -28,9 +31,9 @@
 struct guard;
 
 /*
- * Loads, attaches to each interface, forks the keeper, pins, puts the rules in force of listeners whose ports are
- * known. Before privileges are given up and before there are threads. 0 or -errno with why[] saying object, cause
- * and next step; then nothing is attached.
+ * Loads, attaches to each interface, forks the keeper, pins, puts the rules in force of listeners
+ * whose ports are known. Before privileges are given up and before there are threads. 0 or -errno
+ * with why[] saying object, cause and next step; then nothing is attached.
  */
 int guard_open(struct guard **out, const struct conf *conf, char why[256]);
 
@@ -40,8 +43,10 @@ void guard_close(struct guard *g);
 /* What a daemon that does not clean up must do before _exit(): nothing is freed. NULL is fine. */
 void guard_leave(struct guard *g);
 
-/* Puts the rules of another configuration beside those in force; ports as for guard_rules_make(). 0 or -errno with
- * why[]; then there is nothing to cancel. */
+/*
+ * Puts the rules of another configuration beside those in force; ports as for guard_rules_make(). 0
+ * or -errno with why[]; then there is nothing to cancel.
+ */
 int guard_prepare(struct guard *g, const struct conf *conf, const uint16_t *ports, char why[256]);
 
 /* What was prepared is in force from here on, with the limits and flags of conf; or never was. */
@@ -64,7 +69,7 @@ int guard_give(struct guard *g, uid_t uid, gid_t gid);
 /* Would guard_prepare() be allowed with the capabilities that are effective now? */
 bool guard_may_update(struct guard *g);
 
-/* --- what it sees; any thread ------------------------------------------------------------------- */
+/* --- what it sees; any thread ----------------------------------------------------------------- */
 
 /* Counters, summed over the cores; zero where they can not be read. NULL is fine. */
 void guard_stats(const struct guard *g, struct kedge_guard_stats *sum);

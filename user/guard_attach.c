@@ -39,7 +39,7 @@ static struct xdp_multiprog *programs_on(unsigned ifindex)
 	return libxdp_get_error(mp) ? NULL : mp;
 }
 
-/* --- on ------------------------------------------------------------------------------------------ */
+/* --- on --------------------------------------------------------------------------------------- */
 
 struct xdp_program *guard_attach_open(struct bpf_object *obj, unsigned priority,
 				      char why[BPF_WHY_SIZE])
@@ -98,10 +98,11 @@ static int attach_why(const struct guard_interface *i, enum guard_mode mode, int
 			       "generic",
 			       i->name);
 	default:
-		return bpf_why(why, err,
-			       "interface %s: cannot attach in %s mode: %s: --log-level debug shows "
-			       "what libxdp says",
-			       i->name, name, strerror(-err));
+		return bpf_why(
+			why, err,
+			"interface %s: cannot attach in %s mode: %s: --log-level debug shows "
+			"what libxdp says",
+			i->name, name, strerror(-err));
 	}
 }
 
@@ -120,8 +121,9 @@ int guard_attach(struct xdp_program *prog, struct guard_interface *i, enum guard
 
 	i->index = if_nametoindex(i->name);
 	if (!i->index)
-		return bpf_why(why, -errno, "interface %s: %s: `ip link` shows those that are there",
-			       i->name, strerror(errno));
+		return bpf_why(why, -errno,
+			       "interface %s: %s: `ip link` shows those that are there", i->name,
+			       strerror(errno));
 	i->mode = GUARD_NATIVE;
 	if (mode != GUARD_GENERIC)
 		err = xdp_program__attach(prog, (int)i->index, XDP_MODE_NATIVE, 0);
@@ -135,7 +137,7 @@ int guard_attach(struct xdp_program *prog, struct guard_interface *i, enum guard
 	return 0;
 }
 
-/* --- off ----------------------------------------------------------------------------------------- */
+/* --- off -------------------------------------------------------------------------------------- */
 
 /* Called for each guard on an interface: shall it go? */
 typedef bool (*guard_chosen_fn)(unsigned id, unsigned arg);
@@ -147,8 +149,10 @@ static bool is_guard(const struct xdp_program *prog)
 	return name && !strcmp(name, GUARD_PROGRAM);
 }
 
-/* One that is alone is taken off as a whole; one of several by a new dispatcher for the others. 1; 0: none was
- * chosen; or -errno. */
+/*
+ * One that is alone is taken off as a whole; one of several by a new dispatcher for the others. 1;
+ * 0: none was chosen; or -errno.
+ */
 static int detach_one(const struct guard_interface *i, guard_chosen_fn chosen, unsigned arg)
 {
 	_cleanup_(multiprog_closep)

@@ -8,7 +8,7 @@
 #include "config.h"
 
 struct guard_interface {
-	unsigned index;       /* 0: not asked for yet */
+	unsigned index; /* 0: not asked for yet */
 	char name[IF_NAMESIZE];
 	enum guard_mode mode; /* of the program there: GUARD_NATIVE or GUARD_GENERIC */
 	bool chained;         /* by libxdp's dispatcher: other programs may be there as well */
@@ -18,10 +18,12 @@ struct guard_interface {
 struct ifaddrs;
 
 /*
- * Those that the configuration names, or, for all-listeners, those that carry the listeners' addresses: for one that
- * listens on all of them each interface that is up and has an address, loopback left out.
+ * Those that the configuration names, or, for all-listeners, those that carry the listeners'
+ * addresses: for one that listens on all of them each interface that is up and has an address,
+ * loopback left out.
  *
- * Nothing is asked of the kernel: index is 0. 0 with an array that the caller frees, or -errno with why[] of `size`.
+ * Nothing is asked of the kernel: index is 0. 0 with an array that the caller frees, or -errno with
+ * why[] of `size`.
  */
 int guard_interfaces_find(struct guard_interface **out, size_t *count, const struct conf *conf,
 			  const struct ifaddrs *have, char *why, size_t size);

@@ -21,11 +21,11 @@
 enum { TELL_DETACH = 'd', TELL_DISMISS = 'k', SAY_DONE = 'y', SAY_FAILED = 'n' };
 
 /* libxdp looks for what others have attached, and makes and removes pins. */
-#define CAPS                                                                          \
-	(1ULL << CAP_SYS_ADMIN | 1ULL << CAP_NET_ADMIN | 1ULL << CAP_BPF |            \
-	 1ULL << CAP_PERFMON | 1ULL << CAP_DAC_OVERRIDE)
+#define CAPS                                                                                     \
+	(1ULL << CAP_SYS_ADMIN | 1ULL << CAP_NET_ADMIN | 1ULL << CAP_BPF | 1ULL << CAP_PERFMON | \
+	 1ULL << CAP_DAC_OVERRIDE)
 
-/* --- the keeper ---------------------------------------------------------------------------------- */
+/* --- the keeper ------------------------------------------------------------------------------- */
 
 /* Moves the three it needs to 3, 4, 5 and closes all others. Standard error stays, for the log. */
 static void keep_descriptors(int *hear, int *say, int *lock)
@@ -57,7 +57,8 @@ static int detach_all(unsigned id, const struct guard_interface *set, size_t cou
 			continue;
 		worst = err;
 		log_err(err,
-			"guard: interface %s: cannot be detached: `xdp-loader unload -i %u %s` does it",
+			"guard: interface %s: cannot be detached: `xdp-loader unload -i %u %s` "
+			"does it",
 			set[i].name, id, set[i].name);
 	}
 	return worst;
@@ -102,7 +103,7 @@ static _Noreturn void keep(int hear, int say, int lock, unsigned id,
 	_exit(err ? 1 : 0);
 }
 
-/* --- kedge's end --------------------------------------------------------------------------------- */
+/* --- kedge's end ------------------------------------------------------------------------------ */
 
 static void closep(struct guard_keeper *k)
 {
@@ -114,6 +115,14 @@ static void forget(struct guard_keeper *k)
 {
 	closep(k);
 	*k = (struct guard_keeper)GUARD_KEEPER_NONE;
+}
+
+static struct guard_keeper take(struct guard_keeper *k)
+{
+	struct guard_keeper taken = *k;
+
+	*k = (struct guard_keeper)GUARD_KEEPER_NONE;
+	return taken;
 }
 
 int guard_keeper_start(struct guard_keeper *k, unsigned id, const struct guard_interface *set,
@@ -136,8 +145,7 @@ int guard_keeper_start(struct guard_keeper *k, unsigned id, const struct guard_i
 		return -errno;
 	if (!keeper.pid)
 		keep(ends.hear, ends.tell, lock, id, set, count);
-	*k = keeper;
-	keeper = (struct guard_keeper)GUARD_KEEPER_NONE;
+	*k = take(&keeper);
 	return 0;
 }
 
@@ -157,21 +165,25 @@ void guard_keeper_dismiss(struct guard_keeper *k)
 	forget(k);
 }
 
-int guard_keeper_end(struct guard_keeper *k)
+static int answer(const struct guard_keeper *k)
 {
 	struct pollfd p = {.fd = k->hear, .events = POLLIN};
-	const char told = TELL_DETACH;
 	char said = 0;
-	int err = 0;
 
-	if (!guard_keeper_lives(k) || write(k->tell, &told, 1) < 0)
-		err = -ESRCH;
-	else if (poll(&p, 1, END_MS) <= 0)
-		err = -ETIMEDOUT;
-	else if (read(k->hear, &said, 1) != 1)
-		err = -ESRCH;
-	else if (said != SAY_DONE)
-		err = -EIO;
+	if (poll(&p, 1, END_MS) <= 0)
+		return -ETIMEDOUT;
+	if (read(k->hear, &said, 1) != 1)
+		return -ESRCH;
+	return said == SAY_DONE ? 0 : -EIO;
+}
+
+int guard_keeper_end(struct guard_keeper *k)
+{
+	const char told = TELL_DETACH;
+	int err = -ESRCH;
+
+	if (guard_keeper_lives(k) && write(k->tell, &told, 1) == 1)
+		err = answer(k);
 	forget(k);
 	return err;
 }

@@ -53,9 +53,8 @@ int guard_probe_dispatcher(char why[BPF_WHY_SIZE])
 	err = load(target, why);
 	if (err)
 		return err;
-	err = bpf_program__set_attach_target(skel->progs.kdg_guard,
-					     bpf_program__fd(target->progs.kdg_guard),
-					     GUARD_PROGRAM);
+	err = bpf_program__set_attach_target(
+		skel->progs.kdg_guard, bpf_program__fd(target->progs.kdg_guard), GUARD_PROGRAM);
 	bpf_program__set_type(skel->progs.kdg_guard, BPF_PROG_TYPE_EXT);
 	bpf_program__set_expected_attach_type(skel->progs.kdg_guard, 0);
 	err = err ? err : guard_bpf__load(skel);

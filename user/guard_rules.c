@@ -37,8 +37,8 @@ static size_t first_alike(const struct conf *conf, size_t listener)
 }
 
 /*
- * The families have sets of their own: ::/0 is all of IPv6, as in `trust`, but in the trie it would lie
- * above the IPv4 addresses, too.
+ * The families have sets of their own: ::/0 is all of IPv6, as in `trust`, but in the trie it would
+ * lie above the IPv4 addresses, too.
  */
 static uint32_t set_number(size_t listener, bool ipv4)
 {

@@ -23,9 +23,9 @@ struct guard_rules {
 };
 
 /*
- * ports[i], host order, is where listener i is bound; 0: not yet, it gets no row. NULL: those of the
- * configuration. 0; -ENOMEM; -E2BIG where the maps have no room; with why[] of `size`. The caller clears *out,
- * which is untouched after an error.
+ * ports[i], host order, is where listener i is bound; 0: not yet, it gets no row. NULL: those of
+ * the configuration. 0; -ENOMEM; -E2BIG where the maps have no room; with why[] of `size`. The
+ * caller clears *out, which is untouched after an error.
  */
 int guard_rules_make(struct guard_rules *out, const struct conf *conf, const uint16_t *ports,
 		     char *why, size_t size);

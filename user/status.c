@@ -61,10 +61,10 @@ static json_t *guard_interfaces_json(const struct guard *guard)
 	const struct guard_interface *set = guard ? guard_interfaces(guard, &count) : NULL;
 
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(
-			all, json_pack("{s:s, s:s, s:b}", "interface", set[i].name, "mode",
-				       set[i].mode == GUARD_NATIVE ? "native" : "generic",
-				       "dispatcher", set[i].chained));
+		json_array_append_new(all,
+				      json_pack("{s:s, s:s, s:b}", "interface", set[i].name, "mode",
+						set[i].mode == GUARD_NATIVE ? "native" : "generic",
+						"dispatcher", set[i].chained));
 	return all;
 }
 
@@ -184,10 +184,9 @@ static void print_guard(FILE *to, const json_t *status)
 	for (size_t i = 0; i < guard_counters_count; i++)
 		fprintf(to, "%-24s %12lld  %s\n", guard_counters[i].name,
 			number_of(stats, guard_counters[i].name), guard_counters[i].text);
-	json_array_foreach(json_object_get(status, "guard_refused"), at, row)
-		fprintf(to, "%-24s %12lld  %s, %lld s ago\n", text_of(row, "source"),
-			number_of(row, "packets"), text_of(row, "reason"),
-			number_of(row, "age_ms") / 1000);
+	json_array_foreach(json_object_get(status, "guard_refused"), at, row) fprintf(
+		to, "%-24s %12lld  %s, %lld s ago\n", text_of(row, "source"),
+		number_of(row, "packets"), text_of(row, "reason"), number_of(row, "age_ms") / 1000);
 }
 
 static void print_times(FILE *to, const json_t *times)

@@ -1,6 +1,6 @@
 /*
- * tests only: sends TCP SYNs as fast as one core can, or RATE a second, by a packet socket, with sources and
- * ports that change, and says how many.
+ * tests only: sends TCP SYNs as fast as one core can, or RATE a second, by a packet socket, with
+ * sources and ports that change, and says how many.
  *
  *   flood INTERFACE MAC SOURCE_NET TARGET PORT SECONDS RATE
  *
@@ -102,7 +102,9 @@ int main(int argc, char **argv)
 	int fd;
 
 	if (argc != 8)
-		return fprintf(stderr, "usage: flood INTERFACE MAC SOURCE_NET TARGET PORT SECONDS RATE\n"), 2;
+		return fprintf(stderr,
+			       "usage: flood INTERFACE MAC SOURCE_NET TARGET PORT SECONDS RATE\n"),
+		       2;
 	snprintf(text, sizeof(text), "%s.0", argv[3]);
 	net = ntohl(inet_addr(text));
 	to.sll_ifindex = (int)if_nametoindex(argv[1]);

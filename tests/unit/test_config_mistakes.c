@@ -89,7 +89,8 @@ static const struct mistake_case mistakes_in_flags[] = {
 	{NULL, FINE "--guard-source-burst 0",
 	 "--guard-source-burst: \"0\" is not a whole number from 1 to 1073741824 connections\n"},
 	{NULL, FINE "--guard-mode auto --proxy-protocol require",
-	 "kedge: warning: --listen :1: proxy-protocol without trust: whoever connects may name any client address\n"
+	 "kedge: warning: --listen :1: proxy-protocol without trust: whoever connects may name any "
+	 "client address\n"
 	 "--listen :1: guard: nobody could connect: give trust, the addresses of the balancers\n"},
 	{NULL,
 	 "--tls off --app localhost:2 --guard-mode auto --proxy-protocol optional "
@@ -106,17 +107,17 @@ static const struct mistake_case mistakes_in_flags[] = {
 	 "longer than 107 bytes\n"},
 };
 
-#define KNOWN_TOP                                                                                 \
-	"tls, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, "      \
-	"bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, guard-priority, "    \
-	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "          \
-	"guard-source-prefix-v6, guard-total-rate, guard-total-burst, guard-over, "               \
-	"guard-fragments, guard-keep, pin, control, xff, xff-trust, x-forwarded-proto, "          \
-	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "           \
-	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, "                           \
-	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "                 \
-	"connections-max, user, seccomp, address-connections-max, "                               \
-	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "            \
+#define KNOWN_TOP                                                                              \
+	"tls, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, "   \
+	"bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, guard-priority, " \
+	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "       \
+	"guard-source-prefix-v6, guard-total-rate, guard-total-burst, guard-over, "            \
+	"guard-fragments, guard-keep, pin, control, xff, xff-trust, x-forwarded-proto, "       \
+	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "        \
+	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, "                        \
+	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "              \
+	"connections-max, user, seccomp, address-connections-max, "                            \
+	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "         \
 	"access-log, access-log-format, metrics, certs, listeners\n"
 
 static const struct mistake_case mistakes_in_files[] = {

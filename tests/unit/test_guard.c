@@ -16,7 +16,10 @@
 
 #define PROXY "--app 127.0.0.1:9 --tls off --proxy-protocol require "
 
-/* --- rules ----------------------------------------------------------------------------------------- */
+/*
+ * --- rules
+ * -----------------------------------------------------------------------------------------
+ */
 
 static struct guard_rules rules_of(const char *args, const uint16_t *ports)
 {
@@ -107,11 +110,12 @@ static void who_reads_no_prefixes_judges_nobody(void **state)
 
 static void lists_that_differ_are_sets_of_their_own(void **state)
 {
-	struct guard_rules r = rules_of("--app 127.0.0.1:9 --tls off "
-					"--listen 192.0.2.1:1 --proxy-protocol require --trust 10.0.0.1 "
-					"--listen 192.0.2.1:2 --proxy-protocol require --trust 10.0.0.2 "
-					"--listen 192.0.2.1:3 --proxy-protocol require --trust 10.0.0.1",
-					NULL);
+	struct guard_rules r =
+		rules_of("--app 127.0.0.1:9 --tls off "
+			 "--listen 192.0.2.1:1 --proxy-protocol require --trust 10.0.0.1 "
+			 "--listen 192.0.2.1:2 --proxy-protocol require --trust 10.0.0.2 "
+			 "--listen 192.0.2.1:3 --proxy-protocol require --trust 10.0.0.1",
+			 NULL);
 
 	(void)state;
 	assert_int_equal(r.rules[0].listener.set, 0);
@@ -155,7 +159,10 @@ static void more_than_the_maps_can_hold_is_said(void **state)
 	assert_non_null(strstr(why, "258 addresses and 1 prefixes are more than the 256 and 8192"));
 }
 
-/* --- interfaces ------------------------------------------------------------------------------------- */
+/*
+ * --- interfaces
+ * -------------------------------------------------------------------------------------
+ */
 
 static struct sockaddr_in eth0_ip = {.sin_family = AF_INET}, lo_ip = {.sin_family = AF_INET};
 static struct sockaddr_in6 eth1_ip = {.sin6_family = AF_INET6};
@@ -163,10 +170,10 @@ static struct sockaddr_in down_ip = {.sin_family = AF_INET};
 static struct sockaddr eth2_mac = {.sa_family = AF_PACKET};
 
 /* lo, eth0 with IPv4, eth1 with IPv6, eth2 and eth4 without an address, eth3 that is down. */
-#define INTERFACE(next, name, flags, address)                                              \
-	{                                                                                  \
-		.ifa_next = (next), .ifa_name = (char[]){name}, .ifa_flags = (flags),      \
-		.ifa_addr = (struct sockaddr *)(address)                                   \
+#define INTERFACE(next, name, flags, address)                                         \
+	{                                                                             \
+		.ifa_next = (next), .ifa_name = (char[]){name}, .ifa_flags = (flags), \
+		.ifa_addr = (struct sockaddr *)(address)                              \
 	}
 
 static struct ifaddrs machine[] = {
