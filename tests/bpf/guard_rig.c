@@ -28,6 +28,7 @@ int guard_setup(void **state)
 	guard = guard_bpf__open();
 	if (!guard)
 		return -1;
+	guard->rodata->guard_can_cookie = true;
 	if (guard_bpf__load(guard))
 		return -1;
 	guard_program = bpf_program__fd(guard->progs.kdg_guard);
