@@ -130,6 +130,8 @@ $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
 
+$(filter $(OUT)/bpf-test/test_guard%,$(bpf_tests)): $(addprefix $(OUT)/asan/tests/bpf/,guard_rig.o packet.o)
+
 bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
 	$(Q)tests/run-unit.sh -n bpf-test $(bpf_tests)
 

@@ -10,9 +10,11 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "guard_cookie.bpf.h"
 #include "guard_maps.bpf.h"
 #include "guard_parse.bpf.h"
 #include "guard_rate.bpf.h"
+#include "guard_socket.bpf.h"
 
 #define GUARD_AF_INET  2
 #define GUARD_AF_INET6 10
@@ -85,23 +87,9 @@ static __always_inline bool guard_source_allowed(const struct kedge_guard_listen
 /* True if a socket is there that is more than a listener: the connection was let in when it began. */
 static __always_inline bool guard_established(struct xdp_md *ctx, const struct guard_packet *p)
 {
-	struct bpf_sock_tuple tuple;
-	struct bpf_sock *sk;
+	struct bpf_sock *sk = guard_lookup(ctx, p);
 	bool found;
 
-	if (p->version == 4) {
-		tuple.ipv4.saddr = ((const __u32 *)p->from)[3];
-		tuple.ipv4.daddr = ((const __u32 *)p->to.ip)[3];
-		tuple.ipv4.sport = p->from_port;
-		tuple.ipv4.dport = p->to.port;
-		sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
-	} else {
-		__builtin_memcpy(tuple.ipv6.saddr, p->from, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, p->to.ip, 16);
-		tuple.ipv6.sport = p->from_port;
-		tuple.ipv6.dport = p->to.port;
-		sk = bpf_skc_lookup_tcp(ctx, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
-	}
 	if (!sk)
 		return false;
 	found = sk->state != BPF_TCP_LISTEN;
@@ -141,10 +129,11 @@ guard_segment(struct xdp_md *ctx, const struct kedge_guard_config *config, struc
 		return KEDGE_GUARD_COUNT_expired;
 	tcp = guard_tcp(ctx, p, sizeof(*tcp));
 	connects = tcp && tcp->syn && !tcp->ack;
+	p->tcp_bytes = tcp ? tcp->doff * 4u : 0;
 	/* Before a token is taken, or else when it would be refused. */
 	if (any && connects && guard_forwarded(ctx, p))
 		return KEDGE_GUARD_COUNT_other;
-	if (!tcp || tcp->doff < 5 || !guard_tcp(ctx, p, tcp->doff * 4u))
+	if (!tcp || p->tcp_bytes < sizeof(*tcp) || !guard_tcp(ctx, p, p->tcp_bytes))
 		count = p->first ? KEDGE_GUARD_COUNT_fragment_first : KEDGE_GUARD_COUNT_malformed;
 	else
 		count = guard_judge(ctx, config, listener, p, connects);
@@ -214,6 +203,11 @@ static __always_inline bool guard_passes(enum kedge_guard_count count)
 	       count == KEDGE_GUARD_COUNT_established || count == KEDGE_GUARD_COUNT_expired;
 }
 
+static __always_inline bool guard_is_limit(enum kedge_guard_count count)
+{
+	return count == KEDGE_GUARD_COUNT_rate_source || count == KEDGE_GUARD_COUNT_rate_total;
+}
+
 static __always_inline enum kedge_guard_count
 guard_count(struct xdp_md *ctx, const struct kedge_guard_config *config, struct guard_packet *p)
 {
@@ -244,6 +238,12 @@ int kdg_guard(struct xdp_md *ctx)
 	count = guard_count(ctx, config, &p);
 	if (count >= KEDGE_GUARD_COUNTS)
 		return XDP_PASS;
+	if (guard_is_limit(count) &&
+	    (config->flags & (KEDGE_GUARD_COOKIES | KEDGE_GUARD_OBSERVE)) == KEDGE_GUARD_COOKIES &&
+	    guard_answer(ctx, &p)) {
+		stats[KEDGE_GUARD_COUNT_cookies]++;
+		return XDP_TX;
+	}
 	stats[count]++;
 	if (p.first && config->flags & KEDGE_GUARD_FOLLOW)
 		guard_follow(&p, guard_passes(count));

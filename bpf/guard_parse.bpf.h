@@ -38,6 +38,7 @@ struct guard_packet {
 	bool first;         /* first fragment of several */
 	bool plain;         /* no IP options or extension headers */
 	__u32 l3, l4;       /* where the IP and the TCP header begin, bytes */
+	__u32 tcp_bytes;    /* of the TCP header, as it says */
 	__u32 left;         /* bytes of the datagram from l4 on, if the frame holds them */
 	__u32 id, protocol; /* of fragments; see kedge_guard_datagram */
 };
