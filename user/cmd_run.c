@@ -288,7 +288,7 @@ static int guard_begin(struct daemon *d)
 	if (guard_prepare(guard, d->conf, ports, why) < 0)
 		return log_error("guard: %s", why), -EINVAL;
 	guard_commit(guard, d->conf);
-	guard_arm(guard);
+	guard_arm(guard, d->conf);
 	return 0;
 }
 

@@ -36,6 +36,9 @@
 
 #define GUARD_PIN "-guard"
 
+#define SYNCOOKIES        "/proc/sys/net/ipv4/tcp_syncookies"
+#define SYNCOOKIES_ALWAYS 2
+
 struct guard {
 	struct guard_bpf *skel;
 	struct xdp_program *prog;
@@ -131,6 +134,23 @@ static uint32_t flags_of(const struct conf_guard *conf)
 	       (conf->follow ? KEDGE_GUARD_FOLLOW : 0u);
 }
 
+/* Cookies are made without asking only by a kernel that is told to always make them. */
+static void warn_cookies(const struct guard *g, const struct conf_guard *conf)
+{
+	_cleanup_(fclosep)
+	FILE *f = conf->cookies ? fopen(SYNCOOKIES, "re") : NULL;
+	int mode = -1;
+
+	if (!conf->cookies)
+		return;
+	if (!g->skel->rodata->guard_can_cookie)
+		log_warn("guard-over: cookie: this kernel makes none for XDP: dropping instead");
+	else if (!f || fscanf(f, "%d", &mode) != 1 || mode != SYNCOOKIES_ALWAYS)
+		log_warn("guard-over: cookie: dropping instead until sysctl "
+			 "net.ipv4.tcp_syncookies=2 (it is %d)",
+			 mode);
+}
+
 void guard_commit(struct guard *g, const struct conf *conf)
 {
 	const struct conf_guard *c = &conf->guard;
@@ -145,6 +165,8 @@ void guard_commit(struct guard *g, const struct conf *conf)
 	__atomic_store_n(&to->flags, flags_of(c), __ATOMIC_RELAXED);
 	__atomic_store_n(&to->side, other_side(g), __ATOMIC_RELEASE);
 	guard_cancel(g); /* what is on the other side now */
+	if (g->armed)
+		warn_cookies(g, c);
 }
 
 /* --- open ------------------------------------------------------------------------------------- */
@@ -233,6 +255,8 @@ static int load(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE]
 	g->skel = guard_bpf__open();
 	if (!g->skel)
 		return bpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
+	g->skel->rodata->guard_can_cookie =
+		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_tcp_gen_syncookie, NULL) == 1;
 	err = bpf_map__set_map_flags(g->skel->maps.kdg_guard_config, BPF_F_MMAPABLE);
 	if (err)
 		return bpf_why(why, err, "BPF object: %s", strerror(-err));
@@ -290,7 +314,7 @@ int guard_open(struct guard **out, const struct conf *conf, char why[BPF_WHY_SIZ
 
 /* --- at work ---------------------------------------------------------------------------------- */
 
-void guard_arm(struct guard *g)
+void guard_arm(struct guard *g, const struct conf *conf)
 {
 	char modes[256] = "";
 	size_t len = 0;
@@ -311,6 +335,7 @@ void guard_arm(struct guard *g)
 			log_info("guard: interface %s: one that a dead kedge left is removed",
 				 g->interfaces[i].name);
 	log_info("guard: on %s", modes);
+	warn_cookies(g, &conf->guard);
 	if (g->keep)
 		guard_keeper_dismiss(&g->keeper);
 }

@@ -57,7 +57,7 @@ void guard_cancel(struct guard *g);
 void guard_warn_uncovered(const struct guard *g, const struct conf *conf);
 
 /* The lease begins; dead guards on the interfaces are removed. Before privileges are given up. */
-void guard_arm(struct guard *g);
+void guard_arm(struct guard *g, const struct conf *conf);
 
 /* For poll(2): until guard_run() has something to do, or -1. NULL is fine. */
 int guard_wait_ms(const struct guard *g);

@@ -306,6 +306,29 @@ def test_rate_of_all(net, certs):
         assert kedge.count("rate_total") >= 3 and kedge.count("rate_source") == 0
 
 
+def test_cookies_over_a_limit(net, certs):
+    """
+    A connection over the limit is answered without a place for it, and comes about; where the kernel makes no
+    cookies it is dropped, and that is said.
+    """
+    flags = ("--guard-total-rate", "1", "--guard-total-burst", "2", "--guard-over", "cookie")
+    with Guarded(net, certs, *flags, mode="generic") as kedge:
+        kedge.process.wait_line(r"warning: guard-over: cookie: dropping instead until sysctl")
+        assert burst(net, kedge["guarded"], BALANCER, 8) <= 3
+        assert kedge.count("rate_total") >= 5 and kedge.count("cookies") == 0
+    before = net.server.run("cat", "/proc/sys/net/ipv4/tcp_syncookies").stdout
+    assert net.server.run("sh", "-c", "echo 2 >/proc/sys/net/ipv4/tcp_syncookies").returncode == 0
+    try:
+        with Guarded(net, certs, *flags, mode="generic") as kedge:
+            assert not kedge.process.matches("guard-over")
+            assert burst(net, kedge["guarded"], BALANCER, 8) == 8
+            assert [net.ask(kedge["guarded"]) for _ in range(5)] == [200] * 5
+            assert kedge.count("cookies") >= 10 and kedge.count("rate_total") == 0
+            assert not net.reaches(kedge["guarded"])
+    finally:
+        net.server.run("sh", "-c", f"echo {before.strip()} >/proc/sys/net/ipv4/tcp_syncookies")
+
+
 # --- reload --------------------------------------------------------------------------------------
 @pytest.fixture
 def config(tmp_path, certs):
