@@ -90,7 +90,7 @@ static int attach_why(const struct guard_interface *i, enum guard_mode mode, int
 	case -EEXIST:
 		return bpf_why(why, err,
 			       "interface %s: another XDP program is there, which leaves no room "
-			       "for one beside it: `xdp-loader status %s` names it",
+			       "for one beside it: xdp-loader status %s names it",
 			       i->name, i->name);
 	case -EOPNOTSUPP:
 		return bpf_why(why, err,

@@ -651,7 +651,7 @@ def test_beside_xdp_filter(net, certs, first):
 
 def test_vlan(net, certs):
     """On the VLAN's own interface, and on the one below it."""
-    if not net.server.has("vlan id 9 link srv") and not net.server.has("vlan link srv id 9"):
+    if not net.server.has("vlan id 9", on=("link", "srv")):
         pytest.skip("no VLANs in this kernel (CONFIG_VLAN_8021Q)")
     for space, name in ((net.server, "srv"), (net.outside, "out")):
         space.ip(f"link add link {name} name {name}.7 type vlan id 7")

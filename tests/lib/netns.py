@@ -35,9 +35,9 @@ class Namespace:
         done = self.run("ip", *text.split())
         assert done.returncode == 0, f"ip {text}: {done.stderr}"
 
-    def has(self, kind):
-        """Does this kernel have such a device?"""
-        done = self.run("ip", "link", "add", "name", "try0", "type", *kind.split())
+    def has(self, kind, on=()):
+        """Does this kernel have such a device? on: ("link", NAME) of the one it lies on."""
+        done = self.run("ip", "link", "add", *on, "name", "try0", "type", *kind.split())
         if done.returncode == 0:
             self.ip("link del try0")
         return done.returncode == 0
