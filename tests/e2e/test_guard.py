@@ -742,7 +742,7 @@ def test_flood(net, certs, capsys):
                              f"{same[0] / max(bare, 0.1):.2f} times as many as without the guard")
                     assert kedge.count("stranger") > 1000
                     # Two cores for client, kedge, application and sender: no more than this is stable.
-                    assert same[0] > bare * 0.8, text
+                    assert same[0] > bare * (0.7 if machine.PATIENCE == 1 else 0.5), text
                 with capsys.disabled():
                     print(f"\nmeasured guard {mode}: {text}")
     finally:
