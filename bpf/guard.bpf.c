@@ -16,12 +16,18 @@
 #include "guard_rate.bpf.h"
 #include "guard_socket.bpf.h"
 
-#define GUARD_AF_INET  2
-#define GUARD_AF_INET6 10
-#define GUARD_FRAGMENT_NS \
-	1000000000ULL /* how long later fragments are told by a refused first one */
+#define GUARD_AF_INET     2
+#define GUARD_AF_INET6    10
+#define GUARD_FRAGMENT_NS 1000000000ULL /* how long a refused first fragment is remembered */
+#define GUARD_NEW_ROW_NS  100000        /* between two new rows of a core in kdg_guard_refused */
 
 char _license[] SEC("license") = "GPL";
+
+static __always_inline bool guard_passes(enum kedge_guard_count count)
+{
+	return count == KEDGE_GUARD_COUNT_other || count == KEDGE_GUARD_COUNT_allowed ||
+	       count == KEDGE_GUARD_COUNT_established || count == KEDGE_GUARD_COUNT_expired;
+}
 
 /* The listener that the packet is for. *any: it is one on all addresses. */
 static __always_inline struct kedge_guard_listener *guard_listener(const struct guard_packet *p,
@@ -137,7 +143,7 @@ guard_segment(struct xdp_md *ctx, const struct kedge_guard_config *config, struc
 		count = p->first ? KEDGE_GUARD_COUNT_fragment_first : KEDGE_GUARD_COUNT_malformed;
 	else
 		count = guard_judge(ctx, config, listener, p, connects);
-	if (any && !connects && count >= KEDGE_GUARD_COUNT_stranger && guard_forwarded(ctx, p))
+	if (any && !connects && !guard_passes(count) && guard_forwarded(ctx, p))
 		return KEDGE_GUARD_COUNT_other;
 	return count;
 }
@@ -182,25 +188,32 @@ static __always_inline void guard_follow(const struct guard_packet *p, bool pass
 		bpf_map_update_elem(&kdg_guard_fragment, &key, &now, BPF_ANY);
 }
 
-static __always_inline void guard_remember(const struct guard_packet *p, __u32 reason)
+/* Whether a source may have a new row now: under a flood of ever new ones that would cost most. */
+static __always_inline bool guard_may_add(__u64 now)
 {
-	struct kedge_guard_refused fresh = {
-		.packets = 1, .last_ns = bpf_ktime_get_ns(), .reason = reason};
-	struct kedge_guard_refused *row = bpf_map_lookup_elem(&kdg_guard_refused, p->from);
+	__u32 only = 0;
+	__u64 *last = bpf_map_lookup_elem(&kdg_guard_newest, &only);
 
-	if (!row) {
-		bpf_map_update_elem(&kdg_guard_refused, p->from, &fresh, BPF_ANY);
-		return;
-	}
-	__sync_fetch_and_add(&row->packets, 1);
-	row->last_ns = fresh.last_ns;
-	row->reason = reason;
+	if (!last || now - *last < GUARD_NEW_ROW_NS)
+		return false;
+	*last = now;
+	return true;
 }
 
-static __always_inline bool guard_passes(enum kedge_guard_count count)
+static __always_inline void guard_remember(const struct guard_packet *p, __u32 reason)
 {
-	return count == KEDGE_GUARD_COUNT_other || count == KEDGE_GUARD_COUNT_allowed ||
-	       count == KEDGE_GUARD_COUNT_established || count == KEDGE_GUARD_COUNT_expired;
+	struct kedge_guard_refused *row = bpf_map_lookup_elem(&kdg_guard_refused, p->from);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (row) {
+		__sync_fetch_and_add(&row->packets, 1);
+		row->last_ns = now;
+		row->reason = reason;
+	} else if (guard_may_add(now)) {
+		struct kedge_guard_refused fresh = {.packets = 1, .last_ns = now, .reason = reason};
+
+		bpf_map_update_elem(&kdg_guard_refused, p->from, &fresh, BPF_ANY);
+	}
 }
 
 static __always_inline bool guard_is_limit(enum kedge_guard_count count)

@@ -152,8 +152,7 @@ static long guard_step(__u32 index, void *data)
 	struct guard_extension ext;
 	__u32 length;
 
-	if (!guard_is_extension(w->next) || w->left < sizeof(ext) ||
-	    bpf_xdp_load_bytes(step->ctx, w->at, &ext, sizeof(ext)))
+	if (!guard_is_extension(w->next) || bpf_xdp_load_bytes(step->ctx, w->at, &ext, sizeof(ext)))
 		return 1;
 	length = w->next == IPPROTO_FRAGMENT ? sizeof(ext) : (ext.length + 1u) * 8;
 	/* Segments left: it is to be sent on, to an address that stands in this header. */

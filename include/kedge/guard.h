@@ -10,6 +10,7 @@
  *   kdg_guard_total     array             0                            struct kedge_guard_bucket    BPF
  *   kdg_guard_fragment  LRU hash          struct kedge_guard_datagram  __u64, when (ns)             BPF
  *   kdg_guard_refused   LRU hash          16 bytes of address          struct kedge_guard_refused   BPF
+ *   kdg_guard_newest    per-CPU array     0                            __u64, when (ns)             BPF
  *   kdg_guard_stats     per-CPU array     0                            struct kedge_guard_stats     BPF
  *
  * Addresses are 16 bytes in network order, IPv4 as v4-mapped. Ports are in network order here, as in a packet.
@@ -91,6 +92,10 @@ struct kedge_guard_datagram {
 	__u32 protocol; /* of what is in it; IPv6: next header of the fragment header */
 };
 
+/*
+ * A source that was refused. Each core adds one new source in 100 us at most (kdg_guard_newest), so that a
+ * flood of ever new ones costs little; who comes often is soon there.
+ */
 struct kedge_guard_refused {
 	__u64 packets;
 	__u64 last_ns; /* bpf_ktime_get_ns() */

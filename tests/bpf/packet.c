@@ -87,7 +87,7 @@ static void ipv4(struct packet *p, const struct packet_spec *s)
 
 	packet_ip(from, s->from);
 	packet_ip(to, s->to);
-	add8(p, 0x40u | (s->ihl ? s->ihl : 5u + s->options / 4));
+	add8(p, (s->version ? s->version : 4u) << 4 | (s->ihl ? s->ihl : 5u + s->options / 4));
 	add8(p, 0);
 	add16(p, 0); /* length: set when it is known */
 	add16(p, s->id);
@@ -151,7 +151,7 @@ static void ipv6(struct packet *p, const struct packet_spec *s)
 
 	packet_ip(from, s->from);
 	packet_ip(to, s->to);
-	add32(p, 0x60000000);
+	add32(p, (s->version ? s->version : 6u) << 28);
 	add16(p, 0); /* length: set when it is known */
 	add8(p, count ? extension_type(s->ext[0]) : last);
 	add8(p, 64);

@@ -21,6 +21,7 @@ struct packet_spec {
 	uint8_t flags;      /* of TCP */
 	uint16_t ethertype; /* instead of that of the family */
 	uint16_t tags[4];   /* EtherTypes of VLAN tags, the outer first */
+	uint8_t version;    /* in the IP header, instead of the right one */
 	uint8_t ihl;        /* instead of the right one */
 	uint8_t options;    /* bytes of IPv4 options, a multiple of 4 */
 	/*

@@ -156,10 +156,13 @@ static const struct fixture frames[] = {
 	 {TCP(STRANGER4, HERE4, 443, SYN), .ihl = 4},
 	 PASS,
 	 COUNT(other)},
-	{"IPv4 header of 0 bytes",
-	 {TCP(STRANGER4, HERE4, 443, SYN), .ihl = 16},
+	/* Its end would be read as ports. */
+	{"the same, to 443",
+	 {TCP(STRANGER4, "192.0.1.187", 443, SYN), .ihl = 4},
 	 PASS,
 	 COUNT(other)},
+	{"of version 5", {TCP(STRANGER4, HERE4, 443, SYN), .version = 5}, PASS, COUNT(other)},
+	{"IPv6 of version 5", {TCP(STRANGER6, HERE6, 443, SYN), .version = 5}, PASS, COUNT(other)},
 	{"UDP", {TCP(STRANGER4, HERE4, 443, SYN), .protocol = 17}, PASS, COUNT(other)},
 	{"UDP, IPv6", {TCP(STRANGER6, HERE6, 443, SYN), .protocol = 17}, PASS, COUNT(other)},
 	{"ICMP", {TCP(STRANGER4, HERE4, 443, SYN), .protocol = 1}, PASS, COUNT(other)},
@@ -258,6 +261,10 @@ static const struct fixture extensions[] = {
 	 {TCP(STRANGER6, HERE6, 443, SYN), .ext = "l"},
 	 PASS,
 	 COUNT(other)},
+	{"longer than the length",
+	 {TCP(STRANGER6, HERE6, 443, SYN), .ext = "D", .length = 16},
+	 PASS,
+	 COUNT(other)},
 	{"UDP behind them",
 	 {TCP(STRANGER6, HERE6, 443, SYN), .ext = "hd", .protocol = 17},
 	 PASS,
@@ -338,6 +345,7 @@ static const struct fixture fragments[] = {
 	 PASS,
 	 COUNT(other)},
 	{"later", {TCP(STRANGER4, HERE4, 443, SYN), .fragment = MORE | 1}, PASS, COUNT(other)},
+	{"far", {TCP(STRANGER4, HERE4, 443, SYN), .fragment = MORE | 0x1000}, PASS, COUNT(other)},
 	{"last", {TCP(STRANGER4, HERE4, 443, SYN), .fragment = 185}, PASS, COUNT(other)},
 	{"later, IPv6",
 	 {TCP(STRANGER6, HERE6, 443, SYN), .ext = "f", .fragment = MORE | 2},
@@ -366,6 +374,7 @@ static void rules(void)
 	guard_clear();
 	guard_listen(0, HERE4, 443, 1, true);
 	guard_listen(0, HERE6, 443, 1, true);
+	guard_listen(0, "192.0.1.187", 443, 1, true);
 	guard_listen(0, "0.0.0.0", 8443, 2, true);
 	guard_listen(0, "::", 8443, 2, true);
 	guard_listen(0, "0.0.0.0", 8444, 6, true);

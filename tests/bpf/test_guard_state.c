@@ -150,7 +150,7 @@ static void no_rules_pass_everything(void **state)
 {
 	struct packet_spec s = {.from = STRANGER4, .to = HERE4, .to_port = 443, .flags = SYN};
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	struct kedge_guard_config none = {0};
+	struct kedge_guard_config none = {.lease_ns = ~0ULL};
 	struct packet p;
 
 	(void)state;
@@ -236,8 +236,14 @@ static void later_fragments_follow_the_first(void **state)
 	later.id = 7;
 	later.fragment = 10;
 	expect(&later, XDP_PASS, COUNT(other));
-	guard_configure((struct kedge_guard_config){0});
+	/* Not any more, though one is remembered. */
+	later.id = 0x1234;
 	s.fragment = MORE;
+	s.id = 0x1234;
+	guard_configure((struct kedge_guard_config){.flags = KEDGE_GUARD_FOLLOW});
+	expect(&s, XDP_DROP, COUNT(stranger));
+	guard_configure((struct kedge_guard_config){0});
+	expect(&later, XDP_PASS, COUNT(other));
 	s.id = 8;
 	expect(&s, XDP_DROP, COUNT(stranger));
 	later.id = 8;
@@ -285,6 +291,7 @@ static void the_refused_are_remembered(void **state)
 	s.flags = ACK;
 	expect(&s, XDP_DROP, COUNT(stranger_data));
 	expect_refused(STRANGER4, 3, COUNT(stranger_data));
+	usleep(1000);
 	s = (struct packet_spec){.from = STRANGER6, .to = HERE6, .to_port = 443, .flags = SYN};
 	expect(&s, XDP_DROP, COUNT(stranger));
 	expect_refused(STRANGER6, 1, COUNT(stranger));
@@ -294,6 +301,29 @@ static void the_refused_are_remembered(void **state)
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(guard->maps.kdg_guard_refused), key,
 					     &(struct kedge_guard_refused){0}),
 			 -ENOENT);
+}
+
+/* Each core adds a row in 100 us, so there may be one at once of each. */
+static void ever_new_ones_are_not_all_remembered(void **state)
+{
+	struct packet_spec s = {.from = STRANGER4, .to = HERE4, .to_port = 443, .flags = SYN};
+	uint64_t rows = 0, began = now_ns();
+	struct packet p;
+	unsigned count;
+	uint8_t key[16];
+
+	(void)state;
+	packet_make(&p, &s);
+	for (unsigned i = 0; i < 1000; i++) {
+		p.bytes[p.l3 + 14] = (uint8_t)(i >> 8);
+		p.bytes[p.l3 + 15] = (uint8_t)i;
+		assert_int_equal(guard_run(p.bytes, p.len, &count), XDP_DROP);
+	}
+	for (const void *at = NULL;
+	     !bpf_map_get_next_key(bpf_map__fd(guard->maps.kdg_guard_refused), at, key); at = key)
+		rows++;
+	assert_in_range(rows, 1,
+			(uint64_t)libbpf_num_possible_cpus() + (now_ns() - began) / 100000);
 }
 
 static void run(const char *command)
@@ -347,6 +377,7 @@ int main(void)
 		cmocka_unit_test_setup(later_fragments_follow_the_first, rules),
 		cmocka_unit_test_setup(observed_fragments_pass, rules),
 		cmocka_unit_test_setup(the_refused_are_remembered, rules),
+		cmocka_unit_test_setup(ever_new_ones_are_not_all_remembered, rules),
 		cmocka_unit_test_setup(what_passes_through_is_not_judged, rules),
 	};
 
