@@ -48,6 +48,9 @@ bool addr_ip(uint8_t ip[16], const union addr *a);
 /* True also for a v4-mapped address. */
 bool addr_is_ipv4(const union addr *a);
 
+/* True for 0.0.0.0 and ::. */
+bool addr_is_wildcard(const union addr *a);
+
 /* Port in host byte order; 0 for other families. */
 uint16_t addr_port(const union addr *a);
 

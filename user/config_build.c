@@ -278,13 +278,6 @@ static void check_common_trust(const struct conf *conf, const struct source *src
 		config_warn(&s->place, "nothing to trust: proxy-protocol is off at every listener");
 }
 
-static bool is_any(const union addr *a)
-{
-	if (a->family == AF_INET)
-		return a->in.sin_addr.s_addr == htonl(INADDR_ANY);
-	return a->family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
-}
-
 static void check_app(const struct conf *conf, const struct source *file,
 		      const struct source *flags, struct mistakes *m)
 {
@@ -301,7 +294,7 @@ static void check_app(const struct conf *conf, const struct source *file,
 		return;
 	if (!addr_port(&conf->app))
 		mistake(m, &s->place, "%s has no port", config_quote(quoted, s->text));
-	if (is_any(&conf->app))
+	if (addr_is_wildcard(&conf->app))
 		mistake(m, &s->place, "%s is not one address: name the host",
 			config_quote(quoted, s->text));
 }

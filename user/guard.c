@@ -18,6 +18,7 @@
 #include "guard.skel.h"
 #include "guard_attach.h"
 #include "guard_keeper.h"
+#include "guard_port.h"
 #include "guard_rules.h"
 #include "log.h"
 #include "loop.h"
@@ -196,10 +197,26 @@ static int pin(struct guard *g, const char *beside, char why[BPF_WHY_SIZE])
 	return err ? err : bpf_pins_maps(&g->pins, g->skel->obj, why);
 }
 
+/*
+ * What a port of a bridge or a bond receives is for that one, or for somebody behind it: for all-listeners
+ * it counts as one that is down.
+ */
+static void leave_out_ports(struct ifaddrs *have)
+{
+	char kind[GUARD_PORT_KIND_SIZE];
+
+	for (; have; have = have->ifa_next) {
+		guard_port_kind(kind, if_nametoindex(have->ifa_name));
+		if (guard_port_takes_all(kind))
+			have->ifa_flags &= ~(unsigned)IFF_UP;
+	}
+}
+
 static int find_interfaces(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE])
 {
 	if (getifaddrs(&g->addresses) < 0)
 		return bpf_why(why, -errno, "the machine's addresses: %s", strerror(errno));
+	leave_out_ports(g->addresses);
 	return guard_interfaces_find(&g->interfaces, &g->interfaces_wanted, conf, g->addresses, why,
 				     BPF_WHY_SIZE);
 }
@@ -314,6 +331,26 @@ int guard_open(struct guard **out, const struct conf *conf, char why[BPF_WHY_SIZ
 
 /* --- at work ---------------------------------------------------------------------------------- */
 
+/* By a bridge packets go to others than this machine, and no routing table knows it. */
+static void warn_ports(const struct guard *g, const struct conf *conf)
+{
+	bool everywhere = false;
+	char kind[GUARD_PORT_KIND_SIZE];
+
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		everywhere |= addr_is_wildcard(&conf->listeners[i].addr);
+	for (size_t i = 0; everywhere && i < g->interfaces_count; i++) {
+		guard_port_kind(kind, g->interfaces[i].index);
+		if (guard_port_forwards(kind))
+			log_warn(
+				"guard: interface %s is a port of a bridge: packets to others "
+				"behind "
+				"it are judged too where they are for a port of kedge's: let kedge "
+				"listen on its own addresses",
+				g->interfaces[i].name);
+	}
+}
+
 void guard_arm(struct guard *g, const struct conf *conf)
 {
 	char modes[256] = "";
@@ -335,6 +372,7 @@ void guard_arm(struct guard *g, const struct conf *conf)
 			log_info("guard: interface %s: one that a dead kedge left is removed",
 				 g->interfaces[i].name);
 	log_info("guard: on %s", modes);
+	warn_ports(g, conf);
 	warn_cookies(g, &conf->guard);
 	if (g->keep)
 		guard_keeper_dismiss(&g->keeper);

@@ -51,23 +51,13 @@ static bool is_loopback(const union addr *a)
 	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)ip);
 }
 
-static bool is_wildcard(const union addr *a)
-{
-	static const uint8_t zero[16];
-	uint8_t ip[16];
-
-	if (!addr_ip(ip, a))
-		return false;
-	return !memcmp(ip + (addr_is_ipv4(a) ? 12 : 0), zero, addr_is_ipv4(a) ? 4 : 16);
-}
-
 /* Does traffic to this listener come in by this interface and address? */
 static bool carries(const struct ifaddrs *at, const union addr *listener)
 {
 	uint8_t want[16], have[16];
 	union addr addr = {0};
 
-	if (is_wildcard(listener))
+	if (addr_is_wildcard(listener))
 		return (at->ifa_flags & (IFF_UP | IFF_LOOPBACK)) == IFF_UP;
 	if (is_loopback(listener))
 		return at->ifa_flags & IFF_LOOPBACK;

@@ -598,6 +598,26 @@ def test_driver_without_xdp(net, certs):
         net.server.ip("link del br0")
 
 
+def test_ports_of_a_bridge(net, certs):
+    """A port is not one of all-listeners; named, it is said what that means, and done."""
+    net.server.ip("link add br0 type bridge")
+    net.server.ip("link add port0 type veth peer name port1")
+    net.server.ip("link set port0 master br0")
+    try:
+        for name in ("br0", "port0"):
+            net.server.ip(f"link set {name} up")
+            net.server.ip(f"addr add 10.78.0.{len(name)}/24 dev {name}")
+        with Guarded(net, certs, listeners=[balancers(addr="0.0.0.0:0")]) as kedge:
+            assert sorted(x["interface"] for x in kedge.status()["guard_interfaces"]) == ["br0", "srv"]
+            assert not kedge.process.matches("is a port of a bridge")
+        with Guarded(net, certs, "--guard-interfaces", "port0",
+                     listeners=[balancers(addr="0.0.0.0:0")]) as kedge:
+            assert kedge.process.matches("warning: guard: interface port0 is a port of a bridge")
+    finally:
+        net.server.ip("link del port0")
+        net.server.ip("link del br0")
+
+
 def test_without_privileges(net, certs, nobody):
     binary, become = nobody
     kedge = Guarded(net, certs, binary=binary, through=become, root=False, wait=False)
