@@ -1,9 +1,9 @@
 /*
- * The guard: packets to kedge's listeners from sources that may not connect are dropped where they come in. Off by
- * default; the rules are the daemon's (kedge/guard.h).
+ * The guard: packets to kedge's listeners from sources that may not connect are dropped where they
+ * come in. Off by default; the rules are the daemon's (kedge/guard.h).
  *
- * A packet may be dropped only after its destination was found among the listeners. Whatever else happens - it is
- * not TCP, it is cut off, a map is empty, kedge is gone - it passes.
+ * A packet may be dropped only after its destination was found among the listeners. Whatever else
+ * happens - it is not TCP, it is cut off, a map is empty, kedge is gone - it passes.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -53,8 +53,8 @@ static __always_inline struct kedge_guard_listener *guard_listener(const struct 
 }
 
 /*
- * True if this host routes the packet on. A listener on all addresses says nothing of what passes through. A host
- * that forwards nothing finds out at once.
+ * True if this host routes the packet on. A listener on all addresses says nothing of what passes
+ * through. A host that forwards nothing finds out at once.
  */
 static __always_inline bool guard_forwarded(struct xdp_md *ctx, const struct guard_packet *p)
 {
@@ -90,7 +90,9 @@ static __always_inline bool guard_source_allowed(const struct kedge_guard_listen
 	return bpf_map_lookup_elem(&kdg_guard_allow, &key);
 }
 
-/* True if a socket is there that is more than a listener: the connection was let in when it began. */
+/*
+ * True if a socket is there that is more than a listener: the connection was let in when it began.
+ */
 static __always_inline bool guard_established(struct xdp_md *ctx, const struct guard_packet *p)
 {
 	struct bpf_sock *sk = guard_lookup(ctx, p);
@@ -175,7 +177,10 @@ static __always_inline enum kedge_guard_count guard_later(const struct kedge_gua
 	return KEDGE_GUARD_COUNT_fragment_later;
 }
 
-/* What becomes of the later fragments. A datagram that passes may have the number of one that did not. */
+/*
+ * What becomes of the later fragments. A datagram that passes may have the number of one that did
+ * not.
+ */
 static __always_inline void guard_follow(const struct guard_packet *p, bool passes)
 {
 	struct kedge_guard_datagram key;

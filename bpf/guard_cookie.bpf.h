@@ -1,10 +1,12 @@
 /*
- * BPF only: a SYN that is over a limit becomes, in its own frame, the SYN-ACK with a SYN cookie. The cookie is the
- * listening socket's, so the ACK that comes back is checked by the kernel as if it had answered itself.
+ * BPF only: a SYN that is over a limit becomes, in its own frame, the SYN-ACK with a SYN cookie.
+ * The cookie is the listening socket's, so the ACK that comes back is checked by the kernel as if
+ * it had answered itself.
  *
- * The frame keeps its length, and the TCP header its own, because a program under a dispatcher may not resize
- * a frame: of the options only the segment size stands in the answer, if there were any. So the connection has neither
- * timestamps nor window scaling nor selective acknowledgments, which the kernel takes for granted of such a cookie.
+ * The frame keeps its length, and the TCP header its own, because a program under a dispatcher may
+ * not resize a frame: of the options only the segment size stands in the answer, if there were any.
+ * So the connection has neither timestamps nor window scaling nor selective acknowledgments, which
+ * the kernel takes for granted of such a cookie.
  */
 #pragma once
 
@@ -17,7 +19,10 @@
 #define GUARD_MSS_IPV4      1460
 #define GUARD_MSS_IPV6      1440
 
-/* Set before the load if the kernel has bpf_tcp_gen_syncookie(); else what needs it is not even verified. */
+/*
+ * Set before the load if the kernel has bpf_tcp_gen_syncookie(); else what needs it is not even
+ * verified.
+ */
 const volatile bool guard_can_cookie = false;
 
 struct guard_tcp_header {
@@ -32,7 +37,9 @@ static __always_inline __u16 guard_fold(__u32 sum)
 	return ~sum;
 }
 
-/* The cookie, and in the upper half the segment size to answer; negative if the kernel makes none. */
+/*
+ * The cookie, and in the upper half the segment size to answer; negative if the kernel makes none.
+ */
 static __always_inline __s64 guard_make_cookie(struct xdp_md *ctx, const struct guard_packet *p,
 					       struct guard_tcp_header *tcp, __u32 length)
 {
@@ -56,7 +63,9 @@ static __always_inline __s64 guard_make_cookie(struct xdp_md *ctx, const struct 
 	return cookie;
 }
 
-/* Turns the SYN's header into the SYN-ACK's; the options behind the segment size are end-of-list. */
+/*
+ * Turns the SYN's header into the SYN-ACK's; the options behind the segment size are end-of-list.
+ */
 static __always_inline void guard_write_tcp(struct guard_tcp_header *tcp,
 					    const struct guard_packet *p, __s64 cookie,
 					    __u32 length)
@@ -141,8 +150,9 @@ static __always_inline bool guard_turn(struct xdp_md *ctx, const struct guard_pa
 }
 
 /*
- * 1 if the frame is now the answer; 0 if there is none: the SYN came in fragments or with options of IP, nobody
- * listens, or net.ipv4.tcp_syncookies is not 2. Not inlined and not static: the verifier looks at it by itself.
+ * 1 if the frame is now the answer; 0 if there is none: the SYN came in fragments or with options
+ * of IP, nobody listens, or net.ipv4.tcp_syncookies is not 2. Not inlined and not static: the
+ * verifier looks at it by itself.
  */
 __attribute__((noinline)) int guard_answer(struct xdp_md *ctx, const struct guard_packet *p)
 {

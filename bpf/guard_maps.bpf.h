@@ -1,4 +1,6 @@
-/* BPF only: the guard's maps. The only file that defines them; kedge/guard.h says who writes which. */
+/*
+ * BPF only: the guard's maps. The only file that defines them; kedge/guard.h says who writes which.
+ */
 #pragma once
 
 #include <linux/bpf.h>

@@ -1,5 +1,6 @@
 /*
- * BPF only: from a frame to addresses, ports and where the TCP header stands. Judges nothing, knows no map.
+ * BPF only: from a frame to addresses, ports and where the TCP header stands. Judges nothing, knows
+ * no map.
  *
  * Frames are read within what both the frame and the IP header say is there: bytes behind the IP
  * length are the link's padding, and whoever sends the frame chooses them.
@@ -19,9 +20,15 @@
 #include "kedge/guard.h"
 
 #define GUARD_TAGS_MAX       2 /* 802.1Q in 802.1ad; a frame with more is left alone */
-/* Where a TCP header may begin: beyond the largest frame of any link, within what the verifier follows. */
+/*
+ * Where a TCP header may begin: beyond the largest frame of any link, within what the verifier
+ * follows.
+ */
 #define GUARD_OFFSET_MAX     0xf000
-/* The kernel follows a chain of extension headers as long as it is, so a shorter limit would be a way by. */
+/*
+ * The kernel follows a chain of extension headers as long as it is, so a shorter limit would be a
+ * way by.
+ */
 #define GUARD_EXTENSIONS_MAX (GUARD_OFFSET_MAX / 8)
 
 enum guard_kind {
@@ -72,7 +79,10 @@ static __always_inline bool guard_is_mapped(const __u8 ip[16])
 	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
 }
 
-/* The protocol in the frame, behind the tags, in network order; 0 if it is cut off. *at: where it begins. */
+/*
+ * The protocol in the frame, behind the tags, in network order; 0 if it is cut off. *at: where it
+ * begins.
+ */
 static __always_inline __be16 guard_ethernet(struct xdp_md *ctx, __u32 *at)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -144,7 +154,10 @@ static __always_inline bool guard_is_extension(__u8 next)
 	       next == IPPROTO_FRAGMENT;
 }
 
-/* One header further; 1 at the end. A chain that can not be followed ends in `next` of an extension header. */
+/*
+ * One header further; 1 at the end. A chain that can not be followed ends in `next` of an extension
+ * header.
+ */
 static long guard_step(__u32 index, void *data)
 {
 	struct guard_step *step = data;

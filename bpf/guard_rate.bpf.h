@@ -1,10 +1,11 @@
 /*
- * BPF only: how many new connections a second. A bucket of `burst` tokens, filled at `rate` a second, is kept as the
- * time at which it is full again: one word, so that a core takes a token with one exchange and no lock.
+ * BPF only: how many new connections a second. A bucket of `burst` tokens, filled at `rate` a
+ * second, is kept as the time at which it is full again: one word, so that a core takes a token
+ * with one exchange and no lock.
  *
- * Looking and taking are two steps. Cores that look at the same moment may each find the last token; all of
- * them take it, which the bucket remembers: it is full that much later. So there may be as many too many at
- * once as there are other cores, and none too many in the long run.
+ * Looking and taking are two steps. Cores that look at the same moment may each find the last
+ * token; all of them take it, which the bucket remembers: it is full that much later. So there may
+ * be as many too many at once as there are other cores, and none too many in the long run.
  */
 #pragma once
 
@@ -76,7 +77,10 @@ guard_source_bucket(const struct kedge_guard_config *config, const struct guard_
 	return bpf_map_lookup_elem(&kdg_guard_bucket, &key);
 }
 
-/* Takes a token for a new connection out of both buckets, or of neither. `allowed`, or the limit it is over. */
+/*
+ * Takes a token for a new connection out of both buckets, or of neither. `allowed`, or the limit it
+ * is over.
+ */
 static __always_inline enum kedge_guard_count guard_rate(const struct kedge_guard_config *config,
 							 const struct guard_packet *p)
 {

@@ -1,6 +1,7 @@
 /*
- * tests: the guard's program in the kernel, in a network namespace of this test program, attached to nothing; frames are
- * given to it by BPF_PROG_TEST_RUN. Everything fails the running cmocka test instead of returning errors.
+ * tests: the guard's program in the kernel, in a network namespace of this test program, attached
+ * to nothing; frames are given to it by BPF_PROG_TEST_RUN. Everything fails the running cmocka test
+ * instead of returning errors.
  */
 #pragma once
 

@@ -1,4 +1,6 @@
-/* tests: frames made from a description, right in all that the description does not say otherwise. */
+/*
+ * tests: frames made from a description, right in all that the description does not say otherwise.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -25,8 +27,9 @@ struct packet_spec {
 	uint8_t ihl;        /* instead of the right one */
 	uint8_t options;    /* bytes of IPv4 options, a multiple of 4 */
 	/*
-	 * Extension headers in their order: h hop-by-hop, d destination options, D the same with 24 bytes more, r routing,
-	 * R routing with segments left, f fragment (`fragment`, `id`), l a hop-by-hop longer than the packet.
+	 * Extension headers in their order: h hop-by-hop, d destination options, D the same with 24
+	 * bytes more, r routing, R routing with segments left, f fragment (`fragment`, `id`), l a
+	 * hop-by-hop longer than the packet.
 	 */
 	const char *ext;
 	uint8_t ext_times;       /* the whole chain so often; 0: once */

@@ -1,6 +1,6 @@
 /*
- * What the guard makes of single frames: a table of {description, frame, verdict, counter}. Each frame is also given to
- * it in observe mode, after the lease, and cut off at every byte.
+ * What the guard makes of single frames: a table of {description, frame, verdict, counter}. Each
+ * frame is also given to it in observe mode, after the lease, and cut off at every byte.
  */
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -407,7 +407,10 @@ static void expect(const struct fixture *f, const char *how, size_t len, const s
 			 guard_counter_name(count));
 }
 
-/* What is left of a frame is judged by what is still there, and only if that is enough to know it is for us. */
+/*
+ * What is left of a frame is judged by what is still there, and only if that is enough to know it
+ * is for us.
+ */
 static void expect_cut(const struct fixture *f, const struct packet *p)
 {
 	for (size_t len = 14; len < p->len; len++) {

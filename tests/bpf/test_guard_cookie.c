@@ -1,6 +1,6 @@
 /*
- * SYN cookies: the answer that the guard makes of a SYN over a limit, byte by byte, and that the kernel takes the ACK
- * of it for the beginning of a connection.
+ * SYN cookies: the answer that the guard makes of a SYN over a limit, byte by byte, and that the
+ * kernel takes the ACK of it for the beginning of a connection.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -249,7 +249,10 @@ static void put_sum(uint8_t *p, uint32_t sum)
 	memcpy(p, &word, 2);
 }
 
-/* Sends the ACK of an answer to the listener, as the client would; `off` is added to what it acknowledges. */
+/*
+ * Sends the ACK of an answer to the listener, as the client would; `off` is added to what it
+ * acknowledges.
+ */
 static void send_ack(const struct packet_spec *syn, const struct packet *answer, uint32_t off)
 {
 	struct packet_spec s = *syn;

@@ -1,7 +1,7 @@
 /*
- * What the guard costs: nanoseconds a packet by what becomes of it, and how many instructions the verifier of this kernel
- * has looked at. The figures are printed; checked are the verdicts, and a bound on the verifier's work that is far from
- * its limit of a million.
+ * What the guard costs: nanoseconds a packet by what becomes of it, and how many instructions the
+ * verifier of this kernel has looked at. The figures are printed; checked are the verdicts, and a
+ * bound on the verifier's work that is far from its limit of a million.
  */
 #include <errno.h>
 #include <setjmp.h>

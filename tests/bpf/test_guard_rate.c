@@ -63,8 +63,8 @@ static void expect(const char *from, unsigned count)
 }
 
 /*
- * Connects until that is refused for `reason`: `burst` times, and as often more as the rate of one a second allowed
- * meanwhile, which is not at all unless the machine is very slow.
+ * Connects until that is refused for `reason`: `burst` times, and as often more as the rate of one
+ * a second allowed meanwhile, which is not at all unless the machine is very slow.
  */
 static void expect_burst(const char *from, unsigned burst, unsigned reason)
 {
@@ -318,7 +318,7 @@ static void observed_limits_drop_nothing(void **state)
 }
 
 #define THREADS 4
-#define REPEAT  50000
+#define REPEAT  400000 /* long enough that the threads do run at the same time */
 
 static void *flood(void *arg)
 {

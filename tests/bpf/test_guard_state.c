@@ -1,6 +1,6 @@
 /*
- * What the guard makes of frames when it depends on something else than the frame: sockets, routes, fragments that came
- * before, rules that are replaced, whom it has refused.
+ * What the guard makes of frames when it depends on something else than the frame: sockets, routes,
+ * fragments that came before, rules that are replaced, whom it has refused.
  */
 #include <arpa/inet.h>
 #include <errno.h>
