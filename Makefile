@@ -13,7 +13,7 @@ say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 VERSION := 0.1.0
 
-pkgs		:= libbpf libssl libcrypto libcyaml yaml-0.1 jansson libsystemd libseccomp
+pkgs		:= libbpf libxdp libssl libcrypto libcyaml yaml-0.1 jansson libsystemd libseccomp
 kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -I. -Iuser -I$(OUT) \
 		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 		   -Wundef -Wno-unused-parameter -fno-strict-aliasing \
@@ -130,6 +130,8 @@ $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
 
+$(filter $(OUT)/bpf-test/test_guard%,$(bpf_tests)): $(addprefix $(OUT)/asan/tests/bpf/,guard_rig.o packet.o)
+
 bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
 	$(Q)tests/run-unit.sh -n bpf-test $(bpf_tests)
 
@@ -184,11 +186,17 @@ membench: ## memory for each idle TLS connection, natively and in a guest; write
 bench-test: $(OUT)/kedge-asan $(OUT)/bench/load $(OUT)/bench/backend ## the benchmarks' own tests, in small; root
 	$(Q)cd tests && KEDGE_SUITE=bench-test $(PYTHON) -B -m pytest -q bench
 
+# Many SYNs, for the test of the guard.
+$(OUT)/flood: tests/e2e/flood.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) $< -o $@
+
 # --- the whole: pytest, root ------------------------------------------------------------------------
 same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
 
-e2e: $(OUT)/kedge $(OUT)/kedge-asan ## the story, lifecycle, transfer and more through a running kedge, a minute's soak; root
+e2e: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood ## the story, lifecycle, transfer and more through a running kedge, a minute's soak; root
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e soak
 
 soak: $(OUT)/kedge ## an hour (SOAK_SECONDS=3600) of load, reloads and a dying application; root
@@ -219,7 +227,7 @@ demo-vm: ## the same in a guest whose kernel has TLS
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)vmtest/run.sh -k 6.12 -- env KEDGE_TEST_PATIENCE=10 $(PYTHON) -B tests/story/demo.py
 
-vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(unit_bins) $(bpf_tests) ## the guest tests under every kernel of vmtest/kernels
+vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(unit_bins) $(bpf_tests) ## the guest tests under every kernel of vmtest/kernels
 	$(Q)vmtest/matrix.sh
 
 test: ## everything, with the totals in the last line; installs what it needs; root
@@ -265,7 +273,7 @@ reference: $(OUT)/kedge ## writes the table of options into docs/configuration.m
 
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
-		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/fuzz/*.[ch] tests/servers/*.[ch])
+		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch])
 
 lint: $(skels) ## clang-format and clang-tidy must have nothing to say
 	$(Q)clang-format --dry-run -Werror $(c_files)
@@ -276,7 +284,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 clean: ## removes what was built, not what was downloaded
-	rm -rf $(OUT)/user $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
 .PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test bench-profile vmbench vmbench-check membench \
 	install uninstall reference servers servers-doc demo demo-vm vmtest test help clean

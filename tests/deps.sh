@@ -10,13 +10,13 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # One word each: a package, or PACKAGE=COMMAND where any vendor's COMMAND in the path will do.
 build=(clang=clang llvm=llvm-strip gcc=gcc make=make pkg-config=pkg-config bpftool=bpftool
-	libc6-dev libbpf-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev systemtap-sdt-dev
+	libc6-dev libbpf-dev libxdp-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev systemtap-sdt-dev
 	libseccomp-dev libsystemd-dev)
 test=("${build[@]}" libcmocka-dev libhttp-parser-dev libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy
 	python3=/usr/bin/python3 python3-pytest curl=curl openssl=openssl nodejs=node haproxy=haproxy
 	iproute2=ip strace=strace libcap2-bin=capsh procps=ps prometheus=promtool bpftrace=bpftrace
 	util-linux=setpriv slowhttptest=slowhttptest testssl.sh=testssl mandoc=mandoc systemd=systemd-analyze
-	mkcert=mkcert)
+	mkcert=mkcert xdp-tools=xdp-filter)
 servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodejs=node golang-go=go
 	python3-gunicorn python3-uvicorn python3=/usr/bin/python3)
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl python3=/usr/bin/python3)

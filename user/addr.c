@@ -129,6 +129,17 @@ bool addr_is_ipv4(const union addr *a)
 	return addr_ip(ip, a) && !memcmp(ip, v4_mapped, sizeof(v4_mapped));
 }
 
+bool addr_is_wildcard(const union addr *a)
+{
+	static const uint8_t zero[16];
+	uint8_t ip[16];
+
+	if (!addr_ip(ip, a))
+		return false;
+	return !memcmp(ip, zero, 16) ||
+	       (!memcmp(ip, v4_mapped, sizeof(v4_mapped)) && !memcmp(ip + 12, zero, 4));
+}
+
 size_t addr_format_ip(char buf[INET6_ADDRSTRLEN], const union addr *a)
 {
 	uint8_t ip[16];
@@ -227,9 +238,14 @@ int cidr_parse(struct cidr *out, const char *text, const char **why)
 	return 0;
 }
 
+bool cidr_is_ipv4(const struct cidr *c)
+{
+	return c->bits >= 96 && !memcmp(c->ip, v4_mapped, 12);
+}
+
 void cidr_format(char buf[CIDR_TEXT_MAX], const struct cidr *c)
 {
-	bool v4 = c->bits >= 96 && !memcmp(c->ip, v4_mapped, 12);
+	bool v4 = cidr_is_ipv4(c);
 	unsigned bits = v4 ? c->bits - 96u : c->bits;
 	size_t len;
 

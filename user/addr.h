@@ -48,6 +48,9 @@ bool addr_ip(uint8_t ip[16], const union addr *a);
 /* True also for a v4-mapped address. */
 bool addr_is_ipv4(const union addr *a);
 
+/* True for 0.0.0.0 and ::. */
+bool addr_is_wildcard(const union addr *a);
+
 /* Port in host byte order; 0 for other families. */
 uint16_t addr_port(const union addr *a);
 
@@ -62,6 +65,9 @@ struct cidr {
  * error. Returns 0, or -EINVAL with *why set to a static reason and *out untouched.
  */
 int cidr_parse(struct cidr *out, const char *text, const char **why);
+
+/* True for a prefix of IPv4 addresses, false for one of IPv6 ones. */
+bool cidr_is_ipv4(const struct cidr *c);
 
 /* "10.0.0.0/8", "2001:db8::1": as it may be written; always terminated. */
 #define CIDR_TEXT_MAX (INET6_ADDRSTRLEN + 4)

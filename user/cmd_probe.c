@@ -46,14 +46,17 @@ static void run_probes(struct probe_report *r, const char *cgroup)
 	else
 		probe_peername(r, peername);
 	peername_close(peername);
+	probe_guard(r);
 }
 
 static void print_table(const struct probe_report *r, const char *kernel)
 {
 	printf("kernel %s\n", kernel);
-	printf("record: %s   edit: %s   bypass: %s   peername: %s\n\n",
+	printf("record: %s   edit: %s   bypass: %s   peername: %s   "
+	       "guard: %s\n\n",
 	       r->record ? "kernel" : "user space", r->edit ? "kernel" : "user space",
-	       r->bypass ? "possible" : "not possible", r->peername ? "possible" : "not possible");
+	       r->bypass ? "possible" : "not possible", r->peername ? "possible" : "not possible",
+	       r->guard ? "possible" : "not possible");
 	for (size_t i = 0; i < r->count; i++) {
 		const struct probe_row *row = &r->rows[i];
 
@@ -66,8 +69,9 @@ static void print_table(const struct probe_report *r, const char *kernel)
 
 static void print_json(const struct probe_report *r, const char *kernel)
 {
-	json_t *root = json_pack("{s:s, s:b, s:b, s:b, s:b}", "kernel", kernel, "record", r->record,
-				 "edit", r->edit, "bypass", r->bypass, "peername", r->peername);
+	json_t *root = json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "kernel", kernel, "record",
+				 r->record, "edit", r->edit, "bypass", r->bypass, "peername",
+				 r->peername, "guard", r->guard);
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < r->count; i++) {

@@ -162,6 +162,19 @@ static int peername_decide(struct daemon *d, struct probe_report *r)
 	return err;
 }
 
+/* Not a capability that could be done without: who asks for it is told when it can not be had. */
+static int guard_start(struct daemon *d)
+{
+	char why[256];
+	int err = 0;
+
+	if (d->conf->guard.mode != GUARD_OFF)
+		err = guard_open(&d->shared.guard, d->conf, why);
+	if (err)
+		log_error("guard: %s", why);
+	return err;
+}
+
 static void say_outcome(const struct daemon *d, const struct probe_report *r)
 {
 	const struct conf *conf = d->conf;
@@ -210,6 +223,7 @@ static int capabilities_decide(struct daemon *d)
 		err = bpf_decide(d, &report);
 	if (!err)
 		err = peername_decide(d, &report);
+	err = err ? err : guard_start(d);
 	if (err)
 		return err;
 	say_outcome(d, &report);
@@ -257,6 +271,25 @@ static int listeners_init(struct daemon *d)
 	sockets_close(sockets);
 	activation_warn_unused(&d->passed);
 	return err;
+}
+
+/* Now that the ports are known that the kernel chose. */
+static int guard_begin(struct daemon *d)
+{
+	struct guard *guard = d->shared.guard;
+	_cleanup_(freep)
+	uint16_t *ports = guard ? listener_set_ports(d->workers[0].set) : NULL;
+	char why[256];
+
+	if (!guard)
+		return 0;
+	if (!ports)
+		return log_err(ENOMEM, "guard");
+	if (guard_prepare(guard, d->conf, ports, why) < 0)
+		return log_error("guard: %s", why), -EINVAL;
+	guard_commit(guard, d->conf);
+	guard_arm(guard, d->conf);
+	return 0;
 }
 
 static int access_start(struct daemon *d)
@@ -350,19 +383,24 @@ static int obey_signals(struct daemon *d)
 	return 0;
 }
 
+/* Of two times for poll(2), each -1 where there is none. */
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 /* How long poll(2) may take; who asks is left alone while there is no descriptor for him. */
 static int wait_ms(const struct daemon *d, struct pollfd *control)
 {
 	uint64_t now = monotonic_ms();
-	int wait = watchdog_wait_ms(&d->watchdog), pause;
+	int wait = sooner(watchdog_wait_ms(&d->watchdog), guard_wait_ms(d->shared.guard));
 
 	control->fd = d->control_fd;
 	if (now >= d->control_again_ms)
 		return wait;
 	control->fd = -1;
 	control->revents = 0;
-	pause = (int)(d->control_again_ms - now);
-	return wait < 0 || wait > pause ? pause : wait;
+	return sooner(wait, (int)(d->control_again_ms - now));
 }
 
 /* Serves the control socket until a signal came and every worker has ended. */
@@ -380,6 +418,7 @@ static int serve(struct daemon *d)
 		if (poll(fds, 3, wait_ms(d, &fds[2])) < 0 && errno != EINTR)
 			return log_err(errno, "main loop: poll failed");
 		watchdog_run(&d->watchdog, d->workers, d->workers_made);
+		guard_run(d->shared.guard);
 		err = obey_signals(d);
 		if (err)
 			return err;
@@ -422,6 +461,7 @@ static int metrics_start(struct daemon *d)
 		.edit_kernel = d->shared.edit_kernel,
 		.bypass = d->shared.bypass,
 		.peername = d->shared.peername ? peername_stats(d->shared.peername) : NULL,
+		.guard = d->shared.guard,
 		.started = time(NULL),
 	};
 
@@ -467,6 +507,7 @@ static int start(struct daemon *d)
 		err = control_open(d);
 	err = err ? err : outlets_open(d);
 	err = err ? err : workers_init(d);
+	err = err ? err : guard_begin(d);
 	err = err ? err : privileges_drop(conf, &d->shared);
 	err = err ? err : access_start(d);
 	err = err ? err : workers_start(d);
@@ -491,6 +532,7 @@ static void stop(struct daemon *d)
 	access_log_close(d->shared.access);
 	metrics_free(d->shared.metrics);
 	control_close(d);
+	guard_close(d->shared.guard);
 	peername_close(d->shared.peername);
 	bpf_close(d->shared.bpf);
 	free(d->rows);
@@ -539,6 +581,7 @@ int cmd_run(int argc, char **argv)
 		/* Threads still run: let the kernel take back all but what has a name. */
 		bpf_unpin(d.shared.bpf);
 		peername_unpin(d.shared.peername);
+		guard_leave(d.shared.guard);
 		control_close(&d);
 		_exit(EXIT_FAILED);
 	}

@@ -7,6 +7,14 @@
 
 #include "cleanup.h"
 
+void conf_names_clear(struct conf_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->set[i]);
+	free(names->set);
+	*names = (struct conf_names){0};
+}
+
 void config_free(struct conf *conf)
 {
 	if (!conf)
@@ -15,6 +23,7 @@ void config_free(struct conf *conf)
 		conf_listener_clear(&conf->listeners[i]);
 	free(conf->listeners);
 	free(conf->file);
+	conf_names_clear(&conf->guard.interfaces);
 	free(conf->app_cgroup);
 	free(conf->cgroup);
 	free(conf->pin);

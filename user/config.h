@@ -19,6 +19,8 @@ enum access_format { ACCESS_COMMON, ACCESS_COMBINED, ACCESS_JSON };
 /* Which TLS versions and cipher suites are offered; docs/configuration.md has the table. */
 enum conf_tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN, TLS_POLICY_HIGH };
 enum conf_xff { XFF_APPEND, XFF_REPLACE, XFF_IF_NONE, XFF_NEVER };
+/* Where the guard's program runs: in the driver, before the stack, or in the first of both that works. */
+enum guard_mode { GUARD_OFF, GUARD_AUTO, GUARD_NATIVE, GUARD_GENERIC };
 
 struct conf_cert {
 	char *cert; /* PEM file, chain included */
@@ -29,6 +31,25 @@ struct conf_cert {
 struct conf_cidrs {
 	struct cidr *set;
 	size_t count;
+};
+
+struct conf_names {
+	char **set;
+	size_t count;
+};
+
+/* The guard in front of the listeners, see guard.h and docs/guard.md. */
+struct conf_guard {
+	enum guard_mode mode;
+	struct conf_names interfaces; /* or "all-listeners", which is resolved at the start */
+	uint32_t priority;            /* among XDP programs of one interface: low comes first */
+	bool keep;                    /* stays when kedge ends */
+	bool observe;
+	uint32_t source_rate, source_burst; /* new connections a second; rate 0: any number */
+	uint32_t total_rate, total_burst;
+	uint32_t source_bits_v4, source_bits_v6; /* a source is a prefix of so many bits */
+	bool cookies;                            /* guard-over: cookie */
+	bool follow;                             /* guard-fragments: follow */
 };
 
 struct conf_listener {
@@ -53,6 +74,7 @@ struct conf {
 	enum policy record, edit, bypass, peername;
 	char *app_cgroup; /* the application's, for peername; NULL: the root of the hierarchy */
 	char *cgroup;     /* cgroup v2 directory for the sockops program; NULL: kedge's own */
+	struct conf_guard guard;
 	char *pin; /* directory on a bpffs for maps and links; NULL: nothing is pinned ("off") */
 	char *control; /* path of the control socket; NULL: none ("off") */
 	enum conf_xff xff;

@@ -16,7 +16,7 @@
 #include "cleanup.h"
 #include "kedge/limits.h"
 
-#define OPTIONS_MAX 64 /* checked in config_build() */
+#define OPTIONS_MAX 96 /* checked in config_build() */
 
 static void clear_certs(struct conf_listener *l)
 {
@@ -234,8 +234,10 @@ static int build_listener(struct conf *conf, const struct source *from, int inde
 	/* "*:443" and ":443" mean IPv4 too, "[::]:443" does not. */
 	l->both_families = listen && l->addr.family == AF_INET6 && listen->text[0] != '[';
 	check_same_addr(conf, from, index, m);
-	if (!f.bad)
+	if (!f.bad) {
 		check_listener(l, from, index, m);
+		config_check_guard(&conf->guard, l, at, m);
+	}
 	return 0;
 }
 
@@ -276,13 +278,6 @@ static void check_common_trust(const struct conf *conf, const struct source *src
 		config_warn(&s->place, "nothing to trust: proxy-protocol is off at every listener");
 }
 
-static bool is_any(const union addr *a)
-{
-	if (a->family == AF_INET)
-		return a->in.sin_addr.s_addr == htonl(INADDR_ANY);
-	return a->family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&a->in6.sin6_addr);
-}
-
 static void check_app(const struct conf *conf, const struct source *file,
 		      const struct source *flags, struct mistakes *m)
 {
@@ -299,7 +294,7 @@ static void check_app(const struct conf *conf, const struct source *file,
 		return;
 	if (!addr_port(&conf->app))
 		mistake(m, &s->place, "%s has no port", config_quote(quoted, s->text));
-	if (is_any(&conf->app))
+	if (addr_is_wildcard(&conf->app))
 		mistake(m, &s->place, "%s is not one address: name the host",
 			config_quote(quoted, s->text));
 }
@@ -314,6 +309,16 @@ static void check_user(const struct conf *conf, const struct source *file,
 	s = s ? s : find_setting(file, "user", -1);
 	if (s && conf->user && confine_find_user(&user, conf->user, why) < 0)
 		mistake(m, &s->place, "%s", why);
+}
+
+static void check_interfaces(const struct conf *conf, const struct source *file,
+			     const struct source *flags, struct mistakes *m)
+{
+	const struct setting *s = find_setting(flags, "guard-interfaces", -1);
+
+	s = s ? s : find_setting(file, "guard-interfaces", -1);
+	if (s && !s->bad && conf->guard.mode != GUARD_OFF && !conf->guard.interfaces.count)
+		mistake(m, &s->place, "no interface to guard: name one, or all-listeners");
 }
 
 static unsigned usable_cores(void)
@@ -342,6 +347,7 @@ int config_build(struct conf *conf, const struct source *file, const struct sour
 	addr_format(conf->app_name, &conf->app);
 	check_app(conf, file, flags, m);
 	check_user(conf, file, flags, m);
+	check_interfaces(conf, file, flags, m);
 	if (!m->count) {
 		check_common_trust(conf, flags);
 		check_common_trust(conf, file);

@@ -20,6 +20,12 @@ static void write_cidrs(FILE *to, const struct conf_cidrs *cidrs)
 	}
 }
 
+static void write_names(FILE *to, const struct conf_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		fprintf(to, "%s%s", i ? ", " : "", names->set[i]);
+}
+
 /* One part of the pairs. */
 static void write_certs(FILE *to, const struct option_def *opt, const struct conf_listener *l)
 {
@@ -61,6 +67,9 @@ static void write_value(FILE *to, const struct option_def *opt, const void *base
 	case OPTION_CIDRS:
 		write_cidrs(to, field);
 		break;
+	case OPTION_NAMES:
+		write_names(to, field);
+		break;
 	case OPTION_CERT:
 		write_certs(to, opt, base);
 		break;
@@ -83,6 +92,25 @@ static char *value_text(const struct option_def *opt, const void *base)
 		return text;
 	free(text);
 	return NULL;
+}
+
+static int copy_names(struct conf_names *to, const struct conf_names *from)
+{
+	struct conf_names copy = {.set = calloc(from->count + 1, sizeof(*copy.set))};
+
+	for (size_t i = 0; copy.set && i < from->count; i++) {
+		copy.set[i] = strdup(from->set[i]);
+		if (!copy.set[i])
+			break;
+		copy.count++;
+	}
+	if (!copy.set || copy.count < from->count) {
+		conf_names_clear(&copy);
+		return -ENOMEM;
+	}
+	conf_names_clear(to);
+	*to = copy;
+	return 0;
 }
 
 /* Only for kinds that can need a restart. */
@@ -111,6 +139,8 @@ static int put_back(const struct option_def *opt, void *after, const void *befor
 		free(*(char **)field);
 		*(char **)field = copy;
 		return 0;
+	case OPTION_NAMES:
+		return copy_names(field, old);
 	case OPTION_CIDRS:
 	case OPTION_CERT:
 		break;

@@ -120,6 +120,30 @@ static int add_cidr(struct conf_cidrs *field, const char *text, char why[WHY_MAX
 	return 0;
 }
 
+static int add_name(const struct option_def *opt, struct conf_names *field, const char *text,
+		    char why[WHY_MAX])
+{
+	char *name, **set, what[64];
+
+	if (!text[0])
+		return refuse(why, text, "names no interface");
+	if (strlen(text) > opt->max) {
+		snprintf(what, sizeof(what), "is longer than %u bytes", opt->max);
+		return refuse(why, text, what);
+	}
+	name = strdup(text);
+	if (!name)
+		return out_of_memory(why);
+	set = reallocarray(field->set, field->count + 1, sizeof(*set));
+	if (!set) {
+		free(name);
+		return out_of_memory(why);
+	}
+	set[field->count++] = name;
+	field->set = set;
+	return 0;
+}
+
 /* Pairs come in order, so `pair` is at most one beyond the last. */
 static int set_cert(const struct option_def *opt, struct conf_listener *l, const char *text,
 		    size_t pair, char why[WHY_MAX])
@@ -184,6 +208,8 @@ int option_set(const struct option_def *opt, void *base, const char *text, size_
 		return set_path(opt, field, text, why);
 	case OPTION_CIDRS:
 		return add_cidr(field, text, why);
+	case OPTION_NAMES:
+		return add_name(opt, field, text, why);
 	case OPTION_CERT:
 		return set_cert(opt, base, text, pair, why);
 	}

@@ -7,6 +7,7 @@
  *   config_table.c    the one table of options
  *   config_options.c  one text        -> one checked field
  *   config_build.c    both sources    -> struct conf, cross-checks
+ *   config_guard.c    what the guard needs of listeners
  *   config_diff.c     two confs       -> what a reload changes
  *   config_help.c     the table       -> usage, reference table of docs/configuration.md
  *   config.c          the order of it, config_free()
@@ -38,6 +39,7 @@ enum option_kind {
 	OPTION_BOOL,   /* bool: words[0] is false, words[1] is true */
 	OPTION_PATH,   /* char *; "off" is NULL where off_allowed */
 	OPTION_CIDRS,  /* struct conf_cidrs, a list */
+	OPTION_NAMES,  /* struct conf_names, a list */
 	OPTION_CERT,   /* one half of a struct conf_cert in conf_listener.certs, a list of pairs */
 };
 
@@ -58,7 +60,7 @@ struct option_def {
 	const char *without; /* what having none means, for the reader; NULL: it must be given */
 	const char *arg;     /* the value's shape in the usage; NULL: the words */
 	const char *unit;    /* NULL: none */
-	uint32_t min, max;   /* NUMBER: inclusive; PATH and CERT: max bytes */
+	uint32_t min, max;   /* NUMBER: inclusive; PATH, NAMES and CERT: max bytes */
 	bool off_allowed;    /* PATH: "off" is NULL; ADDR: "off" is AF_UNSPEC */
 	bool restart;        /* a reload does not change it */
 	const char *words[OPTION_WORDS_MAX + 1];
@@ -71,9 +73,15 @@ extern const size_t config_options_count;
 /* By name; NULL when there is none. */
 const struct option_def *option_find(const char *name, size_t name_len);
 
+/* Written as a list of texts. */
+static inline bool option_has_entries(const struct option_def *opt)
+{
+	return opt->kind == OPTION_CIDRS || opt->kind == OPTION_NAMES;
+}
+
 static inline bool option_is_list(const struct option_def *opt)
 {
-	return opt->kind == OPTION_CIDRS || opt->kind == OPTION_CERT;
+	return option_has_entries(opt) || opt->kind == OPTION_CERT;
 }
 
 /*
@@ -144,6 +152,11 @@ int config_read_file(struct source *src, const char *file, struct mistakes *m);
 int config_read_yaml(struct source *src, const char *file, const uint8_t *bytes, size_t len,
 		     struct mistakes *m);
 
+/* What the guard would make of it (config_guard.c): a listener that nobody could reach is a mistake
+ * at `at`. After the listener is complete. */
+void config_check_guard(const struct conf_guard *guard, const struct conf_listener *l,
+			const struct place *at, struct mistakes *m);
+
 /* Checks every setting alone and marks the bad ones; mistakes are counted. 0 or -ENOMEM. */
 int config_check_settings(struct source *src, struct mistakes *m);
 
@@ -152,7 +165,8 @@ int config_check_settings(struct source *src, struct mistakes *m);
 int config_build(struct conf *conf, const struct source *file, const struct source *flags,
 		 struct mistakes *m);
 
-/* Frees what a listener owns, not the struct. */
+/* Frees what they own, not the struct. */
+void conf_names_clear(struct conf_names *names);
 void conf_listener_clear(struct conf_listener *l);
 
 /* The usage of a subcommand that takes all options. */

@@ -199,7 +199,7 @@ static const cyaml_schema_field_t *find_field(const struct scan *s,
 static void say_unknown_key(struct scan *s, const cyaml_schema_field_t *fields)
 {
 	struct place at = here(s);
-	char known[640];
+	char known[5 * WHY_MAX];
 	size_t len = 0;
 
 	for (; fields->key && len < sizeof(known); fields++)

@@ -60,7 +60,7 @@ void source_clear(struct source *src)
 static void say(enum log_level level, const struct place *at, const char *fmt, va_list ap)
 {
 	const char *file = at->file ? at->file : "", *path = at->path ? at->path : "";
-	char text[3 * WHY_MAX], line[16] = "";
+	char text[6 * WHY_MAX], line[16] = "";
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	if (at->line)

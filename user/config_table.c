@@ -5,9 +5,12 @@
 #include "config_private.h"
 
 #include <limits.h>
+#include <net/if.h>
 #include <sys/un.h>
 
 #include "kedge/limits.h"
+
+#define RATE_MAX (1u << 30)
 
 #define POLICY_WORDS                       \
 	{                                  \
@@ -140,6 +143,112 @@ const struct option_def config_options[] = {
 	 .arg = "DIR",
 	 .max = PATH_MAX - 1,
 	 .help = "cgroup v2 directory that holds the application, for peername"},
+	{.name = "guard-mode",
+	 .kind = OPTION_WORD,
+	 IN_CONF(guard.mode),
+	 .restart = true,
+	 .text = "off",
+	 .words = {"off", "auto", "native", "generic"},
+	 .help = "an XDP program lets only the addresses of trust connect to listeners that read "
+		 "PROXY prefixes: in the driver (native), before the stack (generic), or wherever "
+		 "it can (auto); where it can not, kedge does not start"},
+	{.name = "guard-interfaces",
+	 .kind = OPTION_NAMES,
+	 IN_CONF(guard.interfaces),
+	 .restart = true,
+	 .text = "all-listeners",
+	 .arg = "NAME",
+	 .max = IFNAMSIZ - 1,
+	 .help = "interfaces that the guard is on; all-listeners: those that have the addresses of "
+		 "the "
+		 "listeners"},
+	{.name = "guard-priority",
+	 .kind = OPTION_NUMBER,
+	 IN_CONF(guard.priority),
+	 .restart = true,
+	 .text = "10",
+	 .arg = "NUMBER",
+	 .max = 10000,
+	 .help = "place of the guard among the XDP programs of an interface: lower ones come "
+		 "first"},
+	{.name = "guard-observe",
+	 .kind = OPTION_BOOL,
+	 IN_CONF(guard.observe),
+	 .text = "off",
+	 .words = SWITCH_WORDS,
+	 .help = "the guard judges and counts, and drops nothing"},
+	{.name = "guard-source-rate",
+	 .kind = OPTION_NUMBER,
+	 IN_CONF(guard.source_rate),
+	 .text = "0",
+	 .arg = "COUNT",
+	 .unit = "connections/s",
+	 .max = RATE_MAX,
+	 .help = "new connections from one source, on the average; 0 is no limit"},
+	{.name = "guard-source-burst",
+	 .kind = OPTION_NUMBER,
+	 IN_CONF(guard.source_burst),
+	 .text = "100",
+	 .arg = "COUNT",
+	 .unit = "connections",
+	 .min = 1,
+	 .max = RATE_MAX,
+	 .help = "and so many of them at once"},
+	{.name = "guard-source-prefix-v4",
+	 .kind = OPTION_NUMBER,
+	 IN_CONF(guard.source_bits_v4),
+	 .text = "32",
+	 .arg = "BITS",
+	 .unit = "bits",
+	 .max = 32,
+	 .help = "length of the IPv4 prefix that is one source"},
+	{.name = "guard-source-prefix-v6",
+	 .kind = OPTION_NUMBER,
+	 IN_CONF(guard.source_bits_v6),
+	 .text = "64",
+	 .arg = "BITS",
+	 .unit = "bits",
+	 .max = 128,
+	 .help = "the same for IPv6"},
+	{.name = "guard-total-rate",
+	 .kind = OPTION_NUMBER,
+	 IN_CONF(guard.total_rate),
+	 .text = "0",
+	 .arg = "COUNT",
+	 .unit = "connections/s",
+	 .max = RATE_MAX,
+	 .help = "new connections from all sources together, on the average; 0 is no limit"},
+	{.name = "guard-total-burst",
+	 .kind = OPTION_NUMBER,
+	 IN_CONF(guard.total_burst),
+	 .text = "1000",
+	 .arg = "COUNT",
+	 .unit = "connections",
+	 .min = 1,
+	 .max = RATE_MAX,
+	 .help = "and so many of them at once"},
+	{.name = "guard-over",
+	 .kind = OPTION_BOOL,
+	 IN_CONF(guard.cookies),
+	 .text = "drop",
+	 .words = {"drop", "cookie"},
+	 .help = "what happens to a new connection over a limit: nothing comes back, or a SYN "
+		 "cookie"},
+	{.name = "guard-fragments",
+	 .kind = OPTION_BOOL,
+	 IN_CONF(guard.follow),
+	 .text = "pass",
+	 .words = {"pass", "follow"},
+	 .help = "what happens to later fragments of a refused packet: they pass, or are refused "
+		 "as "
+		 "well"},
+	{.name = "guard-keep",
+	 .kind = OPTION_BOOL,
+	 IN_CONF(guard.keep),
+	 .restart = true,
+	 .text = "off",
+	 .words = SWITCH_WORDS,
+	 .help = "the guard stays when kedge ends, and the next one takes it over"},
 	{.name = "pin",
 	 .kind = OPTION_PATH,
 	 IN_CONF(pin),
@@ -368,4 +477,7 @@ _Static_assert(sizeof(enum access_format) == sizeof(unsigned), "enum fields");
 _Static_assert(ACCESS_COMMON == 0 && ACCESS_COMBINED == 1 && ACCESS_JSON == 2, "words");
 _Static_assert(SECCOMP_OFF == 0 && SECCOMP_LOG == 1 && SECCOMP_ERRNO == 2 && SECCOMP_ENFORCE == 3,
 	       "words");
+_Static_assert(GUARD_OFF == 0 && GUARD_AUTO == 1 && GUARD_NATIVE == 2 && GUARD_GENERIC == 3,
+	       "words");
+_Static_assert(sizeof(enum guard_mode) == sizeof(unsigned), "enum fields");
 _Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "words");

@@ -12,14 +12,14 @@
 
 #include "cleanup.h"
 
-/* Certificates of one listener, CIDRs of one list: far above any use, so that a file can not ask
+/* Certificates of one listener, entries of one list: far above any use, so that a file can not ask
  * for much more memory than it has bytes. */
-#define CERTS_MAX 64
-#define CIDRS_MAX 4096
+#define CERTS_MAX   64
+#define ENTRIES_MAX 4096
 
 /* A mapping as loaded: one value for each option, by its row in the table, and the two keys that
  * hold further mappings. All kinds of mapping have the same shape. */
-#define ROWS_MAX 64
+#define ROWS_MAX 96
 
 struct raw_map {
 	struct raw_value {
@@ -43,7 +43,7 @@ static cyaml_schema_field_t option_field(const struct schema *schema, size_t row
 		(uint32_t)(offsetof(struct raw_map, values) + row * sizeof(struct raw_value));
 	cyaml_schema_field_t field = {.key = opt->name};
 
-	if (opt->kind != OPTION_CIDRS) {
+	if (!option_has_entries(opt)) {
 		field.data_offset = base + (uint32_t)offsetof(struct raw_value, text);
 		field.value = schema->text;
 		return field;
@@ -52,7 +52,7 @@ static cyaml_schema_field_t option_field(const struct schema *schema, size_t row
 	field.count_offset = base + (uint32_t)offsetof(struct raw_value, list_count);
 	field.count_size = sizeof(((struct raw_value *)0)->list_count);
 	field.value = (cyaml_schema_value_t){CYAML_VALUE_SEQUENCE(
-		CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, char *, &schema->text, 0, CIDRS_MAX)};
+		CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, char *, &schema->text, 0, ENTRIES_MAX)};
 	return field;
 }
 
@@ -147,7 +147,7 @@ static int take_values(const struct taking *t, const struct raw_map *map, const 
 		snprintf(path, sizeof(path), "%s%s", prefix, config_options[row].name);
 		if (value->text)
 			err = take_text(t, row, value->text, path);
-		else if (config_options[row].kind == OPTION_CIDRS &&
+		else if (option_has_entries(&config_options[row]) &&
 			 yaml_lines_find(t->lines, path))
 			err = take_list(t, row, value, path);
 	}

@@ -204,6 +204,13 @@ static int caps_drop(uint64_t keep)
 	return caps_set(&sets);
 }
 
+void confine_keep(uint64_t keep)
+{
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	caps_drop_bounding(keep);
+	caps_drop(keep);
+}
+
 /* --- all of it -------------------------------------------------------------------------------- */
 
 void confine_secrets(void)

@@ -52,6 +52,9 @@ bool confine_has(unsigned capability);
  * something works without it. 0 or -errno. */
 int confine_switch(unsigned capability, bool on);
 
+/* For a process that goes on beside kedge: no new privileges, and no capabilities but these. */
+void confine_keep(uint64_t keep);
+
 /*
  * Installs the filter. 0, or -errno after a logged line. SECCOMP_ENFORCE ends the process at a
  * system call that is not on the list, after a line that names it.

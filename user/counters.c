@@ -15,6 +15,13 @@ const struct counter peer_counters[] = {
 };
 const size_t peer_counters_count = sizeof(peer_counters) / sizeof(peer_counters[0]);
 
+const struct counter guard_counters[] = {
+#define X(name_, text_) {#name_, text_},
+#include "kedge/guard_stats.def"
+#undef X
+};
+const size_t guard_counters_count = sizeof(guard_counters) / sizeof(guard_counters[0]);
+
 _Static_assert(sizeof(((struct kedge_stats *)0)->reasons) ==
 		       (KEDGE_REASON_COUNT - 1) * sizeof(uint64_t),
 	       "one counter a reason");

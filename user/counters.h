@@ -30,6 +30,10 @@ extern const size_t peer_counters_count;
 /* 0 where there are none (NULL). */
 uint64_t peer_counter(const struct kedge_peer_stats *stats, size_t counter);
 
+/* Those of include/kedge/guard_stats.def, in the order of struct kedge_guard_stats. */
+extern const struct counter guard_counters[];
+extern const size_t guard_counters_count;
+
 /* Of one field of struct kedge_stats: counters_sum_of(rows, n, accepted). */
 #define counters_sum_of(rows, n, field) \
 	counters_sum(rows, n, offsetof(struct kedge_stats, field) / sizeof(uint64_t))

@@ -49,6 +49,18 @@ int listener_set_give(struct listener_set *set, struct sockets *sockets, unsigne
 	return err;
 }
 
+uint16_t *listener_set_ports(const struct listener_set *set)
+{
+	uint16_t *ports = calloc(set->count + 1, sizeof(*ports));
+
+	for (size_t i = 0; ports && i < set->count; i++) {
+		const struct listener *l = set->listeners[i];
+
+		ports[i] = l->before ? l->before->port : l->port;
+	}
+	return ports;
+}
+
 void listener_set_take(struct listener_set *set, struct listener_set *before)
 {
 	for (size_t i = 0; i < set->count; i++)

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "generation.h"
 #include "listener.h"
@@ -27,6 +28,10 @@ int listener_set_new(struct listener_set **out, struct worker *w, struct generat
  */
 int listener_set_give(struct listener_set *set, struct sockets *sockets, unsigned worker,
 		      const struct listener_set *before, const int *from);
+
+/* By the main thread: where each listener is bound or will be, host order. The caller frees; NULL when
+ * out of memory. */
+uint16_t *listener_set_ports(const struct listener_set *set);
 
 /* By the worker, at the end of a turn: begins to accept with this set, and takes the last
  * connections of those listeners of `before` (NULL: none) that are no more. `before` is released. */

@@ -29,7 +29,7 @@ struct log_tap *log_set_tap(struct log_tap *tap)
 void log_vemit(enum log_level level, int err, const char *fmt, va_list ap)
 {
 	static const char *const names[] = {"error", "warning", "info", "debug"};
-	char line[1024];
+	char line[2048];
 	size_t len;
 	int n;
 

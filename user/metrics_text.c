@@ -38,6 +38,19 @@ static void put_peername(FILE *to, const struct metrics_source *from)
 	}
 }
 
+static void put_guard(FILE *to, const struct metrics_source *from)
+{
+	struct kedge_guard_stats sum;
+	char name[96];
+
+	guard_stats(from->guard, &sum);
+	for (size_t i = 0; i < guard_counters_count; i++) {
+		snprintf(name, sizeof(name), "kedge_guard_%s_total", guard_counters[i].name);
+		put_family(to, name, "counter", guard_counters[i].text);
+		fprintf(to, "%s %" PRIu64 "\n", name, ((const uint64_t *)&sum)[i]);
+	}
+}
+
 static void put_reasons(FILE *to, const struct metrics_source *from)
 {
 	put_family(to, "kedge_ended_total", "counter",
@@ -67,8 +80,10 @@ static void put_gauges(FILE *to, const struct metrics_source *from)
 		"kedge_capability{capability=\"record\"} %d\n"
 		"kedge_capability{capability=\"edit\"} %d\n"
 		"kedge_capability{capability=\"bypass\"} %d\n"
-		"kedge_capability{capability=\"peername\"} %d\n",
-		from->record_kernel, from->edit_kernel, from->bypass, from->peername != NULL);
+		"kedge_capability{capability=\"peername\"} %d\n"
+		"kedge_capability{capability=\"guard\"} %d\n",
+		from->record_kernel, from->edit_kernel, from->bypass, from->peername != NULL,
+		from->guard != NULL);
 }
 
 /* Pages in memory, from /proc/self/statm (proc(5)); 0 where that can not be read. */
@@ -225,6 +240,7 @@ void metrics_write(FILE *to, const struct metrics_source *from)
 	put_process(to, from);
 	put_counters(to, from);
 	put_peername(to, from);
+	put_guard(to, from);
 	put_reasons(to, from);
 	put_flows(to, &sum);
 	put_histogram(to, "kedge_handshake_seconds",

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "guard.h"
 #include "kedge/abi.h"
 #include "metrics.h"
 
@@ -19,6 +20,7 @@ struct metrics_source {
 	struct metrics *metrics;
 	bool record_kernel, edit_kernel, bypass; /* what new flows get */
 	const struct kedge_peer_stats *peername; /* NULL: off */
+	const struct guard *guard;               /* NULL: off */
 	time_t started;                          /* seconds since the epoch */
 };
 

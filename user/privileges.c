@@ -52,6 +52,11 @@ static bool sets_peernames(const struct shared *shared)
 	return peername_may_set(shared->peername);
 }
 
+static bool changes_rules(const struct shared *shared)
+{
+	return guard_may_update(shared->guard);
+}
+
 /* The editor wants send buffers above net.core.wmem_max, which takes CAP_NET_ADMIN. */
 static bool widens_buffers(const struct shared *shared)
 {
@@ -80,6 +85,8 @@ static uint64_t keep(const struct conf *conf, const struct shared *shared)
 		caps |= 1ULL << CAP_BPF;
 	if (shared->peername && !without(CAP_BPF, sets_peernames, shared))
 		caps |= 1ULL << CAP_BPF;
+	if (shared->guard && !without(CAP_BPF, changes_rules, shared))
+		caps |= 1ULL << CAP_BPF;
 	if (shared->edit_kernel && confine_has(CAP_NET_ADMIN) &&
 	    !without(CAP_NET_ADMIN, widens_buffers, shared)) {
 		log_info("CAP_NET_ADMIN is kept for the send buffers of edit: sysctl "
@@ -103,6 +110,8 @@ static int give(const struct conf *conf, const struct shared *shared)
 		err = bpf_give(shared->bpf, user.uid, user.gid);
 	if (!err && shared->peername)
 		err = peername_give(shared->peername, user.uid, user.gid);
+	if (!err && shared->guard)
+		err = guard_give(shared->guard, user.uid, user.gid);
 	if (err)
 		return log_err(err, "pin directory %s: can not be given to user %s", conf->pin,
 			       conf->user);

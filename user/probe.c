@@ -14,6 +14,7 @@
 #include "app.h"
 #include "cleanup.h"
 #include "edit.h"
+#include "guard_probe.h"
 #include "xff.h"
 
 #define PATIENCE_MS 2000
@@ -411,6 +412,25 @@ void probe_no_peername(struct probe_report *r, const char *why)
 {
 	row(r, "peername", "getpeername programs", false, "%s", why);
 	next_step(r, "applications see kedge as their peer until then");
+}
+
+/* --- guard ------------------------------------------------------------------------------------ */
+
+void probe_guard(struct probe_report *r)
+{
+	char why[256] = "";
+
+	r->guard = !guard_probe_load(why);
+	row(r, "guard", "XDP program", r->guard, "%s",
+	    r->guard ? "verified; whether a driver has XDP of its own shows at the start" : why);
+	next_step(r, "run as root, or grant the capabilities of docs/guard.md");
+	if (!r->guard)
+		return;
+	if (guard_probe_dispatcher(why) < 0)
+		row(r, "guard", "dispatcher", false, "%s", why);
+	else
+		row(r, "guard", "dispatcher", true, "other XDP programs may be beside it");
+	next_step(r, "the guard is alone on its interfaces; other XDP programs must go first");
 }
 
 void probe_no_bpf(struct probe_report *r, const char *why)

@@ -16,7 +16,7 @@
 #define PROBE_ROWS_MAX 28
 
 struct probe_row {
-	const char *capability; /* "record", "edit", "bypass", "peername" */
+	const char *capability; /* "record", "edit", "bypass", "peername", "guard" */
 	char name[40];          /* what was tried: "tls1.3 aes-128-gcm" */
 	bool ok;
 	char detail[200]; /* what was seen, or why not */
@@ -27,7 +27,7 @@ struct probe_report {
 	struct probe_row rows[PROBE_ROWS_MAX];
 	size_t count;
 	struct ktls_caps caps;
-	bool record, edit, bypass, peername; /* the capability as a whole works */
+	bool record, edit, bypass, peername, guard; /* the capability as a whole works */
 };
 
 /* Kernel TLS: every version and suite both ways, rekey, splice. */
@@ -41,6 +41,9 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf);
 
 /* Asks an accepted socket for its peer. */
 void probe_peername(struct probe_report *r, struct peername *peername);
+
+/* Loads the guard's program, alone and for libxdp's dispatcher. */
+void probe_guard(struct probe_report *r);
 
 /* Add a row for a BPF object that could not even be opened; `why` is bpf_open()'s or
  * peername_open()'s. */

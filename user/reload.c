@@ -26,6 +26,7 @@ struct attempt {
 	int *from; /* for each new listener the index of the old one, or -1 */
 	struct sockets *sockets;
 	struct listener_set **sets; /* one a worker; NULL once posted */
+	struct guard *guard;        /* has rules prepared; or NULL */
 };
 
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
@@ -169,6 +170,24 @@ static int make_sets(struct attempt *a)
 	return err ? log_err(err, "reload: TLS contexts") : 0;
 }
 
+static int prepare_guard(struct attempt *a)
+{
+	struct guard *guard = a->d->shared.guard;
+	_cleanup_(freep)
+	uint16_t *ports = guard ? listener_set_ports(a->sets[0]) : NULL;
+	char why[256];
+
+	if (!guard)
+		return 0;
+	if (!ports)
+		return log_err(ENOMEM, "reload");
+	if (guard_prepare(guard, a->next->conf, ports, why) < 0)
+		return log_error("guard: %s", why), -EINVAL;
+	a->guard = guard;
+	guard_warn_uncovered(guard, a->next->conf);
+	return 0;
+}
+
 static int prepare(struct attempt *a)
 {
 	struct daemon *d = a->d;
@@ -181,7 +200,7 @@ static int prepare(struct attempt *a)
 	err = err ? err : sockets_open(&a->sockets, a->next->conf, a->from, &d->passed);
 	for (unsigned w = 0; !err && w < d->workers_made; w++)
 		err = listener_set_give(a->sets[w], a->sockets, w, d->workers[w].set, a->from);
-	return err;
+	return err ? err : prepare_guard(a);
 }
 
 /* --- what can not ------------------------------------------------------------------------------ */
@@ -215,6 +234,8 @@ static void commit(struct attempt *a)
 	struct daemon *d = a->d;
 	struct generation *before = d->generation;
 
+	if (a->guard)
+		guard_commit(take_ptr(a->guard), a->next->conf);
 	for (unsigned w = 0; w < d->workers_made; w++)
 		worker_post(&d->workers[w], take_ptr(a->sets[w]));
 	d->generation = take_ptr(a->next);
@@ -231,6 +252,8 @@ static void attempt_clear(struct attempt *a)
 	for (unsigned w = 0; a->sets && w < a->d->workers_made; w++)
 		listener_set_free(a->sets[w]);
 	free(a->sets);
+	if (a->guard)
+		guard_cancel(a->guard);
 	sockets_close(a->sockets);
 	free(a->from);
 	generation_put(a->next);

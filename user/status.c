@@ -6,6 +6,9 @@
 #include "counters.h"
 #include "reply.h"
 
+/* Of the sources that the guard refused, those with the most packets. */
+#define REFUSED_SHOWN 10
+
 static json_t *histogram_json(const struct histogram *h)
 {
 	return json_pack("{s:I, s:I, s:I, s:I}", "count", (json_int_t)histogram_count(h), "sum_us",
@@ -51,6 +54,61 @@ static json_t *peername_json(const struct peername *peername)
 	return all;
 }
 
+static json_t *guard_interfaces_json(const struct guard *guard)
+{
+	json_t *all = json_array();
+	size_t count = 0;
+	const struct guard_interface *set = guard ? guard_interfaces(guard, &count) : NULL;
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(all,
+				      json_pack("{s:s, s:s, s:b}", "interface", set[i].name, "mode",
+						set[i].mode == GUARD_NATIVE ? "native" : "generic",
+						"dispatcher", set[i].chained));
+	return all;
+}
+
+static json_t *guard_refused_json(const struct guard *guard)
+{
+	struct guard_refused rows[REFUSED_SHOWN];
+	size_t count = guard_refused(guard, rows, REFUSED_SHOWN);
+	json_t *all = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		union addr source = {.in6 = {.sin6_family = AF_INET6}};
+		uint32_t reason = rows[i].what.reason;
+		char text[INET6_ADDRSTRLEN];
+
+		memcpy(&source.in6.sin6_addr, rows[i].ip, sizeof(rows[i].ip));
+		addr_format_ip(text, &source);
+		json_array_append_new(
+			all,
+			json_pack("{s:s, s:I, s:s, s:I}", "source", text, "packets",
+				  (json_int_t)rows[i].what.packets, "reason",
+				  reason < guard_counters_count ? guard_counters[reason].name : "?",
+				  "age_ms", (json_int_t)rows[i].age_ms));
+	}
+	return all;
+}
+
+static void add_guard(json_t *root, const struct guard *guard, const struct conf *conf)
+{
+	struct kedge_guard_stats sum;
+	json_t *stats = json_object();
+
+	guard_stats(guard, &sum);
+	for (size_t i = 0; i < guard_counters_count; i++)
+		json_object_set_new(stats, guard_counters[i].name,
+				    json_integer((json_int_t)((const uint64_t *)&sum)[i]));
+	json_object_set_new(root, "guard",
+			    json_string(!guard                ? "off"
+					: conf->guard.observe ? "observes"
+							      : "on"));
+	json_object_set_new(root, "guard_interfaces", guard_interfaces_json(guard));
+	json_object_set_new(root, "guard_stats", stats);
+	json_object_set_new(root, "guard_refused", guard_refused_json(guard));
+}
+
 json_t *status_json(const struct daemon *d)
 {
 	const struct shared *shared = &d->shared;
@@ -80,6 +138,7 @@ json_t *status_json(const struct daemon *d)
 	json_object_set_new(root, "stats", stats);
 	json_object_set_new(root, "reasons", reasons);
 	json_object_set_new(root, "peername_stats", peername_json(shared->peername));
+	add_guard(root, shared->guard, d->conf);
 	json_object_set_new(root, "times", times_json(shared->metrics));
 	json_object_set_new(root, "listeners", listeners_json(shared->metrics));
 	return root;
@@ -107,6 +166,27 @@ static void print_peername(FILE *to, const json_t *status)
 	for (size_t i = 0; i < peer_counters_count; i++)
 		fprintf(to, "%-24s %12lld  %s\n", peer_counters[i].name,
 			number_of(stats, peer_counters[i].name), peer_counters[i].text);
+}
+
+static void print_guard(FILE *to, const json_t *status)
+{
+	const json_t *stats = json_object_get(status, "guard_stats"), *row;
+	size_t at;
+
+	if (!strcmp(text_of(status, "guard"), "off"))
+		return;
+	fprintf(to, "\nguard\n");
+	json_array_foreach(json_object_get(status, "guard_interfaces"), at, row)
+		fprintf(to, "%-24s %12s  %s\n", text_of(row, "interface"), text_of(row, "mode"),
+			json_is_true(json_object_get(row, "dispatcher"))
+				? "beside others, by libxdp's dispatcher"
+				: "alone: this kernel has no dispatcher");
+	for (size_t i = 0; i < guard_counters_count; i++)
+		fprintf(to, "%-24s %12lld  %s\n", guard_counters[i].name,
+			number_of(stats, guard_counters[i].name), guard_counters[i].text);
+	json_array_foreach(json_object_get(status, "guard_refused"), at, row) fprintf(
+		to, "%-24s %12lld  %s, %lld s ago\n", text_of(row, "source"),
+		number_of(row, "packets"), text_of(row, "reason"), number_of(row, "age_ms") / 1000);
 }
 
 static void print_times(FILE *to, const json_t *times)
@@ -154,13 +234,14 @@ void status_print(FILE *to, const json_t *status)
 		fprintf(to, ", %lld earlier ones still have connections",
 			number_of(status, "generations_in_use") - 1);
 	fputc('\n', to);
-	fprintf(to, "record: %s   edit: %s   bypass: %s   peername: %s\n\n",
+	fprintf(to, "record: %s   edit: %s   bypass: %s   peername: %s   guard: %s\n\n",
 		text_of(status, "record"), text_of(status, "edit"), text_of(status, "bypass"),
-		text_of(status, "peername"));
+		text_of(status, "peername"), text_of(status, "guard"));
 	for (size_t i = 0; i < counters_count; i++)
 		fprintf(to, "%-24s %12lld  %s\n", counters[i].name,
 			number_of(stats, counters[i].name), counters[i].text);
 	print_peername(to, status);
+	print_guard(to, status);
 	print_times(to, json_object_get(status, "times"));
 	print_listeners(to, json_object_get(status, "listeners"));
 	fprintf(to, "\nended, by reason\n");

@@ -13,6 +13,7 @@
 #include "bpf.h"
 #include "config.h"
 #include "conn.h"
+#include "guard.h"
 #include "limit.h"
 #include "listener_set.h"
 #include "loop.h"
@@ -27,6 +28,7 @@ struct shared {
 	struct limits *limits;
 	struct bpf *bpf;           /* NULL: nothing of kedge runs in BPF */
 	struct peername *peername; /* NULL: applications see kedge as their peer */
+	struct guard *guard;       /* NULL: whoever can, connects */
 	bool record_kernel;        /* the kernel carries some TLS version and suite both ways */
 	bool edit_kernel;          /* flows are edited by BPF */
 	bool bypass;               /* flows may bypass loopback TCP */

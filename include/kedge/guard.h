@@ -1,21 +1,24 @@
 /*
- * both sides: what guard.bpf.c and the daemon agree on. A change of layout bumps KEDGE_GUARD_ABI_VERSION and gets
- * a line in docs/bpf-abi.md.
+ * both sides: what guard.bpf.c and the daemon agree on. A change of layout bumps
+ * KEDGE_GUARD_ABI_VERSION and gets a line in docs/bpf-abi.md.
  *
- *   map                 kind              key                          value                        written by
- *   kdg_guard_config    array             0                            struct kedge_guard_config    daemon
- *   kdg_guard_listener  hash              struct kedge_guard_address   struct kedge_guard_listener  daemon
- *   kdg_guard_allow     LPM trie          struct kedge_guard_prefix    __u8 (1)                     daemon
- *   kdg_guard_bucket    LRU hash          struct kedge_guard_source    struct kedge_guard_bucket    BPF
- *   kdg_guard_total     array             0                            struct kedge_guard_bucket    BPF
- *   kdg_guard_fragment  LRU hash          struct kedge_guard_datagram  __u64, when (ns)             BPF
- *   kdg_guard_refused   LRU hash          16 bytes of address          struct kedge_guard_refused   BPF
- *   kdg_guard_stats     per-CPU array     0                            struct kedge_guard_stats     BPF
+ *   map                 kind           key                   value                 written by
+ *   kdg_guard_config    array          0                     kedge_guard_config    daemon
+ *   kdg_guard_listener  hash           kedge_guard_address   kedge_guard_listener  daemon
+ *   kdg_guard_allow     LPM trie       kedge_guard_prefix    __u8 (1)              daemon
+ *   kdg_guard_bucket    LRU hash       kedge_guard_source    kedge_guard_bucket    BPF
+ *   kdg_guard_total     array          0                     kedge_guard_bucket    BPF
+ *   kdg_guard_fragment  LRU hash       kedge_guard_datagram  __u64, when (ns)      BPF
+ *   kdg_guard_refused   LRU hash       16 bytes of address   kedge_guard_refused   BPF
+ *   kdg_guard_newest    per-CPU array  0                     __u64, when (ns)      BPF
+ *   kdg_guard_stats     per-CPU array  0                     kedge_guard_stats     BPF
  *
- * Addresses are 16 bytes in network order, IPv4 as v4-mapped. Ports are in network order here, as in a packet.
+ * Addresses are 16 bytes in network order, IPv4 as v4-mapped. Ports are in network order here, as
+ * in a packet.
  *
- * Rules are replaced as a whole: those in force carry config.side (0 or 1), the daemon writes new ones with the
- * other side, turns config.side with one store, and deletes the old ones. So there is no moment without rules.
+ * Rules are replaced as a whole: those in force carry config.side (0 or 1), the daemon writes new
+ * ones with the other side, turns config.side with one store, and deletes the old ones. So there is
+ * no moment without rules.
  */
 #pragma once
 
@@ -30,21 +33,26 @@
 #define KEDGE_GUARD_FRAGMENTS_MAX 4096
 
 enum kedge_guard_flag {
-	KEDGE_GUARD_OBSERVE = 1, /* judge and count, drop nothing */
-	KEDGE_GUARD_COOKIES = 2, /* over a limit: answer with a SYN cookie instead of dropping */
-	KEDGE_GUARD_FOLLOW =
-		4, /* drop later fragments of a dropped first one; else all of them pass */
+	KEDGE_GUARD_OBSERVE = 1, /* judge and count, drop nothing, answer nothing */
+	/* Over a limit: answer with a SYN cookie instead of dropping. */
+	KEDGE_GUARD_COOKIES = 2,
+	/* Drop later fragments of a dropped first one; else all of them pass. */
+	KEDGE_GUARD_FOLLOW = 4,
 };
 
-/* The row of kdg_guard_config. Aligned words, each stored with one store; written while packets are judged. */
+/*
+ * The row of kdg_guard_config. Aligned words, each stored with one store; written while packets are
+ * judged.
+ */
 struct kedge_guard_config {
-	__u32 version; /* KEDGE_GUARD_ABI_VERSION */
+	__u32 version; /* KEDGE_GUARD_ABI_VERSION; anything else: every packet passes, uncounted */
 	__u32 side;    /* rules in force: 0 or 1 */
 	__u32 flags;   /* enum kedge_guard_flag */
 	__u32 pad;
-	__u64 lease_ns; /* bpf_ktime_get_ns() from which on everything passes; ~0: never (keep) */
-	__u64 source_rate;  /* new connections a second from one source prefix; 0: any number */
-	__u64 source_burst; /* so many at once */
+	__u64 lease_ns; /* CLOCK_MONOTONIC from which on everything passes; ~0: never (keep) */
+	/* New connections a second from one source prefix, at most 1e9; 0: any number. */
+	__u64 source_rate;
+	__u64 source_burst; /* so many at once, 1 to 1e9 */
 	__u64 total_rate;   /* the same, of all sources together */
 	__u64 total_burst;
 	__u32 source_bits_v4; /* length of a source prefix, 0..32 */
@@ -61,10 +69,14 @@ struct kedge_guard_address {
 
 struct kedge_guard_listener {
 	__u32 set; /* whose sources: kedge_guard_prefix.set */
-	__u32 judge; /* 0: any source may connect (no PROXY prefix is trusted there); limits hold all the same */
+	/* 0: any source may connect, no PROXY prefix is trusted there; limits hold all the same */
+	__u32 judge;
 };
 
-/* An allowed source. prefixlen counts from `side` on: 64 + the bits of the address (96 + n for IPv4). */
+/*
+ * An allowed source. prefixlen counts from `side` on: 64 + the bits of the address (64 + 96 + n for
+ * IPv4).
+ */
 struct kedge_guard_prefix {
 	__u32 prefixlen;
 	__u32 side;
@@ -77,24 +89,27 @@ struct kedge_guard_source {
 	__u8 ip[16];
 };
 
-/* A token bucket. BPF only. */
+/* A token bucket, as the time at which it is full again if nothing more is taken. BPF only. */
 struct kedge_guard_bucket {
-	__u64 tokens; /* in billionths of a new connection */
-	__u64 at_ns;  /* when that was so, bpf_ktime_get_ns() */
+	__u64 full_ns; /* bpf_ktime_get_ns() */
 };
 
 /* A datagram that comes in fragments. */
 struct kedge_guard_datagram {
 	__u8 from[16];
 	__u8 to[16];
-	__u32 id; /* as in the packet; IPv4: its 16 bits, zero-extended */
-	__u32 pad;
+	__u32 id;       /* as in the packet; IPv4: its 16 bits, zero-extended */
+	__u32 protocol; /* of what is in it; IPv6: next header of the fragment header */
 };
 
+/*
+ * A source that was refused. Each core adds one new source in 100 us at most (kdg_guard_newest), so
+ * that a flood of ever new ones costs little; who comes often is soon there.
+ */
 struct kedge_guard_refused {
 	__u64 packets;
 	__u64 last_ns; /* bpf_ktime_get_ns() */
-	__u32 reason;  /* the last: index of a counter in guard_stats.def */
+	__u32 reason;  /* the last: enum kedge_guard_count */
 	__u32 pad;
 };
 

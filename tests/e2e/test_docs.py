@@ -12,6 +12,7 @@ from sandbox import Sandbox
 README = machine.ROOT / "README.md"
 OPERATIONS = machine.ROOT / "docs/operations.md"
 CONFIGURATION = machine.ROOT / "docs/configuration.md"
+GUARD = machine.ROOT / "docs/guard.md"
 TROUBLESHOOTING = machine.ROOT / "docs/troubleshooting.md"
 
 # Commands that no test here runs, by how they begin, and why.
@@ -21,6 +22,8 @@ NOT_RUN = {
     "systemd-sysusers": "needs a running systemd", "systemctl": "needs a running systemd",
     "cp /usr/share/doc/kedge/kedge.yaml": "of the installed tree",
     "kedge reload": "test_reload.py", "kill -HUP PID": "test_reload.py",
+    "xdp-loader unload": "needs a number; test_guard.py leaves nothing to unload",
+    "ip link set dev eth0 xdp off": "the same",
     "openssl ocsp": "asks a responder on the network; test_tls_posture.py has one without",
 }
 
@@ -111,11 +114,25 @@ def test_the_start_of_the_operations_page(sandbox):
     assert [command.split()[1] for command in ran] == ["check", "run"]
 
 
-@pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING], ids=lambda p: p.name)
+def test_the_commands_of_the_guard_page(sandbox):
+    ran = []
+    make_certificates(sandbox, ("site.pem", "site-key.pem"))
+    done = sandbox.run("ip link add eth0 type veth peer name eth1 && ip addr add 192.0.2.1/24 dev eth0 && "
+                       "ip link set eth0 up && ip link set eth1 up")
+    assert done.returncode == 0, done.stderr
+    for block in shell_blocks(GUARD):
+        follow(sandbox, block, ran)
+    assert "kdg_guard" in sandbox.run("xdp-loader status").stdout
+    sandbox.stop_all()
+    assert "kdg_guard" not in sandbox.run("xdp-loader status").stdout
+    assert [c.split()[0] for c in ran] == ["kedge", "kedge", "bpftool", "bpftool", "xdp-loader"]
+
+
+@pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING, GUARD], ids=lambda p: p.name)
 def test_no_command_is_forgotten(path):
     """Each is run by a test above, or stands in NOT_RUN with the reason."""
     covered = {README: ["Five minutes"], CONFIGURATION: None, OPERATIONS: ["Start, stop, upgrade"],
-               TROUBLESHOOTING: []}[path]
+               TROUBLESHOOTING: [], GUARD: None}[path]
     for heading, text in docs.sections(path):
         if covered is None or heading in covered:
             continue

@@ -63,7 +63,7 @@ static void check_source(const struct source *src)
 
 		INVARIANT(s->place.line > 0);
 		INVARIANT(strstr(s->place.path, s->opt->name));
-		INVARIANT(s->text || s->opt->kind == OPTION_CIDRS);
+		INVARIANT(s->text || option_has_entries(s->opt));
 		INVARIANT(s->listener >= -1 && s->listener < (int)src->listeners_count);
 	}
 }

@@ -4,11 +4,12 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 programs=()
-for name in test_open test_bypass test_edit test_edit_corpus test_edit_cost test_edit_random; do
+for name in test_open test_bypass test_edit test_edit_corpus test_edit_cost test_edit_random \
+	test_guard test_guard_state test_guard_rate test_guard_cookie test_guard_cost; do
 	programs+=("build/bpf-test/$name")
 	[[ -x build/bpf-test/$name ]] || { echo "build/bpf-test/$name is not built: make bpf-test"; exit 77; }
 done
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf || exit 1
 # Leaks are looked for natively: under emulation the search takes a minute at each exit.
-export ASAN_OPTIONS=detect_leaks=0 KEDGE_RANDOM=20 KEDGE_MEGABYTES=8 KEDGE_STRIDE=7
+export ASAN_OPTIONS=detect_leaks=0 KEDGE_RANDOM=20 KEDGE_MEGABYTES=8 KEDGE_STRIDE=7 KEDGE_GUARD_REPEAT=1000
 tests/run-unit.sh -n bpf-test "${programs[@]}"

@@ -274,6 +274,34 @@ static void a_set_is_searched_whole_and_an_empty_one_holds_nobody(void **state)
 	assert_false(cidr_match(NULL, 0, &inside));
 }
 
+static void wildcards_and_families_are_told_apart(void **state)
+{
+	static const struct {
+		const char *text;
+		bool wildcard;
+	} addresses[] = {{"0.0.0.0:1", true},          {"[::]:1", true},     {":1", true},
+			 {"[::ffff:0.0.0.0]:1", true}, {"0.0.0.1:1", false}, {"[::1]:1", false}};
+	static const struct {
+		const char *text;
+		bool ipv4;
+	} prefixes[] = {
+		{"0.0.0.0/0", true}, {"192.0.2.1", true}, {"::/0", false}, {"::/96", false}};
+	const char *why;
+	struct cidr c;
+	union addr a;
+
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(*addresses); i++) {
+		assert_int_equal(addr_parse(&a, addresses[i].text, &why), 0);
+		assert_int_equal(addr_is_wildcard(&a), addresses[i].wildcard);
+	}
+	for (size_t i = 0; i < sizeof(prefixes) / sizeof(*prefixes); i++) {
+		assert_int_equal(cidr_parse(&c, prefixes[i].text, &why), 0);
+		assert_int_equal(cidr_is_ipv4(&c), prefixes[i].ipv4);
+	}
+	a = (union addr){.family = AF_UNSPEC};
+	assert_false(addr_is_wildcard(&a));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +313,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_prefix_is_refused_with_a_reason),
 		cmocka_unit_test(an_address_lies_in_its_prefix_only),
 		cmocka_unit_test(v4_mapped_is_ipv4_and_ipv6_prefixes_hold_none),
+		cmocka_unit_test(wildcards_and_families_are_told_apart),
 		cmocka_unit_test(a_set_is_searched_whole_and_an_empty_one_holds_nobody),
 	};
 

@@ -14,7 +14,11 @@ static const char every_flag[] =
 	"--cert c.pem --key k.pem --cert c2.pem --key k2.pem --ocsp o2.der --app 192.0.2.9:8080 "
 	"--workers 3 "
 	"--record require --edit off --bypass prefer --cgroup /cg --peername prefer --app-cgroup "
-	"/acg --pin /bpf/x --control /run/x "
+	"/acg --guard-mode generic --guard-interfaces eth0 --guard-interfaces lo "
+	"--guard-priority 20 --guard-observe on --guard-source-rate 21 --guard-source-burst 22 "
+	"--guard-source-prefix-v4 24 --guard-source-prefix-v6 56 --guard-total-rate 23 "
+	"--guard-total-burst 25 --guard-over cookie --guard-fragments follow --guard-keep on "
+	"--pin /bpf/x --control /run/x "
 	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --x-forwarded-proto on "
 	"--x-forwarded-port on --forwarding-aliases remove --h2c remove --tls-min 1.3 "
 	"--tls-policy high --ticket-keys t.txt "
@@ -29,7 +33,7 @@ static const char every_flag[] =
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust 192.0.2.0/24 --trust "
 	"2001:db8::/32 "
 	"--listener-connections-max 12 --listen [::1]:80 --tls off --proxy-protocol optional "
-	"--trust 198.51.100.1";
+	"--trust 2001:db8::1";
 
 static const char every_key[] = "certs:\n"
 				"- {cert: c.pem, key: k.pem}\n"
@@ -44,6 +48,19 @@ static const char every_key[] = "certs:\n"
 				"cgroup: /cg\n"
 				"peername: prefer\n"
 				"app-cgroup: /acg\n"
+				"guard-mode: generic\n"
+				"guard-interfaces: [eth0, lo]\n"
+				"guard-priority: 20\n"
+				"guard-observe: on\n"
+				"guard-source-rate: 21\n"
+				"guard-source-burst: 22\n"
+				"guard-source-prefix-v4: 24\n"
+				"guard-source-prefix-v6: 56\n"
+				"guard-total-rate: 23\n"
+				"guard-total-burst: 25\n"
+				"guard-over: cookie\n"
+				"guard-fragments: follow\n"
+				"guard-keep: on\n"
 				"pin: /bpf/x\n"
 				"control: /run/x\n"
 				"xff: if-none\n"
@@ -85,7 +102,7 @@ static const char every_key[] = "certs:\n"
 				"- listen: '[::1]:80'\n"
 				"  tls: off\n"
 				"  proxy-protocol: optional\n"
-				"  trust: [198.51.100.1]\n";
+				"  trust: [2001:db8::1]\n";
 
 static void assert_cidr(const struct conf_cidrs *set, size_t at, const char *text)
 {
@@ -121,10 +138,29 @@ static void check_every_listener(const struct conf *conf)
 	assert_false(l[1].tls);
 	assert_int_equal(l[1].proxy, PROXY_PREFIX_OPTIONAL);
 	assert_int_equal(l[1].trust.count, 1);
-	assert_cidr(&l[1].trust, 0, "198.51.100.1");
+	assert_cidr(&l[1].trust, 0, "2001:db8::1");
 	assert_int_equal(l[1].certs_count, 0);
 	assert_int_equal(l[0].connections_max, 12);
 	assert_int_equal(l[1].connections_max, 0);
+}
+
+static void check_every_option_of_the_guard(const struct conf_guard *guard)
+{
+	assert_int_equal(guard->mode, GUARD_GENERIC);
+	assert_int_equal(guard->interfaces.count, 2);
+	assert_string_equal(guard->interfaces.set[0], "eth0");
+	assert_string_equal(guard->interfaces.set[1], "lo");
+	assert_int_equal(guard->priority, 20);
+	assert_true(guard->observe);
+	assert_int_equal(guard->source_rate, 21);
+	assert_int_equal(guard->source_burst, 22);
+	assert_int_equal(guard->source_bits_v4, 24);
+	assert_int_equal(guard->source_bits_v6, 56);
+	assert_int_equal(guard->total_rate, 23);
+	assert_int_equal(guard->total_burst, 25);
+	assert_true(guard->cookies);
+	assert_true(guard->follow);
+	assert_true(guard->keep);
 }
 
 static void check_every_option(const struct conf *conf)
@@ -139,6 +175,7 @@ static void check_every_option(const struct conf *conf)
 	assert_string_equal(conf->cgroup, "/cg");
 	assert_int_equal(conf->peername, POLICY_PREFER);
 	assert_string_equal(conf->app_cgroup, "/acg");
+	check_every_option_of_the_guard(&conf->guard);
 	assert_string_equal(conf->pin, "/bpf/x");
 	assert_string_equal(conf->control, "/run/x");
 	assert_int_equal(conf->xff, XFF_IF_NONE);
@@ -200,7 +237,7 @@ static void every_option_works_as_a_key(void **state)
 		char key[64];
 
 		snprintf(key, sizeof(key), "%s: ", config_options[i].name);
-		if (config_options[i].kind != OPTION_CIDRS)
+		if (!option_has_entries(&config_options[i]))
 			assert_non_null(strstr(every_key, key));
 	}
 }
@@ -215,6 +252,24 @@ static void a_flag_may_carry_its_value_behind_an_equals_sign(void **state)
 	assert_string_equal(conf->app_name, "127.0.0.1:2");
 }
 
+static void check_defaults_of_the_guard(const struct conf_guard *guard)
+{
+	assert_int_equal(guard->mode, GUARD_OFF);
+	assert_int_equal(guard->interfaces.count, 1);
+	assert_string_equal(guard->interfaces.set[0], "all-listeners");
+	assert_int_equal(guard->priority, 10);
+	assert_false(guard->observe);
+	assert_int_equal(guard->source_rate, 0);
+	assert_int_equal(guard->source_burst, 100);
+	assert_int_equal(guard->source_bits_v4, 32);
+	assert_int_equal(guard->source_bits_v6, 64);
+	assert_int_equal(guard->total_rate, 0);
+	assert_int_equal(guard->total_burst, 1000);
+	assert_false(guard->cookies);
+	assert_false(guard->follow);
+	assert_false(guard->keep);
+}
+
 static void check_defaults(const struct conf *conf)
 {
 	cpu_set_t cores;
@@ -227,6 +282,7 @@ static void check_defaults(const struct conf *conf)
 	assert_null(conf->cgroup);
 	assert_int_equal(conf->peername, POLICY_OFF);
 	assert_null(conf->app_cgroup);
+	check_defaults_of_the_guard(&conf->guard);
 	assert_string_equal(conf->pin, "/sys/fs/bpf/kedge");
 	assert_string_equal(conf->control, "/run/kedge/kedge.sock");
 	assert_int_equal(conf->xff, XFF_APPEND);
@@ -312,6 +368,12 @@ static void every_word_has_its_meaning(void **state)
 	assert_words("--x-forwarded-port", x_forwarded_port, {"off", 0}, {"on", 1});
 	assert_words("--forwarding-aliases", aliases_remove, {"refuse", 0}, {"remove", 1});
 	assert_words("--h2c", h2c_remove, {"refuse", 0}, {"remove", 1});
+	assert_words("--guard-mode", guard.mode, {"off", GUARD_OFF}, {"auto", GUARD_AUTO},
+		     {"native", GUARD_NATIVE}, {"generic", GUARD_GENERIC});
+	assert_words("--guard-observe", guard.observe, {"off", 0}, {"on", 1});
+	assert_words("--guard-over", guard.cookies, {"drop", 0}, {"cookie", 1});
+	assert_words("--guard-fragments", guard.follow, {"pass", 0}, {"follow", 1});
+	assert_words("--guard-keep", guard.keep, {"off", 0}, {"on", 1});
 	assert_words("--tls-min", tls13_only, {"1.2", 0}, {"1.3", 1});
 }
 

@@ -53,6 +53,8 @@ static void nothing_has_changed(void **state)
 static void every_kind_of_value(void **state)
 {
 	static const char want[] = "app: 127.0.0.1:1 -> [::1]:2\n"
+				   "guard-observe: off -> on\n"
+				   "guard-source-rate: 0 -> 7\n"
 				   "xff: append -> never\n"
 				   "xff-trust: everybody -> 10.0.0.0/8, 2001:db8::/32, 192.0.2.1\n"
 				   "x-forwarded-proto: off -> on\n"
@@ -62,7 +64,8 @@ static void every_kind_of_value(void **state)
 	(void)state;
 	diff(BASE, "--app [::1]:2 --tls off --workers 1 --xff never --xff-trust 10.0.0.0/8 "
 		   "--xff-trust 2001:db8::/32 --xff-trust 192.0.2.1 --x-forwarded-proto on "
-		   "--idle-timeout-ms 5 --log-level debug --listen 127.0.0.1:81");
+		   "--idle-timeout-ms 5 --log-level debug --guard-observe on --guard-source-rate 7 "
+		   "--listen 127.0.0.1:81");
 	/* Seen twice by diff(), so twice in a row. */
 	assert_int_equal(strlen(changed), 2 * strlen(want));
 	assert_memory_equal(changed, want, strlen(want));
@@ -75,7 +78,9 @@ static void what_needs_a_restart_is_put_back(void **state)
 	_cleanup_(conf_freep)
 	struct conf *after =
 		must_load(NULL, "--app 127.0.0.1:1 --tls off --workers 3 --record off --edit off "
-				"--bypass prefer --control /c --listen 127.0.0.1:81");
+				"--bypass prefer --guard-mode auto --guard-interfaces a "
+				"--guard-interfaces b --guard-keep on --guard-priority 1 "
+				"--control /c --listen 127.0.0.1:81");
 
 	(void)state;
 	changed[0] = kept[0] = '\0';
@@ -86,6 +91,10 @@ static void what_needs_a_restart_is_put_back(void **state)
 				  "edit: prefer -> off\n"
 				  "bypass: off -> prefer\n"
 				  "cgroup: /a -> kedge's own\n"
+				  "guard-mode: off -> auto\n"
+				  "guard-interfaces: all-listeners -> a, b\n"
+				  "guard-priority: 10 -> 1\n"
+				  "guard-keep: off -> on\n"
 				  "pin: off -> /sys/fs/bpf/kedge\n"
 				  "control: /run/kedge/kedge.sock -> /c\n");
 	assert_int_equal(after->workers, 1);
@@ -93,6 +102,9 @@ static void what_needs_a_restart_is_put_back(void **state)
 	assert_int_equal(after->bypass, POLICY_OFF);
 	assert_string_equal(after->cgroup, "/a");
 	assert_null(after->pin);
+	assert_int_equal(after->guard.mode, GUARD_OFF);
+	assert_int_equal(after->guard.interfaces.count, 1);
+	assert_string_equal(after->guard.interfaces.set[0], "all-listeners");
 	assert_string_equal(after->control, "/run/kedge/kedge.sock");
 }
 

@@ -79,6 +79,26 @@ static const struct mistake_case mistakes_in_flags[] = {
 	 "--trust: nothing to trust: proxy-protocol is off at this listener (trust does not "
 	 "restrict "
 	 "who may connect)\n"},
+	{NULL, FINE "--guard-mode drv",
+	 "--guard-mode: \"drv\" is not one of off, auto, native, generic\n"},
+	{NULL, FINE "--guard-interfaces 1234567890123456",
+	 "--guard-interfaces: \"1234567890123456\" is longer than 15 bytes\n"},
+	{NULL, FINE "--guard-interfaces=", "--guard-interfaces: \"\" names no interface\n"},
+	{NULL, FINE "--guard-source-prefix-v4 33",
+	 "--guard-source-prefix-v4: \"33\" is not a whole number from 0 to 32 bits\n"},
+	{NULL, FINE "--guard-source-burst 0",
+	 "--guard-source-burst: \"0\" is not a whole number from 1 to 1073741824 connections\n"},
+	{NULL, FINE "--guard-mode auto --proxy-protocol require",
+	 "kedge: warning: --listen :1: proxy-protocol without trust: whoever connects may name any "
+	 "client address\n"
+	 "--listen :1: guard: nobody could connect: give trust, the addresses of the balancers\n"},
+	{NULL,
+	 "--tls off --app localhost:2 --guard-mode auto --proxy-protocol optional "
+	 "--listen [::1]:1 --trust 0.0.0.0/0 --listen 127.0.0.1:1 --trust ::/0",
+	 "--listen [::1]:1: guard: nobody could connect: trust has no IPv6 prefix, and [::1]:1 is "
+	 "reached by no other\n"
+	 "--listen 127.0.0.1:1: guard: nobody could connect: trust has no IPv4 prefix, and "
+	 "127.0.0.1:1 is reached by no other\n"},
 	{NULL,
 	 FINE "--control "
 	      "/234567890123456789012345678901234567890123456789012345678901234567890123456789"
@@ -87,14 +107,17 @@ static const struct mistake_case mistakes_in_flags[] = {
 	 "longer than 107 bytes\n"},
 };
 
-#define KNOWN_TOP                                                                                 \
-	"tls, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, "      \
-	"bypass, cgroup, peername, app-cgroup, pin, control, xff, xff-trust, x-forwarded-proto, " \
-	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "           \
-	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "            \
-	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "                 \
-	"connections-max, user, seccomp, address-connections-max, "                               \
-	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "            \
+#define KNOWN_TOP                                                                              \
+	"tls, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, "   \
+	"bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, guard-priority, " \
+	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "       \
+	"guard-source-prefix-v6, guard-total-rate, guard-total-burst, guard-over, "            \
+	"guard-fragments, guard-keep, pin, control, xff, xff-trust, x-forwarded-proto, "       \
+	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "        \
+	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "         \
+	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "              \
+	"connections-max, user, seccomp, address-connections-max, "                            \
+	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "         \
 	"access-log, access-log-format, metrics, certs, listeners\n"
 
 static const struct mistake_case mistakes_in_files[] = {
@@ -125,6 +148,10 @@ static const struct mistake_case mistakes_in_files[] = {
 	{"workers: {a: 1}\n", FINE,
 	 "kedge.yaml:1: workers: must be one value, not keys with values\n"},
 	{"trust: 10.0.0.0/8\n", FINE, "kedge.yaml:1: trust: must be a list, not one value\n"},
+	{"guard-mode: auto\nguard-interfaces: []\n", FINE,
+	 "kedge.yaml:2: guard-interfaces: no interface to guard: name one, or all-listeners\n"},
+	{"guard-interfaces: eth0\n", FINE,
+	 "kedge.yaml:1: guard-interfaces: must be a list, not one value\n"},
 	{"trust:\n", FINE, "kedge.yaml:1: trust: must be a list, not nothing\n"},
 	{"trust: [10.0.0.1, [10.0.0.2]]\n", FINE,
 	 "kedge.yaml:1: trust[1]: must be one value, not a list\n"},

@@ -88,6 +88,8 @@ static void every_counter_is_a_sum_with_help_and_type(void **state)
 	has(all, line);
 	has(all, "kedge_capability{capability=\"edit\"} 1");
 	has(all, "kedge_capability{capability=\"bypass\"} 0");
+	has(all, "kedge_capability{capability=\"guard\"} 0");
+	has(all, "kedge_guard_stranger_total 0");
 	has(all, "kedge_workers 2");
 	free(all);
 }
