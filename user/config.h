@@ -88,7 +88,7 @@ struct conf {
 	char *ticket_keys; /* file, see tls_ticket.h; NULL: one key at random */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
-	bool connect_early; /* while the handshake still runs */
+	bool connect_early;                               /* while the handshake still runs */
 	uint32_t connections_max;                         /* in all workers */
 	uint32_t address_connections_max, handshakes_max; /* 0: no limit */
 	uint32_t body_rate_min, response_rate_min;        /* bytes a second; 0: no limit */

@@ -1,7 +1,6 @@
 /* conn.c at the end: legs that go while nobody reads from them, limits, draining. */
 #include "conn_rig.h"
 
-
 /* --- a leg goes while nobody reads from it ---------------------------------------------------- */
 
 #define UPGRADE "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: x\r\nConnection: upgrade\r\n"
