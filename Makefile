@@ -149,6 +149,19 @@ $(OUT)/bench/backend: $(OUT)/bench/obj/backend.o
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
 
+# What move has of kedge's own: keys, kernel TLS.
+$(OUT)/bench/libkedge.a: $(lib_srcs:user/%.c=$(OUT)/user/%.o)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/bench/move: $(patsubst %,$(OUT)/bench/obj/%.o,move move_epoll move_uring move_ring move_tls) $(OUT)/bench/libkedge.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -luring $(kedge_LDLIBS)
+
+$(OUT)/bench/uring_facts: $(patsubst %,$(OUT)/bench/obj/%.o,uring_facts uring_facts_tls cpu) $(OUT)/bench/libkedge.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -luring $(kedge_LDLIBS)
+
 # PEERS=new: the newest versions of the others, too.
 new_root = $(if $(filter new,$(PEERS)),tests/deps.sh bench-new && tests/bench/new-root.sh,:)
 
@@ -183,7 +196,12 @@ membench: ## memory for each idle TLS connection, natively and in a guest; write
 	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend)
 	$(Q)$(PYTHON) -B tests/bench/memory.py
 
-bench-test: $(OUT)/kedge-asan $(OUT)/bench/load $(OUT)/bench/backend ## the benchmarks' own tests, in small; root
+bench-mover: ## a relay by epoll beside one by io_uring, in guests and on this machine; writes docs/bench/mover.*; root
+	$(Q)tests/deps.sh build bench vm
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so move uring_facts)
+	$(Q)$(PYTHON) -B tests/bench/mover.py
+
+bench-test: $(OUT)/kedge-asan $(addprefix $(OUT)/bench/,load backend move uring_facts) ## the benchmarks' own tests, in small; root
 	$(Q)cd tests && KEDGE_SUITE=bench-test $(PYTHON) -B -m pytest -q bench
 
 # Many SYNs, for the test of the guard.
@@ -284,9 +302,9 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 clean: ## removes what was built, not what was downloaded
-	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test bench-profile vmbench vmbench-check membench \
+.PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
 	install uninstall reference servers servers-doc demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

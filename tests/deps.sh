@@ -16,14 +16,14 @@ test=("${build[@]}" libcmocka-dev libhttp-parser-dev libclang-rt-14-dev clang-fo
 	python3=/usr/bin/python3 python3-pytest curl=curl openssl=openssl nodejs=node haproxy=haproxy
 	iproute2=ip strace=strace libcap2-bin=capsh procps=ps prometheus=promtool bpftrace=bpftrace
 	util-linux=setpriv slowhttptest=slowhttptest testssl.sh=testssl mandoc=mandoc systemd=systemd-analyze
-	mkcert=mkcert xdp-tools=xdp-filter)
+	mkcert=mkcert xdp-tools=xdp-filter liburing-dev)
 servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodejs=node golang-go=go
 	python3-gunicorn python3-uvicorn python3=/usr/bin/python3)
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl python3=/usr/bin/python3)
 vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev
 	iproute2=ip python3=/usr/bin/python3 util-linux=setpriv)
 bench=(nginx=nginx haproxy=haproxy hitch=hitch caddy=caddy gnuplot-nox=gnuplot linux-perf=perf
-	openssl=openssl python3=/usr/bin/python3)
+	openssl=openssl python3=/usr/bin/python3 liburing-dev)
 bench_new=("${bench[@]}" debootstrap=debootstrap)
 
 die()

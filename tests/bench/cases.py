@@ -16,6 +16,7 @@ class Case:
     group: str = "small"    # small, bulk or handshake: what the cost consists of
     warm: int = 0           # requests before; 0: a share of the measured ones
     calls: bool = False     # its system calls are counted, too
+    plain: bool = False     # no TLS
 
     def warmup(self, requests):
         """Caches and pools are warm, and every connection has been used, after so many."""
@@ -59,7 +60,7 @@ def words(case, requests=None, rate=None):
             "--upload": case.upload, "--requests": requests, "--warmup": case.warmup(requests)}
     if rate:
         said["--rate"] = int(rate)
-    return [str(word) for pair in said.items() for word in pair]
+    return [str(word) for pair in said.items() for word in pair] + ["--plain"] * case.plain
 
 
 def chosen(cases, patterns):

@@ -7,11 +7,11 @@ import cases
 from stand import LOAD
 
 # Those that servers make. All that there are would be some 350 counters for each thread.
-NAMES = ("accept4", "bpf", "clock_gettime", "clone", "close", "connect", "epoll_ctl", "epoll_pwait", "epoll_wait",
-         "fcntl", "futex", "getpid", "getppid", "getrandom", "getsockname", "getsockopt", "ioctl", "madvise",
-         "mmap", "munmap", "nanosleep", "openat", "pipe2", "poll", "pread64", "pwrite64", "read", "readv", "recvfrom",
-         "recvmsg", "sched_yield", "sendfile64", "sendmsg", "sendto", "setsockopt", "shutdown", "socket",
-         "splice", "write", "writev")
+NAMES = ("accept4", "bpf", "clock_gettime", "clone", "close", "connect", "epoll_ctl", "epoll_pwait",
+         "epoll_wait", "fcntl", "futex", "getpid", "getppid", "getrandom", "getsockname", "getsockopt",
+         "io_uring_enter", "ioctl", "madvise", "mmap", "munmap", "nanosleep", "openat", "pipe2", "poll",
+         "pread64", "pwrite64", "read", "readv", "recvfrom", "recvmsg", "sched_yield", "sendfile64",
+         "sendmsg", "sendto", "setsockopt", "shutdown", "socket", "splice", "write", "writev")
 
 
 def count(stand, case, requests):

@@ -1,0 +1,48 @@
+/* bench only: what the two parts of uring_facts share: one ring, and pairs of sockets. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <liburing.h>
+
+#include "user/bpf.h"
+
+/* The ring's buffers. */
+#define FACTS_GROUP 0
+
+extern struct io_uring facts_ring;
+
+/* Ends the program with errno's reason unless ok. */
+void check(bool ok, const char *what);
+
+/* Prints one. */
+__attribute__((format(printf, 2, 3))) void fact(const char *name, const char *format, ...);
+
+void open_ring(void);
+void close_ring(void);
+
+/*
+ * The next completion; *flags, if not NULL: its flags; *buffer, if not NULL: what it filled, NULL
+ * for no buffer. -ETIME when none comes.
+ */
+int complete(unsigned *flags, uint8_t **buffer);
+
+/* Submits what was prepared and waits for its completion. */
+int run(void);
+
+/* A result in words; valid until the next call. */
+const char *named(int result);
+
+/*
+ * A pair of connected sockets; pair[0] is kedge's end. bpf, if not NULL: under its sk_msg program,
+ * with an editor's conf; the caller ends *flow.
+ */
+void connect_pair(int pair[2], struct bpf *bpf, struct bpf_flow *flow,
+		  const struct http1_conf *conf);
+
+/* For half a second at most. */
+void wait_readable(int fd);
+
+/* Everything about kernel TLS (uring_facts_tls.c). */
+void tls_facts(void);
