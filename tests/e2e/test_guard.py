@@ -1,8 +1,10 @@
 """
-The guard: who is not a balancer does not reach a listener that reads PROXY prefixes, and nothing else changes.
+The guard: who is not a balancer does not reach a listener that reads PROXY prefixes, and nothing else
+changes.
 
-Everything happens in two network namespaces of the test's own: `server`, where kedge and the application are, and
-`outside`, whose addresses are a balancer, another one and a stranger. libxdp's pins stand on a bpffs that is mounted for this.
+Everything happens in two network namespaces of the test's own: `server`, where kedge and the application
+are, and `outside`, whose addresses are a balancer, another one and a stranger. libxdp's pins stand on a bpffs
+that is mounted for this.
 
     KEDGE_TEST_RELOADS   reloads while connections are made (20)
     KEDGE_TEST_FLOOD_S   seconds of each part of the flood test (2)
@@ -743,8 +745,8 @@ def flooded(net, address, limit=0):
 
 def test_flood(net, certs, capsys):
     """
-    Legitimate requests while a namespace sends refused SYNs, with the guard and without: as fast as it can, and as fast as it
-    could without the guard, which makes it slower: a refused SYN costs the sender's core less.
+    Legitimate requests while a namespace sends refused SYNs, with the guard and without: as fast as it can, and
+    as fast as it could without the guard; a refused SYN costs the sender's core less, too.
     """
     net.server.ip(f"route add 10.77.2.0/24 via {STRANGER}")
     bare = same = 0

@@ -29,6 +29,7 @@ listeners:
         key: {key}
 """
 ADDRESS = ("127.0.0.1", 443)
+SAID = Path("/run/kedge-said")  # where the journal does not follow
 
 
 class Systemd:
@@ -168,3 +169,44 @@ def test_connections_wait_in_the_socket_while_it_restarts(systemd, app, certs):
         assert deadline.left() > 0
         time.sleep(0.2)
     assert served(app, certs)
+
+
+@pytest.fixture
+def guarded(systemd):
+    """With the drop-in of docs/guard.md, as it stands there, and a guard on loopback."""
+    page = (machine.ROOT / "docs/guard.md").read_text()
+    block = page.split("# /etc/systemd/system/kedge.service.d/guard.conf\n", 1)[1].split("\n\n", 1)[0]
+    there = Path("/etc/systemd/system/kedge.service.d/guard.conf")
+    there.parent.mkdir(parents=True, exist_ok=True)
+    there.write_text("\n".join(line.strip() for line in block.splitlines())
+                     + f"\nStandardError=append:{SAID}\n")
+    before = (ETC / "kedge.yaml").read_text()
+    (ETC / "kedge.yaml").write_text(before + "user: kedge\nguard-mode: auto\nguard-interfaces: [lo]\n")
+    systemd.ctl("daemon-reload")
+    yield
+    systemd.ctl("stop", "kedge.service", check=False)
+    (ETC / "kedge.yaml").write_text(before)
+    there.unlink()
+    systemd.ctl("daemon-reload")
+
+
+def on_loopback():
+    return "kdg_guard" in run("xdp-loader", "status", "lo").stdout
+
+
+def test_the_guard_with_its_drop_in(systemd, app, certs, guarded):
+    """On, kept by an unprivileged kedge, off when that is killed, on again with the next, off at the end."""
+    started = systemd.ctl("start", "kedge.service", check=False)
+    assert started.returncode == 0 and served(app, certs) and on_loopback(), SAID.read_text()
+    assert "guard: on" in systemd.inside("kedge", "status").stdout
+    fields = dict(line.split(":\t", 1) for line in
+                  Path(f"/proc/{systemd.main_pid()}/status").read_text().splitlines() if ":\t" in line)
+    assert fields["Uid"].split()[0] != "0" and int(fields["CapEff"], 16) & 1 << 21 == 0
+    os.kill(systemd.main_pid(), signal.SIGKILL)
+    machine.wait_for(lambda: "guard: kedge is gone without a word: detached" in SAID.read_text(),
+                     what="the keeper's last line")
+    machine.wait_for(lambda: systemd.shows("kedge.service", "NRestarts") == "1"
+                     and systemd.shows("kedge.service", "ActiveState") == "active", 20, "the next kedge")
+    assert served(app, certs) and on_loopback()
+    systemd.ctl("stop", "kedge.service")
+    assert not on_loopback()
