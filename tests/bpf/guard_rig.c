@@ -95,7 +95,7 @@ void guard_clear(void)
 	update(guard->maps.kdg_guard_total, &(__u32){0}, &(struct kedge_guard_bucket){0});
 }
 
-void guard_counters(uint64_t counts[KEDGE_GUARD_COUNTS])
+void guard_rig_counters(uint64_t counts[KEDGE_GUARD_COUNTS])
 {
 	int cores = libbpf_num_possible_cpus();
 	struct kedge_guard_stats *rows = calloc((size_t)cores, sizeof(*rows));
@@ -122,17 +122,17 @@ const char *guard_counter_name(unsigned count)
 	return count < KEDGE_GUARD_COUNTS ? names[count] : "none";
 }
 
-unsigned guard_run(const void *bytes, size_t len, unsigned *count)
+unsigned guard_rig_run(const void *bytes, size_t len, unsigned *count)
 {
 	uint64_t before[KEDGE_GUARD_COUNTS], after[KEDGE_GUARD_COUNTS];
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = bytes, .data_size_in = (__u32)len);
 	unsigned rose = 0;
 
 	*count = KEDGE_GUARD_COUNTS;
-	guard_counters(before);
+	guard_rig_counters(before);
 	if (bpf_prog_test_run_opts(guard_program, &opts))
 		fail_msg("BPF_PROG_TEST_RUN of %zu bytes: %s", len, strerror(errno));
-	guard_counters(after);
+	guard_rig_counters(after);
 	for (unsigned c = 0; c < KEDGE_GUARD_COUNTS; c++) {
 		rose += (unsigned)(after[c] - before[c]);
 		if (after[c] != before[c])

@@ -28,8 +28,8 @@ void guard_allow(unsigned side, unsigned set, const char *cidr);
 void guard_clear(void);
 
 /* The counters, summed over all cores, by enum kedge_guard_count. */
-void guard_counters(uint64_t counts[KEDGE_GUARD_COUNTS]);
+void guard_rig_counters(uint64_t counts[KEDGE_GUARD_COUNTS]);
 const char *guard_counter_name(unsigned count);
 
 /* Runs a frame once. The verdict; *count: the one counter that rose, by one. */
-unsigned guard_run(const void *bytes, size_t len, unsigned *count);
+unsigned guard_rig_run(const void *bytes, size_t len, unsigned *count);

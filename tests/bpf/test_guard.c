@@ -399,7 +399,7 @@ static void rules(void)
 static void expect(const struct fixture *f, const char *how, size_t len, const struct packet *p,
 		   unsigned verdict, unsigned count)
 {
-	unsigned counted, got = guard_run(p->bytes, len, &counted);
+	unsigned counted, got = guard_rig_run(p->bytes, len, &counted);
 
 	if (got != verdict || counted != count)
 		fail_msg("%s, %s, %zu of %zu bytes: verdict %u and %s, wanted %u and %s", f->what,

@@ -125,9 +125,9 @@ static unsigned answer_of(const struct packet *p, struct packet *answer, unsigne
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = p->bytes, .data_size_in = (__u32)p->len,
 		    .data_out = answer->bytes, .data_size_out = sizeof(answer->bytes));
 
-	guard_counters(before);
+	guard_rig_counters(before);
 	assert_int_equal(bpf_prog_test_run_opts(guard_program, &opts), 0);
-	guard_counters(after);
+	guard_rig_counters(after);
 	*count = KEDGE_GUARD_COUNTS;
 	for (unsigned c = 0; c < KEDGE_GUARD_COUNTS; c++)
 		if (after[c] != before[c])

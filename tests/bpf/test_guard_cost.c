@@ -144,7 +144,7 @@ static void flood(void **state)
 		assert_int_equal(bpf_prog_test_run_opts(guard_program, &opts), 0);
 	}
 	assert_int_equal(bpf_obj_get_info_by_fd(guard_program, &after, &len), 0);
-	assert_int_equal(guard_run(p.bytes, p.len, &count), XDP_DROP);
+	assert_int_equal(guard_rig_run(p.bytes, p.len, &count), XDP_DROP);
 	printf("measured kdg_guard: drop, SYN of ever another stranger: %.0f ns\n",
 	       (double)(after.run_time_ns - before.run_time_ns) /
 		       (double)(after.run_cnt - before.run_cnt));

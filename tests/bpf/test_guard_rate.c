@@ -50,7 +50,7 @@ static unsigned connect_from(const char *from, unsigned *count)
 
 	s.to = strchr(from, ':') ? HERE6 : HERE4;
 	packet_make(&p, &s);
-	return guard_run(p.bytes, p.len, count);
+	return guard_rig_run(p.bytes, p.len, count);
 }
 
 static void expect(const char *from, unsigned count)
@@ -274,7 +274,7 @@ static void only_new_connections_are_limited(void **state)
 	guard_configure(source_limit(1));
 	expect_burst("10.0.0.1", 1, COUNT(rate_source));
 	packet_make(&p, &s);
-	assert_int_equal(guard_run(p.bytes, p.len, &count), XDP_PASS);
+	assert_int_equal(guard_rig_run(p.bytes, p.len, &count), XDP_PASS);
 	assert_int_equal(count, COUNT(allowed));
 	/* Strangers take nothing. */
 	expect("11.0.0.1", COUNT(stranger));
@@ -293,8 +293,8 @@ static void a_listener_for_all_is_limited(void **state)
 	(void)state;
 	guard_configure(source_limit(1));
 	packet_make(&p, &s);
-	assert_int_equal(guard_run(p.bytes, p.len, &count), XDP_PASS);
-	assert_int_equal(guard_run(p.bytes, p.len, &count), XDP_DROP);
+	assert_int_equal(guard_rig_run(p.bytes, p.len, &count), XDP_PASS);
+	assert_int_equal(guard_rig_run(p.bytes, p.len, &count), XDP_DROP);
 	assert_int_equal(count, COUNT(rate_source));
 }
 
@@ -354,9 +354,9 @@ static void cores_share_a_bucket(void **state)
 
 	(void)state;
 	guard_configure(source_limit(1000));
-	guard_counters(before);
+	guard_rig_counters(before);
 	flood_at_once();
-	guard_counters(after);
+	guard_rig_counters(after);
 	passed = after[COUNT(allowed)] - before[COUNT(allowed)];
 	assert_int_equal(passed + after[COUNT(rate_source)] - before[COUNT(rate_source)],
 			 THREADS * REPEAT);

@@ -36,7 +36,7 @@ static void expect(const struct packet_spec *s, unsigned verdict, unsigned count
 	struct packet p;
 
 	packet_make(&p, s);
-	got = guard_run(p.bytes, p.len, &counted);
+	got = guard_rig_run(p.bytes, p.len, &counted);
 	if (got != verdict || counted != count)
 		fail_msg("%s -> %s:%u: verdict %u and %s, wanted %u and %s", s->from, s->to,
 			 s->to_port, got, guard_counter_name(counted), verdict,
@@ -317,7 +317,7 @@ static void ever_new_ones_are_not_all_remembered(void **state)
 	for (unsigned i = 0; i < 1000; i++) {
 		p.bytes[p.l3 + 14] = (uint8_t)(i >> 8);
 		p.bytes[p.l3 + 15] = (uint8_t)i;
-		assert_int_equal(guard_run(p.bytes, p.len, &count), XDP_DROP);
+		assert_int_equal(guard_rig_run(p.bytes, p.len, &count), XDP_DROP);
 	}
 	for (const void *at = NULL;
 	     !bpf_map_get_next_key(bpf_map__fd(guard->maps.kdg_guard_refused), at, key); at = key)
