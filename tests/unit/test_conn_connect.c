@@ -43,15 +43,20 @@ static void finish(int leg)
 	close(leg);
 }
 
-static void is_there_before_the_handshake_is_over(int version)
+/* The leg of a client that has said hello, and no more. */
+static int early_leg(int version)
 {
-	int leg;
-
 	with_tls();
 	conf.connect_early = true;
 	start();
 	hello(version);
-	leg = net_accept(app);
+	return net_accept(app);
+}
+
+static void is_there_before_the_handshake_is_over(int version)
+{
+	int leg = early_leg(version);
+
 	assert_int_equal(stats->flows, 0);
 	finish(leg);
 	until(&stats->flows, 1);
@@ -99,14 +104,9 @@ static void nobody_is_connected_to_for_half_a_hello(void **state)
 
 static void a_leg_that_the_application_gave_up_is_replaced(void **state)
 {
-	int leg;
+	int leg = early_leg(0);
 
 	(void)state;
-	with_tls();
-	conf.connect_early = true;
-	start();
-	hello(0);
-	leg = net_accept(app);
 	assert_int_equal(shutdown(leg, SHUT_WR), 0);
 	hear_end(leg, ECONNRESET); /* kedge has seen it and dropped its own end */
 	close(leg);
@@ -140,14 +140,9 @@ static void an_application_that_comes_up_in_time_is_found(void **state)
 
 static void a_client_that_gives_up_takes_the_leg_with_it(void **state)
 {
-	int leg;
+	int leg = early_leg(0);
 
 	(void)state;
-	with_tls();
-	conf.connect_early = true;
-	start();
-	hello(0);
-	leg = net_accept(app);
 	peer_close(&peer);
 	hear_end(leg, 0);
 	close(leg);
