@@ -47,8 +47,8 @@ int certs_check(const struct conf *conf)
 			int failed = 0;
 
 			if (!checked_before(conf, i, k))
-				failed =
-					tls_ctx_new(&ctx, &conf->listeners[i].certs[k], 1, &shared);
+				failed = tls_ctx_new(&ctx, &conf->listeners[i].certs[k], 1,
+						     MODE_HTTP, &shared);
 			tls_ctx_free(ctx);
 			err = err ? err : failed;
 		}

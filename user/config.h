@@ -14,6 +14,8 @@
 #include "log.h"
 
 enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
+/* What clients of a listener speak, inside TLS if it has it. */
+enum conf_mode { MODE_HTTP, MODE_TCP };
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
 enum access_format { ACCESS_COMMON, ACCESS_COMBINED, ACCESS_JSON };
 /* Which TLS versions and cipher suites are offered; docs/configuration.md has the table. */
@@ -57,6 +59,7 @@ struct conf_listener {
 	char name[ADDR_TEXT_MAX]; /* for messages */
 	bool both_families;       /* IPv6 socket that takes IPv4 connections as well */
 	bool tls;
+	enum conf_mode mode;
 	enum conf_proxy proxy;
 	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: everybody */
 	struct conf_cert *certs; /* its own, or the common ones; none without tls */

@@ -39,6 +39,14 @@ const struct option_def config_options[] = {
 	 .text = "on",
 	 .words = SWITCH_WORDS,
 	 .help = "clients of this listener speak TLS"},
+	{.name = "mode",
+	 .kind = OPTION_WORD,
+	 IN_LISTENER(mode),
+	 .text = "http",
+	 .words = {"http", "tcp"},
+	 .help = "what the application speaks; tcp is anything: bytes pass unread, no header is "
+		 "added, no "
+		 "ALPN answered"},
 	{.name = "proxy-protocol",
 	 .kind = OPTION_WORD,
 	 IN_LISTENER(proxy),
@@ -84,7 +92,7 @@ const struct option_def config_options[] = {
 	 .kind = OPTION_ADDR,
 	 IN_CONF(app),
 	 .arg = "ADDR:PORT",
-	 .help = "where the application listens, in plain HTTP"},
+	 .help = "where the application listens, without TLS"},
 	{.name = "workers",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(workers),

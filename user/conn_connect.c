@@ -27,13 +27,31 @@ static void http1_conf_of(const struct conn *c, struct http1_conf *out)
 	xff_prepare(out, conf, &c->client, drop, c->listener->conf->tls, c->port);
 }
 
+/* By BPF; where that is so, http1_conf_of() has been told to it. */
+static bool edits_kernel(const struct conn *c)
+{
+	return c->worker->shared->edit_kernel && !conn_is_tcp(c);
+}
+
+/*
+ * Not in mode tcp: a read that waits comes back empty-handed (EAGAIN) from a bypassed socket when another
+ * thread writes to it or ends it, and one with MSG_WAITALL may see bytes out of order. Who answers
+ * requests does neither; of an application that may be anything nobody knows.
+ */
+static bool bypasses(const struct conn *c)
+{
+	return c->worker->shared->bypass && !conn_is_tcp(c);
+}
+
 static struct edit *edit_new(struct conn *c)
 {
 	const struct shared *shared = c->worker->shared;
 	struct http1_conf http1;
 	struct edit *e;
 
-	if (c->bpf_flow.cookie && shared->edit_kernel) {
+	if (conn_is_tcp(c))
+		return edit_none_new(c->flow.app_fd, c->worker->stats);
+	if (c->bpf_flow.cookie && edits_kernel(c)) {
 		e = edit_bpf_new(c->flow.app_fd, shared->bpf, &c->bpf_flow, c->worker->stats);
 		if (e)
 			c->bpf_flow.cookie = 0; /* the editor owns it now */
@@ -51,21 +69,29 @@ static enum access_record record_kind(const struct conn *c)
 							    : ACCESS_RECORD_USER;
 }
 
+static enum metrics_edit edit_kind(const struct conn *c)
+{
+	if (conn_is_tcp(c))
+		return METRICS_EDIT_NONE;
+	return edits_kernel(c) ? METRICS_EDIT_KERNEL : METRICS_EDIT_USER;
+}
+
 static void count_flow(struct conn *c)
 {
 	struct kedge_stats *s = c->worker->stats;
 	struct metrics_row *m = c->worker->metrics;
-	const struct shared *shared = c->worker->shared;
 	enum access_record record = record_kind(c);
+	enum metrics_edit edit = edit_kind(c);
 
 	s->flows++;
 	s->flows_plain += record == ACCESS_PLAIN;
 	s->flows_record_kernel += record == ACCESS_RECORD_KERNEL;
 	s->flows_record_user += record == ACCESS_RECORD_USER;
-	s->flows_edit_kernel += shared->edit_kernel;
-	s->flows_edit_user += !shared->edit_kernel;
-	s->flows_bypass += shared->bypass;
-	m->flows[record][shared->edit_kernel][shared->bypass]++;
+	s->flows_edit_kernel += edit == METRICS_EDIT_KERNEL;
+	s->flows_edit_user += edit == METRICS_EDIT_USER;
+	s->flows_tcp += edit == METRICS_EDIT_NONE;
+	s->flows_bypass += bypasses(c);
+	m->flows[record][edit][bypasses(c)]++;
 	c->listener->metrics->flows++;
 	histogram_take(&m->connect, c->connect_us, 1);
 }
@@ -122,13 +148,15 @@ static void connected(struct conn *c)
 			return;
 		}
 	}
-	if (c->bpf_flow.cookie && shared->bypass)
+	if (c->bpf_flow.cookie && bypasses(c))
 		c->flow.app_mixed = &c->bpf_flow.note->mixed;
 	c->flow.edit = edit_new(c);
 	if (!c->flow.edit) {
 		conn_reply(c, KEDGE_REASON_no_memory);
 		return;
 	}
+	if (conn_is_tcp(c))
+		response_tunnel(&c->flow.response);
 	TRACE_JOIN(&c->flow);
 	count_flow(c);
 	if (c->access)
@@ -143,18 +171,18 @@ static int leg_register(struct conn *c)
 
 	if (shared->peername && peername_set(shared->peername, c->flow.app_fd, &c->client) < 0)
 		return -ENOMEM;
-	if (!shared->bpf || (!shared->edit_kernel && !shared->bypass))
+	if (!shared->bpf || (!edits_kernel(c) && !bypasses(c)))
 		return 0;
 	http1_conf_of(c, &http1);
 	return bpf_flow_add(shared->bpf, &c->bpf_flow, c->flow.app_fd, c->worker->index,
-			    shared->edit_kernel ? &http1 : NULL, shared->bypass);
+			    edits_kernel(c) ? &http1 : NULL, bypasses(c));
 }
 
 /* A socket on its way to the application, or why not. */
 static enum kedge_reason leg_open(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
-	int fd = app_socket(&conf->app, c->worker->shared->bypass);
+	int fd = app_socket(&conf->app, bypasses(c));
 
 	c->connect_us = c->worker->loop.now_us;
 	if (fd < 0)
@@ -189,7 +217,8 @@ void conn_app_event(struct conn *c, uint32_t events)
 
 void conn_connect_early(struct conn *c)
 {
-	if (c->early || !conn_conf(c)->connect_early)
+	/* Not in mode tcp: to an application that speaks first, or counts, a connection is an event. */
+	if (c->early || !conn_conf(c)->connect_early || conn_is_tcp(c))
 		return;
 	c->early = true;
 	if (leg_open(c) != KEDGE_REASON_NONE)
@@ -209,7 +238,8 @@ void conn_connect(struct conn *c)
 {
 	enum kedge_reason reason = KEDGE_REASON_NONE;
 
-	if (c->worker->shared->access)
+	/* It is a log of requests. */
+	if (c->worker->shared->access && !conn_is_tcp(c))
 		access_begin(c);
 	if (c->flow.app_fd < 0)
 		reason = leg_open(c);

@@ -188,6 +188,10 @@ void conn_reply(struct conn *c, enum kedge_reason reason)
 	char text[REPLY_BYTES_MAX];
 	size_t len;
 
+	if (conn_is_tcp(c)) {
+		conn_abort(c, reason);
+		return;
+	}
 	conn_count_reason(c, reason);
 	conn_app_close(c, true);
 	mover_forget(&c->flow);

@@ -34,7 +34,7 @@ void conn_move_run(struct conn *c)
 			conn_deadline_set(c, up);
 		break;
 	case MOVER_END:
-		if (!c->flow.edit->note->requests && c->flow.client_eof)
+		if (!c->flow.edit->note->requests && c->flow.client_eof && !conn_is_tcp(c))
 			c->worker->stats->health_checks++;
 		conn_count_reason(c, c->flow.reason);
 		conn_linger(c);

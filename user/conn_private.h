@@ -18,6 +18,12 @@ static inline const struct conf *conn_conf(const struct conn *c)
 	return c->listener->generation->conf;
 }
 
+/* Not a word of HTTP may be read or said. */
+static inline bool conn_is_tcp(const struct conn *c)
+{
+	return c->listener->conf->mode == MODE_TCP;
+}
+
 /* conn.c: the state, and its deadline from now on. */
 void conn_enter(struct conn *c, enum conn_state state, uint32_t timeout_ms);
 
@@ -51,7 +57,8 @@ void conn_move_expired(struct conn *c);
 
 /* conn_end.c; each may free what the legs hold: touch nothing but c->state afterwards. */
 void conn_count_reason(struct conn *c, enum kedge_reason reason);
-/* Answers the client with the status that belongs to the reason, where one does, and ends. */
+/* Answers the client with the status that belongs to the reason, where one does, and ends. In mode tcp
+ * there is nothing that could be said: both legs are reset. */
 void conn_reply(struct conn *c, enum kedge_reason reason);
 /* Goes on with the answer when there is room. */
 void conn_reply_run(struct conn *c);

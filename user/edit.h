@@ -1,8 +1,9 @@
 /*
- * user only: who puts the client's address into the requests of a flow. Two editors behind one
+ * user only: who puts the client's address into the requests of a flow. Editors behind one
  * interface:
  *   edit_user.c  runs the automaton (include/kedge/http1.h) over the mover's buffer
  *   edit_bpf.c   sends the bytes unread; the sk_msg program on the app leg runs the same automaton
+ *   edit_none.c  mode tcp: there are no requests
  * The mover drives an edit and reads its note; it never looks at a request itself.
  */
 #pragma once
@@ -19,7 +20,7 @@
 struct edit;
 
 struct edit_ops {
-	const char *name; /* "user", "kernel" */
+	const char *name; /* "user", "kernel", "none" */
 	ssize_t (*send)(struct edit *e, const void *buf, size_t len);
 	int (*flush)(struct edit *e);
 	int (*resume)(struct edit *e, bool tunnel);
@@ -75,6 +76,9 @@ static inline void edit_free(struct edit *e)
 
 /* NULL when out of memory. `conf` is copied. */
 struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_stats *stats);
+
+/* For a flow without HTTP: a tunnel from its first byte on. NULL when out of memory. */
+struct edit *edit_none_new(int fd, struct kedge_stats *stats);
 
 /*
  * The editor for a flow that bpf_flow_add() and bpf_flow_join() put under the sk_msg program with a

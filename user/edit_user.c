@@ -2,12 +2,10 @@
  * The editor in user space: the automaton over the mover's buffer, one sendmsg(2) for what comes of
  * it. What the socket does not take at once is copied and kept; nothing more is read meanwhile.
  */
-#include "edit.h"
+#include "edit_impl.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "cleanup.h"
 #include "http1_edit.h"
@@ -42,42 +40,13 @@ static void publish(struct edit_user *u)
 	u->note.standing = (__u8)standing;
 }
 
-/* Errors of a dead connection come in many kinds; the mover tells two apart. */
-static int send_error(struct edit_user *u, int err)
-{
-	switch (err) {
-	case EPIPE:
-	case ECONNRESET:
-		return -err;
-	case ENOMEM:
-	case ENOBUFS:
-		u->note.reason = KEDGE_REASON_no_memory;
-		return -EIO;
-	}
-	return -ECONNRESET;
-}
-
-/* How many bytes the socket took, 0 when it is full, or an error of edit.h. */
-static ssize_t send_pieces(struct edit_user *u, struct iovec *piece, size_t pieces)
-{
-	struct msghdr m = {.msg_iov = piece, .msg_iovlen = pieces};
-	ssize_t n;
-
-	do
-		n = sendmsg(u->edit.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return 0;
-	return n < 0 ? send_error(u, errno) : n;
-}
-
 /* Keeps what is left of the pieces after `sent` bytes. */
 static int keep_rest(struct edit_user *u, const struct http1_edit *out, size_t sent)
 {
 	uint8_t *p = malloc(out->bytes - sent);
 
 	if (!p)
-		return send_error(u, ENOMEM);
+		return edit_failed(&u->edit, ENOMEM);
 	u->rest = p;
 	u->rest_len = out->bytes - sent;
 	u->rest_off = 0;
@@ -99,7 +68,7 @@ static int send_out(struct edit_user *u, struct http1_edit *out)
 
 	if (!out->bytes)
 		return 0;
-	n = send_pieces(u, out->piece, out->pieces);
+	n = edit_send_pieces(&u->edit, out->piece, out->pieces);
 	if (n < 0)
 		return (int)n;
 	return (size_t)n < out->bytes ? keep_rest(u, out, (size_t)n) : 0;
@@ -111,7 +80,7 @@ static int edit_user_flush(struct edit *e)
 
 	while (u->rest) {
 		struct iovec v = {u->rest + u->rest_off, u->rest_len - u->rest_off};
-		ssize_t n = send_pieces(u, &v, 1);
+		ssize_t n = edit_send_pieces(&u->edit, &v, 1);
 
 		if (n < 0)
 			return (int)n;

@@ -206,7 +206,8 @@ int listener_new(struct listener **out, struct worker *w, struct generation *g, 
 	l->fd = -1;
 	l->refs = 1;
 	if (l->conf->tls)
-		err = tls_ctx_new(&l->tls, l->conf->certs, l->conf->certs_count, &g->tls);
+		err = tls_ctx_new(&l->tls, l->conf->certs, l->conf->certs_count, l->conf->mode,
+				  &g->tls);
 	if (err)
 		listener_put(l);
 	else

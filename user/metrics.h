@@ -13,14 +13,17 @@
 #include "addr.h"
 #include "histogram.h"
 
+/* Where the requests of a flow are edited. */
+enum metrics_edit { METRICS_EDIT_USER, METRICS_EDIT_KERNEL, METRICS_EDIT_NONE, METRICS_EDIT_COUNT };
+
 /* One worker's. Two of them share no cache line. */
 struct metrics_row {
 	struct histogram handshake;  /* its first byte was due (after the prefix) -> finished */
 	struct histogram connect;    /* connect(2) -> joined */
 	struct histogram first_byte; /* request head complete -> head of its final response */
 	struct histogram request;    /* request head complete -> end of its response */
-	/* joined flows by enum access_record, edited by BPF, may bypass */
-	uint64_t flows[3][2][2];
+	/* joined flows by enum access_record, who edits, may bypass */
+	uint64_t flows[3][METRICS_EDIT_COUNT][2];
 } __attribute__((aligned(64)));
 
 /* One worker's counts of one listener. */

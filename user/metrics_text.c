@@ -128,17 +128,17 @@ static void put_process(FILE *to, const struct metrics_source *from)
 static void put_flows(FILE *to, const struct metrics_row *sum)
 {
 	static const char *const record[] = {"plain", "user", "kernel"};
+	static const char *const edit[] = {"user", "kernel", "none"};
 
 	put_family(to, "kedge_flow_capabilities_total", "counter",
 		   "flows by where their records are carried, where they are edited, and bypass");
 	for (int r = 0; r < 3; r++)
-		for (int e = 0; e < 2; e++)
+		for (int e = 0; e < METRICS_EDIT_COUNT; e++)
 			for (int b = 0; b < 2; b++)
 				fprintf(to,
 					"kedge_flow_capabilities_total{record=\"%s\",edit=\"%s\","
 					"bypass=\"%s\"} %" PRIu64 "\n",
-					record[r], e ? "kernel" : "user", b ? "on" : "off",
-					sum->flows[r][e][b]);
+					record[r], edit[e], b ? "on" : "off", sum->flows[r][e][b]);
 }
 
 /* Buckets are told as how many were at most so long. */

@@ -63,6 +63,12 @@ struct response_counts {
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts);
 
+/* There will be no response: bytes pass unread from the first one on. */
+static inline void response_tunnel(struct response *r)
+{
+	r->state = RESPONSE_TUNNEL;
+}
+
 /* True when no response is under way: kedge itself could answer now. */
 static inline bool response_between(const struct response *r)
 {

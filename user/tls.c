@@ -131,7 +131,9 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 
 static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 {
-	static const unsigned char session_context[] = "kedge";
+	/* Of equal length. */
+	static const unsigned char session_http[] = "kedge", session_tcp[] = "k-tcp";
+	const unsigned char *session = t->mode == MODE_HTTP ? session_http : session_tcp;
 
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE);
@@ -142,13 +144,13 @@ static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 	SSL_CTX_set_read_ahead(ctx, 0);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, TICKETS);
-	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	if (t->mode == MODE_HTTP)
+		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, t);
 
 	return !ticket_keys_use(ctx, &t->shared->tickets) &&
-	       SSL_CTX_set_session_id_context(ctx, session_context, sizeof(session_context) - 1) ==
-		       1 &&
+	       SSL_CTX_set_session_id_context(ctx, session, sizeof(session_http) - 1) == 1 &&
 	       SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 &&
 	       set_suites(ctx, t->shared);
 }
@@ -180,7 +182,7 @@ static void ctx_freep(struct tls_ctx **ctx)
 }
 
 int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t certs_count,
-		const struct tls_shared *shared)
+		enum conf_mode mode, const struct tls_shared *shared)
 {
 	_cleanup_(ctx_freep)
 	struct tls_ctx *t = NULL;
@@ -192,6 +194,7 @@ int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t cert
 	if (!t)
 		return log_err(ENOMEM, "TLS: no context");
 	t->shared = shared;
+	t->mode = mode;
 	t->exact = shared->record != POLICY_OFF && any_suite(shared, true);
 	r = tls_certs_load(&t->certs, certs, certs_count);
 	if (!r)

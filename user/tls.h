@@ -42,10 +42,11 @@ struct tls_ctx;
 /*
  * Reads certificates and keys. Returns 0; -EINVAL, -ENOENT, ... after logging one line that names
  * the file and the cause (missing, not readable, not PEM, key does not belong to the certificate,
- * expired is a warning).
+ * expired is a warning). In mode tcp ALPN is not answered: what the application speaks is not known
+ * here. Sessions of one mode are not resumed in another.
  */
 int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t certs_count,
-		const struct tls_shared *shared);
+		enum conf_mode mode, const struct tls_shared *shared);
 void tls_ctx_free(struct tls_ctx *ctx);
 
 /* A fingerprint of all its certificates, chains included. NULL is a listener without TLS. */

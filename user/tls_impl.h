@@ -9,6 +9,7 @@
 struct tls_ctx {
 	const struct tls_shared *shared;
 	struct tls_certs *certs;
+	enum conf_mode mode;
 	bool exact; /* the kernel may take connections over: read nothing beyond the handshake */
 };
 

@@ -230,7 +230,8 @@ def test_client_gives_up_in_the_handshake(end_raw, tls):
                 c._feed()
         end_raw.wait_status(lambda s: s["stats"]["closed"] > before)
     assert end_raw.reason("tls_client_gone") > 0
-    assert end_raw.app.connections == []
+    # It may have been connected to, while the handshake lasted; it was told nothing.
+    assert not any(conn.received for conn in end_raw.app.connections)
 
 
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])

@@ -74,14 +74,16 @@ class Config:
 
 
 class Listener:
-    def __init__(self, name, tls=True, proxy="off", trust=(), leaves=None, addr="127.0.0.1:0"):
+    def __init__(self, name, tls=True, proxy="off", trust=(), leaves=None, addr="127.0.0.1:0",
+                 mode="http"):
+        self.mode = mode
         self.name, self.tls, self.proxy, self.trust = name, tls, proxy, trust
         self.leaves, self.addr = leaves, addr
         self.address = None  # (host, port) once bound
 
     def flags(self, certs):
         words = ["--listen", self.addr, "--tls", "on" if self.tls else "off",
-                 "--proxy-protocol", self.proxy]
+                 "--mode", self.mode, "--proxy-protocol", self.proxy]
         for cidr in self.trust:
             words += ["--trust", cidr]
         if self.tls:
@@ -93,7 +95,7 @@ class Listener:
     def yaml(self, certs):
         leaves = [{"cert": str(leaf.cert), "key": str(leaf.key)}
                   for leaf in self.leaves or (certs.ec, certs.rsa)]
-        keys = {"listen": self.addr, "proxy-protocol": self.proxy, "trust": list(self.trust)}
+        keys = {"listen": self.addr, "mode": self.mode, "proxy-protocol": self.proxy, "trust": list(self.trust)}
         if self.proxy == "off":
             del keys["trust"]
         if self.tls:

@@ -32,7 +32,8 @@ static const char every_flag[] =
 	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust 192.0.2.0/24 --trust "
 	"2001:db8::/32 "
-	"--listener-connections-max 12 --listen [::1]:80 --tls off --proxy-protocol optional "
+	"--listener-connections-max 12 --listen [::1]:80 --tls off --mode tcp --proxy-protocol "
+	"optional "
 	"--trust 2001:db8::1";
 
 static const char every_key[] = "certs:\n"
@@ -101,6 +102,7 @@ static const char every_key[] = "certs:\n"
 				"  listener-connections-max: 12\n"
 				"- listen: '[::1]:80'\n"
 				"  tls: off\n"
+				"  mode: tcp\n"
 				"  proxy-protocol: optional\n"
 				"  trust: [2001:db8::1]\n";
 
@@ -123,6 +125,7 @@ static void check_every_listener(const struct conf *conf)
 	assert_string_equal(l[0].name, "127.0.0.1:443");
 	assert_int_equal(addr_port(&l[0].addr), 443);
 	assert_true(l[0].tls);
+	assert_int_equal(l[0].mode, MODE_HTTP);
 	assert_int_equal(l[0].proxy, PROXY_PREFIX_REQUIRE);
 	assert_int_equal(l[0].trust.count, 2);
 	assert_cidr(&l[0].trust, 0, "192.0.2.0/24");
@@ -136,6 +139,7 @@ static void check_every_listener(const struct conf *conf)
 	assert_string_equal(l[0].certs[1].ocsp, "o2.der");
 	assert_string_equal(l[1].name, "[::1]:80");
 	assert_false(l[1].tls);
+	assert_int_equal(l[1].mode, MODE_TCP);
 	assert_int_equal(l[1].proxy, PROXY_PREFIX_OPTIONAL);
 	assert_int_equal(l[1].trust.count, 1);
 	assert_cidr(&l[1].trust, 0, "2001:db8::1");

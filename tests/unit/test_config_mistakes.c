@@ -107,17 +107,17 @@ static const struct mistake_case mistakes_in_flags[] = {
 	 "longer than 107 bytes\n"},
 };
 
-#define KNOWN_TOP                                                                              \
-	"tls, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, "   \
-	"bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, guard-priority, " \
-	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "       \
-	"guard-source-prefix-v6, guard-total-rate, guard-total-burst, guard-over, "            \
-	"guard-fragments, guard-keep, pin, control, xff, xff-trust, x-forwarded-proto, "       \
-	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "        \
-	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "         \
-	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "              \
-	"connections-max, user, seccomp, address-connections-max, "                            \
-	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "         \
+#define KNOWN_TOP                                                                                  \
+	"tls, mode, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, " \
+	"bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, guard-priority, "     \
+	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "           \
+	"guard-source-prefix-v6, guard-total-rate, guard-total-burst, guard-over, "                \
+	"guard-fragments, guard-keep, pin, control, xff, xff-trust, x-forwarded-proto, "           \
+	"x-forwarded-port, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "            \
+	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "             \
+	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "                  \
+	"connections-max, user, seccomp, address-connections-max, "                                \
+	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "             \
 	"access-log, access-log-format, metrics, certs, listeners\n"
 
 static const struct mistake_case mistakes_in_files[] = {
@@ -129,7 +129,8 @@ static const struct mistake_case mistakes_in_files[] = {
 	 "kedge.yaml:2: worker: unknown key; known are " KNOWN_TOP},
 	{"listen: localhost:1\n", FINE, "kedge.yaml:1: listen: unknown key; known are " KNOWN_TOP},
 	{"listeners:\n- {listen: localhost:1, tls: off, app: localhost:3}\n", "--app localhost:1",
-	 "kedge.yaml:2: listeners[0].app: unknown key; known are listen, tls, proxy-protocol, "
+	 "kedge.yaml:2: listeners[0].app: unknown key; known are listen, tls, mode, "
+	 "proxy-protocol, "
 	 "trust, listener-connections-max, "
 	 "certs\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,

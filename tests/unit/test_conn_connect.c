@@ -28,7 +28,7 @@ static void finish(int leg)
 	peer_send(&peer, 0, NULL, NULL);
 	if (leg < 0)
 		leg = net_accept(app);
-	hear(leg, SEEN);
+	hear(leg, listener_conf.mode == MODE_TCP ? GET : SEEN);
 	say(leg, OK_HI);
 	while (n < sizeof(OK_HI) - 1) {
 		int r = SSL_read(peer.ssl, got + n, (int)(sizeof(got) - n));
@@ -86,6 +86,13 @@ static void or_not_before_it_is_over(void **state)
 	assert_false(net_wait(app, POLLIN, NET_QUIET_MS));
 	finish(-1);
 	peer_close(&peer);
+}
+
+static void nor_is_an_application_that_may_speak_first(void **state)
+{
+	listener_conf.mode = MODE_TCP;
+	conf.connect_early = true;
+	or_not_before_it_is_over(state);
 }
 
 static void nobody_is_connected_to_for_half_a_hello(void **state)
@@ -158,6 +165,7 @@ int main(void)
 		TEST(the_application_is_there_before_a_handshake_of_tls_1_3_is_over),
 		TEST(the_application_is_there_before_a_handshake_of_tls_1_2_is_over),
 		TEST(or_not_before_it_is_over),
+		TEST(nor_is_an_application_that_may_speak_first),
 		TEST(nobody_is_connected_to_for_half_a_hello),
 		TEST(a_leg_that_the_application_gave_up_is_replaced),
 		TEST(an_application_that_comes_up_in_time_is_found),

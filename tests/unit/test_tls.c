@@ -126,13 +126,19 @@ static void make_shared(struct tls_shared *s, enum policy record, bool tls13_onl
 	assert_int_equal(tls_shared_init(s, &conf, &caps), 0);
 }
 
-static struct tls_ctx *make_ctx(const struct tls_shared *s, size_t first, size_t count)
+static struct tls_ctx *make_ctx_of(enum conf_mode mode, const struct tls_shared *s, size_t first,
+				   size_t count)
 {
 	struct tls_ctx *ctx = NULL;
 
-	assert_int_equal(tls_ctx_new(&ctx, pairs + first, count, s), 0);
+	assert_int_equal(tls_ctx_new(&ctx, pairs + first, count, mode, s), 0);
 	assert_non_null(ctx);
 	return ctx;
+}
+
+static struct tls_ctx *make_ctx(const struct tls_shared *s, size_t first, size_t count)
+{
+	return make_ctx_of(MODE_HTTP, s, first, count);
 }
 
 static void wait_for_fin(int fd)
@@ -356,14 +362,15 @@ static void small_fragments_stay_in_user_space(void **state)
 	tls_ctx_free(ctx);
 }
 
-static void resumes_in_another_context(void **state)
+/* A session of a context in mode http is shown to one in `mode`. */
+static void shows_a_session(enum conf_mode mode, bool resumed)
 {
 	struct tls_shared shared;
 	struct tls_ctx *first, *second;
 
 	make_shared(&shared, POLICY_OFF, false, false);
 	first = make_ctx(&shared, 0, PAIRS);
-	second = make_ctx(&shared, 0, PAIRS);
+	second = make_ctx_of(mode, &shared, 0, PAIRS);
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
 		struct peer_opts opts = {.version = version, .server_name = "a.test"};
 		enum kedge_reason reason = KEDGE_REASON_NONE;
@@ -388,15 +395,26 @@ static void resumes_in_another_context(void **state)
 		start(&c, second, &opts);
 		shake_hands(&c, 0);
 		assert_int_equal(c.step, TLS_DONE);
-		assert_true(SSL_session_reused(c.peer.ssl));
+		assert_int_equal(SSL_session_reused(c.peer.ssl), resumed);
 		assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
-		assert_true(facts.resumed);
+		assert_int_equal(facts.resumed, resumed);
 		record_free(record);
 		stop(&c);
 		SSL_SESSION_free(opts.session);
 	}
 	tls_ctx_free(first);
 	tls_ctx_free(second);
+}
+
+static void resumes_in_another_context(void **state)
+{
+	shows_a_session(MODE_HTTP, true);
+}
+
+/* Whom a client has met for HTTP is not to be taken for what stands behind a listener in mode tcp. */
+static void resumes_in_no_other_mode(void **state)
+{
+	shows_a_session(MODE_TCP, false);
 }
 
 /* --- what is offered -------------------------------------------------------------------------- */
@@ -456,7 +474,7 @@ static void require_offers_only_what_the_kernel_carries(void **state)
 	struct tls_ctx *ctx = NULL;
 
 	make_shared(&shared, POLICY_REQUIRE, false, false);
-	assert_int_equal(tls_ctx_new(&ctx, pairs, 1, &shared), -EOPNOTSUPP);
+	assert_int_equal(tls_ctx_new(&ctx, pairs, 1, MODE_HTTP, &shared), -EOPNOTSUPP);
 	assert_null(ctx);
 
 	shared.caps.tx[VERSION_TLS13][SUITE_AES_256_GCM] = true;
@@ -531,6 +549,26 @@ static void alpn_selects_http11_or_refuses(void **state)
 		}
 		stop(&c);
 	}
+	tls_ctx_free(ctx);
+}
+
+static void alpn_is_not_answered_in_mode_tcp(void **state)
+{
+	const struct peer_opts opts = {.alpn = "\x02h2\x08http/1.1", .server_name = "a.test"};
+	struct tls_shared shared;
+	struct tls_ctx *ctx;
+	const unsigned char *got;
+	unsigned len;
+	struct conn c;
+
+	make_shared(&shared, POLICY_OFF, false, false);
+	ctx = make_ctx_of(MODE_TCP, &shared, 0, PAIRS);
+	start(&c, ctx, &opts);
+	shake_hands(&c, 0);
+	assert_int_equal(c.step, TLS_DONE);
+	SSL_get0_alpn_selected(c.peer.ssl, &got, &len);
+	assert_int_equal(len, 0);
+	stop(&c);
 	tls_ctx_free(ctx);
 }
 
@@ -624,7 +662,7 @@ static void expect_refused(const char *cert, const char *key, int err, const cha
 
 	make_shared(&shared, POLICY_OFF, false, false);
 	capture_start(&log);
-	r = tls_ctx_new(&ctx, &pair, 1, &shared);
+	r = tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared);
 	capture_end(&log);
 	assert_int_equal(r, err);
 	assert_null(ctx);
@@ -665,7 +703,7 @@ static void expired_certificate_is_a_warning(void **state)
 	pair = (struct conf_cert){.cert = old.cert, .key = old.key};
 	make_shared(&shared, POLICY_OFF, false, false);
 	capture_start(&log);
-	r = tls_ctx_new(&ctx, &pair, 1, &shared);
+	r = tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared);
 	capture_end(&log);
 	assert_int_equal(r, 0);
 	assert_non_null(strstr(log.text, "has expired"));
@@ -854,11 +892,13 @@ int main(void)
 		cmocka_unit_test(client_that_has_ended_is_served),
 		cmocka_unit_test(small_fragments_stay_in_user_space),
 		cmocka_unit_test(resumes_in_another_context),
+		cmocka_unit_test(resumes_in_no_other_mode),
 		cmocka_unit_test(old_or_weak_is_refused),
 		cmocka_unit_test(tls13_only_refuses_tls12),
 		cmocka_unit_test(require_offers_only_what_the_kernel_carries),
 		cmocka_unit_test(suites_of_the_kernel_come_first),
 		cmocka_unit_test(alpn_selects_http11_or_refuses),
+		cmocka_unit_test(alpn_is_not_answered_in_mode_tcp),
 		cmocka_unit_test(certificate_by_name_and_key_type),
 		cmocka_unit_test(bad_files_are_named),
 		cmocka_unit_test(expired_certificate_is_a_warning),

@@ -1,0 +1,7 @@
+#!/bin/bash
+# Listeners in mode tcp, on this kernel: what natively is tests/e2e/test_tcp.py.
+cd "$(dirname "$0")/../.." || exit 1
+export KEDGE_SUITE=tcp KEDGE_TEST_PATIENCE=${KEDGE_TEST_PATIENCE:-15} KEDGE_TEST_COMBINATIONS=ends KEDGE_TEST_TRANSFER_MB=2
+# As in kernel.sh.
+export KEDGE_BIN=${KEDGE_BIN:-$PWD/build/kedge}
+exec /usr/bin/python3 -B -m pytest -q -p no:cacheprovider tests/e2e/test_tcp.py

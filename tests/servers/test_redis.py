@@ -1,0 +1,110 @@
+"""
+A server without HTTP behind a listener in mode tcp: Redis as it comes from its package, with its own
+client over TLS, and its own list of who is connected.
+"""
+import contextlib
+import os
+import re
+
+import pytest
+
+import prefix
+from backends import Elsewhere
+from client import Client
+from kedge import Combination, Kedge, Listener
+from pattern import pattern
+from process import Process
+from run import run
+
+MANY, DIRECT = 1000, 50
+CLIENT, PORT = "198.51.100.22", 35646
+
+
+class Redis(Elsewhere):
+    name = "redis"
+
+    def __init__(self, *options):
+        self.options = options
+        super().__init__()
+
+    def start(self):
+        host, port = self.free_port()
+        self.process = Process(["redis-server", "--bind", host, "--port", port, "--save", "", "--dir", self.base,
+                                *self.options], name=self.name)
+        self.wait_listening((host, port))
+        return host, port
+
+
+@contextlib.contextmanager
+def behind(certs, cgroup, listeners, combination, *options, flags=()):
+    with cgroup.inside():
+        redis = Redis(*options)
+    try:
+        with Kedge(certs, redis.text, listeners, combination, cgroup, flags=flags) as kedge:
+            kedge.redis = redis
+            yield kedge
+    finally:
+        redis.stop()
+
+
+@pytest.fixture(autouse=True)
+def able():
+    if os.geteuid() != 0:
+        pytest.skip("only root may attach to a cgroup")
+
+
+def peername(cgroup):
+    return ("--peername", "require", "--app-cgroup", cgroup.path)
+
+
+def named(address, header, name, source=None):
+    """A connection that has given itself a name."""
+    c = Client(address, header, source=source, timeout=60)
+    c.send(b"CLIENT SETNAME %s\r\n" % name.encode())
+    assert c.recv_until(b"\r\n") == b"+OK\r\n"
+    return c
+
+
+def test_its_own_client(certs, cgroup, ends):
+    """redis-cli, over TLS: commands, and a value larger than any buffer on the way."""
+    value = pattern(3 << 20).hex()
+    with behind(certs, cgroup, [Listener("tls", mode="tcp")], ends) as kedge:
+        host, port = kedge["tls"]
+        cli = ["redis-cli", "-h", host, "-p", str(port), "--tls", "--cacert", str(certs.ca), "--sni", "localhost"]
+        assert run(*cli, "PING").stdout == "PONG\n"
+        assert run(*cli, "-x", "SET", "large", input=value).stdout == "OK\n"
+        assert run(*cli, "GET", "large").stdout == value + "\n"
+
+
+def test_every_client_is_the_peer(certs, cgroup):
+    clients = [(f"198.51.{i // 250}.{i % 250 + 1}", 1024 + i) for i in range(MANY)]
+    expected, open_now = {}, []
+    with behind(certs, cgroup, [Listener("clear", tls=False, proxy="require", mode="tcp")], Combination(),
+                "--protected-mode", "no", flags=peername(cgroup)) as kedge:
+        server = kedge.redis.host, kedge.redis.port
+        for i, (address, port) in enumerate(clients):
+            expected[f"n{i}"] = f"{address}:{port}"
+            open_now.append(named(kedge["clear"], prefix.v2(address, sport=port), f"n{i}"))
+            if i % (MANY // DIRECT) == 0:
+                open_now.append(named(server, b"", f"direct{i}", source=kedge.redis.host))
+                expected[f"direct{i}"] = "{}:{}".format(*open_now[-1].sock.getsockname())
+        shown = run("redis-cli", "-h", server[0], "-p", str(server[1]), "CLIENT", "LIST").stdout
+        got = {name: addr for addr, name in re.findall(r" addr=(\S+) .* name=(\w+) ", shown)}
+        wrong = {n: (addr, got.get(n)) for n, addr in expected.items() if got.get(n) != addr}
+        assert not wrong, f"{len(wrong)} of {len(expected)}: {dict(list(wrong.items())[:5])}"
+        for c in open_now:
+            c.close()
+        kedge.wait_idle()
+        assert kedge.status()["peername_stats"]["peers"] == MANY
+
+
+def test_a_rule_about_this_host_means_what_it_says(certs, cgroup):
+    """Redis without a password lets nobody in but this host: behind a proxy everybody, unless it sees the client."""
+    listeners = [Listener("clear", tls=False, proxy="require", mode="tcp")]
+    for flags, says in (((), b"+PONG\r\n"), (peername(cgroup), b"-DENIED Redis is running in protected mode")):
+        with behind(certs, cgroup, listeners, Combination(), flags=flags) as kedge:
+            with Client(kedge["clear"], prefix.v2(CLIENT, sport=PORT)) as c:
+                with contextlib.suppress(ConnectionError):  # it has hung up already
+                    c.send(b"PING\r\n")
+                assert c.recv_until(b"\r\n").startswith(says)
+            assert run("redis-cli", "-h", kedge.redis.host, "-p", str(kedge.redis.port), "PING").stdout == "PONG\n"
