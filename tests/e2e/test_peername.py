@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -197,6 +198,62 @@ def test_metrics(certs, cgroup, app):
             text = c.request(target="/metrics").text
         assert 'kedge_capability{capability="peername"} 1\n' in text
         assert "kedge_peername_peers_total 1\n" in text
+
+
+# --- what it costs ---------------------------------------------------------------------------------
+STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
+COSTED = 300
+
+
+@pytest.fixture
+def bpf_stats():
+    """The kernel takes the time of every run of a program, which itself adds some tens of ns."""
+    before = STATS.read_text()
+    STATS.write_text("1")
+    yield
+    STATS.write_text(before)
+
+
+class Cost:
+    """What the programs of the only peername module took in the body: {name: (runs, ns)}."""
+
+    def __enter__(self):
+        self.before = self.now()
+        return self
+
+    def __exit__(self, *_):
+        self.spent = {name: tuple(now - then for now, then in zip(took, self.before[name]))
+                      for name, took in self.now().items()}
+
+    @staticmethod
+    def now():
+        return {x["name"]: (x.get("run_cnt", 0), x.get("run_time_ns", 0)) for x in bpftool("prog", "show")
+                if x.get("name", "").startswith("kdg_peer")}
+
+    def __str__(self):
+        sockops, name = self.spent["kdg_peer_ops"], self.spent["kdg_peername4"]
+        return (f"{(sockops[1] + name[1]) / COSTED:.0f} ns a connection (sockops {sockops[0] / COSTED:.1f} runs of "
+                f"{sockops[1] / max(sockops[0], 1):.0f} ns, the name {name[1] / max(name[0], 1):.0f} ns)")
+
+
+def test_cost_of_an_accept(certs, own_cgroup, bpf_stats, capsys):
+    """Of a connection of kedge's, with its client leg and both ends of the app leg, and of somebody else's."""
+    with RawApp(cgroup=own_cgroup) as app, start(certs, own_cgroup, app.text) as kedge:
+        with Cost() as ours:
+            for _ in range(COSTED):
+                ask(kedge, prefix.v2(CLIENT4, sport=PORT)).close()
+            kedge.wait_idle()
+        with Cost() as others:
+            for _ in range(COSTED):
+                with Client(app.address) as c:
+                    assert c.request().status == 200
+        with capsys.disabled():
+            print(f"\nmeasured peername: kedge's own: {ours}\nmeasured peername: others: {others}")
+        # Each accept asks once, whoever has connected; kedge's own is in the same cgroup.
+        assert ours.spent["kdg_peername4"][0] == 2 * COSTED
+        assert others.spent["kdg_peername4"][0] == COSTED
+        assert ours.spent["kdg_peername4"][1] > 0
+        assert kedge.status()["peername_stats"]["shown"] == COSTED
 
 
 def test_off_unless_asked(certs, own_cgroup):
