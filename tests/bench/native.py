@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 """
 make bench: kedge beside other proxies on this machine: same certificate, cipher, client and backend, one
-worker each, interleaved rounds. Writes docs/bench/native.md, .json and .svg, or to BENCH_OUT.
+worker each unless told otherwise, interleaved rounds. Writes docs/bench/native.md, .json and .svg, or to BENCH_OUT.
 
 BENCH_CASES, BENCH_PEERS   names or patterns, for some of them ("get1k*", "nginx kedge+edit+bypass")
 BENCH_KEDGE                "[LABEL=]BINARY ..." several kedges in one run, compared with each other
+BENCH_WORKERS              "1 2": kedge with each of so many, the second under the name "kedge@2"; default 1
 BENCH_ROUNDS               default 5
 PEERS=new                  the newest nginx, HAProxy and hitch of Debian as well
 BENCH_SCALE                multiplies the number of requests
@@ -40,7 +41,8 @@ def say(text):
 
 def chosen_peers():
     """Those that are wanted, and {name: why} of those that this machine can not have."""
-    ours, missing = peers.kedge_peers(peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge"))
+    ours, missing = peers.kedge_peers(peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge"),
+                                      [int(n) for n in os.environ.get("BENCH_WORKERS", "1").split()])
     patterns = os.environ.get("BENCH_PEERS", "")
     others = peers.other_peers()
     record = kedge_module.probe()["record"]
@@ -101,7 +103,7 @@ def main():
     for why in dict.fromkeys(missing.values()):
         say(f"left out: {', '.join(n for n, w in missing.items() if w == why)}: {why}")
     rounds = int(os.environ.get("BENCH_ROUNDS") or 5)
-    whole = len(chosen) == len(cases.NATIVE) and not os.environ.get("BENCH_PEERS")
+    whole = len(chosen) == len(cases.NATIVE) and not any(map(os.environ.get, ("BENCH_PEERS", "BENCH_WORKERS")))
     # Whatever fails, each of the stands is ended.
     with tempfile.TemporaryDirectory(prefix="kedge-bench-") as base, contextlib.ExitStack() as ends:
         Path(base).chmod(0o755)

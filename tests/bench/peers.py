@@ -120,9 +120,9 @@ class OtherProxy:
 
 
 class KedgeProxy:
-    def __init__(self, binary, combination, leaf, backend, cgroup, certs):
+    def __init__(self, binary, combination, workers, leaf, backend, cgroup, certs):
         self.kedge = Kedge(certs, f"{backend[0]}:{backend[1]}", [Listener("tls", leaves=[leaf])],
-                           combination, cgroup, ["--workers", "1"], binary=binary)
+                           combination, cgroup, ["--workers", str(workers)], binary=binary)
         self.address = self.kedge["tls"]
         self.process = self.kedge.process
 
@@ -140,6 +140,7 @@ class Peer:
     program: Program = None
     binary: Path = None
     combination: Combination = None
+    workers: int = 1
 
     @property
     def ours(self):
@@ -151,7 +152,7 @@ class Peer:
 
     def start(self, certs, backend, cgroup):
         if self.ours:
-            return KedgeProxy(self.binary, self.combination, certs.ec, backend, cgroup, certs)
+            return KedgeProxy(self.binary, self.combination, self.workers, certs.ec, backend, cgroup, certs)
         return OtherProxy(self.name, self.program, certs.ec, backend, cgroup)
 
     def version(self):
@@ -168,9 +169,10 @@ def find_program(name):
     return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") or name
 
 
-def kedge_name(label, combination):
-    """What is done in the kernel, after the label: "kedge+edit+bypass"."""
-    return "+".join([label, *(n for n in kedge_module.NAMES if getattr(combination, n))])
+def kedge_name(label, combination, workers=1):
+    """What is done in the kernel, after the label, and by how many: "kedge+edit+bypass", "kedge+edit@2"."""
+    return ("+".join([label, *(n for n in kedge_module.NAMES if getattr(combination, n))])
+            + (f"@{workers}" if workers > 1 else ""))
 
 
 def kedge_binaries(words):
@@ -185,17 +187,22 @@ def kedge_binaries(words):
     return found
 
 
-def kedge_peers(binaries):
-    """Each kedge in every combination of capabilities that this machine has; and why not in others."""
+def kedge_peers(binaries, workers=(1,)):
+    """
+    Each kedge in every combination of capabilities that this machine has, with each number of workers; and why
+    not in others.
+    """
     found, missing = [], {}
     for label, binary in binaries.items():
         probed = kedge_module.probe(binary)
         for combination in kedge_module.ALL:
-            name, why = kedge_name(label, combination), combination.missing(probed)
-            if why:
-                missing[name] = why
-            else:
-                found.append(Peer(name, binary=binary, combination=combination))
+            why = combination.missing(probed)
+            for count in workers:
+                name = kedge_name(label, combination, count)
+                if why:
+                    missing[name] = why
+                else:
+                    found.append(Peer(name, binary=binary, combination=combination, workers=count))
     return found, missing
 
 

@@ -36,6 +36,15 @@ def test_every_proxy_passes_the_check(stands, certs):
         verify(stand, certs)
 
 
+def test_workers_as_many_as_the_name_says(certs):
+    for peer in peers.kedge_peers({"kedge": kedge_module.BINARY}, (1, 2))[0][:2]:
+        stand = Stand(peer, certs)
+        try:
+            assert stand.proxy.kedge.status()["workers"] == peer.workers == (2 if peer.name == "kedge@2" else 1)
+        finally:
+            stand.stop()
+
+
 def test_the_check_sees_an_address_that_should_not_be_there(stands, certs):
     class Other:
         name, adds_xff = "hitch", False
