@@ -1,6 +1,8 @@
 """
 The true peer before real servers that do not know of it: each has every connection's own client for its
 peer, and those that come to it directly keep theirs.
+
+    KEDGE_TEST_PEERS   how many are open at once (1000)
 """
 import os
 
@@ -11,7 +13,8 @@ import prefix
 from client import Client, request
 from kedge import Combination, Kedge, Listener
 
-MANY, DIRECT = 1000, 50
+MANY = int(os.environ.get("KEDGE_TEST_PEERS", "1000"))
+DIRECT = max(MANY // 20, 1)
 SERVERS = [server for server in backends.ALL if server is not backends.Haproxy]  # Node is behind that
 
 

@@ -1,6 +1,8 @@
 """
 A server without HTTP behind a listener in mode tcp: Redis as it comes from its package, with its own
 client over TLS, and its own list of who is connected.
+
+    KEDGE_TEST_PEERS   how many are open at once (1000)
 """
 import contextlib
 import os
@@ -16,7 +18,8 @@ from pattern import pattern
 from process import Process
 from run import run
 
-MANY, DIRECT = 1000, 50
+MANY = int(os.environ.get("KEDGE_TEST_PEERS", "1000"))
+DIRECT = max(MANY // 20, 1)
 CLIENT, PORT = "198.51.100.22", 35646
 
 
