@@ -17,7 +17,7 @@ test=("${build[@]}" libcmocka-dev libhttp-parser-dev libclang-rt-14-dev clang-fo
 	iproute2=ip strace=strace libcap2-bin=capsh procps=ps prometheus=promtool bpftrace=bpftrace
 	util-linux=setpriv slowhttptest=slowhttptest testssl.sh=testssl mandoc=mandoc systemd=systemd-analyze
 	mkcert=mkcert xdp-tools=xdp-filter liburing-dev)
-servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodejs=node golang-go=go redis-server=redis-server
+servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodejs=node golang-go=go redis-server=redis-server node-ws
 	python3-gunicorn python3-uvicorn python3=/usr/bin/python3)
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl python3=/usr/bin/python3)
 vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev

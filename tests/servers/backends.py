@@ -183,6 +183,8 @@ class Logging(Elsewhere):
         root = self.base / "root"
         root.mkdir()
         (root / "index.html").write_text("seen\n")
+        # Each byte follows from its place; as in test_bypass.py.
+        (root / "large").write_bytes((bytes(range(251)) * ((8 << 20) // 251 + 1))[:8 << 20])
         self.base.joinpath("config").write_text(
             self.config.replace("BASE", str(self.base)).replace("HOST", host)
             .replace("PORT", str(port)))
@@ -233,10 +235,12 @@ http {
 	uwsgi_temp_path BASE/uwsgi;
 	scgi_temp_path BASE/scgi;
 	keepalive_requests 100000;
+	client_max_body_size 0;
 	server {
 		listen HOST:PORT backlog=1024;
 		access_log BASE/access seen;
 		location / { proxy_pass http://unix:BASE/inner; }
+		location = /large { root BASE/root; }
 	}
 	server {
 		listen unix:BASE/inner;
@@ -328,7 +332,7 @@ server.listen-backlog = 1024
 server.max-keep-alive-requests = 100000
 server.errorlog = "BASE/error"
 server.pid-file = "BASE/pid"
-url.rewrite-once = (".*" => "/index.html")
+url.rewrite-once = ("^/large$" => "/large", ".*" => "/index.html")
 accesslog.filename = "BASE/access"
 accesslog.format = "%a %{remote}p	%r	%s %{X-Forwarded-For}i"
 """

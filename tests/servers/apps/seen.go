@@ -22,6 +22,9 @@ type seen struct {
 
 var out sync.Mutex
 
+// Each byte follows from its place; as in test_bypass.py.
+var large = make([]byte, 8<<20)
+
 func handle(w http.ResponseWriter, r *http.Request) {
 	_, err := io.Copy(io.Discard, r.Body)
 	host, port, _ := net.SplitHostPort(r.RemoteAddr)
@@ -29,10 +32,17 @@ func handle(w http.ResponseWriter, r *http.Request) {
 	out.Lock()
 	fmt.Printf("seen %s\n", line)
 	out.Unlock()
+	if r.RequestURI == "/large" {
+		w.Write(large)
+		return
+	}
 	io.WriteString(w, "seen\n")
 }
 
 func main() {
+	for i := range large {
+		large[i] = byte(i % 251)
+	}
 	listener, err := net.Listen("tcp", os.Args[1])
 	if err != nil {
 		fmt.Println(err)

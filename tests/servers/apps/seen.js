@@ -3,6 +3,9 @@
 // its body came.
 const http = require('http');
 
+// Each byte follows from its place; as in test_bypass.py.
+const large = Buffer.alloc(8 << 20, Buffer.from(Array.from({ length: 251 }, (_, i) => i)));
+
 function report(req) {
   const forwarded = req.rawHeaders.filter((_, i, all) =>
     i % 2 === 1 && all[i - 1].toLowerCase() === 'x-forwarded-for');
@@ -14,7 +17,7 @@ function report(req) {
 
 const server = http.createServer((req, res) => {
   req.resume();
-  req.on('end', () => res.end('seen\n'));
+  req.on('end', () => res.end(req.url === '/large' ? large : 'seen\n'));
   let told = false;
   for (const event of ['end', 'close', 'error'])
     req.on(event, () => { if (!told) { told = true; report(req); } });

@@ -2,6 +2,13 @@
 import json
 import os
 
+# Each byte follows from its place; as in test_bypass.py.
+LARGE = (bytes(range(251)) * ((8 << 20) // 251 + 1))[:8 << 20]
+
+
+def body_of(target):
+    return LARGE if target == "/large" else b"seen\n"
+
 
 def report(peer, xff, method, target, done):
     line = json.dumps({"peer": peer, "xff": xff, "method": method, "target": target, "done": done})
@@ -19,8 +26,9 @@ def wsgi(environ, start_response):
     report(f'{environ["REMOTE_ADDR"]} {environ["REMOTE_PORT"]}',
            [] if forwarded is None else [forwarded], environ["REQUEST_METHOD"],
            environ["RAW_URI"], done)
-    start_response("200 OK", [("Content-Length", "5")])
-    return [b"seen\n"]
+    body = body_of(environ["RAW_URI"])
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
 
 
 async def asgi(scope, receive, send):
@@ -34,6 +42,7 @@ async def asgi(scope, receive, send):
     report("{} {}".format(*scope["client"]), forwarded, scope["method"],
            scope["raw_path"].decode("latin-1") + (f"?{query}" if query else ""),
            event["type"] == "http.request")
+    body = body_of(scope["path"])
     await send({"type": "http.response.start", "status": 200,
-                "headers": [(b"content-length", b"5")]})
-    await send({"type": "http.response.body", "body": b"seen\n"})
+                "headers": [(b"content-length", str(len(body)).encode())]})
+    await send({"type": "http.response.body", "body": body})
