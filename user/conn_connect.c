@@ -27,7 +27,7 @@ static void http1_conf_of(const struct conn *c, struct http1_conf *out)
 	xff_prepare(out, conf, &c->client, drop, c->listener->conf->tls, c->port);
 }
 
-/* By BPF; where that is so, http1_conf_of() has been told to it. */
+/* Are its requests edited by BPF? */
 static bool edits_kernel(const struct conn *c)
 {
 	return c->worker->shared->edit_kernel && !conn_is_tcp(c);

@@ -18,6 +18,8 @@ from process import Process
 
 APPS = Path(__file__).parent / "apps"
 BUILD = machine.ROOT / "build/servers"
+# What each server gives for /large; the applications make the same.
+LARGE = (bytes(range(251)) * ((8 << 20) // 251 + 1))[:8 << 20]
 
 
 class Seen:
@@ -183,8 +185,7 @@ class Logging(Elsewhere):
         root = self.base / "root"
         root.mkdir()
         (root / "index.html").write_text("seen\n")
-        # Each byte follows from its place; as in test_bypass.py.
-        (root / "large").write_bytes((bytes(range(251)) * ((8 << 20) // 251 + 1))[:8 << 20])
+        (root / "large").write_bytes(LARGE)
         self.base.joinpath("config").write_text(
             self.config.replace("BASE", str(self.base)).replace("HOST", host)
             .replace("PORT", str(port)))

@@ -22,7 +22,6 @@ CONNECTIONS = 20
 ALONE = (backends.Gunicorn,)
 # They ask FIONREAD how much there is to read; kedge warns where it lies on a bypassed socket (`kedge probe`).
 FIONREAD = (backends.Nginx, backends.Lighttpd)
-LARGE = (bytes(range(251)) * ((8 << 20) // 251 + 1))[:8 << 20]
 SERVERS = [server for server in backends.ALL if server is not backends.Haproxy]  # Node is behind that
 
 
@@ -90,7 +89,7 @@ def large_ones(address):
         for _ in range(3):
             assert c.request("POST", "/up", body=pattern(4 << 20)).status == 200
             answer = c.request(target="/large")
-            assert answer.status == 200 and answer.body == LARGE
+            assert answer.status == 200 and answer.body == backends.LARGE
 
 
 # --- WebSocket -----------------------------------------------------------------------------------
