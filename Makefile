@@ -229,12 +229,7 @@ $(OUT)/heads: $(addprefix $(OUT)/asan/tests/,servers/heads.o lib/http1_driver.o 
 
 servers: $(OUT)/kedge-asan $(OUT)/heads ## the corpus through kedge to real servers: nobody is fooled; root
 	$(Q)tests/deps.sh servers
-	$(Q)cd tests && KEDGE_SUITE=servers $(PYTHON) -B -m pytest -q servers --ignore=servers/test_bypass.py
-
-# Not in `make test` yet: on 6.12 under emulation a Go server was not done in three of four runs.
-servers-bypass: $(OUT)/kedge-asan ## real servers with the bypass on: requests, long bodies, WebSocket; root
-	$(Q)tests/deps.sh servers
-	$(Q)cd tests && KEDGE_SUITE=servers-bypass $(PYTHON) -B -m pytest -q servers/test_bypass.py
+	$(Q)cd tests && KEDGE_SUITE=servers $(PYTHON) -B -m pytest -q servers
 
 servers-doc: $(OUT)/kedge-asan $(OUT)/heads ## writes the table of docs/servers.md anew; root
 	$(Q)tests/deps.sh servers
@@ -309,7 +304,7 @@ help: ## this list
 clean: ## removes what was built, not what was downloaded
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test servers-bypass bench-profile vmbench vmbench-check membench bench-mover \
+.PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
 	install uninstall reference servers servers-doc demo demo-vm vmtest test help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

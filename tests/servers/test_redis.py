@@ -10,10 +10,10 @@ import re
 
 import pytest
 
+import backends
 import prefix
-from backends import Elsewhere
 from client import Client
-from kedge import Combination, Kedge, Listener
+from kedge import Combination, Listener
 from pattern import pattern
 from process import Process
 from run import run
@@ -23,7 +23,7 @@ DIRECT = max(MANY // 20, 1)
 CLIENT, PORT = "198.51.100.22", 35646
 
 
-class Redis(Elsewhere):
+class Redis(backends.Elsewhere):
     name = "redis"
 
     def __init__(self, *options):
@@ -38,16 +38,8 @@ class Redis(Elsewhere):
         return host, port
 
 
-@contextlib.contextmanager
 def behind(certs, cgroup, listeners, combination, *options, flags=()):
-    with cgroup.inside():
-        redis = Redis(*options)
-    try:
-        with Kedge(certs, redis.text, listeners, combination, cgroup, flags=flags) as kedge:
-            kedge.redis = redis
-            yield kedge
-    finally:
-        redis.stop()
+    return backends.behind(lambda: Redis(*options), certs, cgroup, listeners, combination, flags)
 
 
 @pytest.fixture(autouse=True)
@@ -84,12 +76,12 @@ def test_every_client_is_the_peer(certs, cgroup):
     expected, open_now = {}, []
     with behind(certs, cgroup, [Listener("clear", tls=False, proxy="require", mode="tcp")], Combination(),
                 "--protected-mode", "no", flags=peername(cgroup)) as kedge:
-        server = kedge.redis.host, kedge.redis.port
+        server = kedge.server.host, kedge.server.port
         for i, (address, port) in enumerate(clients):
             expected[f"n{i}"] = f"{address}:{port}"
             open_now.append(named(kedge["clear"], prefix.v2(address, sport=port), f"n{i}"))
             if i % (MANY // DIRECT) == 0:
-                open_now.append(named(server, b"", f"direct{i}", source=kedge.redis.host))
+                open_now.append(named(server, b"", f"direct{i}", source=kedge.server.host))
                 expected[f"direct{i}"] = "{}:{}".format(*open_now[-1].sock.getsockname())
         shown = run("redis-cli", "-h", server[0], "-p", str(server[1]), "CLIENT", "LIST").stdout
         got = {name: addr for addr, name in re.findall(r" addr=(\S+) .* name=(\w+) ", shown)}
@@ -110,4 +102,4 @@ def test_a_rule_about_this_host_means_what_it_says(certs, cgroup):
                 with contextlib.suppress(ConnectionError):  # it has hung up already
                     c.send(b"PING\r\n")
                 assert c.recv_until(b"\r\n").startswith(says)
-            assert run("redis-cli", "-h", kedge.redis.host, "-p", str(kedge.redis.port), "PING").stdout == "PONG\n"
+            assert run("redis-cli", "-h", kedge.server.host, "-p", str(kedge.server.port), "PING").stdout == "PONG\n"

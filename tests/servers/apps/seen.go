@@ -22,7 +22,7 @@ type seen struct {
 
 var out sync.Mutex
 
-// Each byte follows from its place; as in test_bypass.py.
+// Each byte follows from its place; as in backends.py.
 var large = make([]byte, 8<<20)
 
 func handle(w http.ResponseWriter, r *http.Request) {

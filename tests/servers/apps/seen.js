@@ -3,7 +3,7 @@
 // its body came.
 const http = require('http');
 
-// Each byte follows from its place; as in test_bypass.py.
+// Each byte follows from its place; as in backends.py.
 const large = Buffer.alloc(8 << 20, Buffer.from(Array.from({ length: 251 }, (_, i) => i)));
 
 function report(req) {

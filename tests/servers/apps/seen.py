@@ -2,7 +2,7 @@
 import json
 import os
 
-# Each byte follows from its place; as in test_bypass.py.
+# Each byte follows from its place; as in backends.py.
 LARGE = (bytes(range(251)) * ((8 << 20) // 251 + 1))[:8 << 20]
 
 
