@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "access_log.h"
+#include "capabilities.h"
 #include "cleanup.h"
 #include "cmd.h"
 #include "control.h"
@@ -17,7 +18,6 @@
 #include "log.h"
 #include "metrics_server.h"
 #include "privileges.h"
-#include "probe.h"
 #include "reload.h"
 #include "sockets.h"
 #include "status.h"
@@ -39,129 +39,6 @@ static int signals_open(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* --- capabilities: policy against what the kernel was seen to do ------------------------------ */
-
-static bool wants_tls(const struct conf *conf)
-{
-	for (size_t i = 0; i < conf->listeners_count; i++)
-		if (conf->listeners[i].tls)
-			return true;
-	return false;
-}
-
-/* The first thing that is missing for a capability. */
-static const struct probe_row *first_missing(const struct probe_report *r, const char *capability)
-{
-	for (size_t i = 0; i < r->count; i++)
-		if (!r->rows[i].ok && !strcmp(r->rows[i].capability, capability))
-			return &r->rows[i];
-	return NULL;
-}
-
-/* *use says whether a capability is there. -ENOTSUP, after a line, when a required one is not. */
-static int decide(bool *use, enum policy policy, bool works, const char *capability,
-		  const struct probe_report *r)
-{
-	const struct probe_row *missing = first_missing(r, capability);
-
-	if (!missing && !works)
-		missing = first_missing(r, "edit"); /* BPF as a whole */
-	*use = works && policy != POLICY_OFF;
-	if (policy != POLICY_REQUIRE || works)
-		return 0;
-	log_error("%s: required, but this kernel can not: %s: %s%s%s", capability,
-		  missing ? missing->name : "probe", missing ? missing->detail : "not tried",
-		  missing && missing->next ? "; next step: " : "",
-		  missing && missing->next ? missing->next : "");
-	return -ENOTSUP;
-}
-
-static int record_decide(struct daemon *d, struct probe_report *r)
-{
-	if (d->conf->record == POLICY_OFF)
-		return 0;
-	probe_record(r);
-	if (!wants_tls(d->conf)) { /* but a reload may bring some */
-		d->shared.record_kernel = r->record;
-		return 0;
-	}
-	return decide(&d->shared.record_kernel, d->conf->record, r->record, "record", r);
-}
-
-static void stats_clear(struct daemon *d)
-{
-	for (unsigned i = 0; i < d->conf->workers; i++)
-		memset(bpf_stats(d->shared.bpf, i), 0, sizeof(struct kedge_stats));
-}
-
-static int bpf_decide(struct daemon *d, struct probe_report *r)
-{
-	const struct conf *conf = d->conf;
-	struct bpf_opts opts = {
-		.edit = conf->edit != POLICY_OFF,
-		.bypass = conf->bypass != POLICY_OFF,
-		.cgroup = conf->cgroup,
-		.pin = conf->pin,
-		.workers = conf->workers,
-		.flows_max = conf->connections_max,
-		.flows_each = limits_flows_each(conf),
-	};
-	char why[256] = "";
-	int err;
-
-	if (!opts.edit && !opts.bypass)
-		return 0;
-	err = bpf_open(&d->shared.bpf, &opts, why);
-	if (err && opts.bypass && conf->bypass == POLICY_PREFER && opts.edit) {
-		log_info("bypass: not possible: %s", why);
-		opts.bypass = false;
-		err = bpf_open(&d->shared.bpf, &opts, why);
-	}
-	if (err) {
-		probe_no_bpf(r, why);
-	} else {
-		if (opts.edit)
-			probe_edit(r, d->shared.bpf);
-		if (opts.bypass)
-			probe_bypass(r, d->shared.bpf);
-		d->shared.flows_max = conf->connections_max;
-		stats_clear(d);
-	}
-	err = decide(&d->shared.edit_kernel, conf->edit, r->edit, "edit", r);
-	if (!err)
-		err = decide(&d->shared.bypass, conf->bypass, r->bypass, "bypass", r);
-	return err;
-}
-
-static int peername_decide(struct daemon *d, struct probe_report *r)
-{
-	const struct conf *conf = d->conf;
-	const struct peername_opts opts = {
-		.cgroup = conf->cgroup,
-		.app_cgroup = conf->app_cgroup,
-		.everywhere = !conf->app_cgroup,
-		.pin = conf->pin,
-	};
-	char why[256] = "";
-	bool use;
-	int err;
-
-	if (conf->peername == POLICY_OFF)
-		return 0;
-	if (peername_open(&d->shared.peername, &opts, why) < 0) {
-		probe_no_peername(r, why);
-	} else {
-		probe_peername(r, d->shared.peername);
-		peername_clear_stats(d->shared.peername);
-	}
-	err = decide(&use, conf->peername, r->peername, "peername", r);
-	if (!use) {
-		peername_close(d->shared.peername);
-		d->shared.peername = NULL;
-	}
-	return err;
-}
-
 /* Not a capability that could be done without: who asks for it is told when it can not be had. */
 static int guard_start(struct daemon *d)
 {
@@ -173,61 +50,6 @@ static int guard_start(struct daemon *d)
 	if (err)
 		log_error("guard: %s", why);
 	return err;
-}
-
-static void say_outcome(const struct daemon *d, const struct probe_report *r)
-{
-	const struct conf *conf = d->conf;
-	const struct {
-		const char *name;
-		enum policy policy;
-		bool use;
-		const char *where;
-	} all[] = {
-		{"record", conf->record, d->shared.record_kernel, "kernel"},
-		{"edit", conf->edit, d->shared.edit_kernel, "kernel"},
-		{"bypass", conf->bypass, d->shared.bypass, "on"},
-		{"peername", conf->peername, d->shared.peername != NULL, "on"},
-	};
-	char line[1024] = "";
-	size_t len = 0;
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		const struct probe_row *missing = first_missing(r, all[i].name);
-		const char *why = all[i].policy == POLICY_OFF ? "switched off"
-				  : missing                   ? missing->detail
-							      : "nothing needs it";
-
-		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s %s", i ? ", " : "",
-					all[i].name,
-					all[i].use ? all[i].where
-					: i < 2    ? "user space"
-						   : "off");
-		if (!all[i].use)
-			len += (size_t)snprintf(line + len, sizeof(line) - len, " (%s)", why);
-	}
-	log_info("capabilities: %s", line);
-	if (d->shared.bypass && first_missing(r, "bypass")) {
-		const struct probe_row *row = first_missing(r, "bypass");
-
-		log_warn("bypass: %s %s: %s", row->name, row->detail, row->next ? row->next : "");
-	}
-}
-
-static int capabilities_decide(struct daemon *d)
-{
-	struct probe_report report = {0};
-	int err = record_decide(d, &report);
-
-	if (!err)
-		err = bpf_decide(d, &report);
-	if (!err)
-		err = peername_decide(d, &report);
-	err = err ? err : guard_start(d);
-	if (err)
-		return err;
-	say_outcome(d, &report);
-	return tls_shared_init(&d->generation->tls, d->conf, &report.caps);
 }
 
 /* --- workers ---------------------------------------------------------------------------------- */
@@ -300,11 +122,15 @@ static int access_start(struct daemon *d)
 static int workers_init(struct daemon *d)
 {
 	unsigned n = d->conf->workers;
+	struct worker *workers;
 	int err = rows_init(d);
 
-	d->workers = err ? NULL : calloc(n, sizeof(*d->workers));
-	if (!d->workers)
-		return err ? err : -ENOMEM;
+	if (err)
+		return err;
+	workers = calloc(n, sizeof(*workers));
+	if (!workers)
+		return -ENOMEM;
+	d->workers = workers;
 	for (unsigned i = 0; !err && i < n; i++) {
 		d->workers_made = i + 1;
 		err = worker_init(&d->workers[i], i, &d->shared, d->rows[i]);
@@ -503,6 +329,7 @@ static int start(struct daemon *d)
 	if (limits_init(&d->limits) < 0)
 		return log_err(ENOMEM, "start");
 	err = capabilities_decide(d);
+	err = err ? err : guard_start(d);
 	if (!err && conf->control)
 		err = control_open(d);
 	err = err ? err : outlets_open(d);

@@ -124,8 +124,8 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .text = "off",
 	 .words = POLICY_WORDS,
-	 .help = "bytes go from socket to socket without loopback TCP; for an application on this "
-		 "host that has been tried with it"},
+	 .help = "bytes go from socket to socket without loopback TCP, for an application on this "
+		 "host that bears it; prefer: only where FIONREAD does not lie"},
 	{.name = "cgroup",
 	 .kind = OPTION_PATH,
 	 IN_CONF(cgroup),

@@ -317,11 +317,14 @@ static void probe_fionread(struct probe_report *r, const struct pair *p, const c
 
 	if (send(p->near, "12345", 5, MSG_NOSIGNAL) != 5 || !wait_for(p->far, POLLIN) ||
 	    ioctl(p->far, FIONREAD, &queued) < 0)
-		return row(r, "bypass", name, false, "could not be asked");
-	row(r, "bypass", name, queued == 5, "says %d for 5 bytes", queued);
-	next_step(r, "applications that ask FIONREAD before they read may stall: leave bypass off "
-		     "for them");
-	if (recv(p->far, got, sizeof(got), 0) != 5)
+		row(r, "bypass", name, false, "could not be asked");
+	else
+		row(r, "bypass", name, queued == 5, "says %d for 5 bytes", queued);
+	next_step(r,
+		  "applications that ask FIONREAD before they read may stall, so prefer does "
+		  "without the bypass here; require is for an application that was tried with it");
+	r->fionread &= queued == 5;
+	if (recv(p->far, got, sizeof(got), MSG_DONTWAIT) != 5)
 		row(r, "bypass", name, false, "bytes were lost");
 }
 
@@ -353,6 +356,7 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 			     "application");
 	} else {
 		row(r, "bypass", "sockops program", true, "saw both ends of a connection");
+		r->fionread = true;
 		probe_fionread(r, &p,
 			       "FIONREAD, by TCP"); /* our end is not under the program yet */
 		err = bpf_flow_join(bpf, &flow, p.near);

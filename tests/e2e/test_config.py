@@ -222,6 +222,37 @@ def test_unprivileged_can_not_require_bpf(nobody):
     assert "CAP_" in done.stderr, done.stderr
 
 
+# --- the bypass, preferred -------------------------------------------------------------------------
+@pytest.fixture
+def fionread(cgroup):
+    """Whether FIONREAD tells the truth on a bypassed socket of this kernel; skips where there are none."""
+    with cgroup.inside():
+        probed = json.loads(kedge("probe", "--json", "--cgroup", cgroup.path).stdout)
+    if not probed["bypass"]:
+        pytest.skip(f"bypass: {probe()['bypass']}")
+    return all(row["ok"] for row in probed["tried"] if row["name"].startswith("FIONREAD"))
+
+
+@pytest.mark.parametrize("edit", ["require", "off"])
+def test_the_preferred_bypass_is_used_where_nothing_lies(certs, cgroup, fionread, edit):
+    """An application that asks FIONREAD where it lies may stall: only who requires the bypass gets it there."""
+    flags = ("--record", "off", "--edit", edit, "--bypass")
+    for policy, used in (("prefer", fionread), ("require", True)):
+        with RawApp(cgroup=cgroup) as app, Kedge(certs, app.text, [Listener("clear", tls=False)], None, cgroup,
+                                                 (*flags, policy)) as kedge_:
+            with Client(kedge_["clear"]) as c:
+                assert c.request().status == 200 and c.request().status == 200
+            status = kedge_.status()
+            assert status["bypass"] == ("on" if used else "off")
+            assert (status["stats"]["steer_redirected"] > 0) == used
+            assert status["edit"] == ("kernel" if edit == "require" else "user")
+            # A bypass that is not used leaves nothing on the cgroup.
+            assert (kedge_.pin / "kdg_sockops").exists() == used
+            assert kedge_.pin.exists() == (used or edit == "require")
+            said = kedge_.process.matches(r"(\w+): bypass: FIONREAD, .* says \d+ for 5 bytes: .* require is for")
+            assert [m[1] for m in said] == ([] if fionread else ["warning" if used else "info"])
+
+
 def test_without_a_bpffs_it_runs_unpinned(certs, cgroup, tmp_path):
     """--pin names a directory that is no bpffs: said in one line, and not the end of it."""
     with RawApp(cgroup=cgroup) as app:
