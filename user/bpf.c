@@ -61,26 +61,15 @@ static int set_sizes(struct flow_bpf *skel, const struct bpf_opts *opts, uint32_
 	return 0;
 }
 
-/* What a failed load is most likely about. */
-static int load_why(int err, char why[BPF_WHY_SIZE])
+/* What the programs cannot do without and the kernel has not, or NULL. */
+static const char *kernel_lacks(void)
 {
-	char caps[80];
-
-	bpf_missing_caps(caps, sizeof(caps));
-	if (caps[0])
-		return bpf_why(why, err, "BPF programs refused: no %s: run as root, or grant them",
-			       caps);
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
-		return bpf_why(why, err,
-			       "BPF programs refused: no /sys/kernel/btf/vmlinux: "
-			       "the kernel needs CONFIG_DEBUG_INFO_BTF");
+		return "no /sys/kernel/btf/vmlinux: the kernel needs CONFIG_DEBUG_INFO_BTF";
 	if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_SOCKHASH, NULL) == 0)
-		return bpf_why(why, err,
-			       "BPF programs refused: no sockhash maps: "
-			       "the kernel needs CONFIG_BPF_STREAM_PARSER and CONFIG_CGROUP_BPF");
-	return bpf_why(why, err,
-		       "BPF programs refused: %s: --log-level debug shows the verifier's words",
-		       strerror(-err));
+		return "no sockhash maps: the kernel needs CONFIG_BPF_STREAM_PARSER and "
+		       "CONFIG_CGROUP_BPF";
+	return NULL;
 }
 
 /*
@@ -196,7 +185,7 @@ static int open_in(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WH
 		return bpf_why(why, err, "BPF maps: cannot set their sizes");
 	err = flow_bpf__load(bpf->skel);
 	if (err)
-		return load_why(err, why);
+		return bpf_load_why(err, kernel_lacks(), why);
 	err = share(bpf, why);
 	if (err)
 		return err;

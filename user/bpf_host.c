@@ -71,6 +71,21 @@ void bpf_missing_caps(char *buf, size_t size)
 	}
 }
 
+int bpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE])
+{
+	char caps[80];
+
+	bpf_missing_caps(caps, sizeof(caps));
+	if (caps[0])
+		return bpf_why(why, err, "BPF programs refused: no %s: run as root, or grant them",
+			       caps);
+	if (lacks)
+		return bpf_why(why, err, "BPF programs refused: %s", lacks);
+	return bpf_why(why, err,
+		       "BPF programs refused: %s: --log-level debug shows the verifier's words",
+		       strerror(-err));
+}
+
 /* The mount point of the first cgroup2 in /proc/self/mountinfo (proc(5)). */
 static bool cgroup_mount(char *buf, size_t size)
 {

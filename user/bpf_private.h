@@ -19,6 +19,12 @@ void bpf_log(void);
 void bpf_missing_caps(char *buf, size_t size);
 
 /*
+ * What a load that failed with err is most likely about: capabilities; then `lacks`, which the caller knows
+ * the kernel to be without ("no such map: the kernel needs ..."), or NULL. Returns err with why[].
+ */
+int bpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE]);
+
+/*
  * Opens the cgroup v2 directory that sockops programs attach to: `path`, or our own one when NULL.
  * A descriptor, or -errno with why[].
  */

@@ -129,19 +129,6 @@ int peername_give(struct peername *p, uid_t uid, gid_t gid)
 
 /* --- open and close ----------------------------------------------------------------------------- */
 
-static int load_why(int err, char why[BPF_WHY_SIZE])
-{
-	char caps[80];
-
-	bpf_missing_caps(caps, sizeof(caps));
-	if (caps[0])
-		return bpf_why(why, err, "BPF programs refused: no %s: run as root, or grant them",
-			       caps);
-	return bpf_why(why, err,
-		       "BPF programs refused: %s: --log-level debug shows the verifier's words",
-		       strerror(-err));
-}
-
 static int share(struct peername *p, char why[BPF_WHY_SIZE])
 {
 	void *row = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -162,7 +149,7 @@ static int open_in(struct peername *p, const struct peername_opts *opts, char wh
 		return bpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
 	err = peername_bpf__load(p->skel);
 	if (err)
-		return load_why(err, why);
+		return bpf_load_why(err, NULL, why);
 	err = share(p, why);
 	if (!err)
 		err = attach(p, opts, why);

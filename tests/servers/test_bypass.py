@@ -41,11 +41,14 @@ def bypass(request):
 @pytest.fixture
 def kept(monkeypatch):
     """
-    By themselves these close a connection that was idle for 2 and 5 s, at which a client in an emulator may just be
+    By themselves servers close a connection that was idle for 2 or 5 s, at which a client in an emulator may just be
     sending its next request.
     """
+    monkeypatch.setenv("NODE_KEPT_MS", "75000")
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--keep-alive 75")
     monkeypatch.setenv("UVICORN_TIMEOUT_KEEP_ALIVE", "75")
+    for server, line in ((backends.Apache, "KeepAliveTimeout 75"), (backends.Lighttpd, "server.max-keep-alive-idle = 75")):
+        monkeypatch.setattr(server, "config", f"{server.config}{line}\n")
 
 
 def ask_many(address, count, at_once):

@@ -22,5 +22,7 @@ const server = http.createServer((req, res) => {
   for (const event of ['end', 'close', 'error'])
     req.on(event, () => { if (!told) { told = true; report(req); } });
 });
+if (process.env.NODE_KEPT_MS)
+  server.keepAliveTimeout = Number(process.env.NODE_KEPT_MS);
 server.listen(Number(process.env.PORT || 0), process.env.HOST, 1024,
   () => console.log(`listening on ${server.address().port}`));
