@@ -170,7 +170,7 @@ static void say_fionread(const struct daemon *d, const struct probe_report *r)
 
 	if (r->bypass && row)
 		log_emit(d->shared.bypass ? LOG_WARN : LOG_INFO, 0, "bypass: %s %s: %s", row->name,
-			 row->detail, row->next);
+			 row->detail, row->next ? row->next : "");
 }
 
 static void say_outcome(const struct daemon *d, const struct probe_report *r)
