@@ -65,10 +65,11 @@ static int set_sizes(struct flow_bpf *skel, const struct bpf_opts *opts, uint32_
 static const char *kernel_lacks(void)
 {
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
-		return "no /sys/kernel/btf/vmlinux: the kernel needs CONFIG_DEBUG_INFO_BTF";
+		return "BPF programs refused: no /sys/kernel/btf/vmlinux: "
+		       "the kernel needs CONFIG_DEBUG_INFO_BTF";
 	if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_SOCKHASH, NULL) == 0)
-		return "no sockhash maps: the kernel needs CONFIG_BPF_STREAM_PARSER and "
-		       "CONFIG_CGROUP_BPF";
+		return "BPF programs refused: no sockhash maps: "
+		       "the kernel needs CONFIG_BPF_STREAM_PARSER and CONFIG_CGROUP_BPF";
 	return NULL;
 }
 

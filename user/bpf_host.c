@@ -80,7 +80,7 @@ int bpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE])
 		return bpf_why(why, err, "BPF programs refused: no %s: run as root, or grant them",
 			       caps);
 	if (lacks)
-		return bpf_why(why, err, "BPF programs refused: %s", lacks);
+		return bpf_why(why, err, "%s", lacks);
 	return bpf_why(why, err,
 		       "BPF programs refused: %s: --log-level debug shows the verifier's words",
 		       strerror(-err));

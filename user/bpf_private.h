@@ -19,8 +19,8 @@ void bpf_log(void);
 void bpf_missing_caps(char *buf, size_t size);
 
 /*
- * What a load that failed with err is most likely about: capabilities; then `lacks`, which the caller knows
- * the kernel to be without ("no such map: the kernel needs ..."), or NULL. Returns err with why[].
+ * What a load that failed with err is most likely about: capabilities; then `lacks`, the whole message of
+ * what the caller knows to be missing in the kernel, or NULL. Returns err with why[].
  */
 int bpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE]);
 

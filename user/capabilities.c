@@ -169,8 +169,9 @@ static void say_fionread(const struct daemon *d, const struct probe_report *r)
 	const struct probe_row *row = first_missing(r, "bypass");
 
 	if (r->bypass && row)
-		log_emit(d->shared.bypass ? LOG_WARN : LOG_INFO, 0, "bypass: %s %s: %s", row->name,
-			 row->detail, row->next ? row->next : "");
+		log_emit(d->shared.bypass ? LOG_WARN : LOG_INFO, 0,
+			 "bypass: FIONREAD is not to be relied on here (%s): %s", row->detail,
+			 row->next ? row->next : "");
 }
 
 static void say_outcome(const struct daemon *d, const struct probe_report *r)

@@ -249,7 +249,7 @@ def test_the_preferred_bypass_is_used_where_nothing_lies(certs, cgroup, fionread
             # A bypass that is not used leaves nothing on the cgroup.
             assert (kedge_.pin / "kdg_sockops").exists() == used
             assert kedge_.pin.exists() == (used or edit == "require")
-            said = kedge_.process.matches(r"(\w+): bypass: FIONREAD, .* says \d+ for 5 bytes: .* require is for")
+            said = kedge_.process.matches(r"(\w+): bypass: FIONREAD is not .*\(says \d+ for 5 bytes\): .* require")
             assert [m[1] for m in said] == ([] if fionread else ["warning" if used else "info"])
 
 

@@ -47,7 +47,8 @@ def kept(monkeypatch):
     monkeypatch.setenv("NODE_KEPT_MS", "75000")
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--keep-alive 75")
     monkeypatch.setenv("UVICORN_TIMEOUT_KEEP_ALIVE", "75")
-    for server, line in ((backends.Apache, "KeepAliveTimeout 75"), (backends.Lighttpd, "server.max-keep-alive-idle = 75")):
+    for server, line in ((backends.Apache, "KeepAliveTimeout 75"),
+                         (backends.Lighttpd, "server.max-keep-alive-idle = 75")):
         monkeypatch.setattr(server, "config", f"{server.config}{line}\n")
 
 
