@@ -80,7 +80,7 @@ static int bpf_open_wanted(struct daemon *d, struct bpf_opts *opts, char why[256
  */
 static bool bypass_may(const struct conf *conf, const struct probe_report *r)
 {
-	return r->bypass && (r->fionread || conf->bypass == POLICY_REQUIRE);
+	return r->bypass && (!first_missing(r, "bypass") || conf->bypass == POLICY_REQUIRE);
 }
 
 /* BPF opened for the bypass as well, which will not be used: its program leaves the cgroup. */

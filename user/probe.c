@@ -323,7 +323,6 @@ static void probe_fionread(struct probe_report *r, const struct pair *p, const c
 	next_step(r,
 		  "applications that ask FIONREAD before they read may stall, so prefer does "
 		  "without the bypass here; require is for an application that was tried with it");
-	r->fionread &= queued == 5;
 	if (recv(p->far, got, sizeof(got), MSG_DONTWAIT) != 5)
 		row(r, "bypass", name, false, "bytes were lost");
 }
@@ -356,7 +355,6 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 			     "application");
 	} else {
 		row(r, "bypass", "sockops program", true, "saw both ends of a connection");
-		r->fionread = true;
 		probe_fionread(r, &p,
 			       "FIONREAD, by TCP"); /* our end is not under the program yet */
 		err = bpf_flow_join(bpf, &flow, p.near);

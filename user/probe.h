@@ -28,7 +28,6 @@ struct probe_report {
 	size_t count;
 	struct ktls_caps caps;
 	bool record, edit, bypass, peername, guard; /* the capability as a whole works */
-	bool fionread; /* bypass: and FIONREAD counts its bytes, by either way */
 };
 
 /* Kernel TLS: every version and suite both ways, rekey, splice. */

@@ -17,6 +17,7 @@ from pattern import pattern
 
 REQUESTS = int(os.environ.get("KEDGE_TEST_REQUESTS", "10000"))
 CONNECTIONS = 20
+UP, DOWN = [("POST", "/up", pattern(4 << 20))], [("GET", "/large", b"")]
 BYPASS = next(c for c in ALL if c.edit and c.bypass and not c.record)
 # gunicorn looks at a request that has come with an earlier one only when something more comes.
 ALONE = (backends.Gunicorn,)
@@ -73,10 +74,9 @@ def ask_many(address, count, at_once):
 def test_real_servers(certs, cgroup, bypass, kept, make):
     at_once = 1 if make in ALONE else 4
     with backends.behind(make, certs, cgroup, [Listener("clear", tls=False)], bypass) as kedge:
-        if make in FIONREAD and kedge.process.matches("warning: bypass: FIONREAD"):
-            pytest.skip("FIONREAD lies on a bypassed socket of this kernel")
+        stalls = make in FIONREAD and kedge.process.matches("warning: bypass: FIONREAD")
         ask_many(kedge["clear"], REQUESTS, at_once)
-        large_ones(kedge["clear"])
+        large_ones(kedge["clear"], DOWN if stalls else UP + DOWN)
         kedge.wait_idle()
         stats = kedge.status()["stats"]
         assert stats["steer_redirected"] > REQUESTS / at_once / 2 and stats["steer_down_redirected"] > 0
@@ -86,13 +86,15 @@ def test_real_servers(certs, cgroup, bypass, kept, make):
     assert sorted(seen.target for seen in rows) == sorted(f"/{n}" for n in range(REQUESTS))
     assert {tuple(seen.xff) for seen in rows} == {("127.0.0.1",)}
     up = [seen for seen in given if seen.method == "POST"]
-    assert len(up) == 3 and all(seen.done is not False and seen.xff == ["127.0.0.1"] for seen in up)
+    assert len(up) == (0 if stalls else 3) and all(seen.done is not False and seen.xff == ["127.0.0.1"] for seen in up)
+    if stalls:
+        pytest.skip("all passed but uploads, not tried: FIONREAD lies on a bypassed socket of this kernel")
 
 
-def large_ones(address):
-    """Up and down in turns, on one connection if the server keeps it."""
+def large_ones(address, asked):
+    """Three times what is asked, on one connection if the server keeps it."""
     c = None
-    for method, target, body in (("POST", "/up", pattern(4 << 20)), ("GET", "/large", b"")) * 3:
+    for method, target, body in asked * 3:
         c = c or Client(address, timeout=60)
         answer = c.request(method, target, body=body)
         assert answer.status == 200 and (body or answer.body == backends.LARGE)

@@ -174,9 +174,9 @@ class Demo:
             listeners.append(Listener("tls6", addr="[::1]:0", leaves=leaves))
         return listeners
 
-    def tell(self, cgroup):
+    def tell(self, cgroup, probed):
         # Express bears it, see docs/bypass.md.
-        flags = ["--bypass", "off" if kedge_module.probe()["bypass"] else "require"]
+        flags = ["--bypass", "off" if probed["bypass"] else "require"]
         with Express(cgroup) as plain, Express(cgroup, trust_proxy=1) as trusting:
             with Kedge(self.certs, plain.text, self.listeners(), None, cgroup, flags) as kedge, \
                     Kedge(self.certs, trusting.text, self.listeners(), None, cgroup, flags) as second:
@@ -202,21 +202,22 @@ class Demo:
                       if v + other["stats"][k]), end="")
 
 
-def kernel_can():
+def say_probed(probed):
     print("what this kernel can do (kedge probe):")
-    for name, why in kedge_module.probe().items():
+    for name, why in probed.items():
         print(f"     {name}: " + (f"no ({why})" if why else "yes"))
 
 
 def main():
     print(f"kedge's story, on Linux {os.uname().release}")
     machine.remove_stale()
-    kernel_can()
+    probed = kedge_module.probe()
+    say_probed(probed)
     cgroup = machine.Cgroup()
     try:
         with tempfile.TemporaryDirectory(prefix="kedge-demo-") as base:
             demo = Demo(base)
-            demo.tell(cgroup)
+            demo.tell(cgroup, probed)
     finally:
         cgroup.remove()
     print(f"\n{demo.steps - demo.wrong} of {demo.steps} answers as expected; all processes, pins and "
