@@ -1,17 +1,22 @@
 /* Drives the automaton over a buffer. See http1_edit.h, and http1.h for the rules of driving. */
 #include "http1_edit.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 
-/* One call's place in its input. Bytes [from, at) are read and not yet in the list. */
+/*
+ * One call's place in its input. Bytes [from, at) are read and not yet in the list. A held run
+ * begins at `hold`; it stays part of them until it is known what becomes of it, so that one which
+ * is kept costs no piece.
+ */
 struct walk {
 	struct http1_edit *out;
 	struct http1 *h;
 	const struct http1_conf *c;
 	struct kedge_note *note;
 	const uint8_t *in;
-	size_t from, at, len;
+	size_t from, hold, at, len;
 	uint32_t owed; /* of a run held since an earlier call */
 	struct {
 		size_t from, at;
@@ -25,6 +30,7 @@ static void put(struct walk *w, const void *data, size_t len)
 {
 	if (!len)
 		return;
+	assert(w->out->pieces < HTTP1_EDIT_PIECES);
 	w->out->piece[w->out->pieces++] = (struct iovec){.iov_base = (void *)data, .iov_len = len};
 	w->out->bytes += len;
 }
@@ -34,6 +40,7 @@ static void put_copy(struct walk *w, const void *data, size_t len)
 {
 	uint8_t *copy = w->out->copy + w->out->copied;
 
+	assert(len <= HTTP1_EDIT_COPY - w->out->copied);
 	memcpy(copy, data, len);
 	w->out->copied += len;
 	put(w, copy, len);
@@ -42,14 +49,17 @@ static void put_copy(struct walk *w, const void *data, size_t len)
 /* Bytes [from, end) go on. */
 static void pass(struct walk *w, size_t end)
 {
+	assert(w->from <= end && end <= w->at);
 	put(w, w->in + w->from, end - w->from);
 	w->from = end;
 }
 
+/* The text goes before the held CR; one that was taken out of an earlier input comes back. */
 static void head_ends(struct walk *w)
 {
 	struct http1_text t;
 
+	pass(w, w->hold);
 	http1_text(w->h, w->c, &t);
 	put(w, w->c->text, t.head);
 	put_copy(w, w->h->list, t.list);
@@ -87,13 +97,14 @@ static bool byte(struct walk *w)
 	case HTTP1_PASS:
 		break;
 	case HTTP1_HOLD:
-		pass(w, w->at - 1);
+		w->hold = w->at - 1;
 		break;
 	case HTTP1_KEEP:
 		put_copy(w, w->h->token, w->owed);
 		w->owed = 0;
 		break;
 	case HTTP1_CUT:
+		pass(w, w->hold);
 		w->from = w->at;
 		w->owed = 0;
 		break;
@@ -136,7 +147,6 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
 		if (!has_room(out))
 			break;
 	}
-	if (h->hold == HTTP1_LOOSE)
-		pass(&w, w.at);
+	pass(&w, h->hold == HTTP1_LOOSE ? w.at : w.hold);
 	return w.at;
 }

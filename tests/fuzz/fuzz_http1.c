@@ -32,30 +32,12 @@ static void must(bool ok)
 static void both(struct http1_model *m, struct http1_run *r, const uint8_t *in, size_t n,
 		 size_t piece, bool tunnel)
 {
-	while (n) {
-		size_t model = http1_model_feed(m, in, n), taken = 0, last = 0;
+	const struct http1_cuts cuts = {piece, piece};
 
-		while (taken < n) {
-			size_t step = n - taken < piece ? n - taken : piece;
-			size_t got = http1_run_feed(r, in + taken, step);
+	while (n && m->h.state != HTTP1_REFUSED) {
+		size_t taken;
 
-			last = taken;
-			taken += got;
-			if (got < step)
-				break;
-		}
-		must(!m->wrong && m->h.state == r->h.state && m->h.reason == r->h.reason);
-		if (m->h.state == HTTP1_REFUSED) {
-			size_t want = m->out_at[last];
-
-			must(r->out.len == (want < m->complete ? m->complete : want));
-			must(!r->out.len || !memcmp(r->out.data, m->out.data, r->out.len));
-			return;
-		}
-		must(taken == model);
-		must(http1_same_state(&m->h, &r->h));
-		must(r->note.requests == m->h.requests && r->out.len == m->out.len);
-		must(!r->out.len || !memcmp(r->out.data, m->out.data, r->out.len));
+		no_quarrel(http1_feed_both(m, r, in, n, cuts, &taken));
 		in += taken;
 		n -= taken;
 		http1_resume(&m->h, tunnel);

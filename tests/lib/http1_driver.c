@@ -145,3 +145,64 @@ void http1_run_free(struct http1_run *r)
 {
 	free(r->out.data);
 }
+
+/*
+ * Where the piece begins that byte `at` of an input is in: what had gone on before it stays, when
+ * that byte is refused.
+ */
+static size_t piece_of(size_t at, struct http1_cuts cuts)
+{
+	if (at < cuts.first)
+		return 0;
+	return cuts.first + (at - cuts.first) / cuts.then * cuts.then;
+}
+
+static size_t feed_pieces(struct http1_run *r, const uint8_t *in, size_t n, struct http1_cuts cuts)
+{
+	size_t taken = 0, piece = cuts.first;
+
+	while (taken < n) {
+		size_t step = n - taken < piece ? n - taken : piece;
+		size_t got = http1_run_feed(r, in + taken, step);
+
+		taken += got;
+		if (got < step)
+			break;
+		piece = cuts.then;
+	}
+	return taken;
+}
+
+const char *http1_feed_both(struct http1_model *m, struct http1_run *r, const uint8_t *in, size_t n,
+			    struct http1_cuts cuts, size_t *taken)
+{
+	size_t model = http1_model_feed(m, in, n), got = feed_pieces(r, in, n, cuts);
+	bool refused = m->h.state == HTTP1_REFUSED;
+	size_t len = m->out.len;
+	uint32_t requests = m->h.requests;
+
+	if (taken)
+		*taken = got;
+	if (m->wrong)
+		return m->wrong;
+	if (refused) {
+		len = m->out_at[piece_of(model, cuts)];
+		requests = m->heads_at[piece_of(model, cuts)];
+		if (len < m->complete)
+			len = m->complete;
+		if (requests < m->requests)
+			requests = m->requests;
+	} else if (got != model) {
+		return "the driver took another number of bytes";
+	}
+	if (r->out.len != len || (len && memcmp(r->out.data, m->out.data, len) != 0))
+		return "the driver's output is another one";
+	if (r->note.requests != requests)
+		return "the driver counts other requests";
+	if (m->h.state != r->h.state || m->h.reason != r->h.reason)
+		return "the driver ends elsewhere";
+	/* The whole state is compared: nothing may depend on cuts. */
+	if (!refused && !http1_same_state(&m->h, &r->h))
+		return "the driver's state is another one";
+	return NULL;
+}

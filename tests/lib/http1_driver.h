@@ -40,3 +40,18 @@ struct http1_run {
 /* Feeds in[0..n) as one input of the driver, against a guard page. Returns bytes taken. */
 size_t http1_run_feed(struct http1_run *r, const uint8_t *in, size_t n);
 void http1_run_free(struct http1_run *r);
+
+/* How an input is cut: a first piece, then pieces of one size. */
+struct http1_cuts {
+	size_t first, then;
+};
+
+#define HTTP1_WHOLE ((struct http1_cuts){SIZE_MAX, SIZE_MAX})
+
+/*
+ * Feeds both, the driver in pieces, up to the end, a refusal or an upgrade. NULL, or where they
+ * differ: in what goes on, in the requests counted, in the state. *taken, unless NULL: how many bytes
+ * the driver took.
+ */
+const char *http1_feed_both(struct http1_model *m, struct http1_run *r, const uint8_t *in, size_t n,
+			    struct http1_cuts cuts, size_t *taken);

@@ -29,13 +29,6 @@ static int unload(void **state)
 	return 0;
 }
 
-/* How an input is cut: a first piece, then pieces of one size. */
-struct cuts {
-	size_t first, then;
-};
-
-#define WHOLE ((struct cuts){SIZE_MAX, SIZE_MAX})
-
 static void show(const char *what, const struct http1_bytes *b)
 {
 	fprintf(stderr, "%s (%zu):\n", what, b->len);
@@ -43,7 +36,7 @@ static void show(const char *what, const struct http1_bytes *b)
 	fputc('\n', stderr);
 }
 
-static void same_bytes(const char *name, struct cuts cuts, const struct http1_bytes *got,
+static void same_bytes(const char *name, struct http1_cuts cuts, const struct http1_bytes *got,
 		       const struct http1_bytes *want)
 {
 	if (got->len == want->len && (!got->len || !memcmp(got->data, want->data, got->len)))
@@ -53,57 +46,21 @@ static void same_bytes(const char *name, struct cuts cuts, const struct http1_by
 	fail_msg("%s, cut at %zu, then every %zu: wrong output", name, cuts.first, cuts.then);
 }
 
-/*
- * Where the piece begins that byte `at` of an input is in: what had gone on before it stays, when
- * that byte is refused.
- */
-static size_t piece_of(size_t at, struct cuts cuts)
-{
-	if (at < cuts.first)
-		return 0;
-	return cuts.first + (at - cuts.first) / cuts.then * cuts.then;
-}
-
 /* Feeds both, the driver in pieces, and compares them. Returns false when the stream is over. */
 static bool feed(const char *name, struct http1_model *m, struct http1_run *r,
-		 const struct http1_bytes *in, struct cuts cuts)
+		 const struct http1_bytes *in, struct http1_cuts cuts)
 {
-	size_t model = http1_model_feed(m, in->data, in->len), taken = 0, piece = cuts.first;
-	struct http1_bytes want = m->out;
-	uint32_t requests = m->h.requests;
+	const char *wrong = http1_feed_both(m, r, in->data, in->len, cuts, NULL);
 
-	if (m->wrong)
-		fail_msg("%s: %s", name, m->wrong);
-	do {
-		size_t n = in->len - taken < piece ? in->len - taken : piece;
-		size_t got = http1_run_feed(r, in->data + taken, n);
-
-		taken += got;
-		if (got < n)
-			break;
-		piece = cuts.then;
-	} while (taken < in->len);
-	if (m->h.state == HTTP1_REFUSED) {
-		want.len = m->out_at[piece_of(model, cuts)];
-		requests = m->heads_at[piece_of(model, cuts)];
-		if (want.len < m->complete)
-			want.len = m->complete;
-		if (requests < m->requests)
-			requests = m->requests;
-	} else if (taken != model) {
-		fail_msg("%s: took %zu of %zu", name, taken, model);
-	}
-	same_bytes(name, cuts, &r->out, &want);
-	assert_int_equal(r->note.requests, requests);
-	/* The whole state is compared: nothing may depend on cuts. */
-	if (m->h.state != HTTP1_REFUSED && !http1_same_state(&m->h, &r->h))
-		fail_msg("%s, cut at %zu: the state is another one", name, cuts.first);
-	assert_int_equal(r->h.state, m->h.state);
-	assert_int_equal(r->h.reason, m->h.reason);
-	return m->h.state != HTTP1_REFUSED;
+	if (!wrong)
+		return m->h.state != HTTP1_REFUSED;
+	show("driver", &r->out);
+	show("model", &m->out);
+	fail_msg("%s, cut at %zu, then every %zu: %s", name, cuts.first, cuts.then, wrong);
+	return false;
 }
 
-static void check_case(const struct http1_case *c, struct cuts cuts)
+static void check_case(const struct http1_case *c, struct http1_cuts cuts)
 {
 	struct http1_model m = {.conf = &c->conf};
 	struct http1_run r = {.conf = &c->conf};
@@ -132,7 +89,7 @@ static void corpus_whole(void **state)
 {
 	assert_true(cases_count >= 300);
 	for (size_t i = 0; i < cases_count; i++)
-		check_case(&cases[i], WHOLE);
+		check_case(&cases[i], HTTP1_WHOLE);
 }
 
 /* Every place where a long input changes, not the long runs of one byte between. */
@@ -147,7 +104,7 @@ static void corpus_every_cut(void **state)
 	for (size_t i = 0; i < cases_count; i++)
 		for (size_t at = 1; at < cases[i].input[0].len; at++)
 			if (!is_dull(&cases[i].input[0], at))
-				check_case(&cases[i], (struct cuts){at, SIZE_MAX});
+				check_case(&cases[i], (struct http1_cuts){at, SIZE_MAX});
 }
 
 static void corpus_small_pieces(void **state)
@@ -156,7 +113,7 @@ static void corpus_small_pieces(void **state)
 
 	for (size_t i = 0; i < cases_count; i++)
 		for (size_t j = 0; j < sizeof(sizes) / sizeof(sizes[0]); j++)
-			check_case(&cases[i], (struct cuts){sizes[j], sizes[j]});
+			check_case(&cases[i], (struct http1_cuts){sizes[j], sizes[j]});
 }
 
 /* The next request is read as if it were the first, whatever came before. */
@@ -180,8 +137,8 @@ static void corpus_pairs(void **state)
 				b.input[0] = in;
 				b.output = out;
 				b.requests += a->requests;
-				check_case(&b, WHOLE);
-				check_case(&b, (struct cuts){a->input[0].len, SIZE_MAX});
+				check_case(&b, HTTP1_WHOLE);
+				check_case(&b, (struct http1_cuts){a->input[0].len, SIZE_MAX});
 			}
 			free(in.data);
 			free(out.data);
@@ -228,7 +185,7 @@ static void mutations(void **state)
 			in.len--;
 		}
 		feed(c->name, &m, &r, &in,
-		     (struct cuts){1 + random_next(&x) % 80, 1 + random_next(&x) % 80});
+		     (struct http1_cuts){1 + random_next(&x) % 80, 1 + random_next(&x) % 80});
 		free(in.data);
 		http1_model_free(&m);
 		http1_run_free(&r);
