@@ -129,6 +129,14 @@ bool addr_is_ipv4(const union addr *a)
 	return addr_ip(ip, a) && !memcmp(ip, v4_mapped, sizeof(v4_mapped));
 }
 
+bool addr_equal(const union addr *a, const union addr *b)
+{
+	uint8_t x[16], y[16];
+
+	return addr_ip(x, a) && addr_ip(y, b) && !memcmp(x, y, sizeof(x)) &&
+	       addr_port(a) == addr_port(b);
+}
+
 bool addr_is_wildcard(const union addr *a)
 {
 	static const uint8_t zero[16];

@@ -51,6 +51,9 @@ bool addr_is_ipv4(const union addr *a);
 /* True for 0.0.0.0 and ::. */
 bool addr_is_wildcard(const union addr *a);
 
+/* True for the same IP address and port; v4-mapped equals IPv4. False for other families. */
+bool addr_equal(const union addr *a, const union addr *b);
+
 /* Port in host byte order; 0 for other families. */
 uint16_t addr_port(const union addr *a);
 

@@ -5,6 +5,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "cleanup.h"
+
 /*
  * What bypasses TCP may fill half of the buffer as the kernel counts it, which is twice this. Such
  * bytes do not make a buffer grow by itself. A response that does not fit goes by TCP in part, and a
@@ -35,11 +37,36 @@ int app_socket(const union addr *app, bool bypass)
 	return fd;
 }
 
+/* UDP takes the same route, but no port of TCP. */
+static bool is_reachable(const union addr *app)
+{
+	_cleanup_(close_fdp)
+	int fd = socket(app->family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && connect(fd, &app->sa, addr_len(app)) == 0;
+}
+
 int app_connect(int fd, const union addr *app)
 {
-	if (connect(fd, &app->sa, addr_len(app)) < 0 && errno != EINPROGRESS)
-		return -errno;
-	return 0;
+	if (connect(fd, &app->sa, addr_len(app)) == 0 || errno == EINPROGRESS)
+		return 0;
+	/* The kernel says the same when this host has no address of the family. */
+	if (errno == EADDRNOTAVAIL)
+		return is_reachable(app) ? -EADDRNOTAVAIL : -ENETUNREACH;
+	return -errno;
+}
+
+/*
+ * TCP lets a socket connect to itself. It happens when nobody listens, and the port of the application
+ * is one that the kernel takes for connections on their way out (net.ipv4.ip_local_port_range).
+ */
+static bool is_own_peer(int fd)
+{
+	union addr near = {0}, far = {0};
+	socklen_t near_len = sizeof(near), far_len = sizeof(far);
+
+	return getsockname(fd, &near.sa, &near_len) == 0 &&
+	       getpeername(fd, &far.sa, &far_len) == 0 && addr_equal(&near, &far);
 }
 
 int app_connected(int fd)
@@ -49,5 +76,5 @@ int app_connected(int fd)
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		return -errno;
-	return -err;
+	return err || !is_own_peer(fd) ? -err : -ECONNREFUSED;
 }

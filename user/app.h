@@ -12,8 +12,14 @@
  */
 int app_socket(const union addr *app, bool bypass);
 
-/* 0: connected or on its way (writable when it is decided); -errno at once. */
+/*
+ * 0: connected or on its way (writable when it is decided); -errno at once. -EADDRNOTAVAIL means that
+ * all source ports towards this application are taken.
+ */
 int app_connect(int fd, const union addr *app);
 
-/* After the first EPOLLOUT: 0 when connected, otherwise -errno. */
+/*
+ * After the first EPOLLOUT: 0 when connected, otherwise -errno. A socket that is connected to itself
+ * was refused: it must be reset at once, because it holds the port of the application.
+ */
 int app_connected(int fd);

@@ -12,8 +12,12 @@
 #include "app.h"
 #include "edit_watch.h"
 #include "listener.h"
+#include "log.h"
 #include "trace.h"
 #include "xff.h"
+
+/* How often it is said at most that source ports have run out. */
+#define PORTS_SAID_MS 10000
 
 /* --- connecting to the application ------------------------------------------------------------ */
 
@@ -178,11 +182,32 @@ static int leg_register(struct conn *c)
 			    edits_kernel(c) ? &http1 : NULL, bypasses(c));
 }
 
+/* The application is fine: this host has run out. Said at most every ten seconds. */
+static void warn_ports(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	if (w->ports_said_ms && w->loop.now_ms < w->ports_said_ms + PORTS_SAID_MS)
+		return;
+	log_warn("application %s: no source port is left for another connection; widen "
+		 "net.ipv4.ip_local_port_range (sysctl), or lower connections-max",
+		 conn_conf(c)->app_name);
+	w->ports_said_ms = w->loop.now_ms;
+}
+
+static enum kedge_reason connect_failed(struct conn *c, int err)
+{
+	if (err != -EADDRNOTAVAIL)
+		return KEDGE_REASON_app_refused;
+	warn_ports(c);
+	return KEDGE_REASON_limit_ports;
+}
+
 /* A socket on its way to the application, or why not. */
 static enum kedge_reason leg_open(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
-	int fd = app_socket(&conf->app, bypasses(c));
+	int fd = app_socket(&conf->app, bypasses(c)), err;
 
 	c->connect_us = c->worker->loop.now_us;
 	if (fd < 0)
@@ -191,9 +216,11 @@ static enum kedge_reason leg_open(struct conn *c)
 	c->flow.app_fd = fd;
 	if (leg_register(c) < 0)
 		return KEDGE_REASON_limit_connections;
-	if (app_connect(fd, &conf->app) < 0 ||
-	    loop_add(&c->worker->loop, fd, &c->app_watch, CONN_EVENTS) < 0)
-		return KEDGE_REASON_app_refused;
+	err = app_connect(fd, &conf->app);
+	if (err)
+		return connect_failed(c, err);
+	if (loop_add(&c->worker->loop, fd, &c->app_watch, CONN_EVENTS) < 0)
+		return KEDGE_REASON_no_memory;
 	return KEDGE_REASON_NONE;
 }
 
@@ -201,8 +228,10 @@ void conn_app_event(struct conn *c, uint32_t events)
 {
 	bool early = c->state == CONN_HANDSHAKE;
 
-	/* An application may give up one that says nothing: a slow client finds a fresh one. */
-	if (early && events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+	/* An application may give up one that says nothing: a slow client finds a fresh one. One that
+	 * is connected to itself would keep the application from coming up. */
+	if (early &&
+	    (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) || app_connected(c->flow.app_fd) < 0)) {
 		conn_app_close(c, true);
 		c->app_ready = false;
 		return;

@@ -53,6 +53,7 @@ struct worker {
 	struct task bury;
 	uint32_t conns_count;
 	uint64_t pause_said_ms; /* when a pause of accepting was last mentioned; 0: never */
+	uint64_t ports_said_ms; /* the same for source ports towards the application */
 	unsigned pauses;
 	bool drain_asked;         /* atomic */
 	unsigned asked, answered; /* atomic: by the main thread and by the worker */

@@ -55,7 +55,7 @@ class Client:
         """
         address: (host, port). tls: an SSLContext or None for clear text. prefix_alone: False sends
         the prefix in one segment with the first bytes that follow. cut: sends pieces of at most so
-        many bytes, each in a segment of its own.
+        many bytes, each in a segment of its own. source: an address, or (address, port).
         """
         self.timeout, self.cut = timeout, cut
         self.ended = None  # "close_notify", "eof", "truncated" or "reset", once the end was read
@@ -69,7 +69,7 @@ class Client:
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.settimeout(Deadline(timeout).left())
         if source:
-            self.sock.bind((source, 0))
+            self.sock.bind((source, 0) if isinstance(source, str) else source)
         self.sock.connect(tuple(address))
         self._pending = b""
         if prefix_alone:

@@ -2,7 +2,6 @@
 import contextlib
 import ctypes
 import json
-import os
 
 from process import Process
 from run import run
@@ -12,13 +11,13 @@ CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _enter(path):
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if _libc.setns(fd, CLONE_NEWNET):
-            raise OSError(ctypes.get_errno(), f"setns {path}")
-    finally:
-        os.close(fd)
+def _open(path):
+    return open(path, "rb", buffering=0)
+
+
+def _enter(namespace):
+    if _libc.setns(namespace.fileno(), CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), f"setns {namespace.name}")
 
 
 class Namespace:
@@ -45,11 +44,13 @@ class Namespace:
     @contextlib.contextmanager
     def inside(self):
         """Sockets that this thread makes in the body belong to the namespace, for as long as they live."""
-        _enter(f"/proc/{self.holder.pid}/ns/net")
-        try:
-            yield
-        finally:
-            _enter(f"/proc/{os.getpid()}/ns/net")
+        with _open("/proc/thread-self/ns/net") as home:
+            with _open(f"/proc/{self.holder.pid}/ns/net") as there:
+                _enter(there)
+            try:
+                yield
+            finally:
+                _enter(home)
 
     def xdp(self, interface):
         """What is attached there: None or {"mode": ..., "prog": {"name": ...}}, as ip says it."""

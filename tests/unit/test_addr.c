@@ -302,6 +302,36 @@ static void wildcards_and_families_are_told_apart(void **state)
 	assert_false(addr_is_wildcard(&a));
 }
 
+static void addresses_are_equal_with_their_ports_only(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool equal;
+	} cases[] = {
+		{"192.0.2.1:443", "192.0.2.1:443", true},
+		{"192.0.2.1:443", "192.0.2.1:444", false},
+		{"192.0.2.1:443", "192.0.2.2:443", false},
+		{"192.0.2.1:443", "[::ffff:192.0.2.1]:443", true},
+		{"[2001:db8::1]:443", "[2001:db8::1]:443", true},
+		{"[2001:db8::1]:443", "[2001:db8::1]:444", false},
+		{"[2001:db8::1]:443", "[2001:db8::2]:443", false},
+		{"192.0.2.1:443", "[2001:db8::1]:443", false},
+	};
+	const union addr path = {.un = {.sun_family = AF_UNIX, .sun_path = "/run/a"}};
+	union addr a, b;
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(addr_parse(&a, cases[i].a, &why), 0);
+		assert_int_equal(addr_parse(&b, cases[i].b, &why), 0);
+		assert_int_equal(addr_equal(&a, &b), cases[i].equal);
+		assert_int_equal(addr_equal(&b, &a), cases[i].equal);
+	}
+	assert_false(addr_equal(&path, &path));
+	assert_false(addr_equal(&a, &path));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +343,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_prefix_is_refused_with_a_reason),
 		cmocka_unit_test(an_address_lies_in_its_prefix_only),
 		cmocka_unit_test(v4_mapped_is_ipv4_and_ipv6_prefixes_hold_none),
+		cmocka_unit_test(addresses_are_equal_with_their_ports_only),
 		cmocka_unit_test(wildcards_and_families_are_told_apart),
 		cmocka_unit_test(a_set_is_searched_whole_and_an_empty_one_holds_nobody),
 	};
