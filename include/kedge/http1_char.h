@@ -72,95 +72,189 @@ static __always_inline bool http1_is_value(__u8 b)
 	return (b >= 0x20 && b != 0x7f) || b == '\t';
 }
 
-/* Names that mean something here. */
+/* Names that mean something here. From LENGTH on they may have a dash, from FORWARDED on they are
+ * forwarding fields. */
 enum http1_name {
 	HTTP1_NAME_OTHER,
 	HTTP1_NAME_HOST,
-	HTTP1_NAME_LENGTH,
-	HTTP1_NAME_CODING,
 	HTTP1_NAME_CONNECTION,
 	HTTP1_NAME_UPGRADE,
+	HTTP1_NAME_LENGTH,
+	HTTP1_NAME_CODING,
 	HTTP1_NAME_SETTINGS,
+	HTTP1_NAME_FORWARDED,
 	HTTP1_NAME_FOR,
 	HTTP1_NAME_PROTO,
 	HTTP1_NAME_PORT,
+	HTTP1_NAME_REAL,
+	HTTP1_NAME_STRIPPED, /* kedge never sets it */
 };
 
-/* Added to a name that has '_' where the true one has '-': some servers take one for the other. */
+/*
+ * Added to a name that has another character where the true one has a dash. CGI has only letters,
+ * digits and '_' in its names, so that servers take X.Forwarded-For for X-Forwarded-For.
+ */
 #define HTTP1_NAME_ALIAS 0x80
 
-/*
- * "x-forwarded-" with either separator; `w0` and `w1` in lower case. Among token characters only
- * '_' becomes 0x7f when bit 0x20 is set, and only letters lose their case by it.
- */
-static __always_inline __u8 http1_forwarded(__u64 w0, __u64 w1, __u64 rest, __u8 name)
-{
-	const __u64 sep0 = HTTP1_WORD(0, '-', 0, 0, 0, 0, 0, 0);
-	const __u64 any0 = HTTP1_WORD(0, 0x7f, 0, 0, 0, 0, 0, 0);
-	const __u64 sep1 = HTTP1_WORD(0, 0, 0, '-', 0, 0, 0, 0);
-	const __u64 any1 = HTTP1_WORD(0, 0, 0, 0x7f, 0, 0, 0, 0);
-	__u64 y0 = w0 ^ HTTP1_WORD('x', '-', 'f', 'o', 'r', 'w', 'a', 'r');
-	__u64 y1 = w1 ^ (HTTP1_WORD('d', 'e', 'd', '-', 0, 0, 0, 0) | rest);
+#define HTTP1_ONES  0x0101010101010101ULL
+#define HTTP1_HIGHS 0x8080808080808080ULL
 
-	if (!(y0 | y1))
-		return name;
-	if ((y0 == 0 || y0 == (sep0 ^ any0)) && (y1 == 0 || y1 == (sep1 ^ any1)))
-		return name | HTTP1_NAME_ALIAS;
-	return HTTP1_NAME_OTHER;
+/* Marks letters (0x80 in their bytes), exactly. */
+static __always_inline __u64 http1_letters(__u64 word)
+{
+	__u64 low = (word | HTTP1_ONES * 0x20) & ~HTTP1_HIGHS;
+	__u64 from_a = low + HTTP1_ONES * (0x80 - 'a'), after_z = low + HTTP1_ONES * (0x7f - 'z');
+
+	return from_a & ~after_z & ~word & HTTP1_HIGHS;
 }
 
-/*
- * Which name the first len bytes of three words are; enum http1_name, HTTP1_NAME_ALIAS added.
- */
+/* Marks digits, exactly. */
+static __always_inline __u64 http1_digits(__u64 word)
+{
+	__u64 low = word & ~HTTP1_HIGHS;
+	__u64 from_0 = low + HTTP1_ONES * (0x80 - '0'), after_9 = low + HTTP1_ONES * (0x7f - '9');
+
+	return from_0 & ~after_9 & ~word & HTTP1_HIGHS;
+}
+
+/* Letters in lower case, digits as they are, a dash for anything else. */
+static __always_inline __u64 http1_fold(__u64 word)
+{
+	__u64 kept = ((http1_letters(word) | http1_digits(word)) >> 7) * 0xff;
+
+	return ((word | HTTP1_ONES * 0x20) & kept) | (HTTP1_ONES * '-' & ~kept);
+}
+
+/* The bytes of word number i that belong to a name of len bytes. */
+static __always_inline __u64 http1_name_mask(__u32 len, __u32 i)
+{
+	if (len >= 8 * i + 8)
+		return ~0ULL;
+	return len > 8 * i ? (1ULL << 8 * (len - 8 * i)) - 1 : 0;
+}
+
+/* "x-forwarded-" and its length. */
+#define HTTP1_FAMILY_0   HTTP1_WORD('x', '-', 'f', 'o', 'r', 'w', 'a', 'r')
+#define HTTP1_FAMILY_1   HTTP1_WORD('d', 'e', 'd', '-', 0, 0, 0, 0)
+#define HTTP1_FAMILY_LEN 12
+
+static __always_inline bool http1_in_family(__u32 len, __u64 w0, __u64 w1)
+{
+	return len >= HTTP1_FAMILY_LEN && w0 == HTTP1_FAMILY_0 &&
+	       (w1 & 0xffffffff) == HTTP1_FAMILY_1;
+}
+
+/* Which one of those that begin with "x-forwarded-"; every one is a forwarding field. */
+static __always_inline __u8 http1_family_name(__u32 len, __u64 w1, __u64 w2)
+{
+	w1 >>= 32;
+	if (len == 15 && (w1 & 0xffffff) == HTTP1_WORD('f', 'o', 'r', 0, 0, 0, 0, 0))
+		return HTTP1_NAME_FOR;
+	if (len == 16 && w1 == HTTP1_WORD('p', 'o', 'r', 't', 0, 0, 0, 0))
+		return HTTP1_NAME_PORT;
+	if (len == 17 && w1 == HTTP1_WORD('p', 'r', 'o', 't', 0, 0, 0, 0) && (w2 & 0xff) == 'o')
+		return HTTP1_NAME_PROTO;
+	return HTTP1_NAME_STRIPPED;
+}
+
+/* Three words of a name without what is behind its end. */
+static __always_inline bool http1_spells(__u64 w0, __u64 w1, __u64 w2, __u64 a0, __u64 a1, __u64 a2)
+{
+	return !((w0 ^ a0) | (w1 ^ a1) | (w2 ^ a2));
+}
+
+#define HTTP1_SPELLS(a0, a1, a2) http1_spells(w0, w1, w2, a0, a1, a2)
+
+/* Names of other proxies for the client's address and scheme, which kedge never sets. */
+static __always_inline bool http1_is_foreign(__u32 len, __u64 w0, __u64 w1, __u64 w2)
+{
+	switch (len) {
+	case 9:
+		return HTTP1_SPELLS(HTTP1_WORD('c', 'l', 'i', 'e', 'n', 't', '-', 'i'), 'p', 0);
+	case 11:
+		return HTTP1_SPELLS(HTTP1_FAMILY_0, HTTP1_WORD('d', 'e', 'd', 0, 0, 0, 0, 0), 0) ||
+		       HTTP1_SPELLS(HTTP1_WORD('x', '-', 'c', 'l', 'i', 'e', 'n', 't'),
+				    HTTP1_WORD('-', 'i', 'p', 0, 0, 0, 0, 0), 0);
+	case 13:
+		return HTTP1_SPELLS(HTTP1_WORD('f', 'o', 'r', 'w', 'a', 'r', 'd', 'e'),
+				    HTTP1_WORD('d', '-', 'f', 'o', 'r', 0, 0, 0), 0);
+	case 14:
+		return HTTP1_SPELLS(HTTP1_WORD('t', 'r', 'u', 'e', '-', 'c', 'l', 'i'),
+				    HTTP1_WORD('e', 'n', 't', '-', 'i', 'p', 0, 0), 0);
+	case 15:
+		return HTTP1_SPELLS(HTTP1_WORD('f', 'r', 'o', 'n', 't', '-', 'e', 'n'),
+				    HTTP1_WORD('d', '-', 'h', 't', 't', 'p', 's', 0), 0);
+	case 16:
+		return HTTP1_SPELLS(HTTP1_WORD('c', 'f', '-', 'c', 'o', 'n', 'n', 'e'),
+				    HTTP1_WORD('c', 't', 'i', 'n', 'g', '-', 'i', 'p'), 0) ||
+		       HTTP1_SPELLS(HTTP1_WORD('f', 'a', 's', 't', 'l', 'y', '-', 'c'),
+				    HTTP1_WORD('l', 'i', 'e', 'n', 't', '-', 'i', 'p'), 0);
+	case 19:
+		return HTTP1_SPELLS(HTTP1_WORD('x', '-', 'c', 'l', 'u', 's', 't', 'e'),
+				    HTTP1_WORD('r', '-', 'c', 'l', 'i', 'e', 'n', 't'),
+				    HTTP1_WORD('-', 'i', 'p', 0, 0, 0, 0, 0));
+	}
+	return false;
+}
+
+/* Which name len bytes are; the words as http1_fold() gives them. */
 static __always_inline __u8 http1_name_of(__u32 len, __u64 w0, __u64 w1, __u64 w2)
 {
-	const __u64 lower = 0x2020202020202020ULL;
-
-	w0 |= lower;
-	w1 |= lower;
-	w2 |= lower;
+	if (http1_in_family(len, w0, w1))
+		return http1_family_name(len, w1, w2);
+	w0 &= http1_name_mask(len, 0);
+	w1 &= http1_name_mask(len, 1);
+	w2 &= http1_name_mask(len, 2);
 	switch (len) {
 	case 4:
-		return HTTP1_LOW(w0, 4) == HTTP1_WORD('h', 'o', 's', 't', 0, 0, 0, 0)
-			       ? HTTP1_NAME_HOST
-			       : HTTP1_NAME_OTHER;
+		return w0 == HTTP1_WORD('h', 'o', 's', 't', 0, 0, 0, 0) ? HTTP1_NAME_HOST
+									: HTTP1_NAME_OTHER;
 	case 7:
-		return HTTP1_LOW(w0, 7) == HTTP1_WORD('u', 'p', 'g', 'r', 'a', 'd', 'e', 0)
-			       ? HTTP1_NAME_UPGRADE
-			       : HTTP1_NAME_OTHER;
+		return w0 == HTTP1_WORD('u', 'p', 'g', 'r', 'a', 'd', 'e', 0) ? HTTP1_NAME_UPGRADE
+									      : HTTP1_NAME_OTHER;
+	case 9:
+		if (HTTP1_SPELLS(HTTP1_WORD('f', 'o', 'r', 'w', 'a', 'r', 'd', 'e'), 'd', 0))
+			return HTTP1_NAME_FORWARDED;
+		if (HTTP1_SPELLS(HTTP1_WORD('x', '-', 'r', 'e', 'a', 'l', '-', 'i'), 'p', 0))
+			return HTTP1_NAME_REAL;
+		break;
 	case 10:
-		w0 ^= HTTP1_WORD('c', 'o', 'n', 'n', 'e', 'c', 't', 'i');
-		w1 = HTTP1_LOW(w1, 2) ^ HTTP1_WORD('o', 'n', 0, 0, 0, 0, 0, 0);
-		return w0 | w1 ? HTTP1_NAME_OTHER : HTTP1_NAME_CONNECTION;
+		if (HTTP1_SPELLS(HTTP1_WORD('c', 'o', 'n', 'n', 'e', 'c', 't', 'i'),
+				 HTTP1_WORD('o', 'n', 0, 0, 0, 0, 0, 0), 0))
+			return HTTP1_NAME_CONNECTION;
+		break;
 	case 14:
-		w1 = HTTP1_LOW(w1, 6);
-		if (w0 == HTTP1_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-'))
-			return w1 == HTTP1_WORD('l', 'e', 'n', 'g', 't', 'h', 0, 0)
-				       ? HTTP1_NAME_LENGTH
-				       : HTTP1_NAME_OTHER;
-		w0 ^= HTTP1_WORD('h', 't', 't', 'p', '2', '-', 's', 'e');
-		w1 ^= HTTP1_WORD('t', 't', 'i', 'n', 'g', 's', 0, 0);
-		return w0 | w1 ? HTTP1_NAME_OTHER : HTTP1_NAME_SETTINGS;
-	case 15:
-		return http1_forwarded(w0, HTTP1_LOW(w1, 7),
-				       HTTP1_WORD(0, 0, 0, 0, 'f', 'o', 'r', 0), HTTP1_NAME_FOR);
-	case 16:
-		return http1_forwarded(w0, w1, HTTP1_WORD(0, 0, 0, 0, 'p', 'o', 'r', 't'),
-				       HTTP1_NAME_PORT);
+		if (HTTP1_SPELLS(HTTP1_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-'),
+				 HTTP1_WORD('l', 'e', 'n', 'g', 't', 'h', 0, 0), 0))
+			return HTTP1_NAME_LENGTH;
+		if (HTTP1_SPELLS(HTTP1_WORD('h', 't', 't', 'p', '2', '-', 's', 'e'),
+				 HTTP1_WORD('t', 't', 'i', 'n', 'g', 's', 0, 0), 0))
+			return HTTP1_NAME_SETTINGS;
+		break;
 	case 17:
-		w2 = HTTP1_LOW(w2, 1);
-		if (w2 == 'o')
-			return http1_forwarded(w0, w1, HTTP1_WORD(0, 0, 0, 0, 'p', 'r', 'o', 't'),
-					       HTTP1_NAME_PROTO);
-		w0 ^= HTTP1_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r');
-		w1 ^= HTTP1_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n');
-		return w0 | w1 | (w2 ^ 'g') ? HTTP1_NAME_OTHER : HTTP1_NAME_CODING;
+		if (HTTP1_SPELLS(HTTP1_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r'),
+				 HTTP1_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'), 'g'))
+			return HTTP1_NAME_CODING;
+		break;
 	}
-	return HTTP1_NAME_OTHER;
+	return http1_is_foreign(len, w0, w1, w2) ? HTTP1_NAME_STRIPPED : HTTP1_NAME_OTHER;
 }
 
-/* Which name is in h->token. */
+/* Which name is in h->token; enum http1_name, HTTP1_NAME_ALIAS added. */
 static __always_inline __u8 http1_name(const struct http1 *h)
 {
-	return http1_name_of(h->len, h->word[0], h->word[1], h->word[2]);
+	const __u64 lower = HTTP1_ONES * 0x20;
+	__u64 w0 = h->word[0], w1 = h->word[1], w2 = h->word[2];
+	__u64 f0 = http1_fold(w0), f1 = http1_fold(w1), f2 = http1_fold(w2);
+	__u32 len = h->len;
+	__u8 name = http1_name_of(len, f0, f1, f2);
+
+	if (name < HTTP1_NAME_LENGTH)
+		return name;
+	if (http1_in_family(len, f0, f1))
+		len = HTTP1_FAMILY_LEN; /* what follows may have any character */
+	w0 = (f0 ^ (w0 | lower)) & http1_name_mask(len, 0);
+	w1 = (f1 ^ (w1 | lower)) & http1_name_mask(len, 1);
+	w2 = (f2 ^ (w2 | lower)) & http1_name_mask(len, 2);
+	return w0 | w1 | w2 ? name | HTTP1_NAME_ALIAS : name;
 }

@@ -21,9 +21,15 @@ static __always_inline bool http1_cuts_for(const struct http1_conf *c)
 
 static __always_inline bool http1_cuts(const struct http1_conf *c, __u8 name)
 {
-	if (name == HTTP1_NAME_FOR)
+	switch (name) {
+	case HTTP1_NAME_FOR:
 		return http1_cuts_for(c);
-	return c->flags & (name == HTTP1_NAME_PROTO ? HTTP1_SET_PROTO : HTTP1_SET_PORT);
+	case HTTP1_NAME_PROTO:
+		return c->flags & HTTP1_SET_PROTO;
+	case HTTP1_NAME_PORT:
+		return c->flags & HTTP1_SET_PORT;
+	}
+	return false;
 }
 
 static __always_inline bool http1_cuts_any(const struct http1_conf *c)
@@ -160,8 +166,10 @@ static __always_inline enum http1_act http1_at_colon(struct http1 *h, const stru
 		return http1_release(h, HTTP1_VALUE);
 	if (h->flags & HTTP1_F_TRAILER)
 		return http1_refuse(h, KEDGE_REASON_http_trailer);
-	if (name >= HTTP1_NAME_FOR)
+	if ((name & ~HTTP1_NAME_ALIAS) >= HTTP1_NAME_FORWARDED)
 		return http1_forwarding_field(h, c, name);
+	if (name & HTTP1_NAME_ALIAS)
+		return http1_refuse(h, KEDGE_REASON_http_forwarding_alias);
 	if (name == HTTP1_NAME_UPGRADE || name == HTTP1_NAME_SETTINGS)
 		return http1_upgrade_field(h, c, name);
 	h->len = 0;
@@ -175,7 +183,25 @@ static __always_inline enum http1_act http1_at_colon(struct http1 *h, const stru
 	return http1_release(h, HTTP1_HOST);
 }
 
-/* A held name is released as soon as it is longer than all that are cut. */
+/*
+ * A held name has become longer than all that are cut, but for those of the family: what the line is
+ * for is known by now.
+ */
+static __always_inline enum http1_act http1_long_name(struct http1 *h, const struct http1_conf *c)
+{
+	__u8 name;
+
+	if (h->hold != HTTP1_HELD)
+		return HTTP1_PASS;
+	name = http1_name(h);
+	if ((name & ~HTTP1_NAME_ALIAS) != HTTP1_NAME_STRIPPED ||
+	    !http1_cuts(c, HTTP1_NAME_STRIPPED))
+		return http1_release(h, HTTP1_NAME);
+	if (name & HTTP1_NAME_ALIAS && !(c->flags & HTTP1_CUT_ALIASES))
+		return http1_refuse(h, KEDGE_REASON_http_forwarding_alias);
+	return http1_cut(h, HTTP1_NAME);
+}
+
 static __always_inline enum http1_act http1_at_name(struct http1 *h, const struct http1_conf *c,
 						    __u8 b)
 {
@@ -188,7 +214,7 @@ static __always_inline enum http1_act http1_at_name(struct http1 *h, const struc
 	h->len++;
 	if (h->len <= HTTP1_CUT_NAME_MAX)
 		return HTTP1_PASS;
-	return http1_release(h, HTTP1_NAME);
+	return http1_long_name(h, c);
 }
 
 static __always_inline enum http1_act http1_at_value(struct http1 *h, __u8 b)
@@ -318,12 +344,12 @@ static __always_inline enum http1_act http1_at_coding(struct http1 *h, __u8 b)
 /* A member of Connection is complete: what it lists, the next proxy takes out. */
 static __always_inline bool http1_option_allowed(struct http1 *h)
 {
-	__u8 name = http1_name(h);
+	__u8 name = http1_name(h) & ~HTTP1_NAME_ALIAS;
 
 	if (name == HTTP1_NAME_UPGRADE)
 		h->flags |= HTTP1_F_OPTION;
 	return name != HTTP1_NAME_HOST && name != HTTP1_NAME_LENGTH && name != HTTP1_NAME_CODING &&
-	       name < HTTP1_NAME_FOR;
+	       name < HTTP1_NAME_FORWARDED;
 }
 
 static __always_inline enum http1_act http1_at_options(struct http1 *h, __u8 b)

@@ -92,8 +92,9 @@ enum http1_hold {
 
 /* Bytes of a name or list member that are kept; also the undecided part of a held run. */
 #define HTTP1_TOKEN_MAX     32
-/* "X-Forwarded-Proto": the longest name of a line that is cut. */
-#define HTTP1_CUT_NAME_MAX  17
+/* "X-Cluster-Client-IP": the longest name of a line that is cut, but for those that are known to be
+ * by their beginning. */
+#define HTTP1_CUT_NAME_MAX  19
 /* Authority of an absolute-form target; longer ones are refused. */
 #define HTTP1_AUTHORITY_MAX 256
 

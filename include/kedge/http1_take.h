@@ -4,9 +4,9 @@
  * itself.
  *
  * Each function takes as many bytes from p on as it can, none at or after `end`, and accounts for
- * them; it returns how many. They are all HTTP1_PASS, no request ends with them, no limit is crossed
- * by them, and the state is as http1_byte() would have left it, but for bytes of h->token beyond
- * h->len. What is unusual in any way is left to http1_byte(): 0 is always a right answer.
+ * them; it returns how many. They are all HTTP1_PASS (a held run that begins and ends among them was
+ * kept), no request ends with them, no limit is crossed by them, and the state is as http1_byte()
+ * would have left it, but for bytes of h->token beyond h->len. What is unusual in any way is left to http1_byte(): 0 is always a right answer.
  */
 #pragma once
 
@@ -155,9 +155,10 @@ static __always_inline __u32 http1_forget_len(struct http1 *h, __u32 len)
 #endif
 }
 
-/* From the first byte of a line on; a name that may have to be held is left to http1_byte(). */
+/* From the first byte of a line on; a name that means something is left to http1_byte(). */
 static __always_inline __u32 http1_take_line(struct http1 *h, const __u8 *p, const __u8 *end)
 {
+	const __u64 lower = HTTP1_ONES * 0x20;
 	const __u8 *line = p;
 	__u64 w0, w1, w2;
 	__u32 len, n;
@@ -169,8 +170,6 @@ static __always_inline __u32 http1_take_line(struct http1 *h, const __u8 *p, con
 	w0 = http1_load8(p);
 	w1 = http1_load8(p + 8);
 	w2 = http1_load8(p + 16);
-	if (((w0 | 0x20) & 0xff) == 'x')
-		return 0;
 	len = http1_before(~http1_name_bytes(w0) & HTTP1_HIGHS);
 	if (len == 8)
 		len += http1_before(~http1_name_bytes(w1) & HTTP1_HIGHS);
@@ -179,7 +178,7 @@ static __always_inline __u32 http1_take_line(struct http1 *h, const __u8 *p, con
 	p += len;
 	if (!len || len > HTTP1_TAKE_NAME || p + 1 > end || *p != ':')
 		return 0;
-	name = http1_name_of(len, w0, w1, w2);
+	name = http1_name_of(len, w0 | lower, w1 | lower, w2 | lower);
 	len = http1_forget_len(h, len);
 	p = line + len + 1;
 	if (name != HTTP1_NAME_OTHER)

@@ -4,9 +4,6 @@
  */
 #pragma once
 
-#define HTTP1_ONES  0x0101010101010101ULL
-#define HTTP1_HIGHS 0x8080808080808080ULL
-
 /* Bytes before the first marked one. */
 static __always_inline __u32 http1_before(__u64 mask)
 {
@@ -34,12 +31,10 @@ static __always_inline __u64 http1_equal(__u64 word, __u8 b)
  */
 static __always_inline __u64 http1_name_bytes(__u64 word)
 {
-	__u64 low = (word | HTTP1_ONES * 0x20) & ~HTTP1_HIGHS;
 	__u64 dash = word ^ HTTP1_ONES * '-';
-	__u64 from_a = low + HTTP1_ONES * (0x80 - 'a'), after_z = low + HTTP1_ONES * (0x7f - 'z');
 
 	dash = ~(((dash & ~HTTP1_HIGHS) + ~HTTP1_HIGHS) | dash);
-	return ((from_a & ~after_z & ~word) | dash) & HTTP1_HIGHS;
+	return http1_letters(word) | (dash & HTTP1_HIGHS);
 }
 
 /*

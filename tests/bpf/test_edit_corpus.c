@@ -1,6 +1,7 @@
 /*
  * The whole of tests/corpus/http1 through both editors over real sockets: in one piece with the bytes,
- * the end and the reason that each case expects, and cut in pieces with the same from both.
+ * the end and the reason that each case expects, and cut in pieces with the same from both. And the
+ * names that a server may take for others (tests/lib/http1_aliases.h).
  * KEDGE_STRIDE: pieces of how many bytes (3).
  */
 #include <setjmp.h>
@@ -12,6 +13,7 @@
 #include <cmocka.h>
 
 #include "both.h"
+#include "tests/lib/http1_aliases.h"
 #include "tests/lib/http1_corpus.h"
 
 #define MESSAGE_BYTES 4096 /* shorter ones go to the kernel as one message */
@@ -125,11 +127,36 @@ static void in_pieces(void **state)
 	}
 }
 
+/* Taken out or refused, whole or cut where it hurts, with the same from both. */
+static void aliases(void **state)
+{
+	const __u8 set = HTTP1_SET_PROTO | HTTP1_SET_PORT;
+	struct http1_conf refuse, remove;
+	struct http1_alias *all;
+	size_t count;
+
+	(void)state;
+	all = http1_aliases(&count);
+	assert_non_null(all);
+	conf_make(&refuse, HTTP1_XFF_APPEND, set);
+	conf_make(&remove, HTTP1_XFF_APPEND, set | HTTP1_CUT_ALIASES);
+	for (size_t i = 0; i < count; i++) {
+		size_t cut = sizeof(GET) - 1 + i % 20;
+		char in[128];
+		size_t n = (size_t)snprintf(in, sizeof(in), GET "%s: 6.6.6.6\r\n\r\n", all[i].name);
+
+		if (!same(&refuse, in, n, NULL, 0, 0) || !same(&remove, in, n, &cut, 1, 0))
+			fail_msg("%s: the editors differ", all[i].name);
+	}
+	free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_one_piece),
 		cmocka_unit_test(in_pieces),
+		cmocka_unit_test(aliases),
 	};
 	int failed;
 

@@ -161,21 +161,61 @@ static struct span trim(struct span s)
 	return s;
 }
 
-/* "x-forwarded-for" and the like, each dash perhaps an underscore. */
+/* Equal but for characters that are no letter or digit. */
 static bool is_like(struct span s, const char *name)
 {
 	if (s.n != strlen(name))
 		return false;
 	for (size_t i = 0; i < s.n; i++)
-		if (tolower(s.p[i]) != name[i] && !(name[i] == '-' && s.p[i] == '_'))
+		if (is_alnum((uint8_t)name[i]) ? tolower(s.p[i]) != tolower(name[i])
+					       : is_alnum(s.p[i]))
 			return false;
 	return true;
 }
 
+static bool is_alias(struct span s, const char *name)
+{
+	return is_like(s, name) && !equal_case(s, name);
+}
+
+/* All names that begin with it are forwarding fields. */
+#define FAMILY "X-Forwarded-"
+
+static struct span begin_of(struct span s)
+{
+	return (struct span){s.p, s.n < strlen(FAMILY) ? s.n : strlen(FAMILY)};
+}
+
+/* By which proxies tell who the client is and how it came. */
+static const char *const forwarding[] = {
+	"X-Forwarded",      "Forwarded",           "Forwarded-For",  "X-Real-IP",
+	"X-Client-IP",      "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP",
+	"Fastly-Client-IP", "Client-IP",           "Front-End-Https"};
+#define FORWARDING (sizeof(forwarding) / sizeof(forwarding[0]))
+
 static bool is_forwarding(struct span s)
 {
-	return is_like(s, "x-forwarded-for") || is_like(s, "x-forwarded-proto") ||
-	       is_like(s, "x-forwarded-port");
+	bool is = is_like(begin_of(s), FAMILY);
+
+	for (size_t i = 0; i < FORWARDING; i++)
+		is = is || is_like(s, forwarding[i]);
+	return is;
+}
+
+static bool is_forwarding_alias(struct span s)
+{
+	bool is = is_alias(begin_of(s), FAMILY);
+
+	for (size_t i = 0; i < FORWARDING; i++)
+		is = is || is_alias(s, forwarding[i]);
+	return is;
+}
+
+/* Taken for a field of framing by who takes X.Forwarded-For for a forwarding field. */
+static bool is_framing_alias(struct span s)
+{
+	return is_alias(s, "Content-Length") || is_alias(s, "Transfer-Encoding") ||
+	       is_alias(s, "HTTP2-Settings");
 }
 
 /* --- lines ------------------------------------------------------------------------------------- */
@@ -342,8 +382,8 @@ static void read_connection(struct reader *x, struct span value)
 		option = trim(option);
 		must(x, all(option, is_tchar), "connection option");
 		must(x,
-		     !equal_case(option, "Host") && !equal_case(option, "Content-Length") &&
-			     !equal_case(option, "Transfer-Encoding") && !is_forwarding(option),
+		     !equal_case(option, "Host") && !is_like(option, "Content-Length") &&
+			     !is_like(option, "Transfer-Encoding") && !is_forwarding(option),
 		     "connection option names a field that is ours");
 		x->h.upgrade_option = x->h.upgrade_option || equal_case(option, "Upgrade");
 	}
@@ -430,13 +470,13 @@ static void note_forwarded(struct reader *x, struct span value)
 static void read_forwarding(struct reader *x, struct span whole, struct span name,
 			    struct span value)
 {
-	if (is_like(name, "x-forwarded-for") && !memchr(name.p, '_', name.n))
+	if (equal_case(name, "x-forwarded-for"))
 		note_forwarded(x, value);
 	if (!is_ours(x->r, name)) {
 		http1_bytes_add(&x->h.kept, whole.p, whole.n + 2);
 		return;
 	}
-	if (memchr(name.p, '_', name.n)) {
+	if (is_forwarding_alias(name)) {
 		must(x, x->r->flags & HTTP1_CUT_ALIASES, "alias");
 		return;
 	}
@@ -462,6 +502,7 @@ static void read_field(struct reader *x, struct span s)
 		read_forwarding(x, s, name, value);
 		return;
 	}
+	must(x, !is_framing_alias(name), "alias of a framing field");
 	if (equal_case(name, "HTTP2-Settings") ||
 	    (equal_case(name, "Upgrade") && equal_case(trim(value), "h2c"))) {
 		must(x, x->r->flags & HTTP1_CUT_H2C, "h2c");
@@ -490,7 +531,7 @@ static void read_trailer(struct reader *x, struct span s)
 	     !equal_case(name, "Host") && !equal_case(name, "Content-Length") &&
 		     !equal_case(name, "Transfer-Encoding") && !equal_case(name, "Connection") &&
 		     !equal_case(name, "Upgrade") && !equal_case(name, "HTTP2-Settings") &&
-		     !is_forwarding(name),
+		     !is_forwarding(name) && !is_framing_alias(name),
 	     "field that no trailer may be");
 }
 

@@ -68,23 +68,52 @@ static const struct {
 	{"x-forwarded-for", HTTP1_NAME_FOR},
 	{"x-forwarded-proto", HTTP1_NAME_PROTO},
 	{"x-forwarded-port", HTTP1_NAME_PORT},
+	{"forwarded", HTTP1_NAME_FORWARDED},
+	{"x-real-ip", HTTP1_NAME_REAL},
+	{"x-forwarded-host", HTTP1_NAME_STRIPPED},
+	{"x-forwarded-a-long-name-of-them", HTTP1_NAME_STRIPPED},
+	{"x-forwarded", HTTP1_NAME_STRIPPED},
+	{"forwarded-for", HTTP1_NAME_STRIPPED},
+	{"x-client-ip", HTTP1_NAME_STRIPPED},
+	{"x-cluster-client-ip", HTTP1_NAME_STRIPPED},
+	{"true-client-ip", HTTP1_NAME_STRIPPED},
+	{"cf-connecting-ip", HTTP1_NAME_STRIPPED},
+	{"fastly-client-ip", HTTP1_NAME_STRIPPED},
+	{"client-ip", HTTP1_NAME_STRIPPED},
+	{"front-end-https", HTTP1_NAME_STRIPPED},
 };
 #define NAMES (sizeof(names) / sizeof(names[0]))
+
+static char folded(char c)
+{
+	return (char)(isalnum((unsigned char)c) ? tolower((unsigned char)c) : '-');
+}
+
+/* Equal in n characters, with any separator. */
+static bool alike(const char *token, const char *name, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (folded(token[i]) != name[i])
+			return false;
+	return true;
+}
 
 /* What http1_name() should say, by the standard library. */
 static uint8_t name_by_text(const char *token)
 {
-	char dashes[HTTP1_TOKEN_MAX + 1];
+	static const char family[] = "x-forwarded-";
+	const size_t n = sizeof(family) - 1, len = strlen(token);
 
-	for (size_t i = 0; i <= strlen(token); i++)
-		dashes[i] = (char)(token[i] == '_' ? '-' : token[i]);
-	for (size_t i = 0; i < NAMES; i++) {
-		if (!strcasecmp(token, names[i].text))
-			return (uint8_t)names[i].name;
-		if (names[i].name >= HTTP1_NAME_FOR && !strcasecmp(dashes, names[i].text))
-			return (uint8_t)names[i].name | HTTP1_NAME_ALIAS;
-	}
-	return HTTP1_NAME_OTHER;
+	for (size_t i = 0; i < NAMES; i++)
+		if (strlen(names[i].text) == len && alike(token, names[i].text, len))
+			return (uint8_t)names[i].name |
+			       (strncasecmp(token, names[i].text,
+					    strncmp(family, names[i].text, n) ? len : n)
+					? HTTP1_NAME_ALIAS
+					: 0);
+	if (len < n || !alike(token, family, n))
+		return HTTP1_NAME_OTHER;
+	return HTTP1_NAME_STRIPPED | (strncasecmp(token, family, n) ? HTTP1_NAME_ALIAS : 0);
 }
 
 static void check_name(const char *token)
@@ -113,6 +142,11 @@ static void names_and_their_neighbours(void **state)
 				t[at] = (char)b;
 				check_name(t);
 				t[(at + 2) % n] = '_';
+				check_name(t);
+				/* The same character in the place of each dash. */
+				strcpy(t, names[i].text);
+				for (size_t k = 0; k < n; k++)
+					t[k] = t[k] == '-' ? (char)b : t[k];
 				check_name(t);
 			}
 			strcpy(t, names[i].text);
@@ -204,7 +238,7 @@ static void standing_on_the_way(void **state)
 		{":", KEDGE_HEAD, 0, true},
 		{" 1\r", KEDGE_HEAD, 0, true},
 		{"\n", KEDGE_HEAD, 0, false},
-		{"x-forwarded-prot-", KEDGE_HEAD, 17, false},
+		{"x-cluster-client-i-", KEDGE_HEAD, 19, false},
 		{"o", KEDGE_HEAD, 0, false},
 		{": 1\r\n\r", KEDGE_HEAD, 1, false},
 		{"\n", KEDGE_BODY, 0, false},

@@ -11,13 +11,14 @@
 
 #define INPUT_MAX 160
 
-static struct http1_conf append;
+static struct http1_conf append, all_cut;
 static struct guard guard;
 
 static int setup(void **state)
 {
 	(void)state;
 	http1_case_conf(&append, HTTP1_XFF_APPEND, 0);
+	http1_case_conf(&all_cut, HTTP1_XFF_APPEND, 0xff);
 	guard_new(&guard, NULL, INPUT_MAX, GUARD_AFTER);
 	return 0;
 }
@@ -40,23 +41,35 @@ static void forget_beyond(struct http1 *h)
  * What is taken from in[0..len), which ends at a guard page, leaves what the same bytes leave one
  * by one, and all of them pass and end nothing.
  */
-static uint32_t check_take(const struct http1 *h, const void *in, size_t len)
+static uint32_t check_take_as(const struct http1_conf *conf, const struct http1 *h, const void *in,
+			      size_t len)
 {
+	bool held = false; /* a run that began here */
 	const uint8_t *p = memcpy(guard.data + INPUT_MAX - len, in, len);
 	struct http1 a = *h, b = *h;
 	uint32_t n = http1_take(&a, p, p + len);
 
 	assert_in_range(n, 0, len);
 	for (uint32_t i = 0; i < n; i++) {
-		assert_int_equal(http1_byte(&b, &append, p[i]), HTTP1_PASS);
+		enum http1_act act = http1_byte(&b, conf, p[i]);
+
+		assert_true(act == HTTP1_PASS || act == (held ? HTTP1_KEEP : HTTP1_HOLD));
+		held = act == HTTP1_PASS ? held : !held;
 		assert_false(http1_between(&b));
 	}
+	assert_false(held);
 	if (!n && h->state == HTTP1_FIELD)
 		a.len = b.len; /* free in this state */
 	forget_beyond(&a);
 	forget_beyond(&b);
 	assert_memory_equal(&a, &b, sizeof(a));
 	return n;
+}
+
+static uint32_t check_take(const struct http1 *h, const void *in, size_t len)
+{
+	check_take_as(&all_cut, h, in, len);
+	return check_take_as(&append, h, in, len);
 }
 
 /* --- random states and inputs ----------------------------------------------------------------- */
@@ -213,7 +226,11 @@ static const struct {
 	{"Proxy-Authenticate-Other: a\r\nHost:", {.state = HTTP1_FIELD}, 29, HTTP1_FIELD},
 	{"Proxy-Authenticate-Another: a\r\n", {.state = HTTP1_FIELD}, 0, HTTP1_FIELD},
 	{"Accept\x80: text/html, *\r\nB: c", {.state = HTTP1_FIELD}, 0, HTTP1_FIELD},
-	{"X-Anything: text/html, *\r\n", {.state = HTTP1_FIELD}, 0, HTTP1_FIELD},
+	{"X-Anything: text/html, *\r\nB: c", {.state = HTTP1_FIELD}, 26, HTTP1_FIELD},
+	{"X-Forwarded-For: text/html, *\r\n", {.state = HTTP1_FIELD}, 0, HTTP1_FIELD},
+	{"X-Forwarded-Any: text/html, *\r\n", {.state = HTTP1_FIELD}, 0, HTTP1_FIELD},
+	{"X-Real-IP: text/html, *\r\n", {.state = HTTP1_FIELD}, 0, HTTP1_FIELD},
+	{"X_Anything: text/html, *\r\n", {.state = HTTP1_FIELD}, 0, HTTP1_FIELD},
 	{": text/html, *\r\nAccept: now", {.state = HTTP1_FIELD}, 0, HTTP1_FIELD},
 	{"Accept: text/html, *\r\n", {.state = HTTP1_FIELD}, 0, HTTP1_FIELD},
 	{"Accept: text/html, *\r\nB: c",
@@ -266,8 +283,8 @@ static const struct {
 	{"Az-Az-Az", {.state = HTTP1_NAME, .len = 25}, 0, HTTP1_NAME},
 	{"Az-Az-Az", {.state = HTTP1_NAME, .head = KEDGE_HEAD_BYTES_MAX - 8}, 8, HTTP1_NAME},
 	{"Az-Az-Az", {.state = HTTP1_NAME, .head = KEDGE_HEAD_BYTES_MAX - 7}, 0, HTTP1_NAME},
-	{"forwardd", {.state = HTTP1_NAME, .hold = HTTP1_HELD, .len = 9}, 8, HTTP1_NAME},
-	{"forwardd", {.state = HTTP1_NAME, .hold = HTTP1_HELD, .len = 10}, 0, HTTP1_NAME},
+	{"forwardd", {.state = HTTP1_NAME, .hold = HTTP1_HELD, .len = 11}, 8, HTTP1_NAME},
+	{"forwardd", {.state = HTTP1_NAME, .hold = HTTP1_HELD, .len = 12}, 0, HTTP1_NAME},
 };
 
 static void as_much_as_can_be(void **state)
