@@ -48,6 +48,12 @@ $(OUT)/%.bpf.o: bpf/%.bpf.c
 	$(Q)$(CLANG) $(bpf_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
 	$(Q)llvm-strip -g $@ 2>/dev/null || llvm-strip-14 -g $@
 
+# Programs of others, for tests.
+$(OUT)/%.bpf.o: tests/bpf/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(bpf_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
+
 $(OUT)/%.skel.h: $(OUT)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
@@ -214,7 +220,7 @@ $(OUT)/flood: tests/e2e/flood.c
 same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
 
-e2e: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood ## the story, lifecycle, transfer and more through a running kedge, a minute's soak; root
+e2e: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o ## the story, lifecycle, transfer and more through a running kedge, a minute's soak; root
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e soak
 
 soak: $(OUT)/kedge ## an hour (SOAK_SECONDS=3600) of load, reloads and a dying application; root
@@ -245,7 +251,7 @@ demo-vm: ## the same in a guest whose kernel has TLS
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)vmtest/run.sh -k 6.12 -- env KEDGE_TEST_PATIENCE=10 $(PYTHON) -B tests/story/demo.py
 
-vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(unit_bins) $(bpf_tests) ## the guest tests under every kernel of vmtest/kernels
+vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o $(unit_bins) $(bpf_tests) ## the guest tests under every kernel of vmtest/kernels
 	$(Q)vmtest/matrix.sh
 
 test: ## everything, with the totals in the last line; installs what it needs; root

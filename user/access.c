@@ -48,6 +48,12 @@ struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 	return a;
 }
 
+void access_joined(struct access_flow *a, bool edit_kernel, bool bypass)
+{
+	a->base.edit_kernel = edit_kernel;
+	a->base.bypass = bypass;
+}
+
 /* --- from a head to a pending request --------------------------------------------------------- */
 
 struct piece {

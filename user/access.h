@@ -26,6 +26,9 @@ struct access_facts {
 struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 				    const struct access_facts *facts, const uint64_t *now_us);
 
+/* Both legs are joined: where its requests are edited, and whether its bytes may bypass TCP. */
+void access_joined(struct access_flow *a, bool edit_kernel, bool bypass);
+
 /* A head (an edit_watch_fn; arg is the access_flow). Only its lines are looked at. */
 void access_request(void *arg, const char *head, size_t len);
 

@@ -33,6 +33,7 @@ struct bpf {
 	struct bpf_link *sockops;
 	int request_link; /* -1: attached the old way, or not at all */
 	int response_link;
+	uint32_t request_prog; /* id, while request_link is there */
 	struct kedge_note *notes;
 	struct kedge_stats *stats;
 	size_t notes_size, stats_size;
@@ -88,6 +89,14 @@ static int attach_msg(const struct bpf_program *prog, const struct bpf_map *map,
 	return bpf_prog_attach(prog_fd, map_fd, BPF_SK_MSG_VERDICT, 0) ? -errno : 0;
 }
 
+static uint32_t prog_id(const struct bpf_program *prog)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) ? 0 : info.id;
+}
+
 static int attach(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WHY_SIZE])
 {
 	_cleanup_(close_fdp)
@@ -97,6 +106,7 @@ static int attach(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WHY
 	err = attach_msg(bpf->skel->progs.kdg_request, bpf->skel->maps.kdg_leg, &bpf->request_link);
 	if (err)
 		return bpf_why(why, err, "sk_msg program: cannot attach: %s", strerror(-err));
+	bpf->request_prog = prog_id(bpf->skel->progs.kdg_request);
 	if (!opts->bypass)
 		return 0;
 	err = attach_msg(bpf->skel->progs.kdg_response, bpf->skel->maps.kdg_appleg,
@@ -328,6 +338,24 @@ int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker
 	return 0;
 }
 
+/*
+ * Is our program still on the sockets that enter kdg_leg? Whoever may may detach its link, or replace the
+ * program; a socket would enter without one, and its requests would go out as they are. Without a link
+ * nobody is asked: the query would take CAP_NET_ADMIN.
+ */
+static bool program_there(const struct bpf *bpf)
+{
+	struct bpf_link_info info = {0};
+	__u32 len = sizeof(info);
+
+	if (bpf->request_link < 0)
+		return true;
+	if (bpf_obj_get_info_by_fd(bpf->request_link, &info, &len))
+		return false;
+	/* The map's id, first of the link's own fields, for which older headers have no name. */
+	return info.xdp.ifindex && info.prog_id == bpf->request_prog;
+}
+
 int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd)
 {
 	uint64_t value = (uint64_t)fd;
@@ -336,7 +364,7 @@ int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd)
 				BPF_ANY))
 		/* Only established sockets may enter: the application has closed it already. */
 		return errno == EOPNOTSUPP ? -ECONNRESET : -errno;
-	return 0;
+	return program_there(bpf) ? 0 : -ENOLINK;
 }
 
 bool bpf_flow_paired(struct bpf *bpf, const struct bpf_flow *flow)

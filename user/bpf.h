@@ -75,7 +75,9 @@ int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker
 
 /*
  * After the connection is established, before the first send: puts the socket under the sk_msg
- * program. 0 or -errno (-ECONNRESET: the application has closed the connection already).
+ * program. 0 or -errno (-ECONNRESET: the application has closed the connection already; -EBUSY: another
+ * program has the socket; -ENOLINK: ours is attached no longer). After an error only bpf_flow_del() may
+ * follow, which takes the socket from under whatever it is under of ours.
  */
 int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd);
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capability_loss.h"
 #include "daemon.h"
 #include "log.h"
 #include "probe.h"
@@ -209,11 +210,22 @@ static void say_outcome(const struct daemon *d, const struct probe_report *r)
 	say_fionread(d, r);
 }
 
+/* From here on what was there may be lost. */
+static void losses_start(const struct conf *conf)
+{
+	capability_start(CAPABILITY_RECORD, conf->record == POLICY_REQUIRE);
+	capability_start(CAPABILITY_EDIT, conf->edit == POLICY_REQUIRE);
+	capability_start(CAPABILITY_BYPASS, conf->bypass == POLICY_REQUIRE);
+	capability_start(CAPABILITY_PEERNAME, conf->peername == POLICY_REQUIRE);
+}
+
 int capabilities_decide(struct daemon *d)
 {
 	struct probe_report report = {0};
-	int err = record_decide(d, &report);
+	int err;
 
+	losses_start(d->conf);
+	err = record_decide(d, &report);
 	if (!err)
 		err = bpf_decide(d, &report);
 	if (!err)

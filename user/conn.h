@@ -82,6 +82,8 @@ struct conn {
 	bool trusted;                   /* the socket's peer may send a prefix */
 	bool early;                     /* the application was asked during HANDSHAKE */
 	bool app_ready;                 /* it has answered, one way or the other */
+	bool edit_kernel;               /* BPF edits its requests */
+	bool bypass;                    /* its bytes may bypass loopback TCP */
 	bool client_error; /* MOVE: the client leg is dead; its queue may still be worth reading */
 };
 LIST_HEAD(conn_list, conn);

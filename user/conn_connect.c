@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "capability_loss.h"
 #include "edit_watch.h"
 #include "listener.h"
 #include "log.h"
@@ -31,35 +32,88 @@ static void http1_conf_of(const struct conn *c, struct http1_conf *out)
 	xff_prepare(out, conf, &c->client, drop, c->listener->conf->tls, c->port);
 }
 
-/* Are its requests edited by BPF? */
-static bool edits_kernel(const struct conn *c)
-{
-	return c->worker->shared->edit_kernel && !conn_is_tcp(c);
-}
-
 /*
- * Not in mode tcp: a read that waits comes back empty-handed (EAGAIN) from a bypassed socket when another
- * thread writes to it or ends it, and one with MSG_WAITALL may see bytes out of order. Who answers
- * requests does neither; of an application that may be anything nobody knows.
+ * What the kernel is to do for this leg: what was decided at the start, without what was lost since. No
+ * bypass in mode tcp: a read that waits comes back empty-handed (EAGAIN) from a bypassed socket when
+ * another thread writes to it or ends it, and one with MSG_WAITALL may see bytes out of order. Who
+ * answers requests does neither; of an application that may be anything nobody knows.
  */
-static bool bypasses(const struct conn *c)
-{
-	return c->worker->shared->bypass && !conn_is_tcp(c);
-}
-
-static struct edit *edit_new(struct conn *c)
+static void leg_choose(struct conn *c)
 {
 	const struct shared *shared = c->worker->shared;
+	uint64_t now = c->worker->loop.now_ms;
+	bool http = !conn_is_tcp(c);
+
+	c->edit_kernel = http && shared->edit_kernel && capability_try(CAPABILITY_EDIT, now);
+	c->bypass = http && shared->bypass && capability_try(CAPABILITY_BYPASS, now);
+}
+
+/* The kernel does not take the leg: user space does its work. False when that is not allowed. */
+static bool leg_lost(struct conn *c, int err)
+{
+	uint64_t now = c->worker->loop.now_ms;
+	bool may = true;
+
+	bpf_flow_del(c->worker->shared->bpf, &c->bpf_flow);
+	if (c->edit_kernel) {
+		capability_failed(CAPABILITY_EDIT, err, now);
+		may = !capability_required(CAPABILITY_EDIT);
+	}
+	if (c->bypass) {
+		capability_failed(CAPABILITY_BYPASS, err, now);
+		may &= !capability_required(CAPABILITY_BYPASS);
+	}
+	c->edit_kernel = c->bypass = false;
+	return may;
+}
+
+/* Puts the connected leg under BPF, if it was registered. */
+static enum kedge_reason leg_join(struct conn *c)
+{
+	uint64_t now = c->worker->loop.now_ms;
+	int err;
+
+	if (!c->bpf_flow.cookie)
+		return KEDGE_REASON_NONE;
+	err = bpf_flow_join(c->worker->shared->bpf, &c->bpf_flow, c->flow.app_fd);
+	if (err == -ECONNRESET)
+		return KEDGE_REASON_app_gone;
+	if (err < 0)
+		return leg_lost(c, err) ? KEDGE_REASON_NONE : KEDGE_REASON_capability_lost;
+	if (c->edit_kernel)
+		capability_worked(CAPABILITY_EDIT, now);
+	if (c->bypass)
+		capability_worked(CAPABILITY_BYPASS, now);
+	return KEDGE_REASON_NONE;
+}
+
+static struct edit *edit_new_kernel(struct conn *c)
+{
+	struct edit *e = edit_bpf_new(c->flow.app_fd, c->worker->shared->bpf, &c->bpf_flow,
+				      c->worker->stats);
+
+	if (e)
+		c->bpf_flow.cookie = 0; /* the editor owns it now */
+	return e;
+}
+
+/* NULL with a reason. */
+static struct edit *edit_new(struct conn *c, enum kedge_reason *reason)
+{
 	struct http1_conf http1;
 	struct edit *e;
 
+	*reason = KEDGE_REASON_no_memory;
 	if (conn_is_tcp(c))
 		return edit_none_new(c->flow.app_fd, c->worker->stats);
-	if (c->bpf_flow.cookie && edits_kernel(c)) {
-		e = edit_bpf_new(c->flow.app_fd, shared->bpf, &c->bpf_flow, c->worker->stats);
-		if (e)
-			c->bpf_flow.cookie = 0; /* the editor owns it now */
-		return e;
+	if (c->edit_kernel) {
+		e = edit_new_kernel(c);
+		if (e || errno != ENOBUFS)
+			return e;
+		if (!leg_lost(c, ENOBUFS)) {
+			*reason = KEDGE_REASON_capability_lost;
+			return NULL;
+		}
 	}
 	http1_conf_of(c, &http1);
 	return edit_user_new(c->flow.app_fd, &http1, c->worker->stats);
@@ -77,7 +131,7 @@ static enum metrics_edit edit_kind(const struct conn *c)
 {
 	if (conn_is_tcp(c))
 		return METRICS_EDIT_NONE;
-	return edits_kernel(c) ? METRICS_EDIT_KERNEL : METRICS_EDIT_USER;
+	return c->edit_kernel ? METRICS_EDIT_KERNEL : METRICS_EDIT_USER;
 }
 
 static void count_flow(struct conn *c)
@@ -94,8 +148,8 @@ static void count_flow(struct conn *c)
 	s->flows_edit_kernel += edit == METRICS_EDIT_KERNEL;
 	s->flows_edit_user += edit == METRICS_EDIT_USER;
 	s->flows_tcp += edit == METRICS_EDIT_NONE;
-	s->flows_bypass += bypasses(c);
-	m->flows[record][edit][bypasses(c)]++;
+	s->flows_bypass += c->bypass;
+	m->flows[record][edit][c->bypass]++;
 	c->listener->metrics->flows++;
 	histogram_take(&m->connect, c->connect_us, 1);
 }
@@ -126,6 +180,7 @@ static void access_join(struct conn *c)
 	struct http1_conf http1;
 	struct edit *e;
 
+	access_joined(c->access, c->edit_kernel, c->bypass);
 	http1_conf_of(c, &http1);
 	e = edit_watch_new(c->flow.edit, &http1, access_request, c->access);
 	if (!e)
@@ -136,7 +191,7 @@ static void access_join(struct conn *c)
 
 static void connected(struct conn *c)
 {
-	const struct shared *shared = c->worker->shared;
+	enum kedge_reason reason;
 	int err = app_connected(c->flow.app_fd);
 
 	if (err < 0) {
@@ -144,19 +199,16 @@ static void connected(struct conn *c)
 			   err == -ETIMEDOUT ? KEDGE_REASON_app_timeout : KEDGE_REASON_app_refused);
 		return;
 	}
-	if (c->bpf_flow.cookie) {
-		err = bpf_flow_join(shared->bpf, &c->bpf_flow, c->flow.app_fd);
-		if (err < 0) {
-			conn_reply(c, err == -ECONNRESET ? KEDGE_REASON_app_gone
-							 : KEDGE_REASON_internal_error);
-			return;
-		}
+	reason = leg_join(c);
+	if (reason == KEDGE_REASON_NONE) {
+		/* Taken over by the editor, the flow still has its note. */
+		const struct kedge_note *note = c->bpf_flow.note;
+
+		c->flow.edit = edit_new(c, &reason);
+		c->flow.app_mixed = c->bypass && note ? &note->mixed : NULL;
 	}
-	if (c->bpf_flow.cookie && bypasses(c))
-		c->flow.app_mixed = &c->bpf_flow.note->mixed;
-	c->flow.edit = edit_new(c);
 	if (!c->flow.edit) {
-		conn_reply(c, KEDGE_REASON_no_memory);
+		conn_reply(c, reason);
 		return;
 	}
 	if (conn_is_tcp(c))
@@ -168,18 +220,39 @@ static void connected(struct conn *c)
 	conn_move_begin(c);
 }
 
-static int leg_register(struct conn *c)
+/* Before the connect, so that BPF knows the socket from its first packet on. */
+static enum kedge_reason leg_register(struct conn *c)
 {
-	const struct shared *shared = c->worker->shared;
 	struct http1_conf http1;
+	int err;
 
-	if (shared->peername && peername_set(shared->peername, c->flow.app_fd, &c->client) < 0)
-		return -ENOMEM;
-	if (!shared->bpf || (!edits_kernel(c) && !bypasses(c)))
-		return 0;
+	if (!c->edit_kernel && !c->bypass)
+		return KEDGE_REASON_NONE;
 	http1_conf_of(c, &http1);
-	return bpf_flow_add(shared->bpf, &c->bpf_flow, c->flow.app_fd, c->worker->index,
-			    edits_kernel(c) ? &http1 : NULL, bypasses(c));
+	err = bpf_flow_add(c->worker->shared->bpf, &c->bpf_flow, c->flow.app_fd, c->worker->index,
+			   c->edit_kernel ? &http1 : NULL, c->bypass);
+	if (!err || leg_lost(c, err))
+		return KEDGE_REASON_NONE;
+	return err == -ENOSPC ? KEDGE_REASON_limit_connections : KEDGE_REASON_capability_lost;
+}
+
+/* Who the application is to see as its peer. */
+static enum kedge_reason leg_name(struct conn *c)
+{
+	struct peername *peername = c->worker->shared->peername;
+	uint64_t now = c->worker->loop.now_ms;
+	int err;
+
+	if (!peername || !capability_try(CAPABILITY_PEERNAME, now))
+		return KEDGE_REASON_NONE;
+	err = peername_set(peername, c->flow.app_fd, &c->client);
+	if (!err) {
+		capability_worked(CAPABILITY_PEERNAME, now);
+		return KEDGE_REASON_NONE;
+	}
+	capability_failed(CAPABILITY_PEERNAME, err, now);
+	return capability_required(CAPABILITY_PEERNAME) ? KEDGE_REASON_capability_lost
+							: KEDGE_REASON_NONE;
 }
 
 /* The application is fine: this host has run out. Said at most every ten seconds. */
@@ -207,15 +280,21 @@ static enum kedge_reason connect_failed(struct conn *c, int err)
 static enum kedge_reason leg_open(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
-	int fd = app_socket(&conf->app, bypasses(c)), err;
+	enum kedge_reason reason;
+	int fd, err;
 
+	leg_choose(c);
+	fd = app_socket(&conf->app, c->bypass);
 	c->connect_us = c->worker->loop.now_us;
 	if (fd < 0)
 		return fd == -EMFILE || fd == -ENFILE ? KEDGE_REASON_limit_descriptors
 						      : KEDGE_REASON_no_memory;
 	c->flow.app_fd = fd;
-	if (leg_register(c) < 0)
-		return KEDGE_REASON_limit_connections;
+	reason = leg_name(c);
+	if (reason == KEDGE_REASON_NONE)
+		reason = leg_register(c);
+	if (reason != KEDGE_REASON_NONE)
+		return reason;
 	err = app_connect(fd, &conf->app);
 	if (err)
 		return connect_failed(c, err);

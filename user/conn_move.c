@@ -1,6 +1,10 @@
 /* A connection whose legs are joined: what the mover's verdicts mean for it. */
 #include "conn_private.h"
 
+#include <errno.h>
+
+#include "capability_loss.h"
+
 /* Runs the mover. *up: bytes that it had from the client. */
 static enum mover_verdict move(struct conn *c, uint64_t *up)
 {
@@ -43,6 +47,9 @@ void conn_move_run(struct conn *c)
 		conn_reply(c, c->flow.reason);
 		break;
 	case MOVER_ABORT:
+		/* Of the mover's reasons: the editor's program is no longer on its sockets. */
+		if (c->flow.reason == KEDGE_REASON_capability_lost)
+			capability_failed(CAPABILITY_EDIT, ENOLINK, c->worker->loop.now_ms);
 		conn_abort(c, c->flow.reason);
 		break;
 	}

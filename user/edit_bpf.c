@@ -152,6 +152,9 @@ static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 		eb->e.cut_off = in_body && note->runs == runs + 1;
 		return note->reason == KEDGE_REASON_edit_failed ? -EIO : -EPROTO;
 	}
+	/* Somebody took the program away: what has gone out is unedited. */
+	if (r >= 0 && note->runs == runs)
+		return failed(eb, KEDGE_REASON_capability_lost);
 	if (r == (ssize_t)note->sending)
 		return (ssize_t)len - note->withheld;
 	if (r == -EPIPE || r == -ECONNRESET)

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "capability_loss.h"
 #include "counters.h"
 #include "reply.h"
 
@@ -82,8 +83,33 @@ static void put_gauges(FILE *to, const struct metrics_source *from)
 		"kedge_capability{capability=\"bypass\"} %d\n"
 		"kedge_capability{capability=\"peername\"} %d\n"
 		"kedge_capability{capability=\"guard\"} %d\n",
-		from->record_kernel, from->edit_kernel, from->bypass, from->peername != NULL,
-		from->guard != NULL);
+		from->record_kernel && !capability_is_lost(CAPABILITY_RECORD),
+		from->edit_kernel && !capability_is_lost(CAPABILITY_EDIT),
+		from->bypass && !capability_is_lost(CAPABILITY_BYPASS),
+		from->peername && !capability_is_lost(CAPABILITY_PEERNAME), from->guard != NULL);
+}
+
+static void put_losses(FILE *to)
+{
+	struct capability_state s[CAPABILITY_COUNT];
+
+	for (int i = 0; i < CAPABILITY_COUNT; i++)
+		capability_read((enum capability)i, &s[i]);
+	put_family(to, "kedge_capability_lost", "gauge",
+		   "1 where a capability that worked at the start does not now");
+	for (int i = 0; i < CAPABILITY_COUNT; i++)
+		fprintf(to, "kedge_capability_lost{capability=\"%s\"} %d\n",
+			capability_name((enum capability)i), s[i].err != 0);
+	put_family(to, "kedge_capability_losses_total", "counter",
+		   "times that a capability was lost after the start");
+	for (int i = 0; i < CAPABILITY_COUNT; i++)
+		fprintf(to, "kedge_capability_losses_total{capability=\"%s\"} %" PRIu64 "\n",
+			capability_name((enum capability)i), s[i].losses);
+	put_family(to, "kedge_capability_without_total", "counter",
+		   "connections that went without a lost capability, or were refused for it");
+	for (int i = 0; i < CAPABILITY_COUNT; i++)
+		fprintf(to, "kedge_capability_without_total{capability=\"%s\"} %" PRIu64 "\n",
+			capability_name((enum capability)i), s[i].without);
 }
 
 /* Pages in memory, from /proc/self/statm (proc(5)); 0 where that can not be read. */
@@ -237,6 +263,7 @@ void metrics_write(FILE *to, const struct metrics_source *from)
 
 	metrics_sum(from->metrics, &sum);
 	put_gauges(to, from);
+	put_losses(to);
 	put_process(to, from);
 	put_counters(to, from);
 	put_peername(to, from);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "capability_loss.h"
 #include "cleanup.h"
 #include "edit.h"
 #include "guard_probe.h"
@@ -265,7 +266,8 @@ void probe_edit(struct probe_report *r, struct bpf *bpf)
 	struct bpf_flow flow = {0};
 	struct http1_conf http1;
 	struct pair_flow to_be = {bpf, &flow, &http1};
-	char why[200] = "";
+	char why[200] = "", cause[160];
+	const char *next = "report it with this kernel's version; user space edits until then";
 	int err;
 
 	row(r, "edit", "sk_msg program", true, "verified and attached");
@@ -273,14 +275,17 @@ void probe_edit(struct probe_report *r, struct bpf *bpf)
 	err = pair_connect(&p, pair_add_flow, &to_be, NULL);
 	if (!err)
 		err = bpf_flow_join(bpf, &flow, p.near);
-	if (err)
-		snprintf(why, sizeof(why), "no loopback pair under BPF: %s", strerrordesc_np(-err));
-	else
+	if (err) {
+		snprintf(why, sizeof(why), "no loopback pair under BPF: %s",
+			 capability_cause(cause, sizeof(cause), err));
+		next = capability_next(err);
+	} else {
 		err = try_edit(bpf, &p, &flow, why);
+	}
 	bpf_flow_del(bpf, &flow);
 	row(r, "edit", "injection", !err, "%s",
 	    err ? why : "a head on a loopback pair got its line");
-	next_step(r, "report it with this kernel's version; user space edits until then");
+	next_step(r, next);
 	r->edit = !err;
 }
 
@@ -344,6 +349,7 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 	struct pair p = {-1, -1};
 	struct bpf_flow flow = {0};
 	struct pair_flow to_be = {bpf, &flow, NULL};
+	char cause[160];
 	int err = pair_connect(&p, pair_add_flow, &to_be, NULL);
 
 	if (err) {
@@ -358,10 +364,13 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 		probe_fionread(r, &p,
 			       "FIONREAD, by TCP"); /* our end is not under the program yet */
 		err = bpf_flow_join(bpf, &flow, p.near);
-		if (err)
-			row(r, "bypass", "sockhash", false, "%s", strerrordesc_np(-err));
-		else
+		if (err) {
+			row(r, "bypass", "sockhash", false, "%s",
+			    capability_cause(cause, sizeof(cause), err));
+			next_step(r, capability_next(err));
+		} else {
 			probe_redirect(r, bpf, &p);
+		}
 		if (r->bypass)
 			probe_fionread(r, &p, "FIONREAD, redirected");
 	}

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "capability_loss.h"
 #include "counters.h"
+#include "loop.h"
 #include "reply.h"
 
 /* Of the sources that the guard refused, those with the most packets. */
@@ -109,6 +111,54 @@ static void add_guard(json_t *root, const struct guard *guard, const struct conf
 	json_object_set_new(root, "guard_refused", guard_refused_json(guard));
 }
 
+/* Capabilities that stopped working since the start, also those that work again. */
+static json_t *losses_json(void)
+{
+	json_t *all = json_array();
+
+	for (int i = 0; i < CAPABILITY_COUNT; i++) {
+		enum capability c = (enum capability)i;
+		struct capability_state s;
+		char cause[160];
+
+		capability_read(c, &s);
+		if (!s.losses)
+			continue;
+		json_array_append_new(
+			all, json_pack("{s:s, s:b, s:s*, s:s*, s:I, s:I, s:I}", "capability",
+				       capability_name(c), "lost", s.err != 0, "cause",
+				       s.err ? capability_cause(cause, sizeof(cause), s.err) : NULL,
+				       "next", s.err ? capability_next(s.err) : NULL, "age_ms",
+				       (json_int_t)(monotonic_ms() - s.since_ms), "losses",
+				       (json_int_t)s.losses, "without", (json_int_t)s.without));
+	}
+	return all;
+}
+
+/* What new connections get. */
+static const char *capability_word(bool use, enum capability c, const char *with,
+				   const char *without)
+{
+	return use && !capability_is_lost(c) ? with : without;
+}
+
+static void add_capabilities(json_t *root, const struct shared *s)
+{
+	json_object_set_new(root, "record",
+			    json_string(capability_word(s->record_kernel, CAPABILITY_RECORD,
+							"kernel", "user")));
+	json_object_set_new(
+		root, "edit",
+		json_string(capability_word(s->edit_kernel, CAPABILITY_EDIT, "kernel", "user")));
+	json_object_set_new(
+		root, "bypass",
+		json_string(capability_word(s->bypass, CAPABILITY_BYPASS, "on", "off")));
+	json_object_set_new(
+		root, "peername",
+		json_string(capability_word(s->peername, CAPABILITY_PEERNAME, "on", "off")));
+	json_object_set_new(root, "capability_losses", losses_json());
+}
+
 json_t *status_json(const struct daemon *d)
 {
 	const struct shared *shared = &d->shared;
@@ -124,10 +174,7 @@ json_t *status_json(const struct daemon *d)
 	json_object_set_new(root, "generations_in_use", json_integer(generation_count()));
 	json_object_set_new(root, "connections_open",
 			    json_integer((json_int_t)(accepted - closed)));
-	json_object_set_new(root, "record", json_string(shared->record_kernel ? "kernel" : "user"));
-	json_object_set_new(root, "edit", json_string(shared->edit_kernel ? "kernel" : "user"));
-	json_object_set_new(root, "bypass", json_string(shared->bypass ? "on" : "off"));
-	json_object_set_new(root, "peername", json_string(shared->peername ? "on" : "off"));
+	add_capabilities(root, shared);
 	for (size_t i = 0; i < counters_count; i++)
 		json_object_set_new(stats, counters[i].name,
 				    json_integer((json_int_t)counters_sum(rows, rows_count, i)));
@@ -222,6 +269,27 @@ static void print_listeners(FILE *to, const json_t *listeners)
 			number_of(l, "handshakes"), number_of(l, "flows"));
 }
 
+static void print_losses(FILE *to, const json_t *losses)
+{
+	const json_t *l;
+	size_t i;
+
+	json_array_foreach(losses, i, l)
+	{
+		bool lost = json_is_true(json_object_get(l, "lost"));
+
+		fprintf(to,
+			"%s: %s%s, %lld times lost, last %lld s ago, %lld connections without "
+			"it%s%s\n",
+			text_of(l, "capability"), lost ? "lost: " : "works again",
+			lost ? text_of(l, "cause") : "", number_of(l, "losses"),
+			number_of(l, "age_ms") / 1000, number_of(l, "without"),
+			lost ? "; next step: " : "", lost ? text_of(l, "next") : "");
+	}
+	if (json_array_size(losses))
+		fputc('\n', to);
+}
+
 void status_print(FILE *to, const json_t *status)
 {
 	const json_t *stats = json_object_get(status, "stats");
@@ -237,6 +305,7 @@ void status_print(FILE *to, const json_t *status)
 	fprintf(to, "record: %s   edit: %s   bypass: %s   peername: %s   guard: %s\n\n",
 		text_of(status, "record"), text_of(status, "edit"), text_of(status, "bypass"),
 		text_of(status, "peername"), text_of(status, "guard"));
+	print_losses(to, json_object_get(status, "capability_losses"));
 	for (size_t i = 0; i < counters_count; i++)
 		fprintf(to, "%-24s %12lld  %s\n", counters[i].name,
 			number_of(stats, counters[i].name), counters[i].text);

@@ -1,0 +1,50 @@
+"""Another program's BPF: an agent that claims the sockets of a cgroup (tests/bpf/foreign.bpf.c)."""
+import subprocess
+import tempfile
+from pathlib import Path
+
+import machine
+
+OBJECT = machine.ROOT / "build/foreign.bpf.o"
+
+
+def bpftool(*words):
+    done = subprocess.run(["bpftool", *map(str, words)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"bpftool {words}: {done.stderr}{done.stdout}"
+    return done.stdout
+
+
+class Agent:
+    """which: "active", "passive", "some". Attached from attach() to detach(), loaded inside `with`."""
+
+    def __init__(self, cgroup, which="active"):
+        self.cgroup, self.which = cgroup, which
+        self.attached = False
+
+    def __enter__(self):
+        self.base = tempfile.TemporaryDirectory(prefix="kedge-test-agent-")
+        self.bpffs = machine.Bpffs(self.base.name)
+        pins = self.bpffs.path
+        (pins / "p").mkdir()
+        bpftool("prog", "loadall", OBJECT, pins / "p", "pinmaps", pins / "m")
+        bpftool("prog", "attach", "pinned", pins / "p/foreign_msg", "msg_verdict", "pinned",
+                pins / "m/foreign_socks")
+        return self
+
+    def _program(self):
+        return "sock_ops", "pinned", self.bpffs.path / f"p/foreign_{self.which}"
+
+    def attach(self):
+        bpftool("cgroup", "attach", self.cgroup.path, *self._program(), "multi")
+        self.attached = True
+        return self
+
+    def detach(self):
+        if self.attached:
+            bpftool("cgroup", "detach", self.cgroup.path, *self._program())
+        self.attached = False
+
+    def __exit__(self, *_):
+        self.detach()
+        self.bpffs.remove()
+        Path(self.base.name).exists() and self.base.cleanup()

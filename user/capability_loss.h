@@ -1,0 +1,62 @@
+/*
+ * user only: capabilities that worked at the start and fail later: another program claims the sockets, a
+ * map is full, a link is detached. One table a process. Each loss has a fallback, which is the caller's; the
+ * line, the numbers and the time of the next try are kept here.
+ *
+ *   if (capability_try(CAPABILITY_EDIT, now))   ask before each use
+ *           r = ...;
+ *   r ? capability_failed(CAPABILITY_EDIT, r, now) : capability_worked(CAPABILITY_EDIT, now);
+ *
+ * Safe from any thread. Without a loss, each of the three costs one load.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum capability {
+	CAPABILITY_RECORD,
+	CAPABILITY_EDIT,
+	CAPABILITY_BYPASS,
+	CAPABILITY_PEERNAME,
+	CAPABILITY_COUNT,
+};
+
+/* Forgets what was. Required: there is no fallback, so each use is a try, and the line says so. */
+void capability_start(enum capability c, bool required);
+bool capability_required(enum capability c);
+
+/*
+ * May it be used now? True while it works. Once it is lost, true for one caller when the time of the next
+ * try has come; the others use their fallback, and are counted.
+ */
+bool capability_try(enum capability c, uint64_t now_ms);
+
+/* A use failed with `err`, an errno of either sign. ENOLINK: its program is gone, which is for good. */
+void capability_failed(enum capability c, int err, uint64_t now_ms);
+
+/* A use succeeded. */
+void capability_worked(enum capability c, uint64_t now_ms);
+
+struct capability_state {
+	int err;           /* 0: works, as far as anybody has tried */
+	uint64_t since_ms; /* when it was lost */
+	uint64_t losses;   /* times that it was lost */
+	uint64_t without;  /* flows that used the fallback, or were refused */
+};
+void capability_read(enum capability c, struct capability_state *out);
+
+static inline bool capability_is_lost(enum capability c)
+{
+	struct capability_state s;
+
+	capability_read(c, &s);
+	return s.err != 0;
+}
+
+const char *capability_name(enum capability c);
+
+/* "another program has the socket (Device or resource busy)" and what to do about it. */
+const char *capability_cause(char *buf, size_t size, int err);
+const char *capability_next(int err);
