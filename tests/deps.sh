@@ -18,7 +18,9 @@ test=("${build[@]}" libcmocka-dev libhttp-parser-dev libclang-rt-14-dev clang-fo
 	util-linux=setpriv slowhttptest=slowhttptest testssl.sh=testssl mandoc=mandoc systemd=systemd-analyze
 	mkcert=mkcert xdp-tools=xdp-filter liburing-dev)
 servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodejs=node golang-go=go redis-server=redis-server node-ws
-	python3-gunicorn python3-uvicorn python3=/usr/bin/python3)
+	python3-gunicorn python3-uvicorn python3=/usr/bin/python3 node-express caddy=caddy php8.2-fpm=php-fpm8.2 php8.2-cgi=php-cgi
+	fcgiwrap=fcgiwrap uwsgi-core=uwsgi-core uwsgi-plugin-python3 puma=puma ruby=ruby perl=perl gcc=gcc libc6-dev
+	openjdk-17-jdk-headless=java curl=curl)
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl python3=/usr/bin/python3)
 vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev
 	iproute2=ip python3=/usr/bin/python3 util-linux=setpriv)

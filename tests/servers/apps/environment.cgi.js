@@ -1,0 +1,4 @@
+'use strict';
+// A CGI script for Node: gives back its environment.
+process.stdout.write('Content-Type: text/plain\r\n\r\n' +
+  Object.entries(process.env).map(([name, value]) => `${name}=${value}\n`).join(''));

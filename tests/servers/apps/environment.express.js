@@ -1,0 +1,14 @@
+'use strict';
+// Express that trusts one proxy: what it makes of a request, and the fields as Node has them.
+const express = require('express');
+
+const app = express();
+app.set('trust proxy', 1);
+app.use((req, res) => {
+  const lines = { ip: req.ip, ips: req.ips.join(), hostname: req.hostname, protocol: req.protocol, secure: req.secure };
+  // As variables, like the others; a name with "_" stays what it is, since Node takes it for no other.
+  for (const [name, value] of Object.entries(req.headers))
+    lines[name.includes('_') ? name : 'HTTP_' + name.toUpperCase().replaceAll('-', '_')] = value;
+  res.type('text').send(Object.entries(lines).map(([name, value]) => `${name}=${value}\n`).join(''));
+});
+const server = app.listen(0, '127.0.0.1', () => console.log(`listening on ${server.address().port}`));

@@ -1,0 +1,7 @@
+<?php
+// Gives back whatever PHP knows of the request's fields.
+header("Content-Type: text/plain");
+foreach ([$_SERVER, getenv(), function_exists("getallheaders") ? getallheaders() : []] as $values)
+	foreach ($values as $name => $value)
+		if (is_string($value))
+			echo "$name=$value\n";

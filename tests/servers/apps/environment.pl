@@ -1,0 +1,3 @@
+# A CGI script in Perl: gives back its environment.
+print "Content-Type: text/plain\r\n\r\n";
+print "$_=$ENV{$_}\n" for keys %ENV;

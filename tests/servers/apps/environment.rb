@@ -1,0 +1,3 @@
+# A CGI script in Ruby: gives back its environment.
+print "Content-Type: text/plain\r\n\r\n"
+ENV.each { |name, value| print "#{name}=#{value}\n" }

@@ -1,0 +1,30 @@
+"""Names of fields that a server could take for one that kedge sets or strips: another separator at each dash."""
+import itertools
+
+# Of what a name may hold (RFC 9110, 5.6.2), all that is no letter or digit.
+SEPARATORS = "!#$%&'*+-.^_`|~"
+OURS = ("X-Forwarded-For",)
+
+
+def aliases(name):
+    """Every separator at each of its dashes, in every mixture; not the name itself."""
+    words = name.split("-")
+    for between in itertools.product(SEPARATORS, repeat=len(words) - 1):
+        made = words[0] + "".join(map("".join, zip(between, words[1:])))
+        if made != name:
+            yield made
+
+
+def variable(name):
+    """As CGI has it (RFC 3875, 4.1.18)."""
+    return "HTTP_" + "".join(c if c.isalnum() else "_" for c in name.upper())
+
+
+ALIASES = [alias for name in OURS for alias in aliases(name)]
+assert len(ALIASES) == len(OURS) * 224
+
+
+def cases(names):
+    """The same names in lower case, upper case, and as they are, one after the other."""
+    change = itertools.cycle((str, str.lower, str.upper))
+    return [how(name) for how, name in zip(change, names)]

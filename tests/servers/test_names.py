@@ -1,0 +1,144 @@
+"""
+No name of a field gets past kedge as one that kedge sets or strips. Servers that give their application a
+variable for each field have one variable for many names: with CGI, FastCGI, SCGI, uwsgi, WSGI and Rack.
+"""
+import concurrent.futures
+
+import pytest
+
+import backends
+import fronts
+from client import Client, request
+from kedge import Combination, Kedge, Listener
+from names import ALIASES, SEPARATORS, cases, variable
+from play import OWN
+
+EDITORS = [Combination(), Combination(edit=True)]
+MANY = 80  # fields of one request; some servers take 100
+AT_ONCE = 4  # connections
+FORGED = "203.0.113.66 forged"
+CLEAR = Listener("clear", tls=False)
+
+
+@pytest.fixture(scope="module")
+def applications():
+    behind = fronts.Behind()
+    fronts.Configured.sockets = behind.base
+    yield
+    behind.stop()
+
+
+@pytest.fixture(params=fronts.ALL, ids=lambda f: f.name, scope="module")
+def front(request, applications):
+    made = request.param()
+    yield made
+    made.stop()
+
+
+@pytest.fixture(params=EDITORS, ids=str)
+def editor(request):
+    missing = {str(c): why for c, why in request.config.kedge_missing.items()}.get(str(request.param))
+    if missing:
+        pytest.skip(f"{request.param}: {missing}")
+    return request.param
+
+
+class Kept:
+    """A connection that is made anew when the server has ended it. keeps: it does not do so without a word."""
+
+    def __init__(self, address, keeps):
+        self.address, self.keeps, self.client = address, keeps, None
+
+    def ask(self, target, fields=()):
+        """(status, {variable: [values]}) of what the application gives back."""
+        self.client = self.client or Client(self.address)
+        answer = self.client.request("GET", target, fields)
+        if answer.field("Connection") == "close" or not self.keeps:
+            self.close()
+        rows = {}
+        for line in answer.body.decode("latin-1").splitlines():
+            name, _, value = line.partition("=")
+            rows.setdefault(name, []).append(value)
+        return answer.status, rows
+
+    def close(self):
+        if self.client:
+            self.client.close()
+        self.client = None
+
+
+def forged(rows):
+    return {name: values for name, values in rows.items() if any("forged" in v for v in values)}
+
+
+def batches(names):
+    numbered = [(name, f"{FORGED}{number}") for number, name in enumerate(names)]
+    return [numbered[at:at + MANY] for at in range(0, len(numbered), MANY)]
+
+
+def is_fooled_by(kept, target):
+    """Separators that make another name ours: asked without kedge."""
+    found = ""
+    for separator in SEPARATORS.replace("-", ""):
+        status, rows = kept.ask(target, [(f"X{separator}Real{separator}IP", FORGED)])
+        if status == 200 and variable("X-Real-IP") in forged(rows):
+            found += separator
+    return found
+
+
+def test_servers_take_other_names_for_ours(front):
+    """Without kedge, or else the tests below are worth nothing; fronts.py says which."""
+    for door, target in front.doors.items():
+        kept = Kept((front.host, front.port), front.keeps)
+        assert is_fooled_by(kept, target) == front.fooled_by.get(door, front.fooled_by[""]), door
+        kept.close()
+
+
+def test_removed(front, editor, certs, cgroup):
+    with Kedge(certs, front.text, [CLEAR], editor, cgroup, ("--forwarding-aliases", "remove")) as kedge:
+        for door, target in front.doors.items():
+            kept = Kept(kedge["clear"], front.keeps)
+            for some in batches(cases(ALIASES)):
+                status, rows = kept.ask(target, [*some, ("X-Control", "passed")])
+                assert not forged(rows), f"{door}: {forged(rows)}"
+                assert status == 200 and set(rows["HTTP_X_CONTROL"]) == {"passed"}
+                assert {e.strip() for v in rows["HTTP_X_FORWARDED_FOR"] for e in v.split(",")} == {"127.0.0.1"}
+            kept.close()
+
+
+def ask_alone(address, name):
+    """The status of a request with this field, and whether kedge itself answered."""
+    with Client(address) as c:
+        c.send(request(fields=[(name, FORGED)]))
+        answer = c.response()
+    return answer.status, bool(OWN.fullmatch(answer.body))
+
+
+def test_refused(editor, certs, cgroup):
+    """Each by itself, by default; no request with one of them is given to a server."""
+    with backends.behind(backends.Node, certs, cgroup, [CLEAR], editor) as kedge:
+        with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
+            answers = list(pool.map(lambda name: ask_alone(kedge["clear"], name), cases(ALIASES)))
+        passed = [(name, got) for name, got in zip(cases(ALIASES), answers) if got != (400, True)]
+        assert not passed, f"{len(passed)}: {passed[:20]}"
+        kedge.wait_idle()
+        assert kedge.reason("http_forwarding_alias") == len(ALIASES)
+        kedge.server.stop()
+        assert not kedge.server.seen()
+
+
+def test_a_request_behind_another(front, editor, certs, cgroup):
+    """By default, on a connection that has had a good request: some of each separator."""
+    if not front.keeps:
+        return  # nothing can be behind another
+    chosen = [alias for separator in SEPARATORS for alias in ALIASES if separator in alias][::13]
+    with Kedge(certs, front.text, [CLEAR], editor, cgroup) as kedge:
+        target = list(front.doors.values())[0]
+        for name in chosen:
+            with Client(kedge["clear"]) as c:
+                assert c.request(target=target).status == 200
+                c.send(request(target=target, fields=[(name, FORGED)]))
+                answer = c.response()
+            assert answer.status == 400 and OWN.fullmatch(answer.body), name
+        kedge.wait_idle()
+        assert kedge.reason("http_forwarding_alias") == len(chosen)
