@@ -131,7 +131,7 @@ fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60; make test: 120)
 
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
 $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/asan/tests/bpf/both.o \
-		 $(addprefix $(OUT)/asan/tests/lib/,http1_corpus.o http1_aliases.o) $(OUT)/asan/libkedge.a
+		 $(addprefix $(OUT)/asan/tests/lib/,http1_corpus.o http1_aliases.o http1_heads.o) $(OUT)/asan/libkedge.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka

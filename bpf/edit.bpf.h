@@ -20,8 +20,12 @@
 #define EDIT_TURNS       2
 /* I3 */
 #define EDIT_CHANGES_MAX 7
-/* Changes and windows in one run: a head of nothing but lines to cut is the worst. */
-#define EDIT_STEPS_MAX   1024
+/*
+ * Steps of one run: one for each head, where no text goes in, a last one without an end, and one for
+ * each line to cut of a head before the run ends at its boundary; the first one may put back what is
+ * owed.
+ */
+#define EDIT_STEPS_MAX   (KEDGE_SEND_HEADS_MAX + KEDGE_FIELDS_MAX + EDIT_CHANGES_MAX + 2)
 
 enum edit_verdict {
 	EDIT_DROP,
@@ -92,7 +96,7 @@ static long edit_bytes(__u32 i, struct edit_ctx *c)
 		if (off >= EDIT_WINDOW)
 			return 1;
 		p = data + off;
-		n = http1_take(&flow->http, p, end);
+		n = http1_take(&flow->http, &flow->conf, p, end);
 		if (n) {
 			run->off = off + n;
 			continue;

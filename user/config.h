@@ -94,7 +94,8 @@ struct conf {
 	bool connect_early;                               /* while the handshake still runs */
 	uint32_t connections_max;                         /* in all workers */
 	uint32_t address_connections_max, handshakes_max; /* 0: no limit */
-	uint32_t body_rate_min, response_rate_min;        /* bytes a second; 0: no limit */
+	uint32_t head_bytes_max;
+	uint32_t body_rate_min, response_rate_min; /* bytes a second; 0: no limit */
 	uint32_t rate_grace_ms;
 	char *user; /* NAME or NAME:GROUP that kedge becomes; NULL: it stays who it is */
 	enum seccomp_mode seccomp;

@@ -27,8 +27,6 @@
 #define SNDBUF_MIN        (3 * 64 * 1024)
 /* A socket buffer's overhead, counted against the send buffer: struct, shared info, linear part. */
 #define SKB_COST          2300
-/* "GET / HTTP/1.0" CR LF CR LF */
-#define REQUEST_BYTES_MIN 18
 /* The program passes a message on in parts of at least this many requests (bpf/edit.bpf.h, I3). */
 #define REQUESTS_PER_PART 7
 
@@ -56,7 +54,7 @@ static uint32_t cost(const struct edit_bpf *eb, uint32_t len, uint32_t requests)
 
 static uint32_t worst_cost(const struct edit_bpf *eb, uint32_t len)
 {
-	return cost(eb, len, len / REQUEST_BYTES_MIN + 1);
+	return cost(eb, len, len / KEDGE_REQUEST_BYTES_MIN + 1);
 }
 
 /* True when len bytes can be sent whole. When not, EPOLLOUT will tell: poll() has armed it. */

@@ -84,7 +84,7 @@ static void follow(struct edit_watch *ew, const uint8_t *in, size_t len)
 
 		if (http1_between(h))
 			from = at;
-		n = http1_edit_block(h, in + at, len - at);
+		n = http1_edit_block(h, &ew->conf, in + at, len - at);
 		at += n;
 		if (n)
 			continue;

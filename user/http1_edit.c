@@ -134,7 +134,7 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
 	w.owed = http1_owed(h);
 	mark_complete(&w);
 	while (w.at < len && h->state != HTTP1_WAITING) {
-		size_t n = http1_edit_block(h, w.in + w.at, len - w.at);
+		size_t n = http1_edit_block(h, c, w.in + w.at, len - w.at);
 
 		w.at += n;
 		if (!n && !byte(&w)) {

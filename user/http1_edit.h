@@ -43,14 +43,15 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
  * How many of in[0..len) need not be read one by one: of a body, a name, a value. They are accounted
  * for. 0 when http1_byte() must read the next one.
  */
-static inline size_t http1_edit_block(struct http1 *h, const uint8_t *in, size_t len)
+static inline size_t http1_edit_block(struct http1 *h, const struct http1_conf *c,
+				      const uint8_t *in, size_t len)
 {
 	size_t n = http1_body(h, len), more;
 
 	if (n)
 		return n;
 	do {
-		more = http1_take(h, in + n, in + len);
+		more = http1_take(h, c, in + n, in + len);
 		n += more;
 	} while (more);
 	return n;

@@ -1,6 +1,7 @@
 /* Moves the bytes of a flow. See mover.h. */
 #include "mover.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,7 @@ static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
 		}
 		if (r < 0)
 			return r;
+		assert(outstanding(f) <= KEDGE_NOTE_RING);
 		sent += (size_t)r;
 		if ((size_t)r < piece) {
 			f->app_full = f->edit->note->standing != KEDGE_WAITING;

@@ -20,7 +20,11 @@ void http1_conf_set(struct http1_conf *out, enum http1_mode mode, __u8 flags,
 	char ip[INET6_ADDRSTRLEN] = "unknown", text[HTTP1_TEXT_MAX + 1] = "";
 	size_t n = 0;
 
-	*out = (struct http1_conf){.mode = (__u8)mode, .flags = flags};
+	*out = (struct http1_conf){
+		.mode = (__u8)mode,
+		.flags = flags,
+		.head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT,
+	};
 	if (client->family == AF_INET || client->family == AF_INET6)
 		addr_format_ip(ip, client);
 	if (mode != HTTP1_XFF_NEVER) {
@@ -52,4 +56,5 @@ void xff_prepare(struct http1_conf *out, const struct conf *conf, const union ad
 	if (conf->h2c_remove)
 		flags |= HTTP1_CUT_H2C;
 	http1_conf_set(out, (enum http1_mode)conf->xff, flags, client, tls, port);
+	out->head_bytes_max = conf->head_bytes_max;
 }

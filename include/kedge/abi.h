@@ -27,7 +27,7 @@
 
 #include "limits.h"
 
-#define KEDGE_ABI_VERSION 1
+#define KEDGE_ABI_VERSION 2
 
 enum kedge_reason {
 	KEDGE_REASON_NONE = 0,
@@ -128,7 +128,7 @@ struct kedge_peer_stats {
 };
 
 _Static_assert(KEDGE_REASON_COUNT < 256, "a reason fits a byte");
-_Static_assert(sizeof(struct kedge_note) == 152, "pinned layout");
+_Static_assert(sizeof(struct kedge_note) == 280, "pinned layout");
 _Static_assert(sizeof(struct kedge_tuple) == 48, "pinned layout, no hidden padding in a key");
 _Static_assert(sizeof(struct kedge_end) == 24, "pinned layout");
 _Static_assert(sizeof(struct kedge_client) == 24, "pinned layout");

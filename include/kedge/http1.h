@@ -59,7 +59,7 @@ static __always_inline enum http1_act http1_byte(struct http1 *h, const struct h
 		h->head++;
 		if (h->state <= HTTP1_LINE_LF && h->head > KEDGE_LINE_BYTES_MAX)
 			return http1_refuse(h, KEDGE_REASON_http_line_too_long);
-		if (h->head > KEDGE_HEAD_BYTES_MAX)
+		if (h->head > c->head_bytes_max)
 			return http1_refuse(h, KEDGE_REASON_http_head_too_large);
 	}
 	switch (h->state) {

@@ -34,11 +34,11 @@ enum http1_mode {
  * without its first line for HTTP1_XFF_NEVER, or empty. Not terminated.
  */
 struct http1_conf {
-	__u8 mode;     /* enum http1_mode */
-	__u8 flags;    /* HTTP1_DROP_INCOMING ... */
-	__u8 text_len; /* <= HTTP1_TEXT_MAX */
-	__u8 ours_len; /* length of ADDRESS, which stands at text[HTTP1_PREFIX_LEN] */
-	__u8 pad[4];
+	__u8 mode;            /* enum http1_mode */
+	__u8 flags;           /* HTTP1_DROP_INCOMING ... */
+	__u8 text_len;        /* <= HTTP1_TEXT_MAX */
+	__u8 ours_len;        /* length of ADDRESS, which stands at text[HTTP1_PREFIX_LEN] */
+	__u32 head_bytes_max; /* of a head, or of trailers; 0 would refuse all */
 	__u8 text[HTTP1_TEXT_MAX];
 };
 

@@ -84,11 +84,12 @@ static __always_inline __u32 http1_take_crlf(struct http1 *h, __u32 n, const __u
 	return n + 2;
 }
 
-static __always_inline __u32 http1_take_value(struct http1 *h, const __u8 *p, const __u8 *end)
+static __always_inline __u32 http1_take_value(struct http1 *h, __u32 max, const __u8 *p,
+					      const __u8 *end)
 {
 	__u32 n;
 
-	if (h->head > KEDGE_HEAD_BYTES_MAX - HTTP1_TAKE_BYTES - 2)
+	if (h->head + HTTP1_TAKE_BYTES + 2 > max)
 		return 0;
 	n = http1_account(h, http1_value_run(p, end));
 	return h->hold == HTTP1_LOOSE ? http1_take_crlf(h, n, p + n, end) : n;
@@ -156,7 +157,8 @@ static __always_inline __u32 http1_forget_len(struct http1 *h, __u32 len)
 }
 
 /* From the first byte of a line on; a name that means something is left to http1_byte(). */
-static __always_inline __u32 http1_take_line(struct http1 *h, const __u8 *p, const __u8 *end)
+static __always_inline __u32 http1_take_line(struct http1 *h, __u32 max, const __u8 *p,
+					     const __u8 *end)
 {
 	const __u64 lower = HTTP1_ONES * 0x20;
 	const __u8 *line = p;
@@ -165,7 +167,7 @@ static __always_inline __u32 http1_take_line(struct http1 *h, const __u8 *p, con
 	__u8 name;
 
 	if (p + HTTP1_TAKE_NAME + 1 > end || h->fields >= KEDGE_FIELDS_MAX ||
-	    h->head > KEDGE_HEAD_BYTES_MAX - HTTP1_TAKE_NAME - 3 - HTTP1_TAKE_BYTES)
+	    h->head + HTTP1_TAKE_NAME + 3 + HTTP1_TAKE_BYTES > max)
 		return 0;
 	w0 = http1_load8(p);
 	w1 = http1_load8(p + 8);
@@ -194,12 +196,12 @@ static __always_inline __u32 http1_take_line(struct http1 *h, const __u8 *p, con
 }
 
 /* Letters and dashes of a name, up to a word of them. */
-static __always_inline __u32 http1_take_name(struct http1 *h, const __u8 *p)
+static __always_inline __u32 http1_take_name(struct http1 *h, __u32 max, const __u8 *p)
 {
 	__u32 len = h->len, n;
 	__u64 word;
 
-	if (len > HTTP1_TOKEN_MAX - 8 || h->head > KEDGE_HEAD_BYTES_MAX - 8)
+	if (len > HTTP1_TOKEN_MAX - 8 || h->head + 8 > max)
 		return 0;
 	if (h->hold != HTTP1_LOOSE && len > HTTP1_CUT_NAME_MAX - 8)
 		return 0;
@@ -212,12 +214,12 @@ static __always_inline __u32 http1_take_name(struct http1 *h, const __u8 *p)
 }
 
 /* The space before a host, or a word of a name; its end when the CRLF is there. */
-static __always_inline __u32 http1_take_host(struct http1 *h, const __u8 *p, const __u8 *end)
+static __always_inline __u32 http1_take_host(struct http1 *h, __u32 max, const __u8 *p,
+					     const __u8 *end)
 {
 	__u32 n;
 
-	if (h->flags & HTTP1_F_ABSOLUTE || h->sub > HTTP1_HOST_NAME ||
-	    h->head > KEDGE_HEAD_BYTES_MAX - 10)
+	if (h->flags & HTTP1_F_ABSOLUTE || h->sub > HTTP1_HOST_NAME || h->head + 10 > max)
 		return 0;
 	if (h->sub == HTTP1_HOST_EMPTY && *p == ' ') {
 		h->head++;
@@ -275,8 +277,11 @@ static __always_inline __u32 http1_take_path(struct http1 *h, const __u8 *p, con
 	return n + 11;
 }
 
-static __always_inline __u32 http1_take(struct http1 *h, const __u8 *p, const __u8 *end)
+static __always_inline __u32 http1_take(struct http1 *h, const struct http1_conf *c, const __u8 *p,
+					const __u8 *end)
 {
+	__u32 max = c->head_bytes_max;
+
 	if (p + 8 > end)
 		return 0;
 	switch (h->state) {
@@ -286,13 +291,13 @@ static __always_inline __u32 http1_take(struct http1 *h, const __u8 *p, const __
 	case HTTP1_PATH:
 		return http1_take_path(h, p, end);
 	case HTTP1_FIELD:
-		return http1_take_line(h, p, end);
+		return http1_take_line(h, max, p, end);
 	case HTTP1_NAME:
-		return http1_take_name(h, p);
+		return http1_take_name(h, max, p);
 	case HTTP1_VALUE:
-		return http1_take_value(h, p, end);
+		return http1_take_value(h, max, p, end);
 	case HTTP1_HOST:
-		return http1_take_host(h, p, end);
+		return http1_take_host(h, max, p, end);
 	}
 	return 0;
 }

@@ -9,10 +9,15 @@
 /* Workers: rows of kdg_stats, one cache-line-aligned row each, written by one thread only. */
 #define KEDGE_WORKERS_MAX 64
 
-/* A head (request line, fields, blank line). 16 KiB is what Node, nginx and Apache take at most. */
-#define KEDGE_HEAD_BYTES_MAX      16384
 /* A request line; nginx and Apache answer 414 above 8 KiB. */
 #define KEDGE_LINE_BYTES_MAX      8192
+/*
+ * A head (request line, fields, blank line), unless it is told otherwise (head-bytes-max), and
+ * between which bounds it may be told. Node takes 16 KiB, nginx and Apache take more when asked.
+ */
+#define KEDGE_HEAD_BYTES_DEFAULT  32768
+#define KEDGE_HEAD_BYTES_LEAST    KEDGE_LINE_BYTES_MAX
+#define KEDGE_HEAD_BYTES_MAX      65536
 /* Fields in one head; Apache and Go stop at about 100. */
 #define KEDGE_FIELDS_MAX          128
 /* Method token; the longest registered one has 17 letters. */
@@ -28,10 +33,16 @@
  */
 #define KEDGE_SEND_BYTES_MAX 16384
 
+/* "A / HTTP/1.0" CR LF CR LF: the shortest request that is passed on. */
+#define KEDGE_REQUEST_BYTES_MIN 16
+/* Heads that may end in one send; the first one may have begun in an earlier one. */
+#define KEDGE_SEND_HEADS_MAX    (KEDGE_SEND_BYTES_MAX / KEDGE_REQUEST_BYTES_MIN + 1)
+
 /*
- * Requests whose responses are outstanding, as a ring of bits in struct kedge_note. A send of
- * KEDGE_SEND_BYTES_MAX can hold some 910 of the shortest requests; the daemon sends no more while
- * more than KEDGE_PIPELINE_MAX are outstanding, so the ring can not lap: 64 + 910 < 1024.
+ * Requests whose responses are outstanding, as a ring of bits in struct kedge_note. The daemon sends
+ * no more while more than KEDGE_PIPELINE_MAX are outstanding, so the ring cannot lap.
  */
 #define KEDGE_PIPELINE_MAX 64
-#define KEDGE_NOTE_RING    1024
+#define KEDGE_NOTE_RING    2048
+
+_Static_assert(KEDGE_PIPELINE_MAX + KEDGE_SEND_HEADS_MAX <= KEDGE_NOTE_RING, "it cannot lap");

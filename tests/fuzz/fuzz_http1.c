@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	tunnel = data[3] & 1;
 	both(&m, &r, data + 4, size - 4, 1 + data[2], tunnel);
 	check_output(&m, tunnel);
-	no_quarrel(http1_disagree(data[0] % 4, data[1] % 32, tunnel, data + 4, size - 4, NULL));
+	no_quarrel(http1_disagree(&conf, tunnel, data + 4, size - 4, NULL));
 	http1_model_free(&m);
 	http1_run_free(&r);
 	return 0;

@@ -20,6 +20,7 @@ class Case:
     def __init__(self, path):
         self.name, self.mode, self.flags, self.resume = path.name, "append", frozenset(), None
         self.inputs, self.output, self.refuse, self.ends = [], b"", None, None
+        self.head_bytes_max = None
         data = None
         for line in path.read_text().splitlines():
             if line.startswith("\t"):
@@ -34,8 +35,8 @@ class Case:
                     self.inputs.append(b"")
                 elif key == "flags":
                     self.flags = frozenset(value.split())
-                elif key in ("mode", "resume", "refuse", "ends"):
-                    setattr(self, key, value)
+                elif key in ("mode", "resume", "refuse", "ends", "head-bytes-max"):
+                    setattr(self, key.replace("-", "_"), value)
         self.ends = self.ends or ("refused" if self.refuse else "between")
 
     @property
@@ -47,6 +48,7 @@ class Case:
         words += ["--x-forwarded-port", "on"] if "port" in self.flags else []
         words += ["--forwarding-aliases", "remove"] if "aliases" in self.flags else []
         words += ["--h2c", "remove"] if "h2c" in self.flags else []
+        words += ["--head-bytes-max", self.head_bytes_max] if self.head_bytes_max else []
         return tuple(words)
 
 

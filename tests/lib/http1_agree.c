@@ -13,20 +13,20 @@ struct both {
 	const uint8_t *in;
 	size_t n;
 	bool tunnel;
-	struct http1_conf conf;
 	struct http1_model m;
 	size_t taken; /* refused: before the byte at fault */
 	struct reference *r;
 };
 
-static struct reference *new_reference(enum http1_mode mode, unsigned flags, bool tunnel)
+static struct reference *new_reference(const struct http1_conf *conf, bool tunnel)
 {
 	struct reference *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		abort();
-	r->mode = mode;
-	r->flags = flags;
+	r->mode = conf->mode;
+	r->flags = conf->flags;
+	r->limits.head_bytes = conf->head_bytes_max;
 	r->tunnel = tunnel;
 	return r;
 }
@@ -72,7 +72,7 @@ static const char *foreseen(const struct both *b)
 	const char *wrong = NULL;
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]) && !wrong; i++) {
-		struct reference *r = new_reference(b->r->mode, b->r->flags, b->tunnel);
+		struct reference *r = new_reference(b->m.conf, b->tunnel);
 		struct http1_bytes longer = {0};
 
 		http1_bytes_add(&longer, b->in, b->taken + 1);
@@ -152,7 +152,8 @@ static const char *check_forwarded(const struct both *b, const struct reference 
 /* The result, read again as an application reads it, has the same requests with the same bodies. */
 static const char *read_again(const struct both *b)
 {
-	struct reference *again = new_reference(HTTP1_XFF_NEVER, 0, b->tunnel);
+	const struct http1_conf never = {.mode = HTTP1_XFF_NEVER};
+	struct reference *again = new_reference(&never, b->tunnel);
 	const struct reference *r = b->r;
 	const char *wrong = NULL;
 	/* Of a stream that was refused, what is behind the last boundary may be cut anywhere. */
@@ -177,14 +178,13 @@ static const char *read_again(const struct both *b)
 	return wrong;
 }
 
-const char *http1_disagree(enum http1_mode mode, __u8 flags, bool tunnel, const uint8_t *in,
-			   size_t n, bool *refused)
+const char *http1_disagree(const struct http1_conf *conf, bool tunnel, const uint8_t *in, size_t n,
+			   bool *refused)
 {
-	struct both b = {.in = in, .n = n, .tunnel = tunnel, .m.conf = &b.conf};
+	struct both b = {.in = in, .n = n, .tunnel = tunnel, .m.conf = conf};
 	const char *wrong;
 
-	http1_case_conf(&b.conf, mode, flags);
-	b.r = new_reference(mode, flags, tunnel);
+	b.r = new_reference(conf, tunnel);
 	read_by_automaton(&b);
 	reference_read(b.r, in, n);
 	if (b.m.h.state == HTTP1_REFUSED)

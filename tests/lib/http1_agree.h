@@ -15,5 +15,5 @@
  * NULL, or in words what they do not agree about. `tunnel`: how upgrades are answered. *refused
  * (may be NULL) tells what they agreed on.
  */
-const char *http1_disagree(enum http1_mode mode, __u8 flags, bool tunnel, const uint8_t *in,
-			   size_t n, bool *refused);
+const char *http1_disagree(const struct http1_conf *conf, bool tunnel, const uint8_t *in, size_t n,
+			   bool *refused);

@@ -25,6 +25,7 @@ struct loader {
 	bool ends_given, requests_given;
 	enum http1_mode mode;
 	__u8 flags;
+	__u32 head_bytes_max;
 };
 
 static void bad(const struct loader *l, const char *why, const char *what)
@@ -140,6 +141,8 @@ static void directive(struct loader *l, char *line)
 		l->mode = CHOOSE(l, modes, value);
 	} else if (!strcmp(line, "flags")) {
 		set_flags(l, value);
+	} else if (!strcmp(line, "head-bytes-max")) {
+		l->head_bytes_max = (__u32)strtoul(value, NULL, 10);
 	} else if (!strcmp(line, "resume")) {
 		c->tunnel = !strcmp(value, "tunnel");
 	} else if (!strcmp(line, "refuse")) {
@@ -194,6 +197,8 @@ static void load(struct http1_case *c, const char *dir, const char *name)
 	if (!l.requests_given)
 		c->requests = c->refuse ? 0 : 1;
 	http1_case_conf(&c->conf, l.mode, l.flags);
+	if (l.head_bytes_max)
+		c->conf.head_bytes_max = l.head_bytes_max;
 	free(path);
 }
 

@@ -568,7 +568,7 @@ static void read_head(struct reader *x)
 {
 	struct reference *r = x->r;
 	struct head *h = &x->h;
-	size_t head_max = or_default(r->limits.head_bytes, KEDGE_HEAD_BYTES_MAX);
+	size_t head_max = or_default(r->limits.head_bytes, KEDGE_HEAD_BYTES_DEFAULT);
 	size_t line_max = or_default(r->limits.line_bytes, KEDGE_LINE_BYTES_MAX);
 	size_t fields = or_default(r->limits.fields, KEDGE_FIELDS_MAX), used = 0;
 	struct span s = line(x, KEDGE_HEAD, &used, line_max);
@@ -639,7 +639,8 @@ static void read_chunks(struct reader *x)
 		take(x, 1);
 		must(x, x->in[x->at - 1] == '\n', "no CRLF behind a chunk");
 	}
-	while ((s = body_line(x, &used, or_default(x->r->limits.head_bytes, KEDGE_HEAD_BYTES_MAX)))
+	while ((s = body_line(x, &used,
+			      or_default(x->r->limits.head_bytes, KEDGE_HEAD_BYTES_DEFAULT)))
 		       .n) {
 		must(x, fields-- > 0, "too many trailers");
 		read_trailer(x, s);

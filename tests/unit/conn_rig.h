@@ -64,6 +64,7 @@ static inline int up(void **state)
 		.linger_timeout_ms = 20000,
 		.drain_timeout_ms = 20000,
 		.connections_max = 1000,
+		.head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT,
 		.rate_grace_ms = 20000,
 	};
 	return 0;

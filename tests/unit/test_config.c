@@ -27,6 +27,7 @@ static const char every_flag[] =
 	"--linger-timeout-ms 6 "
 	"--drain-timeout-ms 86400000 --connections-max 1048576 --address-connections-max 7 "
 	"--handshakes-max 8 "
+	"--head-bytes-max 65536 "
 	"--body-rate-min 9 --response-rate-min 10 --rate-grace-ms 11 "
 	"--user 65534:65533 --seccomp errno --log-level debug "
 	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
@@ -84,6 +85,7 @@ static const char every_key[] = "certs:\n"
 				"connections-max: 1048576\n"
 				"address-connections-max: 7\n"
 				"handshakes-max: 8\n"
+				"head-bytes-max: 65536\n"
 				"body-rate-min: 9\n"
 				"response-rate-min: 10\n"
 				"rate-grace-ms: 11\n"
@@ -206,6 +208,7 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->seccomp, SECCOMP_ERRNO);
 	assert_int_equal(conf->address_connections_max, 7);
 	assert_int_equal(conf->handshakes_max, 8);
+	assert_int_equal(conf->head_bytes_max, 65536);
 	assert_int_equal(conf->body_rate_min, 9);
 	assert_int_equal(conf->response_rate_min, 10);
 	assert_int_equal(conf->rate_grace_ms, 11);
@@ -305,6 +308,7 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->linger_timeout_ms, 5000);
 	assert_int_equal(conf->drain_timeout_ms, 30000);
 	assert_int_equal(conf->connections_max, 16384);
+	assert_int_equal(conf->head_bytes_max, 32768);
 	assert_int_equal(conf->tls_policy, TLS_POLICY_INTERMEDIATE);
 	assert_null(conf->ticket_keys);
 	assert_null(conf->user);

@@ -49,6 +49,10 @@ static const struct mistake_case mistakes_in_flags[] = {
 	 "--idle-timeout-ms: \"5s\" is not a whole number from 1 to 86400000 ms\n"},
 	{NULL, FINE "--connections-max 1048577",
 	 "--connections-max: \"1048577\" is not a whole number from 1 to 1048576 connections\n"},
+	{NULL, FINE "--head-bytes-max 65537",
+	 "--head-bytes-max: \"65537\" is not a whole number from 8192 to 65536 bytes\n"},
+	{NULL, FINE "--head-bytes-max 8191",
+	 "--head-bytes-max: \"8191\" is not a whole number from 8192 to 65536 bytes\n"},
 	{NULL, FINE "--record on", "--record: \"on\" is not one of require, prefer, off\n"},
 	{NULL, FINE "--edit Off", "--edit: \"Off\" is not one of require, prefer, off\n"},
 	{NULL, FINE "--xff set", "--xff: \"set\" is not one of append, replace, if-none, never\n"},
@@ -117,8 +121,8 @@ static const struct mistake_case mistakes_in_flags[] = {
 	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "             \
 	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "                  \
 	"connections-max, user, seccomp, address-connections-max, "                                \
-	"handshakes-max, body-rate-min, response-rate-min, rate-grace-ms, log-level, "             \
-	"access-log, access-log-format, metrics, certs, listeners\n"
+	"handshakes-max, head-bytes-max, body-rate-min, response-rate-min, rate-grace-ms, "        \
+	"log-level, access-log, access-log-format, metrics, certs, listeners\n"
 
 static const struct mistake_case mistakes_in_files[] = {
 	{"\n\nlisteners:\n- listen: localhost:1\n  tls: off\n  proxy-protocol: maybe\n",

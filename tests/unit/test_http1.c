@@ -32,7 +32,8 @@ static int unload(void **state)
 static void show(const char *what, const struct http1_bytes *b)
 {
 	fprintf(stderr, "%s (%zu):\n", what, b->len);
-	fwrite(b->data, 1, b->len < 2000 ? b->len : 2000, stderr);
+	if (b->len)
+		fwrite(b->data, 1, b->len < 2000 ? b->len : 2000, stderr);
 	fputc('\n', stderr);
 }
 

@@ -51,12 +51,12 @@ static uint8_t reason_of(uint16_t flags, const char *in, size_t piece, struct ht
 	struct http1_run r = {.conf = &conf};
 	size_t n = strlen(in), at = 0;
 	uint8_t reason;
-	const char *wrong =
-		http1_disagree(HTTP1_XFF_APPEND, flags, false, (const uint8_t *)in, n, NULL);
+	const char *wrong;
 
+	http1_case_conf(&conf, HTTP1_XFF_APPEND, flags);
+	wrong = http1_disagree(&conf, false, (const uint8_t *)in, n, NULL);
 	if (wrong)
 		fail_msg("%s: %s", in, wrong);
-	http1_case_conf(&conf, HTTP1_XFF_APPEND, flags);
 	while (at < n && r.h.state != HTTP1_REFUSED) {
 		size_t step = n - at < piece ? n - at : piece;
 

@@ -403,13 +403,18 @@ static void texts(void **state)
 
 static void conf_from_keys(void **state)
 {
-	struct conf conf = {.xff = XFF_IF_NONE, .x_forwarded_proto = true};
+	struct conf conf = {
+		.xff = XFF_IF_NONE,
+		.x_forwarded_proto = true,
+		.head_bytes_max = 9000,
+	};
 	union addr a = {.family = AF_INET};
 	struct http1_conf c;
 
 	xff_prepare(&c, &conf, &a, true, true, 443);
 	assert_int_equal(c.mode, HTTP1_XFF_IF_NONE);
 	assert_int_equal(c.flags, HTTP1_DROP_INCOMING | HTTP1_SET_PROTO);
+	assert_int_equal(c.head_bytes_max, 9000);
 	conf = (struct conf){.xff = XFF_NEVER, .x_forwarded_port = true};
 	xff_prepare(&c, &conf, &a, false, true, 443);
 	assert_int_equal(c.mode, HTTP1_XFF_NEVER);

@@ -47,7 +47,7 @@ static uint32_t check_take_as(const struct http1_conf *conf, const struct http1 
 	bool held = false; /* a run that began here */
 	const uint8_t *p = memcpy(guard.data + INPUT_MAX - len, in, len);
 	struct http1 a = *h, b = *h;
-	uint32_t n = http1_take(&a, p, p + len);
+	uint32_t n = http1_take(&a, conf, p, p + len);
 
 	assert_in_range(n, 0, len);
 	for (uint32_t i = 0; i < n; i++) {
@@ -138,7 +138,7 @@ static struct http1 random_state(uint32_t *x, unsigned i)
 	if (i % 19 == 0)
 		h.state = (uint8_t)(random_next(x) % (HTTP1_REFUSED + 1));
 	if (i % 5 == 0)
-		h.head = (h.state < HTTP1_FIELD ? KEDGE_LINE_BYTES_MAX : KEDGE_HEAD_BYTES_MAX) -
+		h.head = (h.state < HTTP1_FIELD ? KEDGE_LINE_BYTES_MAX : KEDGE_HEAD_BYTES_DEFAULT) -
 			 random_next(x) % 180;
 	h.left = 5;
 	if (h.state == HTTP1_VALUE && i % 7 == 0)
@@ -238,11 +238,11 @@ static const struct {
 	 0,
 	 HTTP1_FIELD},
 	{"Accept: text/html, *\r\nB: c",
-	 {.state = HTTP1_FIELD, .head = KEDGE_HEAD_BYTES_MAX - 91},
+	 {.state = HTTP1_FIELD, .head = KEDGE_HEAD_BYTES_DEFAULT - 91},
 	 22,
 	 HTTP1_FIELD},
 	{"Accept: text/html, *\r\nB: c",
-	 {.state = HTTP1_FIELD, .head = KEDGE_HEAD_BYTES_MAX - 90},
+	 {.state = HTTP1_FIELD, .head = KEDGE_HEAD_BYTES_DEFAULT - 90},
 	 0,
 	 HTTP1_FIELD},
 	{"Host: www.example.com:8080\r\n", {.state = HTTP1_FIELD}, 5, HTTP1_HOST},
@@ -268,21 +268,27 @@ static const struct {
 	{"10.1.2.9\r\n", {.state = HTTP1_HOST}, 10, HTTP1_FIELD},
 	{"8080\r\n  ", {.state = HTTP1_HOST, .sub = HTTP1_HOST_PORT}, 0, HTTP1_HOST},
 	{"ple.com\r\n", {.state = HTTP1_HOST, .flags = HTTP1_F_ABSOLUTE}, 0, HTTP1_HOST},
-	{"ple.com\r\n", {.state = HTTP1_HOST, .head = KEDGE_HEAD_BYTES_MAX - 10}, 9, HTTP1_FIELD},
-	{"ple.com\r\n", {.state = HTTP1_HOST, .head = KEDGE_HEAD_BYTES_MAX - 9}, 0, HTTP1_HOST},
+	{"ple.com\r\n",
+	 {.state = HTTP1_HOST, .head = KEDGE_HEAD_BYTES_DEFAULT - 10},
+	 9,
+	 HTTP1_FIELD},
+	{"ple.com\r\n", {.state = HTTP1_HOST, .head = KEDGE_HEAD_BYTES_DEFAULT - 9}, 0, HTTP1_HOST},
 	{"foo\r\nBar", {.state = HTTP1_VALUE}, 5, HTTP1_FIELD},
 	{"\r\nX: y\r\n", {.state = HTTP1_VALUE}, 2, HTTP1_FIELD},
 	{"abcdefg\r", {.state = HTTP1_VALUE}, 7, HTTP1_VALUE},
 	{"abc\r\ndef", {.state = HTTP1_VALUE, .hold = HTTP1_BEING_CUT}, 3, HTTP1_VALUE},
 	{S64 S8, {.state = HTTP1_VALUE}, 64, HTTP1_VALUE},
 	{S64 "\r\n", {.state = HTTP1_VALUE}, 66, HTTP1_FIELD},
-	{S64 "\r\n", {.state = HTTP1_VALUE, .head = KEDGE_HEAD_BYTES_MAX - 66}, 66, HTTP1_FIELD},
-	{S64 "\r\n", {.state = HTTP1_VALUE, .head = KEDGE_HEAD_BYTES_MAX - 65}, 0, HTTP1_VALUE},
+	{S64 "\r\n",
+	 {.state = HTTP1_VALUE, .head = KEDGE_HEAD_BYTES_DEFAULT - 66},
+	 66,
+	 HTTP1_FIELD},
+	{S64 "\r\n", {.state = HTTP1_VALUE, .head = KEDGE_HEAD_BYTES_DEFAULT - 65}, 0, HTTP1_VALUE},
 	{"-Length:", {.state = HTTP1_NAME, .len = 7}, 7, HTTP1_NAME},
 	{"Az-Az-Az", {.state = HTTP1_NAME, .len = 24}, 8, HTTP1_NAME},
 	{"Az-Az-Az", {.state = HTTP1_NAME, .len = 25}, 0, HTTP1_NAME},
-	{"Az-Az-Az", {.state = HTTP1_NAME, .head = KEDGE_HEAD_BYTES_MAX - 8}, 8, HTTP1_NAME},
-	{"Az-Az-Az", {.state = HTTP1_NAME, .head = KEDGE_HEAD_BYTES_MAX - 7}, 0, HTTP1_NAME},
+	{"Az-Az-Az", {.state = HTTP1_NAME, .head = KEDGE_HEAD_BYTES_DEFAULT - 8}, 8, HTTP1_NAME},
+	{"Az-Az-Az", {.state = HTTP1_NAME, .head = KEDGE_HEAD_BYTES_DEFAULT - 7}, 0, HTTP1_NAME},
 	{"forwardd", {.state = HTTP1_NAME, .hold = HTTP1_HELD, .len = 11}, 8, HTTP1_NAME},
 	{"forwardd", {.state = HTTP1_NAME, .hold = HTTP1_HELD, .len = 12}, 0, HTTP1_NAME},
 };
@@ -294,7 +300,7 @@ static void as_much_as_can_be(void **state)
 		struct http1 h = rows[i].h;
 		const uint8_t *in = (const uint8_t *)rows[i].in;
 		size_t len = strlen(rows[i].in);
-		uint32_t n = http1_take(&h, in, in + len);
+		uint32_t n = http1_take(&h, &append, in, in + len);
 
 		if (n != rows[i].taken || h.state != rows[i].next)
 			fail_msg("row %zu: %s: took %u to state %d", i, rows[i].in, n, h.state);

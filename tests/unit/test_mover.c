@@ -259,6 +259,30 @@ static void too_many_outstanding_wait(void **state)
 	free(all);
 }
 
+/* One send of the shortest requests does not lap what is kept of the oldest: that it was a HEAD. */
+static void the_shortest_requests_do_not_lap(void **state)
+{
+	static const char shortest[KEDGE_REQUEST_BYTES_MIN + 1] = "A / HTTP/1.0\r\n\r\n";
+	char all[KEDGE_SEND_BYTES_MAX + 1], *at = all;
+
+	(void)state;
+	rig_say(&r, r.client, "HEAD / HTTP/1.0\r\n\r\n");
+	for (int i = 1; i < KEDGE_PIPELINE_MAX; i++)
+		rig_say(&r, r.client, SHORT);
+	rig_settle(&r);
+	assert_int_equal(response_outstanding(&r.f.response, r.f.edit->note), KEDGE_PIPELINE_MAX);
+	while (at < all + KEDGE_SEND_BYTES_MAX)
+		at = stpcpy(at, shortest);
+	assert_int_equal(stuff(r.client, (uint8_t *)all, KEDGE_SEND_BYTES_MAX),
+			 KEDGE_SEND_BYTES_MAX);
+	assert_true(response_outstanding(&r.f.response, r.f.edit->note) > 1024);
+
+	rig_say(&r, r.app, OK "Content-Length: 2\r\n\r\n");
+	rig_hear(&r, r.client, OK "Content-Length: 2\r\n\r\n");
+	assert_true(response_between(&r.f.response));
+	assert_int_equal(r.f.response.done, 1);
+}
+
 /* --- upgrades --------------------------------------------------------------------------------- */
 
 static void a_tunnel_both_ways_with_bytes_sent_ahead(void **state)
@@ -408,6 +432,7 @@ int main(void)
 		TEST_SMALL(a_client_that_does_not_read_stops_the_application),
 		TEST_TINY(one_turn_has_an_end),
 		TEST(too_many_outstanding_wait),
+		TEST(the_shortest_requests_do_not_lap),
 		TEST(a_tunnel_both_ways_with_bytes_sent_ahead),
 		TEST(nothing_is_read_while_an_upgrade_waits),
 		TEST(an_upgrade_waits_for_earlier_answers),

@@ -1,0 +1,160 @@
+/*
+ * The editor in the kernel at its bounds, against the one in user space: heads of nothing but one
+ * sort of line (tests/lib/http1_heads.h), the shortest requests as many as a send holds, heads of
+ * every largest size. KEDGE_STRIDE: pieces of how many bytes (3).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "both.h"
+#include "tests/lib/http1_heads.h"
+
+/* What makes lines go, stay or be refused. */
+static const struct {
+	enum http1_mode mode;
+	__u8 flags;
+} confs[] = {
+	{HTTP1_XFF_APPEND, 0x1e},
+	{HTTP1_XFF_APPEND, 0x01},
+	{HTTP1_XFF_NEVER, 0},
+};
+#define CONFS (sizeof(confs) / sizeof(confs[0]))
+
+/* In pieces of so many bytes. */
+static bool same_cut(const struct http1_conf *c, const struct http1_bytes *in, size_t piece)
+{
+	size_t *cuts = calloc(in->len / piece + 1, sizeof(*cuts)), n = 0;
+	bool ok;
+
+	assert_non_null(cuts);
+	for (size_t at = piece; at < in->len; at += piece)
+		cuts[n++] = at;
+	ok = same(c, in->data, in->len, cuts, n, 0);
+	free(cuts);
+	return ok;
+}
+
+static void check_sort(const char *line, unsigned lines, unsigned heads, size_t piece)
+{
+	struct http1_bytes in = {0};
+
+	http1_heads_add(&in, line, lines, heads);
+	for (size_t k = 0; k < CONFS; k++) {
+		struct http1_conf c;
+
+		conf_make(&c, confs[k].mode, confs[k].flags);
+		if (!same_cut(&c, &in, piece))
+			fail_msg("%s: %u lines in %u heads, mode %u, flags %#x, pieces of %zu: "
+				 "the editors differ",
+				 line, lines, heads, c.mode, c.flags, piece);
+	}
+	free(in.data);
+}
+
+static void one_sort_of_line(void **state)
+{
+	(void)state;
+	for (size_t i = 0; http1_sorts[i]; i++) {
+		check_sort(http1_sorts[i], KEDGE_FIELDS_MAX - 1, 1, KEDGE_SEND_BYTES_MAX);
+		check_sort(http1_sorts[i], KEDGE_FIELDS_MAX - 1, 10, KEDGE_SEND_BYTES_MAX);
+		check_sort(http1_sorts[i], KEDGE_FIELDS_MAX, 2, KEDGE_SEND_BYTES_MAX);
+		check_sort(http1_sorts[i], KEDGE_FIELDS_MAX - 1, 2, 500 + i);
+	}
+}
+
+static void one_sort_of_line_in_pieces(void **state)
+{
+	const char *text = getenv("KEDGE_STRIDE");
+	size_t stride = text ? strtoul(text, NULL, 0) : 3;
+
+	(void)state;
+	for (size_t i = 0; http1_sorts[i]; i++)
+		check_sort(http1_sorts[i], 6, 2, stride + i % 2);
+}
+
+/* The first request begins in a send of its own, so that a send has one end more than it holds. */
+static void shortest_requests(void **state)
+{
+	static const char shortest[KEDGE_REQUEST_BYTES_MIN + 1] = "A / HTTP/1.0\r\n\r\n";
+	struct http1_bytes in = {0};
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * KEDGE_SEND_HEADS_MAX; i++)
+		http1_bytes_add(&in, shortest, KEDGE_REQUEST_BYTES_MIN);
+	for (int mode = HTTP1_XFF_APPEND; mode <= HTTP1_XFF_NEVER; mode++)
+		for (size_t first = 1; first <= KEDGE_REQUEST_BYTES_MIN; first++) {
+			size_t cuts[] = {first, first + KEDGE_SEND_BYTES_MAX};
+			struct http1_conf c;
+
+			/* Each of these makes a part of a message: few of them do. */
+			if (mode != HTTP1_XFF_NEVER && first % 8 != 7)
+				continue;
+			conf_make(&c, mode, 0);
+			if (!same(&c, in.data, in.len, cuts, 2, 0))
+				fail_msg("mode %d, first piece %zu: the editors differ", mode,
+					 first);
+		}
+	free(in.data);
+}
+
+/* A head of `bytes` bytes; `line` as often as it has room, then a value. */
+static void head_of(struct http1_bytes *in, size_t bytes, const char *line, unsigned lines)
+{
+	size_t from = in->len;
+
+	http1_bytes_add(in, GET, strlen(GET));
+	while (lines--)
+		http1_bytes_add(in, line, strlen(line));
+	http1_bytes_add(in, "Cookie: ", 8);
+	while (in->len - from < bytes - 4)
+		http1_bytes_add(in, "v", 1);
+	http1_bytes_add(in, "\r\n\r\n", 4);
+}
+
+/* Met exactly, and exceeded by one; several of them in one input, wherever a send ends. */
+static void largest_heads(void **state)
+{
+	static const __u32 sizes[] = {KEDGE_HEAD_BYTES_LEAST, 16384, KEDGE_HEAD_BYTES_DEFAULT,
+				      KEDGE_HEAD_BYTES_MAX};
+	static const char *const lines[] = {"x:\r\n", "X-Forwarded-For: 1\r\na:\r\n"};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+		__u32 size = sizes[i / 2];
+		struct http1_bytes in = {0};
+		struct http1_conf c;
+
+		conf_make(&c, HTTP1_XFF_APPEND, 0);
+		c.head_bytes_max = size;
+		for (int n = 0; n < 3; n++)
+			head_of(&in, size, lines[i % 2], 60);
+		assert_true(same_cut(&c, &in, KEDGE_SEND_BYTES_MAX));
+		assert_true(same_cut(&c, &in, 4001));
+		head_of(&in, size + 1, lines[i % 2], 60);
+		assert_true(same_cut(&c, &in, KEDGE_SEND_BYTES_MAX));
+		assert_true(same_cut(&c, &in, 4001));
+		free(in.data);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_sort_of_line),
+		cmocka_unit_test(one_sort_of_line_in_pieces),
+		cmocka_unit_test(shortest_requests),
+		cmocka_unit_test(largest_heads),
+	};
+	int failed;
+
+	need_root();
+	failed = cmocka_run_group_tests_name("over TCP", tests, both_setup, both_teardown);
+	both_bypass = true;
+	return failed +
+	       cmocka_run_group_tests_name("with bypass", tests, both_setup, both_teardown);
+}
