@@ -60,21 +60,22 @@ int app_connect(int fd, const union addr *app)
  * TCP lets a socket connect to itself. It happens when nobody listens, and the port of the application
  * is one that the kernel takes for connections on their way out (net.ipv4.ip_local_port_range).
  */
-static bool is_own_peer(int fd)
+static bool is_own_peer(int fd, const union addr *app)
 {
 	union addr near = {0}, far = {0};
 	socklen_t near_len = sizeof(near), far_len = sizeof(far);
 
-	return getsockname(fd, &near.sa, &near_len) == 0 &&
+	/* getpeername(2) runs the programs of the cgroup, peername's among them: only where it counts. */
+	return getsockname(fd, &near.sa, &near_len) == 0 && addr_port(&near) == addr_port(app) &&
 	       getpeername(fd, &far.sa, &far_len) == 0 && addr_equal(&near, &far);
 }
 
-int app_connected(int fd)
+int app_connected(int fd, const union addr *app)
 {
 	int err = 0;
 	socklen_t len = sizeof(err);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0)
 		return -errno;
-	return err || !is_own_peer(fd) ? -err : -ECONNREFUSED;
+	return err || !is_own_peer(fd, app) ? -err : -ECONNREFUSED;
 }

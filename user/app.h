@@ -22,4 +22,4 @@ int app_connect(int fd, const union addr *app);
  * After the first EPOLLOUT: 0 when connected, otherwise -errno. A socket that is connected to itself
  * was refused: it must be reset at once, because it holds the port of the application.
  */
-int app_connected(int fd);
+int app_connected(int fd, const union addr *app);

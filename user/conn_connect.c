@@ -192,7 +192,7 @@ static void access_join(struct conn *c)
 static void connected(struct conn *c)
 {
 	enum kedge_reason reason;
-	int err = app_connected(c->flow.app_fd);
+	int err = app_connected(c->flow.app_fd, &conn_conf(c)->app);
 
 	if (err < 0) {
 		conn_reply(c,
@@ -309,8 +309,8 @@ void conn_app_event(struct conn *c, uint32_t events)
 
 	/* An application may give up one that says nothing: a slow client finds a fresh one. One that
 	 * is connected to itself would keep the application from coming up. */
-	if (early &&
-	    (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) || app_connected(c->flow.app_fd) < 0)) {
+	if (early && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ||
+		      app_connected(c->flow.app_fd, &conn_conf(c)->app) < 0)) {
 		conn_app_close(c, true);
 		c->app_ready = false;
 		return;

@@ -77,13 +77,13 @@ def test_a_client_is_not_connected_to_itself(net, certs, combo, cgroup):
 
 
 def test_nor_one_that_kedge_does_not_read(net, certs):
-    with net.kedge(certs, mode="tcp") as kedge, net.client(kedge) as c:
-        c.send(b"ping")
-        assert c.recv_all() == b""
-        assert c.ended == "reset"
+    with net.kedge(certs, mode="tcp") as kedge:
+        # The reset may be there before connect(2) returns.
+        with contextlib.suppress(ConnectionResetError), net.client(kedge) as c:
+            assert c.recv_all() == b""
+        kedge.wait_reason("app_refused")
         with net.bind():
             pass
-        assert kedge.reason("app_refused") == 1
 
 
 def test_nor_one_in_the_middle_of_its_handshake(net, certs, tls, combo, cgroup):

@@ -41,7 +41,7 @@ static void connects_to_itself(const char *text)
 	name = name_of(fd);
 	assert_int_equal(app_connect(fd, &name), 0);
 	assert_true(net_wait(fd, POLLOUT, NET_PATIENCE_MS));
-	assert_int_equal(app_connected(fd), -ECONNREFUSED);
+	assert_int_equal(app_connected(fd, &name), -ECONNREFUSED);
 
 	/* After a reset nothing is in the way of the application. */
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){.l_onoff = 1},
@@ -90,7 +90,7 @@ static void one_that_reached_the_application_was_not(void **state)
 	fd = app_socket(&name, false);
 	assert_int_equal(app_connect(fd, &name), 0);
 	assert_true(net_wait(fd, POLLOUT, NET_PATIENCE_MS));
-	assert_int_equal(app_connected(fd), 0);
+	assert_int_equal(app_connected(fd, &name), 0);
 	close(fd);
 	close(listener);
 }
@@ -106,7 +106,7 @@ static void an_error_is_told_as_it_is(void **state)
 	fd = app_socket(&name, false);
 	assert_int_equal(app_connect(fd, &name), 0);
 	assert_true(net_wait(fd, POLLOUT, NET_PATIENCE_MS));
-	assert_int_equal(app_connected(fd), -ECONNREFUSED);
+	assert_int_equal(app_connected(fd, &name), -ECONNREFUSED);
 	close(fd);
 }
 
