@@ -62,6 +62,24 @@ static uint32_t outstanding(const struct flow *f)
 
 /* --- client to application -------------------------------------------------------------------- */
 
+static void note_first(struct flow *f, const uint8_t *p, size_t n)
+{
+	size_t room = sizeof(f->first) - f->first_len;
+
+	memcpy(f->first + f->first_len, p, n < room ? n : room);
+	f->first_len += (uint8_t)(n < room ? n : room);
+}
+
+/* Why the editor refused the requests. */
+static enum kedge_reason why_refused(const struct flow *f)
+{
+	const struct kedge_note *note = f->edit->note;
+
+	return !note->requests && proxy_begins(f->first, f->first_len)
+		       ? KEDGE_REASON_prefix_unexpected
+		       : note->reason;
+}
+
 /* What an error of the editor means for the flow; STEP_MOVED where the other direction may go on.
  */
 static enum step up_failed(struct flow *f, int err)
@@ -72,7 +90,7 @@ static enum step up_failed(struct flow *f, int err)
 	switch (err) {
 	case -EPROTO:
 		f->refused = true;
-		f->reason = note->reason;
+		f->reason = why_refused(f);
 		return STEP_MOVED;
 	case -EPIPE:
 	case -ECONNRESET:
@@ -167,6 +185,7 @@ static enum step up_read(struct mover *m, struct flow *f)
 		return STEP_MOVED;
 	}
 	m->stats->bytes_up += (uint64_t)n;
+	note_first(f, m->buf, (size_t)n);
 	if (f->record->drained)
 		f->client_in = f->client_ends;
 	r = up_send(f, m->buf, (size_t)n);

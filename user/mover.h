@@ -21,6 +21,7 @@
 #include "access.h"
 #include "edit.h"
 #include "metrics.h"
+#include "proxy_proto.h"
 #include "record.h"
 #include "response.h"
 
@@ -47,6 +48,8 @@ struct flow {
 	const __u8 *app_mixed;      /* kedge_note.mixed of a flow that may be bypassed, else NULL */
 	bool refused; /* the request stream is at fault: only responses still owed are moved */
 	bool app_write_dead; /* the application takes nothing more; it may still have answered */
+	/* The client's first bytes: a prefix that nobody reads is told as one. */
+	uint8_t first[PROXY_BEGIN_BYTES], first_len;
 };
 
 /* What all flows of one worker share. */

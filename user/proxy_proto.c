@@ -64,16 +64,27 @@ static bool take_word(struct cursor *c, char *word, size_t size)
 	return true;
 }
 
-static bool take_ip(struct cursor *c, union addr *a, sa_family_t family)
+static bool read_ip(union addr *a, const char *word, sa_family_t family)
 {
-	char word[INET6_ADDRSTRLEN];
-
-	if (!take_word(c, word, sizeof(word)))
-		return false;
 	*a = (union addr){.family = family};
 	return inet_pton(family, word,
 			 family == AF_INET ? (void *)&a->in.sin_addr : (void *)&a->in6.sin6_addr) ==
 	       1;
+}
+
+static bool take_source(struct cursor *c, union addr *a, sa_family_t family)
+{
+	char word[INET6_ADDRSTRLEN];
+
+	return take_word(c, word, sizeof(word)) && read_ip(a, word, family);
+}
+
+static bool take_destination(struct cursor *c, union addr *a)
+{
+	char word[INET6_ADDRSTRLEN];
+
+	return take_word(c, word, sizeof(word)) &&
+	       (read_ip(a, word, AF_INET) || read_ip(a, word, AF_INET6));
 }
 
 static void set_port(union addr *a, uint16_t port_net)
@@ -121,7 +132,7 @@ static bool decode_v1(struct proxy_prefix *p, const uint8_t *line, size_t n)
 		return false;
 	/* A word ends at a space or at the end of the line: after the last port only the latter
 	 * will do. */
-	return take_ip(&c, &p->src, family) && take_ip(&c, &p->dst, family) &&
+	return take_source(&c, &p->src, family) && take_destination(&c, &p->dst) &&
 	       take_port(&c, &p->src) && take_port(&c, &p->dst) && c.at[-1] != ' ';
 }
 
@@ -341,4 +352,16 @@ enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, s
 		return start;
 	start = expect(bytes, n, v1_start, strlen(v1_start));
 	return start == PROXY_DONE ? parse_v1(out, bytes, n) : start;
+}
+
+bool proxy_begins(const uint8_t *bytes, size_t n)
+{
+	if (n < PROXY_BEGIN_BYTES_MIN)
+		return false;
+	if (expect(bytes, n, v2_signature, sizeof(v2_signature)) != PROXY_NONE)
+		return true;
+	/* A request may have the method PROXY; no target begins like TCP4, TCP6 or UNKNOWN. */
+	if (expect(bytes, n, v1_start, strlen(v1_start)) == PROXY_NONE)
+		return false;
+	return n <= strlen(v1_start) || bytes[6] == 'T' || bytes[6] == 'U';
 }

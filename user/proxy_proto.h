@@ -30,7 +30,8 @@ struct proxy_prefix {
 	uint8_t version; /* 1 or 2 */
 	bool local;      /* v2 LOCAL or v1 UNKNOWN: the connection's own addresses are the truth */
 	union addr src;  /* the client; AF_UNSPEC where the prefix has no usable IP address */
-	union addr dst;  /* where the client connected to; same family as src */
+	union addr
+		dst; /* where the client connected to; in v1 it may be of another family than src */
 	const uint8_t *tlvs; /* v2, into the input; NULL if none, or not to be found */
 	size_t tlvs_len;
 	bool crc_present; /* v2 PP2_TYPE_CRC32C was there (and right, else the verdict is BAD) */
@@ -47,9 +48,19 @@ struct proxy_prefix {
  * - UNIX: no usable IP address; TLVs and checksum are read.
  * - DGRAM: the addresses are taken as with STREAM.
  * - ::ffff:a.b.c.d stays IPv6 in src and dst (and prints as IPv4).
+ * - v1, two families: the source is of the one that the line names, the destination may be of the
+ *   other. A proxy that has learnt the client's address itself sends this, nginx for one.
  * - Two checksums: BAD. Of PP2_TYPE_SSL only the outer length is checked.
  */
 enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, size_t n);
+
+/*
+ * Do these first bytes of a connection begin a prefix, where none is read? From PROXY_BEGIN_BYTES_MIN
+ * bytes on it can be told; PROXY_BEGIN_BYTES are enough for any answer.
+ */
+#define PROXY_BEGIN_BYTES     12
+#define PROXY_BEGIN_BYTES_MIN 5
+bool proxy_begins(const uint8_t *bytes, size_t n);
 
 struct proxy_tlv {
 	uint8_t type;

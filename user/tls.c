@@ -10,6 +10,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "proxy_proto.h"
 #include "record_impl.h"
 
 /*
@@ -297,6 +298,8 @@ static enum kedge_reason why_failed(const struct tls_conn *c)
 
 	if (!err)
 		return KEDGE_REASON_tls_client_gone;
+	if (proxy_begins(w->first, w->first_len))
+		return KEDGE_REASON_prefix_unexpected;
 	if (looks_like_http(w))
 		return KEDGE_REASON_tls_plain_http;
 	/* A handshake record, or the old form of hello that OpenSSL still reads. */

@@ -11,6 +11,9 @@ GOOD = {
     "v1_tcp6": (prefix.v1("2001:db8::22", "2001:db8::7"), "2001:db8::22"),
     "v1_longest": (b"PROXY TCP6 " + b":".join([b"ffff"] * 8) + b" " + b":".join([b"ffff"] * 8)
                    + b" 65535 65535\r\n", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+    # nginx's stream module, once it knows the client by a prefix itself.
+    "v1_tcp6_to_ipv4": (b"PROXY TCP6 2001:db8::22 192.0.2.1 51512 443\r\n", "2001:db8::22"),
+    "v1_tcp4_to_ipv6": (b"PROXY TCP4 198.51.100.22 2001:db8::7 51512 443\r\n", "198.51.100.22"),
     "v1_unknown": (prefix.v1_unknown(), SOCKET),
     "v1_unknown_with_rest": (prefix.v1_unknown(" ffff::1 ffff::2 1 2"), SOCKET),
     "v2_tcp4": (prefix.v2(), "198.51.100.22"),
@@ -35,6 +38,7 @@ BAD = {
     "v1_lower_case": (b"PROXY tcp4 1.2.3.4 1.2.3.4 1 2\r\n", "prefix_bad"),
     "v1_two_spaces": (b"PROXY TCP4  1.2.3.4 1.2.3.4 1 2\r\n", "prefix_bad"),
     "v1_family_mismatch": (b"PROXY TCP4 2001:db8::1 2001:db8::2 1 2\r\n", "prefix_bad"),
+    "v1_source_of_the_other_family": (b"PROXY TCP6 198.51.100.22 2001:db8::7 1 2\r\n", "prefix_bad"),
     "v1_octet_too_big": (b"PROXY TCP4 1.2.3.256 1.2.3.4 1 2\r\n", "prefix_bad"),
     "v1_port_too_big": (b"PROXY TCP4 1.2.3.4 1.2.3.4 65536 2\r\n", "prefix_bad"),
     "v1_port_leading_zero": (b"PROXY TCP4 1.2.3.4 1.2.3.4 01 2\r\n", "prefix_bad"),
@@ -104,6 +108,41 @@ def test_missing_prefix_before_tls(end_raw, tls):
         except ConnectionResetError:
             pass
     end_raw.wait_reason("prefix_missing", before + 1)
+
+
+SECOND = {"v1": prefix.v1(), "v1_unknown": prefix.v1_unknown(), "v2": prefix.v2(), "v2_local": prefix.v2_local()}
+# Where it comes: at a listener that reads none, or behind one that was read; in front of TLS, or in it.
+UNREAD = {"clear": ("clear", b"", False), "clear_second": ("clear_proxy", prefix.v2(), False),
+          "tls": ("tls", b"", False), "tls_second": ("tls_proxy", prefix.v1(), False),
+          "in_tls": ("tls", b"", True), "in_tls_second": ("tls_proxy", prefix.v2(), True)}
+
+
+@pytest.mark.parametrize("cut", [None, 1])
+@pytest.mark.parametrize("version", SECOND)
+@pytest.mark.parametrize("place", UNREAD)
+def test_a_prefix_that_nobody_reads_is_told_as_one(end_raw, tls, place, version, cut):
+    listener, first, inside = UNREAD[place]
+    before = end_raw.reason("prefix_unexpected")
+    with Client(end_raw[listener], first, tls if inside else None, cut=cut) as c:
+        try:
+            (c.send if inside else c.send_raw)(SECOND[version] + b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            got = c.recv_all()
+        except (ConnectionResetError, BrokenPipeError):
+            got = None
+        end_raw.wait_reason("prefix_unexpected", before + 1)
+        if listener.startswith("clear") and got is not None:
+            assert got.startswith(b"HTTP/1.1 400 ") and b"proxy-protocol" in got
+    assert [r for c in end_raw.app.connections for r in c.requests] == []
+
+
+def test_a_request_with_the_method_proxy_is_none(end_raw):
+    before = end_raw.reason("prefix_unexpected")
+    with Client(end_raw["clear"]) as c:
+        assert c.request(method="PROXY").status == 200
+    with Client(end_raw["clear"]) as c:
+        c.send(b"PROXY /here HTTP/1.1\r\n\r\n")
+        assert c.recv_all().startswith(b"HTTP/1.1 400 ")
+    assert end_raw.reason("prefix_unexpected") == before
 
 
 def test_untrusted_source_is_refused(end_raw, tls):

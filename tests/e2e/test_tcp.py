@@ -23,6 +23,7 @@ NO_HTTP = [
     b"*1\r\n$4\r\nPING\r\n",
     b"\x16\x03\x01\x00\x05hello",
     b"\n" * 3 + b"GET",
+    prefix.v1(), prefix.v2(),  # the application's own business
 ]
 
 

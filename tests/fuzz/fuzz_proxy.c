@@ -79,17 +79,20 @@ static void check_done(const struct proxy_prefix *p, const uint8_t *bytes, size_
 	INVARIANT(p->len <= n);
 	INVARIANT(p->version == 1 || p->version == 2);
 	INVARIANT(p->len <= (p->version == 1 ? PROXY_V1_BYTES_MAX : PROXY_V2_BYTES_MAX));
-	INVARIANT(p->src.family == p->dst.family);
+	INVARIANT(p->src.family == p->dst.family ||
+		  (p->version == 1 && p->src.family != AF_UNSPEC &&
+		   (p->dst.family == AF_INET || p->dst.family == AF_INET6)));
 	INVARIANT(p->src.family == AF_INET || p->src.family == AF_INET6 ||
 		  p->src.family == AF_UNSPEC);
 	INVARIANT(!p->local || (p->src.family == AF_UNSPEC && !p->tlvs && !p->crc_present));
 	INVARIANT(p->reason == KEDGE_REASON_NONE);
 	check_tlvs(p, bytes);
+	INVARIANT(proxy_begins(bytes, n));
 	if (p->version == 1) {
 		INVARIANT(!memcmp(bytes + p->len - 2, "\r\n", 2));
 		INVARIANT(p->local == (p->src.family == AF_UNSPEC));
 	}
-	if (p->version == 1 && p->src.family == AF_INET)
+	if (p->version == 1 && p->src.family == AF_INET && p->dst.family == AF_INET)
 		check_tcp4_line(p, bytes);
 }
 

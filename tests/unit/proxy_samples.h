@@ -13,7 +13,8 @@
 #define V6_LONGEST "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535"
 #define NO_IP      AF_UNSPEC, "-", "-"
 
-enum { LOCAL = 1, CRC = 2 };
+/* OTHER: the destination is of the other family. */
+enum { LOCAL = 1, CRC = 2, OTHER = 4 };
 
 static const struct done {
 	const char *name;
@@ -29,6 +30,8 @@ static const struct done {
 	{"done_v1_tcp6_upper_case", AF_INET6, CLIENT6, SERVER6, "", 0},
 	{"done_v1_tcp6_longest", AF_INET6, V6_LONGEST, V6_LONGEST, "", 0},
 	{"done_v1_tcp6_v4_mapped", AF_INET6, CLIENT4, SERVER4, "", 0},
+	{"done_v1_tcp6_to_ipv4", AF_INET6, CLIENT6, SERVER4, "", OTHER},
+	{"done_v1_tcp4_to_ipv6", AF_INET, CLIENT4, SERVER6, "", OTHER},
 	{"done_v1_unknown", NO_IP, "", LOCAL},
 	{"done_v1_unknown_space", NO_IP, "", LOCAL},
 	{"done_v1_unknown_addresses", NO_IP, "", LOCAL},

@@ -140,7 +140,7 @@ static void assert_done(const struct sample *s, const struct proxy_prefix *p)
 	assert_int_equal(p->local, !!(want->flags & LOCAL));
 	assert_int_equal(p->crc_present, !!(want->flags & CRC));
 	assert_int_equal(p->src.family, want->family);
-	assert_int_equal(p->dst.family, want->family);
+	assert_int_equal(p->dst.family != p->src.family, !!(want->flags & OTHER));
 	addr_format(text, &p->src);
 	assert_string_equal(text, want->src);
 	addr_format(text, &p->dst);
@@ -431,6 +431,39 @@ static void the_tlv_walk_stays_inside_its_bytes(void **state)
 	}
 }
 
+static bool begins(const uint8_t *bytes, size_t n)
+{
+	struct guard g;
+	bool answer;
+
+	guard_new(&g, bytes, n, GUARD_AFTER);
+	answer = proxy_begins(g.data, n);
+	guard_free(&g);
+	return answer;
+}
+
+static void check_begins(const struct sample *s)
+{
+	for (size_t n = 0; n <= s->len; n++)
+		if (begins(s->bytes, n) != (n >= PROXY_BEGIN_BYTES_MIN))
+			fail_msg("%s: not told by %zu bytes", s->name, n);
+}
+
+static void check_begins_not(const struct sample *s)
+{
+	if (begins(s->bytes, s->len))
+		fail_msg("%s: taken for a prefix", s->name);
+}
+
+static void a_prefix_that_nobody_reads_is_told_by_its_first_bytes(void **state)
+{
+	static const char request[] = "PROXY / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+	for_each_sample(PROXY_DONE, check_begins);
+	for_each_sample(PROXY_NONE, check_begins_not);
+	assert_false(begins((const uint8_t *)request, sizeof(request) - 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -444,6 +477,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_read_before_the_bytes),
 		cmocka_unit_test(no_changed_byte_gets_past_the_checksum),
 		cmocka_unit_test(tlv_values_are_those_that_were_sent),
+		cmocka_unit_test(a_prefix_that_nobody_reads_is_told_by_its_first_bytes),
 		cmocka_unit_test(the_tlv_walk_stays_inside_its_bytes),
 	};
 
