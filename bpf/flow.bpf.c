@@ -103,6 +103,7 @@ int kdg_response(struct sk_msg_md *msg)
 	struct bpf_sock *sk = msg->sk;
 	struct tcp_sock *tp = sk ? bpf_skc_to_tcp_sock(sk) : NULL;
 	struct kedge_stats *stats;
+	struct kedge_flow *flow;
 	struct kedge_note *note;
 	struct kedge_end *end;
 	__u32 size = msg->size;
@@ -123,9 +124,11 @@ int kdg_response(struct sk_msg_md *msg)
 	    bpf_msg_redirect_hash(msg, &kdg_leg, &cookie, BPF_F_INGRESS) == SK_PASS) {
 		__sync_fetch_and_add(&stats->steer_down_redirected, 1);
 		__sync_fetch_and_add(&stats->steer_down_bytes, size);
-	} else {
-		note->mixed = 1;
-		__sync_fetch_and_add(&stats->steer_down_passed, 1);
+		return SK_PASS;
 	}
+	__sync_fetch_and_add(&stats->steer_down_passed, 1);
+	flow = bpf_map_lookup_elem(&kdg_flow, &cookie);
+	if (flow && flow->slot == end->slot) /* else the slot is another flow's by now */
+		note->mixed = 1;
 	return SK_PASS;
 }

@@ -1,6 +1,6 @@
 /*
  * BPF only: the maps, and the lookups that need an explanation. The only file that names them.
- * Sizes of kdg_flow, kdg_note, kdg_leg, kdg_appleg and kdg_app are set by the daemon before the
+ * Sizes of kdg_flow, kdg_note, kdg_pair, kdg_leg, kdg_appleg and kdg_app are set by the daemon before the
  * load.
  */
 #pragma once
@@ -35,10 +35,11 @@ struct {
 	__type(value, struct kedge_stats);
 } kdg_stats SEC(".maps");
 
-/* Lives from kedge's SYN-ACK to the application's ACK; LRU for connections that die in between. */
+/* From kedge's SYN-ACK to the application's ACK. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
 	__type(key, struct kedge_tuple);
 	__type(value, struct kedge_end);
 } kdg_pair SEC(".maps");

@@ -2,12 +2,20 @@
  * BPF only: how the application's end of a flow is found. kedge's own end is known by its cookie
  * (the daemon registered it before connect), the other end by being the accepting side of the same
  * connection in the same network namespace. Sockets of others are looked at once and left alone.
+ *
+ * I1  A row of kdg_pair belongs to one living socket of kedge's, whose TCP_CLOSE deletes it, and that
+ *     of a flow: who finds one whose flow is gone leaves it alone. A full map refuses.
+ * I2  A row of kdg_app belongs to the application's socket, whose TCP_CLOSE deletes it. Cookies are
+ *     never used again, slots are: who writes to a note by way of kdg_app looks whether the flow lives.
  */
 #pragma once
 
 #include "maps.bpf.h"
 #include "sock.bpf.h"
 #include "tuple.bpf.h"
+
+/* errno(3) is not for programs: their headers have no such names. */
+#define PAIR_ENOMEM 12
 
 static __always_inline bool end_of(struct bpf_sock_ops *ops, struct kedge_end *end)
 {
@@ -20,6 +28,22 @@ static __always_inline bool end_of(struct bpf_sock_ops *ops, struct kedge_end *e
 	return end->sk != 0;
 }
 
+/* The end of this socket must be heard of, to take back what is entered now. */
+static __always_inline bool hear_of_end(struct bpf_sock_ops *ops)
+{
+	return !bpf_sock_ops_cb_flags_set(ops,
+					  ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
+}
+
+/* Why the two ends of a flow do not find each other; the first cause stays. */
+static __always_inline void not_paired(__u32 slot, long err)
+{
+	struct kedge_note *note = note_of(slot);
+
+	if (note && !note->unpaired)
+		note->unpaired = (__u8)-err;
+}
+
 /* kedge's end is established: leave word for the other one, whose turn comes with our ACK. */
 static __always_inline void pair_connected(struct bpf_sock_ops *ops)
 {
@@ -27,14 +51,21 @@ static __always_inline void pair_connected(struct bpf_sock_ops *ops)
 	struct kedge_flow *flow = bpf_map_lookup_elem(&kdg_flow, &cookie);
 	struct kedge_tuple tuple;
 	struct kedge_end end;
+	long err = -PAIR_ENOMEM;
 
-	if (!flow || !(flow->flags & KEDGE_FLOW_BYPASS))
+	if (!tuple_of(ops, &tuple, false))
 		return;
-	if (!end_of(ops, &end) || !tuple_of(ops, &tuple, false))
+	if (!flow || !(flow->flags & KEDGE_FLOW_BYPASS)) {
+		bpf_map_delete_elem(&kdg_pair, &tuple);
 		return;
-	end.slot = flow->slot;
-	end.worker = flow->worker;
-	bpf_map_update_elem(&kdg_pair, &tuple, &end, BPF_ANY);
+	}
+	if (end_of(ops, &end) && hear_of_end(ops)) {
+		end.slot = flow->slot;
+		end.worker = flow->worker;
+		err = bpf_map_update_elem(&kdg_pair, &tuple, &end, BPF_ANY);
+	}
+	if (err)
+		not_paired(flow->slot, err);
 }
 
 /* Somebody's accepting end is established: is a flow of kedge at the other? */
@@ -44,6 +75,7 @@ static __always_inline void pair_accepted(struct bpf_sock_ops *ops)
 	struct kedge_tuple tuple;
 	struct kedge_flow *flow;
 	struct kedge_note *note;
+	long err;
 
 	if (!tuple_of(ops, &tuple, true))
 		return;
@@ -56,25 +88,34 @@ static __always_inline void pair_accepted(struct bpf_sock_ops *ops)
 	note = note_of(kedge.slot);
 	if (!flow || !note || !end_of(ops, &own))
 		return;
-	/* From here on the end of this socket must be heard of, to take back what is entered now.
-	 */
-	if (bpf_sock_ops_cb_flags_set(ops, ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG))
-		return;
 	own.slot = kedge.slot;
 	own.worker = kedge.worker;
-	if (bpf_map_update_elem(&kdg_app, &own.cookie, &kedge, BPF_ANY))
-		return;
-	if (bpf_sock_hash_update(ops, &kdg_appleg, &own.cookie, BPF_ANY)) {
-		bpf_map_delete_elem(&kdg_app, &own.cookie);
+	err = hear_of_end(ops) ? bpf_map_update_elem(&kdg_app, &own.cookie, &kedge, BPF_ANY)
+			       : -PAIR_ENOMEM;
+	if (!err) {
+		err = bpf_sock_hash_update(ops, &kdg_appleg, &own.cookie, BPF_ANY);
+		if (err)
+			bpf_map_delete_elem(&kdg_app, &own.cookie);
+	}
+	if (err) {
+		not_paired(kedge.slot, err);
 		return;
 	}
 	flow->app = own;
 	note->paired = 1;
 }
 
+/* A socket is over: the application's, or kedge's. */
 static __always_inline void pair_closed(struct bpf_sock_ops *ops)
 {
 	__u64 cookie = bpf_get_socket_cookie(ops);
+	struct kedge_tuple tuple;
+	struct kedge_end *end;
 
 	bpf_map_delete_elem(&kdg_app, &cookie);
+	if (!tuple_of(ops, &tuple, false))
+		return;
+	end = bpf_map_lookup_elem(&kdg_pair, &tuple);
+	if (end && end->cookie == cookie)
+		bpf_map_delete_elem(&kdg_pair, &tuple);
 }

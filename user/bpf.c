@@ -55,7 +55,8 @@ static int set_sizes(struct flow_bpf *skel, const struct bpf_opts *opts, uint32_
 	    bpf_map__set_max_entries(skel->maps.kdg_stats, opts->workers) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_leg, 2 * slots) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_appleg, ends) ||
-	    bpf_map__set_max_entries(skel->maps.kdg_app, ends))
+	    bpf_map__set_max_entries(skel->maps.kdg_app, ends) ||
+	    bpf_map__set_max_entries(skel->maps.kdg_pair, ends))
 		return -EINVAL;
 	bpf_program__set_autoload(skel->progs.kdg_sockops, opts->bypass);
 	bpf_program__set_autoload(skel->progs.kdg_response, opts->bypass);
@@ -321,6 +322,7 @@ int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker
 	if (conf) {
 		value.flags |= KEDGE_FLOW_EDIT;
 		value.conf = *conf;
+		flow->edits = true;
 		flow->text_len = conf->text_len;
 		if (conf->mode != HTTP1_XFF_NEVER && conf->ours_len < sizeof(value.client))
 			memcpy(value.client, conf->text + HTTP1_PREFIX_LEN, conf->ours_len);

@@ -61,6 +61,7 @@ struct bpf_flow {
 	uint64_t cookie; /* of the app-leg socket; 0: not registered */
 	uint32_t slot;
 	unsigned worker;
+	bool edits;              /* it has a conf: each message is seen by the editor */
 	uint8_t text_len;        /* of the conf: what a head grows by at most */
 	struct kedge_note *note; /* in the mmapped kdg_note */
 };

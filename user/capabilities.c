@@ -143,6 +143,7 @@ static int peername_decide(struct daemon *d, struct probe_report *r)
 		.app_cgroup = conf->app_cgroup,
 		.everywhere = !conf->app_cgroup,
 		.pin = conf->pin,
+		.flows_max = conf->connections_max,
 	};
 	char why[256] = "";
 	bool use;

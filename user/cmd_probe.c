@@ -35,7 +35,7 @@ static void probe_bpf(struct probe_report *r, const char *cgroup)
 
 static void run_probes(struct probe_report *r, const char *cgroup)
 {
-	const struct peername_opts opts = {.cgroup = cgroup};
+	const struct peername_opts opts = {.cgroup = cgroup, .flows_max = 16};
 	struct peername *peername = NULL;
 	char why[256];
 

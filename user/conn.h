@@ -15,6 +15,7 @@
  *   conn.c        begins one, and hands events and deadlines to the file of its state
  *   conn_open.c   PREFIX, HANDSHAKE
  *   conn_connect.c CONNECT, which may begin while HANDSHAKE lasts
+ *   conn_leg.c    what the kernel does for the application's leg
  *   conn_move.c   MOVE, conn_deadline.c its deadlines
  *   conn_end.c    REPLY, LINGER, CLOSED
  *
@@ -82,6 +83,8 @@ struct conn {
 	bool trusted;                   /* the socket's peer may send a prefix */
 	bool early;                     /* the application was asked during HANDSHAKE */
 	bool app_ready;                 /* it has answered, one way or the other */
+	bool nobody;                    /* the prefix says that nobody knows the client */
+	bool named;                     /* the app leg has the client's name */
 	bool edit_kernel;               /* BPF edits its requests */
 	bool bypass;                    /* its bytes may bypass loopback TCP */
 	bool client_error; /* MOVE: the client leg is dead; its queue may still be worth reading */

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "app.h"
-#include "capability_loss.h"
 #include "edit_watch.h"
 #include "listener.h"
 #include "log.h"
@@ -23,68 +22,13 @@
 /* --- connecting to the application ------------------------------------------------------------ */
 
 /* How this connection's requests are to be edited. */
-static void http1_conf_of(const struct conn *c, struct http1_conf *out)
+void conn_http1_conf(const struct conn *c, struct http1_conf *out)
 {
 	const struct conf *conf = conn_conf(c);
 	bool drop = conf->xff_trust.count &&
 		    !cidr_match(conf->xff_trust.set, conf->xff_trust.count, &c->client);
 
 	xff_prepare(out, conf, &c->client, drop, c->listener->conf->tls, c->port);
-}
-
-/*
- * What the kernel is to do for this leg: what was decided at the start, without what was lost since. No
- * bypass in mode tcp: a read that waits comes back empty-handed (EAGAIN) from a bypassed socket when
- * another thread writes to it or ends it, and one with MSG_WAITALL may see bytes out of order. Who
- * answers requests does neither; of an application that may be anything nobody knows.
- */
-static void leg_choose(struct conn *c)
-{
-	const struct shared *shared = c->worker->shared;
-	uint64_t now = c->worker->loop.now_ms;
-	bool http = !conn_is_tcp(c);
-
-	c->edit_kernel = http && shared->edit_kernel && capability_try(CAPABILITY_EDIT, now);
-	c->bypass = http && shared->bypass && capability_try(CAPABILITY_BYPASS, now);
-}
-
-/* The kernel does not take the leg: user space does its work. False when that is not allowed. */
-static bool leg_lost(struct conn *c, int err)
-{
-	uint64_t now = c->worker->loop.now_ms;
-	bool may = true;
-
-	bpf_flow_del(c->worker->shared->bpf, &c->bpf_flow);
-	if (c->edit_kernel) {
-		capability_failed(CAPABILITY_EDIT, err, now);
-		may = !capability_required(CAPABILITY_EDIT);
-	}
-	if (c->bypass) {
-		capability_failed(CAPABILITY_BYPASS, err, now);
-		may &= !capability_required(CAPABILITY_BYPASS);
-	}
-	c->edit_kernel = c->bypass = false;
-	return may;
-}
-
-/* Puts the connected leg under BPF, if it was registered. */
-static enum kedge_reason leg_join(struct conn *c)
-{
-	uint64_t now = c->worker->loop.now_ms;
-	int err;
-
-	if (!c->bpf_flow.cookie)
-		return KEDGE_REASON_NONE;
-	err = bpf_flow_join(c->worker->shared->bpf, &c->bpf_flow, c->flow.app_fd);
-	if (err == -ECONNRESET)
-		return KEDGE_REASON_app_gone;
-	if (err < 0)
-		return leg_lost(c, err) ? KEDGE_REASON_NONE : KEDGE_REASON_capability_lost;
-	if (c->edit_kernel)
-		capability_worked(CAPABILITY_EDIT, now);
-	if (c->bypass)
-		capability_worked(CAPABILITY_BYPASS, now);
-	return KEDGE_REASON_NONE;
 }
 
 static struct edit *edit_new_kernel(struct conn *c)
@@ -110,12 +54,12 @@ static struct edit *edit_new(struct conn *c, enum kedge_reason *reason)
 		e = edit_new_kernel(c);
 		if (e || errno != ENOBUFS)
 			return e;
-		if (!leg_lost(c, ENOBUFS)) {
+		if (!conn_leg_lost(c, ENOBUFS)) {
 			*reason = KEDGE_REASON_capability_lost;
 			return NULL;
 		}
 	}
-	http1_conf_of(c, &http1);
+	conn_http1_conf(c, &http1);
 	return edit_user_new(c->flow.app_fd, &http1, c->worker->stats);
 }
 
@@ -181,7 +125,7 @@ static void access_join(struct conn *c)
 	struct edit *e;
 
 	access_joined(c->access, c->edit_kernel, c->bypass);
-	http1_conf_of(c, &http1);
+	conn_http1_conf(c, &http1);
 	e = edit_watch_new(c->flow.edit, &http1, access_request, c->access);
 	if (!e)
 		return;
@@ -199,7 +143,7 @@ static void connected(struct conn *c)
 			   err == -ETIMEDOUT ? KEDGE_REASON_app_timeout : KEDGE_REASON_app_refused);
 		return;
 	}
-	reason = leg_join(c);
+	reason = conn_leg_join(c);
 	if (reason == KEDGE_REASON_NONE) {
 		/* Taken over by the editor, the flow still has its note. */
 		const struct kedge_note *note = c->bpf_flow.note;
@@ -218,41 +162,6 @@ static void connected(struct conn *c)
 	if (c->access)
 		access_join(c);
 	conn_move_begin(c);
-}
-
-/* Before the connect, so that BPF knows the socket from its first packet on. */
-static enum kedge_reason leg_register(struct conn *c)
-{
-	struct http1_conf http1;
-	int err;
-
-	if (!c->edit_kernel && !c->bypass)
-		return KEDGE_REASON_NONE;
-	http1_conf_of(c, &http1);
-	err = bpf_flow_add(c->worker->shared->bpf, &c->bpf_flow, c->flow.app_fd, c->worker->index,
-			   c->edit_kernel ? &http1 : NULL, c->bypass);
-	if (!err || leg_lost(c, err))
-		return KEDGE_REASON_NONE;
-	return err == -ENOSPC ? KEDGE_REASON_limit_connections : KEDGE_REASON_capability_lost;
-}
-
-/* Who the application is to see as its peer. */
-static enum kedge_reason leg_name(struct conn *c)
-{
-	struct peername *peername = c->worker->shared->peername;
-	uint64_t now = c->worker->loop.now_ms;
-	int err;
-
-	if (!peername || !capability_try(CAPABILITY_PEERNAME, now))
-		return KEDGE_REASON_NONE;
-	err = peername_set(peername, c->flow.app_fd, &c->client);
-	if (!err) {
-		capability_worked(CAPABILITY_PEERNAME, now);
-		return KEDGE_REASON_NONE;
-	}
-	capability_failed(CAPABILITY_PEERNAME, err, now);
-	return capability_required(CAPABILITY_PEERNAME) ? KEDGE_REASON_capability_lost
-							: KEDGE_REASON_NONE;
 }
 
 /* The application is fine: this host has run out. Said at most every ten seconds. */
@@ -283,16 +192,14 @@ static enum kedge_reason leg_open(struct conn *c)
 	enum kedge_reason reason;
 	int fd, err;
 
-	leg_choose(c);
+	conn_leg_choose(c);
 	fd = app_socket(&conf->app, c->bypass);
 	c->connect_us = c->worker->loop.now_us;
 	if (fd < 0)
 		return fd == -EMFILE || fd == -ENFILE ? KEDGE_REASON_limit_descriptors
 						      : KEDGE_REASON_no_memory;
 	c->flow.app_fd = fd;
-	reason = leg_name(c);
-	if (reason == KEDGE_REASON_NONE)
-		reason = leg_register(c);
+	reason = conn_leg_register(c);
 	if (reason != KEDGE_REASON_NONE)
 		return reason;
 	err = app_connect(fd, &conf->app);

@@ -42,6 +42,7 @@ void conn_app_close(struct conn *c, bool reset)
 		return;
 	if (reset)
 		reset_on_close(c->flow.app_fd);
+	conn_leg_over(c);
 	edit_free(c->flow.edit);
 	c->flow.edit = NULL;
 	if (c->bpf_flow.cookie)

@@ -171,6 +171,8 @@ static void prefix_take(struct conn *c, const struct proxy_prefix *p)
 	s->prefix_v2 += p->version == 2;
 	if (p->local || p->src.family == AF_UNSPEC) {
 		s->prefix_local++;
+		/* LOCAL is the balancer itself; of UNKNOWN and of no family nobody knows. */
+		c->nobody = p->version == 1 || !p->local;
 	} else {
 		c->client = p->src;
 		c->port = addr_port(&p->dst);

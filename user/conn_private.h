@@ -42,8 +42,22 @@ void conn_handshake_over(struct conn *c);
 void conn_connect_early(struct conn *c);
 /* The client leg is ready. */
 void conn_connect(struct conn *c);
+/* How its requests are to be edited. */
+void conn_http1_conf(const struct conn *c, struct http1_conf *out);
 /* HANDSHAKE and CONNECT: what happened to the application's leg. */
 void conn_app_event(struct conn *c, uint32_t events);
+
+/* conn_leg.c; a reason other than NONE: the connection is to be refused for it. */
+/* A new leg: what the kernel is to do for it. */
+void conn_leg_choose(struct conn *c);
+/* Before its connect: BPF knows the socket from its first packet on. */
+enum kedge_reason conn_leg_register(struct conn *c);
+/* It is connected: puts it under BPF, if it was registered. */
+enum kedge_reason conn_leg_join(struct conn *c);
+/* The kernel does not take it, for this errno: user space does. False when that is not allowed. */
+bool conn_leg_lost(struct conn *c, int err);
+/* It is about to be closed. */
+void conn_leg_over(struct conn *c);
 
 /* conn_move.c */
 /* Both legs are joined. */

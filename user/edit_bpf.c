@@ -151,7 +151,7 @@ static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 		return note->reason == KEDGE_REASON_edit_failed ? -EIO : -EPROTO;
 	}
 	/* Somebody took the program away: what has gone out is unedited. */
-	if (r >= 0 && note->runs == runs)
+	if (r >= 0 && note->runs == runs && eb->flow.edits)
 		return failed(eb, KEDGE_REASON_capability_lost);
 	if (r == (ssize_t)note->sending)
 		return (ssize_t)len - note->withheld;

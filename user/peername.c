@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,9 @@
 /* Sockops and the two families of getpeername, on up to two cgroups. */
 #define PROGRAMS_MAX 3
 #define LINKS_MAX    (2 * PROGRAMS_MAX)
+
+/* Of kdg_coming, for connections whose client has gone already. */
+#define SPARE_ROWS 1024
 
 /* The pins' directory stands beside the one of `pin`, under its name with this behind it. */
 #define PEERNAME_PIN "-peername"
@@ -147,6 +151,9 @@ static int open_in(struct peername *p, const struct peername_opts *opts, char wh
 	p->skel = peername_bpf__open();
 	if (!p->skel)
 		return bpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
+	err = bpf_map__set_max_entries(p->skel->maps.kdg_coming, opts->flows_max + SPARE_ROWS);
+	if (err)
+		return bpf_why(why, err, "BPF maps: cannot set their sizes");
 	err = peername_bpf__load(p->skel);
 	if (err)
 		return bpf_load_why(err, NULL, why);
@@ -202,13 +209,42 @@ bool peername_may_set(struct peername *p)
 
 int peername_set(struct peername *p, int fd, const union addr *client)
 {
-	struct kedge_client value = {.port = addr_port(client)};
+	const union addr nobody = {
+		.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(KEDGE_NOBODY_IP4)}};
+	struct kedge_client value = {0};
 
-	if (!addr_ip(value.ip, client))
-		return 0;
+	if (client && addr_ip(value.ip, client))
+		value.port = addr_port(client);
+	else
+		addr_ip(value.ip, &nobody);
 	if (bpf_map_update_elem(bpf_map__fd(p->skel->maps.kdg_client), &fd, &value, BPF_ANY))
 		return -errno;
 	return 0;
+}
+
+static bool is_ipv4(const struct kedge_client *client)
+{
+	return IN6_IS_ADDR_V4MAPPED((const struct in6_addr *)client->ip);
+}
+
+int peername_outcome(struct peername *p, int fd)
+{
+	struct kedge_client now;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.kdg_client), &fd, &now))
+		return -errno;
+	switch ((enum kedge_peer_state)now.state) {
+	case KEDGE_PEER_HEARD6:
+		return 0;
+	case KEDGE_PEER_HEARD4:
+		return is_ipv4(&now) ? 0 : -EAFNOSUPPORT;
+	case KEDGE_PEER_NO_ROOM:
+		return -ENOSPC;
+	case KEDGE_PEER_SET:
+	case KEDGE_PEER_UNHEARD:
+		break;
+	}
+	return -ENXIO;
 }
 
 void peername_clear_stats(struct peername *p)

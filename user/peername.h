@@ -17,7 +17,8 @@ struct peername_opts {
 	const char *cgroup;     /* cgroup v2 directory that holds kedge; NULL: our own */
 	const char *app_cgroup; /* the same for the application; NULL: the one above holds both */
 	bool everywhere;        /* all of the hierarchy instead of these two */
-	const char *pin; /* directory on a bpffs: maps are pinned in PIN-peername; NULL: not */
+	const char *pin;    /* directory on a bpffs: maps are pinned in PIN-peername; NULL: not */
+	uint32_t flows_max; /* connections that may be on their way at once */
 };
 
 /*
@@ -39,10 +40,18 @@ int peername_give(struct peername *p, uid_t uid, gid_t gid);
 bool peername_may_set(struct peername *p);
 
 /*
- * Before connect(2) of an app leg: its other end will show `client` for its peer. An address other
- * than IPv4 or IPv6 is left out, with 0. 0 or -errno.
+ * Before connect(2) of an app leg: its other end will show `client` for its peer; NULL: somebody nobody
+ * knows. An address other than IPv4 or IPv6 counts as that. 0 or -errno.
  */
 int peername_set(struct peername *p, int fd, const union addr *client);
+
+/*
+ * Once it is connected, before anything is sent: will the other end show the client? 0 or -errno:
+ *   -EAFNOSUPPORT  the client has an IPv6 address, the other end an IPv4 socket, which shows 192.0.0.8
+ *   -ENXIO         no program is attached where the other end is: it shows kedge
+ *   -ENOSPC        there was no room for the name: likewise
+ */
+int peername_outcome(struct peername *p, int fd);
 
 /* The mmapped counters, valid until peername_close(); and their beginning anew, as after a probe. */
 void peername_clear_stats(struct peername *p);

@@ -406,6 +406,9 @@ void probe_peername(struct probe_report *r, struct peername *peername)
 	int err = pair_connect(&p, name_peer, peername, &accepted);
 	bool by_accept = is_somebody(&accepted), by_name = false;
 
+	if (!err)
+		err = peername_outcome(peername, p.near);
+
 	if (!err && getpeername(p.far, &asked.sa, &len) == 0)
 		by_name = is_somebody(&asked);
 	r->peername = by_accept && by_name;

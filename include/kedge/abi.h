@@ -9,14 +9,14 @@
  *   kdg_flow    hash             cookie of kedge's app-leg       struct kedge_flow   daemon once, then BPF
  *   kdg_note    array, mmapable  slot                            struct kedge_note   daemon resets, BPF writes
  *   kdg_stats   array, mmapable  worker                          struct kedge_stats  both, own fields
- *   kdg_pair    LRU hash         struct kedge_tuple              struct kedge_end    sockops
+ *   kdg_pair    hash             struct kedge_tuple              struct kedge_end    sockops
  *   kdg_app     hash             cookie of the app's end         struct kedge_end    sockops
  *   kdg_leg     sockhash         cookie of kedge's app-leg       that socket         daemon
  *   kdg_appleg  sockhash         cookie of the app's end         that socket         sockops
  *
  * and those of peername.bpf.c:
  *   kdg_client      socket storage  kedge's app-leg             struct kedge_client      daemon
- *   kdg_coming      LRU hash        struct kedge_tuple          struct kedge_client      sockops
+ *   kdg_coming      hash            struct kedge_tuple          struct kedge_coming      sockops
  *   kdg_peer        socket storage  the app's end               struct kedge_client      sockops
  *   kdg_peer_stats  array, mmapable 0                           struct kedge_peer_stats  BPF
  */
@@ -84,7 +84,7 @@ struct kedge_note {
 	__u8 paired;    /* BPF only: sockops has seen the application's end */
 	__u8 scattered; /* BPF only: the last message was left in several elements */
 	__u8 mixed;     /* BPF only: a response message took TCP although others may not */
-	__u8 pad;
+	__u8 unpaired;  /* BPF only: the errno that kept the application's end from being paired */
 	__u64 head_bits[KEDGE_NOTE_RING / 64]; /* bit i % KEDGE_NOTE_RING: request i was a HEAD */
 };
 
@@ -113,11 +113,33 @@ struct kedge_end {
 	__u32 worker; /* the flow's, in kdg_stats */
 };
 
+/*
+ * What an IPv4 socket is shown for an IPv6 client, and any socket for a client that nobody knows:
+ * 192.0.0.8, the dummy address of RFC 7600, which is no host's and is never routed.
+ */
+#define KEDGE_NOBODY_IP4 0xc0000008
+
+/* How far the name of a client has come, in kedge's own socket and in kdg_coming. */
+enum kedge_peer_state {
+	KEDGE_PEER_SET = 0, /* no program has seen the socket connect */
+	KEDGE_PEER_NO_ROOM, /* no row of kdg_coming could be made */
+	KEDGE_PEER_UNHEARD, /* the SYN is out; the application's side has not heard it */
+	KEDGE_PEER_HEARD4,  /* it has, at an IPv4 listener */
+	KEDGE_PEER_HEARD6,  /* it has, at an IPv6 one */
+};
+
 /* Who an application is to take for its peer: the client. */
 struct kedge_client {
 	__u8 ip[16]; /* network order, IPv4 as v4-mapped */
 	__u16 port;  /* host order */
-	__u16 pad[3];
+	__u16 state; /* enum kedge_peer_state */
+	__u16 pad[2];
+};
+
+/* A row of kdg_coming. */
+struct kedge_coming {
+	struct kedge_client client;
+	__u64 cookie; /* of kedge's socket, whose end takes the row with it */
 };
 
 /* The row of kdg_peer_stats. Added to atomically: the application's sockets are on all cores. */
@@ -132,3 +154,4 @@ _Static_assert(sizeof(struct kedge_note) == 280, "pinned layout");
 _Static_assert(sizeof(struct kedge_tuple) == 48, "pinned layout, no hidden padding in a key");
 _Static_assert(sizeof(struct kedge_end) == 24, "pinned layout");
 _Static_assert(sizeof(struct kedge_client) == 24, "pinned layout");
+_Static_assert(sizeof(struct kedge_coming) == 32, "pinned layout");

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -429,6 +430,78 @@ static void application_outlives_kedge(void **state)
 	assert_maps_empty();
 }
 
+/* A listener whose other ends come to be with the first byte only: kedge's row waits for it. */
+static int listen_deferred(struct sockaddr_in *where)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), seconds = 60;
+	socklen_t len = sizeof(*where);
+
+	*where = (struct sockaddr_in){.sin_family = AF_INET,
+				      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	assert_int_equal(setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)),
+			 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)where, len), 0);
+	assert_int_equal(listen(fd, 16), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)where, &len), 0);
+	return fd;
+}
+
+/*
+ * A connection of kedge's dies before the application's end is there, and somebody else connects from
+ * the same port, while the daemon has not yet noticed: his connection is not kedge's.
+ */
+static void a_row_ends_with_its_socket(void **state)
+{
+	struct sockaddr_in where, own, none = {.sin_family = AF_UNSPEC};
+	socklen_t len = sizeof(own);
+	int listener = listen_deferred(&where), one = 1, far;
+	int kedge = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0);
+	struct bpf_flow flow;
+
+	own = (struct sockaddr_in){.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	setsockopt(kedge, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	assert_int_equal(bind(kedge, (struct sockaddr *)&own, len), 0);
+	assert_int_equal(bpf_flow_add(bpf, &flow, kedge, 0, &conf, true), 0);
+	assert_int_equal(connect(kedge, (struct sockaddr *)&where, len), 0);
+	assert_int_equal(entries("kdg_pair"), 1);
+	assert_int_equal(getsockname(kedge, (struct sockaddr *)&own, &len), 0);
+	assert_int_equal(connect(kedge, (struct sockaddr *)&none, len), 0); /* as a RST has it */
+	assert_int_equal(entries("kdg_pair"), 0);
+	assert_int_equal(bind(other, (struct sockaddr *)&own, len), 0);
+	assert_int_equal(connect(other, (struct sockaddr *)&where, len), 0);
+	assert_int_equal(send(other, "mine", 4, 0), 4);
+	far = accept(listener, NULL, NULL);
+	assert_true(far >= 0);
+	assert_false(bpf_flow_paired(bpf, &flow));
+	assert_int_equal(entries("kdg_app"), 0);
+	bpf_flow_del(bpf, &flow);
+	close(far);
+	close(other);
+	close(kedge);
+	close(listener);
+	assert_maps_empty();
+}
+
+/* A slot is used again: the application's end of the flow that had it does not write to it. */
+static void a_note_is_its_flows_alone(void **state)
+{
+	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
+	struct leg first, second;
+
+	leg_open(&first, &o);
+	edit_free(first.edit); /* gives its slot back; the socket is not closed yet */
+	first.edit = NULL;
+	leg_open(&second, &o);
+	assert_int_equal(first.flow_copy.slot, second.flow_copy.slot);
+	assert_int_equal(send(first.app, "late", 4, MSG_NOSIGNAL), 4);
+	assert_int_equal(second.edit->note->mixed, 0);
+	leg_close(&first);
+	leg_close(&second);
+	assert_maps_empty();
+}
+
 /* kedge in a child: sends its requests, says so, and stays until it is killed. */
 static void child_kedge(const struct sockaddr_in *where, int ready)
 {
@@ -501,6 +574,8 @@ int main(void)
 		cmocka_unit_test(body_up_with_bypass),
 		cmocka_unit_test(body_down_with_bypass),
 		cmocka_unit_test(thousand_connections_leave_nothing),
+		cmocka_unit_test(a_row_ends_with_its_socket),
+		cmocka_unit_test(a_note_is_its_flows_alone),
 		cmocka_unit_test(application_outlives_kedge),
 		cmocka_unit_test(application_outlives_a_killed_kedge),
 	};

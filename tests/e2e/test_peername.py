@@ -3,9 +3,12 @@ The true peer: an application that asks its socket is given the client, and nobo
 
     KEDGE_TEST_PEERS   how many are open at once (1000)
 """
+import contextlib
 import json
 import os
 import signal
+import socket
+import struct
 import subprocess
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from kedge import Combination, Kedge, Listener
 from rawapp import RawApp
 
 CLIENT4, CLIENT6, PORT = "198.51.100.22", "2001:db8::22", 35646
+NOBODY = "192.0.0.8"
 MANY = int(os.environ.get("KEDGE_TEST_PEERS", "1000"))
 ON = ("--peername", "require")
 
@@ -111,18 +115,172 @@ def test_others_keep_their_peers(front, app):
     ("127.0.0.1", "127.0.0.1", CLIENT6, None),
 ], ids=["4-4", "6-6", "4-6", "4-dual", "6-dual", "6-4"])
 def test_address_families(certs, cgroup, ipv6, host, target, client, shown):
-    """An IPv4 socket can not show an IPv6 client: it shows kedge, and that is counted."""
+    """An IPv4 socket cannot show an IPv6 client: it shows nobody's address, and that is counted."""
     with RawApp(cgroup=cgroup, host=host) as app, \
-            start(certs, cgroup, f"{target}:{app.address[1]}") as kedge:
+            start(certs, cgroup, f"{target}:{app.address[1]}", flags=("--peername", "prefer")) as kedge:
         with ask(kedge, prefix.v1(client, dst="2001:db8::7" if ":" in client else "203.0.113.7",
                                   sport=PORT)):
             peer = app.connection().peer[:2]
             if shown:
                 assert peer == app.connection().sock.getpeername()[:2] == (shown, PORT)
             else:
-                assert peer[0] == "127.0.0.1" and peer[1] != PORT
+                assert peer == (NOBODY, PORT)
             stats = kedge.status()["peername_stats"]
             assert (stats["shown"], stats["not_shown"]) == ((2, 0) if shown else (0, 1))
+
+
+def test_a_client_that_cannot_be_shown_is_refused(front, app):
+    """peername: require, an IPv6 client, an IPv4 application: refused before the first byte."""
+    with Client(front["clear"], prefix.v2(CLIENT6, dst="2001:db8::7", sport=PORT)) as c:
+        assert c.request().status == 503
+    assert front.reason("peername_family") == 1
+    ask(front, prefix.v2(CLIENT4, sport=PORT)).close()
+    app.wait_ended()
+    assert [r.target for conn in app.connections for r in conn.requests] == ["/"]
+    assert not front.status()["capability_losses"]
+
+
+@pytest.mark.parametrize("header, shown", [
+    (prefix.v1_unknown(), NOBODY), (prefix.v2_unix(), NOBODY), (prefix.v2_local(), "127.0.0.1"),
+], ids=["v1 UNKNOWN", "v2 unix", "v2 LOCAL"])
+def test_prefixes_that_name_nobody(front, app, header, shown):
+    """LOCAL is the balancer speaking for itself; a client that nobody knows is not the balancer."""
+    with ask(front, header):
+        assert app.connection().peer[0] == app.connection().sock.getpeername()[0] == shown
+
+
+# --- rows that nobody comes for ------------------------------------------------------------------
+
+def coming(kedge):
+    return kedge.pin.with_name(f"{kedge.pin.name}-peername") / "kdg_coming"
+
+
+def rows(kedge):
+    return bpftool("map", "dump", "pinned", coming(kedge))
+
+
+def closed_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@pytest.mark.parametrize("family", ["v4", "v6"])
+def test_a_refused_connect_leaves_nothing(certs, own_cgroup, ipv6, family):
+    """The application is down. When it comes up, those who come directly are themselves."""
+    host, target = ("127.0.0.1", "127.0.0.1") if family == "v4" else ("::1", "[::1]")
+    port = closed_port()
+    with start(certs, own_cgroup, f"{target}:{port}") as kedge:
+        for i in range(50):
+            with Client(kedge["clear"], prefix.v2(f"198.51.100.{i}", sport=PORT)) as c:
+                assert c.request().status == 502
+        assert rows(kedge) == []
+        with RawApp(cgroup=own_cgroup, host=host, port=port) as app:
+            for _ in range(50):
+                with Client(app.address) as c:
+                    assert c.request().status == 200
+                    assert app.connections[-1].peer[:2] == c.sock.getsockname()[:2]
+        assert kedge.status()["peername_stats"]["shown"] == 0
+
+
+def test_a_connect_that_is_given_up_leaves_nothing(certs, own_cgroup):
+    """The listener takes no SYN: by the client's end, by connect-timeout, the row goes with the socket."""
+    with own_cgroup.inside(), socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        where = listener.getsockname()
+        with contextlib.ExitStack() as stack:
+            for _ in range(2):  # its queue is full
+                s = stack.enter_context(socket.socket())
+                s.setblocking(False)
+                s.connect_ex(where)
+            with start(certs, own_cgroup, f"127.0.0.1:{where[1]}",
+                       flags=(*ON, "--connect-timeout-ms", "1000", "--linger-timeout-ms", "100")) as kedge:
+                with Client(kedge["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
+                    c.send(request())
+                    machine.wait_for(lambda: len(rows(kedge)) == 1, what="the row")
+                    assert c.response().status == 504
+                machine.wait_for(lambda: rows(kedge) == [], what="the end of the row")
+                with Client(kedge["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
+                    c.send(request())
+                    machine.wait_for(lambda: len(rows(kedge)) == 1, what="the row")
+                    c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                machine.wait_for(lambda: rows(kedge) == [], what="the end of the row")
+
+
+def test_an_application_that_accepts_late(certs, own_cgroup):
+    """TCP_DEFER_ACCEPT: its end comes to be with the first byte. The name waits that long."""
+    with RawApp(cgroup=own_cgroup) as app:
+        app.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 30)
+        with start(certs, own_cgroup, app.text) as kedge:
+            for i in range(5):
+                with ask(kedge, prefix.v2(CLIENT4, sport=PORT + i)):
+                    assert app.connections[-1].peer == (CLIENT4, PORT + i)
+            assert rows(kedge) == []
+
+
+def test_a_port_that_is_used_again(certs, own_cgroup):
+    """kedge's socket was reset before the application's end was there; somebody connects from its port."""
+    with RawApp(cgroup=own_cgroup) as app:
+        app.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 30)
+        with start(certs, own_cgroup, app.text) as kedge:
+            with Client(kedge["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
+                machine.wait_for(lambda: len(rows(kedge)) == 1, what="the row")
+                port = rows(kedge)[0]["formatted"]["key"]["remote_port"]
+                c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            kedge.wait_idle()
+            assert rows(kedge) == []
+            with own_cgroup.inside(), socket.socket() as direct:
+                direct.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                direct.bind(("127.0.0.1", port))
+                direct.connect(app.address)
+                direct.sendall(request())
+                assert app.connection().peer == ("127.0.0.1", port)
+
+
+def fill(kedge, n, verb="update"):
+    """Puts n rows of nobody's into kdg_coming, or takes them out."""
+    batch = "".join(f"map {verb} pinned {coming(kedge)} key hex {i.to_bytes(8, 'big').hex(' ')} {' 00' * 40}"
+                    + (f" value hex {' 00' * 32}" if verb == "update" else "") + "\n" for i in range(n))
+    subprocess.run(["bpftool", "batch", "file", "-"], input=batch, text=True, check=True,
+                   capture_output=True)
+
+
+@pytest.mark.parametrize("policy, status", [("prefer", 200), ("require", 503)])
+def test_a_full_map(certs, own_cgroup, policy, status):
+    """No row makes room for another one: the flow learns that there was none for it."""
+    with RawApp(cgroup=own_cgroup) as app, \
+            start(certs, own_cgroup, app.text,
+                  flags=("--peername", policy, "--connections-max", "16")) as kedge:
+        fill(kedge, 1024 + 16)
+        with Client(kedge["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
+            assert c.request().status == status
+        kedge.process.wait_line(r"peername: lost: its map is full")
+        assert kedge.status()["peername"] == "off"
+        fill(kedge, 1024 + 16, "delete")
+
+        def again():
+            with Client(kedge["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
+                return c.request().status == 200 and kedge.process.matches("peername: works again")
+        machine.wait_for(again, what="the recovery")
+        assert app.connections[-1].peer == (CLIENT4, PORT)
+
+
+@pytest.mark.parametrize("policy, status", [("prefer", 200), ("require", 503)])
+def test_an_application_outside(certs, own_cgroup, policy, status):
+    """No program is attached where it runs: it would see kedge."""
+    outside = machine.Cgroup()
+    try:
+        with RawApp(cgroup=outside) as app, \
+                start(certs, own_cgroup, app.text, flags=("--peername", policy)) as kedge:
+            with Client(kedge["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
+                assert c.request().status == status
+            kedge.process.wait_line(r"peername: lost: its program does not see the application's socket")
+            assert kedge.reason("capability_lost") == (status == 503)
+            app.wait_ended()
+            assert sum(len(conn.requests) for conn in app.connections) == (status == 200)
+    finally:
+        outside.remove()
 
 
 def test_many_at_once(front, app):
@@ -249,8 +407,9 @@ def test_cost_of_an_accept(certs, own_cgroup, bpf_stats, capsys):
                     assert c.request().status == 200
         with capsys.disabled():
             print(f"\nmeasured peername: kedge's own: {ours}\nmeasured peername: others: {others}")
-        # Each accept asks once, whoever has connected; kedge's own is in the same cgroup.
-        assert ours.spent["kdg_peername4"][0] == 2 * COSTED
+        # Each accept asks once, whoever has connected; kedge's own is in the same cgroup, and kedge looks
+        # whether it has connected to itself.
+        assert ours.spent["kdg_peername4"][0] == 3 * COSTED
         assert others.spent["kdg_peername4"][0] == COSTED
         assert ours.spent["kdg_peername4"][1] > 0
         assert kedge.status()["peername_stats"]["shown"] == COSTED

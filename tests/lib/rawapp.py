@@ -211,7 +211,7 @@ class RawApp:
     """
 
     def __init__(self, respond=default_answer, cgroup=None, host="127.0.0.1", serve=None,
-                 backlog=1024, accepting=True, read_size=65536, rcvbuf=None):
+                 backlog=1024, accepting=True, read_size=65536, rcvbuf=None, port=0):
         self.respond, self.serve, self.read_size = respond, serve or Connection.serve, read_size
         self.closes = True  # after a request that says so
         self.connections = []
@@ -228,7 +228,7 @@ class RawApp:
             self.sock = open_socket()
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.sock.bind((host, 0))
+        self.sock.bind((host, port))
         self.sock.listen(backlog)
         self.address = self.sock.getsockname()[:2]
         if accepting:
