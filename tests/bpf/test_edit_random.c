@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "both.h"
+#include "tests/lib/http1_heads.h"
 
 static uint64_t random_state;
 
@@ -76,23 +77,75 @@ static void random_request(struct bytes *b)
 	}
 }
 
+/* Heads of one sort of line, about as many as are allowed. */
+static void random_heads(struct bytes *b)
+{
+	struct http1_bytes heads = {0};
+	uint32_t sorts = 0;
+
+	while (http1_sorts[sorts])
+		sorts++;
+	http1_heads_add(&heads, http1_sorts[rnd(sorts)],
+			rnd(2) ? KEDGE_FIELDS_MAX - rnd(3) : 1 + rnd(KEDGE_FIELDS_MAX), 1 + rnd(8));
+	bytes_add(b, heads.data, heads.len);
+	free(heads.data);
+}
+
+/* The shortest requests, as many as a send holds and more. */
+static void random_shortest(struct bytes *b)
+{
+	for (uint32_t n = rnd(2) ? rnd(40) : KEDGE_SEND_HEADS_MAX - 4 + rnd(8); n > 0; n--)
+		add_text(b, "A / HTTP/1.0\r\n\r\n");
+}
+
+/* A head about as large as is allowed. */
+static void random_large(struct bytes *b, __u32 max)
+{
+	size_t end = b->len + max - 1 - 4 + rnd(3);
+
+	add_text(b, GET "Cookie: ");
+	while (b->len < end)
+		bytes_add(b, "vvvvvvvvvvvvvvvv", end - b->len < 16 ? end - b->len : 16);
+	add_text(b, "\r\n\r\n");
+}
+
+static void random_stream(struct bytes *b, __u32 head_bytes_max)
+{
+	switch (rnd(8)) {
+	case 0:
+		random_heads(b);
+		break;
+	case 1:
+		random_shortest(b);
+		break;
+	case 2:
+		random_large(b, head_bytes_max);
+		break;
+	}
+	for (int i = (int)(rnd(4) ? 1 + rnd(12) : rnd(200)); i >= 0; i--)
+		random_request(b);
+}
+
 static bool random_case(uint64_t seed)
 {
+	static const __u32 limits[] = {KEDGE_HEAD_BYTES_LEAST, KEDGE_HEAD_BYTES_DEFAULT,
+				       KEDGE_HEAD_BYTES_MAX};
 	struct bytes b = {0};
 	struct http1_conf c;
 	size_t *cuts, n = 0, step;
 	bool ok;
 
 	random_state = seed;
-	for (int i = (int)(rnd(4) ? 1 + rnd(12) : rnd(200)); i >= 0; i--)
-		random_request(&b);
+	conf_make(&c, rnd(3) ? HTTP1_XFF_APPEND : rnd(4), (__u8)(rnd(2) ? 0 : rnd(32)));
+	c.head_bytes_max = limits[rnd(3)];
+	random_stream(&b, c.head_bytes_max);
 	if (!rnd(3))
 		b.p[rnd((uint32_t)b.len)] = (uint8_t)rnd(256);
-	step = (size_t[]){3, 20, 200, 2000, 20000}[rnd(5)];
+	/* No piece is more than the mover gives at once. */
+	step = (size_t[]){3, 20, 200, 2000, KEDGE_SEND_BYTES_MAX}[rnd(5)];
 	cuts = calloc(b.len + 1, sizeof(*cuts));
 	for (size_t at = rnd((uint32_t)step) + 1; at < b.len; at += rnd((uint32_t)step) + 1)
 		cuts[n++] = at;
-	conf_make(&c, rnd(3) ? HTTP1_XFF_APPEND : rnd(4), (__u8)(rnd(2) ? 0 : rnd(8)));
 	ok = same(&c, b.p, b.len, cuts, n, rnd(16));
 	free(cuts);
 	bytes_free(&b);

@@ -2,12 +2,15 @@
  * The request automaton. The driver over pieces of an input and the model over its bytes agree, in
  * what goes on, in what is refused and in the state they end in; the model agrees with a second
  * reading of the rules (tests/lib/http1_agree.h), and http-parser with what goes on. The first four
- * bytes choose mode, flags and cuts, and how an upgrade is answered.
+ * bytes choose mode, flags and cuts, how large a head may be, and how an upgrade is answered. Behind
+ * them a byte of 0xfe, a number and a length stand for that many times the next bytes, so that a short
+ * input is a long stream: what is kept for each line or each request has bounds that only those reach.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kedge/limits.h"
 #include "other_parser.h"
 #include "tests/lib/http1_agree.h"
 #include "tests/lib/http1_driver.h"
@@ -62,21 +65,72 @@ static void check_output(const struct http1_model *m, bool tunnel)
 	free(r);
 }
 
+/* What the stream is at most: heads of the largest size and more. */
+#define STREAM_BYTES_MAX (2 * KEDGE_HEAD_BYTES_MAX)
+#define REPEAT           0xfe
+
+/* Adds n bytes as often as there is room. */
+static void repeat(struct http1_bytes *out, unsigned times, const uint8_t *p, size_t n)
+{
+	while (times-- && out->len + n <= STREAM_BYTES_MAX)
+		http1_bytes_add(out, p, n);
+}
+
+/* The stream that the input stands for. A repetition may hold others, one level deep. */
+static void expand(struct http1_bytes *out, const uint8_t *p, size_t n, bool nested)
+{
+	while (n) {
+		struct http1_bytes inner = {0};
+		size_t len;
+
+		if (*p != REPEAT || n < 3) {
+			repeat(out, 1, p++, 1);
+			n--;
+			continue;
+		}
+		len = p[2] < n - 3 ? p[2] : n - 3;
+		if (nested)
+			http1_bytes_add(&inner, p + 3, len);
+		else
+			expand(&inner, p + 3, len, true);
+		repeat(out, p[1], inner.data, inner.len);
+		free(inner.data);
+		p += 3 + len;
+		n -= 3 + len;
+	}
+}
+
+/* The usual limit of a head, the largest, the least, or one that short inputs meet. */
+static __u32 head_bytes_max(uint8_t choice)
+{
+	static const __u32 usual[] = {KEDGE_HEAD_BYTES_DEFAULT, KEDGE_HEAD_BYTES_MAX,
+				      KEDGE_HEAD_BYTES_LEAST};
+
+	return choice < 3 ? usual[choice] : 40 + choice * 5;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct http1_bytes in = {0};
 	struct http1_conf conf;
 	struct http1_model m = {.conf = &conf};
 	struct http1_run r = {.conf = &conf};
+	size_t piece;
 	bool tunnel;
 
 	if (size < 4)
 		return -1;
 	http1_case_conf(&conf, data[0] % 4, data[1] % 32);
+	conf.head_bytes_max = head_bytes_max(data[3] >> 1);
 	tunnel = data[3] & 1;
-	both(&m, &r, data + 4, size - 4, 1 + data[2], tunnel);
+	expand(&in, data + 4, size - 4, false);
+	/* Most pieces are small; the last two are a record's and none. */
+	piece = data[2] < 254 ? 1 + data[2] : data[2] == 254 ? KEDGE_SEND_BYTES_MAX : SIZE_MAX;
+	both(&m, &r, in.data, in.len, piece, tunnel);
 	check_output(&m, tunnel);
-	no_quarrel(http1_disagree(&conf, tunnel, data + 4, size - 4, NULL));
+	no_quarrel(http1_disagree(&conf, tunnel, in.data, in.len, NULL));
 	http1_model_free(&m);
 	http1_run_free(&r);
+	free(in.data);
 	return 0;
 }
