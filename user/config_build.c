@@ -233,6 +233,7 @@ static int build_listener(struct conf *conf, const struct source *from, int inde
 		mistake(m, at, "listen is missing: ADDR:PORT");
 	/* "*:443" and ":443" mean IPv4 too, "[::]:443" does not. */
 	l->both_families = listen && l->addr.family == AF_INET6 && listen->text[0] != '[';
+	config_listener_family(l, at);
 	check_same_addr(conf, from, index, m);
 	if (!f.bad) {
 		check_listener(l, from, index, m);
@@ -297,6 +298,8 @@ static void check_app(const struct conf *conf, const struct source *file,
 	if (addr_is_wildcard(&conf->app))
 		mistake(m, &s->place, "%s is not one address: name the host",
 			config_quote(quoted, s->text));
+	else
+		config_app_family(conf, &s->place);
 }
 
 static void check_user(const struct conf *conf, const struct source *file,
@@ -345,6 +348,7 @@ int config_build(struct conf *conf, const struct source *file, const struct sour
 	if (err)
 		return err;
 	addr_format(conf->app_name, &conf->app);
+	config_metrics_family(conf);
 	check_app(conf, file, flags, m);
 	check_user(conf, file, flags, m);
 	check_interfaces(conf, file, flags, m);

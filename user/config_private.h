@@ -139,6 +139,14 @@ void mistake(struct mistakes *m, const struct place *at, const char *fmt, ...)
 void config_warn(const struct place *at, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/*
+ * A host without IPv6: "*:PORT" and ":PORT" mean all addresses of IPv4, with a line. What names an
+ * address of IPv6 is warned of: it cannot work here.
+ */
+void config_listener_family(struct conf_listener *l, const struct place *at);
+void config_metrics_family(struct conf *conf);
+void config_app_family(const struct conf *conf, const struct place *at);
+
 /* Flags into src; *file is what -c names (borrowed from argv) or NULL; *help when --help was there.
  * 0 or -ENOMEM; mistakes are counted. */
 int config_read_flags(struct source *src, int argc, char **argv, const char **file, bool *help,

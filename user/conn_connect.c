@@ -177,6 +177,19 @@ static void warn_ports(struct conn *c)
 	w->ports_said_ms = w->loop.now_ms;
 }
 
+static enum kedge_reason no_socket(int err)
+{
+	switch (err) {
+	case -EMFILE:
+	case -ENFILE:
+		return KEDGE_REASON_limit_descriptors;
+	case -EAFNOSUPPORT: /* its address is IPv6, and this host has none */
+		return KEDGE_REASON_app_refused;
+	default:
+		return KEDGE_REASON_no_memory;
+	}
+}
+
 static enum kedge_reason connect_failed(struct conn *c, int err)
 {
 	if (err != -EADDRNOTAVAIL)
@@ -196,8 +209,7 @@ static enum kedge_reason leg_open(struct conn *c)
 	fd = app_socket(&conf->app, c->bypass);
 	c->connect_us = c->worker->loop.now_us;
 	if (fd < 0)
-		return fd == -EMFILE || fd == -ENFILE ? KEDGE_REASON_limit_descriptors
-						      : KEDGE_REASON_no_memory;
+		return no_socket(fd);
 	c->flow.app_fd = fd;
 	reason = conn_leg_register(c);
 	if (reason != KEDGE_REASON_NONE)

@@ -256,11 +256,14 @@ static int listen_on(const union addr *addr)
 {
 	_cleanup_(close_fdp)
 	int fd = socket(addr->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	int one = 1;
+	int one = 1, only = 0;
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* All addresses are those of IPv4, too, whatever net.ipv6.bindv6only says. */
+	if (addr->family == AF_INET6 && addr_is_wildcard(addr))
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 	if (bind(fd, &addr->sa, addr_len(addr)) < 0 || listen(fd, SCRAPES_MAX) < 0)
 		return -errno;
 	return take_fd(fd);

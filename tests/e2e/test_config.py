@@ -1,7 +1,9 @@
 """Mistakes in flags and files: a clear line for each, the right exit status, nothing started."""
 import json
+import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -269,3 +271,47 @@ def test_without_a_bpffs_it_runs_unpinned(certs, cgroup, tmp_path):
     assert subprocess.run(["findmnt", tmp_path / "plain"], check=False,
                           stdout=subprocess.DEVNULL).returncode != 0
     assert machine.PATIENCE >= 1
+
+
+# --- a host without IPv6 (ipv6.disable=1) ----------------------------------------------------------
+NO_IPV6 = [sys.executable, machine.ROOT / "tests/lib/no_ipv6.py"]
+
+
+@pytest.mark.parametrize("listen", [":0", "*:0"])
+def test_all_addresses_are_those_of_ipv4_without_ipv6(certs, listen):
+    line = r"listener 0\.0\.0\.0:0: this host has no IPv6: IPv4 only"
+    with RawApp() as app, \
+            Kedge(certs, app.text, [Listener("any", tls=False, addr=listen)], flags=["--metrics", ":0"],
+                  argv_prefix=NO_IPV6) as served:
+        served.process.wait_line(line)
+        host, port = served["any"]
+        [metrics] = served.process.wait_line(r"metrics: bound to 0\.0\.0\.0:(\d+)")
+        assert host == "0.0.0.0"
+        with Client(("127.0.0.1", port)) as c:
+            assert c.request().status == 200
+        with Client(("127.0.0.1", int(metrics[1]))) as c:
+            assert c.request(target="/metrics").status == 200
+        # A reload finds the listener again.
+        assert served.reload().returncode == 0, served.log()
+        with Client(("127.0.0.1", port)) as c:
+            assert c.request().status == 200
+    checked = run(*NO_IPV6, BINARY, "check", *GOOD, "--listen", listen, "--tls", "off")
+    assert checked.returncode == 0 and "0.0.0.0:0" in checked.stdout
+    assert re.search(line, checked.stderr)
+
+
+@pytest.mark.parametrize("flag", ["--listen", "--app", "--metrics"])
+def test_an_address_of_ipv6_is_warned_of_without_ipv6(flag):
+    checked = run(*NO_IPV6, BINARY, "check", *GOOD, flag, "[::1]:3443", "--tls", "off")
+    assert checked.returncode == 0
+    assert re.search(r"warning: .*\[::1\]:3443.*this host has no IPv6|"
+                     r"warning: .*this host has no IPv6: \[::1\]:3443", checked.stderr), checked.stderr
+    with_ipv6 = run(BINARY, "check", *GOOD, flag, "[::1]:3443", "--tls", "off")
+    assert "no IPv6" not in with_ipv6.stderr
+
+
+def test_an_application_of_ipv6_is_down_without_ipv6(certs):
+    with Kedge(certs, "[::1]:9", [Listener("clear", tls=False)], argv_prefix=NO_IPV6) as served, \
+            Client(served["clear"]) as c:
+        assert c.request().status == 502
+        assert served.reason("app_refused") == 1
