@@ -103,6 +103,8 @@ static void expired(struct timer *timer)
 		conn_move_expired(c);
 		break;
 	case CONN_REPLY:
+		conn_reply_expired(c);
+		break;
 	case CONN_LINGER:
 		conn_close(c);
 		break;

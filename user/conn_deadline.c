@@ -44,7 +44,7 @@ static void watch_body(struct conn *c, uint64_t up)
 		c->body_due_ms = latest;
 }
 
-static uint64_t acknowledged(const struct conn *c)
+uint64_t conn_acknowledged(const struct conn *c)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
@@ -62,7 +62,7 @@ static void watch_response(struct conn *c)
 		c->take_due_ms = 0;
 	} else if (!c->take_due_ms) {
 		c->take_due_ms = c->worker->loop.now_ms + conf->rate_grace_ms;
-		c->take_acked = acknowledged(c);
+		c->take_acked = conn_acknowledged(c);
 	}
 }
 
@@ -96,26 +96,34 @@ void conn_deadline_set(struct conn *c, uint64_t up)
 
 /* --- one of them has come ----------------------------------------------------------------------- */
 
-/* True when kedge can answer in the place of the application: nothing is owed before `unanswered`
- * requests, and no response has begun. */
-static bool may_answer(const struct conn *c, uint32_t unanswered)
+/* The client is late with a head. It is told behind the responses that it waits for. */
+static void head_late(struct conn *c)
 {
-	return response_between(&c->flow.response) &&
-	       response_outstanding(&c->flow.response, c->flow.edit->note) == unanswered;
+	mover_refuse(&c->flow, KEDGE_REASON_head_timeout, false);
+	conn_move_run(c);
 }
 
-static void end_with(struct conn *c, enum kedge_reason reason, uint32_t unanswered)
+/* With a body, likewise, unless it has begun to be answered. */
+static void body_late(struct conn *c)
 {
-	if (may_answer(c, unanswered))
-		conn_reply(c, reason);
-	else
-		conn_abort(c, reason);
+	const struct response *r = &c->flow.response;
+	uint32_t outstanding = response_outstanding(r, c->flow.edit->note);
+
+	if (!outstanding) { /* answered already */
+		conn_count_reason(c, KEDGE_REASON_body_too_slow);
+		conn_finish(c);
+	} else if (outstanding == 1 && !response_between(r)) {
+		conn_abort(c, KEDGE_REASON_body_too_slow);
+	} else {
+		mover_refuse(&c->flow, KEDGE_REASON_body_too_slow, true);
+		conn_move_run(c);
+	}
 }
 
 static bool took_enough(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
-	uint64_t acked = acknowledged(c);
+	uint64_t acked = conn_acknowledged(c);
 	uint64_t least = (uint64_t)conf->response_rate_min * conf->rate_grace_ms / 1000;
 	bool enough = acked - c->take_acked >= least;
 
@@ -131,7 +139,7 @@ static bool takes(struct conn *c)
 
 	if (mover_idle(&c->flow))
 		return false;
-	c->idle_acked = acknowledged(c);
+	c->idle_acked = conn_acknowledged(c);
 	if (c->idle_acked == before)
 		return false;
 	c->active_ms = c->worker->loop.now_ms;
@@ -165,9 +173,9 @@ void conn_move_expired(struct conn *c)
 	if (c->worker->draining && mover_idle(&c->flow))
 		conn_finish(c);
 	else if (c->head_ms && now >= c->head_ms + conf->head_timeout_ms)
-		end_with(c, KEDGE_REASON_head_timeout, 0);
+		head_late(c);
 	else if (c->body_due_ms && now >= c->body_due_ms)
-		end_with(c, KEDGE_REASON_body_too_slow, 1);
+		body_late(c);
 	else if (c->take_due_ms && now >= c->take_due_ms && !took_enough(c))
 		conn_abort(c, KEDGE_REASON_response_too_slow);
 	else if (c->flow.record->look_again && now >= c->active_ms + CONN_QUIET_LOOK_MS)

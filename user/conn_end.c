@@ -1,6 +1,7 @@
 /* How a connection ends: kedge's own answer, the wait for the client's end, the close. See conn.h. */
 #include "conn_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,38 +178,86 @@ void conn_reply_run(struct conn *c)
 		conn_abort(c, KEDGE_REASON_client_reset);
 }
 
-void conn_finish(struct conn *c)
+void conn_reply_expired(struct conn *c)
 {
-	conn_app_close(c, false);
+	uint64_t before = c->idle_acked;
+
+	c->idle_acked = conn_acknowledged(c);
+	if (c->idle_acked != before)
+		conn_enter(c, CONN_REPLY, conn_conf(c)->linger_timeout_ms);
+	else if (c->flow.down.data)
+		conn_abort(c, KEDGE_REASON_NONE);
+	else
+		conn_close(c);
+}
+
+/* From here on a client has to take something within each linger-timeout-ms. */
+static void reply_begin(struct conn *c)
+{
+	c->idle_acked = conn_acknowledged(c);
 	conn_enter(c, CONN_REPLY, conn_conf(c)->linger_timeout_ms);
 	conn_reply_run(c);
 }
 
+void conn_finish(struct conn *c)
+{
+	conn_app_close(c, false);
+	reply_begin(c);
+}
+
+/*
+ * What the client is told of this reason: the only place that decides whether kedge may speak. An
+ * application that ends a connection which it has served before has most likely ended an idle one: the
+ * client, which hears nothing, sends its request again. It would not after a 502.
+ */
+static enum mover_say say_of(struct conn *c, enum kedge_reason reason)
+{
+	enum mover_say say;
+
+	if (conn_is_tcp(c))
+		return MOVER_SAY_RESET;
+	if (!c->flow.edit) /* the legs were never joined */
+		return reply_status(reason) ? MOVER_SAY_ANSWER : MOVER_SAY_NOTHING;
+	say = mover_may_say(&c->flow);
+	if (say == MOVER_SAY_ANSWER &&
+	    (!reply_status(reason) || (reason == KEDGE_REASON_app_gone && c->flow.response.done)))
+		say = MOVER_SAY_NOTHING;
+	return say;
+}
+
+/* Puts the answer where bytes for the client are kept; false without memory for it. */
+static bool reply_keep(struct conn *c, enum kedge_reason reason)
+{
+	struct residue *down = &c->flow.down;
+	char text[REPLY_BYTES_MAX];
+	size_t len = reply_format(text, reason);
+
+	assert(!down->data); /* inside another response it would be taken for a part of that */
+	down->data = malloc(len);
+	if (!down->data)
+		return false;
+	memcpy(down->data, text, len);
+	down->len = (uint32_t)len;
+	down->off = 0;
+	c->worker->stats->responses_own++;
+	if (c->access)
+		access_own(c->access, reply_status(reason), reply_body(text, len));
+	return true;
+}
+
 void conn_reply(struct conn *c, enum kedge_reason reason)
 {
-	char text[REPLY_BYTES_MAX];
-	size_t len;
+	enum mover_say say = say_of(c, reason);
 
-	if (conn_is_tcp(c)) {
+	if (say == MOVER_SAY_RESET) {
 		conn_abort(c, reason);
 		return;
 	}
 	conn_count_reason(c, reason);
 	conn_app_close(c, true);
-	mover_forget(&c->flow);
-	if (reply_status(reason)) {
-		len = reply_format(text, reason);
-		c->flow.down.data = malloc(len);
-		if (!c->flow.down.data) {
-			conn_abort(c, KEDGE_REASON_NONE);
-			return;
-		}
-		memcpy(c->flow.down.data, text, len);
-		c->flow.down.len = (uint32_t)len;
-		c->worker->stats->responses_own++;
-		if (c->access)
-			access_own(c->access, reply_status(reason), reply_body(text, len));
+	if (say == MOVER_SAY_ANSWER && !reply_keep(c, reason)) {
+		conn_abort(c, KEDGE_REASON_NONE);
+		return;
 	}
-	conn_enter(c, CONN_REPLY, conn_conf(c)->linger_timeout_ms);
-	conn_reply_run(c);
+	reply_begin(c);
 }

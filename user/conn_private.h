@@ -68,14 +68,18 @@ void conn_move_run(struct conn *c);
 /* After the mover ran and had `up` bytes from the client: how long it may take from now on. */
 void conn_deadline_set(struct conn *c, uint64_t up);
 void conn_move_expired(struct conn *c);
+/* Bytes that the client has acknowledged. */
+uint64_t conn_acknowledged(const struct conn *c);
 
 /* conn_end.c; each may free what the legs hold: touch nothing but c->state afterwards. */
 void conn_count_reason(struct conn *c, enum kedge_reason reason);
-/* Answers the client with the status that belongs to the reason, where one does, and ends. In mode tcp
- * there is nothing that could be said: both legs are reset. */
+/* Answers the client with the status that belongs to the reason, where one does and there may be an
+ * answer (mover_may_say()), and ends. In mode tcp, and within a response, both legs are reset. */
 void conn_reply(struct conn *c, enum kedge_reason reason);
 /* Goes on with the answer when there is room. */
 void conn_reply_run(struct conn *c);
+/* A client that still takes what comes before the answer gets more time. */
+void conn_reply_expired(struct conn *c);
 /* Closes the application's leg, if there is one; reset: so that it is not taken for finished. */
 void conn_app_close(struct conn *c, bool reset);
 /* Ends our direction of the client leg in order, with nothing more to say. */

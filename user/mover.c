@@ -134,6 +134,15 @@ static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
 	return (ssize_t)sent;
 }
 
+/* The same for bytes that came from the client just now: they may be of a request that nobody counted. */
+static enum step up_lost(struct flow *f, int err)
+{
+	enum step step = up_failed(f, err);
+
+	f->unsent = f->app_write_dead && f->edit->note->standing != KEDGE_BODY;
+	return step;
+}
+
 static enum step up_end(struct flow *f)
 {
 	int r;
@@ -162,7 +171,7 @@ static enum step up_residue(struct flow *f)
 	ssize_t r = up_send(f, f->up.data + f->up.off, f->up.len - f->up.off);
 
 	if (r < 0)
-		return up_failed(f, (int)r);
+		return up_lost(f, (int)r);
 	if (!r)
 		return STEP_IDLE;
 	residue_advance(&f->up, (size_t)r);
@@ -190,7 +199,7 @@ static enum step up_read(struct mover *m, struct flow *f)
 		f->client_in = f->client_ends;
 	r = up_send(f, m->buf, (size_t)n);
 	if (r < 0)
-		return up_failed(f, (int)r);
+		return up_lost(f, (int)r);
 	if (r < n && !residue_keep(&f->up, m->buf + r, (size_t)(n - r)))
 		return fail(f, STEP_ABORT, KEDGE_REASON_no_memory);
 	return STEP_MOVED;
@@ -231,9 +240,18 @@ static enum step down_failed(struct flow *f)
 		    f->record->reason ? f->record->reason : KEDGE_REASON_client_reset);
 }
 
+/* A request waits for its answer, as far as it can: behind the last response nothing is due. */
 static bool unanswered(const struct flow *f)
 {
-	return response_between(&f->response) && outstanding(f) && !is_tunnel(f);
+	return response_between(&f->response) && (outstanding(f) || f->unsent) && !is_tunnel(f) &&
+	       !response_was_last(&f->response);
+}
+
+/* A refused stream is answered once the responses owed before it have gone. */
+static bool refusal_due(const struct flow *f)
+{
+	return f->refused && !f->down.data && response_between(&f->response) &&
+	       outstanding(f) <= (f->edit->cut_off ? 1 : 0);
 }
 
 /* The end of the stream leaves a response incomplete. */
@@ -266,7 +284,7 @@ static enum step down_end(struct mover *m, struct flow *f)
 
 	if (f->client_shut)
 		return STEP_IDLE;
-	if (f->refused && response_between(&f->response))
+	if (refusal_due(f))
 		return STEP_REPLY; /* f->reason stands */
 	if (unanswered(f))
 		return fail(f, STEP_REPLY, KEDGE_REASON_app_gone);
@@ -472,13 +490,6 @@ void mover_app_event(struct flow *f, uint32_t events)
 
 /* --- both ------------------------------------------------------------------------------------- */
 
-/* A refused stream is answered once the responses owed before it have gone. */
-static bool refusal_due(const struct flow *f)
-{
-	return f->refused && !f->down.data && response_between(&f->response) &&
-	       outstanding(f) <= (f->edit->cut_off ? 1 : 0);
-}
-
 /* The end of the application's stream ends the flow, but of a tunnel only one direction. */
 static bool ended(const struct flow *f)
 {
@@ -519,6 +530,25 @@ bool mover_awaits_client(const struct flow *f)
 {
 	return !f->client_eof && !f->up.data && !f->app_full && !f->app_write_dead && !f->refused &&
 	       f->edit->note->standing != KEDGE_WAITING && outstanding(f) <= KEDGE_PIPELINE_MAX;
+}
+
+enum mover_say mover_may_say(const struct flow *f)
+{
+	if (f->down.data || !response_between(&f->response))
+		return MOVER_SAY_RESET;
+	if (response_was_last(&f->response))
+		return MOVER_SAY_NOTHING;
+	/* The request at fault was answered before its fault was found. */
+	if (f->refused && f->edit->cut_off && !outstanding(f))
+		return MOVER_SAY_NOTHING;
+	return MOVER_SAY_ANSWER;
+}
+
+void mover_refuse(struct flow *f, enum kedge_reason reason, bool in_body)
+{
+	f->refused = true;
+	f->reason = reason;
+	f->edit->cut_off = in_body;
 }
 
 void mover_forget(struct flow *f)

@@ -50,6 +50,7 @@ struct flow {
 	bool app_write_dead; /* the application takes nothing more; it may still have answered */
 	/* The client's first bytes: a prefix that nobody reads is told as one. */
 	uint8_t first[PROXY_BEGIN_BYTES], first_len;
+	bool unsent; /* with that: of a request that it did not take, which may not be counted */
 };
 
 /* What all flows of one worker share. */
@@ -77,6 +78,21 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f);
 
 /* True when nothing is under way in either direction: a good moment to end the flow. */
 bool mover_idle(const struct flow *f);
+
+/* How the client can be told why its flow ends. */
+enum mover_say {
+	MOVER_SAY_ANSWER, /* by an answer of kedge's own: it is the next thing the client waits for */
+	MOVER_SAY_NOTHING, /* the connection ends in order, between two responses */
+	MOVER_SAY_RESET, /* a response is under way, or kept: a reset tells that bytes are missing */
+};
+enum mover_say mover_may_say(const struct flow *f);
+
+/*
+ * The client is at fault, within the body of the last request (in_body), or before its head was whole:
+ * nothing more is read from it, and MOVER_REPLY comes once the responses owed before have gone. Call
+ * mover_run().
+ */
+void mover_refuse(struct flow *f, enum kedge_reason reason, bool in_body);
 
 /* True when the next thing the flow needs for its requests are bytes of the client. */
 bool mover_awaits_client(const struct flow *f);

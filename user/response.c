@@ -22,6 +22,7 @@ static void response_end(struct response *r, const struct response_counts *count
 {
 	if (counts->ended)
 		counts->ended(counts->arg, r);
+	r->said_close |= r->close || (r->old && !r->keep);
 	r->done++;
 	r->begun = false;
 	line_begin(r, RESPONSE_LINE);
@@ -99,8 +100,64 @@ static bool ends_chunked(const char *line, size_t len)
 	return len >= 7 && !strncasecmp(line + len - 7, "chunked", 7);
 }
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Is this word in a list like "keep-alive, Upgrade"? */
+static bool lists(const char *p, const char *end, const char *word)
+{
+	size_t len = strlen(word);
+
+	while (p < end) {
+		const char *comma = memchr(p, ',', (size_t)(end - p));
+		const char *stop = comma ? comma : end, *last = stop;
+
+		while (p < stop && is_blank(*p))
+			p++;
+		while (last > p && is_blank(last[-1]))
+			last--;
+		if ((size_t)(last - p) == len && !strncasecmp(p, word, len))
+			return true;
+		p = stop + 1;
+	}
+	return false;
+}
+
+/* What is not kept of a line may say close: taken for said. */
+static void connection_line(struct response *r, const char *line, size_t len)
+{
+	r->close |= r->line_long || lists(line, line + len, "close");
+	r->keep |= lists(line, line + len, "keep-alive");
+}
+
+/* Does the line begin with this name? Where its value begins, else 0. */
+static size_t named(const char *line, size_t len, const char *name)
+{
+	size_t at = strlen(name);
+
+	if (len < at || strncasecmp(line, name, at) != 0)
+		return 0;
+	while (at < len && is_blank(line[at]))
+		at++;
+	return at < len && line[at] == ':' ? at + 1 : 0;
+}
+
+/* Does the end of the connection come with this response? A line that goes on (a fold) counts as well. */
+static void note_connection(struct response *r, const char *line, size_t len)
+{
+	bool fold = len && is_blank(line[0]) && r->of_connection;
+	size_t at = named(line, len, "connection");
+
+	if (at || fold)
+		connection_line(r, line + at, len - at);
+	r->of_connection = at || fold;
+}
+
 static bool field_line(struct response *r, const char *line, size_t len)
 {
+	note_connection(r, line, len);
 	if (starts_with(line, len, "content-length:")) {
 		r->has_length = true;
 		return !r->line_long && parse_decimal(line + 15, line + len, &r->left);
@@ -167,7 +224,8 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 	switch (r->state) {
 	case RESPONSE_LINE:
 		r->status = (uint16_t)parse_status(line, len);
-		r->chunked = r->has_length = false;
+		r->old = r->status && line[7] == '0';
+		r->chunked = r->has_length = r->close = r->keep = r->of_connection = false;
 		r->left = 0;
 		r->body = 0;
 		line_begin(r, r->status ? RESPONSE_FIELDS : RESPONSE_LOST);

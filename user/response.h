@@ -37,6 +37,10 @@ struct response {
 	bool begun;       /* in RESPONSE_LINE: a byte of the status line has passed */
 	bool line_long;   /* the line went on beyond line[] */
 	bool chunked, has_length;
+	bool old;           /* HTTP/1.0 */
+	bool close, keep;   /* Connection lists these */
+	bool said_close;    /* after a final response that has ended: the connection is to end */
+	bool of_connection; /* the field line before this one was a Connection line */
 	char line[RESPONSE_LINE_KEPT];
 };
 
@@ -73,6 +77,12 @@ static inline void response_tunnel(struct response *r)
 static inline bool response_between(const struct response *r)
 {
 	return r->state == RESPONSE_LINE && !r->begun;
+}
+
+/* True when a client must take the connection for ended by the last response: nothing may follow it. */
+static inline bool response_was_last(const struct response *r)
+{
+	return r->said_close;
 }
 
 /* Bytes of the present response's body that have come, chunk framing not counted. */

@@ -121,6 +121,120 @@ static void a_tunnel_that_ended_in_order_loses_nothing(void **state)
 	assert_int_equal(stats->reasons.client_reset, 0);
 }
 
+/* --- the application goes ----------------------------------------------------------------------- */
+
+/* It served the connection before: most likely its time for an idle one was up. The client repeats. */
+static void a_kept_connection_ends_without_a_word(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	start();
+	for (int reset = 0; reset < 2; reset++) {
+		join(&client, &leg);
+		say(client, GET);
+		hear(leg, SEEN);
+		if (reset)
+			net_close_reset(leg);
+		else
+			close(leg);
+		hear_end(client, 0);
+		close(client);
+	}
+	until(&stats->closed, 2);
+	assert_int_equal(stats->responses_own, 0);
+	assert_int_equal(stats->reasons.app_gone, 2);
+}
+
+static void a_fresh_connection_is_told(void **state)
+{
+	char got[512];
+	int client, leg;
+
+	(void)state;
+	start();
+	for (int reset = 0; reset < 2; reset++) {
+		ask(&client, &leg);
+		say(leg, "HTTP/1.1 103 Early\r\n\r\n");
+		hear(client, "HTTP/1.1 103 Early\r\n\r\n");
+		if (reset)
+			net_close_reset(leg);
+		else
+			close(leg);
+		assert_int_equal(hear_out(client, got), 0);
+		assert_non_null(strstr(got, "HTTP/1.1 502 Bad Gateway\r\n"));
+		close(client);
+	}
+	until(&stats->reasons.app_gone, 2);
+}
+
+/* --- a client that is late and does not take ---------------------------------------------------- */
+
+#define BIG (8 << 20)
+
+static char body[BIG], got[BIG];
+
+/* Sends of body[*at..) what goes; false when nothing does. */
+static bool send_some(int leg, size_t *at)
+{
+	ssize_t n = send(leg, body + *at, BIG - *at, MSG_NOSIGNAL);
+
+	*at += n > 0 ? (size_t)n : 0;
+	return n > 0;
+}
+
+/*
+ * The client asks for much, begins another request, and takes nothing until its time for that is long
+ * over. What it then takes must be the whole response; only behind it it is told.
+ */
+static void late_behind_a_response(const char *second)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 8388608\r\n\r\n";
+	int client, leg, size = 16384;
+	size_t sent = 0, taken = 0;
+	char text[512];
+
+	for (size_t i = 0; i < BIG; i++)
+		body[i] = (char)('a' + i % 23);
+	client = net_connect(port);
+	assert_int_equal(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+	say(client, GET);
+	say(client, second);
+	leg = net_accept(app);
+	hear(leg, SEEN);
+	say(leg, head);
+	while (send_some(leg, &sent) || net_wait(leg, POLLOUT, 1000))
+		;
+	assert_true(sent < BIG);
+	hear(client, head);
+	while (taken < BIG) {
+		ssize_t n;
+
+		assert_true(send_some(leg, &sent) || net_wait(client, POLLIN, NET_PATIENCE_MS));
+		n = recv(client, got + taken, BIG - taken, MSG_DONTWAIT);
+		assert_int_not_equal(n, 0);
+		taken += n > 0 ? (size_t)n : 0;
+	}
+	assert_memory_equal(got, body, BIG);
+	assert_int_equal(hear_out(client, text), 0);
+	assert_int_equal(strncmp(text, "HTTP/1.1 408 ", 13), 0);
+	close(client);
+	close(leg);
+}
+
+static void a_late_request_does_not_cut_a_response(void **state)
+{
+	(void)state;
+	conf.head_timeout_ms = 200;
+	conf.rate_grace_ms = 200;
+	conf.body_rate_min = 1000;
+	start();
+	late_behind_a_response("GET / HT");
+	assert_int_equal(stats->reasons.head_timeout, 1);
+	late_behind_a_response("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx");
+	assert_int_equal(stats->reasons.body_too_slow, 1);
+}
+
 /* --- limits and draining ---------------------------------------------------------------------- */
 
 static void one_connection_too_many(void **state)
@@ -272,6 +386,9 @@ int main(void)
 		TEST(a_client_reset_while_its_bytes_wait),
 		TEST(an_application_reset_while_its_bytes_wait),
 		TEST(a_tunnel_that_ended_in_order_loses_nothing),
+		TEST(a_kept_connection_ends_without_a_word),
+		TEST(a_fresh_connection_is_told),
+		TEST(a_late_request_does_not_cut_a_response),
 		TEST(one_connection_too_many),
 		TEST(draining_ends_the_idle_and_waits_for_the_busy),
 		TEST(draining_has_an_end),

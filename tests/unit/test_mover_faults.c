@@ -148,13 +148,117 @@ static void a_fault_in_a_body_waits_for_answers_before_it(void **state)
 	rig_hear(&r, r.client, OK_HI);
 }
 
-static void a_refusal_follows_when_the_application_ends(void **state)
+/* The answer would be taken for that to the first request, which had no fault. */
+static void a_refusal_is_not_told_in_the_place_of_an_answer(void **state)
 {
 	(void)state;
 	rig_say(&r, r.client, GET "GET / HTTP/9.0\r\n\r\n");
 	rig_hear(&r, r.app, SEEN);
 	rig_close(&r, &r.app);
-	ends_with(MOVER_REPLY, KEDGE_REASON_http_version);
+	ends_with(MOVER_REPLY, KEDGE_REASON_app_gone);
+}
+
+/* Its head has gone on, and the application answers it before the fault is found. */
+static void a_request_that_was_answered_is_not_answered_again(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, POST CHUNKED "\r\n1\r\na");
+	rig_hear(&r, r.app, POST CHUNKED RIG_XFF "\r\n1\r\na");
+	rig_say(&r, r.app, OK "Content-Length: 2\r\n\r\nh");
+	rig_hear(&r, r.client, OK "Content-Length: 2\r\n\r\nh");
+	rig_say(&r, r.client, "b\r\n");
+	rig_settle(&r);
+	assert_int_equal(r.verdict, MOVER_WAIT);
+	assert_int_equal(mover_may_say(&r.f), MOVER_SAY_RESET);
+	rig_say(&r, r.app, "i");
+	ends_with(MOVER_REPLY, KEDGE_REASON_http_chunk);
+	rig_hear(&r, r.client, "i");
+	assert_int_equal(mover_may_say(&r.f), MOVER_SAY_NOTHING);
+}
+
+/* kedge says nothing behind a response after which nothing can come. */
+static void nothing_is_said_behind_the_last_response(void **state)
+{
+	static const char *const last[] = {
+		OK "Connection: close\r\nContent-Length: 0\r\n\r\n",
+		OK "Content-Length: 0\r\nCONNECTION: a, keep-alive ,\tClose\r\n\r\n",
+		OK "Connection: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+		OK "Connection:\r\n close\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.0 204 OK\r\nConnection: keep-alive, close\r\n\r\n",
+	};
+	static const char *const others[] = {
+		OK "Connection: closed, x-close\r\nContent-Length: 0\r\n\r\n",
+		OK "Content-Length: 0\r\nX-Connection: close\r\nConnection: \r\n\r\n",
+		"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: Keep-Alive\r\n\r\n",
+		"HTTP/1.1 103 Early\r\nConnection: close\r\n\r\n" OK "Content-Length: 0\r\n\r\n",
+	};
+	const size_t lasts = sizeof(last) / sizeof(last[0]);
+
+	(void)state;
+	for (size_t i = 0; i < lasts + sizeof(others) / sizeof(others[0]); i++) {
+		const char *answer = i < lasts ? last[i] : others[i - lasts];
+
+		rig_up(&r, 16384, 0);
+		rig_say(&r, r.client, GET "GET / HTTP/9.0\r\n\r\n");
+		rig_hear(&r, r.app, SEEN);
+		rig_say(&r, r.app, answer);
+		ends_with(MOVER_REPLY, KEDGE_REASON_http_version);
+		rig_hear(&r, r.client, answer);
+		assert_int_equal(mover_may_say(&r.f),
+				 i < lasts ? MOVER_SAY_NOTHING : MOVER_SAY_ANSWER);
+		rig_down(&r);
+	}
+}
+
+/* Two pipelined, of which the application answers one, and says that it was the last. */
+static void nobody_waits_behind_the_last_response(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, GET GET);
+	rig_hear(&r, r.app, SEEN SEEN);
+	rig_say(&r, r.app, OK "Connection: close\r\nContent-Length: 0\r\n\r\n");
+	rig_close(&r, &r.app);
+	assert_int_equal(rig_end(&r), MOVER_END);
+	assert_int_equal(r.f.reason, KEDGE_REASON_NONE);
+	rig_hear(&r, r.client, OK "Connection: close\r\nContent-Length: 0\r\n\r\n");
+	rig_hear_end(&r, r.client);
+}
+
+/* What a client has not taken of earlier responses comes first, whatever kedge has to say. */
+static void a_refusal_waits_until_the_client_has_taken(void **state)
+{
+	enum { BODY = 4 << 20 };
+	static const char head[] = OK "Content-Length: 4194304\r\n\r\n";
+	char *body = calloc(1, BODY);
+	size_t sent = 0;
+	ssize_t n = 1;
+
+	(void)state;
+	rig_say(&r, r.client, GET "GET / HT");
+	rig_hear(&r, r.app, SEEN);
+	rig_say(&r, r.app, head);
+	while (sent < BODY && (n > 0 || rig_turn(&r, NET_QUIET_MS))) {
+		n = send(r.app, body + sent, BODY - sent, MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+	}
+	rig_settle(&r);
+	assert_non_null(r.f.down.data);
+	assert_int_equal(mover_may_say(&r.f), MOVER_SAY_RESET);
+	mover_refuse(&r.f, KEDGE_REASON_head_timeout, false);
+	assert_int_equal(mover_run(&r.m, &r.f), MOVER_WAIT);
+	rig_hear(&r, r.client, head);
+	for (size_t got = 0; got < BODY;) {
+		n = send(r.app, body + sent, BODY - sent, MSG_NOSIGNAL);
+		sent += n > 0 ? (size_t)n : 0;
+		n = recv(r.client, body, 65536, 0);
+		got += n > 0 ? (size_t)n : 0;
+		rig_turn(&r, 0);
+	}
+	ends_with(MOVER_REPLY, KEDGE_REASON_head_timeout);
+	assert_int_equal(mover_may_say(&r.f), MOVER_SAY_ANSWER);
+	rig_hear_nothing(&r, r.client);
+	free(body);
 }
 
 /*
@@ -347,7 +451,11 @@ int main(void)
 		cmocka_unit_test(answers_owed_go_before_the_refusal),
 		cmocka_unit_test(a_fault_in_a_body_is_answered_at_once),
 		TEST(a_fault_in_a_body_waits_for_answers_before_it),
-		TEST(a_refusal_follows_when_the_application_ends),
+		TEST(a_refusal_is_not_told_in_the_place_of_an_answer),
+		TEST(a_request_that_was_answered_is_not_answered_again),
+		cmocka_unit_test(nothing_is_said_behind_the_last_response),
+		TEST(nobody_waits_behind_the_last_response),
+		TEST_SMALL(a_refusal_waits_until_the_client_has_taken),
 		TEST_TIGHT(a_refusal_waits_for_room),
 		TEST(an_application_gone_without_an_answer),
 		TEST(an_application_reset_without_an_answer),
