@@ -220,7 +220,8 @@ void probe_record(struct probe_report *r)
 static void probe_http1(struct http1_conf *out)
 {
 	union addr client = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)}};
-	static const struct conf conf; /* defaults: append, nothing else */
+	/* Append, and nothing else. */
+	static const struct conf conf = {.head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT};
 
 	xff_prepare(out, &conf, &client, false, false, 0);
 }

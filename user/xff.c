@@ -1,6 +1,7 @@
 /* Composes the text that goes into heads. See xff.h. */
 #include "xff.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -56,5 +57,6 @@ void xff_prepare(struct http1_conf *out, const struct conf *conf, const union ad
 	if (conf->h2c_remove)
 		flags |= HTTP1_CUT_H2C;
 	http1_conf_set(out, (enum http1_mode)conf->xff, flags, client, tls, port);
+	assert(conf->head_bytes_max); /* 0 would refuse every request */
 	out->head_bytes_max = conf->head_bytes_max;
 }

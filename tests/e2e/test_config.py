@@ -224,6 +224,17 @@ def test_unprivileged_can_not_require_bpf(nobody):
     assert "CAP_" in done.stderr, done.stderr
 
 
+def test_programs_that_load_work(cgroup):
+    """Where they do not, kedge would go on without them, and every test with them would be skipped."""
+    with cgroup.inside():
+        tried = json.loads(kedge("probe", "--json", "--cgroup", cgroup.path).stdout)["tried"]
+    rows = {(row["capability"], row["name"]): row for row in tried}
+    for loaded, works in ((("edit", "sk_msg program"), ("edit", "injection")),
+                          (("bypass", "sockops program"), ("bypass", "redirect"))):
+        if rows[loaded]["ok"]:
+            assert rows[works]["ok"], rows[works]
+
+
 # --- the bypass, preferred -------------------------------------------------------------------------
 @pytest.fixture
 def fionread(cgroup):

@@ -415,7 +415,7 @@ static void conf_from_keys(void **state)
 	assert_int_equal(c.mode, HTTP1_XFF_IF_NONE);
 	assert_int_equal(c.flags, HTTP1_DROP_INCOMING | HTTP1_SET_PROTO);
 	assert_int_equal(c.head_bytes_max, 9000);
-	conf = (struct conf){.xff = XFF_NEVER, .x_forwarded_port = true};
+	conf = (struct conf){.xff = XFF_NEVER, .x_forwarded_port = true, .head_bytes_max = 9000};
 	xff_prepare(&c, &conf, &a, false, true, 443);
 	assert_int_equal(c.mode, HTTP1_XFF_NEVER);
 	assert_int_equal(c.flags, HTTP1_SET_PORT);
