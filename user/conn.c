@@ -35,7 +35,8 @@ static void client_ready(struct watch *watch, uint32_t events)
 		conn_handshake_run(c);
 		break;
 	case CONN_CONNECT: /* remembered by the socket: read once the legs are joined */
-		if (events & (EPOLLERR | EPOLLHUP))
+		/* An error alone is one of the record layer, which has an alert for it. */
+		if (events & EPOLLHUP)
 			conn_abort(c, KEDGE_REASON_client_reset);
 		break;
 	case CONN_MOVE:
@@ -76,7 +77,9 @@ static void again_run(struct task *task)
 {
 	struct conn *c = container_of(task, struct conn, again);
 
-	if (c->state == CONN_MOVE)
+	if (c->state == CONN_HANDSHAKE)
+		conn_handshake_run(c);
+	else if (c->state == CONN_MOVE)
 		conn_move_run(c);
 	else if (c->state == CONN_LINGER)
 		conn_linger_read(c);
@@ -106,7 +109,7 @@ static void expired(struct timer *timer)
 		conn_reply_expired(c);
 		break;
 	case CONN_LINGER:
-		conn_close(c);
+		conn_linger_expired(c);
 		break;
 	case CONN_CLOSED:
 		break;

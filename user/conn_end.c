@@ -121,25 +121,51 @@ void conn_bury(struct worker *w)
 void conn_linger_read(struct conn *c)
 {
 	struct mover *m = &c->worker->mover;
+	struct record *r = c->flow.record;
 
 	for (int i = 0; i < LINGER_READS_PER_TURN; i++) {
-		ssize_t n = recv(c->client_fd, m->buf, m->buf_size, MSG_DONTWAIT);
+		ssize_t n = r ? record_drain(r, m->buf, m->buf_size)
+			      : record_socket_drain(c->client_fd, m->buf, m->buf_size);
 
 		if (n > 0)
 			continue;
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (n == -EAGAIN)
 			return;
-		conn_close(c); /* the end, or (EIO) a control record: the client's close_notify */
+		conn_close(c);
 		return;
 	}
 	loop_later(&c->worker->loop, &c->again);
+}
+
+/* After a fault of the record layer there may be more to take without an event that tells. */
+static void linger_set_timer(struct conn *c)
+{
+	uint64_t now = c->worker->loop.now_ms;
+	uint64_t due = c->active_ms + conn_conf(c)->linger_timeout_ms;
+	uint64_t left = due > now ? due - now : 0;
+
+	if (c->flow.record && c->flow.record->told && left > CONN_QUIET_LOOK_MS)
+		left = CONN_QUIET_LOOK_MS;
+	loop_timer_set(&c->worker->loop, &c->timer, left);
+}
+
+void conn_linger_expired(struct conn *c)
+{
+	if (c->worker->loop.now_ms >= c->active_ms + conn_conf(c)->linger_timeout_ms) {
+		conn_close(c);
+		return;
+	}
+	linger_set_timer(c);
+	conn_linger_read(c);
 }
 
 void conn_linger(struct conn *c)
 {
 	conn_app_close(c, false);
 	access_end(c);
-	conn_enter(c, CONN_LINGER, conn_conf(c)->linger_timeout_ms);
+	c->state = CONN_LINGER;
+	c->active_ms = c->worker->loop.now_ms;
+	linger_set_timer(c);
 	if (c->flow.client_eof)
 		conn_close(c);
 	else
@@ -150,6 +176,15 @@ void conn_linger_after_alert(struct conn *c)
 {
 	tls_conn_free(c->tls);
 	c->tls = NULL;
+	shutdown(c->client_fd, SHUT_WR);
+	conn_linger(c);
+}
+
+void conn_record_fault(struct conn *c, enum kedge_reason reason)
+{
+	conn_count_reason(c, reason);
+	conn_app_close(c, true);
+	mover_forget(&c->flow);
 	shutdown(c->client_fd, SHUT_WR);
 	conn_linger(c);
 }

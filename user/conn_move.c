@@ -50,7 +50,10 @@ void conn_move_run(struct conn *c)
 		/* Of the mover's reasons: the editor's program is no longer on its sockets. */
 		if (c->flow.reason == KEDGE_REASON_capability_lost)
 			capability_failed(CAPABILITY_EDIT, ENOLINK, c->worker->loop.now_ms);
-		conn_abort(c, c->flow.reason);
+		if (c->flow.record->told)
+			conn_record_fault(c, c->flow.reason);
+		else
+			conn_abort(c, c->flow.reason);
 		break;
 	}
 }

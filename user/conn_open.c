@@ -58,6 +58,9 @@ void conn_handshake_run(struct conn *c)
 	struct tls_facts facts = {0};
 
 	switch (tls_handshake(c->tls, &reason)) {
+	case TLS_MORE:
+		loop_later(&c->worker->loop, &c->again);
+		return;
 	case TLS_WANT_READ:
 	case TLS_WANT_WRITE:
 		if (tls_hello_taken(c->tls))

@@ -87,6 +87,9 @@ void conn_finish(struct conn *c);
 /* Our direction has ended: waits for the client's end. */
 void conn_linger(struct conn *c);
 void conn_linger_read(struct conn *c);
+void conn_linger_expired(struct conn *c);
+/* The record layer ended the client leg by the rules of TLS (record.told): lets its alert arrive. */
+void conn_record_fault(struct conn *c, enum kedge_reason reason);
 /* A failed handshake has sent its alert: lets it arrive. */
 void conn_linger_after_alert(struct conn *c);
 /* Closes both legs as they are. Nothing is counted but the connection. */

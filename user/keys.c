@@ -30,12 +30,16 @@ static void on_message(int write, int version, int type, const void *buf, size_t
 {
 	struct keys_watch *w = arg;
 	uint64_t *seq = write ? &w->tx_seq : &w->rx_seq;
+	const uint8_t first = len ? *(const uint8_t *)buf : 0;
 
 	(void)version;
+	if (!len)
+		return;
 	if (type == SSL3_RT_HEADER)
-		++*seq;
-	else if (type == SSL3_RT_HANDSHAKE && len && *(const uint8_t *)buf == SSL3_MT_FINISHED)
-		*seq = SSL_version(ssl) == TLS1_3_VERSION ? 0 : 1;
+		*seq = first == SSL3_RT_CHANGE_CIPHER_SPEC ? 0 : *seq + 1;
+	else if (type == SSL3_RT_HANDSHAKE && first == SSL3_MT_FINISHED &&
+		 SSL_version(ssl) == TLS1_3_VERSION)
+		*seq = 0;
 }
 
 void keys_watch(SSL *ssl, struct keys_watch *w)

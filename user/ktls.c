@@ -2,9 +2,11 @@
 #include "ktls.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+#include <linux/sock_diag.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #ifndef SOL_TLS
@@ -86,29 +88,33 @@ int ktls_begin(int fd)
 	return setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0 ? -errno : 0;
 }
 
-int ktls_take_over(int fd, const union ktls_crypto *tx, const union ktls_crypto *rx)
+int ktls_set_tx(int fd, const union ktls_crypto *tx)
 {
-	int r = ktls_begin(fd);
+	return set_keys(fd, TLS_TX, tx);
+}
 
-	if (r && r != -EEXIST) /* begun before */
-		return r;
-	r = set_keys(fd, TLS_TX, tx);
-	if (!r)
-		r = set_keys(fd, TLS_RX, rx);
-	if (r)
-		return r;
+int ktls_set_rx(int fd, const union ktls_crypto *rx)
+{
+	int on = 1, r = set_keys(fd, TLS_RX, rx);
 
 	/*
 	 * TLS 1.3 hides the record type behind padding, so the kernel decrypts aside first unless
 	 * told that padding is rare; a padded record then costs a second decryption, no more.
 	 * Kernels before 6.0 refuse the option and lose nothing but that.
 	 */
-	if (rx->info.version == TLS_1_3_VERSION) {
-		int on = 1;
-
+	if (!r && rx->info.version == TLS_1_3_VERSION)
 		(void)setsockopt(fd, SOL_TLS, TLS_RX_EXPECT_NO_PAD, &on, sizeof(on));
-	}
-	return 0;
+	return r;
+}
+
+int ktls_take_over(int fd, const union ktls_crypto *tx, const union ktls_crypto *rx)
+{
+	int r = ktls_begin(fd);
+
+	if (r && r != -EEXIST) /* begun before */
+		return r;
+	r = ktls_set_tx(fd, tx);
+	return r ? r : ktls_set_rx(fd, rx);
 }
 
 int ktls_rekey_tx(int fd, const union ktls_crypto *tx)
@@ -121,7 +127,29 @@ int ktls_rekey_rx(int fd, const union ktls_crypto *rx)
 	return set_keys(fd, TLS_RX, rx);
 }
 
-ssize_t ktls_recv(int fd, void *buf, size_t len, uint8_t *type)
+int ktls_rx_keys(int fd, enum tls_suite suite, union ktls_crypto *rx)
+{
+	static const uint8_t key[32], iv[12];
+	socklen_t len;
+
+	/* It must be asked with version and suite, and fills in the rest. */
+	ktls_fill(rx, VERSION_TLS13, suite, key, iv, 0);
+	len = crypto_len(rx);
+	return getsockopt(fd, SOL_TLS, TLS_RX, rx, &len) < 0 ? -errno : 0;
+}
+
+int ktls_same_rx(int fd, enum tls_suite suite)
+{
+	union ktls_crypto rx;
+	int r = ktls_rx_keys(fd, suite, &rx);
+
+	if (!r)
+		r = set_keys(fd, TLS_RX, &rx);
+	explicit_bzero(&rx, sizeof(rx));
+	return r;
+}
+
+static ssize_t receive(int fd, void *buf, size_t len, uint8_t *type, int flags)
 {
 	union {
 		struct cmsghdr align;
@@ -137,13 +165,80 @@ ssize_t ktls_recv(int fd, void *buf, size_t len, uint8_t *type)
 	const struct cmsghdr *c;
 	ssize_t n;
 
-	n = recvmsg(fd, &msg, MSG_DONTWAIT);
+	n = recvmsg(fd, &msg, MSG_DONTWAIT | flags);
 	if (n < 0)
 		return -errno;
 	*type = TLS_CONTENT_DATA;
 	c = CMSG_FIRSTHDR(&msg);
 	if (c && c->cmsg_level == SOL_TLS && c->cmsg_type == TLS_GET_RECORD_TYPE)
 		*type = *CMSG_DATA(c);
+	return n;
+}
+
+ssize_t ktls_recv(int fd, void *buf, size_t len, uint8_t *type)
+{
+	return receive(fd, buf, len, type, 0);
+}
+
+ssize_t ktls_peek(int fd, uint8_t *type)
+{
+	uint8_t byte;
+
+	return receive(fd, &byte, 1, type, MSG_PEEK);
+}
+
+void ktls_take_error(int fd)
+{
+	int err;
+	socklen_t len = sizeof(err);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
+}
+
+/* At least as many bytes as are in the receive queue. */
+static size_t queued(int fd)
+{
+	uint32_t mem[SK_MEMINFO_VARS] = {0};
+	socklen_t len = sizeof(mem);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_MEMINFO, mem, &len);
+	return mem[SK_MEMINFO_RMEM_ALLOC];
+}
+
+/*
+ * TCP_ZEROCOPY_RECEIVE is a way past the TLS layer to TCP's own queue. When that is shorter than
+ * the buffer the bytes are copied, and taken; no memory needs to be mapped for it.
+ */
+static ssize_t receive_raw(int fd, void *buf, size_t len)
+{
+	struct tcp_zerocopy_receive zc = {
+		.copybuf_address = (uintptr_t)buf,
+		.copybuf_len = len > INT32_MAX ? INT32_MAX : (int32_t)len,
+	};
+	socklen_t zc_len = sizeof(zc);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &zc, &zc_len) < 0)
+		return errno == EIO ? 0 : -errno; /* EIO: the FIN was read */
+	return zc.copybuf_len > 0 && !zc.recv_skip_hint ? zc.copybuf_len : -EAGAIN;
+}
+
+ssize_t ktls_raw(int fd, void *buf, size_t len)
+{
+	size_t need = queued(fd);
+	uint8_t *all;
+	ssize_t n;
+
+	if (need <= len)
+		return receive_raw(fd, buf, len);
+	all = malloc(need);
+	if (!all)
+		return -ENOMEM;
+	n = receive_raw(fd, all, need);
+	if (n > (ssize_t)len)
+		n = (ssize_t)len;
+	if (n > 0)
+		memcpy(buf, all, (size_t)n);
+	free(all);
 	return n;
 }
 

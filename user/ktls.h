@@ -10,6 +10,8 @@
 #include <sys/types.h>
 #include <linux/tls.h>
 
+#include "control_record.h"
+
 /* The cipher suites that kedge offers: all that the kernel can carry, and nothing else. */
 enum tls_suite { SUITE_AES_128_GCM, SUITE_AES_256_GCM, SUITE_CHACHA20_POLY1305, SUITE_COUNT };
 enum tls_version { VERSION_TLS12, VERSION_TLS13, VERSION_COUNT };
@@ -52,10 +54,17 @@ void ktls_fill(union ktls_crypto *out, enum tls_version version, enum tls_suite 
 
 /*
  * TCP_ULP alone. 0, or -errno with nothing changed: -ENOTCONN when the peer's FIN has come already
- * (the kernel takes sockets only in ESTABLISHED, net/tls/tls_main.c tls_init). After 0 the socket
- * must get its keys or be closed: what is sent before would be plaintext.
+ * (the kernel takes sockets only in ESTABLISHED, net/tls/tls_main.c tls_init). After 0 the socket is
+ * as it was until it gets its first key, and so sends as it is what it is given.
  */
 int ktls_begin(int fd);
+
+/*
+ * The keys of a direction, after ktls_begin(). 0 or -errno. When tx fails nothing has changed: another
+ * program's sk_msg on the socket makes it -EINVAL. When rx fails after tx: close the socket.
+ */
+int ktls_set_tx(int fd, const union ktls_crypto *tx);
+int ktls_set_rx(int fd, const union ktls_crypto *rx);
 
 /*
  * Hands both directions to the kernel: TCP_ULP (unless ktls_begin() did), TLS_TX, TLS_RX. 0, or
@@ -68,15 +77,34 @@ int ktls_take_over(int fd, const union ktls_crypto *tx, const union ktls_crypto 
 int ktls_rekey_tx(int fd, const union ktls_crypto *tx);
 int ktls_rekey_rx(int fd, const union ktls_crypto *rx);
 
+/* What opens the next record of a TLS 1.3 socket. 0 or -errno. The caller wipes it. */
+int ktls_rx_keys(int fd, enum tls_suite suite, union ktls_crypto *rx);
+
+/*
+ * A kernel that takes new keys waits for them when a handshake record begins like a KeyUpdate. This
+ * lets it read on with the keys that it has: the message may go on in the next record.
+ */
+int ktls_same_rx(int fd, enum tls_suite suite);
+
 /*
  * recvmsg(2), non-blocking, with the record's type: *type is the TLS content type (23 data, 21
  * alert, 22 handshake); data and control never mix in one call. Returns as recvmsg, or -errno.
  */
 ssize_t ktls_recv(int fd, void *buf, size_t len, uint8_t *type);
 
+/* The type of what ktls_recv() would give next; otherwise as it, but nothing is taken. */
+ssize_t ktls_peek(int fd, uint8_t *type);
+
+/* Takes the socket's error, which else fails whatever is sent next. */
+void ktls_take_error(int fd);
+
+/*
+ * All bytes that the kernel has not read as records, as they are on the wire; the first of them go
+ * to buf[0..len), the others are dropped. For a leg on which no record will be read any more: never
+ * call ktls_recv() or ktls_peek() again. Returns > 0, how many are in buf; 0 at the end of the
+ * stream; -EAGAIN; or -errno where the kernel does not give them.
+ */
+ssize_t ktls_raw(int fd, void *buf, size_t len);
+
 /* Sends one control record of this type, non-blocking. 0 or -errno. */
 int ktls_send_control(int fd, uint8_t type, const void *buf, size_t len);
-
-#define TLS_CONTENT_ALERT     21
-#define TLS_CONTENT_HANDSHAKE 22
-#define TLS_CONTENT_DATA      23

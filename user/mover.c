@@ -186,6 +186,8 @@ static enum step up_read(struct mover *m, struct flow *f)
 		f->client_in = false;
 		return STEP_IDLE;
 	}
+	if (n == -EINTR)
+		return STEP_MOVED;
 	if (n < 0)
 		return fail(f, STEP_ABORT,
 			    f->record->reason ? f->record->reason : KEDGE_REASON_client_reset);
@@ -445,6 +447,8 @@ static enum step down(struct mover *m, struct flow *f)
 	if (f->client_full)
 		return STEP_IDLE;
 	if (f->client_flush) {
+		bool held = f->record->answer_due;
+
 		r = record_flush(f->record);
 		if (r == -EAGAIN) {
 			f->client_full = true;
@@ -453,6 +457,7 @@ static enum step down(struct mover *m, struct flow *f)
 		f->client_flush = false;
 		if (r < 0)
 			return down_failed(f);
+		f->client_in |= held;
 	}
 	if (f->down.data)
 		return down_residue(f);

@@ -37,6 +37,7 @@ struct record_ops {
 	ssize_t (*write)(struct record *r, const void *buf, size_t len);
 	int (*flush)(struct record *r);
 	int (*close_write)(struct record *r);
+	ssize_t (*drain)(struct record *r, void *buf, size_t len);
 	void (*free)(struct record *r);
 };
 
@@ -52,12 +53,23 @@ struct record {
 	/* With drained: but for a control record, which may wait without an edge. Whoever goes by
 	 * drained reads once more when the client has been quiet for a while. */
 	bool look_again;
+	/* An answer to a control record waits for room in the socket. Until it is out nothing more is
+	 * read (-EAGAIN): read again after record_flush() gave 0. */
+	bool answer_due;
+	/* With -EPROTO: the TLS rules ended the leg, and the client was told with an alert where one
+	 * belongs to it. So close in order: an RST would overtake the alert. */
+	bool told;
 };
+
+/* What one record_read() may do for records without data before others have their turn. */
+#define RECORD_READ_RECORDS_MAX 256
+#define RECORD_READ_BYTES_MAX   (256 * 1024)
 
 /*
  * Up to len plaintext bytes. Returns > 0; 0 at the end of the client's stream (see clean_end);
  * -EAGAIN when there is nothing until the next edge; -ECONNRESET or -EPROTO when the leg is dead,
- * with r->reason set. A KeyUpdate and other control records are dealt with inside.
+ * with r->reason set. -EINTR: nothing yet, but there may be more to read, in the next turn.
+ * A KeyUpdate and other control records are dealt with inside.
  */
 static inline ssize_t record_read(struct record *r, void *buf, size_t len)
 {
@@ -89,6 +101,18 @@ static inline int record_close_write(struct record *r)
 {
 	return r->ops->close_write(r);
 }
+
+/*
+ * After our direction has ended: takes what the client still sends off the socket, for nobody. > 0
+ * bytes; 0 at the end of the stream; -EAGAIN; another error when no more can be taken.
+ */
+static inline ssize_t record_drain(struct record *r, void *buf, size_t len)
+{
+	return r->ops->drain(r, buf, len);
+}
+
+/* record_drain() of a socket that is nothing but that. */
+ssize_t record_socket_drain(int fd, void *buf, size_t len);
 
 /* Frees and wipes what the record holds, NULL is fine. Sends nothing and leaves the socket open. */
 static inline void record_free(struct record *r)

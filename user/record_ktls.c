@@ -6,6 +6,7 @@
  */
 #include "record_impl.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -14,25 +15,19 @@
 
 #include <openssl/crypto.h>
 
-#define ALERT_WARNING 1
-#define ALERT_FATAL   2
-
-/* Alert descriptions, RFC 8446 section 6. */
-#define ALERT_CLOSE_NOTIFY       0
-#define ALERT_UNEXPECTED_MESSAGE 10
-#define ALERT_INTERNAL_ERROR     80
-
-#define KEY_UPDATE 24 /* handshake message type, RFC 8446 section 4.6.3 */
+/* A read of fewer bytes may split a record, and a control record is judged as a whole. */
+#define PLAINTEXT_MAX 16384
 
 struct record_ktls {
 	struct record r;
 	int failed;         /* -errno that every read gives from now on, 0 while alive */
 	bool ended;         /* the client's stream is over */
 	bool alerted, shut; /* how far close_write got */
-	uint8_t control[5]; /* of the control record that is being read: a KeyUpdate's size */
-	uint8_t control_len;
-	uint8_t control_type;
-	struct record_updates updates;
+	bool raw;           /* the kernel reads no more records: see ktls_raw() */
+	uint8_t answer[5];  /* a control record that must go out before anything is read */
+	uint8_t answer_len, answer_type;
+	enum tls_suite suite;
+	struct control control;
 	struct keys_traffic *traffic; /* NULL: KeyUpdates are not followed */
 };
 
@@ -43,15 +38,56 @@ static int fail(struct record_ktls *k, int err, enum kedge_reason reason)
 	return err;
 }
 
-/* Fails the leg after telling the client why, if the socket will take that. */
+/* Fails the leg after telling the client why, if there is something to tell and the socket takes it. */
 static int fail_with_alert(struct record_ktls *k, uint8_t description, enum kedge_reason reason)
 {
-	const uint8_t alert[] = {ALERT_FATAL, description};
+	const uint8_t level =
+		description == ALERT_NO_RENEGOTIATION ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL;
+	const uint8_t alert[] = {level, description};
 
-	if (!k->alerted && !k->shut)
+	if (!k->alerted && !k->shut && description != ALERT_NONE)
 		(void)ktls_send_control(k->r.fd, TLS_CONTENT_ALERT, alert, sizeof(alert));
-	k->alerted = true;
+	k->alerted = k->r.told = true;
 	return fail(k, -EPROTO, reason);
+}
+
+/*
+ * EBADMSG has several causes, and only one is a wrong MAC: the record may not be encrypted at all, or
+ * have no type inside. It is still in TCP's queue.
+ */
+static uint8_t alert_of_bad_message(struct record_ktls *k)
+{
+	uint8_t *record = k->r.scratch->in;
+	union ktls_crypto rx = {0};
+	bool authentic;
+	ssize_t n;
+
+	if (!k->control.tls13)
+		return ALERT_BAD_RECORD_MAC;
+	k->raw = true;
+	n = ktls_raw(k->r.fd, record, k->r.scratch->in_size);
+	if (n <= 0)
+		return ALERT_BAD_RECORD_MAC;
+	if (record[0] != TLS_CONTENT_DATA)
+		return ALERT_UNEXPECTED_MESSAGE;
+	authentic =
+		!ktls_rx_keys(k->r.fd, k->suite, &rx) && record_authentic(&rx, record, (size_t)n);
+	OPENSSL_cleanse(&rx, sizeof(rx));
+	return authentic ? ALERT_UNEXPECTED_MESSAGE : ALERT_BAD_RECORD_MAC;
+}
+
+/* The kernel refused a record: what it found is in the number (net/tls/tls_sw.c). */
+static int fail_from_record(struct record_ktls *k, int err)
+{
+	ktls_take_error(k->r.fd);
+	switch (err) {
+	case EMSGSIZE:
+		return fail_with_alert(k, ALERT_RECORD_OVERFLOW, KEDGE_REASON_record_bad);
+	case EINVAL:
+		return fail_with_alert(k, ALERT_PROTOCOL_VERSION, KEDGE_REASON_record_bad);
+	default:
+		return fail_with_alert(k, alert_of_bad_message(k), KEDGE_REASON_record_bad);
+	}
 }
 
 static int fail_from_errno(struct record_ktls *k, int err)
@@ -61,7 +97,7 @@ static int fail_from_errno(struct record_ktls *k, int err)
 	case EINVAL:
 	case EMSGSIZE:
 	case EIO:
-		return fail(k, -EPROTO, KEDGE_REASON_record_bad);
+		return fail_from_record(k, -err);
 	case ENOMEM:
 	case ENOBUFS:
 		return fail(k, -ECONNRESET, KEDGE_REASON_no_memory);
@@ -70,125 +106,167 @@ static int fail_from_errno(struct record_ktls *k, int err)
 	}
 }
 
-/* 1: the record is dealt with, read on; 0: the stream is over; or -errno. */
-static int on_alert(struct record_ktls *k)
-{
-	const uint8_t level = k->control[0], description = k->control[1];
+/* --- answers ---------------------------------------------------------------------------------- */
 
-	if (description == ALERT_CLOSE_NOTIFY) {
-		k->r.clean_end = k->ended = true;
-		return 0;
-	}
-	if (level == ALERT_WARNING && record_update_allowed(&k->updates))
-		return 1; /* user_canceled; TLS 1.2 has a few others */
-	return fail(k, -EPROTO, KEDGE_REASON_tls_client_alert);
+static void answer(struct record_ktls *k, uint8_t type, const uint8_t *bytes, size_t n)
+{
+	assert(n <= sizeof(k->answer));
+	memcpy(k->answer, bytes, n);
+	k->answer_len = (uint8_t)n;
+	k->answer_type = type;
 }
 
-/*
- * Our direction's new keys, asked for by the client. Our KeyUpdate is the last record under the old
- * ones. It can not wait for room in the socket, since the client may send on without end: a client
- * that wants keys but reads nothing loses the leg.
- */
-static int answer_update(struct record_ktls *k)
+/* Our direction's new keys: our KeyUpdate was the last record under the old ones. */
+static int change_tx_keys(struct record_ktls *k)
 {
-	static const uint8_t update[] = {KEY_UPDATE, 0, 0, 1, 0};
 	union ktls_crypto tx = {0};
-	int r;
+	int r = keys_next(k->traffic->suite, k->traffic->server, k->traffic->len, &tx);
 
-	if (k->alerted)
-		return 0; /* nothing will be sent any more */
-	r = ktls_send_control(k->r.fd, TLS_CONTENT_HANDSHAKE, update, sizeof(update));
-	if (!r)
-		r = keys_next(k->traffic->suite, k->traffic->server, k->traffic->len, &tx);
 	if (!r)
 		r = ktls_rekey_tx(k->r.fd, &tx);
 	OPENSSL_cleanse(&tx, sizeof(tx));
-	return r;
+	return r ? fail_with_alert(k, ALERT_INTERNAL_ERROR, KEDGE_REASON_key_update_refused) : 0;
 }
 
-static int follow_update(struct record_ktls *k, bool requested)
+/* Sends what is owed to the client. 0: nothing is, any more; -EAGAIN; or the leg is dead. */
+static int send_answer(struct record_ktls *k)
 {
-	union ktls_crypto rx = {0};
-	int r = keys_next(k->traffic->suite, k->traffic->client, k->traffic->len, &rx);
+	int r;
 
+	if (!k->answer_len || k->alerted) /* after an alert nothing is sent */
+		return 0;
+	r = ktls_send_control(k->r.fd, k->answer_type, k->answer, k->answer_len);
+	k->r.answer_due = r == -EAGAIN || r == -EINTR;
+	if (k->r.answer_due)
+		return -EAGAIN;
+	k->answer_len = 0;
+	if (r)
+		return fail_from_errno(k, r);
+	return k->answer_type == TLS_CONTENT_HANDSHAKE ? change_tx_keys(k) : 0;
+}
+
+/* --- control records -------------------------------------------------------------------------- */
+
+static void follow_update(struct record_ktls *k, bool requested)
+{
+	static const uint8_t update[] = {HANDSHAKE_KEY_UPDATE, 0, 0, 1, 0};
+	union ktls_crypto rx = {0};
+	int r;
+
+	if (!k->traffic) {
+		fail_with_alert(k, ALERT_UNEXPECTED_MESSAGE, KEDGE_REASON_key_update_refused);
+		return;
+	}
+	r = keys_next(k->traffic->suite, k->traffic->client, k->traffic->len, &rx);
 	if (!r)
 		r = ktls_rekey_rx(k->r.fd, &rx);
 	OPENSSL_cleanse(&rx, sizeof(rx));
-	if (!r && requested)
-		r = answer_update(k);
-	if (r)
-		return fail_with_alert(k, ALERT_INTERNAL_ERROR, KEDGE_REASON_key_update_refused);
+	if (r) {
+		fail_with_alert(k, ALERT_INTERNAL_ERROR, KEDGE_REASON_key_update_refused);
+		return;
+	}
 	k->r.scratch->stats->key_updates++;
-	return 1;
+	if (requested)
+		answer(k, TLS_CONTENT_HANDSHAKE, update, sizeof(update));
 }
 
-static int on_handshake(struct record_ktls *k)
+/* Half a KeyUpdate is no reason for new keys yet. */
+static void read_on(struct record_ktls *k)
 {
-	static const uint8_t head[] = {KEY_UPDATE, 0, 0, 1};
-
-	if (memcmp(k->control, head, sizeof(head)) || k->control[4] > 1)
-		return fail_with_alert(k, ALERT_UNEXPECTED_MESSAGE, KEDGE_REASON_record_control);
-	if (!record_update_allowed(&k->updates))
-		return fail_with_alert(k, ALERT_UNEXPECTED_MESSAGE, KEDGE_REASON_key_update_flood);
-	if (!k->traffic)
-		return fail_with_alert(k, ALERT_UNEXPECTED_MESSAGE,
-				       KEDGE_REASON_key_update_refused);
-	return follow_update(k, k->control[4] == 1);
+	if (ktls_same_rx(k->r.fd, k->suite) < 0)
+		fail_with_alert(k, ALERT_INTERNAL_ERROR, KEDGE_REASON_key_update_refused);
 }
 
-/* A piece of a control record; a caller with a tiny buffer gets it in several. As on_alert(). */
-static int on_control(struct record_ktls *k, uint8_t type, const uint8_t *bytes, size_t n)
+/* What comes of it shows in the leg's state. */
+static void on_control(struct record_ktls *k, uint8_t type, const uint8_t *bytes, size_t n)
 {
-	const size_t want = type == TLS_CONTENT_ALERT ? 2 : sizeof(k->control);
+	static const uint8_t refusal[] = {ALERT_LEVEL_WARNING, ALERT_NO_RENEGOTIATION};
 
-	if ((type != TLS_CONTENT_ALERT && type != TLS_CONTENT_HANDSHAKE) || !n ||
-	    n > want - k->control_len || (k->control_len && type != k->control_type))
-		return fail_with_alert(k, ALERT_UNEXPECTED_MESSAGE, KEDGE_REASON_record_control);
-	memcpy(k->control + k->control_len, bytes, n);
-	k->control_len += (uint8_t)n;
-	k->control_type = type;
-	if (k->control_len < want)
-		return 1;
-	k->control_len = 0;
-	return type == TLS_CONTENT_ALERT ? on_alert(k) : on_handshake(k);
+	switch (control_record(&k->control, type, bytes, n)) {
+	case CONTROL_GO_ON:
+		if (k->traffic && k->control.message_len)
+			read_on(k);
+		break;
+	case CONTROL_END:
+		k->r.clean_end = k->ended = true;
+		break;
+	case CONTROL_UPDATE:
+		follow_update(k, false);
+		break;
+	case CONTROL_UPDATE_ANSWER:
+		follow_update(k, true);
+		break;
+	case CONTROL_REFUSE:
+		answer(k, TLS_CONTENT_ALERT, refusal, sizeof(refusal));
+		break;
+	case CONTROL_FATAL:
+		fail_with_alert(k, k->control.alert, k->control.reason);
+		break;
+	}
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+/* One recvmsg(); a control record is there as a whole then, in *at, which is `buf` for data. */
+static ssize_t receive(struct record_ktls *k, void *buf, size_t len, uint8_t *type, uint8_t **at)
+{
+	ssize_t n;
+
+	*at = buf;
+	if (len >= PLAINTEXT_MAX)
+		return ktls_recv(k->r.fd, buf, len, type);
+	n = ktls_peek(k->r.fd, type);
+	if (n < 0 || *type == TLS_CONTENT_DATA)
+		return n < 0 ? n : ktls_recv(k->r.fd, buf, len, type);
+	*at = k->r.scratch->in;
+	return ktls_recv(k->r.fd, *at, k->r.scratch->in_size, type);
+}
+
+static ssize_t on_data(struct record_ktls *k, size_t n, size_t len)
+{
+	if (control_data(&k->control, n) != CONTROL_GO_ON)
+		return fail_with_alert(k, k->control.alert, k->control.reason);
+	/* The kernel looks for the next record as it gives one out, and signals it
+	 * (net/tls/tls_strp.c, tls_strp_msg_done()). But if that is no data it is taken off TCP's
+	 * queue at once, to wait in rx_list, and as poll() asks TCP whether something can be read
+	 * (tls_sk_poll()), the signal is lost until more comes, were it only a FIN. */
+	k->r.drained = k->r.look_again = n < len;
+	return (ssize_t)n;
 }
 
 static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 {
 	struct record_ktls *k = (struct record_ktls *)r;
-	uint8_t type;
+	uint8_t type = TLS_CONTENT_DATA, *at;
 	ssize_t n;
 
 	r->look_again = false;
-	for (;;) {
+	for (int records = 0; records < RECORD_READ_RECORDS_MAX; records++) {
 		if (k->failed)
 			return k->failed;
 		if (k->ended)
 			return 0;
-		n = ktls_recv(r->fd, buf, len, &type);
+		n = send_answer(k);
+		if (n < 0)
+			return n;
+		n = receive(k, buf, len, &type, &at);
 		if (n == -EAGAIN)
 			return n;
 		if (n == -EINTR)
 			continue;
 		if (n < 0)
 			return fail_from_errno(k, (int)n);
-		if (n == 0 && type == TLS_CONTENT_DATA) {
+		if (type != TLS_CONTENT_DATA)
+			on_control(k, type, at, (size_t)n);
+		else if (n)
+			return on_data(k, (size_t)n, len);
+		else
 			k->ended = true;
-			return 0;
-		}
-		if (type == TLS_CONTENT_DATA && !k->control_len) {
-			k->updates.data_bytes += (size_t)n;
-			/* The kernel looks for the next record as it gives one out, and signals
-			 * it (net/tls/tls_strp.c, tls_strp_msg_done()). But if that is no data it
-			 * is taken off TCP's queue at once, to wait in rx_list, and as poll()
-			 * asks TCP whether something can be read (tls_sk_poll()), the signal is
-			 * lost until more comes, were it only a FIN. */
-			r->drained = r->look_again = (size_t)n < len;
-			return n;
-		}
-		on_control(k, type, buf, (size_t)n);
 	}
+	return -EINTR;
 }
+
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
 {
@@ -197,11 +275,16 @@ static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
 
 	if (k->alerted)
 		return -EPIPE;
+	n = send_answer(k); /* RFC 8446 section 4.6.3: before any more data */
+	if (n < 0)
+		return n;
 	do
 		n = send(r->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n >= 0)
+	if (n >= 0) {
+		control_data_sent(&k->control, (size_t)n);
 		return n;
+	}
 	if (errno == EAGAIN)
 		return -EAGAIN;
 	if (errno == EPIPE) {
@@ -214,7 +297,7 @@ static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
 /* What the kernel took it sends by itself. */
 static int ktls_flush(struct record *r)
 {
-	return 0;
+	return send_answer((struct record_ktls *)r);
 }
 
 /*
@@ -224,7 +307,7 @@ static int ktls_flush(struct record *r)
  */
 static int ktls_close_write(struct record *r)
 {
-	static const uint8_t close_notify[] = {ALERT_WARNING, ALERT_CLOSE_NOTIFY};
+	static const uint8_t close_notify[] = {ALERT_LEVEL_WARNING, ALERT_CLOSE_NOTIFY};
 	struct record_ktls *k = (struct record_ktls *)r;
 	int err;
 
@@ -253,6 +336,24 @@ static int ktls_close_write(struct record *r)
 	return 0;
 }
 
+/* Records as long as the kernel reads them; after a fault the bytes as they come. */
+static ssize_t ktls_drain(struct record *r, void *buf, size_t len)
+{
+	struct record_ktls *k = (struct record_ktls *)r;
+	uint8_t type = TLS_CONTENT_DATA;
+	ssize_t n;
+
+	if (!k->raw && !k->failed) {
+		n = ktls_recv(r->fd, buf, len, &type);
+		if (n >= 0)
+			return type == TLS_CONTENT_ALERT ? 0 : n + (type != TLS_CONTENT_DATA);
+		if (n == -EAGAIN || n == -EINTR)
+			return -EAGAIN;
+	}
+	k->raw = true;
+	return ktls_raw(r->fd, buf, len);
+}
+
 static void ktls_free(struct record *r)
 {
 	struct record_ktls *k = (struct record_ktls *)r;
@@ -267,17 +368,20 @@ static const struct record_ops ktls_ops = {
 	.write = ktls_write,
 	.flush = ktls_flush,
 	.close_write = ktls_close_write,
+	.drain = ktls_drain,
 	.free = ktls_free,
 };
 
-struct record *record_ktls_new(int fd, struct record_scratch *scratch,
-			       const struct keys_traffic *traffic)
+struct record *record_ktls_new(int fd, struct record_scratch *scratch, enum tls_version version,
+			       enum tls_suite suite, const struct keys_traffic *traffic)
 {
 	struct record_ktls *k = calloc(1, sizeof(*k));
 
 	if (!k)
 		return NULL;
 	k->r = (struct record){.ops = &ktls_ops, .scratch = scratch, .fd = fd};
+	k->suite = suite;
+	k->control.tls13 = version == VERSION_TLS13;
 	if (traffic) {
 		k->traffic = OPENSSL_memdup(traffic, sizeof(*traffic));
 		if (!k->traffic) {

@@ -26,8 +26,8 @@ struct record_openssl {
 	size_t out_limit; /* ciphertext made at a time: follows what the socket takes */
 	int failed;       /* -errno that every read gives from now on, 0 while alive */
 	bool ended, alerted, shut;
-	bool flood;
-	struct record_updates updates;
+	enum kedge_reason over; /* why the client may send nothing more; 0: it may */
+	struct control control;
 };
 
 /*
@@ -44,44 +44,68 @@ static int fail(struct record_openssl *o, int err, enum kedge_reason reason)
 {
 	if (!o->failed) {
 		o->r.reason = reason;
+		o->r.told = err == -EPROTO; /* by OpenSSL */
 		o->failed = err;
 	}
 	return o->failed;
 }
 
-/* OpenSSL follows KeyUpdates by itself; here they are counted, and stopped when there are many. */
+static void on_update(struct record_openssl *o)
+{
+	if (control_update_allowed(&o->control)) {
+		o->r.scratch->stats->key_updates++;
+		return;
+	}
+	o->over = KEDGE_REASON_key_update_flood;
+	wire_poison(&o->wire);
+}
+
+/* OpenSSL drops the record of a renegotiation, and goes on after this warning. */
+static void on_refusal(struct record_openssl *o)
+{
+	if (control_renegotiation_allowed(&o->control))
+		return;
+	o->over = KEDGE_REASON_renegotiation;
+	wire_stop(&o->wire);
+}
+
+/*
+ * OpenSSL follows the rules of control_record.h by itself, and answers a KeyUpdate with the next data
+ * that it writes. Here is counted what it would do any number of times: one SSL_read() may have many
+ * records at hand.
+ */
 static void on_message(int write, int version, int type, const void *buf, size_t len, SSL *ssl,
 		       void *arg)
 {
 	struct record_openssl *o = arg;
+	const uint8_t *bytes = buf;
 
 	(void)version;
 	(void)ssl;
-	if (write || type != SSL3_RT_HANDSHAKE || !len ||
-	    *(const uint8_t *)buf != SSL3_MT_KEY_UPDATE)
+	if (o->over || !len)
 		return;
-	if (record_update_allowed(&o->updates)) {
-		o->r.scratch->stats->key_updates++;
-		return;
-	}
-	o->flood = true;
-	o->wire.err = EPROTO; /* ends the SSL_read() that may have many more at hand */
+	if (!write && type == SSL3_RT_HANDSHAKE && bytes[0] == SSL3_MT_KEY_UPDATE)
+		on_update(o);
+	else if (write && type == SSL3_RT_ALERT && len == 2 && bytes[1] == ALERT_NO_RENEGOTIATION)
+		on_refusal(o);
 }
 
 /* What a failed SSL_read() means: 0 for the end of the stream, or -errno. */
 static int read_failure(struct record_openssl *o)
 {
-	switch (SSL_get_error(o->ssl, 0)) {
+	int err = SSL_get_error(o->ssl, 0);
+
+	if (o->over)
+		return fail(o, -EPROTO, o->over);
+	switch (err) {
 	case SSL_ERROR_WANT_READ:
-		return -EAGAIN;
+		return o->wire.spent ? -EINTR : -EAGAIN;
 	case SSL_ERROR_ZERO_RETURN:
 		o->r.clean_end = o->ended = true;
 		return 0;
 	default:
 		break;
 	}
-	if (o->flood)
-		return fail(o, -EPROTO, KEDGE_REASON_key_update_flood);
 	if (o->wire.err)
 		return fail(o, -ECONNRESET, KEDGE_REASON_client_reset);
 	if (ERR_peek_error() == 0 && o->wire.eof) {
@@ -136,7 +160,7 @@ static ssize_t openssl_read(struct record *r, void *buf, size_t len)
 	r->drained = o->wire.drained && !o->wire.in_len && !SSL_has_pending(o->ssl) && !o->ended &&
 		     !o->failed;
 	(void)wire_end(&o->wire); /* what could not be sent is kept, or shows at the next call */
-	o->updates.data_bytes += done;
+	(void)control_data(&o->control, done);
 	return done ? (ssize_t)done : err;
 }
 
@@ -194,7 +218,7 @@ static ssize_t openssl_write(struct record *r, const void *buf, size_t len)
 	ssize_t n;
 	int err;
 
-	if (o->alerted)
+	if (o->alerted || r->told)
 		return -EPIPE;
 	err = wire_flush(&o->wire);
 	while (!err && done < len) {
@@ -202,6 +226,7 @@ static ssize_t openssl_write(struct record *r, const void *buf, size_t len)
 		if (n < 0)
 			return write_failure(o, (int)n);
 		done += (size_t)n;
+		control_data_sent(&o->control, (size_t)n);
 		if (!err || err == -EAGAIN)
 			adapt_limit(o, err);
 	}
@@ -243,6 +268,12 @@ static int openssl_close_write(struct record *r)
 	return 0;
 }
 
+/* Nobody wants to know what it says. */
+static ssize_t openssl_drain(struct record *r, void *buf, size_t len)
+{
+	return record_socket_drain(r->fd, buf, len);
+}
+
 static void openssl_free(struct record *r)
 {
 	struct record_openssl *o = (struct record_openssl *)r;
@@ -259,6 +290,7 @@ static const struct record_ops openssl_ops = {
 	.write = openssl_write,
 	.flush = openssl_flush,
 	.close_write = openssl_close_write,
+	.drain = openssl_drain,
 	.free = openssl_free,
 };
 
@@ -270,6 +302,7 @@ struct record *record_openssl_new(SSL **ssl, struct wire *wire)
 		return NULL;
 	o->r = (struct record){.ops = &openssl_ops, .scratch = wire->scratch, .fd = wire->fd};
 	o->out_limit = wire->scratch->out_size;
+	o->control.tls13 = SSL_version(*ssl) == TLS1_3_VERSION;
 	o->ssl = take_ptr(*ssl);
 	wire_move(&o->wire, wire, SSL_get_rbio(o->ssl));
 	o->wire.exact = false;

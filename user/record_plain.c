@@ -51,6 +51,20 @@ static int plain_close_write(struct record *r)
 	return 0;
 }
 
+ssize_t record_socket_drain(int fd, void *buf, size_t len)
+{
+	ssize_t n = recv(fd, buf, len, MSG_DONTWAIT);
+
+	if (n >= 0)
+		return n;
+	return errno == EINTR ? -EAGAIN : -errno;
+}
+
+static ssize_t plain_drain(struct record *r, void *buf, size_t len)
+{
+	return record_socket_drain(r->fd, buf, len);
+}
+
 static void plain_free(struct record *r)
 {
 	free(r);
@@ -62,6 +76,7 @@ static const struct record_ops plain_ops = {
 	.write = plain_write,
 	.flush = plain_flush,
 	.close_write = plain_close_write,
+	.drain = plain_drain,
 	.free = plain_free,
 };
 

@@ -339,5 +339,7 @@ enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason)
 		*reason = KEDGE_REASON_tls_client_gone;
 		return TLS_FAILED;
 	}
-	return done == 1 ? TLS_DONE : TLS_WANT_READ;
+	if (done == 1)
+		return TLS_DONE;
+	return c->wire.spent ? TLS_MORE : TLS_WANT_READ;
 }

@@ -62,10 +62,11 @@ struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch
 /* Wipes all key material; sends nothing. NULL is fine. */
 void tls_conn_free(struct tls_conn *c);
 
-enum tls_step { TLS_WANT_READ, TLS_WANT_WRITE, TLS_DONE, TLS_FAILED };
+enum tls_step { TLS_WANT_READ, TLS_WANT_WRITE, TLS_DONE, TLS_FAILED, TLS_MORE };
 
 /*
- * Drives the handshake until it would block. TLS_FAILED sets *reason (the tls_* ones of
+ * Drives the handshake until it would block. TLS_MORE: its share of this turn is used up; there may be
+ * more to read in the next one. TLS_FAILED sets *reason (the tls_* ones of
  * reasons.def) after sending the alert that belongs to it, where one does.
  */
 enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason);

@@ -1,31 +1,35 @@
 /*
  * From a finished handshake to the record layer. The order matters: keys are derived while the SSL
- * object lives, it is freed before the kernel takes over, and from the first setsockopt() on there
- * is no way back: with the ULP on and no key set the kernel would send plaintext, so whatever fails
- * then closes the connection.
+ * object lives, and it lives until the kernel has taken the first of them, since until then OpenSSL
+ * can go on. From then on there is no way back: whatever fails closes the connection. In between,
+ * with the ULP on and no key set, the kernel would send plaintext: only OpenSSL's records go there.
  */
 #include <errno.h>
 
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 
+#include "capability_loss.h"
 #include "cleanup.h"
+#include "loop.h"
 #include "record_impl.h"
 #include "tls_impl.h"
 
-/*
- * Beside policy and capabilities: nothing may be left in user space, and a client that asked for
- * small records (RFC 6066 section 4) would not get them from the kernel.
- */
+/* A client that asked for small records (RFC 6066 section 4) would not get them from the kernel. */
+static bool small_records(const struct tls_conn *c)
+{
+	return SSL_SESSION_get_max_fragment_length(SSL_get_session(c->ssl)) !=
+	       TLSEXT_max_fragment_length_DISABLED;
+}
+
+/* Beside policy and capabilities: nothing may be left in user space. */
 static bool kernel_can(const struct tls_conn *c, const struct tls_facts *facts)
 {
 	const struct tls_shared *s = c->ctx->shared;
 
 	return s->record != POLICY_OFF && c->ctx->exact &&
 	       ktls_can(&s->caps, facts->version, facts->suite) && wire_idle(&c->wire) &&
-	       !SSL_has_pending(c->ssl) &&
-	       SSL_SESSION_get_max_fragment_length(SSL_get_session(c->ssl)) ==
-		       TLSEXT_max_fragment_length_DISABLED;
+	       !SSL_has_pending(c->ssl) && !small_records(c);
 }
 
 static int into_user(struct tls_conn *c, struct record **out, enum kedge_reason *reason)
@@ -38,29 +42,61 @@ static int into_user(struct tls_conn *c, struct record **out, enum kedge_reason 
 	return -ENOMEM;
 }
 
-/* Frees the SSL object, then gives the keys away. */
-static int give_to_kernel(struct tls_conn *c, const struct tls_facts *facts,
-			  const union ktls_crypto *tx, const union ktls_crypto *rx,
-			  struct record **out, enum kedge_reason *reason)
+/* The kernel has taken no key: another program may have claimed the socket since the start. */
+static int kernel_refuses(struct tls_conn *c, int err, struct record **out,
+			  enum kedge_reason *reason)
+{
+	/* These very structs were taken at the start: it is the socket that is invalid. */
+	capability_failed(CAPABILITY_RECORD, err == -EINVAL ? -EBUSY : err, monotonic_ms());
+	if (!capability_required(CAPABILITY_RECORD))
+		return into_user(c, out, reason);
+	*reason = KEDGE_REASON_handoff_failed;
+	return err;
+}
+
+/* The kernel sends with its key; what is left is to free the SSL object and to give it the other. */
+static int give_rx(struct tls_conn *c, const union ktls_crypto *rx, enum kedge_reason *reason)
+{
+	int r;
+
+	SSL_set_quiet_shutdown(c->ssl, 1);
+	SSL_free(take_ptr(c->ssl));
+	r = ktls_set_rx(c->wire.fd, rx);
+	if (!r) {
+		capability_worked(CAPABILITY_RECORD, monotonic_ms());
+		return 0;
+	}
+	capability_failed(CAPABILITY_RECORD, r, monotonic_ms());
+	*reason = KEDGE_REASON_handoff_failed;
+	return r;
+}
+
+static int give_to_kernel(struct tls_conn *c, struct tls_facts *facts, const union ktls_crypto *tx,
+			  const union ktls_crypto *rx, struct record **out,
+			  enum kedge_reason *reason)
 {
 	const bool rekey = c->ctx->shared->caps.rekey && facts->version == VERSION_TLS13;
 	struct record *record;
-	int r;
+	int r = ktls_begin(c->wire.fd);
 
+	/* The client has ended its direction already; the kernel takes such a socket no more. */
+	if (r == -ENOTCONN)
+		return into_user(c, out, reason);
+	if (!r)
+		r = ktls_set_tx(c->wire.fd, tx);
+	if (r)
+		return kernel_refuses(c, r, out, reason);
+	r = give_rx(c, rx, reason);
+	if (r)
+		return r;
 	c->watch.traffic.suite = facts->suite;
-	record = record_ktls_new(c->wire.fd, c->wire.scratch, rekey ? &c->watch.traffic : NULL);
+	record = record_ktls_new(c->wire.fd, c->wire.scratch, facts->version, facts->suite,
+				 rekey ? &c->watch.traffic : NULL);
 	if (!record) {
 		*reason = KEDGE_REASON_no_memory;
 		return -ENOMEM;
 	}
-	SSL_set_quiet_shutdown(c->ssl, 1);
-	SSL_free(take_ptr(c->ssl));
-	r = ktls_take_over(c->wire.fd, tx, rx);
-	if (r) {
-		record_free(record);
-		*reason = KEDGE_REASON_handoff_failed;
-		return r;
-	}
+	facts->kernel = true;
 	*out = record;
 	return 0;
 }
@@ -69,8 +105,11 @@ static int into_kernel(struct tls_conn *c, struct tls_facts *facts, struct recor
 		       enum kedge_reason *reason)
 {
 	union ktls_crypto tx, rx;
-	int r = keys_derive(c->ssl, &c->watch, &tx, &rx);
+	int r;
 
+	if (!capability_try(CAPABILITY_RECORD, monotonic_ms()))
+		return into_user(c, out, reason);
+	r = keys_derive(c->ssl, &c->watch, &tx, &rx);
 	/* Nothing has happened to the socket yet: without keys OpenSSL can still go on. */
 	if (r && c->ctx->shared->record == POLICY_PREFER)
 		return into_user(c, out, reason);
@@ -78,16 +117,7 @@ static int into_kernel(struct tls_conn *c, struct tls_facts *facts, struct recor
 		*reason = KEDGE_REASON_handoff_failed;
 		return r;
 	}
-	r = ktls_begin(c->wire.fd);
-	/* The client has ended its direction already; the kernel takes such a socket no more. */
-	if (r == -ENOTCONN) {
-		r = into_user(c, out, reason);
-	} else if (r) {
-		*reason = KEDGE_REASON_handoff_failed;
-	} else {
-		r = give_to_kernel(c, facts, &tx, &rx, out, reason);
-		facts->kernel = !r;
-	}
+	r = give_to_kernel(c, facts, &tx, &rx, out, reason);
 	OPENSSL_cleanse(&tx, sizeof(tx));
 	OPENSSL_cleanse(&rx, sizeof(rx));
 	return r;
@@ -106,7 +136,8 @@ static int into_record(struct tls_conn *c, struct record **out, struct tls_facts
 	}
 	if (kernel_can(c, facts))
 		return into_kernel(c, facts, out, reason);
-	if (c->ctx->shared->record != POLICY_REQUIRE)
+	/* What is required is what kedge may refuse a client for; this is what the client asked for. */
+	if (c->ctx->shared->record != POLICY_REQUIRE || small_records(c))
 		return into_user(c, out, reason);
 	*reason = KEDGE_REASON_handoff_failed;
 	return -EOPNOTSUPP;

@@ -7,6 +7,8 @@
 #include <pthread.h>
 #include <sys/socket.h>
 
+#include <openssl/ssl3.h>
+
 #include "cleanup.h"
 
 static void kept_drop(struct wire_kept *k)
@@ -159,6 +161,8 @@ int wire_fill(struct wire *w)
 		return 1;
 	if (w->eof || w->err)
 		return w->err ? -ECONNRESET : 0;
+	if (w->stopped)
+		return -EAGAIN;
 	free(take_ptr(w->in_kept));
 	n = receive(w, w->scratch->in, w->scratch->in_size);
 	if (n <= 0)
@@ -185,6 +189,28 @@ static ssize_t take(struct wire *w, char *buf, size_t len)
 	return (ssize_t)len;
 }
 
+/* One entry into OpenSSL reads only so much: a peer could make it last with records of no data. */
+static bool may_read(struct wire *w)
+{
+	w->spent =
+		w->reads >= 2 * RECORD_READ_RECORDS_MAX || w->read_bytes >= RECORD_READ_BYTES_MAX;
+	return !w->spent;
+}
+
+static ssize_t read_some(struct wire *w, char *buf, size_t len)
+{
+	ssize_t n;
+
+	if (!may_read(w))
+		return -EAGAIN;
+	n = take(w, buf, len);
+	if (n > 0) {
+		w->reads++;
+		w->read_bytes += (uint32_t)n;
+	}
+	return n;
+}
+
 static int wire_read(BIO *bio, char *buf, int len)
 {
 	struct wire *w = BIO_get_data(bio);
@@ -200,8 +226,8 @@ static int wire_read(BIO *bio, char *buf, int len)
 		if (r && r != -EAGAIN)
 			return -1;
 	}
-	if (w->in_len || (!w->hold && !w->eof))
-		n = take(w, buf, (size_t)len);
+	if (w->in_len || (!w->hold && !w->eof && !w->stopped))
+		n = read_some(w, buf, (size_t)len);
 	else if (w->eof)
 		return 0;
 	if (n > 0) {
@@ -275,9 +301,27 @@ void wire_reset(struct wire *w)
 	w->in_len = w->out_len = 0;
 }
 
+void wire_stop(struct wire *w)
+{
+	free(take_ptr(w->in_kept));
+	w->in_len = 0;
+	w->stopped = true;
+}
+
+void wire_poison(struct wire *w)
+{
+	static const uint8_t record[] = {SSL3_RT_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1};
+
+	wire_stop(w);
+	w->in = record;
+	w->in_len = sizeof(record);
+}
+
 void wire_begin(struct wire *w)
 {
-	w->hold = false;
+	w->hold = w->spent = false;
+	w->reads = 0;
+	w->read_bytes = 0;
 	w->drained = false; /* of an earlier recv() it says nothing: an edge may have come since */
 	w->out_len = 0;
 }

@@ -30,11 +30,15 @@ struct wire_kept {
 
 struct wire {
 	struct record_scratch *scratch;
-	int fd;            /* borrowed */
-	bool exact;        /* never receive more than OpenSSL asks for */
-	bool hold;         /* serve what has been received, receive nothing more in this call */
-	bool eof;          /* the client's FIN was seen */
-	bool drained;      /* a recv() since wire_begin() took all that was there */
+	int fd;         /* borrowed */
+	bool exact;     /* never receive more than OpenSSL asks for */
+	bool hold;      /* serve what has been received, receive nothing more in this call */
+	bool eof;       /* the client's FIN was seen */
+	bool spent;     /* the budget of reads since wire_begin() is used up: there may be more */
+	bool stopped;   /* nothing more is received */
+	bool drained;   /* a recv() since wire_begin() took all that was there */
+	uint16_t reads; /* of OpenSSL since wire_begin(): two a record, header and rest */
+	uint32_t read_bytes;
 	int err;           /* positive errno that ended the leg; 0 while it lives */
 	const uint8_t *in; /* received, not yet read by OpenSSL: in scratch->in or in_kept */
 	size_t in_len;     /* bytes */
@@ -76,6 +80,15 @@ int wire_flush(struct wire *w);
 
 /* Sends what was gathered so far, between begin and end. As wire_end(). */
 int wire_send(struct wire *w);
+
+/* What OpenSSL has not read is dropped, and nothing more is received. */
+void wire_stop(struct wire *w);
+
+/*
+ * OpenSSL shall end the connection with a fatal alert, which nothing asks of it: what is left to
+ * read becomes a ChangeCipherSpec record, which TLS 1.3 refuses with unexpected_message.
+ */
+void wire_poison(struct wire *w);
 
 /* True when nothing is left in user space, in either direction. */
 static inline bool wire_idle(const struct wire *w)

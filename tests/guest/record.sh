@@ -5,7 +5,7 @@ set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 programs=()
-for name in test_keys test_tls test_record test_record_ktls; do
+for name in test_keys test_tls test_record test_record_ktls test_record_rules; do
 	programs+=("build/unit/$name")
 	[[ -x build/unit/$name ]] || { echo "build/unit/$name is not built: make unit"; exit 77; }
 done

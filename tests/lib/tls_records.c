@@ -124,7 +124,7 @@ int record_open(union ktls_crypto *keys, const uint8_t *rec, size_t len, uint8_t
 
 int record_seal(union ktls_crypto *keys, uint8_t type, const void *bytes, size_t n, uint8_t *out)
 {
-	uint8_t plain[16384 + 1], nonce[12], aad[13];
+	uint8_t plain[RECORD_BYTES_MAX], nonce[12], aad[13];
 	size_t skip, body, aad_len;
 	struct parts p;
 

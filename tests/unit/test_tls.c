@@ -19,6 +19,7 @@
 #include <openssl/x509v3.h>
 
 #include "log.h"
+#include "capability_loss.h"
 #include "tls.h"
 #include "tests/lib/tls_peer.h"
 
@@ -258,36 +259,77 @@ static void early_data_reaches_the_record(void **state)
 	tls_ctx_free(ctx);
 }
 
-/* A socketpair can not have kernel TLS on any kernel, so these hand-offs fail after the keys. */
+/* A socketpair can not have kernel TLS on any kernel: as where another program has the socket. */
+static void handoff_over_a_socketpair(struct conn *c, enum policy policy, struct tls_ctx **ctx)
+{
+	static struct tls_shared shared;
+	int ends[2];
+
+	make_shared(&shared, policy, false, true);
+	capability_start(CAPABILITY_RECORD, policy == POLICY_REQUIRE);
+	*ctx = make_ctx(&shared, 0, 1);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+	*c = (struct conn){.step = TLS_WANT_READ, .fd = ends[1]};
+	peer_open(&c->peer, ends[0], &(struct peer_opts){0});
+	c->tls = tls_conn_new(*ctx, c->fd, &scratch);
+	shake_hands(c, 0);
+	assert_int_equal(c->step, TLS_DONE);
+}
+
 static void failed_handoff_sends_nothing(void **state)
 {
-	for (enum policy policy = POLICY_REQUIRE; policy <= POLICY_PREFER; policy++) {
-		enum kedge_reason reason = KEDGE_REASON_NONE;
-		struct record *record = NULL;
-		struct tls_shared shared;
-		struct tls_facts facts;
-		struct tls_ctx *ctx;
-		struct conn c = {.step = TLS_WANT_READ};
-		int ends[2];
-		char got[10];
+	enum kedge_reason reason = KEDGE_REASON_NONE;
+	struct capability_state lost;
+	struct record *record = NULL;
+	struct tls_facts facts;
+	struct tls_ctx *ctx;
+	struct conn c;
+	char got[10];
 
-		make_shared(&shared, policy, false, true);
-		ctx = make_ctx(&shared, 0, 1);
-		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-		c.fd = ends[1];
-		peer_open(&c.peer, ends[0], &(struct peer_opts){0});
-		c.tls = tls_conn_new(ctx, c.fd, &scratch);
-		shake_hands(&c, 0);
-		assert_int_equal(c.step, TLS_DONE);
-		assert_true(tls_into_record(&c.tls, &record, &facts, &reason) < 0);
-		assert_int_equal(reason, KEDGE_REASON_handoff_failed);
-		assert_null(c.tls);
-		assert_null(record);
-		assert_int_equal(recv(c.peer.fd, got, sizeof(got), 0), -1);
-		assert_int_equal(errno, EAGAIN);
-		stop(&c);
-		tls_ctx_free(ctx);
-	}
+	handoff_over_a_socketpair(&c, POLICY_REQUIRE, &ctx);
+	assert_true(tls_into_record(&c.tls, &record, &facts, &reason) < 0);
+	assert_int_equal(reason, KEDGE_REASON_handoff_failed);
+	assert_null(c.tls);
+	assert_null(record);
+	assert_int_equal(recv(c.peer.fd, got, sizeof(got), 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	capability_read(CAPABILITY_RECORD, &lost);
+	assert_true(lost.err);
+	stop(&c);
+	tls_ctx_free(ctx);
+}
+
+/* Before the first key is with the kernel OpenSSL can go on, and the next one does not even try. */
+static void refused_handoff_stays_in_user_space(void **state)
+{
+	enum kedge_reason reason = KEDGE_REASON_NONE;
+	struct capability_state lost;
+	struct record *record = NULL;
+	struct tls_facts facts;
+	struct tls_ctx *ctx;
+	struct conn c;
+	char got[10];
+
+	handoff_over_a_socketpair(&c, POLICY_PREFER, &ctx);
+	assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
+	assert_false(facts.kernel);
+	assert_string_equal(record->ops->name, "user");
+	capability_read(CAPABILITY_RECORD, &lost);
+	assert_true(lost.err);
+	assert_int_equal(lost.losses, 1);
+	assert_int_equal(lost.without, 1);
+	assert_int_equal(SSL_write(c.peer.ssl, "request", 7), 7);
+	peer_send(&c.peer, 0, NULL, NULL);
+	peer_wait(c.fd);
+	assert_int_equal(record_read(record, got, sizeof(got)), 7);
+	assert_int_equal(record_write(record, "answer", 6), 6);
+	peer_wait(c.peer.fd);
+	peer_receive(&c.peer);
+	assert_int_equal(SSL_read(c.peer.ssl, got, sizeof(got)), 6);
+	record_free(record);
+	stop(&c);
+	tls_ctx_free(ctx);
+	capability_start(CAPABILITY_RECORD, false);
 }
 
 /* Finished, a request and FIN at once: kernel TLS takes no such socket, but the client waits. */
@@ -356,8 +398,9 @@ static void small_fragments_stay_in_user_space(void **state)
 	ctx = make_ctx(&shared, 0, 1);
 	start(&c, ctx, &opts);
 	shake_hands(&c, 0);
-	assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), -EOPNOTSUPP);
-	assert_int_equal(reason, KEDGE_REASON_handoff_failed);
+	assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
+	assert_string_equal(record->ops->name, "user");
+	record_free(record);
 	stop(&c);
 	tls_ctx_free(ctx);
 }
@@ -889,6 +932,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_read_beyond_the_handshake),
 		cmocka_unit_test(early_data_reaches_the_record),
 		cmocka_unit_test(failed_handoff_sends_nothing),
+		cmocka_unit_test(refused_handoff_stays_in_user_space),
 		cmocka_unit_test(client_that_has_ended_is_served),
 		cmocka_unit_test(small_fragments_stay_in_user_space),
 		cmocka_unit_test(resumes_in_another_context),
