@@ -125,7 +125,7 @@ static long room_put_byte(__u32 i, struct room_pieces *r)
 	}
 	at -= list;
 	if (at < r->text.tail) {
-		*p = flow->conf.text[(at + r->text.from) % HTTP1_TEXT_MAX];
+		*p = flow->conf.text[http1_tail_at(&r->text, at) % HTTP1_TEXT_MAX];
 		return 0;
 	}
 	*p = '\r';
@@ -145,7 +145,7 @@ static __always_inline __u32 room_for_text(struct edit_ctx *c, __u32 at,
 
 	if (!n || !room_open(run, c->msg, at, n))
 		return 0;
-	if (!text->list && !cr) {
+	if (text->head == c->flow->conf.text_len && !text->list && !cr) {
 		__u8 *p = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end;
 
 		if (!room_put(&c->flow->conf, p, end))

@@ -82,8 +82,9 @@ struct conf {
 	char *control; /* path of the control socket; NULL: none ("off") */
 	enum conf_xff xff;
 	struct conf_cidrs
-		xff_trust; /* whose incoming forwarding fields are kept; empty: everybody's */
-	bool x_forwarded_proto, x_forwarded_port;
+		xff_trust; /* whose incoming forwarding fields are kept */
+	bool forwarding_keep; /* forwarding-fields: keep */
+	bool x_forwarded_proto, x_forwarded_port, x_real_ip, forwarded;
 	bool aliases_remove; /* forwarding-aliases: remove */
 	bool h2c_remove;     /* h2c: remove */
 	bool tls13_only;     /* tls-min: 1.3 */

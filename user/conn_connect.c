@@ -24,11 +24,7 @@
 /* How this connection's requests are to be edited. */
 void conn_http1_conf(const struct conn *c, struct http1_conf *out)
 {
-	const struct conf *conf = conn_conf(c);
-	bool drop = conf->xff_trust.count &&
-		    !cidr_match(conf->xff_trust.set, conf->xff_trust.count, &c->client);
-
-	xff_prepare(out, conf, &c->client, drop, c->listener->conf->tls, c->port);
+	xff_prepare(out, conn_conf(c), &c->client, c->listener->conf->tls, c->port);
 }
 
 static struct edit *edit_new_kernel(struct conn *c)

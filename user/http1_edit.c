@@ -54,6 +54,22 @@ static void pass(struct walk *w, size_t end)
 	w->from = end;
 }
 
+/* The rest of the text, without what is left out of it. */
+static void put_tail(struct walk *w, const struct http1_text *t)
+{
+	size_t from = t->from;
+
+	if (!t->tail)
+		return;
+	for (unsigned i = 0; i < HTTP1_GAPS; i++) {
+		if (!t->gap[i])
+			continue;
+		put(w, w->c->text + from, t->at[i] - from);
+		from = t->at[i] + t->gap[i];
+	}
+	put(w, w->c->text + from, w->c->text_len - from);
+}
+
 /* The text goes before the held CR; one that was taken out of an earlier input comes back. */
 static void head_ends(struct walk *w)
 {
@@ -63,7 +79,7 @@ static void head_ends(struct walk *w)
 	http1_text(w->h, w->c, &t);
 	put(w, w->c->text, t.head);
 	put_copy(w, w->h->list, t.list);
-	put(w, w->c->text + t.from, t.tail);
+	put_tail(w, &t);
 	if (w->owed)
 		put(w, "\r", 1);
 	w->owed = 0;

@@ -223,7 +223,7 @@ static void probe_http1(struct http1_conf *out)
 	/* Append, and nothing else. */
 	static const struct conf conf = {.head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT};
 
-	xff_prepare(out, &conf, &client, false, false, 0);
+	xff_prepare(out, &conf, &client, false, 0);
 }
 
 static const char edit_request[] =

@@ -10,12 +10,12 @@
 
 /*
  * Fills *out. An address that is not IPv4 or IPv6 is written as "unknown" (as RFC 7239, section 6,
- * has it). `drop`: the client's own values do not count. `tls`: the client leg has TLS. `port`:
- * where the client connected to, host byte order. Heads as large as by default. Cannot fail.
+ * has it). `flags`: HTTP1_DROP_INCOMING ... `tls`: the client leg has TLS. `port`: where the client
+ * connected to, host byte order. Heads as large as by default. Cannot fail.
  */
-void http1_conf_set(struct http1_conf *out, enum http1_mode mode, __u8 flags,
+void http1_conf_set(struct http1_conf *out, enum http1_mode mode, __u16 flags,
 		    const union addr *client, bool tls, uint16_t port);
 
-/* The same from the configuration's keys. */
+/* The same from the configuration's keys, of which xff-trust tells whether the client is trusted. */
 void xff_prepare(struct http1_conf *out, const struct conf *conf, const union addr *client,
-		 bool drop, bool tls, uint16_t port);
+		 bool tls, uint16_t port);

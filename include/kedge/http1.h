@@ -192,30 +192,56 @@ static __always_inline bool http1_is_head(const struct http1 *h)
 
 /*
  * What goes in before the CR of HTTP1_END, in this order: c->text[0..head), h->list[0..list),
- * c->text[from..from + tail). Valid until the next http1_byte(). Without incoming values it is all
- * in the first piece, list and tail are 0. All 0: nothing goes in.
+ * c->text[from..c->text_len) without its gaps, which is `tail` bytes. Valid until the next
+ * http1_byte(). Usually it is all in the first piece, list and tail are 0. All 0: nothing goes in.
  */
 struct http1_text {
 	__u16 head;
 	__u16 list;
 	__u16 from;
 	__u16 tail;
+	__u16 at[HTTP1_GAPS]; /* of a gap in c->text, ascending, none before `from` */
+	__u16 gap[HTTP1_GAPS];
 };
 
 static __always_inline void http1_text(const struct http1 *h, const struct http1_conf *c,
 				       struct http1_text *t)
 {
+	const __u16 kept = HTTP1_F_PROTO | HTTP1_F_PORT | HTTP1_F_REAL;
+	__u32 i;
+
 	t->head = c->text_len;
 	t->list = h->list_len;
-	t->from = 0;
+	t->from = c->text_len;
 	t->tail = 0;
-	if (!t->list)
+	for (i = 0; i < HTTP1_GAPS; i++) {
+		t->at[i] = c->line[i];
+		t->gap[i] = h->flags & HTTP1_F_PROTO << i ? c->line[i + 1] - c->line[i] : 0;
+	}
+	if (t->list) {
+		t->head = HTTP1_PREFIX_LEN;
+		t->from = HTTP1_PREFIX_LEN;
+		if (c->mode == HTTP1_XFF_IF_NONE)
+			t->from += c->ours_len;
+	} else if (h->flags & kept) {
+		t->head = c->xff_len;
+		t->from = c->xff_len;
+	} else {
 		return;
-	t->head = HTTP1_PREFIX_LEN;
-	t->from = HTTP1_PREFIX_LEN;
-	if (c->mode == HTTP1_XFF_IF_NONE)
-		t->from += c->ours_len;
-	t->tail = c->text_len - t->from;
+	}
+	t->tail = c->text_len - t->from - t->gap[0] - t->gap[1] - t->gap[2];
+}
+
+/* Where byte i of the tail stands in c->text. */
+static __always_inline __u32 http1_tail_at(const struct http1_text *t, __u32 i)
+{
+	__u32 k;
+
+	i += t->from;
+	for (k = 0; k < HTTP1_GAPS; k++)
+		if (i >= t->at[k])
+			i += t->gap[k];
+	return i;
 }
 
 /* Right after HTTP1_END: counts the request in the note. */

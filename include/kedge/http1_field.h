@@ -19,22 +19,42 @@ static __always_inline bool http1_cuts_for(const struct http1_conf *c)
 	return c->mode != HTTP1_XFF_NEVER || c->flags & HTTP1_DROP_INCOMING;
 }
 
-static __always_inline bool http1_cuts(const struct http1_conf *c, __u8 name)
+/* The text has a line of that name. */
+static __always_inline bool http1_sets(const struct http1_conf *c, __u8 name)
 {
 	switch (name) {
-	case HTTP1_NAME_FOR:
-		return http1_cuts_for(c);
 	case HTTP1_NAME_PROTO:
 		return c->flags & HTTP1_SET_PROTO;
 	case HTTP1_NAME_PORT:
 		return c->flags & HTTP1_SET_PORT;
+	case HTTP1_NAME_REAL:
+		return c->flags & HTTP1_SET_REAL;
+	case HTTP1_NAME_FORWARDED:
+		return c->flags & HTTP1_SET_FORWARDED;
 	}
 	return false;
 }
 
-static __always_inline bool http1_cuts_any(const struct http1_conf *c)
+/* Lines of that name do not go on as they are. */
+static __always_inline bool http1_cuts(const struct http1_conf *c, __u8 name)
 {
-	return http1_cuts_for(c) || c->flags & (HTTP1_SET_PROTO | HTTP1_SET_PORT);
+	if (name == HTTP1_NAME_FOR)
+		return http1_cuts_for(c);
+	if (c->flags & HTTP1_STRIP)
+		return true;
+	return http1_sets(c, name) && !(c->flags & HTTP1_TRUSTED);
+}
+
+/* A forwarding field that is cut may begin with this letter. */
+static __always_inline bool http1_may_forward(const struct http1_conf *c, __u8 letter)
+{
+	const __u16 set = HTTP1_SET_PROTO | HTTP1_SET_PORT | HTTP1_SET_REAL;
+
+	if (letter == 'x')
+		return http1_cuts_for(c) || c->flags & (HTTP1_STRIP | set);
+	if (letter == 'f')
+		return c->flags & (HTTP1_STRIP | HTTP1_SET_FORWARDED);
+	return c->flags & HTTP1_STRIP && (letter == 'c' || letter == 't');
 }
 
 /* Values that came are kept, to go on in our line. */
@@ -49,8 +69,8 @@ static __always_inline bool http1_may_be_cut(const struct http1_conf *c, __u8 b)
 {
 	__u8 letter = b | 0x20;
 
-	if (letter == 'x')
-		return http1_cuts_any(c);
+	if (http1_may_forward(c, letter))
+		return true;
 	return c->flags & HTTP1_CUT_H2C && (letter == 'h' || letter == 'u');
 }
 
@@ -109,12 +129,12 @@ static __always_inline enum http1_act http1_framing_field(struct http1 *h, __u8 
 		return http1_refuse(h, KEDGE_REASON_http_framing_conflict);
 	if (length) {
 		h->flags |= HTTP1_F_LENGTH;
-		return http1_next(h, HTTP1_LENGTH);
+		return http1_release(h, HTTP1_LENGTH);
 	}
 	if (h->flags & HTTP1_F_OLD)
 		return http1_refuse(h, KEDGE_REASON_http_transfer_encoding);
 	h->flags |= HTTP1_F_CODING;
-	return http1_next(h, HTTP1_CODING);
+	return http1_release(h, HTTP1_CODING);
 }
 
 /* The line will be taken out. */
@@ -124,13 +144,36 @@ static __always_inline enum http1_act http1_cut(struct http1 *h, __u8 state)
 	return http1_next(h, state);
 }
 
+/* The line of a source that may say so: ours of that name is left out (http1_text()). */
+static __always_inline void http1_keep_line(struct http1 *h, __u8 name)
+{
+	switch (name) {
+	case HTTP1_NAME_PROTO:
+		h->flags |= HTTP1_F_PROTO;
+		break;
+	case HTTP1_NAME_PORT:
+		h->flags |= HTTP1_F_PORT;
+		break;
+	case HTTP1_NAME_REAL:
+		h->flags |= HTTP1_F_REAL;
+		break;
+	}
+}
+
 static __always_inline enum http1_act http1_forwarding_field(struct http1 *h,
 							     const struct http1_conf *c, __u8 name)
 {
-	if (!http1_cuts(c, name & ~HTTP1_NAME_ALIAS))
+	__u8 of = name & ~HTTP1_NAME_ALIAS;
+
+	if (name & HTTP1_NAME_ALIAS) {
+		if (!http1_cuts(c, of) && !http1_sets(c, of))
+			return http1_release(h, HTTP1_VALUE);
+		if (!(c->flags & HTTP1_CUT_ALIASES))
+			return http1_refuse(h, KEDGE_REASON_http_forwarding_alias);
+	} else if (!http1_cuts(c, of)) {
+		http1_keep_line(h, of);
 		return http1_release(h, HTTP1_VALUE);
-	if (name & HTTP1_NAME_ALIAS && !(c->flags & HTTP1_CUT_ALIASES))
-		return http1_refuse(h, KEDGE_REASON_http_forwarding_alias);
+	}
 	h->len = 0;
 	if (name == HTTP1_NAME_FOR && http1_keeps_values(c))
 		return http1_cut(h, HTTP1_XFF);
@@ -174,7 +217,7 @@ static __always_inline enum http1_act http1_at_colon(struct http1 *h, const stru
 		return http1_upgrade_field(h, c, name);
 	h->len = 0;
 	if (name == HTTP1_NAME_CONNECTION)
-		return http1_next(h, HTTP1_OPTIONS);
+		return http1_release(h, HTTP1_OPTIONS);
 	if (name != HTTP1_NAME_HOST)
 		return http1_framing_field(h, name);
 	if (h->flags & HTTP1_F_HOST)

@@ -18,6 +18,9 @@
 #define HTTP1_F_UPGRADE  0x0080 /* seen: Upgrade */
 #define HTTP1_F_OPTION   0x0100 /* seen: Connection: upgrade */
 #define HTTP1_F_TRAILER  0x0200 /* the lines are trailers */
+#define HTTP1_F_PROTO    0x0400 /* seen, of a trusted source: X-Forwarded-Proto */
+#define HTTP1_F_PORT     0x0800 /* X-Forwarded-Port */
+#define HTTP1_F_REAL     0x1000 /* X-Real-IP */
 
 static __always_inline enum http1_act http1_refuse(struct http1 *h, __u8 reason)
 {

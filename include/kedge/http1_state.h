@@ -17,27 +17,40 @@ enum http1_mode {
 };
 
 /* Bits of http1_conf.flags. */
-#define HTTP1_DROP_INCOMING 0x01 /* the source is not trusted: its values count as not there */
-#define HTTP1_SET_PROTO     0x02 /* the text has X-Forwarded-Proto: cut lines of that name */
-#define HTTP1_SET_PORT      0x04 /* the text has X-Forwarded-Port: cut lines of that name */
-#define HTTP1_CUT_ALIASES   0x08 /* cut lines that could be taken for ours; else they are refused */
-#define HTTP1_CUT_H2C       0x10 /* cut "Upgrade: h2c" and HTTP2-Settings; else they are refused */
+#define HTTP1_DROP_INCOMING 0x001 /* the source is not trusted: its values count as not there */
+#define HTTP1_SET_PROTO     0x002 /* the text has X-Forwarded-Proto: cut lines of that name */
+#define HTTP1_SET_PORT      0x004 /* the same for X-Forwarded-Port */
+#define HTTP1_CUT_ALIASES   0x008 /* cut lines that could be taken for ours; else they are refused */
+#define HTTP1_CUT_H2C       0x010 /* cut "Upgrade: h2c" and HTTP2-Settings; else they are refused */
+#define HTTP1_STRIP         0x020 /* cut all forwarding fields but X-Forwarded-For */
+#define HTTP1_SET_REAL      0x040 /* the text has X-Real-IP: cut lines of that name */
+#define HTTP1_SET_FORWARDED 0x080 /* the text has Forwarded: cut lines of that name */
+/* The source is trusted: its lines stay. Ours are left out where it has sent one of the name, but
+ * Forwarded, which is a list: ours is its last. */
+#define HTTP1_TRUSTED       0x100
 
 /* "X-Forwarded-For: " */
 #define HTTP1_PREFIX_LEN 17
-/* prefix, an IPv6 address as text (45), CRLF, two more lines */
-#define HTTP1_TEXT_MAX   128
+/* A line of each kind at its longest is 251 bytes. */
+#define HTTP1_TEXT_MAX   256
+/* Lines of the text that are left out where a trusted source has sent one of the name. */
+#define HTTP1_GAPS       3
 
 /*
  * Constant for a flow; prepared by http1_conf_set() (user/xff.h). `text` is all that goes into a
- * head without incoming values: "X-Forwarded-For: ADDRESS\r\nX-Forwarded-Proto: https\r\n" ..., or
+ * head without incoming values: "X-Forwarded-For: ADDRESS\r\nForwarded: for=ADDRESS\r\n" ..., or
  * without its first line for HTTP1_XFF_NEVER, or empty. Not terminated.
  */
 struct http1_conf {
-	__u8 mode;            /* enum http1_mode */
-	__u8 flags;           /* HTTP1_DROP_INCOMING ... */
-	__u8 text_len;        /* <= HTTP1_TEXT_MAX */
-	__u8 ours_len;        /* length of ADDRESS, which stands at text[HTTP1_PREFIX_LEN] */
+	__u16 flags;   /* HTTP1_DROP_INCOMING ... */
+	__u8 mode;     /* enum http1_mode */
+	__u8 text_len; /* < HTTP1_TEXT_MAX */
+	__u8 ours_len; /* length of ADDRESS, which stands at text[HTTP1_PREFIX_LEN] */
+	__u8 xff_len;  /* of the first line; 0 for HTTP1_XFF_NEVER */
+	/* Where X-Forwarded-Proto, X-Forwarded-Port and X-Real-IP stand, in this order, each line
+	 * behind the one before: line[i] up to line[i + 1]. Equal: it is not set. */
+	__u8 line[HTTP1_GAPS + 1];
+	__u8 pad[2];
 	__u32 head_bytes_max; /* of a head, or of trailers; 0 would refuse all */
 	__u8 text[HTTP1_TEXT_MAX];
 };
@@ -124,5 +137,5 @@ struct http1 {
 	__u8 authority[HTTP1_AUTHORITY_MAX]; /* lower case */
 };
 
-_Static_assert(sizeof(struct http1_conf) == 136, "pinned layout");
+_Static_assert(sizeof(struct http1_conf) == 272, "pinned layout");
 _Static_assert(sizeof(struct http1) == 64 + 768, "pinned layout");

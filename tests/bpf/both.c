@@ -10,7 +10,7 @@
 struct bpf *both_bpf;
 bool both_bypass;
 
-void conf_make(struct http1_conf *c, enum http1_mode mode, __u8 flags)
+void conf_make(struct http1_conf *c, enum http1_mode mode, __u16 flags)
 {
 	union addr client;
 	const char *why;

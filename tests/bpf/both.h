@@ -19,7 +19,7 @@ int both_setup(void **state);
 int both_teardown(void **state);
 
 /* For the client CLIENT on a TLS listener. */
-void conf_make(struct http1_conf *c, enum http1_mode mode, __u8 flags);
+void conf_make(struct http1_conf *c, enum http1_mode mode, __u16 flags);
 
 /* Text around the byte `at`, on standard error. */
 void print_stream(const char *what, const struct bytes *b, size_t at);

@@ -334,11 +334,11 @@ static void many_lines_cut(void **state)
 static void modes(void **state)
 {
 	for (int mode = HTTP1_XFF_APPEND; mode <= HTTP1_XFF_NEVER; mode++)
-		for (int flags = 0; flags < 8; flags++) {
+		for (int flags = 0; flags < 0x200; flags += 5) {
 			struct http1_conf c;
 			size_t cuts[40], n = 0;
 
-			conf_make(&c, mode, (__u8)flags);
+			conf_make(&c, mode, (__u16)flags);
 			assert_true(same(&c, mixed, sizeof(mixed) - 1, NULL, 0, 0));
 			for (size_t at = 7; at < sizeof(mixed) && n < 40; at += 11)
 				cuts[n++] = at;

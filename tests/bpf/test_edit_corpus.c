@@ -130,7 +130,7 @@ static void in_pieces(void **state)
 /* Taken out or refused, whole or cut where it hurts, with the same from both. */
 static void aliases(void **state)
 {
-	const __u8 set = HTTP1_SET_PROTO | HTTP1_SET_PORT;
+	const __u16 set = HTTP1_STRIP | HTTP1_SET_PROTO;
 	struct http1_conf refuse, remove;
 	struct http1_alias *all;
 	size_t count;

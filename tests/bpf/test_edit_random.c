@@ -136,7 +136,7 @@ static bool random_case(uint64_t seed)
 	bool ok;
 
 	random_state = seed;
-	conf_make(&c, rnd(3) ? HTTP1_XFF_APPEND : rnd(4), (__u8)(rnd(2) ? 0 : rnd(32)));
+	conf_make(&c, rnd(3) ? HTTP1_XFF_APPEND : rnd(4), (__u16)(rnd(2) ? 0 : rnd(0x200)));
 	c.head_bytes_max = limits[rnd(3)];
 	random_stream(&b, c.head_bytes_max);
 	if (!rnd(3))

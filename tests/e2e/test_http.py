@@ -44,7 +44,9 @@ def test_field_order_and_spelling_are_kept(raw, leg):
     with connect(raw, leg) as c:
         c.request(fields=fields)
     got = raw.app.connection().requests[0]
-    assert got.fields == [("Host", "localhost"), *fields, ("X-Forwarded-For", TRUE)]
+    proto = "https" if leg[0] == "tls" else "http"
+    assert got.fields == [("Host", "localhost"), *fields, ("X-Forwarded-For", TRUE),
+                          ("X-Forwarded-Proto", proto)]
 
 
 @pytest.mark.parametrize("size", [0, 1, 16383, 16384, 16385, 70000, 1000000])
@@ -381,11 +383,48 @@ def test_proto_and_port(by_flags, ends, tls):
             assert req.xff == TRUE
 
 
-def test_proto_and_port_are_left_alone_when_off(raw):
-    with Client(raw["clear"]) as c:
-        c.request(fields=[("X-Forwarded-Proto", "gopher"), ("X-Forwarded-Port", "1")])
-    req = raw.app.connection().requests[0]
-    assert (req.values("X-Forwarded-Proto"), req.values("X-Forwarded-Port")) == (["gopher"], ["1"])
+# A client's own forwarding fields, and what kedge adds for a client on a listener without TLS.
+FORGED = [("X-Forwarded-Proto", "gopher"), ("X-Forwarded-Port", "1"), ("X-Forwarded-Host", "evil.example"),
+          ("X-Forwarded-Prefix", "/evil"), ("X-Forwarded-Server", "evil"), ("X-Forwarded-Ssl", "on"),
+          ("Forwarded", "for=6.6.6.6;host=evil.example"), ("X-Real-IP", "6.6.6.6"),
+          ("True-Client-IP", "6.6.6.6"), ("X-Client-IP", "6.6.6.6")]
+PROTO, PORT, REAL = ("X-Forwarded-Proto", "http"), ("X-Forwarded-Port", "8443"), ("X-Real-IP", TRUE)
+FORWARDED = ("Forwarded", f"for={TRUE};proto=http")
+SET_ALL = ["--x-forwarded-port", "on", "--x-real-ip", "on", "--forwarded", "on"]
+TRUST = ["--xff-trust", "198.51.100.0/24"]
+FIELDS = {
+    "defaults": ([], FORGED, [PROTO]),
+    "nobody_forges": ([], [], [PROTO]),
+    "all_set": (SET_ALL, FORGED, [FORWARDED, PROTO, PORT, REAL]),
+    "another_is_trusted": (["--xff-trust", "10.0.0.0/8"], FORGED, [PROTO]),
+    "keep": (["--forwarding-fields", "keep"], FORGED, FORGED[1:] + [PROTO]),
+    "keep_and_off": (["--forwarding-fields", "keep", "--x-forwarded-proto", "off"], FORGED, FORGED),
+    "trusted": (TRUST, FORGED, FORGED),
+    "trusted_without": (TRUST, [], [PROTO]),
+    "trusted_all_set": (TRUST + SET_ALL, FORGED, FORGED + [FORWARDED]),
+    "trusted_some": (TRUST + SET_ALL, FORGED[1:2], FORGED[1:2] + [FORWARDED, PROTO, REAL]),
+    "xff_never": (["--xff", "never"], FORGED, [PROTO]),
+}
+
+
+@pytest.mark.parametrize("flags,sent,expected", FIELDS.values(), ids=FIELDS)
+def test_forwarding_fields(by_flags, ends, flags, sent, expected):
+    kedge, app = by_flags(ends, flags)
+    with Client(kedge["clear_proxy"], prefix.v1(dport=8443)) as c:
+        for _ in range(2):
+            assert c.request(fields=[*sent, ("A", "b")]).status == 200
+    for req in app.connection().requests:
+        assert sorted(f for f in req.fields if f[0] not in ("Host", "X-Forwarded-For")) \
+            == sorted([*expected, ("A", "b")])
+
+
+def test_forwarded_with_an_ipv6_address(by_flags, ends):
+    kedge, app = by_flags(ends, SET_ALL)
+    with Client(kedge["clear_proxy"], b"PROXY TCP6 2001:db8::22 2001:db8::1 1 443\r\n") as c:
+        assert c.request().status == 200
+    req = app.connection().requests[0]
+    assert req.values("Forwarded") == ['for="[2001:db8::22]";proto=http']
+    assert req.values("X-Real-IP") == [req.xff] == ["2001:db8::22"]
 
 
 def test_counters_tell_who_edited(raw):

@@ -117,10 +117,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct http1_run r = {.conf = &conf};
 	size_t piece;
 	bool tunnel;
+	__u16 flags;
 
 	if (size < 4)
 		return -1;
-	http1_case_conf(&conf, data[0] % 4, data[1] % 32);
+	flags = (__u16)(data[1] | (data[0] & 4 ? HTTP1_TRUSTED : 0));
+	http1_case_conf(&conf, data[0] % 4, flags);
 	conf.head_bytes_max = head_bytes_max(data[3] >> 1);
 	tunnel = data[3] & 1;
 	expand(&in, data + 4, size - 4, false);

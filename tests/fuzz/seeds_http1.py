@@ -6,7 +6,8 @@ import re
 import sys
 
 MODES = ["append", "replace", "if-none", "never"]
-FLAGS = {"drop": 1, "proto": 2, "port": 4, "aliases": 8, "h2c": 16}
+FLAGS = {"drop": 1, "proto": 2, "port": 4, "aliases": 8, "h2c": 16, "strip": 32, "real": 64,
+         "forwarded": 128, "trusted": 0x400}  # the last one is a bit of the mode there
 LIMITS = {None: 0, "32768": 0, "65536": 1, "8192": 2}  # others: one of fuzz_http1.c's own
 ESCAPES = {b"r": b"\r", b"n": b"\n", b"t": b"\t", b"\\": b"\\"}
 REPEAT = 0xfe
@@ -45,7 +46,7 @@ def seed(text):
             limit = value.strip()
         elif word == "resume":
             tunnel = int(value.strip() == "tunnel")
-    return bytes([mode, flags, WHOLE, LIMITS.get(limit, 3) << 1 | tunnel]) + data
+    return bytes([mode | flags >> 8, flags & 0xff, WHOLE, LIMITS.get(limit, 3) << 1 | tunnel]) + data
 
 
 def sorts():
@@ -56,7 +57,7 @@ def sorts():
 def heads(line, lines, count):
     """Requests with so many lines each, as repetitions within a repetition."""
     head = b"GET / HTTP/1.1\r\nHost: a\r\n" + bytes([REPEAT, lines // line.count(b"\n"), len(line)]) + line + b"\r\n"
-    return bytes([0, 0x1e, WHOLE, 0]) + bytes([REPEAT, count, len(head)]) + head
+    return bytes([0, 0xfe, WHOLE, 0]) + bytes([REPEAT, count, len(head)]) + head
 
 
 directory = pathlib.Path(sys.argv[1])

@@ -44,10 +44,14 @@ class Case:
         """The flags kedge must be started with."""
         words = ["--xff", self.mode]
         words += ["--xff-trust", "192.0.2.0/24"] if "drop" in self.flags else []
-        words += ["--x-forwarded-proto", "on"] if "proto" in self.flags else []
+        words += ["--xff-trust", "198.51.100.0/24"] if "trusted" in self.flags else []
+        words += ["--forwarding-fields", "strip" if "strip" in self.flags else "keep"]
+        words += ["--x-forwarded-proto", "on" if "proto" in self.flags else "off"]
         words += ["--x-forwarded-port", "on"] if "port" in self.flags else []
+        words += ["--x-real-ip", "on"] if "real" in self.flags else []
+        words += ["--forwarded", "on"] if "forwarded" in self.flags else []
         words += ["--forwarding-aliases", "remove"] if "aliases" in self.flags else []
-        words += ["--h2c", "remove"] if "h2c" in self.flags else []
+        words += ["--h2c", "remove" if "h2c" in self.flags else "refuse"]
         words += ["--head-bytes-max", self.head_bytes_max] if self.head_bytes_max else []
         return tuple(words)
 

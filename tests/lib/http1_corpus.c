@@ -24,7 +24,7 @@ struct loader {
 	struct http1_bytes *data;
 	bool ends_given, requests_given;
 	enum http1_mode mode;
-	__u8 flags;
+	__u16 flags;
 	__u32 head_bytes_max;
 };
 
@@ -115,10 +115,11 @@ static unsigned choose(const struct loader *l, const char *const *set, size_t n,
 
 static void set_flags(struct loader *l, char *value)
 {
-	static const char *const names[] = {"drop", "proto", "port", "aliases", "h2c"};
+	static const char *const names[] = {"drop",  "proto", "port",      "aliases", "h2c",
+					    "strip", "real",  "forwarded", "trusted"};
 
 	for (char *word = strtok(value, " "); word; word = strtok(NULL, " "))
-		l->flags |= (__u8)(1 << CHOOSE(l, names, word));
+		l->flags |= (__u16)(1 << CHOOSE(l, names, word));
 }
 
 static void directive(struct loader *l, char *line)
@@ -158,7 +159,7 @@ static void directive(struct loader *l, char *line)
 	}
 }
 
-void http1_case_conf(struct http1_conf *conf, enum http1_mode mode, __u8 flags)
+void http1_case_conf(struct http1_conf *conf, enum http1_mode mode, __u16 flags)
 {
 	union addr client = {.in = {.sin_family = AF_INET}};
 

@@ -26,7 +26,7 @@ struct http1_case {
 };
 
 /* The client of all cases. */
-void http1_case_conf(struct http1_conf *conf, enum http1_mode mode, __u8 flags);
+void http1_case_conf(struct http1_conf *conf, enum http1_mode mode, __u16 flags);
 
 /*
  * All cases of a directory, sorted by name; *count of them. Aborts with file and line when one is

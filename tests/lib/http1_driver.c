@@ -13,7 +13,8 @@ static void text(struct http1_model *m)
 	http1_text(&m->h, m->conf, &t);
 	http1_bytes_add(&m->out, m->conf->text, t.head);
 	http1_bytes_add(&m->out, m->h.list, t.list);
-	http1_bytes_add(&m->out, m->conf->text + t.from, t.tail);
+	for (__u32 i = 0; i < t.tail; i++)
+		http1_bytes_add(&m->out, m->conf->text + http1_tail_at(&t, i), 1);
 }
 
 /* The run is empty, or what the automaton would give back is what it is. */

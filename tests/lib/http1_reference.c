@@ -21,6 +21,7 @@ struct head {
 	bool options;  /* the method is OPTIONS */
 	bool absolute; /* the target has an authority */
 	struct span authority;
+	bool proto, port, real_ip; /* a trusted source's */
 	bool host, upgrade, upgrade_option, chunked;
 	bool has_length;
 	uint64_t length;
@@ -427,14 +428,21 @@ static bool drops(const struct reference *r)
 	return r->flags & HTTP1_DROP_INCOMING;
 }
 
+/* kedge adds a line of this name. */
+static bool is_set(const struct reference *r, struct span name)
+{
+	return (is_like(name, "x-forwarded-proto") && r->flags & HTTP1_SET_PROTO) ||
+	       (is_like(name, "x-forwarded-port") && r->flags & HTTP1_SET_PORT) ||
+	       (is_like(name, "x-real-ip") && r->flags & HTTP1_SET_REAL) ||
+	       (is_like(name, "forwarded") && r->flags & HTTP1_SET_FORWARDED);
+}
+
 /* Lines of this name do not go on as they are. */
 static bool is_ours(const struct reference *r, struct span name)
 {
 	if (is_like(name, "x-forwarded-for"))
 		return r->mode != HTTP1_XFF_NEVER || drops(r);
-	if (is_like(name, "x-forwarded-proto"))
-		return r->flags & HTTP1_SET_PROTO;
-	return is_like(name, "x-forwarded-port") && r->flags & HTTP1_SET_PORT;
+	return r->flags & HTTP1_STRIP || (is_set(r, name) && !(r->flags & HTTP1_TRUSTED));
 }
 
 /* White space at the end of a value counts until it is known to be at the end. */
@@ -472,12 +480,15 @@ static void read_forwarding(struct reader *x, struct span whole, struct span nam
 {
 	if (equal_case(name, "x-forwarded-for"))
 		note_forwarded(x, value);
-	if (!is_ours(x->r, name)) {
-		http1_bytes_add(&x->h.kept, whole.p, whole.n + 2);
+	if (is_forwarding_alias(name) && (is_ours(x->r, name) || is_set(x->r, name))) {
+		must(x, x->r->flags & HTTP1_CUT_ALIASES, "alias");
 		return;
 	}
-	if (is_forwarding_alias(name)) {
-		must(x, x->r->flags & HTTP1_CUT_ALIASES, "alias");
+	if (!is_ours(x->r, name)) {
+		x->h.proto = x->h.proto || equal_case(name, "x-forwarded-proto");
+		x->h.port = x->h.port || equal_case(name, "x-forwarded-port");
+		x->h.real_ip = x->h.real_ip || equal_case(name, "x-real-ip");
+		http1_bytes_add(&x->h.kept, whole.p, whole.n + 2);
 		return;
 	}
 	if (is_like(name, "x-forwarded-for") && !drops(x->r) &&
@@ -543,8 +554,9 @@ static void add_text(struct http1_bytes *b, const char *text)
 }
 
 /* What kedge puts before the blank line. */
-static void add_ours(struct reference *r, const struct http1_bytes *list)
+static void add_ours(struct reference *r, const struct head *h)
 {
+	const struct http1_bytes *list = &h->list;
 	bool ours = r->mode == HTTP1_XFF_APPEND || r->mode == HTTP1_XFF_REPLACE ||
 		    (r->mode == HTTP1_XFF_IF_NONE && !list->len);
 
@@ -558,10 +570,14 @@ static void add_ours(struct reference *r, const struct http1_bytes *list)
 			add_text(&r->out, OURS);
 		add_text(&r->out, "\r\n");
 	}
-	if (r->flags & HTTP1_SET_PROTO)
+	if (r->flags & HTTP1_SET_FORWARDED)
+		add_text(&r->out, "Forwarded: for=" OURS ";proto=https\r\n");
+	if (r->flags & HTTP1_SET_PROTO && !h->proto)
 		add_text(&r->out, "X-Forwarded-Proto: https\r\n");
-	if (r->flags & HTTP1_SET_PORT)
+	if (r->flags & HTTP1_SET_PORT && !h->port)
 		add_text(&r->out, "X-Forwarded-Port: 443\r\n");
+	if (r->flags & HTTP1_SET_REAL && !h->real_ip)
+		add_text(&r->out, "X-Real-IP: " OURS "\r\n");
 }
 
 static void read_head(struct reader *x)
@@ -584,7 +600,7 @@ static void read_head(struct reader *x)
 	}
 	must(x, h->host || h->old, "no Host");
 	http1_bytes_add(&r->out, h->kept.data, h->kept.len);
-	add_ours(r, &h->list);
+	add_ours(r, h);
 	add_text(&r->out, "\r\n");
 }
 

@@ -20,7 +20,7 @@ from rawapp import Fault, RawApp, Replay, answer
 STEP = int(os.environ.get("KEDGE_TEST_SPLITS", "3"))
 CASES = corpus.load()
 BY_NAME = {c.name: c for c in CASES}
-COMMON = [c for c in CASES if c.group == ("--xff", "append")]
+COMMON = [c for c in CASES if c.mode == "append" and not c.flags]
 # Those that end at a boundary and not inside the empty line that may follow one.
 WHOLE = [c for c in COMMON if c.ends == "between" and not c.refuse and not c.resume
          and not c.inputs[0].endswith(b"\r")]

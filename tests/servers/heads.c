@@ -26,7 +26,7 @@ static void put(const void *data, uint32_t n)
 		fwrite(data, 1, n, stdout);
 }
 
-static void tell(__u8 flags, const uint8_t *in, size_t n)
+static void tell(__u16 flags, const uint8_t *in, size_t n)
 {
 	struct http1_conf conf;
 	struct http1_model m = {.conf = &conf};
@@ -67,7 +67,7 @@ int main(void)
 	while (fread(&head, sizeof(head), 1, stdin) == 1) {
 		if (head.n > sizeof(in) || fread(in, 1, head.n, stdin) != head.n)
 			return 1;
-		tell((__u8)head.flags, in, head.n);
+		tell((__u16)head.flags, in, head.n);
 	}
 	return 0;
 }

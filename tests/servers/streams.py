@@ -13,6 +13,7 @@ SPICE = [b"\r", b"\n", b"\r\n", b"\r\n\r\n", b" ", b"\t", b":", b";", b",", b"\0
          b"Transfer-Encoding: chunked\r\n", b"X-Forwarded-For: 1.2.3.4\r\n", b"HTTP/1.1", b"HTTP/1.0",
          b"Connection: close\r\n", GOOD]
 CUT_ALIASES, CUT_H2C = 8, 16  # include/kedge/http1_state.h
+STRIP, SET_PROTO = 0x20, 0x02  # the defaults
 MUTANTS = 600
 ONE_READ = 16000  # bytes that kedge takes at a time; more are cut by kedge itself
 SEED = 20260729
@@ -125,7 +126,7 @@ def load():
 
 def frame(stream):
     flags = CUT_ALIASES | CUT_H2C if stream.family == "removed" else 0
-    return struct.pack("<II", flags, len(stream.data)) + stream.data
+    return struct.pack("<II", flags | STRIP | SET_PROTO, len(stream.data)) + stream.data
 
 
 def expect(streams):

@@ -19,8 +19,8 @@ static const char every_flag[] =
 	"--guard-source-prefix-v4 24 --guard-source-prefix-v6 56 --guard-total-rate 23 "
 	"--guard-total-burst 25 --guard-over cookie --guard-fragments follow --guard-keep on "
 	"--pin /bpf/x --control /run/x "
-	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --x-forwarded-proto on "
-	"--x-forwarded-port on --forwarding-aliases remove --h2c remove --tls-min 1.3 "
+	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --forwarding-fields keep "
+	"--x-forwarded-proto off --x-forwarded-port on --x-real-ip on --forwarded on --forwarding-aliases remove --h2c remove --tls-min 1.3 "
 	"--tls-policy high --ticket-keys t.txt "
 	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --connect-early off --head-timeout-ms 4 --idle-timeout-ms 5 "
@@ -67,8 +67,11 @@ static const char every_key[] = "certs:\n"
 				"control: /run/x\n"
 				"xff: if-none\n"
 				"xff-trust: [10.0.0.0/8, '::1']\n"
-				"x-forwarded-proto: on\n"
+				"forwarding-fields: keep\n"
+				"x-forwarded-proto: off\n"
 				"x-forwarded-port: on\n"
+				"x-real-ip: on\n"
+				"forwarded: on\n"
 				"forwarding-aliases: remove\n"
 				"h2c: remove\n"
 				"tls-min: 1.3\n"
@@ -188,8 +191,11 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->xff_trust.count, 2);
 	assert_cidr(&conf->xff_trust, 0, "10.0.0.0/8");
 	assert_cidr(&conf->xff_trust, 1, "::1");
-	assert_true(conf->x_forwarded_proto);
+	assert_true(conf->forwarding_keep);
+	assert_false(conf->x_forwarded_proto);
 	assert_true(conf->x_forwarded_port);
+	assert_true(conf->x_real_ip);
+	assert_true(conf->forwarded);
 	assert_true(conf->aliases_remove);
 	assert_true(conf->h2c_remove);
 	assert_true(conf->tls13_only);
@@ -294,8 +300,11 @@ static void check_defaults(const struct conf *conf)
 	assert_string_equal(conf->control, "/run/kedge/kedge.sock");
 	assert_int_equal(conf->xff, XFF_APPEND);
 	assert_int_equal(conf->xff_trust.count, 0);
-	assert_false(conf->x_forwarded_proto);
+	assert_false(conf->forwarding_keep);
+	assert_true(conf->x_forwarded_proto);
 	assert_false(conf->x_forwarded_port);
+	assert_false(conf->x_real_ip);
+	assert_false(conf->forwarded);
 	assert_false(conf->aliases_remove);
 	assert_false(conf->h2c_remove);
 	assert_false(conf->tls13_only);
@@ -372,6 +381,9 @@ static void every_word_has_its_meaning(void **state)
 		     {"modern", TLS_POLICY_MODERN}, {"high", TLS_POLICY_HIGH});
 	assert_words("--seccomp", seccomp, {"off", SECCOMP_OFF}, {"log", SECCOMP_LOG},
 		     {"errno", SECCOMP_ERRNO}, {"enforce", SECCOMP_ENFORCE});
+	assert_words("--forwarding-fields", forwarding_keep, {"strip", 0}, {"keep", 1});
+	assert_words("--x-real-ip", x_real_ip, {"off", 0}, {"on", 1});
+	assert_words("--forwarded", forwarded, {"off", 0}, {"on", 1});
 	assert_words("--x-forwarded-proto", x_forwarded_proto, {"off", 0}, {"on", 1});
 	assert_words("--x-forwarded-port", x_forwarded_port, {"off", 0}, {"on", 1});
 	assert_words("--forwarding-aliases", aliases_remove, {"refuse", 0}, {"remove", 1});

@@ -56,14 +56,14 @@ static void every_kind_of_value(void **state)
 				   "guard-observe: off -> on\n"
 				   "guard-source-rate: 0 -> 7\n"
 				   "xff: append -> never\n"
-				   "xff-trust: everybody -> 10.0.0.0/8, 2001:db8::/32, 192.0.2.1\n"
-				   "x-forwarded-proto: off -> on\n"
+				   "xff-trust: nobody -> 10.0.0.0/8, 2001:db8::/32, 192.0.2.1\n"
+				   "x-forwarded-proto: on -> off\n"
 				   "idle-timeout-ms: 300000 -> 5\n"
 				   "log-level: info -> debug\n";
 
 	(void)state;
 	diff(BASE, "--app [::1]:2 --tls off --workers 1 --xff never --xff-trust 10.0.0.0/8 "
-		   "--xff-trust 2001:db8::/32 --xff-trust 192.0.2.1 --x-forwarded-proto on "
+		   "--xff-trust 2001:db8::/32 --xff-trust 192.0.2.1 --x-forwarded-proto off "
 		   "--idle-timeout-ms 5 --log-level debug --guard-observe on --guard-source-rate 7 "
 		   "--listen 127.0.0.1:81");
 	/* Seen twice by diff(), so twice in a row. */

@@ -15,8 +15,6 @@
 #include "tests/lib/http1_aliases.h"
 #include "tests/lib/http1_driver.h"
 
-#define SET (HTTP1_SET_PROTO | HTTP1_SET_PORT)
-
 static struct http1_alias *all;
 static size_t count;
 
@@ -32,17 +30,19 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* kedge sets it with the flags above. */
+/* kedge sets it, also where it takes nothing out. */
 static bool is_set(const struct http1_alias *a)
 {
 	static const char *const names[] = {"X-Forwarded-For", "X-Forwarded-Proto",
-					    "X-Forwarded-Port"};
+					    "X-Forwarded-Port", "X-Real-IP"};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(a->of->name, names[i]))
 			return true;
 	return false;
 }
+
+#define SET (HTTP1_SET_PROTO | HTTP1_SET_PORT | HTTP1_SET_REAL)
 
 /* Why a stream is refused, KEDGE_REASON_NONE if it is not; the result in *out (may be NULL). */
 static uint8_t reason_of(uint16_t flags, const char *in, size_t piece, struct http1_bytes *out)
@@ -91,8 +91,11 @@ static void refused(void **state)
 		const struct http1_alias *a = &all[i];
 
 		snprintf(in, sizeof(in), GET "%s: 6.6.6.6\r\n\r\n", a->name);
-		if (a->of->framing || is_set(a))
+		must_be(HTTP1_STRIP, in, KEDGE_REASON_http_forwarding_alias);
+		if (a->of->framing || is_set(a)) {
 			must_be(SET, in, KEDGE_REASON_http_forwarding_alias);
+			must_be(SET | HTTP1_TRUSTED, in, KEDGE_REASON_http_forwarding_alias);
+		}
 	}
 }
 
@@ -105,11 +108,13 @@ static void taken_out(void **state)
 
 		snprintf(in, sizeof(in), GET "%s: 6.6.6.6\r\n\r\n", a->name);
 		if (a->of->framing)
-			must_be(SET | HTTP1_CUT_ALIASES, in, KEDGE_REASON_http_forwarding_alias);
-		for (size_t piece = 1; is_set(a) && piece < 60; piece += 6) {
+			must_be(HTTP1_STRIP | HTTP1_CUT_ALIASES, in,
+				KEDGE_REASON_http_forwarding_alias);
+		for (size_t piece = 1; !a->of->framing && piece < 60; piece += 6) {
+			__u16 flags = is_set(a) ? SET : HTTP1_STRIP;
 			struct http1_bytes out;
 
-			assert_int_equal(reason_of(SET | HTTP1_CUT_ALIASES, in, piece, &out), 0);
+			assert_int_equal(reason_of(flags | HTTP1_CUT_ALIASES, in, piece, &out), 0);
 			assert_null(memmem(out.data, out.len, "6.6.6.6", 7));
 			assert_null(memmem(out.data, out.len, a->name, strlen(a->name)));
 			free(out.data);

@@ -367,7 +367,8 @@ static void most_gaps(void **state)
 	free(in.data);
 }
 
-static void check_text(const char *ip, enum http1_mode mode, __u8 flags, bool tls, const char *want)
+static void check_text(const char *ip, enum http1_mode mode, __u16 flags, bool tls,
+		       const char *want)
 {
 	union addr a = {.family = AF_UNIX};
 	struct http1_conf c;
@@ -379,13 +380,15 @@ static void check_text(const char *ip, enum http1_mode mode, __u8 flags, bool tl
 	http1_conf_set(&c, mode, flags, &a, tls, 65535);
 	assert_int_equal(c.text_len, strlen(want));
 	assert_memory_equal(c.text, want, c.text_len);
-	if (mode != HTTP1_XFF_NEVER)
+	if (mode != HTTP1_XFF_NEVER) {
 		assert_int_equal(c.ours_len, strchr(want, '\r') - want - HTTP1_PREFIX_LEN);
+		assert_int_equal(c.xff_len, strchr(want, '\n') + 1 - want);
+	}
 }
 
 static void texts(void **state)
 {
-	const __u8 both = HTTP1_SET_PROTO | HTTP1_SET_PORT;
+	const __u16 both = HTTP1_SET_PROTO | HTTP1_SET_PORT;
 
 	check_text("192.0.2.1", HTTP1_XFF_APPEND, 0, true, "X-Forwarded-For: 192.0.2.1\r\n");
 	check_text("2001:db8::1", HTTP1_XFF_REPLACE, HTTP1_SET_PROTO, false,
@@ -398,28 +401,59 @@ static void texts(void **state)
 	check_text("192.0.2.1", HTTP1_XFF_NEVER, HTTP1_SET_PORT, true,
 		   "X-Forwarded-Port: 65535\r\n");
 	check_text("192.0.2.1", HTTP1_XFF_NEVER, 0, true, "");
-	check_text("a unix socket", HTTP1_XFF_APPEND, 0, true, "X-Forwarded-For: unknown\r\n");
+	check_text("a unix socket", HTTP1_XFF_APPEND, HTTP1_SET_FORWARDED, true,
+		   "X-Forwarded-For: unknown\r\nForwarded: for=unknown;proto=https\r\n");
+	check_text("192.0.2.1", HTTP1_XFF_NEVER, HTTP1_SET_FORWARDED | HTTP1_SET_REAL, false,
+		   "Forwarded: for=192.0.2.1;proto=http\r\nX-Real-IP: 192.0.2.1\r\n");
+	/* The longest. */
+	check_text("1111:2222:3333:4444:5555:6666:7777:8888", HTTP1_XFF_APPEND,
+		   both | HTTP1_SET_FORWARDED | HTTP1_SET_REAL, true,
+		   "X-Forwarded-For: 1111:2222:3333:4444:5555:6666:7777:8888\r\n"
+		   "Forwarded: for=\"[1111:2222:3333:4444:5555:6666:7777:8888]\";proto=https\r\n"
+		   "X-Forwarded-Proto: https\r\nX-Forwarded-Port: 65535\r\n"
+		   "X-Real-IP: 1111:2222:3333:4444:5555:6666:7777:8888\r\n");
 }
 
-static void conf_from_keys(void **state)
+static void check_conf(struct conf *conf, const char *client, enum http1_mode mode, __u16 flags)
 {
-	struct conf conf = {
-		.xff = XFF_IF_NONE,
-		.x_forwarded_proto = true,
-		.head_bytes_max = 9000,
-	};
 	union addr a = {.family = AF_INET};
 	struct http1_conf c;
 
-	xff_prepare(&c, &conf, &a, true, true, 443);
-	assert_int_equal(c.mode, HTTP1_XFF_IF_NONE);
-	assert_int_equal(c.flags, HTTP1_DROP_INCOMING | HTTP1_SET_PROTO);
+	assert_int_equal(inet_pton(AF_INET, client, &a.in.sin_addr), 1);
+	conf->head_bytes_max = 9000;
+	xff_prepare(&c, conf, &a, true, 443);
 	assert_int_equal(c.head_bytes_max, 9000);
-	conf = (struct conf){.xff = XFF_NEVER, .x_forwarded_port = true, .head_bytes_max = 9000};
-	xff_prepare(&c, &conf, &a, false, true, 443);
-	assert_int_equal(c.mode, HTTP1_XFF_NEVER);
-	assert_int_equal(c.flags, HTTP1_SET_PORT);
-	assert_memory_equal(c.text, "X-Forwarded-Port: 443\r\n", 23);
+	assert_int_equal(c.mode, mode);
+	assert_int_equal(c.flags, flags);
+}
+
+/* Who is trusted decides what of the client's fields counts. */
+static void conf_from_keys(void **state)
+{
+	struct cidr trusted;
+	struct conf conf = {.xff = XFF_IF_NONE, .x_forwarded_proto = true};
+	const char *why;
+
+	assert_int_equal(cidr_parse(&trusted, "192.0.2.0/24", &why), 0);
+	check_conf(&conf, "192.0.2.1", HTTP1_XFF_IF_NONE, HTTP1_STRIP | HTTP1_SET_PROTO);
+	conf.forwarding_keep = true;
+	check_conf(&conf, "192.0.2.1", HTTP1_XFF_IF_NONE, HTTP1_SET_PROTO);
+	conf.xff_trust.set = &trusted;
+	conf.xff_trust.count = 1;
+	check_conf(&conf, "192.0.2.1", HTTP1_XFF_IF_NONE, HTTP1_TRUSTED | HTTP1_SET_PROTO);
+	check_conf(&conf, "198.51.100.1", HTTP1_XFF_IF_NONE, HTTP1_DROP_INCOMING | HTTP1_SET_PROTO);
+	conf.forwarding_keep = false;
+	check_conf(&conf, "198.51.100.1", HTTP1_XFF_IF_NONE,
+		   HTTP1_STRIP | HTTP1_DROP_INCOMING | HTTP1_SET_PROTO);
+	conf = (struct conf){.xff = XFF_NEVER,
+			     .x_forwarded_port = true,
+			     .x_real_ip = true,
+			     .forwarded = true,
+			     .aliases_remove = true,
+			     .h2c_remove = true};
+	check_conf(&conf, "192.0.2.1", HTTP1_XFF_NEVER,
+		   HTTP1_STRIP | HTTP1_SET_PORT | HTTP1_SET_REAL | HTTP1_SET_FORWARDED |
+			   HTTP1_CUT_ALIASES | HTTP1_CUT_H2C);
 }
 
 int main(void)
