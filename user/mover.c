@@ -178,6 +178,15 @@ static enum step up_residue(struct flow *f)
 	return STEP_MOVED;
 }
 
+/*
+ * What comes now is another request, and none can have an answer any more: it is dropped, so that the
+ * client sends it again elsewhere. Reading goes on for the end of the stream.
+ */
+static bool behind_the_end(const struct flow *f)
+{
+	return response_endless(&f->response) && f->edit->note->standing == KEDGE_BETWEEN;
+}
+
 static enum step up_read(struct mover *m, struct flow *f)
 {
 	ssize_t n = record_read(f->record, m->buf, m->buf_size), r;
@@ -199,6 +208,10 @@ static enum step up_read(struct mover *m, struct flow *f)
 	note_first(f, m->buf, (size_t)n);
 	if (f->record->drained)
 		f->client_in = f->client_ends;
+	if (behind_the_end(f)) {
+		f->lost_end = f->response.state == RESPONSE_LOST;
+		return STEP_MOVED;
+	}
 	r = up_send(f, m->buf, (size_t)n);
 	if (r < 0)
 		return up_lost(f, (int)r);
@@ -268,13 +281,26 @@ static bool cut_short(const struct flow *f)
 	return !response_between(&f->response);
 }
 
+/* What is wrong with the client's request was there first. */
+static void ends_for(struct flow *f, enum kedge_reason reason)
+{
+	if (!f->refused)
+		f->reason = reason;
+}
+
+/* An application that ends after its client did was left by it. */
+static enum kedge_reason blame(const struct flow *f, enum kedge_reason reason)
+{
+	return f->client_eof ? KEDGE_REASON_client_gone : reason;
+}
+
 /* Ends our direction without a close_notify, so that the client sees that bytes are missing. */
 static int close_short(struct flow *f)
 {
 	int r = record_flush(f->record);
 
 	if (r == 0) {
-		f->reason = KEDGE_REASON_app_reset;
+		f->reason = blame(f, KEDGE_REASON_app_reset);
 		shutdown(f->record->fd, SHUT_WR);
 	}
 	return r;
@@ -289,7 +315,11 @@ static enum step down_end(struct mover *m, struct flow *f)
 	if (refusal_due(f))
 		return STEP_REPLY; /* f->reason stands */
 	if (unanswered(f))
-		return fail(f, STEP_REPLY, KEDGE_REASON_app_gone);
+		return fail(f, STEP_REPLY,
+			    f->app_bad ? KEDGE_REASON_app_response_bad
+				       : blame(f, KEDGE_REASON_app_gone));
+	if (f->response.state == RESPONSE_LOST)
+		ends_for(f, KEDGE_REASON_app_response_lost);
 	r = cut_short(f) ? close_short(f) : record_close_write(f->record);
 	if (r == -EAGAIN) {
 		f->client_full = true;
@@ -375,23 +405,42 @@ static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t
 		request_begins(m, f);
 }
 
-/* Follows the response; an answered upgrade is told to the editor. */
-static enum step down_follow(struct mover *m, struct flow *f, const uint8_t *p, size_t n)
+/*
+ * What came, and may be more, must not reach the client. With a request that waits, kedge answers in the
+ * application's place; otherwise the connection ends, as it does when an application that is idle says that
+ * it will end: 408 behind the last response.
+ */
+static void down_cut(struct flow *f, enum response_event event)
+{
+	f->app_eof = f->app_write_dead = true;
+	f->app_bad = event == RESPONSE_REFUSED;
+	if (event == RESPONSE_STRAY)
+		ends_for(f, KEDGE_REASON_app_response_lost);
+	else if (event == RESPONSE_UNASKED && f->response.status != 408)
+		ends_for(f, KEDGE_REASON_app_unasked);
+}
+
+/* Follows the response: at m->buf are `held` bytes from before, and n. *good of them all may go on. An
+ * answered upgrade is told to the editor. */
+static enum step down_follow(struct mover *m, struct flow *f, size_t held, size_t n, size_t *good)
 {
 	struct ending ending = {.flow = f, .now_us = *m->now_us, .begun_us = f->request_us};
 	struct response_counts counts = {.ended = f->access ? log_response : NULL, .arg = &ending};
 	uint32_t done = f->response.done;
 	enum response_event event =
-		response_feed(&f->response, f->edit->note, (const char *)p, n, &counts);
+		response_feed(&f->response, f->edit->note, (const char *)m->buf + held, n, &counts);
 	bool tunnel = event == RESPONSE_SWITCHED;
 
+	*good = counts.good;
 	m->stats->responses += counts.finals;
 	if (counts.finals || f->response.done != done)
 		take_times(m, f, counts.finals, f->response.done - done);
 	if (event == RESPONSE_QUIET)
 		return STEP_MOVED;
-	if (event == RESPONSE_REFUSED)
-		return fail(f, STEP_ABORT, KEDGE_REASON_app_response_bad);
+	if (event >= RESPONSE_REFUSED) {
+		down_cut(f, event);
+		return STEP_MOVED;
+	}
 	m->stats->tunnels += tunnel;
 	if (edit_resume(f->edit, tunnel) < 0)
 		return fail(f, STEP_ABORT, KEDGE_REASON_internal_error);
@@ -403,7 +452,7 @@ static enum step down_follow(struct mover *m, struct flow *f, const uint8_t *p, 
 static enum step down_reset(struct flow *f)
 {
 	if (!response_between(&f->response))
-		return fail(f, STEP_ABORT, KEDGE_REASON_app_reset);
+		return fail(f, STEP_ABORT, blame(f, KEDGE_REASON_app_reset));
 	f->app_eof = true;
 	f->app_write_dead = true;
 	return STEP_MOVED;
@@ -420,8 +469,11 @@ static bool took_both_ways(const struct flow *f)
 
 static enum step down_read(struct mover *m, struct flow *f)
 {
-	ssize_t n = recv(f->app_fd, m->buf, m->buf_size, MSG_DONTWAIT);
+	const size_t held = f->response.held;
+	const size_t room = m->buf_size - held;
+	ssize_t n = recv(f->app_fd, m->buf + held, room, MSG_DONTWAIT);
 	enum step step;
+	size_t good;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 		f->app_in = errno == EINTR;
@@ -434,10 +486,11 @@ static enum step down_read(struct mover *m, struct flow *f)
 		return STEP_MOVED;
 	}
 	m->stats->bytes_down += (uint64_t)n;
-	if ((size_t)n < m->buf_size && !took_both_ways(f))
+	if ((size_t)n < room && !took_both_ways(f))
 		f->app_in = f->app_ends;
-	step = down_follow(m, f, m->buf, (size_t)n);
-	return step == STEP_MOVED ? down_write(f, m->buf, (size_t)n) : step;
+	memcpy(m->buf, f->response.line, held);
+	step = down_follow(m, f, held, (size_t)n, &good);
+	return step == STEP_MOVED ? down_write(f, m->buf, good) : step;
 }
 
 static enum step down(struct mover *m, struct flow *f)
@@ -463,9 +516,12 @@ static enum step down(struct mover *m, struct flow *f)
 		return down_residue(f);
 	if (f->app_eof)
 		return down_end(m, f);
-	if (!f->app_in)
+	if (f->app_in)
+		return down_read(m, f);
+	if (!f->lost_end && !(f->refused && f->response.state == RESPONSE_LOST))
 		return STEP_IDLE;
-	return down_read(m, f);
+	f->app_eof = f->app_write_dead = true;
+	return STEP_MOVED;
 }
 
 /* --- events ----------------------------------------------------------------------------------- */

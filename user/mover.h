@@ -50,7 +50,9 @@ struct flow {
 	bool app_write_dead; /* the application takes nothing more; it may still have answered */
 	/* The client's first bytes: a prefix that nobody reads is told as one. */
 	uint8_t first[PROXY_BEGIN_BYTES], first_len;
-	bool unsent; /* with that: of a request that it did not take, which may not be counted */
+	bool app_bad;  /* with app_eof: it did not end; what came must not reach the client */
+	bool lost_end; /* the client goes on behind a response that nobody can follow */
+	bool unsent; /* with app_write_dead: of a request that it did not take, which may not be counted */
 };
 
 /* What all flows of one worker share. */

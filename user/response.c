@@ -24,23 +24,25 @@ static void response_end(struct response *r, const struct response_counts *count
 		counts->ended(counts->arg, r);
 	r->said_close |= r->close || (r->old && !r->keep);
 	r->done++;
-	r->begun = false;
+	r->begun = r->interim = false;
 	line_begin(r, RESPONSE_LINE);
 }
 
-/* "HTTP/1.1 200 OK" -> 200, 0 where it is no status line. */
+/* The status of "HTTP/1.1 200", 0 where line[0..len) is no beginning of such a line. */
 static unsigned parse_status(const char *line, size_t len)
 {
+	static const char like[RESPONSE_HELD_MAX + 1] = "HTTP/1.0 100";
 	unsigned status = 0;
 
-	if (len < 12 || memcmp(line, "HTTP/1.", 7) || line[8] != ' ')
-		return 0;
-	for (int i = 9; i < 12; i++) {
-		if (line[i] < '0' || line[i] > '9')
+	for (size_t i = 0; i < len; i++) {
+		bool digit = line[i] >= '0' && line[i] <= '9' && (i != 9 || line[i] > '0');
+
+		if (i < 7 || i == 8 ? line[i] != like[i] : !digit)
 			return 0;
-		status = status * 10 + (unsigned)(line[i] - '0');
+		if (i > 8)
+			status = status * 10 + (unsigned)(line[i] - '0');
 	}
-	return status >= 100 ? status : 0;
+	return len < RESPONSE_HELD_MAX ? 1 : status;
 }
 
 static bool parse_decimal(const char *p, const char *end, uint64_t *out)
@@ -83,21 +85,6 @@ static bool parse_hex(const char *p, const char *end, bool is_cut, uint64_t *out
 	}
 	*out = value;
 	return p > begin && (p == end ? !is_cut : *p == ';' || *p == ' ' || *p == '\t');
-}
-
-static bool starts_with(const char *line, size_t len, const char *name)
-{
-	size_t n = strlen(name);
-
-	return len >= n && !strncasecmp(line, name, n);
-}
-
-/* "gzip, chunked": chunked as the last coding is what frames. */
-static bool ends_chunked(const char *line, size_t len)
-{
-	while (len && (line[len - 1] == ' ' || line[len - 1] == '\t'))
-		len--;
-	return len >= 7 && !strncasecmp(line + len - 7, "chunked", 7);
 }
 
 static bool is_blank(char c)
@@ -144,35 +131,67 @@ static size_t named(const char *line, size_t len, const char *name)
 	return at < len && line[at] == ':' ? at + 1 : 0;
 }
 
-/* Does the end of the connection come with this response? A line that goes on (a fold) counts as well. */
-static void note_connection(struct response *r, const char *line, size_t len)
+/* "gzip, chunked": chunked as the last coding is what frames. */
+static bool ends_chunked(const char *p, const char *end)
 {
-	bool fold = len && is_blank(line[0]) && r->of_connection;
-	size_t at = named(line, len, "connection");
-
-	if (at || fold)
-		connection_line(r, line + at, len - at);
-	r->of_connection = at || fold;
+	while (end > p && is_blank(end[-1]))
+		end--;
+	if (end - p < 7 || strncasecmp(end - 7, "chunked", 7) != 0)
+		return false;
+	end -= 7;
+	return end == p || is_blank(end[-1]) || end[-1] == ',';
 }
 
+/* A second length must be the same. */
+static bool length_line(struct response *r, const char *value, const char *end)
+{
+	uint64_t before = r->left;
+	bool again = r->has_length;
+
+	r->has_length = true;
+	return !r->line_long && parse_decimal(value, end, &r->left) &&
+	       (!again || r->left == before);
+}
+
+/* False when what it says about the body cannot be known. */
+static bool framing_line(struct response *r, const char *line, size_t len)
+{
+	size_t at = named(line, len, "content-length");
+
+	if (at) {
+		r->folds_badly = true;
+		return !is_blank(line[at - 2]) && length_line(r, line + at, line + len);
+	}
+	at = named(line, len, "transfer-encoding");
+	r->folds_badly = at;
+	if (!at)
+		return true;
+	r->coded = true;
+	r->chunked = ends_chunked(line + at, line + len);
+	return !r->line_long && !is_blank(line[at - 2]);
+}
+
+/* A line that begins with white space goes on with the one before it. */
 static bool field_line(struct response *r, const char *line, size_t len)
 {
-	note_connection(r, line, len);
-	if (starts_with(line, len, "content-length:")) {
-		r->has_length = true;
-		return !r->line_long && parse_decimal(line + 15, line + len, &r->left);
+	size_t at;
+
+	if (len && is_blank(line[0])) {
+		if (r->of_connection)
+			connection_line(r, line, len);
+		return !r->folds_badly;
 	}
-	if (starts_with(line, len, "transfer-encoding:")) {
-		if (r->line_long)
-			return false;
-		r->chunked = ends_chunked(line, len);
-	}
-	return true;
+	at = named(line, len, "connection");
+	r->of_connection = at;
+	if (at)
+		connection_line(r, line + at, len - at);
+	return framing_line(r, line, len);
 }
 
+/* With a coding that does not frame, a length counts for some clients, and not for others. */
 static void body_begin(struct response *r)
 {
-	r->state = r->has_length ? RESPONSE_BODY : RESPONSE_TO_END;
+	r->state = !r->has_length ? RESPONSE_TO_END : r->coded ? RESPONSE_LOST : RESPONSE_BODY;
 	r->body = r->left;
 }
 
@@ -183,29 +202,37 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 	bool waiting = note->standing == KEDGE_WAITING;
 	bool last = response_outstanding(r, note) == 1;
 
-	if (r->status == 101) {
-		if (!waiting || !last)
-			return RESPONSE_REFUSED;
+	if (r->status == 101) { /* judge() has let it pass */
 		r->state = RESPONSE_TUNNEL;
 		counts->finals++;
 		return RESPONSE_SWITCHED;
 	}
-	if (r->status < 200) { /* interim: the final one is still to come */
+	if (r->status < 200) { /* the final one is still to come */
 		r->begun = false;
+		r->interim = true;
 		line_begin(r, RESPONSE_LINE);
 		return RESPONSE_QUIET;
 	}
 	counts->finals++;
-	if (!response_outstanding(r, note)) /* nobody asked (408 of an idle server) */
+	if (!response_outstanding(r, note)) /* to half a head, or to nothing at all */
 		r->state = RESPONSE_TO_END;
 	else if (is_head_request(note, r->done) || r->status == 204 || r->status == 304 ||
-		 (r->has_length && !r->left && !r->chunked))
+		 (r->has_length && !r->left && !r->coded))
 		response_end(r, counts);
 	else if (r->chunked)
 		line_begin(r, RESPONSE_CHUNK);
 	else
 		body_begin(r);
 	return waiting && last ? RESPONSE_DECLINED : RESPONSE_QUIET;
+}
+
+static void head_begin(struct response *r)
+{
+	r->chunked = r->has_length = r->coded = false;
+	r->close = r->keep = false;
+	r->folds_badly = r->of_connection = false;
+	r->left = 0;
+	r->body = 0;
 }
 
 static void chunk_begin(struct response *r)
@@ -222,13 +249,11 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 				    const char *line, size_t len, struct response_counts *counts)
 {
 	switch (r->state) {
-	case RESPONSE_LINE:
-		r->status = (uint16_t)parse_status(line, len);
-		r->old = r->status && line[7] == '0';
-		r->chunked = r->has_length = r->close = r->keep = r->of_connection = false;
-		r->left = 0;
-		r->body = 0;
-		line_begin(r, r->status ? RESPONSE_FIELDS : RESPONSE_LOST);
+	case RESPONSE_LINE: /* judge() has seen its beginning */
+		head_begin(r);
+		line_begin(r, len == RESPONSE_HELD_MAX || line[RESPONSE_HELD_MAX] == ' '
+				      ? RESPONSE_FIELDS
+				      : RESPONSE_LOST);
 		break;
 	case RESPONSE_FIELDS:
 		if (!len && !r->line_long)
@@ -270,6 +295,52 @@ static void line_keep(struct response *r, const char *p, size_t n)
 	r->line_len = (uint8_t)(r->line_len + n);
 }
 
+/* Nobody waits for a response: not even a client with half a head. */
+static bool nobody_waits(const struct response *r, const struct kedge_note *note)
+{
+	return note->requests && !response_outstanding(r, note) && note->standing != KEDGE_HEAD;
+}
+
+/* May the response go on whose first RESPONSE_HELD_MAX bytes are known? */
+static enum response_event judge(struct response *r, const struct kedge_note *note)
+{
+	bool wanted = note->standing == KEDGE_WAITING && response_outstanding(r, note) == 1;
+
+	if (r->unasked)
+		return RESPONSE_UNASKED;
+	if (r->status == 101 && !wanted)
+		return RESPONSE_REFUSED;
+	r->old = r->line[7] == '0';
+	r->held = 0;
+	return RESPONSE_QUIET;
+}
+
+/* The first bytes of a status line, or what is there instead of one. */
+static const char *feed_status(struct response *r, const struct kedge_note *note, const char *p,
+			       const char *end, enum response_event *event)
+{
+	size_t n = RESPONSE_HELD_MAX - r->line_len;
+
+	if (!r->begun)
+		r->unasked = nobody_waits(r, note);
+	r->begun = true;
+	if ((size_t)(end - p) < n)
+		n = (size_t)(end - p);
+	memcpy(r->line + r->line_len, p, n);
+	r->line_len = (uint8_t)(r->line_len + n);
+	r->held = r->line_len;
+	r->status = (uint16_t)parse_status(r->line, r->line_len);
+	if (!r->status && r->unasked) {
+		*event = RESPONSE_STRAY;
+	} else if (!r->status) {
+		r->state = RESPONSE_LOST;
+		r->held = 0;
+	} else if (r->held == RESPONSE_HELD_MAX) {
+		*event = judge(r, note);
+	}
+	return p + n;
+}
+
 static const char *feed_line(struct response *r, const struct kedge_note *note, const char *p,
 			     const char *end, enum response_event *event,
 			     struct response_counts *counts)
@@ -278,7 +349,6 @@ static const char *feed_line(struct response *r, const struct kedge_note *note, 
 	const char *line = p;
 	size_t len;
 
-	r->begun = true;
 	if (!lf) {
 		line_keep(r, p, (size_t)(end - p));
 		return end;
@@ -296,40 +366,56 @@ static const char *feed_line(struct response *r, const struct kedge_note *note, 
 	return lf + 1;
 }
 
+/* Is the beginning of a status line still to be read? */
+static bool at_status(const struct response *r)
+{
+	return r->state == RESPONSE_LINE && r->line_len < RESPONSE_HELD_MAX;
+}
+
+static const char *feed_body(struct response *r, const char *p, const char *end,
+			     struct response_counts *counts)
+{
+	uint64_t take = (uint64_t)(end - p) < r->left ? (uint64_t)(end - p) : r->left;
+
+	r->left -= take;
+	if (!r->left && r->chunked)
+		line_begin(r, RESPONSE_CHUNK_END);
+	else if (!r->left)
+		response_end(r, counts);
+	return p + take;
+}
+
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts)
 {
 	enum response_event result = RESPONSE_QUIET;
 	const char *p = bytes, *end = bytes + n;
+	const size_t held = r->held;
+	size_t head = 0; /* where the present response begins, where that matters */
 
 	while (p < end) {
 		enum response_event event = RESPONSE_QUIET;
 
-		switch (r->state) {
-		case RESPONSE_BODY: {
-			uint64_t take =
-				(uint64_t)(end - p) < r->left ? (uint64_t)(end - p) : r->left;
-
-			p += take;
-			r->left -= take;
-			if (!r->left && r->chunked)
-				line_begin(r, RESPONSE_CHUNK_END);
-			else if (!r->left)
-				response_end(r, counts);
+		if (r->state >= RESPONSE_TO_END) {
+			r->body += (uint64_t)(end - p);
 			break;
 		}
-		case RESPONSE_TO_END:
-		case RESPONSE_TUNNEL:
-		case RESPONSE_LOST:
-			r->body += (uint64_t)(end - p);
-			return result;
-		default:
+		if (r->state == RESPONSE_BODY) {
+			p = feed_body(r, p, end, counts);
+		} else if (at_status(r)) {
+			if (!r->begun)
+				head = held + (size_t)(p - bytes);
+			p = feed_status(r, note, p, end, &event);
+		} else {
 			p = feed_line(r, note, p, end, &event, counts);
 		}
-		if (event == RESPONSE_REFUSED)
+		if (event >= RESPONSE_REFUSED) {
+			counts->good = head;
 			return event;
+		}
 		if (event != RESPONSE_QUIET)
 			result = event;
 	}
+	counts->good = held + n - r->held;
 	return result;
 }

@@ -26,6 +26,9 @@ enum response_state {
 /* The beginning of a line is all that is ever needed of it. */
 #define RESPONSE_LINE_KEPT 64
 
+/* "HTTP/1.1 200": as much of a response is held back until it is known whether it may go on. */
+#define RESPONSE_HELD_MAX 12
+
 struct response {
 	uint64_t left;
 	uint64_t
@@ -34,13 +37,17 @@ struct response {
 	uint16_t status;  /* of the response being read */
 	uint8_t state;    /* enum response_state */
 	uint8_t line_len; /* bytes of the current line kept in line[] */
-	bool begun;       /* in RESPONSE_LINE: a byte of the status line has passed */
+	uint8_t held;     /* bytes of a status line, at line[], that have not gone on yet */
+	bool begun;       /* in RESPONSE_LINE: a byte of the status line has come */
+	bool unasked;     /* when that came, nobody waited for it */
 	bool line_long;   /* the line went on beyond line[] */
-	bool chunked, has_length;
+	bool chunked, has_length, coded;
+	bool folds_badly;   /* the field line before this one must not go on in this one */
 	bool old;           /* HTTP/1.0 */
 	bool close, keep;   /* Connection lists these */
 	bool said_close;    /* after a final response that has ended: the connection is to end */
 	bool of_connection; /* the field line before this one was a Connection line */
+	bool interim;       /* an interim response to the oldest request has come */
 	char line[RESPONSE_LINE_KEPT];
 };
 
@@ -48,12 +55,17 @@ enum response_event {
 	RESPONSE_QUIET,    /* nothing the mover must act on */
 	RESPONSE_SWITCHED, /* 101 to the waiting request: from here on a tunnel */
 	RESPONSE_DECLINED, /* the waiting request was answered otherwise: HTTP goes on */
-	RESPONSE_REFUSED,  /* a 101 that nobody asked for: must not reach the client */
+	/* What comes must not reach the client, and nothing more is followed: */
+	RESPONSE_REFUSED, /* a 101 that nobody asked for, where another answer is due */
+	RESPONSE_UNASKED, /* a response although all requests have had theirs */
+	RESPONSE_STRAY,   /* bytes that are no response, likewise */
 };
 
 /* What response_feed() adds to, and calls. */
 struct response_counts {
 	uint32_t finals; /* final response heads seen in this call */
+	/* Bytes that may go on, of what was held before the call and the bytes of the call, in a row. */
+	size_t good;
 	/* At the end of each final response, before the next one begins; NULL: nobody wants to know. */
 	void (*ended)(void *arg, const struct response *r);
 	void *arg;
@@ -62,7 +74,9 @@ struct response_counts {
 /*
  * Follows bytes[0..n). `note` is the editor's: how many requests there were, which of them were
  * HEAD, whether the last one waits for an upgrade. Of several events in one call the last one that
- * is not QUIET is returned; REFUSED at once.
+ * is not QUIET is returned; REFUSED, UNASKED and STRAY at once.
+ *
+ * Before the first request an application may say what it likes (a 503 at accept): it passes.
  */
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts);
@@ -73,10 +87,17 @@ static inline void response_tunnel(struct response *r)
 	r->state = RESPONSE_TUNNEL;
 }
 
-/* True when no response is under way: kedge itself could answer now. */
+/* True when nothing has gone on of a response that has not ended: kedge itself could answer now. */
 static inline bool response_between(const struct response *r)
 {
-	return r->state == RESPONSE_LINE && !r->begun;
+	return r->state == RESPONSE_LINE && (!r->begun || r->held);
+}
+
+/* True when nobody knows where the response ends, or its end is that of the connection: no other
+ * request can have an answer behind it. */
+static inline bool response_endless(const struct response *r)
+{
+	return r->state == RESPONSE_LOST || r->state == RESPONSE_TO_END;
 }
 
 /* True when a client must take the connection for ended by the last response: nothing may follow it. */

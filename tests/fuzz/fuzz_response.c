@@ -19,6 +19,7 @@ struct reader {
 	struct kedge_note note;
 	struct response_counts counts;
 	enum response_event event; /* the last that was not QUIET */
+	size_t good;               /* bytes that went on */
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -40,16 +41,22 @@ static void feed(struct reader *rd, const uint8_t *bytes, size_t n)
 {
 	char *copy = malloc(n ? n : 1);
 	uint32_t finals = rd->counts.finals;
+	size_t held;
 
 	INVARIANT(copy);
-	if (rd->event == RESPONSE_REFUSED) {
+	if (rd->event >= RESPONSE_REFUSED) {
 		free(copy);
 		return;
 	}
+	held = rd->r.held;
 	if (n)
 		memcpy(copy, bytes, n);
 	act(rd, response_feed(&rd->r, &rd->note, copy, n, &rd->counts));
 	free(copy);
+	INVARIANT(rd->r.held <= RESPONSE_HELD_MAX);
+	INVARIANT(rd->counts.good <= held + n);
+	INVARIANT(rd->event >= RESPONSE_REFUSED || rd->counts.good == held + n - rd->r.held);
+	rd->good += rd->counts.good;
 	INVARIANT(rd->counts.finals >= finals && rd->counts.finals - finals <= n);
 	INVARIANT(rd->r.done <= rd->note.requests);
 	INVARIANT(rd->r.done <= rd->counts.finals);
@@ -74,11 +81,12 @@ static void compare(const struct reader *one, const struct reader *cut)
 	const struct response *a = &one->r, *b = &cut->r;
 
 	INVARIANT(one->event == cut->event);
+	INVARIANT(one->good == cut->good);
 	INVARIANT(one->counts.finals == cut->counts.finals);
 	INVARIANT(a->state == b->state);
 	INVARIANT(a->done == b->done);
 	INVARIANT(a->status == b->status);
-	if (one->event == RESPONSE_REFUSED)
+	if (one->event >= RESPONSE_REFUSED)
 		return;
 	INVARIANT(response_between(a) == response_between(b));
 	INVARIANT(a->state != RESPONSE_BODY || (a->left == b->left && a->chunked == b->chunked));
