@@ -20,7 +20,7 @@
 /* First bytes kept to tell what a client that speaks no TLS speaks instead. */
 #define WIRE_FIRST_BYTES 8
 /* More than this of a flight or of answers kept back kills the leg: no sane peer causes it. */
-#define WIRE_RESIDUE_MAX (1 << 20)
+#define WIRE_RESIDUE_MAX (256 * 1024)
 
 /* Bytes on the heap; bytes[at..len) are still wanted. */
 struct wire_kept {

@@ -2,4 +2,7 @@
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: str(item.callspec.params["combination"]))
+    def combination(item):
+        return str(item.callspec.params.get("combination")) if hasattr(item, "callspec") else ""
+
+    items.sort(key=combination)

@@ -658,6 +658,12 @@ static void key_update_flood_in_one_piece(void **state)
 	assert_int_equal(read_next(&l, buf, sizeof(buf)), -EPROTO);
 	assert_int_equal(l.record->reason, KEDGE_REASON_key_update_flood);
 	assert_int_equal(stats.key_updates - before, 32);
+	/* And it is told, not only dropped. */
+	assert_true(l.record->told);
+	peer_wait(l.peer.fd);
+	peer_receive(&l.peer);
+	assert_true(SSL_read(l.peer.ssl, buf, sizeof(buf)) <= 0);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_error()), SSL_R_SSLV3_ALERT_UNEXPECTED_MESSAGE);
 	stop(&l);
 }
 

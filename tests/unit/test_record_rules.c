@@ -607,6 +607,70 @@ static void empty_records_have_a_limit(void **state)
 	stop(&l);
 }
 
+/* How often the server wants another turn for a handshake of these records before it fails. */
+static int turns_of(const uint8_t *records, size_t len)
+{
+	enum tls_step step = TLS_WANT_READ;
+	enum kedge_reason reason;
+	struct leg l = {0};
+	int ends[2], turns = 0;
+	size_t sent = 0;
+
+	peer_pair(ends);
+	l.fd = ends[1];
+	l.tls = tls_conn_new(ctx, l.fd, &scratch);
+	while (step != TLS_FAILED) {
+		ssize_t n = send(ends[0], records + sent, len - sent, MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		if (sent == len)
+			shutdown(ends[0], SHUT_WR);
+		if (step == TLS_WANT_READ)
+			peer_wait(l.fd);
+		step = tls_handshake(l.tls, &reason);
+		turns += step == TLS_MORE;
+	}
+	tls_conn_free(l.tls);
+	close(ends[0]);
+	close(ends[1]);
+	ERR_clear_error();
+	return turns;
+}
+
+/* A hello that has no end, in records of one byte; warnings; empty records; ChangeCipherSpecs. */
+static void a_handshake_has_a_budget(void **state)
+{
+	static const struct {
+		const char *text;
+		uint8_t record[8];
+		size_t n;
+		bool many; /* OpenSSL takes any number */
+	} kinds[] = {
+		{"hello in single bytes", {22, 3, 1, 0, 1, 1}, 6, true},
+		{"warnings", {21, 3, 1, 0, 2, 1, 90}, 7, false},
+		{"empty records", {22, 3, 1, 0, 0}, 5, false},
+		{"ChangeCipherSpec", {20, 3, 3, 0, 1, 1}, 6, false},
+	};
+	enum { COUNT = 3000 };
+	static uint8_t records[8 * COUNT];
+
+	if (kernel)
+		skip(); /* the handshake is the same */
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		int turns;
+
+		for (size_t j = 0; j < COUNT; j++)
+			memcpy(records + j * kinds[i].n, kinds[i].record, kinds[i].n);
+		turns = turns_of(records, COUNT * kinds[i].n);
+		if (getenv("RULES"))
+			print_message("%s: %d turns\n", kinds[i].text, turns);
+		if (kinds[i].many)
+			assert_true(turns >= COUNT / RECORD_READ_RECORDS_MAX - 1);
+		else
+			assert_int_equal(turns, 0);
+	}
+}
+
 /* --- KeyUpdates ------------------------------------------------------------------------------- */
 
 static void skip_without_rekey(void)
@@ -795,6 +859,7 @@ int main(void)
 		cmocka_unit_test(renegotiations_have_a_limit),
 		cmocka_unit_test(a_read_has_a_budget),
 		cmocka_unit_test(empty_records_have_a_limit),
+		cmocka_unit_test(a_handshake_has_a_budget),
 		cmocka_unit_test(split_key_update_is_followed),
 		cmocka_unit_test(key_update_where_keys_stay_is_refused),
 		cmocka_unit_test(key_update_in_a_full_socket),

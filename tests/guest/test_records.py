@@ -1,0 +1,83 @@
+"""Kernel records of a running kedge: a socket that another program has, and how a fault ends."""
+import ssl
+
+import pytest
+
+import machine
+from client import Client, tls_context
+from foreign import Agent
+from kedge import Kedge, Listener
+from rawapp import RawApp
+
+
+@pytest.fixture
+def own_cgroup():
+    group = machine.Cgroup()
+    yield group
+    group.remove()
+
+
+@pytest.fixture
+def app():
+    with RawApp() as app:
+        yield app
+
+
+def start(certs, cgroup, app, record):
+    return Kedge(certs, app.text, [Listener("tls")], None, cgroup,
+                 ("--record", record, "--edit", "off", "--bypass", "off"))
+
+
+def ask(kedge, certs, version="1.3"):
+    with Client(kedge["tls"], tls=tls_context(certs.ca, version)) as c:
+        return [c.request().status for _ in range(3)]
+
+
+def lost(kedge):
+    return {x["capability"]: x for x in kedge.status()["capability_losses"]}.get("record")
+
+
+def test_an_agent_has_the_socket(certs, own_cgroup, app):
+    """prefer: served, by OpenSSL over a socket that kernel TLS has begun with; and the kernel comes back."""
+    with start(certs, own_cgroup, app, "prefer") as kedge, Agent(own_cgroup, "passive") as agent:
+        assert ask(kedge, certs) == [200] * 3
+        assert kedge.stat("flows_record_kernel") == 1 and not lost(kedge)
+        agent.attach()
+        for version in ("1.2", "1.3") * 3:
+            assert ask(kedge, certs, version) == [200] * 3
+        if kedge.stat("flows_record_user"):  # 6.12 before .117 takes keys on such a socket
+            kedge.process.wait_line(r"warning: record: lost: another program has the socket .*"
+                                    r"user space carries the records")
+            assert lost(kedge)["lost"] and lost(kedge)["without"] == kedge.stat("flows_record_user") == 6
+            assert len(kedge.process.matches(r"record: lost")) == 1
+        agent.detach()
+        machine.wait_for(lambda: ask(kedge, certs) == [200] * 3 and not (lost(kedge) or {}).get("lost"),
+                         what="the recovery")
+        assert kedge.reason("handoff_failed") == kedge.reason("internal_error") == 0
+
+
+def test_an_agent_has_the_socket_and_the_kernel_is_required(certs, own_cgroup, app):
+    with start(certs, own_cgroup, app, "require") as kedge, Agent(own_cgroup, "passive") as agent:
+        agent.attach()
+        try:
+            assert ask(kedge, certs) == [200] * 3
+        except (OSError, EOFError):
+            assert kedge.reason("handoff_failed") == 1
+            kedge.process.wait_line(r"error: record: lost: another program has the socket .*refused")
+            assert kedge.stat("flows_record_user") == 0
+        agent.detach()
+        assert ask(kedge, certs) == [200] * 3
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_fault_ends_after_its_alert(certs, own_cgroup, app, version):
+    """Also for a client that is in the middle of a long write."""
+    with start(certs, own_cgroup, app, "require") as kedge, \
+            Client(kedge["tls"], tls=tls_context(certs.ca, version)) as c:
+        assert c.request().status == 200
+        record = bytearray(c.records(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"))
+        record[-1] ^= 1
+        c.send_raw(bytes(record) + b"\x17\x03\x03\x40\x00" + bytes(4 << 20))
+        with pytest.raises(ssl.SSLError, match="(?i)bad.record.mac"):
+            c.response()
+        kedge.wait_reason("record_bad", 1)
