@@ -1,6 +1,7 @@
 /* The control socket. See control.h. */
 #include "control.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
@@ -18,7 +19,10 @@
 #include "cleanup.h"
 #include "log.h"
 
+/* The daemon's main thread has other things to do. */
 #define PATIENCE_MS 1000
+/* A reload reads files. */
+#define ANSWER_MS   30000
 
 static int address_of(struct sockaddr_un *un, const char *path)
 {
@@ -34,7 +38,7 @@ static int dial(const char *path, bool wait)
 {
 	_cleanup_(close_fdp)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
-	struct timeval patience = {.tv_sec = 30}; /* a reload reads files */
+	struct timeval patience = {.tv_sec = ANSWER_MS / 1000};
 	struct sockaddr_un un;
 	int err = address_of(&un, path);
 
@@ -145,38 +149,19 @@ static int64_t now_ms(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
-/* One line without its newline. The whole of it must come within the time. */
-static int read_line(int fd, char line[CONTROL_LINE_MAX])
-{
-	int64_t until = now_ms() + PATIENCE_MS;
-	size_t len = 0;
-
-	while (len < CONTROL_LINE_MAX) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
-		int64_t left = until - now_ms();
-		char *newline;
-		ssize_t n;
-
-		if (left <= 0 || poll(&p, 1, (int)left) <= 0)
-			return -ETIMEDOUT;
-		n = read(fd, line + len, CONTROL_LINE_MAX - len);
-		if (n <= 0)
-			return -EPIPE;
-		len += (size_t)n;
-		newline = memchr(line, '\n', len);
-		if (newline) {
-			*newline = '\0';
-			return 0;
-		}
-	}
-	return -EMSGSIZE;
-}
-
-static void write_all(int fd, const char *p, size_t n)
+/* Sends all of it, and gives up at `until`: a peer that reads slowly holds nobody for longer. */
+static void write_all(int fd, const char *p, size_t n, int64_t until)
 {
 	while (n) {
-		ssize_t w = send(fd, p, n, MSG_NOSIGNAL);
+		struct pollfd room = {.fd = fd, .events = POLLOUT};
+		int64_t left = until - now_ms();
+		ssize_t w;
 
+		if (left <= 0 || poll(&room, 1, (int)left) <= 0)
+			return;
+		w = send(fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (w < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
 		if (w <= 0)
 			return;
 		p += w;
@@ -184,30 +169,115 @@ static void write_all(int fd, const char *p, size_t n)
 	}
 }
 
-int control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg)
+/* --- the daemon's end ------------------------------------------------------------------------- */
+
+/* At a time; one more drops the oldest. */
+#define CLIENTS_MAX 16
+
+typedef json_t *(*answer_fn)(const char *command, void *arg);
+
+struct client {
+	int fd;
+	size_t len;
+	char line[CONTROL_LINE_MAX];
+};
+
+struct clients {
+	size_t count;
+	struct client set[CLIENTS_MAX]; /* the oldest first */
+};
+
+static void client_drop(struct clients *c, size_t at)
 {
-	_cleanup_(close_fdp)
-	int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
+	close(c->set[at].fd);
+	c->count--;
+	memmove(&c->set[at], &c->set[at + 1], (c->count - at) * sizeof(c->set[0]));
+}
+
+/* 1: there is one more; 0: there is none; -errno: there could not be one. */
+static int client_take(struct clients *c, int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : -errno;
+	if (c->count == CLIENTS_MAX)
+		client_drop(c, 0);
+	assert(c->count < CLIENTS_MAX);
+	c->set[c->count].fd = fd;
+	c->set[c->count].len = 0;
+	c->count++;
+	return 1;
+}
+
+static void client_answer(const struct client *c, answer_fn answer, void *arg)
+{
+	json_t *reply = answer(c->line, arg);
 	_cleanup_(freep)
 	char *text = NULL;
-	char line[CONTROL_LINE_MAX];
-	json_t *reply;
 
-	if (client < 0)
-		return errno == EMFILE || errno == ENFILE ? -errno : 0;
-	setsockopt(client, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
-	if (read_line(client, line) < 0)
-		return 0;
-	reply = answer(line, arg);
 	if (!reply)
 		reply = json_pack("{s:s}", "error", "unknown command");
 	text = json_dumps(reply, JSON_COMPACT);
 	json_decref(reply);
 	if (text)
-		write_all(client, text, strlen(text));
-	return 0;
+		write_all(c->fd, text, strlen(text), now_ms() + PATIENCE_MS);
 }
+
+/* Reads what is there; true when it is done with: answered, gone, or not to be understood. */
+static bool client_read(struct client *c, answer_fn answer, void *arg)
+{
+	ssize_t n = recv(c->fd, c->line + c->len, sizeof(c->line) - c->len, MSG_DONTWAIT);
+	char *newline;
+
+	if (n <= 0)
+		return n == 0 || (errno != EAGAIN && errno != EINTR);
+	c->len += (size_t)n;
+	newline = memchr(c->line, '\n', c->len);
+	if (!newline)
+		return c->len == sizeof(c->line);
+	*newline = '\0';
+	client_answer(c, answer, arg);
+	return true;
+}
+
+/* Waits for the next line or client until then; false when there is nobody left to wait for. */
+static bool clients_wait(const struct clients *c, int listener, int64_t until,
+			 struct pollfd fds[CLIENTS_MAX + 1])
+{
+	int64_t left = until - now_ms();
+
+	if (!c->count || left <= 0)
+		return false;
+	for (size_t i = 0; i < c->count; i++)
+		fds[i] = (struct pollfd){.fd = c->set[i].fd, .events = POLLIN};
+	fds[c->count] = (struct pollfd){.fd = listener, .events = POLLIN};
+	return poll(fds, c->count + 1, (int)left) > 0;
+}
+
+int control_serve(int fd, answer_fn answer, void *arg)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+	struct pollfd fds[CLIENTS_MAX + 1];
+	struct clients c = {0};
+	int more = client_take(&c, fd);
+
+	while (clients_wait(&c, fd, until, fds)) {
+		bool comes = fds[c.count].revents;
+
+		/* From the last one down, so that what is dropped moves none that is still to be read. */
+		for (size_t i = c.count; i-- > 0;)
+			if (fds[i].revents && client_read(&c.set[i], answer, arg))
+				client_drop(&c, i);
+		if (comes && (more = client_take(&c, fd)) < 0)
+			break;
+	}
+	while (c.count)
+		client_drop(&c, 0);
+	return more < 0 ? more : 0;
+}
+
+/* --- the client's end ------------------------------------------------------------------------- */
 
 json_t *control_ask(const char *path, const char *command)
 {
@@ -224,7 +294,7 @@ json_t *control_ask(const char *path, const char *command)
 		return NULL;
 	}
 	n = snprintf(line, sizeof(line), "%s\n", command);
-	write_all(fd, line, (size_t)n);
+	write_all(fd, line, (size_t)n, now_ms() + ANSWER_MS);
 	reply = json_loadfd(fd, 0, &error);
 	if (!reply)
 		log_error("control socket %s: answer not understood: %s", path, error.text);

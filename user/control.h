@@ -24,9 +24,10 @@ int control_listen(const char *path);
 int control_give(const char *path, uid_t uid, gid_t gid);
 
 /*
- * Accepts one client and answers it: `answer` gets the command and returns a new reference (NULL:
- * unknown command). A client whose line is not complete within a second is dropped. 0, or -errno when
- * there was no descriptor for the client, who then waits.
+ * Accepts a client, and those who come meanwhile, and answers each: `answer` gets the command and
+ * returns a new reference (NULL: unknown command). Nobody waits for a client that says nothing; one
+ * whose line is not complete within a second is dropped. 0, or -errno when a client could not be
+ * accepted (no descriptor, no memory) and waits: call again later, not at once.
  */
 int control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg);
 

@@ -18,6 +18,10 @@
 #define SCRAPE_MS   5000
 /* At a time; one more ends the oldest. */
 #define SCRAPES_MAX 32
+/* No descriptor or memory for a scraper: nobody is accepted for so long, instead of spinning. */
+#define PAUSE_MS    200
+/* And that is said so often at most. */
+#define SAID_MS     10000
 /* A scraper's request head is a few hundred bytes. */
 #define HEAD_BYTES  4096
 
@@ -41,6 +45,8 @@ struct metrics_server {
 	struct metrics_source source;
 	struct loop loop;
 	struct watch listen_watch, wake_watch;
+	struct timer resume; /* accepting pauses until then */
+	uint64_t said_ms;    /* when a pause was last mentioned; 0: never */
 	int fd, wake_fd;
 	uint16_t port;              /* bound */
 	struct scrape_list scrapes; /* the oldest first */
@@ -96,16 +102,21 @@ static bool asks_for(const struct scrape *c, const char *begin)
 	return c->in_len > n && !memcmp(c->in, begin, n) && (c->in[n] == ' ' || c->in[n] == '?');
 }
 
+static bool is_head(const struct scrape *c)
+{
+	return memcmp(c->in, "HEAD ", 5) == 0;
+}
+
 /* The body, by what was asked for; returns the rest of the status line. */
 static const char *write_body(FILE *to, const struct scrape *c)
 {
-	if (asks_for(c, "GET /metrics")) {
+	if (asks_for(c, "GET /metrics") || asks_for(c, "HEAD /metrics")) {
 		metrics_write(to, &c->server->source);
 		return "200 OK";
 	}
-	if (memcmp(c->in, "GET ", 4) != 0) {
-		fputs("only GET is answered here\n", to);
-		return "405 Method Not Allowed\r\nAllow: GET";
+	if (memcmp(c->in, "GET ", 4) != 0 && !is_head(c)) {
+		fputs("only GET and HEAD are answered here\n", to);
+		return "405 Method Not Allowed\r\nAllow: GET, HEAD";
 	}
 	fputs("metrics are at /metrics\n", to);
 	return "404 Not Found";
@@ -133,7 +144,8 @@ static void answer_begin(struct scrape *c)
 		"Content-Length: %zu\r\n"
 		"Connection: close\r\n\r\n",
 		status, body_len);
-	fwrite(body, 1, body_len, to);
+	if (!is_head(c))
+		fwrite(body, 1, body_len, to);
 	if (fclose(to) != 0) {
 		free(c->out);
 		c->out = NULL;
@@ -168,7 +180,7 @@ static void scrape_read(struct scrape *c)
 {
 	ssize_t n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, MSG_DONTWAIT);
 
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		scrape_end(c);
@@ -189,9 +201,10 @@ static void scrape_read(struct scrape *c)
 
 static void scrape_drain(struct scrape *c)
 {
-	if (recv(c->fd, c->in, sizeof(c->in), MSG_DONTWAIT) > 0 || errno == EAGAIN)
-		return;
-	scrape_end(c);
+	ssize_t n = recv(c->fd, c->in, sizeof(c->in), MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		scrape_end(c);
 }
 
 static void scrape_ready(struct watch *watch, uint32_t events)
@@ -209,6 +222,30 @@ static void scrape_ready(struct watch *watch, uint32_t events)
 		scrape_read(c);
 }
 
+static void resume_expired(struct timer *timer)
+{
+	struct metrics_server *s = container_of(timer, struct metrics_server, resume);
+
+	loop_mod(&s->loop, s->fd, &s->listen_watch, EPOLLIN);
+}
+
+static void pause_accept(struct metrics_server *s, int err)
+{
+	if (!s->said_ms || s->loop.now_ms >= s->said_ms + SAID_MS) {
+		log_emit(LOG_WARN, err, "metrics: nobody can be accepted: trying again every %d ms",
+			 PAUSE_MS);
+		s->said_ms = s->loop.now_ms;
+	}
+	loop_mod(&s->loop, s->fd, &s->listen_watch, 0);
+	loop_timer_set(&s->loop, &s->resume, PAUSE_MS);
+}
+
+/* It ended before it was taken: the next one is another. */
+static bool concerns_one(int err)
+{
+	return err == EAGAIN || err == EINTR || err == ECONNABORTED;
+}
+
 static void listen_ready(struct watch *watch, uint32_t events)
 {
 	struct metrics_server *s = container_of(watch, struct metrics_server, listen_watch);
@@ -216,8 +253,11 @@ static void listen_ready(struct watch *watch, uint32_t events)
 	struct scrape *c;
 
 	(void)events;
-	if (fd < 0)
+	if (fd < 0) {
+		if (!concerns_one(errno))
+			pause_accept(s, errno);
 		return;
+	}
 	c = calloc(1, sizeof(*c));
 	if (!c || loop_add(&s->loop, fd, &c->watch, EPOLLIN) < 0) {
 		free(c);
@@ -279,6 +319,7 @@ static int server_init(struct metrics_server *s, const union addr *addr)
 	s->bury.run = bury_run;
 	s->listen_watch.ready = listen_ready;
 	s->wake_watch.ready = wake_ready;
+	s->resume.expired = resume_expired;
 	err = loop_init(&s->loop);
 	if (err)
 		return err;

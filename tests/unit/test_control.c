@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <linux/sockios.h>
@@ -228,6 +229,58 @@ static void *drip(void *arg)
 	return NULL;
 }
 
+/* As many as a descriptor limit allows may say nothing: whoever has a question gets his answer. */
+static void silent_clients_are_in_nobodys_way(void **state)
+{
+	int silent[15], fd;
+	char got[64] = "";
+	pthread_t thread;
+
+	(void)state;
+	for (int i = 0; i < 15; i++)
+		silent[i] = dial();
+	fd = dial();
+	assert_int_equal(send(fd, "status\n", 7, MSG_NOSIGNAL), 7);
+	assert_int_equal(pthread_create(&thread, NULL, serve_one, NULL), 0);
+	assert_true(net_wait(fd, POLLIN, NET_PATIENCE_MS));
+	assert_true(recv(fd, got, sizeof(got) - 1, 0) > 0);
+	assert_string_equal(got, "{\"flows\":7}");
+	pthread_join(thread, NULL);
+	for (int i = 0; i < 15; i++)
+		close(silent[i]);
+	close(fd);
+}
+
+static bool no_descriptor, no_memory;
+
+/* accept4(2) as control.c sees it. */
+int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	if (no_descriptor || no_memory) {
+		errno = no_memory ? ENOMEM : EMFILE;
+		return -1;
+	}
+	return (int)syscall(SYS_accept4, fd, addr, len, flags);
+}
+
+/* The main loop leaves the socket alone for a while then: the client is still there to be read. */
+static void one_that_can_not_be_accepted_waits(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	no_descriptor = true;
+	assert_int_equal(control_serve(listener, answer, &asked), -EMFILE);
+	no_descriptor = false;
+	no_memory = true;
+	assert_int_equal(control_serve(listener, answer, &asked), -ENOMEM);
+	no_memory = false;
+	assert_int_equal(send(fd, "status\n", 7, MSG_NOSIGNAL), 7);
+	assert_int_equal(control_serve(listener, answer, &asked), 0);
+	assert_int_equal(asked, 1);
+	close(fd);
+}
+
 /* The daemon's main thread has signals to see to: no client may hold it. */
 static void a_dripping_client_is_dropped_as_well(void **state)
 {
@@ -338,6 +391,8 @@ int main(void)
 		TEST(a_line_without_an_end),
 		TEST(a_client_that_left_does_no_harm),
 		TEST(a_silent_client_is_dropped),
+		TEST(silent_clients_are_in_nobodys_way),
+		TEST(one_that_can_not_be_accepted_waits),
 		TEST(a_dripping_client_is_dropped_as_well),
 		TEST(made_with_its_directory_for_its_owner_only),
 		TEST(a_living_daemon_keeps_its_socket),

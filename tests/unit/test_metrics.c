@@ -6,10 +6,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "counters.h"
@@ -141,12 +143,16 @@ static void listeners_have_their_own_counts(void **state)
 
 static struct metrics_server *server;
 static uint16_t port;
+static pthread_t test_thread;
+static unsigned ends, refusals; /* what the server met; atomic */
 
 static int serve(void **state)
 {
 	union addr addr = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)}};
 
 	up(state);
+	test_thread = pthread_self();
+	ends = refusals = 0;
 	assert_int_equal(metrics_server_open(&server, &addr), 0);
 	port = metrics_server_port(server);
 	return metrics_server_start(server, &source);
@@ -213,8 +219,27 @@ static void only_get_metrics_is_answered_with_them(void **state)
 	check("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 404 ");
 	check("GET /metricsx HTTP/1.1\r\n\r\n", "HTTP/1.1 404 ");
 	check("POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "HTTP/1.1 405 ");
-	check("HEAD /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 405 ");
+	check("HEAD / HTTP/1.1\r\n\r\n", "HTTP/1.1 404 ");
 	check("\r\n\r\n", "HTTP/1.1 405 ");
+}
+
+/* Monitors ask so whether it is there. */
+static void head_has_the_head_alone(void **state)
+{
+	char *all = ask("HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
+	unsigned long length;
+
+	(void)state;
+	assert_int_equal(strncmp(all, "HTTP/1.1 200 OK\r\n", 17), 0);
+	assert_int_equal(sscanf(strstr(all, "Content-Length: "), "Content-Length: %lu", &length),
+			 1);
+	assert_true(length > 0);
+	assert_string_equal(strstr(all, "\r\n\r\n"), "\r\n\r\n");
+	free(all);
+	all = ask("HEAD /other HTTP/1.1\r\n\r\n");
+	assert_int_equal(strncmp(all, "HTTP/1.1 404 ", 13), 0);
+	assert_string_equal(strstr(all, "\r\n\r\n"), "\r\n\r\n");
+	free(all);
 }
 
 static void a_head_without_end_is_not_waited_for(void **state)
@@ -263,6 +288,71 @@ static void slow_scrapers_get_all_of_it(void **state)
 	close(slow);
 }
 
+/* --- the server's system calls, counted ------------------------------------------------------- */
+
+static int refuse_with; /* atomic; what accept4(2) fails with, 0: it does not */
+
+ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	ssize_t n = recvfrom(fd, buf, len, flags, NULL, NULL);
+
+	if (n == 0 && !pthread_equal(pthread_self(), test_thread))
+		__atomic_add_fetch(&ends, 1, __ATOMIC_SEQ_CST);
+	if (n >= 0)
+		errno = EAGAIN; /* what an earlier call has left there */
+	return n;
+}
+
+int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	int err = __atomic_load_n(&refuse_with, __ATOMIC_SEQ_CST);
+
+	if (!err || pthread_equal(pthread_self(), test_thread))
+		return (int)syscall(SYS_accept4, fd, addr, len, flags);
+	__atomic_add_fetch(&refusals, 1, __ATOMIC_SEQ_CST);
+	errno = err;
+	return -1;
+}
+
+static unsigned ends_seen(void)
+{
+	return __atomic_load_n(&ends, __ATOMIC_SEQ_CST);
+}
+
+static void the_end_of_a_scraper_is_seen_once(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		check("GET /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 200 ");
+	/* The last one's end may be on its way. */
+	while (ends_seen() < 4)
+		assert_true(poll(NULL, 0, 1) == 0);
+	assert_in_range(ends_seen(), 4, 5);
+}
+
+/* Out of descriptors nobody is accepted; a loop that tries at once again would spin. */
+static void what_can_not_be_accepted_waits(void **state)
+{
+	static const int errors[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
+	uint64_t begin = net_now_ms();
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		unsigned before = __atomic_load_n(&refusals, __ATOMIC_SEQ_CST);
+		int fd;
+
+		__atomic_store_n(&refuse_with, errors[i], __ATOMIC_SEQ_CST);
+		fd = net_connect(port);
+		while (__atomic_load_n(&refusals, __ATOMIC_SEQ_CST) < before + 2)
+			assert_true(poll(NULL, 0, 1) == 0);
+		__atomic_store_n(&refuse_with, 0, __ATOMIC_SEQ_CST);
+		check("GET /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 200 ");
+		close(fd);
+	}
+	/* Two tries each, and a pause after both. */
+	assert_true(net_now_ms() - begin >= 4 * 200);
+}
+
 static void an_address_in_use_is_an_error(void **state)
 {
 	union addr addr = {.in = {.sin_family = AF_INET,
@@ -287,6 +377,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_head_without_end_is_not_waited_for, serve,
 						unserve),
 		cmocka_unit_test_setup_teardown(silent_scrapers_are_in_nobodys_way, serve, unserve),
+		cmocka_unit_test_setup_teardown(head_has_the_head_alone, serve, unserve),
+		cmocka_unit_test_setup_teardown(the_end_of_a_scraper_is_seen_once, serve, unserve),
+		cmocka_unit_test_setup_teardown(what_can_not_be_accepted_waits, serve, unserve),
 		cmocka_unit_test_setup_teardown(slow_scrapers_get_all_of_it, serve, unserve),
 		cmocka_unit_test_setup_teardown(an_address_in_use_is_an_error, serve, unserve),
 	};
