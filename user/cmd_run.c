@@ -25,14 +25,28 @@
 /* Out of descriptors: how long nobody is heard at the control socket, instead of spinning. */
 #define CONTROL_PAUSE_MS 200
 
+/* Signals that mean nothing to kedge would end it at once, requests and all. */
+static void signals_ignore(void)
+{
+	static const int ignored[] = {
+		SIGPIPE, SIGUSR2, SIGALRM,   SIGVTALRM, SIGPROF,
+		SIGIO,   SIGPWR,  SIGSTKFLT, SIGXFSZ /* the access log hears EFBIG */};
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	for (int i = SIGRTMIN; i <= SIGRTMAX; i++)
+		signal(i, SIG_IGN);
+}
+
 static int signals_open(void)
 {
 	sigset_t set;
 
-	signal(SIGPIPE, SIG_IGN);
+	signals_ignore();
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGQUIT); /* images of nginx have it as their STOPSIGNAL */
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL); /* the workers inherit this */
@@ -256,7 +270,13 @@ static int serve(struct daemon *d)
 	return d->draining ? 0 : log_err(EIO, "every worker ended by itself");
 }
 
-/* An unprivileged kedge may well have no place for the default socket: it runs without one. */
+/* An unprivileged kedge, or one on a read-only file system, may well have no place for the default
+ * socket: it runs without one. */
+static bool has_no_place(int err)
+{
+	return err == -EROFS || (geteuid() != 0 && (err == -EACCES || err == -ENOENT));
+}
+
 static int control_open(struct daemon *d)
 {
 	const char *path = d->conf->control;
@@ -267,7 +287,7 @@ static int control_open(struct daemon *d)
 		return log_err(
 			fd, "control socket %s: another kedge answers there (set --control PATH)",
 			path);
-	if (fd < 0 && geteuid() != 0 && (fd == -EACCES || fd == -ENOENT)) {
+	if (has_no_place(fd)) {
 		log_emit(LOG_WARN, -fd, "control socket %s: no kedge status (set --control PATH)",
 			 path);
 		return 0;

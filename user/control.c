@@ -53,17 +53,20 @@ static int dial(const char *path, bool wait)
 	return take_fd(fd);
 }
 
-/* The directory of the socket, one level; /run/kedge on most hosts. */
-static void make_parent(const char *path)
+/*
+ * The directory of the socket, one level; /run/kedge on most hosts. Errors show in bind(2), but on a
+ * read-only file system that says only that the directory is not there.
+ */
+static int make_parent(const char *path)
 {
 	_cleanup_(freep)
 	char *dir = strdup(path);
 	char *slash = dir ? strrchr(dir, '/') : NULL;
 
-	if (slash && slash != dir) {
-		*slash = '\0';
-		mkdir(dir, 0755); /* an error here shows in bind(2) */
-	}
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	return mkdir(dir, 0755) < 0 && errno == EROFS ? -EROFS : 0;
 }
 
 /* Makes way at `path`: only a socket that nobody listens on is removed. */
@@ -107,11 +110,12 @@ static int make_socket(const char *path)
 
 int control_listen(const char *path)
 {
-	int err;
+	int parent = make_parent(path), err = clear_path(path), fd;
 
-	make_parent(path);
-	err = clear_path(path);
-	return err ? err : make_socket(path);
+	if (err)
+		return err;
+	fd = make_socket(path);
+	return fd == -ENOENT && parent ? parent : fd;
 }
 
 /* True for a directory with one entry. */

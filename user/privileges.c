@@ -2,6 +2,7 @@
 #include "privileges.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 #include <linux/capability.h>
@@ -11,6 +12,7 @@
 #include "edit.h"
 #include "log.h"
 #include "secret.h"
+#include "way_to.h"
 #include "worker.h"
 
 /* Ports below are for CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start). */
@@ -20,10 +22,13 @@ void privileges_expect(const struct conf *conf)
 {
 	struct confine_user user;
 	char why[CONFINE_WHY_SIZE];
+	const struct passwd *pw;
 
 	confine_secrets();
-	if (conf->user && !confine_find_user(&user, conf->user, why))
-		secret_group(user.gid);
+	if (!conf->user || confine_find_user(&user, conf->user, why))
+		return;
+	pw = getpwuid(user.uid);
+	secret_user(pw ? pw->pw_name : NULL, user.gid);
 }
 
 /* Does something work without this capability? */
@@ -123,18 +128,42 @@ static int give(const struct conf *conf, const struct shared *shared)
 	return 0;
 }
 
+/* `before` is the directory that was named last: one line for all that lies behind it. */
+static void warn_file(const char *what, const char *path, char before[PATH_MAX])
+{
+	char dir[PATH_MAX];
+
+	if (!path || access(path, R_OK) == 0)
+		return;
+	if (!way_blocked(dir, path)) {
+		log_warn("%s %s: can not be read again as user %u: a reload will fail (chgrp %u, "
+			 "chmod 640)",
+			 what, path, geteuid(), getegid());
+		return;
+	}
+	if (strcmp(dir, before) != 0)
+		log_warn("%s %s: can not be read again as user %u: a reload will fail: directory "
+			 "%s may not be entered (chgrp %u, chmod 710)",
+			 what, path, geteuid(), dir, getegid());
+	strcpy(before, dir);
+}
+
 /* What a reload will read again, and can not any more. */
 static void warn_unreadable(const struct conf *conf)
 {
+	char dir[PATH_MAX] = "";
+
 	for (size_t i = 0; i < conf->listeners_count; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
 
-		for (size_t k = 0; k < l->certs_count; k++)
-			if (access(l->certs[k].key, R_OK) < 0)
-				log_warn("key %s: can not be read again as user %u: a reload will "
-					 "fail (chgrp %u, chmod 640)",
-					 l->certs[k].key, geteuid(), getegid());
+		for (size_t k = 0; k < l->certs_count; k++) {
+			warn_file("key", l->certs[k].key, dir);
+			warn_file("certificate", l->certs[k].cert, dir);
+			warn_file("OCSP response", l->certs[k].ocsp, dir);
+		}
 	}
+	warn_file("ticket keys", conf->ticket_keys, dir);
+	warn_file("configuration", conf->file, dir);
 }
 
 int privileges_drop(const struct conf *conf, const struct shared *shared)

@@ -132,6 +132,7 @@ static const int calls[] = {
 	SCMP_SYS(geteuid),
 	SCMP_SYS(getgid),
 	SCMP_SYS(getegid),
+	SCMP_SYS(getgroups), /* may others read a key? asked again at a reload */
 	SCMP_SYS(uname),
 	SCMP_SYS(sysinfo),
 	SCMP_SYS(prlimit64),

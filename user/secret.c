@@ -1,24 +1,51 @@
 /* Who else may read a file that holds a secret. See secret.h. */
 #include "secret.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <grp.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "log.h"
 
-static gid_t future_group; /* 0, root's, is fine in any case */
+/* Further groups of kedge, and those of the user that it will be. */
+#define GROUPS_MAX 1024
 
-void secret_group(unsigned gid)
+static gid_t future[GROUPS_MAX];
+static int future_count;
+
+void secret_user(const char *name, unsigned gid)
 {
-	future_group = gid;
+	int count = GROUPS_MAX;
+
+	future[0] = gid;
+	future_count = 1;
+	if (name && getgrouplist(name, gid, future, &count) >= 0)
+		future_count = count;
+	assert(future_count <= GROUPS_MAX);
 }
 
-/* A group is fine that has no members but kedge and those who could read everything anyway. */
+static bool is_in(gid_t gid, const gid_t *set, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (set[i] == gid)
+			return true;
+	return false;
+}
+
+/*
+ * A group that kedge is in was given to it so that it can read this (Kubernetes' fsGroup, Debian's
+ * ssl-cert). Root's own is fine in any case.
+ */
 static bool group_is_ours(gid_t gid)
 {
-	return !gid || gid == getegid() || gid == future_group;
+	gid_t now[GROUPS_MAX];
+
+	if (!gid || future_count)
+		return !gid || is_in(gid, future, future_count);
+	return gid == getegid() || is_in(gid, now, getgroups(GROUPS_MAX, now));
 }
 
 int secret_check(int fd, const char *what, const char *path)
@@ -36,7 +63,7 @@ int secret_check(int fd, const char *what, const char *path)
 	}
 	if (st.st_mode & (S_IRGRP | S_IWGRP) && !group_is_ours(st.st_gid)) {
 		log_error("%s %s: group %u may read it (mode %03o): chmod 600 %s, or chgrp it to "
-			  "the group that kedge runs as",
+			  "a group that kedge is in",
 			  what, path, st.st_gid, st.st_mode & 0777, path);
 		return -EPERM;
 	}

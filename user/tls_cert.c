@@ -14,6 +14,7 @@
 #include "log.h"
 #include "secret.h"
 #include "tls_ocsp.h"
+#include "way_to.h"
 
 #define HOST_NAME_MAX_LEN 253 /* RFC 1035 section 2.3.4, as text */
 #define KEY_TYPES_MAX     5
@@ -61,7 +62,7 @@ static int read_chain(struct cert *c)
 	X509 *more;
 
 	if (!f)
-		return log_err(errno, "certificate %s: cannot open", c->files->cert);
+		return way_cannot_open("certificate", c->files->cert, errno);
 	c->leaf = PEM_read_X509_AUX(f, NULL, no_passphrase, NULL);
 	if (!c->leaf)
 		return log_err(EINVAL, "certificate %s: holds no certificate in PEM form",
@@ -87,7 +88,7 @@ static int read_key(struct cert *c)
 	int r;
 
 	if (!f)
-		return log_err(errno, "key %s: cannot open", c->files->key);
+		return way_cannot_open("key", c->files->key, errno);
 	r = secret_check(fileno(f), "key", c->files->key);
 	if (r)
 		return r;

@@ -12,6 +12,7 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "way_to.h"
 
 /* Far above any response. */
 #define OCSP_BYTES_MAX 65536
@@ -59,7 +60,7 @@ static int read_bytes(struct ocsp_staple *s)
 	FILE *f = fopen(s->file, "re");
 
 	if (!f)
-		return log_err(errno, "OCSP response %s: cannot open", s->file);
+		return way_cannot_open("OCSP response", s->file, errno);
 	s->bytes = malloc(OCSP_BYTES_MAX + 1);
 	if (!s->bytes)
 		return log_err(ENOMEM, "OCSP response %s", s->file);

@@ -18,6 +18,7 @@
 #include "cleanup.h"
 #include "log.h"
 #include "secret.h"
+#include "way_to.h"
 
 #define LINE_MAX_BYTES 256
 
@@ -97,7 +98,7 @@ static int read_keys(struct ticket_keys *keys, const char *file)
 	int r;
 
 	if (!f)
-		return log_err(errno, "ticket keys %s: cannot open", file);
+		return way_cannot_open("ticket keys", file, errno);
 	setvbuf(f, buf, _IOFBF, sizeof(buf)); /* no copy of the keys on the heap */
 	r = secret_check(fileno(f), "ticket keys", file);
 	while (!r && fgets(text, sizeof(text), f))

@@ -2,6 +2,7 @@
 
 The system call filter is that of the ordinary build here; the sanitizers' build allows a few more calls.
 """
+import contextlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import pytest
 import kedge as module
 import machine
 import prefix
+from certs import Leaf
 from client import Client
 from kedge import Kedge, Listener
 from process import Process
@@ -133,6 +135,87 @@ def test_keys_that_others_may_read(certs, tmp_path, mode, gid, user, word):
     assert done.returncode == (2 if word else 0), done.stderr
     errors = done.stderr.splitlines()
     assert len(errors) == (1 if word else 0) and (not word or word in errors[0] and str(key) in errors[0])
+
+
+@pytest.fixture
+def pair(plain, nobody, certs):
+    """A program and a pair of its own where everybody may go."""
+    base = nobody[0].parent
+    pair = Leaf(base, "site")
+    for file, mode in ((pair.cert, 0o644), (pair.key, 0o600)):
+        shutil.copy(getattr(certs.ec, "cert" if file is pair.cert else "key"), file)
+        file.chmod(mode)
+    pair.binary = nobody[0]
+    return pair
+
+
+def give_to_group(file, gid, mode):
+    os.chown(file, 0, gid)
+    file.chmod(mode)
+
+
+@contextlib.contextmanager
+def became(certs, pair, user, prefix=()):
+    """kedge as that user, who may not remove its control socket."""
+    with RawApp() as app:
+        kedge = Kedge(certs, app.text, [Listener("tls", leaves=[pair])], flags=["--user", user], argv_prefix=prefix)
+        try:
+            yield kedge
+        finally:
+            kedge.kill()
+
+
+def check(pair, *flags, prefix=()):
+    return run(*prefix, pair.binary, "check", "--listen", ":1", "--app", "127.0.0.1:9", *pair.flags(), *flags)
+
+
+@pytest.mark.parametrize("groups,good", [("2000", True), ("1999,2000", True), ("1999", False)])
+def test_a_further_group_may_read_keys(pair, groups, good):
+    """fsGroup of a Kubernetes pod, whose secrets are root:fsGroup 0440 on a read-only volume."""
+    give_to_group(pair.key, 2000, 0o440)
+    # Also one that may read everything: who else may is the question.
+    words = ["setpriv", "--reuid", "1000", "--regid", "1000", "--groups", groups, "--inh-caps", "+dac_override",
+             "--ambient-caps", "+dac_override"]
+    done = check(pair, prefix=words)
+    assert done.returncode == (0 if good else 2), done.stderr
+    assert good or "group 2000 may read it" in done.stderr
+
+
+def test_a_further_group_of_its_user_may_read_keys(certs, pair, tmp_path):
+    """Debian's ssl-cert, to which services are added. A reload can read the key again."""
+    group = tmp_path / "group"
+    group.write_text(Path("/etc/group").read_text() + "kedge-test-cert:x:2000:nobody\n")
+    group.chmod(0o644)
+    prefix = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/group && exec "$@"', group]
+    give_to_group(pair.key, 2000, 0o640)
+    assert check(pair, "--user", "nobody", prefix=prefix).returncode == 0
+    assert check(pair, "--user", "daemon", prefix=prefix).returncode == 2
+    assert check(pair, prefix=prefix).returncode == 2
+    with became(certs, pair, "nobody", prefix) as kedge:
+        assert "can not be read again" not in kedge.log()
+        reloaded = kedge.reload()
+        assert reloaded.returncode == 0, reloaded.stdout + reloaded.stderr + kedge.log()
+
+
+@pytest.mark.parametrize("closed", ["live", "archive"])
+def test_the_directory_in_the_way_is_named(certs, pair, closed):
+    """certbot: live/site/privkey.pem points to ../../archive/site/privkey1.pem; both may be root's alone."""
+    base = pair.key.parent
+    for name in ("live", "archive"):
+        (base / name / "site").mkdir(parents=True)
+    give_to_group(pair.key, 65534, 0o640)
+    pair.key.rename(base / "archive/site/privkey1.pem")
+    pair.key = base / "live/site/privkey.pem"
+    pair.key.symlink_to("../../archive/site/privkey1.pem")
+    (base / closed).chmod(0o700)
+    with became(certs, pair, "65534:65534") as kedge:
+        kedge.process.wait_line(rf"key {pair.key}: can not be read again as user 65534: a reload will fail: "
+                                rf"directory \S*/{closed} may not be entered \(chgrp 65534, chmod 710\)")
+        assert kedge.reload().returncode == 1
+        assert re.search(rf"key {pair.key}: cannot open: directory \S*/{closed} may not be entered: Permission denied",
+                         kedge.log())
+        give_to_group(base / closed, 65534, 0o710)
+        assert kedge.reload().returncode == 0, kedge.log()
 
 
 # --- the table of capabilities: a row, a test --------------------------------------------------

@@ -12,8 +12,9 @@ import pytest
 import machine
 import prefix
 from client import Client, request
-from kedge import Kedge, Listener
+from kedge import BINARY, Kedge, Listener
 from pattern import pattern
+from process import Process
 from rawapp import RawApp, answer
 from story import Express
 
@@ -341,9 +342,9 @@ def test_connections_limit(started, ends, cgroup):
             c.close()
 
 
-@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_drain_lets_a_running_request_finish(started, combo, leg, cgroup, sig):
-    if sig == signal.SIGINT and leg[0] == "clear":
+    if sig != signal.SIGTERM and leg[0] == "clear":
         pytest.skip("one leg is enough for the second signal")
     with Express(cgroup) as app, started(combo, app) as kedge:
         idle = connect(kedge, leg)
@@ -370,6 +371,31 @@ def test_drain_lets_a_running_request_finish(started, combo, leg, cgroup, sig):
         idle.close()
         running.close()
         assert kedge.process.wait() == 0
+
+
+@pytest.mark.parametrize("sig", [signal.SIGUSR2, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO,
+                                 signal.SIGPWR, signal.SIGXFSZ, signal.SIGPIPE, signal.SIGRTMIN, signal.SIGRTMAX],
+                         ids=lambda sig: signal.Signals(sig).name)
+def test_signals_that_mean_nothing_do_nothing(end_front, sig):
+    with Client(end_front["clear"]) as c:
+        assert c.request().status == 200
+        os.kill(end_front.pid, sig)
+        # A signal that kills has done so before the next answer of the same process can come.
+        assert end_front.status()["connections_open"] == 1
+        assert c.request().status == 200
+
+
+def test_a_read_only_file_system_has_no_control_socket(certs):
+    """As a container with a read-only root: its directory can not be made."""
+    prefix = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /mnt && exec "$0" "$@"']
+    for path in ("/mnt/socket", "/mnt/kedge/socket"):
+        process = Process([*prefix, BINARY, "run", "--listen", "127.0.0.1:0", "--tls", "off", "--app", "127.0.0.1:9",
+                           "--pin", "off", "--control", path], name="kedge")
+        try:
+            process.wait_line(rf"warning: control socket {path}: no kedge status \(set --control PATH\): Read-only file system")
+            process.wait_line("info: ready")
+        finally:
+            process.stop()
 
 
 def test_drain_has_an_end(started, ends, leg, cgroup):

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -186,10 +187,28 @@ static void a_group_of_others_may_not_read_secrets(void **state)
 		skip();
 	assert_int_equal(check_with(0600, 65533), 0);
 	assert_int_equal(check_with(0640, 65533), -EPERM);
-	secret_group(65533); /* kedge will be in it */
+	secret_user(NULL, 65533); /* kedge will be in it */
 	assert_int_equal(check_with(0640, 65533), 0);
 	assert_int_equal(check_with(0640, 65532), -EPERM);
-	secret_group(0);
+	secret_user(NULL, 0);
+}
+
+/* Kubernetes' fsGroup, Debian's ssl-cert: kedge was put into the group for this. */
+static int check_further_groups(void)
+{
+	const gid_t further[] = {65531, 65532};
+
+	if (setgroups(2, further) < 0)
+		return 1;
+	return check_with(0440, 65532) || check_with(0640, 65531) ||
+	       check_with(0640, 65533) != -EPERM || check_with(0644, 65532) != -EPERM;
+}
+
+static void a_further_group_of_kedge_may_read_secrets(void **state)
+{
+	if (geteuid())
+		skip();
+	assert_int_equal(in_child(check_further_groups), 0);
 }
 
 static void pipes_are_nobodys_to_read(void **state)
@@ -210,6 +229,7 @@ int main(void)
 		cmocka_unit_test(everything_is_dropped),
 		cmocka_unit_test(root_becomes_a_user),
 		cmocka_unit_test(secrets_are_for_owner_and_group),
+		cmocka_unit_test(a_further_group_of_kedge_may_read_secrets),
 		cmocka_unit_test(a_group_of_others_may_not_read_secrets),
 		cmocka_unit_test(pipes_are_nobodys_to_read),
 	};
