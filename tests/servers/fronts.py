@@ -268,12 +268,24 @@ class Gunicorn(backends.Gunicorn):
 
 
 class Wsgiref(Listening):
-    name, argv = "wsgiref", (PYTHON, "-B", APPS / "environment.py")
+    name, argv = "wsgiref", (PYTHON, "-B", APPS / "environment.py", "wsgiref")
     doors, fooled_by, keeps = {"": "/"}, {"": "_"}, False
 
     @classmethod
     def version(cls):
         return run(PYTHON, "--version").split()[-1]
+
+
+class HttpServer(Wsgiref):
+    name, argv = "http.server", (PYTHON, "-B", APPS / "environment.py", "http.server")
+    keeps = True
+
+
+class Uvicorn(Configured):
+    name, fooled_by = "uvicorn", {"": "_"}
+    argv = (PYTHON, "-B", "-m", "uvicorn", "--app-dir", APPS, "--host", "HOST", "--port", "PORT", "--http", "h11",
+            "--ws", "none", "--lifespan", "off", "--no-access-log", "--log-level", "warning", "environment:asgi")
+    version = backends.Uvicorn.version
 
 
 class Express(Listening):
@@ -288,3 +300,5 @@ class Express(Listening):
 
 
 ALL = (Lighttpd, Apache, Nginx, Caddy, UwsgiSocket, UwsgiHttp, Puma, Gunicorn, Wsgiref, Express)
+# Those whose applications have a request's fields under their own names.
+PLAIN = (HttpServer, Uvicorn)

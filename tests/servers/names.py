@@ -3,7 +3,12 @@ import itertools
 
 # Of what a name may hold (RFC 9110, 5.6.2), all that is no letter or digit.
 SEPARATORS = "!#$%&'*+-.^_`|~"
-OURS = ("X-Forwarded-For",)
+OURS = ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Host", "X-Forwarded-Prefix",
+        "X-Forwarded-Server", "X-Real-IP")
+# Of a client that is not trusted, these do not reach the application under their own names either.
+STRIPPED = (*OURS[1:], "Forwarded", "X-Forwarded", "X-Forwarded-Ssl", "X-Forwarded-Scheme", "X-Forwarded-By", "Forwarded-For",
+            "X-Client-IP", "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP", "Client-IP",
+            "Front-End-Https")
 
 
 def aliases(name):
@@ -22,6 +27,9 @@ def variable(name):
 
 ALIASES = [alias for name in OURS for alias in aliases(name)]
 assert len(ALIASES) == len(OURS) * 224
+# Of the others, the same separator at each dash.
+ALIASES += [name.replace("-", separator) for name in STRIPPED[len(OURS):] if "-" in name
+            for separator in SEPARATORS.replace("-", "")]
 
 
 def cases(names):

@@ -1,4 +1,8 @@
-"""Gives back its environment: a CGI script, a WSGI application, and by itself a server of Python's own."""
+"""
+Gives back its environment: a CGI script, applications for WSGI and ASGI, and by itself one of Python's own
+servers, wsgiref or http.server. None of them reads a request's body.
+"""
+import http.server
 import os
 import sys
 import wsgiref.simple_server
@@ -14,14 +18,39 @@ def application(environ, start_response):
     return [body]
 
 
-def serve():
-    with wsgiref.simple_server.make_server("127.0.0.1", 0, application) as server:
-        print(f"listening on {server.server_port}", flush=True)
-        server.serve_forever()
+async def asgi(scope, receive, send):
+    rows = {"HTTP_" + name.decode().upper().replace("-", "_"): value.decode("latin-1")
+            for name, value in scope["headers"]}
+    body = lines(rows).encode()
+    await send({"type": "http.response.start", "status": 200,
+                "headers": [(b"content-length", str(len(body)).encode())]})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # keeps connections
+
+    def do_GET(self):
+        body = lines({"HTTP_" + n.upper().replace("-", "_"): v for n, v in self.headers.items()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+
+def serve(kind):
+    if kind == "wsgiref":
+        server = wsgiref.simple_server.make_server("127.0.0.1", 0, application)
+    else:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    print(f"listening on {server.server_port}", flush=True)
+    server.serve_forever()
 
 
 if __name__ == "__main__":
     if "GATEWAY_INTERFACE" in os.environ:
         sys.stdout.write("Content-Type: text/plain\r\n\r\n" + lines(os.environ))
     else:
-        serve()
+        serve(sys.argv[1])
