@@ -8,6 +8,7 @@ import ssl
 
 import pytest
 
+import s_client
 from client import CIPHERS12, CIPHERS13, Client, tls_context
 from kedge import Kedge, Listener
 from run import curl, run, seen, url
@@ -272,6 +273,15 @@ def test_key_update(front, certs):
         except (EOFError, ssl.SSLError, ConnectionError):
             pass
     front.wait_reason("key_update_refused", refused + 1)
+
+
+def test_key_updates_asked_for_in_a_download(front, combo, certs):
+    """By openssl s_client, while the sockets are full of the response."""
+    if combo.record:
+        return  # what each kernel can do is in tests/guest
+    before = front.stat("key_updates")
+    s_client.download(front["tls"], certs.ca, 16 << 20)
+    assert front.stat("key_updates") - before > 4
 
 
 def test_corrupt_record_ends_the_connection(front, certs):

@@ -18,11 +18,12 @@ import pytest
 
 import client as client_module
 import prefix
+import s_client
 from client import CIPHERS12, CIPHERS13, Client, request
 from kedge import Combination, Kedge, Listener
 from pattern import BLOCK, Checker, pattern
 from run import seen
-from story import Express
+from story import Balancer, Express
 
 TRUE = "198.51.100.22"
 SENT = "127.0.0.4, 127.0.0.3, 127.0.0.2"
@@ -228,6 +229,25 @@ def test_key_update(front, contexts):
         assert is_right(answer)
     front.wait_idle()
     assert front.grown()["key_updates"] == 1
+
+
+def rekeys(front, contexts):
+    """Whether this kernel takes new keys."""
+    with connect(front, contexts[SESSIONS[3]]) as c:
+        c.key_update(requested=True)
+        with contextlib.suppress(EOFError, OSError):
+            return c.request().status == 200
+    return False
+
+
+def test_key_updates_asked_for_in_a_download(front, certs, contexts):
+    """By openssl s_client, while the socket is full of the response: the answer waits, and nothing is lost."""
+    if not rekeys(front, contexts):
+        pytest.skip("this kernel takes no new keys")
+    with Balancer(front["tls_proxy"], "send-proxy") as balancer:
+        s_client.download(balancer.address, certs.ca, SIZE, SIZE // 16)
+    front.wait_idle()
+    assert front.grown()["key_updates"] > 4
 
 
 def test_mixed_ends_leave_nothing(front, contexts):

@@ -9,11 +9,10 @@ import pytest
 import backends
 import fronts
 from client import Client, request, tls_context
-from kedge import Combination, Kedge, Listener
+from kedge import Kedge, Listener
 from names import ALIASES, SEPARATORS, STRIPPED, cases, variable
 from play import OWN
 
-EDITORS = [Combination(), Combination(edit=True)]
 MANY = 80  # fields of one request; some servers take 100
 AT_ONCE = 4  # connections
 FORGED = "203.0.113.66 forged"
@@ -33,14 +32,6 @@ def front(request, applications):
     made = request.param()
     yield made
     made.stop()
-
-
-@pytest.fixture(params=EDITORS, ids=str)
-def editor(request):
-    missing = {str(c): why for c, why in request.config.kedge_missing.items()}.get(str(request.param))
-    if missing:
-        pytest.skip(f"{request.param}: {missing}")
-    return request.param
 
 
 class Kept:

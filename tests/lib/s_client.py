@@ -1,0 +1,32 @@
+"""openssl s_client as a client that asks for new keys while it takes a response."""
+import subprocess
+
+from pattern import Checker
+
+
+def download(address, ca, size, every=1 << 20):
+    """
+    Takes /bytes/SIZE and asks for new keys after each `every` bytes. Every byte is checked. s_client takes what has
+    come together for one order, so that it sends fewer KeyUpdates than it is told to.
+    """
+    argv = ["openssl", "s_client", "-connect", "%s:%d" % address, "-CAfile", str(ca), "-verify_return_error",
+            "-servername", "localhost", "-tls1_3"]
+    checker, asked = Checker(), 0
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
+        def say(line):
+            client.stdin.write(line)
+            client.stdin.flush()
+        say(b"GET /bytes/%d HTTP/1.1\r\nHost: localhost\r\n\r\n" % size)
+        while not client.stdout.readline().startswith(b"HTTP/1.1 200 "):
+            pass
+        while client.stdout.readline() != b"\r\n":
+            pass
+        while checker.size < size:
+            if checker.size >= asked * every:
+                say(b"K\n")
+                asked += 1
+            data = client.stdout.read1(min(size - checker.size, 65536))
+            if not data:
+                raise EOFError(f"after {checker.size} of {size} bytes: {client.stderr.read()[-500:]!r}")
+            checker.take(data)
+        client.kill()

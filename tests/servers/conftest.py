@@ -1,0 +1,14 @@
+"""Shared by the tests that ask with few connections; test_servers.py has runs of its own."""
+import pytest
+
+from kedge import Combination
+
+EDITORS = [Combination(), Combination(edit=True)]
+
+
+@pytest.fixture(params=EDITORS, ids=str)
+def editor(request):
+    missing = {str(c): why for c, why in request.config.kedge_missing.items()}.get(str(request.param))
+    if missing:
+        pytest.skip(f"{request.param}: {missing}")
+    return request.param

@@ -1,0 +1,43 @@
+"""Real clients before real servers: Java's, curl and Node's, each with what it alone does."""
+import hashlib
+import json
+import subprocess
+
+import backends
+from backends import APPS
+from kedge import Combination, Listener
+from machine import PATIENCE
+
+CLEAR = Listener("clear", tls=False)
+
+
+def run(*argv, seconds=120):
+    done = subprocess.run([str(a) for a in argv], capture_output=True, text=True, check=False, timeout=seconds * PATIENCE)
+    assert done.returncode == 0, f"{done.returncode}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def ask_with_java(certs, limits, *urls):
+    """[(method, url, status, sha256)]"""
+    lines = run("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", APPS / "Ask.java", certs.ca, limits, *urls)
+    return [tuple(line.split()) for line in lines.splitlines()]
+
+
+def test_java_renews_its_keys(certs, cgroup):
+    """A burst of KeyUpdates at each limit: 1 MB instead of Java's 128 GB."""
+    with backends.behind(backends.Node, certs, cgroup, [Listener("tls")], Combination()) as kedge:
+        url = "https://localhost:%d/large" % kedge["tls"][1]
+        got = ask_with_java(certs, "AES/GCM/NoPadding KeyUpdate 2^20", url)
+        assert kedge.stat("key_updates") > 4
+    sha = hashlib.sha256(backends.LARGE).hexdigest()
+    assert got == [(method, url, "200", sha) for method in ("GET", "POST")]
+
+
+def test_node_keeps_its_connection(certs, cgroup, editor):
+    """It finds the same as without kedge."""
+    asked = ["HEAD /", "GET /", "HEAD /", "POST /", "DELETE /", "GET /"]
+    with backends.behind(backends.Node, certs, cgroup, [CLEAR], editor) as kedge:
+        got, direct = (json.loads(run("node", APPS / "agent.js", port, *asked))
+                       for port in (kedge["clear"][1], kedge.server.port))
+    assert got == direct and [a["status"] for a in got] == [200] * len(asked)
+    assert sum(a["reused"] for a in got) >= 3
