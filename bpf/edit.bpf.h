@@ -307,6 +307,7 @@ edit_message(struct sk_msg_md *msg, struct kedge_flow *flow, struct kedge_stats 
 		return edit_failed(flow, note, stats);
 	stats->bpf_cuts += run->cuts;
 	note->standing = http1_standing(&flow->http);
+	http1_note_begun(&flow->http, note);
 	if (run->act == HTTP1_REFUSE) {
 		stats->requests_bpf += run->requests - flow->requests;
 		return edit_refused(msg, flow, note, stats);

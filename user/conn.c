@@ -52,6 +52,9 @@ static void client_ready(struct watch *watch, uint32_t events)
 	case CONN_LINGER:
 		conn_linger_read(c);
 		break;
+	case CONN_HEAR:
+		conn_hear_run(c);
+		break;
 	case CONN_CLOSED:
 		break;
 	}
@@ -100,7 +103,10 @@ static void expired(struct timer *timer)
 		conn_handshake_expired(c);
 		break;
 	case CONN_CONNECT:
-		conn_reply(c, KEDGE_REASON_app_timeout);
+		conn_refuse(c, KEDGE_REASON_app_timeout);
+		break;
+	case CONN_HEAR: /* it asks for nothing */
+		conn_finish(c);
 		break;
 	case CONN_MOVE:
 		conn_move_expired(c);
@@ -154,7 +160,7 @@ void conn_accept(struct worker *w, struct listener *l, int fd, const union addr 
 void conn_drain(struct conn *c)
 {
 	/* Its first bytes, and with them a request, may be on the way. */
-	if (c->state == CONN_PREFIX || c->state == CONN_HANDSHAKE)
+	if (c->state == CONN_PREFIX || c->state == CONN_HANDSHAKE || c->state == CONN_HEAR)
 		loop_timer_set(&c->worker->loop, &c->timer, CONN_DRAIN_LOOK_MS);
 	else if (c->state == CONN_MOVE && mover_idle(&c->flow)) {
 		if (c->flow.edit->note->requests)

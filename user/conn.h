@@ -5,7 +5,9 @@
  *   PREFIX     accepted, the listener     the PROXY prefix     HANDSHAKE, CONNECT  prefix-timeout
  *              reads prefixes
  *   HANDSHAKE  on a TLS listener          the TLS handshake    CONNECT             handshake-timeout
- *   CONNECT    the client leg is ready    the application      MOVE, REPLY         connect-timeout
+ *   CONNECT    the client leg is ready    the application      MOVE, REPLY, HEAR   connect-timeout
+ *   HEAR       the application cannot    the client's first    REPLY               head-timeout
+ *              be had                    bytes: what is asked
  *   MOVE       both legs are joined       bytes (mover.c)      REPLY, LINGER       conn_deadline.c
  *   REPLY      kedge answers itself       the socket's room    LINGER              linger-timeout
  *   LINGER     our direction is closed    the client's end     CLOSED              linger-timeout
@@ -48,6 +50,7 @@ enum conn_state {
 	CONN_REPLY,
 	CONN_LINGER,
 	CONN_CLOSED,
+	CONN_HEAR,
 };
 
 struct conn {
@@ -87,6 +90,9 @@ struct conn {
 	bool named;                     /* the app leg has the client's name */
 	bool edit_kernel;               /* BPF edits its requests */
 	bool bypass;                    /* its bytes may bypass loopback TCP */
+	bool counted;                   /* the reason why it ends */
+	bool heard;                     /* the client has asked for something, or will not: */
+	bool asked_head;                /* with HEAD */
 	bool client_error; /* MOVE: the client leg is dead; its queue may still be worth reading */
 };
 LIST_HEAD(conn_list, conn);

@@ -135,8 +135,8 @@ static void connected(struct conn *c)
 	int err = app_connected(c->flow.app_fd, &conn_conf(c)->app);
 
 	if (err < 0) {
-		conn_reply(c,
-			   err == -ETIMEDOUT ? KEDGE_REASON_app_timeout : KEDGE_REASON_app_refused);
+		conn_refuse(c, err == -ETIMEDOUT ? KEDGE_REASON_app_timeout
+						 : KEDGE_REASON_app_refused);
 		return;
 	}
 	reason = conn_leg_join(c);
@@ -148,7 +148,7 @@ static void connected(struct conn *c)
 		c->flow.app_mixed = c->bypass && note ? &note->mixed : NULL;
 	}
 	if (!c->flow.edit) {
-		conn_reply(c, reason);
+		conn_refuse(c, reason);
 		return;
 	}
 	if (conn_is_tcp(c))
@@ -268,7 +268,7 @@ void conn_connect(struct conn *c)
 		reason = leg_open(c);
 	conn_enter(c, CONN_CONNECT, timeout_left_ms(c));
 	if (reason != KEDGE_REASON_NONE)
-		conn_reply(c, reason);
+		conn_refuse(c, reason);
 	else if (c->app_ready)
 		connected(c);
 }

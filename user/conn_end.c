@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "reply.h"
@@ -20,8 +22,9 @@ void conn_count_reason(struct conn *c, enum kedge_reason reason)
 	/* The struct of counters is made of the same list as the enum, in the same order. */
 	uint64_t *counters = (uint64_t *)&c->worker->stats->reasons;
 
-	if (reason == KEDGE_REASON_NONE)
+	if (reason == KEDGE_REASON_NONE || c->counted)
 		return;
+	c->counted = true;
 	counters[reason - 1]++;
 	TRACE_REASON(&c->flow, reason, reason_name(reason));
 	if (c->access)
@@ -260,12 +263,41 @@ static enum mover_say say_of(struct conn *c, enum kedge_reason reason)
 	return say;
 }
 
+/* What the client has sent so far; false when that is nothing yet. */
+static bool hear(struct conn *c)
+{
+	struct mover *m = &c->worker->mover;
+	const char *p = (const char *)m->buf;
+	ssize_t n;
+
+	if (c->heard)
+		return true;
+	n = record_read(c->flow.record, m->buf, m->buf_size);
+	if (n == -EAGAIN)
+		return false;
+	c->heard = true;
+	c->flow.client_eof = n == 0;
+	for (; n > 0 && (*p == '\r' || *p == '\n'); n--)
+		p++;
+	/* With less than a method any answer is right that has no body. */
+	c->asked_head = n < 5 || !strncasecmp(p, "HEAD ", 5);
+	return true;
+}
+
+static enum reply_body reply_body_of(struct conn *c)
+{
+	if (c->flow.edit)
+		return response_to_head(&c->flow.response, c->flow.edit->note) ? REPLY_HEAD
+									       : REPLY_TEXT;
+	return !hear(c) || c->asked_head ? REPLY_NONE : REPLY_TEXT;
+}
+
 /* Puts the answer where bytes for the client are kept; false without memory for it. */
-static bool reply_keep(struct conn *c, enum kedge_reason reason)
+static bool reply_keep(struct conn *c, enum kedge_reason reason, enum reply_body body)
 {
 	struct residue *down = &c->flow.down;
 	char text[REPLY_BYTES_MAX];
-	size_t len = reply_format(text, reason);
+	size_t len = reply_format(text, reason, body, time(NULL));
 
 	assert(!down->data); /* inside another response it would be taken for a part of that */
 	down->data = malloc(len);
@@ -283,16 +315,42 @@ static bool reply_keep(struct conn *c, enum kedge_reason reason)
 void conn_reply(struct conn *c, enum kedge_reason reason)
 {
 	enum mover_say say = say_of(c, reason);
+	enum reply_body body;
 
 	if (say == MOVER_SAY_RESET) {
 		conn_abort(c, reason);
 		return;
 	}
 	conn_count_reason(c, reason);
+	body = reply_body_of(c);
 	conn_app_close(c, true);
-	if (say == MOVER_SAY_ANSWER && !reply_keep(c, reason)) {
+	if (say == MOVER_SAY_ANSWER && !reply_keep(c, reason, body)) {
 		conn_abort(c, KEDGE_REASON_NONE);
 		return;
 	}
 	reply_begin(c);
+}
+
+void conn_hear_run(struct conn *c)
+{
+	if (!hear(c))
+		return;
+	if (c->flow.client_eof && c->asked_head)
+		conn_finish(c); /* it asks for nothing */
+	else
+		conn_reply(c, c->flow.reason);
+}
+
+/* Those who are too many are not waited for. */
+void conn_refuse(struct conn *c, enum kedge_reason reason)
+{
+	if (conn_is_tcp(c) || reply_status(reason) == 503) {
+		conn_reply(c, reason);
+		return;
+	}
+	conn_count_reason(c, reason);
+	conn_app_close(c, true);
+	c->flow.reason = reason;
+	conn_enter(c, CONN_HEAR, conn_conf(c)->head_timeout_ms);
+	conn_hear_run(c);
 }

@@ -76,6 +76,9 @@ void conn_count_reason(struct conn *c, enum kedge_reason reason);
 /* Answers the client with the status that belongs to the reason, where one does and there may be an
  * answer (mover_may_say()), and ends. In mode tcp, and within a response, both legs are reset. */
 void conn_reply(struct conn *c, enum kedge_reason reason);
+/* CONNECT: the same once the client has asked for something; a request is what an answer belongs to. */
+void conn_refuse(struct conn *c, enum kedge_reason reason);
+void conn_hear_run(struct conn *c);
 /* Goes on with the answer when there is room. */
 void conn_reply_run(struct conn *c);
 /* A client that still takes what comes before the answer gets more time. */

@@ -38,6 +38,7 @@ static void publish(struct edit_user *u)
 		u->note.reason = u->http1.reason;
 	}
 	u->note.standing = (__u8)standing;
+	http1_note_begun(&u->http1, &u->note);
 }
 
 /* Keeps what is left of the pieces after `sent` bytes. */

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <time.h>
 
 #include "kedge/abi.h"
 
@@ -14,8 +15,15 @@ unsigned reply_status(enum kedge_reason reason);
 const char *reason_name(enum kedge_reason reason);
 const char *reason_text(enum kedge_reason reason);
 
-/* A whole HTTP/1.1 response with Connection: close and a small text body. Returns its length. */
-size_t reply_format(char buf[REPLY_BYTES_MAX], enum kedge_reason reason);
+enum reply_body {
+	REPLY_TEXT, /* a line that says why */
+	REPLY_HEAD, /* none, although its length is told: the request was a HEAD */
+	REPLY_NONE, /* none: what the client asks for is not known */
+};
+
+/* A whole HTTP/1.1 response with Connection: close, dated `now`. Returns its length. */
+size_t reply_format(char buf[REPLY_BYTES_MAX], enum kedge_reason reason, enum reply_body body,
+		    time_t now);
 
 /* Bytes of its body. */
 size_t reply_body(const char *text, size_t len);

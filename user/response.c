@@ -4,9 +4,9 @@
 #include <string.h>
 #include <strings.h>
 
-static bool is_head_request(const struct kedge_note *note, uint32_t index)
+bool response_to_head(const struct response *r, const struct kedge_note *note)
 {
-	uint32_t bit = index % KEDGE_NOTE_RING;
+	uint32_t bit = r->done % KEDGE_NOTE_RING;
 
 	return note->head_bits[bit / 64] >> (bit % 64) & 1;
 }
@@ -216,7 +216,7 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 	counts->finals++;
 	if (!response_outstanding(r, note)) /* to half a head, or to nothing at all */
 		r->state = RESPONSE_TO_END;
-	else if (is_head_request(note, r->done) || r->status == 204 || r->status == 304 ||
+	else if (response_to_head(r, note) || r->status == 204 || r->status == 304 ||
 		 (r->has_length && !r->left && !r->coded))
 		response_end(r, counts);
 	else if (r->chunked)

@@ -100,6 +100,9 @@ static inline bool response_endless(const struct response *r)
 	return r->state == RESPONSE_LOST || r->state == RESPONSE_TO_END;
 }
 
+/* Was the oldest request without its final response a HEAD? Also of a head that is not complete. */
+bool response_to_head(const struct response *r, const struct kedge_note *note);
+
 /* True when a client must take the connection for ended by the last response: nothing may follow it. */
 static inline bool response_was_last(const struct response *r)
 {

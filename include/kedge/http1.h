@@ -244,14 +244,32 @@ static __always_inline __u32 http1_tail_at(const struct http1_text *t, __u32 i)
 	return i;
 }
 
+/* Was request i, the one at hand, a HEAD? */
+static __always_inline void http1_note_method(const struct http1 *h, struct kedge_note *note,
+					      __u32 i)
+{
+	__u64 bit, bits;
+
+	i %= KEDGE_NOTE_RING;
+	bit = 1ULL << (i % 64);
+	bits = note->head_bits[i / 64];
+	note->head_bits[i / 64] = http1_is_head(h) ? bits | bit : bits & ~bit;
+}
+
+/*
+ * The head at hand is not complete, or was refused: an answer that kedge gives in its place has no body if
+ * its method, as far as it is known, is HEAD.
+ */
+static __always_inline void http1_note_begun(const struct http1 *h, struct kedge_note *note)
+{
+	if (note->standing == KEDGE_HEAD || h->state == HTTP1_REFUSED)
+		http1_note_method(h, note, h->requests);
+}
+
 /* Right after HTTP1_END: counts the request in the note. */
 static __always_inline void http1_note_request(const struct http1 *h, struct kedge_note *note)
 {
-	__u32 i = (h->requests - 1) % KEDGE_NOTE_RING;
-	__u64 bit = 1ULL << (i % 64);
-	__u64 bits = note->head_bits[i / 64];
-
-	note->head_bits[i / 64] = http1_is_head(h) ? bits | bit : bits & ~bit;
+	http1_note_method(h, note, h->requests - 1);
 	note->requests = h->requests;
 }
 

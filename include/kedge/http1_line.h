@@ -88,9 +88,9 @@ static __always_inline enum http1_act http1_at_method_end(struct http1 *h)
 	__u64 w = h->word[0];
 
 	if (h->len == 4 && HTTP1_LOW(w | lower, 4) == HTTP1_WORD('h', 'e', 'a', 'd', 0, 0, 0, 0)) {
+		h->flags = HTTP1_F_HEAD;
 		if (HTTP1_LOW(w, 4) != HTTP1_WORD('H', 'E', 'A', 'D', 0, 0, 0, 0))
 			return http1_refuse(h, KEDGE_REASON_http_method);
-		h->flags = HTTP1_F_HEAD;
 	} else if (h->len == 3 && HTTP1_LOW(w, 3) == HTTP1_WORD('P', 'R', 'I', 0, 0, 0, 0, 0)) {
 		return http1_refuse(h, KEDGE_REASON_http_version);
 	} else if (h->len == 7) {

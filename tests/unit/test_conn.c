@@ -174,6 +174,72 @@ static void no_application(void **state)
 	assert_int_equal(stats->reasons.app_refused, 1);
 }
 
+/* What a client hears that has said this, and nothing of the application. The leg is -1 without one. */
+static void answered_head(const char *request, const char *status)
+{
+	char got[512], *blank;
+	int client = net_connect(port), leg = -1;
+
+	say(client, request);
+	if (app >= 0)
+		leg = net_accept(app);
+	if (leg >= 0 && strstr(request, "good"))
+		close(leg);
+	assert_int_equal(hear_out(client, got), 0);
+	assert_int_equal(strncmp(got, status, strlen(status)), 0);
+	assert_non_null(strstr(got, "\r\nDate: "));
+	blank = strstr(got, "\r\n\r\n");
+	assert_non_null(blank);
+	assert_string_equal(blank + 4, "");
+	close(client);
+	if (leg >= 0 && !strstr(request, "good"))
+		close(leg);
+}
+
+/* kedge's own answer to HEAD has no body: whatever is wrong, and wherever the request has got to. */
+static void an_answer_to_head_has_no_body(void **state)
+{
+	(void)state;
+	conf.head_timeout_ms = 300;
+	start();
+	answered_head("HEAD /good HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 502 ");
+	answered_head("HEAD / HTTP/1.1\r\n\r\n", "HTTP/1.1 400 ");
+	answered_head("HEAD / HTTP/3.0\r\n\r\n", "HTTP/1.1 505 ");
+	answered_head("HEAD /\1", "HTTP/1.1 400 ");
+	answered_head("HEAD / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n", "HTTP/1.1 400 ");
+	answered_head("HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx",
+		      "HTTP/1.1 400 ");
+	answered_head("HEAD / HTTP/1.1\r\nHos", "HTTP/1.1 408 ");
+	answered_head("head / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 501 ");
+	close(app);
+	app = -1;
+	answered_head("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 502 ");
+	answered_head("\r\nHEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP/1.1 502 ");
+}
+
+/* Nobody asked, and nobody is answered: neither at once nor when the time to ask is over. */
+static void no_application_and_no_request(void **state)
+{
+	int client;
+
+	(void)state;
+	conf.head_timeout_ms = 200;
+	close(app);
+	app = -1;
+	start();
+	client = net_connect(port);
+	hear_end(client, 0);
+	close(client);
+	until(&stats->reasons.app_refused, 1);
+	client = net_connect(port);
+	shutdown(client, SHUT_WR);
+	hear_end(client, 0);
+	close(client);
+	until(&stats->closed, 2);
+	assert_int_equal(stats->reasons.app_refused, 2);
+	assert_int_equal(stats->responses_own, 0);
+}
+
 /* The client is still sending when it is answered: the answer must not be lost in a reset. */
 static void a_refused_request_is_answered_and_drained(void **state)
 {
@@ -369,6 +435,8 @@ int main(void)
 		TEST(the_prefix_names_the_client),
 		TEST(prefixes_that_end_the_connection),
 		TEST(no_application),
+		TEST(an_answer_to_head_has_no_body),
+		TEST(no_application_and_no_request),
 		TEST(a_refused_request_is_answered_and_drained),
 		TEST(a_client_that_lingers_is_closed),
 		TEST(a_client_that_floods_is_closed),

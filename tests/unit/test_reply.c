@@ -59,12 +59,13 @@ static void check_answer(enum kedge_reason reason)
 	size_t len;
 
 	guard_new(&g, NULL, REPLY_BYTES_MAX, GUARD_AFTER);
-	len = reply_format((char *)g.data, reason);
+	len = reply_format((char *)g.data, reason, REPLY_TEXT, 784111777);
 	assert_true(len > 0 && len < REPLY_BYTES_MAX);
 	assert_int_equal(strlen((char *)g.data), len);
 	snprintf(begin, sizeof(begin), "HTTP/1.1 %u ", reply_status(reason));
 	assert_memory_equal(g.data, begin, strlen(begin));
 	assert_non_null(strstr((char *)g.data, "\r\nConnection: close\r\n"));
+	assert_non_null(strstr((char *)g.data, "\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n"));
 	assert_non_null(strstr((char *)g.data, reason_text(reason)));
 
 	response_feed(&r, &note, (char *)g.data, len - 1, &counts);
@@ -74,6 +75,29 @@ static void check_answer(enum kedge_reason reason)
 	assert_int_equal(r.status, reply_status(reason));
 	assert_true(response_between(&r));
 	guard_free(&g);
+}
+
+/* To HEAD, and where nobody knows what was asked for: one whole response as well, which is its head. */
+static void answers_without_a_body(void **state)
+{
+	static const enum reply_body bodies[] = {REPLY_HEAD, REPLY_NONE};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		struct kedge_note note = {.requests = 1, .head_bits[0] = bodies[i] == REPLY_HEAD};
+		struct response_counts counts = {0};
+		struct response r = {0};
+		char whole[REPLY_BYTES_MAX], text[REPLY_BYTES_MAX];
+		size_t len = reply_format(text, KEDGE_REASON_app_refused, bodies[i], 0);
+
+		response_feed(&r, &note, text, len, &counts);
+		assert_int_equal(counts.good, len);
+		assert_int_equal(r.done, 1);
+		assert_true(response_between(&r));
+		assert_int_equal(reply_body(text, len), 0);
+		reply_format(whole, KEDGE_REASON_app_refused, REPLY_TEXT, 0);
+		assert_int_equal(!memcmp(whole, text, len), bodies[i] == REPLY_HEAD);
+	}
 }
 
 static void every_answer_is_one_whole_response(void **state)
@@ -97,6 +121,7 @@ int main(void)
 		cmocka_unit_test(status_of_some),
 		cmocka_unit_test(a_number_out_of_range),
 		cmocka_unit_test(every_answer_is_one_whole_response),
+		cmocka_unit_test(answers_without_a_body),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
