@@ -8,17 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <linux/magic.h>
 
 #include "cleanup.h"
+#include "log.h"
 
 #define BPFFS "/sys/fs/bpf"
+
+/* A kedge that ends removes the directory that another one is about to lock. */
+#define CLAIM_TRIES 10
 
 static bool on_bpffs(const char *path)
 {
@@ -27,8 +30,7 @@ static bool on_bpffs(const char *path)
 	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
-/* The usual place is mounted by systemd; without it, by us. */
-static void mount_bpffs(const char *dir)
+void bpf_mount(const char *dir)
 {
 	size_t n = strlen(BPFFS);
 
@@ -37,69 +39,97 @@ static void mount_bpffs(const char *dir)
 	mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME, "mode=0700");
 }
 
+/* Whoever can open a directory can lock it: nobody else shall. */
+static void close_to_others(const char *dir, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || !(st.st_mode & S_IROTH))
+		return;
+	if (fchmod(fd, st.st_mode & 07777 & ~(mode_t)S_IROTH) == 0)
+		log_info("pin directory %s: no longer readable by everybody, who could hold its "
+			 "lock",
+			 dir);
+}
+
+static bool is_at(int fd, const char *path)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
 /*
- * An abstract socket is a lock that dies with its process, whatever kills it, and leaves nothing in
- * the bpffs, which holds no files of other kinds.
+ * flock(2) on the directory: gone with the last process that has it open, whatever kills that, in every
+ * network namespace, and only who may read the directory can take it. -EBUSY: somebody has; -ESTALE: it
+ * was removed meanwhile, by a kedge that ended.
  */
 static int lock_dir(const char *dir)
 {
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
 	_cleanup_(close_fdp)
-	int fd = -1;
-	int n;
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "kedge:%s", dir);
-	if (n < 0 || (size_t)n >= sizeof(name.sun_path) - 1)
-		return -ENAMETOOLONG;
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return -errno;
-	if (bind(fd, (struct sockaddr *)&name,
-		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0)
-		return -errno;
+		return errno == ENOENT ? -ESTALE : -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	if (!is_at(fd, dir))
+		return -ESTALE;
+	close_to_others(dir, fd);
 	return take_fd(fd);
+}
+
+/* Makes the directory if it is missing, and locks it. */
+static int claim_once(struct bpf_pins *claimed, const char *dir, char why[BPF_WHY_SIZE])
+{
+	if (mkdir(dir, 0700) == 0)
+		claimed->made = true;
+	else if (errno == EROFS || errno == ENOENT)
+		return bpf_why(
+			why, -errno,
+			"pin directory %s: cannot make it: %s: mount -t bpf bpf %s, or --pin "
+			"off",
+			dir, strerror(errno), BPFFS);
+	else if (errno != EEXIST)
+		return bpf_why(why, -errno, "pin directory %s: cannot make it: %s", dir,
+			       strerror(errno));
+	claimed->dir = realpath(dir, NULL);
+	if (!claimed->dir)
+		return bpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
+	if (!on_bpffs(claimed->dir))
+		return bpf_why(why, -EINVAL,
+			       "pin directory %s: not on a bpffs: mount -t bpf bpf %s", dir, BPFFS);
+	claimed->lock = lock_dir(claimed->dir);
+	if (claimed->lock == -EBUSY)
+		return bpf_why(why, -EBUSY,
+			       "pin directory %s: another kedge lives there: "
+			       "stop it, or choose another directory",
+			       dir);
+	if (claimed->lock < 0)
+		return bpf_why(why, claimed->lock, "pin directory %s: cannot lock it: %s", dir,
+			       strerror(-claimed->lock));
+	claimed->fd = open(claimed->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (claimed->fd < 0)
+		return bpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
+	return 0;
 }
 
 int bpf_pins_claim(struct bpf_pins *pins, const char *dir, char why[BPF_WHY_SIZE])
 {
-	struct bpf_pins claimed = BPF_PINS_NONE;
+	struct bpf_pins claimed;
+	int err = -ESTALE;
 
-	mount_bpffs(dir);
-	if (mkdir(dir, 0700) == 0)
-		claimed.made = true;
-	else if (errno != EEXIST)
-		return bpf_why(why, -errno, "pin directory %s: cannot make it: %s", dir,
-			       strerror(errno));
-	claimed.dir = realpath(dir, NULL);
-	if (!claimed.dir)
-		return bpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
-	claimed.fd = open(claimed.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (claimed.fd < 0) {
-		int err = -errno;
-
-		bpf_pins_release(&claimed);
-		return bpf_why(why, err, "pin directory %s: %s", dir, strerror(-err));
+	bpf_mount(dir);
+	for (int tries = 0; err == -ESTALE && tries < CLAIM_TRIES; tries++) {
+		claimed = (struct bpf_pins)BPF_PINS_NONE;
+		err = claim_once(&claimed, dir, why);
+		if (!err)
+			*pins = claimed;
+		else
+			bpf_pins_release(&claimed);
 	}
-	claimed.lock = lock_dir(claimed.dir);
-	if (claimed.lock < 0) {
-		int err = claimed.lock;
-
-		bpf_pins_release(&claimed);
-		if (err == -EADDRINUSE)
-			return bpf_why(why, -EBUSY,
-				       "pin directory %s: another kedge lives there: "
-				       "stop it, or choose another directory",
-				       dir);
-		return bpf_why(why, err, "pin directory %s: cannot lock it: %s", dir,
-			       strerror(-err));
-	}
-	if (!on_bpffs(claimed.dir)) {
-		bpf_pins_release(&claimed);
-		return bpf_why(why, -EINVAL,
-			       "pin directory %s: not on a bpffs: mount -t bpf bpf %s", dir, BPFFS);
-	}
-	*pins = claimed;
-	return 0;
+	return err;
 }
 
 int bpf_pins_clear(const struct bpf_pins *pins, const char *name, char *buf, size_t size)
@@ -173,7 +203,7 @@ int bpf_pins_give_maps(const struct bpf_pins *pins, struct bpf_object *obj, uid_
 
 void bpf_pins_release(struct bpf_pins *pins)
 {
-	if (pins->made)
+	if (pins->made && pins->dir && pins->lock != -EBUSY)
 		rmdir(pins->dir); /* not empty, or we are another user by now: it stays */
 	close_fdp(&pins->fd);
 	if (pins->lock >= 0)

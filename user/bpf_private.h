@@ -33,6 +33,9 @@ int bpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE]);
 /* The same for the root of the hierarchy, as far as we see it. */
 int bpf_cgroup_open_root(char why[BPF_WHY_SIZE]);
 
+/* For a path below /sys/fs/bpf: that is mounted by systemd; without it, by us. */
+void bpf_mount(const char *path);
+
 /* The directory of the pins. */
 struct bpf_pins {
 	char *dir;
@@ -46,8 +49,8 @@ struct bpf_pins {
 	}
 
 /*
- * Claims `dir` on a bpffs, made and mounted where that is missing. -EBUSY while another kedge of
- * this network namespace lives in it. Pins a dead one left are for the caller to replace.
+ * Claims `dir` on a bpffs, made and mounted where that is missing. -EBUSY while another kedge lives in
+ * it. Pins a dead one left are for the caller to replace.
  */
 int bpf_pins_claim(struct bpf_pins *pins, const char *dir, char why[BPF_WHY_SIZE]);
 

@@ -68,7 +68,8 @@ static int bpf_open_wanted(struct daemon *d, struct bpf_opts *opts, char why[256
 {
 	int err = bpf_open(&d->shared.bpf, opts, why);
 
-	if (!err || !opts->bypass || d->conf->bypass != POLICY_PREFER || !opts->edit)
+	if (!err || err == -EBUSY || !opts->bypass || d->conf->bypass != POLICY_PREFER ||
+	    !opts->edit)
 		return err;
 	log_info("bypass: not possible: %s", why);
 	opts->bypass = false;
@@ -115,7 +116,10 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 
 	if (!opts.edit && !opts.bypass)
 		return 0;
-	if (bpf_open_wanted(d, &opts, why) < 0) {
+	err = bpf_open_wanted(d, &opts, why);
+	if (err == -EBUSY) /* the pins of another kedge: not a thing to go without in silence */
+		return log_error("%s", why), err;
+	if (err < 0) {
 		probe_no_bpf(r, why);
 	} else {
 		if (opts.edit)
@@ -151,7 +155,10 @@ static int peername_decide(struct daemon *d, struct probe_report *r)
 
 	if (conf->peername == POLICY_OFF)
 		return 0;
-	if (peername_open(&d->shared.peername, &opts, why) < 0) {
+	err = peername_open(&d->shared.peername, &opts, why);
+	if (err == -EBUSY) /* see bpf_decide() */
+		return log_error("%s", why), err;
+	if (err < 0) {
 		probe_no_peername(r, why);
 	} else {
 		probe_peername(r, d->shared.peername);

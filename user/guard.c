@@ -18,6 +18,7 @@
 #include "guard.skel.h"
 #include "guard_attach.h"
 #include "guard_keeper.h"
+#include "guard_lock.h"
 #include "guard_port.h"
 #include "guard_rules.h"
 #include "log.h"
@@ -31,7 +32,6 @@
 /*
  * Two kedges that start at once would take each other's guard for a dead one: one after the other.
  */
-#define START_LOCK  0
 #define START_TRIES 100
 #define START_MS    100
 
@@ -229,9 +229,18 @@ static int start_lock(char why[BPF_WHY_SIZE])
 	for (int i = 0; i < START_TRIES && fd == -EADDRINUSE; i++) {
 		if (i)
 			nanosleep(&pause, NULL);
-		fd = guard_lock(START_LOCK);
+		fd = guard_lock(GUARD_LOCK_START);
 	}
-	return fd >= 0 ? fd : bpf_why(why, fd, "another kedge is starting: try again");
+	if (fd == -EADDRINUSE)
+		return bpf_why(why, fd, "another kedge is starting: try again");
+	if (fd < 0)
+		return bpf_why(
+			why, fd,
+			"its locks (kedge-guard-lock on /sys/fs/bpf): %s: run as root, with a "
+			"bpffs that may be written to",
+			strerror(-fd));
+	guard_lock_sweep();
+	return fd;
 }
 
 /* A dead one that is alone on an interface, without libxdp's dispatcher, has to go first. */
@@ -550,7 +559,7 @@ void guard_close(struct guard *g)
 		munmap(g->config, (size_t)sysconf(_SC_PAGESIZE));
 	for (int side = 0; side < 2; side++)
 		guard_rules_clear(&g->rules[side]);
-	close_fdp(&g->lock);
+	guard_unlock(&g->lock, g->prog ? guard_attach_id(g->prog) : 0);
 	freeifaddrs(g->addresses);
 	free(g->interfaces);
 	guard_attach_close(g->prog);

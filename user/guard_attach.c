@@ -4,13 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
 #include "bpf_private.h"
 #include "cleanup.h"
+#include "guard_lock.h"
 #include "log.h"
 
 /* Found out, not remembered: another program may have come or gone. */
@@ -190,25 +189,13 @@ int guard_detach(unsigned id, const struct guard_interface *i)
 	return n < 0 ? n : n ? 0 : -ENOENT;
 }
 
-int guard_lock(unsigned id)
-{
-	struct sockaddr_un name = {.sun_family = AF_UNIX};
-	_cleanup_(close_fdp)
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int n = snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "kedge-guard:%u", id);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&name,
-			   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0)
-		return -errno;
-	return take_fd(fd);
-}
-
 static bool is_dead(unsigned id, unsigned own)
 {
-	_cleanup_(close_fdp)
 	int lock = id == own ? -1 : guard_lock(id);
+	bool dead = lock >= 0;
 
-	return lock >= 0;
+	guard_unlock(&lock, id);
+	return dead;
 }
 
 int guard_remove_dead(unsigned own, const struct guard_interface *i)

@@ -47,14 +47,7 @@ unsigned guard_attach_id(const struct xdp_program *prog);
 int guard_detach(unsigned id, const struct guard_interface *i);
 
 /*
- * Each guard is marked as living by a lock with its number, an abstract socket that is gone with
- * the last process that has it open, whatever kills that. A descriptor, or -errno; -EADDRINUSE:
- * another has it.
- */
-int guard_lock(unsigned id);
-
-/*
- * Takes guards that no process lives for off an interface; `own` is left alone. How many, or
+ * Takes guards that no process lives for (guard_lock.h) off an interface; `own` is left alone. How many, or
  * -errno.
  */
 int guard_remove_dead(unsigned own, const struct guard_interface *i);

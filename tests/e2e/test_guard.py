@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -471,6 +472,30 @@ def test_the_keeper_has_nothing(net, certs):
         assert int(re.search(r"CapPrm:\s+(\w+)", status)[1], 16) & ~(
             1 << 1 | 1 << 12 | 1 << 21 | 1 << 38 | 1 << 39) == 0
         assert re.search(r"NoNewPrivs:\s+1", status)
+
+
+HOLD = """
+import socket, sys
+held = []
+for number in range(600):
+    held.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+    held[-1].bind(f"\\0kedge-guard:{number}")
+print("held", flush=True)
+sys.stdin.buffer.raw.read(1) or __import__("signal").pause()
+"""
+
+
+def test_no_lock_is_for_everybody(net, certs):
+    """Names that anybody may have do nothing, and what there is only root can lock."""
+    locks = net.bpffs.path / "kedge-guard-lock"
+    with Process([*net.server.argv, sys.executable, "-c", HOLD], name="squatter") as squatter:
+        squatter.wait_line("held")
+        with Guarded(net, certs) as kedge:
+            assert net.ask(kedge["guarded"]) == 200
+            assert locks.stat().st_mode & 0o077 == 0
+            assert len(list(locks.glob("[1-9]*"))) == 1
+    with Guarded(net, certs):
+        assert len(list(locks.glob("[1-9]*"))) == 1
 
 
 def test_keeper_killed_as_well(net, certs):

@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -458,6 +459,66 @@ def test_two_kedges_beside_each_other(certs, cgroup, ends):
             with Client(kedge["clear"]) as c:
                 assert [c.request().status for _ in range(3)] == [200] * 3
             assert all(r.xff == "127.0.0.1" for r in app.wait_ended().requests)
+
+
+@contextlib.contextmanager
+def squatters(*names):
+    """Abstract sockets that a local user has before kedge comes."""
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)).bind(f"\0{name}")
+        yield
+
+
+def test_no_lock_is_for_everybody(certs, cgroup, ends, tmp_path):
+    """Names that anybody may have do nothing: who holds them holds nothing of kedge's."""
+    with machine_bpffs(tmp_path) as pins, RawApp(cgroup=cgroup) as app, \
+            squatters(f"kedge:{pins}/kedge", f"kedge:{pins}/kedge-peername"):
+        with Kedge(certs, app.text, two_listeners(), ends, cgroup,
+                   ["--pin", pins / "kedge", "--peername", "prefer"]) as kedge:
+            assert kedge.status()["edit"] == ("kernel" if ends.edit else "user")
+            assert kedge.status()["peername"] == "on"
+            assert (pins / "kedge-peername").exists()
+            # Of what there is, nothing can be locked by others.
+            for path in pins.glob("kedge*"):
+                assert path.stat().st_mode & 0o077 == 0
+            for line in Path("/proc/net/unix").read_text().splitlines():
+                if line.endswith(f" @kedge:{pins}/kedge"):
+                    assert " 0002 " in line  # the squatter's datagram socket, and no other
+        assert list(pins.glob("kedge*")) == []
+
+
+@pytest.mark.parametrize("flags", [("--edit", "prefer"), ("--edit", "require"), ("--peername", "prefer"),
+                                   ("--bypass", "require", "--edit", "off")], ids=" ".join)
+def test_a_second_kedge_on_the_same_pins_does_not_start(certs, cgroup, tmp_path, flags):
+    """It does not run in user space, as if nothing were."""
+    def one_more(wait=True):
+        return Kedge(certs, app.text, two_listeners(), None, cgroup,
+                     ["--record", "off", *flags, "--pin", pins / "k"], wait=wait)
+    with machine_bpffs(tmp_path) as pins, RawApp(cgroup=cgroup) as app:
+        first = one_more()
+        second = one_more(wait=False)
+        try:
+            assert second.process.wait(60) == 1
+            second.process.wait_line(r"error: pin directory \S+: another kedge lives there: stop it, or choose "
+                                     r"another directory")
+            with Client(first["clear"]) as c:
+                assert c.request().status == 200
+            first.process.popen.kill()
+            first.process.wait()
+            one_more().stop()
+        finally:
+            second.kill()
+            first.kill()
+
+
+@contextlib.contextmanager
+def machine_bpffs(base):
+    fs = machine.Bpffs(base)
+    try:
+        yield fs.path
+    finally:
+        fs.remove()
 
 
 def test_refused_application_socket_options(raw):

@@ -1,7 +1,8 @@
 #!/bin/bash
-# The true peer, on this kernel: what natively is tests/e2e/test_peername.py.
+# The true peer, and capabilities that are lost after the start, on this kernel: what natively is
+# tests/e2e/test_peername.py and test_losses.py.
 cd "$(dirname "$0")/../.." || exit 1
 export KEDGE_SUITE=peername KEDGE_TEST_COMBINATIONS=ends KEDGE_TEST_PEERS=200
 # As in kernel.sh.
 export KEDGE_BIN=${KEDGE_BIN:-$PWD/build/kedge}
-exec /usr/bin/python3 -B -m pytest -q -p no:cacheprovider tests/e2e/test_peername.py
+exec /usr/bin/python3 -B -m pytest -q -p no:cacheprovider tests/e2e/test_peername.py tests/e2e/test_losses.py
