@@ -71,14 +71,77 @@ void bpf_missing_caps(char *buf, size_t size)
 	}
 }
 
+/* The first line of a file in /proc that begins with `name`, without that; "" where there is none. */
+static void proc_line(char *buf, int size, const char *path, const char *name)
+{
+	_cleanup_(fclosep)
+	FILE *f = fopen(path, "re");
+	size_t n = strlen(name);
+
+	while (f && fgets(buf, size, f)) {
+		if (strncmp(buf, name, n))
+			continue;
+		memmove(buf, buf + n, strlen(buf + n) + 1);
+		return;
+	}
+	buf[0] = '\0';
+}
+
+static bool is_filtered(void)
+{
+	char mode[64];
+
+	proc_line(mode, sizeof(mode), "/proc/self/status", "Seccomp:");
+	return strchr(mode, '2') != NULL;
+}
+
+/* Capabilities of a user namespace are not those that bpf(2) asks for. */
+static bool is_in_user_namespace(void)
+{
+	char map[64];
+	unsigned long long inside, outside, count;
+
+	proc_line(map, sizeof(map), "/proc/self/uid_map", "");
+	return sscanf(map, "%llu %llu %llu", &inside, &outside, &count) == 3 && count < UINT32_MAX;
+}
+
+/*
+ * Who refuses bpf(2) as a whole, to somebody who has the capabilities? Asked for what it never knows, it says
+ * EINVAL where it can be had. NULL: nobody does.
+ */
+static const char *bpf_refused_by(void)
+{
+	char attr[128] = "";
+	int err;
+
+	if (syscall(SYS_bpf, -1, attr, sizeof(attr)) >= 0 || (errno != EPERM && errno != ENOSYS))
+		return is_in_user_namespace()
+			       ? "BPF programs refused: the capabilities are those of a user "
+				 "namespace, which bpf(2) does not take: run outside of it"
+			       : NULL;
+	err = errno;
+	if (is_filtered())
+		return "BPF programs refused: a seccomp filter forbids bpf(2): allow it in the "
+		       "profile of the container, or in SystemCallFilter= of the unit";
+	if (err == ENOSYS)
+		return "BPF programs refused: this kernel has no bpf(2): it needs "
+		       "CONFIG_BPF_SYSCALL";
+	return "BPF programs refused: a security module forbids bpf(2): its denial is in dmesg or "
+	       "the audit log";
+}
+
 int bpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE])
 {
+	const char *refused;
 	char caps[80];
 
 	bpf_missing_caps(caps, sizeof(caps));
 	if (caps[0])
 		return bpf_why(why, err, "BPF programs refused: no %s: run as root, or grant them",
 			       caps);
+	refused = bpf_refused_by();
+	if (refused)
+		return bpf_why(why, err, "%s", refused);
 	if (lacks)
 		return bpf_why(why, err, "%s", lacks);
 	return bpf_why(why, err,

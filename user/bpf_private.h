@@ -19,8 +19,9 @@ void bpf_log(void);
 void bpf_missing_caps(char *buf, size_t size);
 
 /*
- * What a load that failed with err is most likely about: capabilities; then `lacks`, the whole message of
- * what the caller knows to be missing in the kernel, or NULL. Returns err with why[].
+ * What a load that failed with err is most likely about: capabilities; then what forbids bpf(2) as a whole
+ * (seccomp, a user namespace, a security module); then `lacks`, the whole message of what the caller knows to
+ * be missing in the kernel, or NULL. Returns err with why[].
  */
 int bpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE]);
 

@@ -85,6 +85,9 @@ static int attach_why(const struct guard_interface *i, enum guard_mode mode, int
 			       "interface %s: no %s: run as root, or grant them (docs/guard.md)",
 			       i->name, caps);
 	switch (err) {
+	case -EPERM:
+	case -ENOSYS:
+		return bpf_load_why(err, NULL, why);
 	case -EBUSY:
 	case -EEXIST:
 		return bpf_why(why, err,

@@ -26,7 +26,7 @@ static int load(struct guard_bpf *skel, char why[BPF_WHY_SIZE])
 	bpf_missing_caps(caps, sizeof(caps));
 	if (caps[0])
 		return bpf_why(why, err, "no %s", caps);
-	return bpf_why(why, err, "refused: %s", strerror(-err));
+	return bpf_load_why(err, NULL, why);
 }
 
 int guard_probe_load(char why[BPF_WHY_SIZE])

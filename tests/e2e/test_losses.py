@@ -1,5 +1,9 @@
 """Capabilities that are lost after the start: what flows get then, what is said, that they come back."""
+import json
 import os
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,7 +11,7 @@ import pytest
 import machine
 from client import Client
 from foreign import Agent, bpftool
-from kedge import Combination, Kedge, Listener
+from kedge import BINARY, SANITIZER_OPTIONS, Combination, Kedge, Listener
 from rawapp import RawApp
 
 XFF = "127.0.0.1"
@@ -190,3 +194,44 @@ def test_pins_that_are_removed(certs, own_cgroup, app):
             path.unlink()
         assert ask(kedge) == 200
         assert kedge.status()["edit"] == "kernel"
+
+
+# --- who forbids it -------------------------------------------------------------------------------
+
+BPF_NUMBER = {"x86_64": 321, "aarch64": 280}
+FILTERED = """
+import ctypes, os, struct, sys
+number, answer = int(sys.argv[1]), int(sys.argv[2])
+code = [(0x20, 0, 0, 0), (0x15, 0, 1, number), (6, 0, 0, 0x50000 | answer), (6, 0, 0, 0x7fff0000)]
+text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *c) for c in code))
+prog = struct.pack("HxxxxxxP", len(code), ctypes.addressof(text))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.c_char_p(prog), 0, 0) == 0
+os.execv(sys.argv[3], sys.argv[3:])
+"""
+
+
+def details(*argv):
+    """capability -> why kedge probe says it is not there, when it is run by these words."""
+    done = subprocess.run([*map(str, argv), str(BINARY), "probe", "--json"], capture_output=True, text=True,
+                          check=False, env={**os.environ, **SANITIZER_OPTIONS})
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    return {row["capability"]: row["detail"] for row in reversed(answer["tried"]) if not row["ok"]}
+
+
+@pytest.mark.parametrize("errno", [1, 38], ids=["EPERM", "ENOSYS"])
+def test_a_seccomp_filter_is_told_as_such(errno):
+    """All capabilities are there, and a container's profile forbids the call: the kernel lacks nothing."""
+    why = details(sys.executable, "-c", FILTERED, BPF_NUMBER[platform.machine()], errno)
+    for capability in ("edit", "peername", "guard"):
+        assert "BPF programs refused: a seccomp filter forbids bpf(2)" in why[capability]
+        assert "CONFIG" not in why[capability]
+
+
+def test_capabilities_of_a_user_namespace_are_told_as_such():
+    if subprocess.run(["unshare", "-Ur", "true"], check=False).returncode:
+        pytest.skip("no user namespaces here")
+    why = details("unshare", "-Ur")
+    for capability in ("edit", "peername", "guard"):
+        assert "those of a user namespace" in why[capability]
