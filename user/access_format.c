@@ -1,6 +1,7 @@
 /* Lines of the access log. See access_format.h. */
 #include "access_format.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
@@ -17,8 +18,7 @@ struct text {
 
 static void put_bytes(struct text *t, const char *p, size_t n)
 {
-	if (n > ACCESS_LINE_MAX - t->len) /* ACCESS_LINE_MAX sees to it that this never happens */
-		n = ACCESS_LINE_MAX - t->len;
+	assert(n <= ACCESS_LINE_MAX - t->len);
 	memcpy(t->p + t->len, p, n);
 	t->len += n;
 }

@@ -7,6 +7,7 @@
  */
 #include "access_log.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -73,6 +74,9 @@ void access_log_put(struct access_log *log, unsigned worker, const struct access
 		{(void *)t->listener, e->listener_len},
 	};
 
+	/* What the writer has room for: entry[]. */
+	assert(e->request_len <= ACCESS_REQUEST_MAX && e->referer_len <= ACCESS_FIELD_MAX &&
+	       e->agent_len <= ACCESS_FIELD_MAX && e->listener_len <= ADDR_TEXT_MAX);
 	if (!ring_put(ring, pieces, sizeof(pieces) / sizeof(pieces[0])))
 		__atomic_fetch_add(&log->rows[worker]->access_dropped, 1, __ATOMIC_RELAXED);
 	/* Either the writer sees the entry before it sleeps, or we see that it sleeps. */
@@ -198,6 +202,7 @@ static void add_line(struct access_log *log)
 	t.referer = t.request + e.request_len;
 	t.agent = t.referer + e.referer_len;
 	t.listener = t.agent + e.agent_len;
+	assert(OUT_BYTES - log->out_len >= ACCESS_LINE_MAX);
 	log->out_len += access_format(log->out + log->out_len, log->format, &e, &t, log->wall_us);
 }
 

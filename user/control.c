@@ -237,6 +237,7 @@ static bool client_read(struct client *c, answer_fn answer, void *arg)
 	if (n <= 0)
 		return n == 0 || (errno != EAGAIN && errno != EINTR);
 	c->len += (size_t)n;
+	assert(c->len <= sizeof(c->line));
 	newline = memchr(c->line, '\n', c->len);
 	if (!newline)
 		return c->len == sizeof(c->line);

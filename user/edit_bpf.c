@@ -90,6 +90,7 @@ static bool is_dead(int fd)
  * out otherwise. It relies on their being zero, which stops its search for the end of a value.
  */
 static const uint8_t spare[HTTP1_TEXT_MAX];
+_Static_assert(sizeof(spare) > UINT8_MAX, "text_len is a byte");
 
 static size_t spare_for(const struct edit_bpf *eb)
 {

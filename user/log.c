@@ -1,6 +1,7 @@
 /* The message sink. Knows nothing of kedge; every other file of the daemon may call it. */
 #include "log.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,6 +59,7 @@ void log_vemit(enum log_level level, int err, const char *fmt, va_list ap)
 		if (thread_tap->quiet)
 			return;
 	}
+	assert(len < sizeof(line));
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
 		return; /* nowhere left to say it */

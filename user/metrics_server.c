@@ -1,6 +1,7 @@
 /* Answers GET /metrics. See metrics_server.h. */
 #include "metrics_server.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -187,6 +188,7 @@ static void scrape_read(struct scrape *c)
 		return;
 	}
 	c->in_len += (size_t)n;
+	assert(c->in_len <= sizeof(c->in));
 	if (!memmem(c->in, c->in_len, "\r\n\r\n", 4)) {
 		if (c->in_len == sizeof(c->in))
 			scrape_end(c);

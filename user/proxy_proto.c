@@ -1,5 +1,6 @@
 #include "proxy_proto.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -58,6 +59,7 @@ static bool take_word(struct cursor *c, char *word, size_t size)
 	/* A NUL would hide the rest of the word from whoever reads it as a string. */
 	if (!len || len >= size || memchr(c->at, '\0', len))
 		return false;
+	assert(len < size);
 	memcpy(word, c->at, len);
 	word[len] = '\0';
 	c->at += len + (space ? 1 : 0);

@@ -1,6 +1,7 @@
 /* Follows responses. See response.h. */
 #include "response.h"
 
+#include <assert.h>
 #include <string.h>
 #include <strings.h>
 
@@ -291,6 +292,7 @@ static void line_keep(struct response *r, const char *p, size_t n)
 		n = room;
 		r->line_long = true;
 	}
+	assert(r->line_len + n <= sizeof(r->line));
 	memcpy(r->line + r->line_len, p, n);
 	r->line_len = (uint8_t)(r->line_len + n);
 }

@@ -1,6 +1,7 @@
 /* Certificates of a listener; see tls_cert.h. */
 #include "tls_cert.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -219,6 +220,7 @@ static int normalise(char out[HOST_NAME_MAX_LEN + 1], const char *name, size_t l
 		len--;
 	if (!len || len > HOST_NAME_MAX_LEN || memchr(name, '\0', len))
 		return -EINVAL;
+	assert(len <= HOST_NAME_MAX_LEN);
 	for (size_t i = 0; i < len; i++)
 		out[i] = (char)tolower((unsigned char)name[i]);
 	out[len] = '\0';
@@ -258,6 +260,7 @@ static bool wildcard_of(char out[HOST_NAME_MAX_LEN + 2], const char *name)
 
 	if (!dot || dot == name || name[0] == '*')
 		return false;
+	assert(strlen(dot) <= HOST_NAME_MAX_LEN);
 	out[0] = '*';
 	strcpy(out + 1, dot);
 	return true;

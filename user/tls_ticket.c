@@ -1,6 +1,7 @@
 /* Ticket keys. See tls_ticket.h. */
 #include "tls_ticket.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
@@ -73,6 +74,7 @@ static int take_line(struct ticket_keys *keys, const char *text, const char *fil
 		log_error("ticket keys %s:%u: the same key twice", file, line);
 		return -EINVAL;
 	}
+	assert(keys->count < TICKET_KEYS_MAX);
 	keys->count++;
 	return 0;
 }

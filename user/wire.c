@@ -1,6 +1,7 @@
 /* The BIO between OpenSSL and the socket. Knows bytes, not records; logs and counts nothing. */
 #include "wire.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,7 @@ static int wire_write(BIO *bio, const char *buf, int len)
 			return -1;
 	}
 	if (n <= wire_room(w)) {
+		assert(w->out_len + n <= w->scratch->out_size);
 		memcpy(w->scratch->out + w->out_len, buf, n);
 		w->out_len += n;
 		return len;
@@ -149,6 +151,7 @@ static void note_first(struct wire *w, const uint8_t *bytes, size_t n)
 
 	if (n > room)
 		n = room;
+	assert(w->first_len + n <= sizeof(w->first));
 	memcpy(w->first + w->first_len, bytes, n);
 	w->first_len += (uint8_t)n;
 }

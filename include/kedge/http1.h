@@ -26,6 +26,10 @@
  */
 #pragma once
 
+#ifndef __bpf__
+#include <assert.h>
+#endif
+
 #include "abi.h"
 #include "http1_state.h"
 #include "http1_char.h"

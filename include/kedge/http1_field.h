@@ -190,7 +190,7 @@ static __always_inline enum http1_act http1_upgrade_field(struct http1 *h,
 		return http1_refuse(h, KEDGE_REASON_http_upgrade);
 	}
 	if (h->hold == HTTP1_HELD) {
-		h->token[h->len % HTTP1_TOKEN_MAX] = ':';
+		h->token[http1_place(h->len, HTTP1_TOKEN_MAX)] = ':';
 		h->len++;
 		return http1_next(h, HTTP1_H2C);
 	}
@@ -253,7 +253,7 @@ static __always_inline enum http1_act http1_at_name(struct http1 *h, const struc
 	if (!http1_is_tchar(b))
 		return http1_line_stray(h, b, KEDGE_REASON_http_field_name);
 	if (h->len < HTTP1_TOKEN_MAX)
-		h->token[h->len % HTTP1_TOKEN_MAX] = b;
+		h->token[http1_place(h->len, HTTP1_TOKEN_MAX)] = b;
 	h->len++;
 	if (h->len <= HTTP1_CUT_NAME_MAX)
 		return HTTP1_PASS;
@@ -285,7 +285,7 @@ static __always_inline enum http1_act http1_list_add(struct http1 *h, __u8 b)
 {
 	if (h->list_len >= KEDGE_XFF_BYTES_MAX - 2)
 		return http1_refuse(h, KEDGE_REASON_http_xff_too_long);
-	h->list[h->list_len % KEDGE_XFF_BYTES_MAX] = b;
+	h->list[http1_place(h->list_len, KEDGE_XFF_BYTES_MAX)] = b;
 	h->list_len++;
 	return HTTP1_PASS;
 }
@@ -401,7 +401,7 @@ static __always_inline enum http1_act http1_at_options(struct http1 *h, __u8 b)
 		if (h->sub)
 			return http1_refuse(h, KEDGE_REASON_http_connection_field);
 		if (h->len < HTTP1_TOKEN_MAX)
-			h->token[h->len % HTTP1_TOKEN_MAX] = b;
+			h->token[http1_place(h->len, HTTP1_TOKEN_MAX)] = b;
 		h->len++;
 		return HTTP1_PASS;
 	}
@@ -427,7 +427,7 @@ static __always_inline enum http1_act http1_at_protocols(struct http1 *h, __u8 b
 
 	if (http1_is_tchar(b)) {
 		if (h->len < 4) {
-			h->token[h->len % HTTP1_TOKEN_MAX] = b;
+			h->token[http1_place(h->len, HTTP1_TOKEN_MAX)] = b;
 			h->len++;
 		}
 		return HTTP1_PASS;
@@ -456,7 +456,7 @@ static __always_inline enum http1_act http1_at_h2c(struct http1 *h, __u8 b)
 		  : h->sub < 3 && http1_lower(b) == ((HTTP1_WORD('h', '2', 'c', 0, 0, 0, 0, 0) >>
 						      8 * (h->sub & 3)) &
 						     0xff)) {
-		h->token[h->len % HTTP1_TOKEN_MAX] = b;
+		h->token[http1_place(h->len, HTTP1_TOKEN_MAX)] = b;
 		h->len++;
 		h->sub += space ? h->sub == 3 : 1;
 		return HTTP1_PASS;
@@ -492,8 +492,8 @@ static __always_inline enum http1_act http1_at_end_lf(struct http1 *h, const str
 	h->len = 0;
 	h->requests++;
 	if (h->list_len && c->mode == HTTP1_XFF_APPEND) {
-		h->list[h->list_len % KEDGE_XFF_BYTES_MAX] = ',';
-		h->list[(h->list_len + 1) % KEDGE_XFF_BYTES_MAX] = ' ';
+		h->list[http1_place(h->list_len, KEDGE_XFF_BYTES_MAX)] = ',';
+		h->list[http1_place(h->list_len + 1, KEDGE_XFF_BYTES_MAX)] = ' ';
 		h->list_len += 2;
 	}
 	if (upgrade)

@@ -22,6 +22,18 @@
 #define HTTP1_F_PORT     0x0800 /* X-Forwarded-Port */
 #define HTTP1_F_REAL     0x1000 /* X-Real-IP */
 
+/*
+ * Where byte i goes in an array of so many. Each writer has refused or left out what is beyond;
+ * the verifier wants to see it once more.
+ */
+static __always_inline __u32 http1_place(__u32 i, __u32 room)
+{
+#ifndef __bpf__
+	assert(i < room);
+#endif
+	return i % room;
+}
+
 static __always_inline enum http1_act http1_refuse(struct http1 *h, __u8 reason)
 {
 	h->state = HTTP1_REFUSED;
@@ -110,7 +122,7 @@ static __always_inline enum http1_act http1_at_method(struct http1 *h, __u8 b)
 		return http1_stray(h, b, KEDGE_REASON_http_request_line);
 	if (h->len >= KEDGE_METHOD_BYTES_MAX)
 		return http1_refuse(h, KEDGE_REASON_http_method);
-	h->token[h->len % HTTP1_TOKEN_MAX] = b;
+	h->token[http1_place(h->len, HTTP1_TOKEN_MAX)] = b;
 	h->len++;
 	return HTTP1_PASS;
 }
@@ -208,7 +220,7 @@ static __always_inline enum http1_act http1_at_authority(struct http1 *h, __u8 b
 	h->sub = http1_host_next(h->sub, b);
 	if (h->sub == HTTP1_HOST_BAD || n >= HTTP1_AUTHORITY_MAX)
 		return http1_target_stray(h, b);
-	h->authority[n % HTTP1_AUTHORITY_MAX] = http1_lower(b);
+	h->authority[http1_place(n, HTTP1_AUTHORITY_MAX)] = http1_lower(b);
 	h->authority_len = n + 1;
 	return HTTP1_PASS;
 }

@@ -137,5 +137,7 @@ struct http1 {
 	__u8 authority[HTTP1_AUTHORITY_MAX]; /* lower case */
 };
 
+_Static_assert(KEDGE_HEAD_BYTES_MAX <= 1 << 16,
+	       "len counts the bytes of a name; head ends it in time");
 _Static_assert(sizeof(struct http1_conf) == 272, "pinned layout");
 _Static_assert(sizeof(struct http1) == 64 + 768, "pinned layout");

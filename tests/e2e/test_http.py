@@ -140,6 +140,17 @@ def test_pipelined_1000_short_ones(raw, leg):
     assert [r.xff for r in raw.app.connection().requests] == [TRUE] * 1000
 
 
+@pytest.mark.parametrize("lines, heads", [(127, 2), (120, 4), (60, 50)])
+@pytest.mark.parametrize("line", [b"x:\r\n", b"X-Forwarded-For: \r\n", b"u:\r\n"])
+def test_pipelined_heads_of_one_sort_of_line(raw, leg, line, lines, heads):
+    """Lines that are held until it is known whether they stay, as many as a head may have."""
+    with connect(raw, leg) as c:
+        c.send((b"GET / HTTP/1.1\r\nHost: a\r\n" + line * lines + b"\r\n") * heads)
+        for _ in range(heads):
+            assert c.response().status == 200
+    assert [r.xff for r in raw.app.connection().requests] == [TRUE] * heads
+
+
 def test_http_1_0(raw, leg):
     with connect(raw, leg) as c:
         c.send(b"GET /old HTTP/1.0\r\nX-Forwarded-For: 1.1.1.1\r\n\r\n")
@@ -283,7 +294,7 @@ REFUSED = {
     "connection_lists_it": (b"Connection: close, X-Forwarded-For\r\n", 400),
     "second_host": (b"Host: b\r\n", 400),
     "h2c": (b"Connection: upgrade, http2-settings\r\nUpgrade: h2c\r\n", 400),
-    "large": (b"A: " + b"b" * 20000 + b"\r\n", 431),
+    "large": (b"A: " + b"b" * 40000 + b"\r\n", 431),
     "long_xff": (b"X-Forwarded-For: " + b"10.0.0.1, " * 100 + b"10.0.0.2\r\n", 431),
 }
 

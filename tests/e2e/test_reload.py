@@ -200,6 +200,29 @@ def test_header_modes_and_limits(running):
         assert old.response().status == 200
 
 
+def test_size_of_a_head(running):
+    """Connections keep the limit that they were accepted under."""
+    def head(size):
+        begin, end = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: ", b"\r\n\r\n"
+        return begin + b"v" * (size - len(begin + end)) + end
+
+    def status(client, size):
+        client.send(head(size))
+        return client.response().status
+
+    with running.clear() as old, running.clear() as over:
+        assert status(old, 32768) == status(over, 32768) == 200
+        assert "head-bytes-max: 32768 -> 65536" in running.reload(head_bytes_max=65536)
+        assert status(over, 32769) == 431
+        with running.clear() as new, running.clear() as last:
+            assert status(new, 65536) == status(old, 32768) == 200
+            assert status(last, 65537) == 431
+    running.reload(head_bytes_max=8192)
+    with running.clear() as new:
+        assert status(new, 8192) == 200
+        assert status(new, 8193) == 431
+
+
 def test_what_needs_a_restart(running):
     said = running.reload(workers=7, xff="never")
     assert "xff: append -> never" in said

@@ -5,6 +5,7 @@ cd "$(dirname "$0")/../.." || exit 1
 
 programs=()
 for name in test_open test_bypass test_edit test_edit_corpus test_edit_cost test_edit_random \
+	test_edit_heads \
 	test_guard test_guard_state test_guard_rate test_guard_cookie test_guard_cost; do
 	programs+=("build/bpf-test/$name")
 	[[ -x build/bpf-test/$name ]] || { echo "build/bpf-test/$name is not built: make bpf-test"; exit 77; }

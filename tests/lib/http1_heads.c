@@ -51,10 +51,11 @@ const char *const http1_sorts[] = {
 void http1_heads_add(struct http1_bytes *b, const char *line, unsigned lines, unsigned heads)
 {
 	static const char begin[] = "GET / HTTP/1.1\r\nHost: a\r\n";
+	unsigned each = http1_sort_lines(line);
 
 	while (heads--) {
 		http1_bytes_add(b, begin, strlen(begin));
-		for (unsigned i = 0; i < lines; i += http1_sort_lines(line))
+		for (unsigned i = each; i <= lines; i += each)
 			http1_bytes_add(b, line, strlen(line));
 		http1_bytes_add(b, "\r\n", 2);
 	}

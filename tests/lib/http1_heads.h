@@ -12,8 +12,8 @@
 extern const char *const http1_sorts[];
 
 /*
- * Adds `heads` requests with `lines` lines each, beside Host. A line is any number of lines of one
- * sort, or of several that take turns.
+ * Adds `heads` requests with up to `lines` lines each, beside Host. `line` may be several that take
+ * turns; only all of them are added.
  */
 void http1_heads_add(struct http1_bytes *b, const char *line, unsigned lines, unsigned heads);
 

@@ -18,11 +18,11 @@
 /* All that a conf can ask for. */
 static const struct {
 	enum http1_mode mode;
-	__u8 flags;
+	__u16 flags;
 } confs[] = {
-	{HTTP1_XFF_APPEND, 0},     {HTTP1_XFF_APPEND, 0x1f},  {HTTP1_XFF_APPEND, 0x1e},
-	{HTTP1_XFF_REPLACE, 0x18}, {HTTP1_XFF_IF_NONE, 0x10}, {HTTP1_XFF_NEVER, 0},
-	{HTTP1_XFF_NEVER, 0x19},
+	{HTTP1_XFF_APPEND, 0},     {HTTP1_XFF_APPEND, 0xff},  {HTTP1_XFF_APPEND, 0x1e},
+	{HTTP1_XFF_APPEND, 0x1ce}, {HTTP1_XFF_REPLACE, 0x38}, {HTTP1_XFF_IF_NONE, 0x30},
+	{HTTP1_XFF_NEVER, 0},      {HTTP1_XFF_NEVER, 0xff},
 };
 #define CONFS (sizeof(confs) / sizeof(confs[0]))
 
@@ -68,12 +68,13 @@ static void check_all(unsigned lines, unsigned heads, struct http1_cuts cuts)
 /* Host is the line more. */
 static void whole(void **state)
 {
-	static const unsigned lines[] = {1, 50, KEDGE_FIELDS_MAX - 2, KEDGE_FIELDS_MAX - 1,
+	static const unsigned lines[] = {1, KEDGE_FIELDS_MAX - 2, KEDGE_FIELDS_MAX - 1,
 					 KEDGE_FIELDS_MAX};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		for (unsigned heads = 1; heads <= 50; heads += heads < 4 ? 1 : 23)
+		for (unsigned heads = 1; heads <= 4; heads++)
 			check_all(lines[i], heads, HTTP1_WHOLE);
+	check_all(60, 50, HTTP1_WHOLE);
 }
 
 static void at_every_byte(void **state)
@@ -97,10 +98,10 @@ static void at_every_byte(void **state)
 /* A piece may begin inside any line, and end inside any other. */
 static void in_pieces(void **state)
 {
-	static const size_t sizes[] = {1, 2, 3, 5, 8, 17, 255, 1000, 16384};
+	static const size_t sizes[] = {1, 3, 17, 1000};
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
-		check_all(KEDGE_FIELDS_MAX - 1, 4, (struct http1_cuts){sizes[i] / 2 + 1, sizes[i]});
+		check_all(KEDGE_FIELDS_MAX - 1, 2, (struct http1_cuts){sizes[i] / 2 + 1, sizes[i]});
 }
 
 /* Pieces that the list of one call has at the end of so many heads. */
