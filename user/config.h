@@ -98,6 +98,7 @@ struct conf {
 	uint32_t head_bytes_max;
 	uint32_t body_rate_min, response_rate_min; /* bytes a second; 0: no limit */
 	uint32_t rate_grace_ms;
+	uint32_t response_timeout_ms; /* 0: no limit but idle_timeout_ms */
 	char *user; /* NAME or NAME:GROUP that kedge becomes; NULL: it stays who it is */
 	enum seccomp_mode seccomp;
 	enum log_level log_level;

@@ -26,6 +26,10 @@
 	.kind = OPTION_NUMBER, IN_CONF(field), .arg = "MS", .unit = "ms", .min = 1, \
 	.max = CONFIG_TIMEOUT_MS_MAX
 
+#define TIMEOUT_OR_NONE(field)                                            \
+	.kind = OPTION_NUMBER, IN_CONF(field), .arg = "MS", .unit = "ms", \
+	.max = CONFIG_TIMEOUT_MS_MAX
+
 const struct option_def config_options[] = {
 	{.name = "listen",
 	 .kind = OPTION_ADDR,
@@ -383,6 +387,12 @@ const struct option_def config_options[] = {
 	 TIMEOUT(head_timeout_ms),
 	 .text = "15000",
 	 .help = "from the first byte of a request head to its last"},
+	{.name = "response-timeout-ms",
+	 TIMEOUT_OR_NONE(response_timeout_ms),
+	 .text = "300000",
+	 .help = "from a whole request to the first byte of its response, and after each interim "
+		 "one; "
+		 "0 is no limit but idle-timeout-ms"},
 	{.name = "idle-timeout-ms",
 	 TIMEOUT(idle_timeout_ms),
 	 .text = "300000",

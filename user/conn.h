@@ -72,11 +72,14 @@ struct conn {
 	uint64_t active_ms;         /* last time bytes moved; HANDSHAKE: when it began */
 	uint64_t head_ms;           /* a head has been incomplete since; 0: none is */
 	uint64_t body_due_ms;       /* a body is slower than allowed then; 0: none is awaited */
-	uint64_t take_due_ms;       /* the client must have taken enough; 0: it keeps up */
-	uint64_t take_acked;        /* bytes that it had acknowledged when that was set */
-	uint64_t idle_acked;        /* the same when idle-timeout was up last */
+	uint64_t answer_ms;   /* only the application's answer is awaited since; 0: it is not */
+	uint64_t take_due_ms; /* the client must have taken enough; 0: it keeps up */
+	uint64_t take_acked;  /* bytes that it had acknowledged when that was set */
+	uint64_t idle_acked;  /* the same when idle-timeout was up last */
 	uint32_t prefix_bytes;
 	uint32_t head_index; /* which head that is */
+	uint32_t body_index; /* of which request body_due_ms is, and body_begun */
+	uint32_t body_rest;  /* what body_due_ms is short of, as a fraction of body-rate-min */
 	int client_fd;
 	uint16_t
 		port; /* where the client connected to, host order: from the prefix or the socket */
@@ -90,6 +93,7 @@ struct conn {
 	bool named;                     /* the app leg has the client's name */
 	bool edit_kernel;               /* BPF edits its requests */
 	bool bypass;                    /* its bytes may bypass loopback TCP */
+	bool body_begun;                /* the client has no reason to wait with it any more */
 	bool counted;                   /* the reason why it ends */
 	bool heard;                     /* the client has asked for something, or will not: */
 	bool asked_head;                /* with HEAD */

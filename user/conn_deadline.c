@@ -4,7 +4,8 @@
  *
  * A body may fall behind the least rate by rate-grace-ms. Each byte of it moves its deadline on by
  * what it is worth at that rate, but never beyond the grace: who was fast may not rest on it. Only while
- * kedge waits for the client: what the application does not take is not the client's fault.
+ * kedge waits for the client: what the application does not take is not the client's fault. Nor is a client
+ * slow that waits for the application's 100 before it begins.
  *
  * A response is looked at once per grace while the client's socket is full: by what the client has
  * acknowledged meanwhile, since the socket's buffer takes far more than a slow client reads. For the
@@ -28,20 +29,45 @@ static void watch_head(struct conn *c)
 	}
 }
 
+/* Has the body begun, or should it have? */
+static bool body_runs(struct conn *c, uint64_t up)
+{
+	uint32_t index = c->flow.edit->note->requests;
+
+	if (c->body_index != index)
+		c->body_begun = false;
+	else if (up)
+		c->body_begun = true;
+	c->body_index = index;
+	c->body_begun |= !mover_body_unasked(&c->flow);
+	return c->body_begun;
+}
+
 static void watch_body(struct conn *c, uint64_t up)
 {
 	const struct conf *conf = conn_conf(c);
 	uint64_t latest = c->worker->loop.now_ms + conf->rate_grace_ms;
 
 	if (!conf->body_rate_min || c->flow.edit->note->standing != KEDGE_BODY ||
-	    !mover_awaits_client(&c->flow)) {
-		c->body_due_ms = 0;
+	    !body_runs(c, up) || !mover_awaits_client(&c->flow)) {
+		c->body_due_ms = c->body_rest = 0;
 		return;
 	}
 	if (c->body_due_ms)
-		c->body_due_ms += up * 1000 / conf->body_rate_min;
-	if (!c->body_due_ms || c->body_due_ms > latest)
+		c->body_due_ms += conn_worth_ms(up, conf->body_rate_min, &c->body_rest);
+	if (!c->body_due_ms || c->body_due_ms > latest) {
 		c->body_due_ms = latest;
+		c->body_rest = 0;
+	}
+}
+
+/* Every byte of the application begins it anew: it is at work. */
+static void watch_answer(struct conn *c, uint64_t down)
+{
+	if (!conn_conf(c)->response_timeout_ms || !mover_awaits_answer(&c->flow))
+		c->answer_ms = 0;
+	else if (!c->answer_ms || down)
+		c->answer_ms = c->worker->loop.now_ms;
 }
 
 uint64_t conn_acknowledged(const struct conn *c)
@@ -79,6 +105,7 @@ static void set_timer(struct conn *c)
 
 	due = sooner(due, c->head_ms ? c->head_ms + conf->head_timeout_ms : 0);
 	due = sooner(due, c->body_due_ms);
+	due = sooner(due, c->answer_ms ? c->answer_ms + conf->response_timeout_ms : 0);
 	due = sooner(due, c->take_due_ms);
 	due = sooner(due, c->flow.record->look_again ? c->active_ms + CONN_QUIET_LOOK_MS : 0);
 	if (c->worker->draining)
@@ -86,10 +113,11 @@ static void set_timer(struct conn *c)
 	loop_timer_set(loop, &c->timer, due > loop->now_ms ? due - loop->now_ms : 0);
 }
 
-void conn_deadline_set(struct conn *c, uint64_t up)
+void conn_deadline_set(struct conn *c, uint64_t up, uint64_t down)
 {
 	watch_head(c);
 	watch_body(c, up);
+	watch_answer(c, down);
 	watch_response(c);
 	set_timer(c);
 }
@@ -146,15 +174,25 @@ static bool takes(struct conn *c)
 	return true;
 }
 
+/* Who has been waited for? What is not between two responses, and nobody's request, is reset. */
 static void idle_too_long(struct conn *c)
 {
-	bool between = mover_idle(&c->flow);
+	const struct flow *f = &c->flow;
+	bool ends = mover_idle(f) || mover_may_say(f) == MOVER_SAY_NOTHING ||
+		    f->response.state == RESPONSE_LOST;
 
-	conn_count_reason(c, KEDGE_REASON_idle_timeout);
-	if (between)
+	if (ends) {
+		conn_count_reason(c, KEDGE_REASON_idle_timeout);
 		conn_finish(c);
-	else
-		conn_abort(c, KEDGE_REASON_NONE);
+	} else if (mover_awaits_answer(f)) {
+		conn_reply(c, KEDGE_REASON_response_timeout);
+	} else if (f->edit->note->standing == KEDGE_HEAD && mover_awaits_client(f)) {
+		head_late(c);
+	} else if (f->edit->note->standing == KEDGE_BODY && mover_awaits_client(f)) {
+		body_late(c);
+	} else {
+		conn_abort(c, KEDGE_REASON_idle_timeout);
+	}
 }
 
 /* If nothing can be taken from the client now, what is hidden is found when that is over. */
@@ -176,11 +214,14 @@ void conn_move_expired(struct conn *c)
 		head_late(c);
 	else if (c->body_due_ms && now >= c->body_due_ms)
 		body_late(c);
+	else if (c->answer_ms && now >= c->answer_ms + conf->response_timeout_ms)
+		conn_reply(c, KEDGE_REASON_response_timeout);
 	else if (c->take_due_ms && now >= c->take_due_ms && !took_enough(c))
 		conn_abort(c, KEDGE_REASON_response_too_slow);
 	else if (c->flow.record->look_again && now >= c->active_ms + CONN_QUIET_LOOK_MS)
 		look_again(c);
-	else if (now >= c->active_ms + conf->idle_timeout_ms && !takes(c))
+	else if (now >= c->active_ms + conf->idle_timeout_ms &&
+		 (mover_awaits_answer(&c->flow) || !takes(c)))
 		idle_too_long(c);
 	else
 		set_timer(c);

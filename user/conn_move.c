@@ -5,28 +5,29 @@
 
 #include "capability_loss.h"
 
-/* Runs the mover. *up: bytes that it had from the client. */
-static enum mover_verdict move(struct conn *c, uint64_t *up)
+/* Runs the mover. *up, *down: bytes that it had from the client, and from the application. */
+static enum mover_verdict move(struct conn *c, uint64_t *up, uint64_t *down)
 {
 	const struct kedge_stats *s = c->worker->stats;
 	uint64_t before_up = s->bytes_up, before_down = s->bytes_down;
 	enum mover_verdict verdict = mover_run(&c->worker->mover, &c->flow);
 
 	*up = s->bytes_up - before_up;
+	*down = s->bytes_down - before_down;
 	/* Half a TLS record is no byte: who drips those counts as idle. */
-	if (*up || s->bytes_down != before_down)
+	if (*up || *down)
 		c->active_ms = c->worker->loop.now_ms;
 	return verdict;
 }
 
 void conn_move_run(struct conn *c)
 {
-	uint64_t up;
+	uint64_t up, down;
 
-	switch (move(c, &up)) {
+	switch (move(c, &up, &down)) {
 	case MOVER_MORE:
 		loop_later(&c->worker->loop, &c->again);
-		conn_deadline_set(c, up);
+		conn_deadline_set(c, up, down);
 		break;
 	case MOVER_WAIT:
 		if (c->client_error && c->flow.client_in)
@@ -35,7 +36,7 @@ void conn_move_run(struct conn *c)
 			 mover_idle(&c->flow))
 			conn_finish(c);
 		else
-			conn_deadline_set(c, up);
+			conn_deadline_set(c, up, down);
 		break;
 	case MOVER_END:
 		if (!c->flow.edit->note->requests && c->flow.client_eof && !conn_is_tcp(c))

@@ -65,9 +65,19 @@ void conn_move_begin(struct conn *c);
 void conn_move_run(struct conn *c);
 
 /* conn_deadline.c */
-/* After the mover ran and had `up` bytes from the client: how long it may take from now on. */
-void conn_deadline_set(struct conn *c, uint64_t up);
+/* After the mover ran and had `up` bytes from the client, and `down` from the application: how long it may
+ * take from now on. */
+void conn_deadline_set(struct conn *c, uint64_t up, uint64_t down);
 void conn_move_expired(struct conn *c);
+/* What so many bytes are worth at `rate` bytes a second; what is less than a millisecond is carried on in
+ * *rest, which is 0 to begin with. */
+static inline uint64_t conn_worth_ms(uint64_t bytes, uint32_t rate, uint32_t *rest)
+{
+	uint64_t worth = bytes * 1000 + *rest;
+
+	*rest = (uint32_t)(worth % rate);
+	return worth / rate;
+}
 /* Bytes that the client has acknowledged. */
 uint64_t conn_acknowledged(const struct conn *c);
 

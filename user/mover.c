@@ -187,6 +187,14 @@ static bool behind_the_end(const struct flow *f)
 	return response_endless(&f->response) && f->edit->note->standing == KEDGE_BETWEEN;
 }
 
+static void note_tail(struct flow *f, const uint8_t *p, size_t n)
+{
+	const size_t all = sizeof(f->tail), keep = n < all ? all - n : 0;
+
+	memmove(f->tail, f->tail + all - keep, keep);
+	memcpy(f->tail + keep, p + n - (all - keep), all - keep);
+}
+
 static enum step up_read(struct mover *m, struct flow *f)
 {
 	ssize_t n = record_read(f->record, m->buf, m->buf_size), r;
@@ -206,6 +214,7 @@ static enum step up_read(struct mover *m, struct flow *f)
 	}
 	m->stats->bytes_up += (uint64_t)n;
 	note_first(f, m->buf, (size_t)n);
+	note_tail(f, m->buf, (size_t)n);
 	if (f->record->drained)
 		f->client_in = f->client_ends;
 	if (behind_the_end(f)) {
@@ -591,6 +600,23 @@ bool mover_awaits_client(const struct flow *f)
 {
 	return !f->client_eof && !f->up.data && !f->app_full && !f->app_write_dead && !f->refused &&
 	       f->edit->note->standing != KEDGE_WAITING && outstanding(f) <= KEDGE_PIPELINE_MAX;
+}
+
+bool mover_awaits_answer(const struct flow *f)
+{
+	uint32_t requests = outstanding(f);
+
+	if (!requests || f->down.data || is_tunnel(f) || !response_between(&f->response))
+		return false;
+	return requests > 1 || f->edit->note->standing != KEDGE_BODY || f->app_full;
+}
+
+bool mover_body_unasked(const struct flow *f)
+{
+	const struct response *r = &f->response;
+
+	return outstanding(f) && !(outstanding(f) == 1 && (r->interim || !response_between(r))) &&
+	       !memcmp(f->tail, "\r\n\r\n", sizeof(f->tail));
 }
 
 enum mover_say mover_may_say(const struct flow *f)

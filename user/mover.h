@@ -52,6 +52,7 @@ struct flow {
 	uint8_t first[PROXY_BEGIN_BYTES], first_len;
 	bool app_bad;  /* with app_eof: it did not end; what came must not reach the client */
 	bool lost_end; /* the client goes on behind a response that nobody can follow */
+	char tail[4];  /* the client's last bytes: did they end with a head? */
 	bool unsent; /* with app_write_dead: of a request that it did not take, which may not be counted */
 };
 
@@ -98,6 +99,16 @@ void mover_refuse(struct flow *f, enum kedge_reason reason, bool in_body);
 
 /* True when the next thing the flow needs for its requests are bytes of the client. */
 bool mover_awaits_client(const struct flow *f);
+
+/* True when the next thing that the client waits for is an answer of the application, which has all that it
+ * needs for it, or does not take it. */
+bool mover_awaits_answer(const struct flow *f);
+
+/*
+ * KEDGE_BODY: has the client a reason to wait with it? Nothing of it has come, and nobody has said 100: with
+ * "Expect: 100-continue" it may wait for that.
+ */
+bool mover_body_unasked(const struct flow *f);
 
 /* Frees what is kept. */
 void mover_forget(struct flow *f);

@@ -20,10 +20,12 @@ static const char every_flag[] =
 	"--guard-total-burst 25 --guard-over cookie --guard-fragments follow --guard-keep on "
 	"--pin /bpf/x --control /run/x "
 	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --forwarding-fields keep "
-	"--x-forwarded-proto off --x-forwarded-port on --x-real-ip on --forwarded on --forwarding-aliases remove --h2c remove --tls-min 1.3 "
+	"--x-forwarded-proto off --x-forwarded-port on --x-real-ip on --forwarded on "
+	"--forwarding-aliases remove --h2c remove --tls-min 1.3 "
 	"--tls-policy high --ticket-keys t.txt "
 	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --connect-early off --head-timeout-ms 4 --idle-timeout-ms 5 "
+	"--response-timeout-ms 12 "
 	"--linger-timeout-ms 6 "
 	"--drain-timeout-ms 86400000 --connections-max 1048576 --address-connections-max 7 "
 	"--handshakes-max 8 "
@@ -83,6 +85,7 @@ static const char every_key[] = "certs:\n"
 				"connect-early: off\n"
 				"head-timeout-ms: 4\n"
 				"idle-timeout-ms: 5\n"
+				"response-timeout-ms: 12\n"
 				"linger-timeout-ms: 6\n"
 				"drain-timeout-ms: 86400000\n"
 				"connections-max: 1048576\n"
@@ -205,6 +208,7 @@ static void check_every_option(const struct conf *conf)
 	assert_false(conf->connect_early);
 	assert_int_equal(conf->head_timeout_ms, 4);
 	assert_int_equal(conf->idle_timeout_ms, 5);
+	assert_int_equal(conf->response_timeout_ms, 12);
 	assert_int_equal(conf->linger_timeout_ms, 6);
 	assert_int_equal(conf->drain_timeout_ms, 86400000);
 	assert_int_equal(conf->connections_max, 1048576);
@@ -314,6 +318,7 @@ static void check_defaults(const struct conf *conf)
 	assert_true(conf->connect_early);
 	assert_int_equal(conf->head_timeout_ms, 15000);
 	assert_int_equal(conf->idle_timeout_ms, 300000);
+	assert_int_equal(conf->response_timeout_ms, 300000);
 	assert_int_equal(conf->linger_timeout_ms, 5000);
 	assert_int_equal(conf->drain_timeout_ms, 30000);
 	assert_int_equal(conf->connections_max, 16384);

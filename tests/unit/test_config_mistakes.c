@@ -117,9 +117,11 @@ static const struct mistake_case mistakes_in_flags[] = {
 	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "           \
 	"guard-source-prefix-v6, guard-total-rate, guard-total-burst, guard-over, "                \
 	"guard-fragments, guard-keep, pin, control, xff, xff-trust, forwarding-fields, "           \
-	"x-forwarded-proto, x-forwarded-port, x-real-ip, forwarded, forwarding-aliases, h2c, tls-min, tls-policy, ticket-keys, "            \
+	"x-forwarded-proto, x-forwarded-port, x-real-ip, forwarded, forwarding-aliases, h2c, "     \
+	"tls-min, tls-policy, ticket-keys, "                                                       \
 	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "             \
-	"head-timeout-ms, idle-timeout-ms, linger-timeout-ms, drain-timeout-ms, "                  \
+	"head-timeout-ms, response-timeout-ms, idle-timeout-ms, linger-timeout-ms, "               \
+	"drain-timeout-ms, "                                                                       \
 	"connections-max, user, seccomp, address-connections-max, "                                \
 	"handshakes-max, head-bytes-max, body-rate-min, response-rate-min, rate-grace-ms, "        \
 	"log-level, access-log, access-log-format, metrics, certs, listeners\n"

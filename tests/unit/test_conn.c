@@ -386,10 +386,77 @@ static void nothing_moves(void **state)
 	hear_end(leg, 0);
 	close(client);
 	close(leg);
+	until(&stats->reasons.idle_timeout, 1);
 	ask(&client, &leg);
-	hear_end(client, ECONNRESET);
+	expect_answer(client, "HTTP/1.1 504 Gateway Timeout\r\n", "in time");
 	hear_end(leg, ECONNRESET);
+	assert_int_equal(stats->reasons.response_timeout, 1);
+	close(client);
+	close(leg);
+	ask(&client, &leg);
+	say(leg, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh");
+	hear(client, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh");
+	hear_end(client, ECONNRESET); /* bytes are missing */
 	assert_int_equal(stats->reasons.idle_timeout, 2);
+	close(client);
+	close(leg);
+	/* The client has not sent all of its request. */
+	client = net_connect(port);
+	say(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx");
+	expect_answer(client, "HTTP/1.1 408 Request Timeout\r\n", "slower");
+	close(client);
+}
+
+/* From the whole request on, again after an interim response, and for the second as for the first. */
+static void an_application_that_does_not_answer(void **state)
+{
+	uint64_t begun;
+	int client, leg;
+
+	(void)state;
+	conf.response_timeout_ms = 1000;
+	start();
+	client = net_connect(port);
+	leg = net_accept(app);
+	say(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1");
+	hear(leg, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
+		  "X-Forwarded-For: 127.0.0.1\r\n\r\n1");
+	poll(NULL, 0, 1500); /* the request is not whole */
+	say(client, "2");
+	hear(leg, "2");
+	say(leg, OK_HI);
+	hear(client, OK_HI);
+	say(client, GET);
+	hear(leg, SEEN);
+	for (int i = 0; i < 3; i++) {
+		poll(NULL, 0, 500);
+		say(leg, "HTTP/1.1 102 P\r\n\r\n");
+		hear(client, "HTTP/1.1 102 P\r\n\r\n");
+	}
+	begun = net_now_ms();
+	expect_answer(client, "HTTP/1.1 504 Gateway Timeout\r\n", "in time");
+	assert_true(net_now_ms() - begun >= 500);
+	assert_int_equal(stats->reasons.response_timeout, 1);
+	hear_end(leg, ECONNRESET);
+	close(client);
+	close(leg);
+}
+
+/* A response that has begun may take its time. */
+static void an_application_that_answers_slowly(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	conf.response_timeout_ms = 1000;
+	start();
+	ask(&client, &leg);
+	say(leg, "HTTP/1.1 200 OK\r\n");
+	poll(NULL, 0, 1500);
+	say(leg, "Content-Length: 2\r\n\r\n");
+	say(leg, "hi");
+	hear(client, OK_HI);
+	assert_int_equal(stats->reasons.response_timeout, 0);
 	close(client);
 	close(leg);
 }
@@ -444,6 +511,8 @@ int main(void)
 		TEST(heads_that_are_cut_anywhere),
 		TEST(heads_that_wait_for_answers),
 		TEST(nothing_moves),
+		TEST(an_application_that_does_not_answer),
+		TEST(an_application_that_answers_slowly),
 		TEST(a_slow_reader_is_not_idle),
 	};
 

@@ -1,5 +1,6 @@
 /* What kedge does when there is not enough of something. */
 #include "conn_rig.h"
+#include "conn_private.h"
 
 #include <sys/resource.h>
 #include <time.h>
@@ -302,6 +303,59 @@ static void a_body_that_is_fast_enough(void **state)
 	close(leg);
 }
 
+/* Pieces that are worth less than a millisecond each count all the same. */
+static void a_body_in_small_pieces(void **state)
+{
+	uint32_t rest = 0;
+	uint64_t ms = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		ms += conn_worth_ms(90, 100000, &rest);
+	assert_int_equal(ms, 900);
+	for (int i = 0; i < 3000; i++)
+		ms += conn_worth_ms(1, 1u << 30, &rest);
+	assert_int_equal(ms, 900);
+	rest = 0;
+	assert_int_equal(conn_worth_ms(1u << 30, 1, &rest), 1000ull << 30);
+}
+
+/* A client that waits to be told to go on is not slow: only once it has been told, or has begun. */
+static void a_body_that_waits_for_100(void **state)
+{
+	char got[512];
+	int client, leg;
+
+	(void)state;
+	conf.body_rate_min = 1000;
+	conf.rate_grace_ms = 400;
+	start();
+	for (int told = 0; told < 2; told++) {
+		client = net_connect(port);
+		leg = net_accept(app);
+		say(client, POST_1000);
+		hear(leg, SEEN_1000);
+		poll(NULL, 0, 1500);
+		assert_int_equal(stats->reasons.body_too_slow, told);
+		if (told) {
+			say(leg, "HTTP/1.1 100 Continue\r\n\r\n");
+			hear(client, "HTTP/1.1 100 Continue\r\n\r\n");
+		} else {
+			say(client, "x");
+		}
+		assert_int_equal(hear_out(client, got), 0);
+		assert_non_null(strstr(got, "HTTP/1.1 408 Request Timeout\r\n"));
+		close(client);
+		close(leg);
+	}
+	/* With a byte behind the head it has begun. */
+	client = net_connect(port);
+	say(client, POST_1000 "x");
+	assert_int_equal(hear_out(client, got), 0);
+	assert_non_null(strstr(got, "HTTP/1.1 408 Request Timeout\r\n"));
+	close(client);
+}
+
 /* The body is there; who is slow is the application. */
 static void a_body_that_the_application_does_not_take(void **state)
 {
@@ -388,6 +442,8 @@ int main(void)
 		TEST(too_many_handshakes),
 		TEST(a_body_that_drips),
 		TEST(a_body_that_is_fast_enough),
+		TEST(a_body_in_small_pieces),
+		TEST(a_body_that_waits_for_100),
 		TEST(a_body_that_the_application_does_not_take),
 		TEST(a_response_that_is_not_taken),
 		TEST(a_response_that_is_taken_fast_enough),
