@@ -187,6 +187,15 @@ ssize_t ktls_peek(int fd, uint8_t *type)
 	return receive(fd, &byte, 1, type, MSG_PEEK);
 }
 
+uint64_t ktls_received(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	(void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info.tcpi_bytes_received;
+}
+
 void ktls_take_error(int fd)
 {
 	int err;

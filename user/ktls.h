@@ -95,6 +95,9 @@ ssize_t ktls_recv(int fd, void *buf, size_t len, uint8_t *type);
 /* The type of what ktls_recv() would give next; otherwise as it, but nothing is taken. */
 ssize_t ktls_peek(int fd, uint8_t *type);
 
+/* Bytes that TCP has received in the connection's life. */
+uint64_t ktls_received(int fd);
+
 /* Takes the socket's error, which else fails whatever is sent next. */
 void ktls_take_error(int fd);
 

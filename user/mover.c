@@ -586,6 +586,10 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f)
 			return MOVER_END;
 		if (a == STEP_IDLE && b == STEP_IDLE)
 			return MOVER_WAIT;
+		if (f->record->tired) {
+			f->record->tired = false;
+			break;
+		}
 	}
 	return MOVER_MORE;
 }

@@ -56,6 +56,8 @@ struct record {
 	/* An answer to a control record waits for room in the socket. Until it is out nothing more is
 	 * read (-EAGAIN): read again after record_flush() gave 0. */
 	bool answer_due;
+	/* The last read lasted: let others have their turn before the next. */
+	bool tired;
 	/* With -EPROTO: the TLS rules ended the leg, and the client was told with an alert where one
 	 * belongs to it. So close in order: an RST would overtake the alert. */
 	bool told;

@@ -15,6 +15,9 @@
 
 #include <openssl/crypto.h>
 
+#include "loop.h"
+#include "pace.h"
+
 /* A read of fewer bytes may split a record, and a control record is judged as a whole. */
 #define PLAINTEXT_MAX 16384
 
@@ -28,6 +31,9 @@ struct record_ktls {
 	uint8_t answer_len, answer_type;
 	enum tls_suite suite;
 	struct control control;
+	struct pace pace;
+	uint64_t looked_us, wire,
+		plain;                /* bytes of TCP up to the last look, and of records since */
 	struct keys_traffic *traffic; /* NULL: KeyUpdates are not followed */
 };
 
@@ -207,6 +213,25 @@ static void on_control(struct record_ktls *k, uint8_t type, const uint8_t *bytes
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
+/*
+ * After a read that lasted. A client that sends nothing but empty or tiny records could hold the worker
+ * in the kernel for as long as it likes, each time that it is read: what came since the last such read,
+ * if that was a moment ago, tells.
+ */
+static int look_into(struct record_ktls *k, uint64_t now_us)
+{
+	const uint64_t received = ktls_received(k->r.fd), wire = received - k->wire;
+	const bool lately = now_us - k->looked_us < PACE_LATELY_US;
+	const uint64_t plain = k->plain;
+
+	k->wire = received;
+	k->plain = 0;
+	k->looked_us = now_us;
+	return lately && pace_is_flood(wire, plain)
+		       ? fail_with_alert(k, ALERT_UNEXPECTED_MESSAGE, KEDGE_REASON_record_flood)
+		       : 0;
+}
+
 /* One recvmsg(); a control record is there as a whole then, in *at, which is `buf` for data. */
 static ssize_t receive(struct record_ktls *k, void *buf, size_t len, uint8_t *type, uint8_t **at)
 {
@@ -238,9 +263,12 @@ static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 {
 	struct record_ktls *k = (struct record_ktls *)r;
 	uint8_t type = TLS_CONTENT_DATA, *at;
+	uint64_t begun_us, now_us;
 	ssize_t n;
 
 	r->look_again = false;
+	r->tired = false;
+	len = pace_limit(&k->pace, len);
 	for (int records = 0; records < RECORD_READ_RECORDS_MAX; records++) {
 		if (k->failed)
 			return k->failed;
@@ -249,7 +277,13 @@ static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 		n = send_answer(k);
 		if (n < 0)
 			return n;
+		begun_us = monotonic_us();
 		n = receive(k, buf, len, &type, &at);
+		now_us = monotonic_us();
+		r->tired |= pace_took(&k->pace, n > 0 ? (size_t)n : 0, now_us - begun_us);
+		k->plain += n > 0 ? (size_t)n : 0;
+		if (now_us - begun_us > PACE_SUSPECT_US && look_into(k, now_us))
+			return k->failed;
 		if (n == -EAGAIN)
 			return n;
 		if (n == -EINTR)

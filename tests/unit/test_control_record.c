@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "control_record.h"
+#include "pace.h"
 
 #define MAX (16384 + 1)
 
@@ -258,6 +259,41 @@ static void renegotiations(void **state)
 	assert_fatal(&c, HANDSHAKE(&c, "\1\2\1\105"), 47, record_control);
 }
 
+/* --- how much a read asks for ------------------------------------------------------------------ */
+
+static void pace_follows_the_clock(void **state)
+{
+	struct pace p = {0};
+
+	(void)state;
+	assert_int_equal(pace_limit(&p, 131072), 16384);
+	assert_int_equal(pace_limit(&p, 100), 100);
+	assert_false(pace_took(&p, 100, 10)); /* small reads say nothing */
+	assert_int_equal(pace_limit(&p, 131072), 16384);
+	for (int i = 0; i < 100; i++)
+		assert_false(pace_took(&p, pace_limit(&p, 1 << 30), 10));
+	assert_int_equal(pace_limit(&p, 131072), 131072);
+	assert_int_equal(pace_limit(&p, 1 << 30), 1 << 20);
+	assert_false(pace_took(&p, 1 << 20, 500));
+	assert_int_equal(pace_limit(&p, 1 << 30), 1 << 20);
+	for (int i = 0; i < 100; i++)
+		assert_true(pace_took(&p, pace_limit(&p, 1 << 30), 5000));
+	assert_int_equal(pace_limit(&p, 131072), 16384);
+	assert_true(pace_took(&p, 0, 1000000));
+	assert_int_equal(pace_limit(&p, 131072), 16384);
+}
+
+static void floods_are_told_from_slow_machines(void **state)
+{
+	(void)state;
+	assert_false(pace_is_flood(0, 0));
+	assert_false(pace_is_flood(1 << 20, 0));          /* little enough */
+	assert_false(pace_is_flood(16406, 16384));        /* one record, a second to read */
+	assert_false(pace_is_flood(100 << 20, 99 << 20)); /* an upload */
+	assert_true(pace_is_flood((1 << 20) + 16, 0));
+	assert_true(pace_is_flood(23 * 131072, 131072));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +308,8 @@ int main(void)
 		cmocka_unit_test(key_updates_are_bought_with_data),
 		cmocka_unit_test(warnings_in_a_row),
 		cmocka_unit_test(renegotiations),
+		cmocka_unit_test(pace_follows_the_clock),
+		cmocka_unit_test(floods_are_told_from_slow_machines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

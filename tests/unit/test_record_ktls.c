@@ -132,6 +132,43 @@ static void probe_without_kernel_tls_says_why(void **state)
 		}
 }
 
+/* --- a record that the kernel refused ---------------------------------------------------------- */
+
+static void authentic_or_not(void **state)
+{
+	static const uint8_t key[32] = "a key of thirty-two octets, yes", iv[12] = "twelve octe";
+	uint8_t record[100], copy[100];
+
+	for (int s = 0; s < SUITE_COUNT; s++) {
+		union ktls_crypto seal, open;
+		size_t n;
+
+		ktls_fill(&seal, VERSION_TLS13, s, key, iv, 0xfffffffffe);
+		open = seal;
+		n = (size_t)record_seal(&seal, 0, "\0\0\0", 3, record);
+		memcpy(copy, record, n);
+		assert_true(record_authentic(&open, copy, n));
+		/* What lies behind it does not matter, what is missing does. */
+		memcpy(copy, record, n);
+		assert_true(record_authentic(&open, copy, sizeof(copy)));
+		for (size_t cut = 0; cut < n; cut++) {
+			uint8_t *exact = test_malloc(cut ? cut : 1);
+
+			memcpy(exact, record, cut);
+			assert_false(record_authentic(&open, exact, cut));
+			test_free(exact);
+		}
+		for (size_t bit = 0; bit < 8 * n; bit++) {
+			memcpy(copy, record, n);
+			copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
+			assert_false(record_authentic(&open, copy, n));
+		}
+		/* With the number of the next one. */
+		memcpy(copy, record, n);
+		assert_false(record_authentic(&seal, copy, n));
+	}
+}
+
 /* --- records ---------------------------------------------------------------------------------- */
 
 static void both_directions_in_every_suite(void **state)
@@ -354,10 +391,12 @@ int main(void)
 {
 	const struct CMUnitTest missing[] = {
 		cmocka_unit_test(probe_without_kernel_tls_says_why),
+		cmocka_unit_test(authentic_or_not),
 		cmocka_unit_test(kernel_records),
 	};
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(probe_finds_all_that_these_kernels_can),
+		cmocka_unit_test(authentic_or_not),
 		cmocka_unit_test(both_directions_in_every_suite),
 		cmocka_unit_test(empty_data_records_are_no_end),
 		cmocka_unit_test(close_notify_in_tiny_reads),

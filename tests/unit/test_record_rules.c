@@ -1,8 +1,8 @@
 /*
  * What a client may send after the handshake, and what it gets for the rest: RFC 8446 sections
- * 4.6.3, 5 and 6, RFC 5246 sections 6.2 and 7.2. One table for both record layers. The client's
- * records are sealed by the test itself, so that they can be such as no TLS library sends. The
- * kernel's layer runs where there is kernel TLS (see tests/guest/).
+ * 4.6.3, 5 and 6, RFC 5246 sections 6.2 and 7.2. One table for both record layers: the kernel's where
+ * there is kernel TLS (see tests/guest/), OpenSSL's elsewhere. The client's records are sealed by the
+ * test itself, so that they can be such as no TLS library sends.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -439,7 +439,7 @@ static void ends_in_order(struct leg *l)
 	assert_int_equal(read_some(l), -EPROTO);
 	assert_int_equal(record_write(l->record, "x", 1), -EPIPE);
 	shutdown(l->fd, SHUT_WR);
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 5; i++) {
 		assert_int_equal(send(l->peer.fd, zeros, 10000, MSG_NOSIGNAL), 10000);
 		r = record_drain(l->record, buf, sizeof(buf));
 		assert_true(r > 0 || r == -EAGAIN);
@@ -504,7 +504,9 @@ static void every_rule(void **state)
 			start(&l, tls13);
 			judge(&l, &rules[i]);
 			stop(&l);
-			/* The same behind data. */
+			/* The same behind data; where the machine is emulated once must do. */
+			if (kernel)
+				continue;
 			start(&l, tls13);
 			goes_on(&l);
 			judge(&l, &rules[i]);
@@ -781,7 +783,7 @@ static void key_updates_of_a_download(void **state)
 
 	skip_without_rekey();
 	start(&l, true);
-	while (down < 6000000) {
+	while (down < 3000000) {
 		ssize_t r = record_write(l.record, zeros, 16384);
 
 		assert_true(r > 0 || r == -EAGAIN);
@@ -869,9 +871,9 @@ int main(void)
 	int failed;
 
 	ktls_probe(&caps);
+	kernel = !caps.ulp_err; /* user space is the same on every kernel: once will do */
+	if (kernel)
+		return cmocka_run_group_tests_name("kernel", tests, set_up, tear_down);
 	failed = cmocka_run_group_tests_name("user", tests, set_up, tear_down);
-	kernel = true;
-	if (caps.ulp_err)
-		return failed + cmocka_run_group_tests_name("kernel", missing, NULL, NULL);
-	return failed + cmocka_run_group_tests_name("kernel", tests, set_up, tear_down);
+	return failed + cmocka_run_group_tests_name("kernel", missing, NULL, NULL);
 }
