@@ -1,6 +1,7 @@
 """Shared by the tests that ask with few connections; test_servers.py has runs of its own."""
 import pytest
 
+import fronts
 from kedge import Combination
 
 EDITORS = [Combination(), Combination(edit=True)]
@@ -12,3 +13,12 @@ def editor(request):
     if missing:
         pytest.skip(f"{request.param}: {missing}")
     return request.param
+
+
+@pytest.fixture(scope="session")
+def applications():
+    """Those that others speak FastCGI, SCGI and uwsgi with."""
+    behind = fronts.Behind()
+    fronts.Configured.sockets = behind.base
+    yield
+    behind.stop()

@@ -31,9 +31,12 @@ class Configured(Elsewhere):
     One with a configuration file. In it and in argv BASE, HOST and PORT are replaced, and SOCKETS by the
     directory of the sockets of Behind. doors: {what is in between: target}. fooled_by: {door: characters that it
     takes for a dash}; "" is for all doors that are not named. keeps: a connection serves more than one request.
+    takes_bodies: a body that the application does not read is taken for the next request (no, yes, at times).
+    chunks: it reads bodies in chunks.
     """
 
-    argv, config, doors, fooled_by, keeps = (), "", {"": "/"}, {"": "_"}, True
+    argv, config, doors, fooled_by, keeps, takes_bodies = (), "", {"": "/"}, {"": "_"}, True, "no"
+    chunks = True
     sockets = Path()
 
     def start(self):
@@ -219,6 +222,8 @@ class Caddy(Configured):
     name = "Caddy"
     argv = ("/usr/bin/caddy", "run", "--config", "BASE/config", "--adapter", "caddyfile")
     doors, fooled_by = {"FastCGI: PHP": "/environment.php"}, {"": "._"}
+    # PHP-FPM waits for ever for the end of a body in chunks.
+    chunks = False
     config = """
 {
 	admin off
@@ -253,6 +258,11 @@ class UwsgiHttp(UwsgiSocket):
             "--http-keepalive", *UWSGI)
 
 
+class UwsgiHttp11(UwsgiSocket):
+    name, keeps, takes_bodies = "uwsgi, http11-socket", True, "at times"
+    argv = ("/usr/bin/uwsgi-core", "--plugin", "python3", "--http11-socket", "HOST:PORT", *UWSGI)
+
+
 class Puma(Configured):
     name = "puma"
     argv = ("/usr/bin/puma", "-q", "-C", "-", "-b", "tcp://HOST:PORT", "BASE/root/environment.ru")
@@ -265,11 +275,13 @@ class Puma(Configured):
 class Gunicorn(backends.Gunicorn):
     argv = tuple("environment:application" if word == "seen:wsgi" else word for word in backends.Gunicorn.argv)
     doors, fooled_by, keeps = {"": "/"}, {"": "_"}, True
+    takes_bodies, chunks = "no", True
 
 
 class Wsgiref(Listening):
     name, argv = "wsgiref", (PYTHON, "-B", APPS / "environment.py", "wsgiref")
     doors, fooled_by, keeps = {"": "/"}, {"": "_"}, False
+    takes_bodies, chunks = "no", True
 
     @classmethod
     def version(cls):
@@ -278,11 +290,11 @@ class Wsgiref(Listening):
 
 class HttpServer(Wsgiref):
     name, argv = "http.server", (PYTHON, "-B", APPS / "environment.py", "http.server")
-    keeps = True
+    fooled_by, keeps, takes_bodies = {"": ""}, True, "yes"
 
 
 class Uvicorn(Configured):
-    name, fooled_by = "uvicorn", {"": "_"}
+    name, fooled_by = "uvicorn", {"": ""}
     argv = (PYTHON, "-B", "-m", "uvicorn", "--app-dir", APPS, "--host", "HOST", "--port", "PORT", "--http", "h11",
             "--ws", "none", "--lifespan", "off", "--no-access-log", "--log-level", "warning", "environment:asgi")
     version = backends.Uvicorn.version
@@ -291,6 +303,7 @@ class Uvicorn(Configured):
 class Express(Listening):
     name, argv = "Express", ("node", APPS / "environment.express.js")
     doors, fooled_by, keeps = {"": "/"}, {"": ""}, True
+    takes_bodies, chunks = "no", True
     env = {"NODE_PATH": "/usr/share/nodejs"}  # where Debian has it; only Debian's own node looks there by itself
 
     @classmethod
@@ -299,6 +312,6 @@ class Express(Listening):
         return re.search(r'"version": "(.*?)"', package)[1]
 
 
-ALL = (Lighttpd, Apache, Nginx, Caddy, UwsgiSocket, UwsgiHttp, Puma, Gunicorn, Wsgiref, Express)
+ALL = (Lighttpd, Apache, Nginx, Caddy, UwsgiSocket, UwsgiHttp, UwsgiHttp11, Puma, Gunicorn, Wsgiref, Express)
 # Those whose applications have a request's fields under their own names.
 PLAIN = (HttpServer, Uvicorn)

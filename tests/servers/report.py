@@ -1,10 +1,14 @@
-"""docs/servers.md: what real servers do otherwise than kedge. Run as a program, writes its table anew."""
+"""
+docs/servers.md: what real servers do otherwise than kedge, and what they take other names and unread bodies for.
+Run as a program, writes its tables anew.
+"""
 import re
 import tempfile
 from pathlib import Path
 
 import backends
 import corpus
+import fronts
 import machine
 import streams
 from certs import Certs
@@ -13,6 +17,7 @@ from play import Run, Verdict
 
 DOCUMENT = machine.ROOT / "docs/servers.md"
 BEGIN, END = "<!-- differences: made by `make servers-doc` -->\n", "<!-- end of differences -->"
+NAMES_BEGIN, NAMES_END = "<!-- names: made by `make servers-doc` -->\n", "<!-- end of names -->"
 
 
 def rows_of(run):
@@ -49,14 +54,33 @@ def about(case):
     return re.search(r"^# (.*)$", text, re.M)[1].replace("|", "or")
 
 
+def row(*words):
+    return "| " + " | ".join(words) + " |"
+
+
 def table(found):
     """The inverse of documented()."""
-    def row(*words):
-        return "| " + " | ".join(words) + " |"
     yield row("case", "about", *(f"{name} {version}" for name, (version, _) in found.items()))
     yield "|---" * (2 + len(found)) + "|"
     for case in sorted({case for _, rows in found.values() for case in rows}):
         yield row(f"`{case}`", about(case), *(rows.get(case, "") for _, rows in found.values()))
+
+
+def names_table():
+    """Of fronts.py, which test_names.py and test_unread.py hold against the servers."""
+    yield row("server", "application", "takes for a dash", "takes an unread body for a request")
+    yield "|---" * 4 + "|"
+    for server in (*fronts.ALL, *fronts.PLAIN):
+        for door in server.doors:
+            characters = server.fooled_by.get(door, server.fooled_by[""])
+            # No vertical bar and no backtick is in code in a table.
+            shown = "all" if len(characters) == len(fronts.names.SEPARATORS) - 1 else \
+                " ".join(f"`{c}`" for c in characters) or "none"
+            yield row(server.name, door or "its own", shown, server.takes_bodies)
+
+
+def with_section(text, begin, end, lines):
+    return text[:text.index(begin) + len(begin)] + "\n".join(lines) + "\n" + text[text.index(end):]
 
 
 def main():
@@ -65,9 +89,8 @@ def main():
         found = {server.name: (server.version(),
                                rows_of(Run(server, Combination(), certs, everything)))
                  for server in backends.ALL}
-    text = DOCUMENT.read_text()
-    head, tail = text[:text.index(BEGIN)], text[text.index(END):]
-    DOCUMENT.write_text(head + BEGIN + "\n".join(table(found)) + "\n" + tail)
+    text = with_section(DOCUMENT.read_text(), BEGIN, END, table(found))
+    DOCUMENT.write_text(with_section(text, NAMES_BEGIN, NAMES_END, names_table()))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 
 import backends
 import fronts
+import report
 from client import Client, request, tls_context
 from kedge import Kedge, Listener
 from names import ALIASES, SEPARATORS, STRIPPED, cases, variable
@@ -17,14 +18,6 @@ MANY = 80  # fields of one request; some servers take 100
 AT_ONCE = 4  # connections
 FORGED = "203.0.113.66 forged"
 CLEAR = Listener("clear", tls=False)
-
-
-@pytest.fixture(scope="module")
-def applications():
-    behind = fronts.Behind()
-    fronts.Configured.sockets = behind.base
-    yield
-    behind.stop()
 
 
 @pytest.fixture(params=fronts.ALL, ids=lambda f: f.name, scope="module")
@@ -105,6 +98,12 @@ def ask_alone(address, name):
         c.send(request(fields=[(name, FORGED)]))
         answer = c.response()
     return answer.status, bool(OWN.fullmatch(answer.body))
+
+
+def test_the_document_has_them():
+    text = report.DOCUMENT.read_text()
+    assert text == report.with_section(text, report.NAMES_BEGIN, report.NAMES_END, report.names_table()), \
+        f"make servers-doc writes {report.DOCUMENT.name} anew"
 
 
 def test_refused(editor, certs, cgroup):
