@@ -27,14 +27,24 @@ static const struct probe_row *first_missing(const struct probe_report *r, const
 	return NULL;
 }
 
+/* The first thing without which a capability does not work at all, which a FIONREAD that lies is not. */
+static const struct probe_row *first_decisive(const struct probe_report *r, const char *capability)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (!r->rows[i].ok && !strcmp(r->rows[i].capability, capability) &&
+		    strncmp(r->rows[i].name, "FIONREAD", strlen("FIONREAD")) != 0)
+			return &r->rows[i];
+	return NULL;
+}
+
 /* *use says whether a capability is there. -ENOTSUP, after a line, when a required one is not. */
 static int decide(bool *use, enum policy policy, bool works, const char *capability,
 		  const struct probe_report *r)
 {
-	const struct probe_row *missing = first_missing(r, capability);
+	const struct probe_row *missing = first_decisive(r, capability);
 
 	if (!missing && !works)
-		missing = first_missing(r, "edit"); /* BPF as a whole */
+		missing = first_decisive(r, "edit"); /* BPF as a whole */
 	*use = works && policy != POLICY_OFF;
 	if (policy != POLICY_REQUIRE || works)
 		return 0;

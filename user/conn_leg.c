@@ -9,6 +9,9 @@
 
 #include "capability_loss.h"
 
+/* How long the programs of peername are taken to be attached still. */
+#define NAMES_LOOK_MS 1000
+
 /*
  * What the kernel is to do for this leg: what was decided at the start, without what was lost since. No
  * bypass in mode tcp: a read that waits comes back empty-handed (EAGAIN) from a bypassed socket when
@@ -116,6 +119,17 @@ static bool pair_check(struct conn *c)
 	return true;
 }
 
+/* Looked at by each worker once in a while: it takes a call for each program. */
+static bool name_attached(struct conn *c)
+{
+	struct worker *w = c->worker;
+
+	if (w->loop.now_ms < w->names_look_ms)
+		return true;
+	w->names_look_ms = w->loop.now_ms + NAMES_LOOK_MS;
+	return peername_attached(w->shared->peername);
+}
+
 /* Connected: does the application's end have the client? */
 static enum kedge_reason name_check(struct conn *c)
 {
@@ -123,7 +137,8 @@ static enum kedge_reason name_check(struct conn *c)
 
 	if (!c->named)
 		return KEDGE_REASON_NONE;
-	err = peername_outcome(c->worker->shared->peername, c->flow.app_fd);
+	err = name_attached(c) ? peername_outcome(c->worker->shared->peername, c->flow.app_fd)
+			       : -ENOLINK;
 	if (err == -EAFNOSUPPORT && capability_required(CAPABILITY_PEERNAME))
 		return KEDGE_REASON_peername_family;
 	if (err && err != -EAFNOSUPPORT)

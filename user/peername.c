@@ -247,6 +247,19 @@ int peername_outcome(struct peername *p, int fd)
 	return -ENXIO;
 }
 
+bool peername_attached(const struct peername *p)
+{
+	for (unsigned i = 0; i < p->links_count; i++) {
+		struct bpf_link_info info = {0};
+		__u32 len = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_link__fd(p->links[i]), &info, &len) ||
+		    !info.cgroup.cgroup_id)
+			return false;
+	}
+	return true;
+}
+
 void peername_clear_stats(struct peername *p)
 {
 	memset(p->stats, 0, sizeof(*p->stats));

@@ -53,6 +53,9 @@ int peername_set(struct peername *p, int fd, const union addr *client);
  */
 int peername_outcome(struct peername *p, int fd);
 
+/* Are all programs attached still? Somebody may have detached one, or removed its cgroup. */
+bool peername_attached(const struct peername *p);
+
 /* The mmapped counters, valid until peername_close(); and their beginning anew, as after a probe. */
 void peername_clear_stats(struct peername *p);
 const struct kedge_peer_stats *peername_stats(const struct peername *p);

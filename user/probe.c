@@ -356,6 +356,10 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 	if (err) {
 		row(r, "bypass", "sockops program", false, "no loopback pair: %s",
 		    strerrordesc_np(-err));
+	} else if (flow.note->unpaired) {
+		row(r, "bypass", "sockops program", false, "%s",
+		    capability_cause(cause, sizeof(cause), flow.note->unpaired));
+		next_step(r, capability_next(flow.note->unpaired));
 	} else if (!bpf_flow_paired(bpf, &flow)) {
 		row(r, "bypass", "sockops program", false, "did not see both ends of a connection");
 		next_step(r, "--cgroup must name a cgroup v2 directory that holds kedge and the "

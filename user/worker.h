@@ -55,6 +55,7 @@ struct worker {
 	uint64_t pause_said_ms; /* when a pause of accepting was last mentioned; 0: never */
 	uint64_t ports_said_ms; /* the same for source ports towards the application */
 	unsigned pauses;
+	uint64_t names_look_ms;   /* when it is looked again whether peername is attached */
 	bool drain_asked;         /* atomic */
 	unsigned asked, answered; /* atomic: by the main thread and by the worker */
 	bool draining;

@@ -36,6 +36,16 @@ int foreign_passive(struct bpf_sock_ops *ops)
 	return ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB ? claim(ops) : 1;
 }
 
+/* Both. */
+SEC("sockops")
+int foreign_both(struct bpf_sock_ops *ops)
+{
+	return ops->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB ||
+			       ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB
+		       ? claim(ops)
+		       : 1;
+}
+
 /* Every other one that connects. */
 SEC("sockops")
 int foreign_some(struct bpf_sock_ops *ops)

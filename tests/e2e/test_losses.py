@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import machine
-from client import Client
+from client import Client, request
 from foreign import Agent, bpftool
 from kedge import BINARY, SANITIZER_OPTIONS, Combination, Kedge, Listener
 from rawapp import RawApp
@@ -21,10 +21,22 @@ def links_of(kedge, kind):
     """Its BPF links of one type, as {"link_id": ..., ...}; older kernels have none for maps."""
     found = []
     for path in Path(f"/proc/{kedge.pid}/fdinfo").iterdir():
-        info = dict(line.split(":\t", 1) for line in path.read_text().splitlines() if ":\t" in line)
+        try:
+            text = path.read_text()
+        except FileNotFoundError:
+            continue  # closed by now
+        info = dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
         if info.get("link_type") == kind:
             found.append(info)
     return found
+
+
+def detach_from_map(kedge):
+    """Its sk_msg program off its map."""
+    leg = kedge.pin / "kdg_leg"
+    programs = json.loads(bpftool("-j", "prog", "show"))
+    number = max(p["id"] for p in programs if p.get("name") == "kdg_request")
+    bpftool("prog", "detach", "id", number, "msg_verdict", "pinned", leg)
 
 
 def metrics(kedge):
@@ -112,17 +124,24 @@ def test_required_edit(certs, own_cgroup, app):
                          what="the recovery")
 
 
+@pytest.mark.parametrize("which", ["active", "passive", "both"])
 @pytest.mark.parametrize("bypass, status", [("prefer", 200), ("require", 503)])
 @pytest.mark.parametrize("edit", ["off", "prefer"])
-def test_bypass(certs, own_cgroup, app, edit, bypass, status):
+def test_bypass(certs, own_cgroup, app, edit, bypass, status, which):
+    """An agent wants kedge's socket, the application's, or both. The latter kedge's own program has first."""
+    status = 200 if which == "passive" else status
     with start(certs, own_cgroup, app, edit=edit, bypass="require") as kedge:
         assert ask(kedge) == 200 and kedge.status()["bypass"] == "on"
-    with start(certs, own_cgroup, app, edit=edit, bypass=bypass) as kedge, Agent(own_cgroup) as agent:
+    with start(certs, own_cgroup, app, edit=edit, bypass=bypass) as kedge, \
+            Agent(own_cgroup, which) as agent:
         on = kedge.status()["bypass"] == "on"
         agent.attach()
         assert [ask(kedge) for _ in range(5)] == [status] * 5
         if not on:
             return  # FIONREAD lies here: who prefers it does not get it
+        if which == "passive":
+            assert not losses(kedge)
+            return
         kedge.process.wait_line(r"bypass: lost: another program has the socket")
         assert kedge.status()["bypass"] == "off"
         assert losses(kedge)["bypass"]["without"] == 5
@@ -140,6 +159,20 @@ def test_some_sockets_are_claimed(certs, own_cgroup, app):
         assert lines(kedge, r"edit: ") <= 4
         app.wait_ended()
         assert {r.xff for c in app.connections for r in c.requests} == {f"203.0.113.9, {XFF}"}
+
+
+@pytest.mark.parametrize("which, said", [("active", "edit|bypass"), ("passive", "bypass")])
+def test_an_agent_of_before_and_the_bypass(certs, own_cgroup, app, which, said):
+    with Agent(own_cgroup, which) as agent:
+        agent.attach()
+        refused = Kedge(certs, app.text, [Listener("clear", tls=False)], None, own_cgroup,
+                        ("--record", "off", "--edit", "prefer", "--bypass", "require"), wait=False)
+        try:
+            assert refused.process.wait(60) == 1
+            refused.process.wait_line(rf"({said}): required, but .*another program has the socket.*; next step: "
+                                      r"bpftool cgroup tree")
+        finally:
+            refused.kill()
 
 
 def test_an_agent_of_before(certs, own_cgroup, app):
@@ -167,9 +200,17 @@ def test_a_link_that_somebody_detaches(certs, own_cgroup, app):
         links = links_of(kedge, "sockmap")
         for link in links:
             bpftool("link", "detach", "id", link["link_id"])
-        if not links:  # before 6.10: attached to the map itself
-            bpftool("prog", "detach", "name", "kdg_request", "msg_verdict", "pinned", kedge.pin / "kdg_leg")
-        assert ask(kedge) == 200
+        if links:
+            assert ask(kedge) == 200
+        else:  # before 6.10: attached to the map itself, and it shows in what has gone out
+            detach_from_map(kedge)
+            with Client(kedge["clear"]) as c:
+                c.send(request())
+                with pytest.raises(ConnectionResetError):
+                    c.recv()
+            app.wait_ended()
+            app.connections.clear()
+            assert ask(kedge) == 200
         kedge.process.wait_line(r"edit: lost: its program is attached no longer")
         assert [ask(kedge) for _ in range(3)] == [200] * 3
         app.wait_ended()

@@ -15,7 +15,7 @@ def bpftool(*words):
 
 
 class Agent:
-    """which: "active", "passive", "some". Attached from attach() to detach(), loaded inside `with`."""
+    """which: "active", "passive", "both", "some". Attached from attach() to detach(), loaded inside `with`."""
 
     def __init__(self, cgroup, which="active"):
         self.cgroup, self.which = cgroup, which
