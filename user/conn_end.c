@@ -130,12 +130,14 @@ void conn_linger_read(struct conn *c)
 		ssize_t n = r ? record_drain(r, m->buf, m->buf_size)
 			      : record_socket_drain(c->client_fd, m->buf, m->buf_size);
 
-		if (n > 0)
-			continue;
 		if (n == -EAGAIN)
 			return;
-		conn_close(c);
-		return;
+		if (n <= 0) {
+			conn_close(c);
+			return;
+		}
+		if (r && r->tired)
+			break;
 	}
 	loop_later(&c->worker->loop, &c->again);
 }

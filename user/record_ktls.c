@@ -378,7 +378,10 @@ static ssize_t ktls_drain(struct record *r, void *buf, size_t len)
 	ssize_t n;
 
 	if (!k->raw && !k->failed) {
-		n = ktls_recv(r->fd, buf, len, &type);
+		uint64_t begun_us = monotonic_us();
+
+		n = ktls_recv(r->fd, buf, pace_limit(&k->pace, len), &type);
+		r->tired = pace_took(&k->pace, n > 0 ? (size_t)n : 0, monotonic_us() - begun_us);
 		if (n >= 0)
 			return type == TLS_CONTENT_ALERT ? 0 : n + (type != TLS_CONTENT_DATA);
 		if (n == -EAGAIN || n == -EINTR)

@@ -119,19 +119,23 @@ static void the_wait_after_an_alert_has_an_end(void **state)
 static void a_clients_alert_ends_in_order(void **state)
 {
 	struct peer p;
+	int leg;
 
 	(void)state;
 	with_tls();
 	start();
 	greet(&p, TLS1_3_VERSION);
-	client_says(&p, "G", 1);
-	close(net_accept(app));
+	client_says(&p, GET, strlen(GET));
+	leg = net_accept(app);
+	hear(leg, SEEN);
 	/* A record that the client refuses makes it send an alert. */
 	(void)BIO_write(p.in, "\27\3\3\0\30not what the server sent", 29);
 	assert_true(SSL_read(p.ssl, &(char){0}, 1) <= 0);
 	ERR_clear_error();
 	peer_send(&p, 0, NULL, NULL);
 	until(&stats->reasons.tls_client_alert, 1);
+	hear_end(leg, ECONNRESET);
+	close(leg);
 	while (!p.eof) {
 		peer_wait(p.fd);
 		assert_true(recv(p.fd, &(char){0}, 1, MSG_PEEK) >= 0);
