@@ -29,7 +29,38 @@ static bool checked_before(const struct conf *conf, size_t listener, size_t at)
 	return false;
 }
 
-int certs_check(const struct conf *conf)
+bool certs_seen_before(const struct conf *conf, size_t listener)
+{
+	const struct conf_listener *l = &conf->listeners[listener];
+
+	for (size_t i = 0; i < listener; i++) {
+		const struct conf_listener *other = &conf->listeners[i];
+		size_t k = 0;
+
+		while (k < l->certs_count && k < other->certs_count &&
+		       same(l->certs[k].cert, other->certs[k].cert) &&
+		       same(l->certs[k].key, other->certs[k].key) &&
+		       same(l->certs[k].ocsp, other->certs[k].ocsp))
+			k++;
+		if (k == l->certs_count && k == other->certs_count)
+			return true;
+	}
+	return false;
+}
+
+/* All of a listener together: who gets which. */
+static int check_listener(const struct conf_listener *l, const struct tls_shared *shared)
+{
+	struct tls_ctx *ctx = NULL;
+	int err = l->tls ? tls_ctx_new(&ctx, l->certs, l->certs_count, l->mode, shared) : 0;
+
+	if (!err)
+		tls_ctx_warn(ctx);
+	tls_ctx_free(ctx);
+	return err;
+}
+
+int certs_check(const struct conf *conf, bool warn)
 {
 	_cleanup_(tls_shared_wipe)
 	struct tls_shared shared = {0};
@@ -53,5 +84,8 @@ int certs_check(const struct conf *conf)
 			err = err ? err : failed;
 		}
 	}
+	for (size_t i = 0; warn && !err && i < conf->listeners_count; i++)
+		if (!certs_seen_before(conf, i))
+			err = check_listener(&conf->listeners[i], &shared);
 	return err;
 }

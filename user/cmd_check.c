@@ -47,7 +47,7 @@ int cmd_check(int argc, char **argv)
 	if (err < 0)
 		return EXIT_USAGE;
 	privileges_expect(conf);
-	if (certs_check(conf) < 0)
+	if (certs_check(conf, true) < 0)
 		return EXIT_USAGE;
 	say_ok(conf);
 	return EXIT_DONE;

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "certs_check.h"
 #include "cleanup.h"
 #include "conn.h"
 #include "kedge/abi.h"
@@ -208,6 +209,9 @@ int listener_new(struct listener **out, struct worker *w, struct generation *g, 
 	if (l->conf->tls)
 		err = tls_ctx_new(&l->tls, l->conf->certs, l->conf->certs_count, l->conf->mode,
 				  &g->tls);
+	/* Of later ones only what is new: see reload.c. */
+	if (!err && !w->index && g->number == 1 && !certs_seen_before(g->conf, index))
+		tls_ctx_warn(l->tls);
 	if (err)
 		listener_put(l);
 	else

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "certs_check.h"
+#include "certs_check.h"
 #include "cleanup.h"
 #include "log.h"
 #include "loop.h"
@@ -128,11 +129,16 @@ static int compare_certs(struct attempt *a)
 					       "were read: reload again",
 					       name);
 		}
-		if (a->from[i] < 0 || !a->sets[0]->listeners[i]->tls)
+		if (!a->sets[0]->listeners[i]->tls)
 			continue;
-		tls_ctx_digest(before->listeners[a->from[i]]->tls, was);
-		if (memcmp(was, is, sizeof(is)))
+		if (a->from[i] >= 0) {
+			tls_ctx_digest(before->listeners[a->from[i]]->tls, was);
+			if (!memcmp(was, is, sizeof(is)))
+				continue;
 			say_listener(a, name, "new certificates");
+		}
+		if (!certs_seen_before(a->next->conf, i))
+			tls_ctx_warn(a->sets[0]->listeners[i]->tls);
 	}
 	return 0;
 }
@@ -149,7 +155,7 @@ static int load(struct attempt *a)
 	a->next = generation_new(conf, d->generation->number + 1);
 	if (!a->next)
 		return log_err(ENOMEM, "reload");
-	if (certs_check(conf) < 0)
+	if (certs_check(conf, false) < 0)
 		return -EINVAL;
 	return tls_shared_next(&a->next->tls, &d->generation->tls, conf);
 }

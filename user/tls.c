@@ -132,10 +132,9 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 
 static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 {
-	/* Of equal length. */
-	static const unsigned char session_http[] = "kedge", session_tcp[] = "k-tcp";
-	const unsigned char *session = t->mode == MODE_HTTP ? session_http : session_tcp;
+	uint8_t session[TLS_DIGEST_BYTES];
 
+	tls_certs_identity(t->certs, (uint8_t)t->mode, session);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	/* A client that puts ChaCha20 first has no AES instructions. */
@@ -151,7 +150,7 @@ static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 	SSL_CTX_set_tlsext_servername_arg(ctx, t);
 
 	return !ticket_keys_use(ctx, &t->shared->tickets) &&
-	       SSL_CTX_set_session_id_context(ctx, session, sizeof(session_http) - 1) == 1 &&
+	       SSL_CTX_set_session_id_context(ctx, session, sizeof(session)) == 1 &&
 	       SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 &&
 	       set_suites(ctx, t->shared);
 }
@@ -219,6 +218,12 @@ void tls_ctx_digest(const struct tls_ctx *t, uint8_t out[TLS_DIGEST_BYTES])
 	memset(out, 0, TLS_DIGEST_BYTES);
 	if (t)
 		tls_certs_digest(t->certs, out);
+}
+
+void tls_ctx_warn(const struct tls_ctx *t)
+{
+	if (t)
+		tls_certs_warn(t->certs);
 }
 
 /* --- handshake -------------------------------------------------------------------------------- */

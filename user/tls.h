@@ -43,11 +43,19 @@ struct tls_ctx;
  * Reads certificates and keys. Returns 0; -EINVAL, -ENOENT, ... after logging one line that names
  * the file and the cause (missing, not readable, not PEM, key does not belong to the certificate,
  * expired is a warning). In mode tcp ALPN is not answered: what the application speaks is not known
- * here. Sessions of one mode are not resumed in another.
+ * here. A session is resumed only where the mode and all certificates are those it began with: by the
+ * other workers, by another listener or host that is configured alike, but not after one of them has
+ * changed.
  */
 int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t certs_count,
 		enum conf_mode mode, const struct tls_shared *shared);
 void tls_ctx_free(struct tls_ctx *ctx);
+
+/*
+ * Warns of certificates that no client can get (no subjectAltName, all names taken, given twice) or
+ * that most cannot verify (the intermediate is missing). Once a listener. NULL is fine.
+ */
+void tls_ctx_warn(const struct tls_ctx *ctx);
 
 /* A fingerprint of all its certificates, chains included. NULL is a listener without TLS. */
 #define TLS_DIGEST_BYTES 32

@@ -1,5 +1,5 @@
 /* Certificates of a listener; see tls_cert.h. */
-#include "tls_cert.h"
+#include "tls_cert_impl.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -13,40 +13,11 @@
 
 #include "cleanup.h"
 #include "log.h"
+#include "pem_check.h"
 #include "secret.h"
-#include "tls_ocsp.h"
 #include "way_to.h"
 
 #define HOST_NAME_MAX_LEN 253 /* RFC 1035 section 2.3.4, as text */
-#define KEY_TYPES_MAX     5
-
-struct cert {
-	const struct conf_cert *files;
-	X509 *leaf;
-	STACK_OF(X509) * chain;
-	EVP_PKEY *key;
-	GENERAL_NAMES *sans; /* NULL when there are none */
-	struct ocsp_staple *staple;
-};
-
-/* Which certificate stands for each key type; -1 none. */
-struct choice {
-	int cert[KEY_TYPES_MAX];
-};
-
-struct host {
-	char *name; /* lower case; may begin with "*." */
-	struct choice choice;
-	SSL_CTX *ctx;
-};
-
-struct tls_certs {
-	struct cert *certs;
-	size_t certs_count;
-	struct host *hosts; /* sorted by name */
-	size_t hosts_count;
-	SSL_CTX *fallback;
-};
 
 /* --- reading the files ------------------------------------------------------------------------ */
 
@@ -79,7 +50,7 @@ static int read_chain(struct cert *c)
 		return log_err(EINVAL, "certificate %s: damaged after the first certificate",
 			       c->files->cert);
 	ERR_clear_error();
-	return 0;
+	return pem_check(f, "certificate", c->files->cert);
 }
 
 static int read_key(struct cert *c)
@@ -100,16 +71,7 @@ static int read_key(struct cert *c)
 	if (X509_check_private_key(c->leaf, c->key) != 1)
 		return log_err(EINVAL, "key %s: does not belong to certificate %s", c->files->key,
 			       c->files->cert);
-	return 0;
-}
-
-static void warn_dates(const struct cert *c)
-{
-	if (X509_cmp_current_time(X509_get0_notAfter(c->leaf)) < 0)
-		log_warn("certificate %s: has expired: clients will refuse it", c->files->cert);
-	if (X509_cmp_current_time(X509_get0_notBefore(c->leaf)) > 0)
-		log_warn("certificate %s: is not valid yet: clients will refuse it",
-			 c->files->cert);
+	return pem_check(f, "key", c->files->key);
 }
 
 static int read_pair(struct cert *c)
@@ -124,7 +86,6 @@ static int read_pair(struct cert *c)
 	if (r)
 		return r;
 	c->sans = X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL);
-	warn_dates(c);
 	ERR_clear_error();
 	return 0;
 }
@@ -209,6 +170,14 @@ void tls_certs_digest(const struct tls_certs *t, uint8_t out[32])
 		if (t->certs[i].staple)
 			digest_add_staple(out, t->certs[i].staple);
 	}
+}
+
+void tls_certs_identity(const struct tls_certs *t, uint8_t mode, uint8_t out[32])
+{
+	memset(out, 0, 32);
+	out[0] = mode;
+	for (size_t i = 0; i < t->certs_count; i++)
+		digest_add(out, t->certs[i].leaf);
 }
 
 /* --- names ------------------------------------------------------------------------------------ */

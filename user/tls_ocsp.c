@@ -88,6 +88,11 @@ static int parse(const struct ocsp_staple *s, OCSP_BASICRESP **out)
 
 	if (!response)
 		return refuse(s, "is not one in DER form (openssl ocsp -respout FILE makes one)");
+	/* All of the file is stapled: a client that reads strictly would end its handshake. */
+	if (p != s->bytes + s->len) {
+		OCSP_RESPONSE_free(response);
+		return refuse(s, "has bytes behind the response");
+	}
 	status = OCSP_response_status(response);
 	if (status == OCSP_RESPONSE_STATUS_SUCCESSFUL)
 		*out = OCSP_response_get1_basic(response);

@@ -91,6 +91,14 @@ static char *trim(char *text)
 	return text;
 }
 
+/* True when text[] holds a whole line, or the last one; what a NUL would hide is none. */
+static bool is_whole(const char *text, FILE *f)
+{
+	size_t len = strlen(text);
+
+	return len && (text[len - 1] == '\n' || (len < LINE_MAX_BYTES - 1 && feof(f)));
+}
+
 static int read_keys(struct ticket_keys *keys, const char *file)
 {
 	_cleanup_(fclosep)
@@ -103,8 +111,16 @@ static int read_keys(struct ticket_keys *keys, const char *file)
 		return way_cannot_open("ticket keys", file, errno);
 	setvbuf(f, buf, _IOFBF, sizeof(buf)); /* no copy of the keys on the heap */
 	r = secret_check(fileno(f), "ticket keys", file);
-	while (!r && fgets(text, sizeof(text), f))
-		r = take_line(keys, trim(text), file, ++line);
+	while (!r && fgets(text, sizeof(text), f)) {
+		line++;
+		if (is_whole(text, f)) {
+			r = take_line(keys, trim(text), file, line);
+			continue;
+		}
+		log_error("ticket keys %s:%u: a line of more than %d bytes, or a NUL in it", file,
+			  line, LINE_MAX_BYTES - 2);
+		r = -EINVAL;
+	}
 	if (!r && ferror(f))
 		r = log_err(EIO, "ticket keys %s: cannot read", file);
 	if (!r && !keys->count) {

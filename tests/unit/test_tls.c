@@ -405,15 +405,15 @@ static void small_fragments_stay_in_user_space(void **state)
 	tls_ctx_free(ctx);
 }
 
-/* A session of a context in mode http is shown to one in `mode`. */
-static void shows_a_session(enum conf_mode mode, bool resumed)
+/* A session of a context in mode http with all pairs is shown to one in `mode` with these pairs. */
+static void shows_a_session(enum conf_mode mode, unsigned from, unsigned count, bool resumed)
 {
 	struct tls_shared shared;
 	struct tls_ctx *first, *second;
 
 	make_shared(&shared, POLICY_OFF, false, false);
 	first = make_ctx(&shared, 0, PAIRS);
-	second = make_ctx_of(mode, &shared, 0, PAIRS);
+	second = make_ctx_of(mode, &shared, from, count);
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
 		struct peer_opts opts = {.version = version, .server_name = "a.test"};
 		enum kedge_reason reason = KEDGE_REASON_NONE;
@@ -451,13 +451,21 @@ static void shows_a_session(enum conf_mode mode, bool resumed)
 
 static void resumes_in_another_context(void **state)
 {
-	shows_a_session(MODE_HTTP, true);
+	shows_a_session(MODE_HTTP, 0, PAIRS, true);
 }
 
 /* Whom a client has met for HTTP is not to be taken for what stands behind a listener in mode tcp. */
 static void resumes_in_no_other_mode(void **state)
 {
-	shows_a_session(MODE_TCP, false);
+	shows_a_session(MODE_TCP, 0, PAIRS, false);
+}
+
+/* Also where the certificate is among them that the session began with. */
+static void resumes_with_no_other_certificates(void **state)
+{
+	shows_a_session(MODE_HTTP, 0, PAIRS - 1, false);
+	shows_a_session(MODE_HTTP, 0, 1, false);
+	shows_a_session(MODE_HTTP, 1, PAIRS - 1, false);
 }
 
 /* --- what is offered -------------------------------------------------------------------------- */
@@ -747,6 +755,7 @@ static void expired_certificate_is_a_warning(void **state)
 	make_shared(&shared, POLICY_OFF, false, false);
 	capture_start(&log);
 	r = tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared);
+	tls_ctx_warn(ctx);
 	capture_end(&log);
 	assert_int_equal(r, 0);
 	assert_non_null(strstr(log.text, "has expired"));
@@ -937,6 +946,7 @@ int main(void)
 		cmocka_unit_test(small_fragments_stay_in_user_space),
 		cmocka_unit_test(resumes_in_another_context),
 		cmocka_unit_test(resumes_in_no_other_mode),
+		cmocka_unit_test(resumes_with_no_other_certificates),
 		cmocka_unit_test(old_or_weak_is_refused),
 		cmocka_unit_test(tls13_only_refuses_tls12),
 		cmocka_unit_test(require_offers_only_what_the_kernel_carries),

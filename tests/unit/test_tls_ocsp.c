@@ -185,6 +185,24 @@ static void what_is_no_response_is_refused(void **state)
 	assert_refused();
 }
 
+/* The whole file would be sent to clients. */
+static void bytes_behind_it_are_refused(void **state)
+{
+	static const char *const behind[] = {"\n", "x", "0\x03", "-----END"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(behind) / sizeof(behind[0]); i++) {
+		FILE *f;
+
+		make_response(ours.cert, ours.cert, ours.key, V_OCSP_CERTSTATUS_GOOD, -60, 3600);
+		assert_stapled(true);
+		f = fopen(path, "a");
+		fputs(behind[i], f);
+		fclose(f);
+		assert_refused();
+	}
+}
+
 static void a_changed_byte_is_found(void **state)
 {
 	unsigned char bytes[4096];
@@ -215,6 +233,7 @@ int main(void)
 		cmocka_unit_test(one_that_goes_out_of_date_is_dropped),
 		cmocka_unit_test(others_responses_are_refused),
 		cmocka_unit_test(what_is_no_response_is_refused),
+		cmocka_unit_test(bytes_behind_it_are_refused),
 		cmocka_unit_test(a_changed_byte_is_found),
 		cmocka_unit_test(a_missing_file_is_said),
 	};

@@ -21,18 +21,47 @@
 	"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB" \
 	"AQEBAQEBAQEBAQEBAQEBAQE="
 
-static int load_text(struct ticket_keys *out, const char *text, mode_t mode)
+static int load_bytes(struct ticket_keys *out, const char *text, size_t len, mode_t mode)
 {
 	char path[] = "/tmp/kedge-tickets-XXXXXX";
 	int fd = mkstemp(path), r;
 
 	assert_true(fd >= 0);
-	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	assert_int_equal(write(fd, text, len), len);
 	assert_int_equal(fchmod(fd, mode), 0);
 	close(fd);
 	r = ticket_keys_load(out, path);
 	unlink(path);
 	return r;
+}
+
+static int load_text(struct ticket_keys *out, const char *text, mode_t mode)
+{
+	return load_bytes(out, text, strlen(text), mode);
+}
+
+/* What stands in a line is all read: nothing hides behind a NUL, or where a long line is cut. */
+static void no_part_of_a_line_is_hidden(void **state)
+{
+	static const char nul[] = ZEROS "\0hidden\n", nul_first[] = "\0" ZEROS "\n",
+			  nul_alone[] = ZEROS "\n\0";
+	struct ticket_keys keys = {.count = 77};
+	char text[600];
+
+	(void)state;
+	assert_int_equal(load_bytes(&keys, nul, sizeof(nul) - 1, 0600), -EINVAL);
+	assert_int_equal(load_bytes(&keys, nul_first, sizeof(nul_first) - 1, 0600), -EINVAL);
+	assert_int_equal(load_bytes(&keys, nul_alone, sizeof(nul_alone) - 1, 0600), -EINVAL);
+	/* A comment whose rest is a key. */
+	snprintf(text, sizeof(text), "#%0254d" ZEROS "\n", 0);
+	assert_int_equal(load_text(&keys, text, 0600), -EINVAL);
+	snprintf(text, sizeof(text), ZEROS "\n#%0400d\n", 0);
+	assert_int_equal(load_text(&keys, text, 0600), -EINVAL);
+	/* Up to the limit, with and without an end. */
+	snprintf(text, sizeof(text), ZEROS "\n#%0253d\n", 0);
+	assert_int_equal(load_text(&keys, text, 0600), 0);
+	snprintf(text, sizeof(text), ZEROS "\n#%0253d", 0);
+	assert_int_equal(load_text(&keys, text, 0600), 0);
 }
 
 static void files_that_are_taken(void **state)
@@ -101,6 +130,7 @@ static void random_keys_differ(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_part_of_a_line_is_hidden),
 		cmocka_unit_test(files_that_are_taken),
 		cmocka_unit_test(files_that_are_refused),
 		cmocka_unit_test(there_is_a_limit),
