@@ -85,6 +85,8 @@ static uint8_t alert_of_bad_message(struct record_ktls *k)
 /* The kernel refused a record: what it found is in the number (net/tls/tls_sw.c). */
 static int fail_from_record(struct record_ktls *k, int err)
 {
+	uint8_t alert;
+
 	ktls_take_error(k->r.fd);
 	switch (err) {
 	case EMSGSIZE:
@@ -92,7 +94,11 @@ static int fail_from_record(struct record_ktls *k, int err)
 	case EINVAL:
 		return fail_with_alert(k, ALERT_PROTOCOL_VERSION, KEDGE_REASON_record_bad);
 	default:
-		return fail_with_alert(k, alert_of_bad_message(k), KEDGE_REASON_record_bad);
+		alert = alert_of_bad_message(k);
+		return fail_with_alert(k, alert,
+				       alert == ALERT_UNEXPECTED_MESSAGE
+					       ? KEDGE_REASON_record_control
+					       : KEDGE_REASON_record_bad);
 	}
 }
 

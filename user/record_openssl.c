@@ -90,6 +90,25 @@ static void on_message(int write, int version, int type, const void *buf, size_t
 		on_refusal(o);
 }
 
+/* What OpenSSL refuses: a record as such, or one that has no place. The kernel's layer says the same. */
+static enum kedge_reason reason_of_fault(unsigned long err)
+{
+	switch (ERR_GET_REASON(err)) {
+	case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
+	case SSL_R_ENCRYPTED_LENGTH_TOO_LONG:
+	case SSL_R_DATA_LENGTH_TOO_LONG:
+	case SSL_R_PACKET_LENGTH_TOO_LONG:
+	case SSL_R_LENGTH_TOO_SHORT:
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+		return KEDGE_REASON_record_bad;
+	default:
+		return ERR_GET_REASON(err) >= ALERT_REASON_BASE ? KEDGE_REASON_tls_client_alert
+								: KEDGE_REASON_record_control;
+	}
+}
+
 /* What a failed SSL_read() means: 0 for the end of the stream, or -errno. */
 static int read_failure(struct record_openssl *o)
 {
@@ -112,9 +131,7 @@ static int read_failure(struct record_openssl *o)
 		o->ended = true;
 		return 0;
 	}
-	if (ERR_GET_REASON(ERR_peek_error()) >= ALERT_REASON_BASE)
-		return fail(o, -EPROTO, KEDGE_REASON_tls_client_alert);
-	return fail(o, -EPROTO, KEDGE_REASON_record_bad);
+	return fail(o, -EPROTO, reason_of_fault(ERR_peek_last_error()));
 }
 
 /*
