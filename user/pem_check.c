@@ -69,8 +69,11 @@ int pem_check(FILE *f, const char *what, const char *path)
 	OPENSSL_cleanse(line, sizeof(line));
 	if (good && !inside)
 		return 0;
-	log_error("%s %s:%u: %s", what, path, number,
-		  good ? "the file ends in the middle of a PEM block"
-		       : "damaged: neither a line of a PEM block nor one between two");
+	if (good)
+		log_error("%s %s:%u: the file ends in the middle of a PEM block", what, path,
+			  number);
+	else
+		log_error("%s %s:%u: damaged: neither a line of a PEM block nor one between two",
+			  what, path, number);
 	return -EINVAL;
 }
