@@ -4,6 +4,7 @@ import json
 import subprocess
 
 import backends
+import fronts
 from backends import APPS
 from kedge import Combination, Kedge, Listener
 from machine import PATIENCE
@@ -50,3 +51,12 @@ def test_node_keeps_its_connection(certs, cgroup, editor):
                        for port in (kedge["clear"][1], kedge.server.port))
     assert got == direct and [a["status"] for a in got] == [200] * len(asked)
     assert sum(a["reused"] for a in got) >= 3
+
+
+def test_curl_asks_again(certs, cgroup, editor):
+    """The application ends its connection after each answer and does not say so: the client is told nothing else."""
+    count = 40
+    with backends.behind(fronts.UwsgiSocket, certs, cgroup, [Listener("clear", tls=False)], editor) as kedge:
+        url = "http://127.0.0.1:%d/" % kedge["clear"][1]
+        got = run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}\n", f"{url}?[1-{count}]")
+    assert got.split() == ["200"] * count

@@ -94,9 +94,12 @@ def test_kedge_counted_them(run, family):
 
 
 def test_kedge_refused_with_the_reason(run):
-    expected = collections.Counter(p.stream.reason for p in run.family("corpus"))
-    got = {name: run.grown("corpus", "reasons", name) for name in expected if name != "none"}
-    assert got == {name: n for name, n in expected.items() if name != "none"}
+    """A server that leaves requests unanswered ends the connection by that, before kedge can say that it refuses one."""
+    everybody = collections.Counter(p.stream.reason for p in run.family("corpus"))
+    alone = collections.Counter(p.stream.reason for p in run.family("corpus")
+                                if not run.backend.at_once or len(p.stream.heads) < 2)
+    for name in everybody.keys() - {"none"}:
+        assert alone[name] <= run.grown("corpus", "reasons", name) <= everybody[name], name
 
 
 def test_kedge_could_follow_the_answers(run):
