@@ -7,8 +7,8 @@
 struct daemon;
 
 /*
- * Probes what the policies ask for and keeps what will be used open in d->shared (bpf, peername), says
- * the outcome, and makes d->generation's TLS with what record was seen to do. Returns 0, or -errno after
+ * Probes what the policies ask for and keeps what will be used open in d->shared (bpf, peername), and
+ * what record was seen to do in d->record_caps; says the outcome. Returns 0, or -errno after
  * a line: -ENOTSUP when something required can not be had.
  */
 int capabilities_decide(struct daemon *d);

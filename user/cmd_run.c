@@ -349,7 +349,9 @@ static int start(struct daemon *d)
 	if (limits_init(&d->limits) < 0)
 		return log_err(ENOMEM, "start");
 	err = capabilities_decide(d);
+	/* Forks the guard's keeper, which shall hold no secret: keys are read after it. */
 	err = err ? err : guard_start(d);
+	err = err ? err : tls_shared_init(&d->generation->tls, d->conf, &d->record_caps);
 	if (!err && conf->control)
 		err = control_open(d);
 	err = err ? err : outlets_open(d);

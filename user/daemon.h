@@ -8,6 +8,7 @@
 
 #include "activation.h"
 #include "generation.h"
+#include "ktls.h"
 #include "metrics_server.h"
 #include "notify.h"
 #include "worker.h"
@@ -18,6 +19,7 @@ struct daemon {
 	struct generation *generation; /* in force; a reference */
 	const struct conf *conf;       /* generation->conf */
 	struct shared shared;
+	struct ktls_caps record_caps; /* what the kernel was seen to carry */
 	struct limits limits;
 	struct activation passed; /* sockets that were open before us */
 	struct watchdog watchdog;
