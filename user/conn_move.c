@@ -1,9 +1,44 @@
 /* A connection whose legs are joined: what the mover's verdicts mean for it. */
 #include "conn_private.h"
+#include "log.h"
 
 #include <errno.h>
 
 #include "capability_loss.h"
+
+/* What the application does wrong it does again and again: said once an hour, by each worker. */
+#define SAID_AGAIN_MS (3600u * 1000)
+
+static bool is_due(struct conn *c, uint64_t *said_ms)
+{
+	uint64_t now = c->worker->loop.now_ms;
+
+	if (*said_ms && now < *said_ms + SAID_AGAIN_MS)
+		return false;
+	*said_ms = now;
+	return true;
+}
+
+/* Some ends are a fault of the application that its owner should know of. */
+static void say_fault(struct conn *c)
+{
+	struct listener *l = c->listener;
+	const char *app = conn_conf(c)->app_name;
+
+	if (c->flow.reason == KEDGE_REASON_app_unasked && is_due(c, &l->unasked_said_ms))
+		log_warn("listener %s: application %s sent more answers than it was asked for, and "
+			 "the "
+			 "connection was ended; it may take the body of a request for another "
+			 "request "
+			 "(app_unasked)",
+			 l->name, app);
+	if (c->flow.reason == KEDGE_REASON_app_response_lost && is_due(c, &l->lost_said_ms))
+		log_warn("listener %s: application %s sent a response whose end cannot be found, "
+			 "and the "
+			 "connection was ended; look at its Content-Length and its chunks "
+			 "(app_response_lost)",
+			 l->name, app);
+}
 
 /* Runs the mover. *up, *down: bytes that it had from the client, and from the application. */
 static enum mover_verdict move(struct conn *c, uint64_t *up, uint64_t *down)
@@ -42,6 +77,7 @@ void conn_move_run(struct conn *c)
 		if (!c->flow.edit->note->requests && c->flow.client_eof && !conn_is_tcp(c))
 			c->worker->stats->health_checks++;
 		conn_count_reason(c, c->flow.reason);
+		say_fault(c);
 		conn_linger(c);
 		break;
 	case MOVER_REPLY:

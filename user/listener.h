@@ -25,7 +25,8 @@ struct listener {
 	unsigned *connections;
 	struct tls_ctx *tls;              /* NULL without TLS */
 	struct metrics_listener *metrics; /* this worker's; set when it is started */
-	struct listener *before;  /* until it is started: whose socket it takes over; or NULL */
+	struct listener *before; /* until it is started: whose socket it takes over; or NULL */
+	uint64_t unasked_said_ms, lost_said_ms; /* see conn_move.c; 0: never */
 	unsigned refs;            /* of the worker's set and of every connection; by the worker */
 	char name[ADDR_TEXT_MAX]; /* where it is bound */
 	uint16_t port;            /* bound, host order */
