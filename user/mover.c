@@ -11,7 +11,9 @@
 #include "trace.h"
 
 /* Rounds of both directions before other flows get their turn. */
-#define ROUNDS_PER_TURN 16
+#define ROUNDS_PER_TURN  16
+/* And as many full buffers: what is read byte by byte, as chunks of one byte are, takes its time. */
+#define BUFFERS_PER_TURN 2
 
 enum step {
 	STEP_IDLE,  /* this direction can do nothing now */
@@ -566,8 +568,15 @@ static bool ended(const struct flow *f)
 	return f->client_shut && (f->app_shut || f->app_write_dead || !is_tunnel(f));
 }
 
+static uint64_t bytes_read(const struct mover *m)
+{
+	return m->stats->bytes_up + m->stats->bytes_down;
+}
+
 enum mover_verdict mover_run(struct mover *m, struct flow *f)
 {
+	const uint64_t until = bytes_read(m) + BUFFERS_PER_TURN * m->buf_size;
+
 	for (int round = 0; round < ROUNDS_PER_TURN; round++) {
 		enum step a = up(m, f), b;
 
@@ -590,6 +599,8 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f)
 			f->record->tired = false;
 			break;
 		}
+		if (bytes_read(m) >= until)
+			break;
 	}
 	return MOVER_MORE;
 }
