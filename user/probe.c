@@ -356,7 +356,7 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 	if (err) {
 		row(r, "bypass", "sockops program", false, "no loopback pair: %s",
 		    strerrordesc_np(-err));
-	} else if (flow.note->unpaired) {
+	} else if (flow.note && flow.note->unpaired) {
 		row(r, "bypass", "sockops program", false, "%s",
 		    capability_cause(cause, sizeof(cause), flow.note->unpaired));
 		next_step(r, capability_next(flow.note->unpaired));
