@@ -41,7 +41,7 @@ static int open_all(void)
 	fs = open(bpffs(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fs < 0)
 		return -errno;
-	if (mkdirat(fs, DIRECTORY, 0700) < 0 && errno != EEXIST)
+	if (mkdirat(fs, DIRECTORY, 0700) < 0 && errno != EEXIST && errno != EROFS)
 		return -errno;
 	fd = openat(fs, DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
