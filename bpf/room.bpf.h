@@ -79,6 +79,9 @@ static __always_inline bool room_put(const struct http1_conf *conf, __u8 *p, con
 	const __u8 *text = conf->text;
 	__u32 n = conf->text_len, i;
 
+	/* The compiler must not know that n is a byte: it would leave out the bound of i, and Linux 6.1
+	 * goes on with i beyond all that n can be. */
+	asm volatile("" : "+r"(n));
 	for (i = 0; i + 8 <= HTTP1_TEXT_MAX && i + 8 < n; i += 8) {
 		if (p + i + 8 > end)
 			return false;
@@ -87,6 +90,9 @@ static __always_inline bool room_put(const struct http1_conf *conf, __u8 *p, con
 	if (n < 8 || n > HTTP1_TEXT_MAX)
 		return false;
 	n -= 8;
+	/* What is known of n is said once more where it counts. */
+	asm volatile("" : "+r"(n));
+	n &= HTTP1_TEXT_MAX - 1;
 	if (p + n + 8 > end)
 		return false;
 	*(__u64 *)(p + n) = *(__u64 *)(text + n);
