@@ -114,7 +114,7 @@ static long room_put_byte(__u32 i, struct room_pieces *r)
 	__u8 *p = (void *)(long)msg->data, *end = (void *)(long)msg->data_end;
 	__u32 at = i, list = r->text.list;
 
-	if (i >= HTTP1_TEXT_MAX + KEDGE_XFF_BYTES_MAX)
+	if (i >= HTTP1_TEXT_MAX + KEDGE_XFF_BYTES_MAX + sizeof(flow->http.options))
 		return 1;
 	p += i;
 	if (p + 1 > end)
@@ -134,6 +134,11 @@ static long room_put_byte(__u32 i, struct room_pieces *r)
 		*p = flow->conf.text[http1_tail_at(&r->text, at) % HTTP1_TEXT_MAX];
 		return 0;
 	}
+	at -= r->text.tail;
+	if (at < r->text.options) {
+		*p = flow->http.options[at & 0xff];
+		return 0;
+	}
 	*p = '\r';
 	return 0;
 }
@@ -147,11 +152,11 @@ static __always_inline __u32 room_for_text(struct edit_ctx *c, __u32 at,
 {
 	struct room_pieces r = {.c = c, .text = *text};
 	struct kedge_run *run = &c->flow->run;
-	__u32 n = (__u32)text->head + text->list + text->tail + cr;
+	__u32 n = (__u32)text->head + text->list + text->tail + text->options + cr;
 
 	if (!n || !room_open(run, c->msg, at, n))
 		return 0;
-	if (text->head == c->flow->conf.text_len && !text->list && !cr) {
+	if (text->head == c->flow->conf.text_len && !text->list && !text->options && !cr) {
 		__u8 *p = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end;
 
 		if (!room_put(&c->flow->conf, p, end))
@@ -175,7 +180,8 @@ static __always_inline __u32 room_in_place(struct edit_ctx *c, const struct http
 	__u8 *p = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end, *crlf;
 	__u32 n = run->spare, at = run->off - 2;
 
-	if (!n || n != text->head || text->list || run->owed || run->pos != run->size)
+	if (!n || n != text->head || text->list || text->options || run->owed ||
+	    run->pos != run->size)
 		return 0;
 	if (at > EDIT_WINDOW)
 		return 0;

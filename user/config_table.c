@@ -340,11 +340,10 @@ const struct option_def config_options[] = {
 	{.name = "h2c",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(h2c_remove),
-	 .text = "refuse",
+	 .text = "remove",
 	 .words = {"refuse", "remove"},
 	 .help = "what happens to a request for HTTP/2 in clear: it is refused, or Upgrade: h2c "
-		 "and "
-		 "HTTP2-Settings are taken out"},
+		 "and HTTP2-Settings are taken out, also of Connection, and HTTP/1.1 goes on"},
 	{.name = "tls-min",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(tls13_only),

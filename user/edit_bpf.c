@@ -46,10 +46,14 @@ static struct edit_bpf *self(struct edit *e)
 	return (struct edit_bpf *)e;
 }
 
+/* What a Connection line may grow by when it is put back: a space behind the colon and each comma. */
+#define OPTIONS_GROWTH (HTTP1_OPTIONS_MAX / 2)
+
 /* What a send of len bytes with that many requests takes from the send buffer. */
 static uint32_t cost(const struct edit_bpf *eb, uint32_t len, uint32_t requests)
 {
-	return len + requests * eb->growth + (requests / REQUESTS_PER_PART + 2) * SKB_COST;
+	return len + requests * (eb->growth + OPTIONS_GROWTH) +
+	       (requests / REQUESTS_PER_PART + 2) * SKB_COST;
 }
 
 static uint32_t worst_cost(const struct edit_bpf *eb, uint32_t len)

@@ -80,6 +80,7 @@ static void head_ends(struct walk *w)
 	put(w, w->c->text, t.head);
 	put_copy(w, w->h->list, t.list);
 	put_tail(w, &t);
+	put_copy(w, w->h->options, t.options);
 	if (w->owed)
 		put(w, "\r", 1);
 	w->owed = 0;

@@ -18,7 +18,7 @@
 #define HTTP1_EDIT_PIECES      256
 #define HTTP1_EDIT_PIECES_HEAD (KEDGE_FIELDS_MAX / 2 + 16)
 #define HTTP1_EDIT_COPY        4096
-#define HTTP1_EDIT_COPY_HEAD   (KEDGE_XFF_BYTES_MAX + HTTP1_TOKEN_MAX)
+#define HTTP1_EDIT_COPY_HEAD   (KEDGE_XFF_BYTES_MAX + HTTP1_TOKEN_MAX + HTTP1_OPTIONS_MAX + 16)
 
 /* Pieces point into the input, the conf and copy[]: valid until one of these changes. */
 struct http1_edit {

@@ -50,4 +50,4 @@ struct kedge_flow {
 	struct http1 http;
 };
 
-_Static_assert(sizeof(struct kedge_flow) == 1248, "pinned layout");
+_Static_assert(sizeof(struct kedge_flow) == 1544, "pinned layout");

@@ -86,7 +86,7 @@ static __always_inline enum http1_act http1_byte(struct http1 *h, const struct h
 	case HTTP1_CODING:
 		return http1_at_coding(h, b);
 	case HTTP1_OPTIONS:
-		return http1_at_options(h, b);
+		return http1_at_options(h, c, b);
 	case HTTP1_PROTOCOLS:
 		return http1_at_protocols(h, b);
 	case HTTP1_H2C:
@@ -196,14 +196,16 @@ static __always_inline bool http1_is_head(const struct http1 *h)
 
 /*
  * What goes in before the CR of HTTP1_END, in this order: c->text[0..head), h->list[0..list),
- * c->text[from..c->text_len) without its gaps, which is `tail` bytes. Valid until the next
- * http1_byte(). Usually it is all in the first piece, list and tail are 0. All 0: nothing goes in.
+ * c->text[from..c->text_len) without its gaps, which is `tail` bytes, h->options[0..options). Valid
+ * until the next http1_byte(). Usually it is all in the first piece, the others are 0. All 0: nothing
+ * goes in.
  */
 struct http1_text {
 	__u16 head;
 	__u16 list;
 	__u16 from;
 	__u16 tail;
+	__u16 options;
 	__u16 at[HTTP1_GAPS]; /* of a gap in c->text, ascending, none before `from` */
 	__u16 gap[HTTP1_GAPS];
 };
@@ -218,6 +220,7 @@ static __always_inline void http1_text(const struct http1 *h, const struct http1
 	t->list = h->list_len;
 	t->from = c->text_len;
 	t->tail = 0;
+	t->options = h->flags & HTTP1_F_COLLECT ? h->options_len : 0;
 	for (i = 0; i < HTTP1_GAPS; i++) {
 		t->at[i] = c->line[i];
 		t->gap[i] = h->flags & HTTP1_F_PROTO << i ? c->line[i + 1] - c->line[i] : 0;

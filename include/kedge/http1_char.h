@@ -99,6 +99,28 @@ enum http1_name {
 #define HTTP1_ONES  0x0101010101010101ULL
 #define HTTP1_HIGHS 0x8080808080808080ULL
 
+/* Of any alignment: x86 and arm64 have such loads and stores in BPF too, where C has none. */
+static __always_inline __u64 http1_load8(const __u8 *p)
+{
+#ifdef __bpf__
+	return *(const __u64 *)p;
+#else
+	__u64 word;
+
+	__builtin_memcpy(&word, p, 8);
+	return word;
+#endif
+}
+
+static __always_inline void http1_store8(__u8 *to, __u64 word)
+{
+#ifdef __bpf__
+	*(__u64 *)to = word;
+#else
+	__builtin_memcpy(to, &word, 8);
+#endif
+}
+
 /* Marks letters (0x80 in their bytes), exactly. */
 static __always_inline __u64 http1_letters(__u64 word)
 {
@@ -240,13 +262,11 @@ static __always_inline __u8 http1_name_of(__u32 len, __u64 w0, __u64 w1, __u64 w
 	return http1_is_foreign(len, w0, w1, w2) ? HTTP1_NAME_STRIPPED : HTTP1_NAME_OTHER;
 }
 
-/* Which name is in h->token; enum http1_name, HTTP1_NAME_ALIAS added. */
-static __always_inline __u8 http1_name(const struct http1 *h)
+/* Which name len bytes are, as they came; enum http1_name, HTTP1_NAME_ALIAS added. */
+static __always_inline __u8 http1_name_read(__u32 len, __u64 w0, __u64 w1, __u64 w2)
 {
 	const __u64 lower = HTTP1_ONES * 0x20;
-	__u64 w0 = h->word[0], w1 = h->word[1], w2 = h->word[2];
 	__u64 f0 = http1_fold(w0), f1 = http1_fold(w1), f2 = http1_fold(w2);
-	__u32 len = h->len;
 	__u8 name = http1_name_of(len, f0, f1, f2);
 
 	if (name < HTTP1_NAME_LENGTH)
@@ -257,4 +277,10 @@ static __always_inline __u8 http1_name(const struct http1 *h)
 	w1 = (f1 ^ (w1 | lower)) & http1_name_mask(len, 1);
 	w2 = (f2 ^ (w2 | lower)) & http1_name_mask(len, 2);
 	return w0 | w1 | w2 ? name | HTTP1_NAME_ALIAS : name;
+}
+
+/* Which name is in h->token. */
+static __always_inline __u8 http1_name(const struct http1 *h)
+{
+	return http1_name_read(h->len, h->word[0], h->word[1], h->word[2]);
 }

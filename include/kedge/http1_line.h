@@ -21,6 +21,8 @@
 #define HTTP1_F_PROTO    0x0400 /* seen, of a trusted source: X-Forwarded-Proto */
 #define HTTP1_F_PORT     0x0800 /* X-Forwarded-Port */
 #define HTTP1_F_REAL     0x1000 /* X-Real-IP */
+#define HTTP1_F_COLLECT  0x2000 /* a Connection line was cut: its options are put back */
+#define HTTP1_F_H2C      0x4000 /* an Upgrade to HTTP/2 was cut */
 
 /*
  * Where byte i goes in an array of so many. Each writer has refused or left out what is beyond;
@@ -63,6 +65,7 @@ static __always_inline void http1_begin(struct http1 *h)
 	h->list_len = 0;
 	h->list_fit = 0;
 	h->authority_len = 0;
+	h->options_len = 0;
 }
 
 /* RFC 9112, 2.2: one empty line before a request is ignored (and not passed on). */

@@ -21,7 +21,9 @@ enum http1_mode {
 #define HTTP1_SET_PROTO     0x002 /* the text has X-Forwarded-Proto: cut lines of that name */
 #define HTTP1_SET_PORT      0x004 /* the same for X-Forwarded-Port */
 #define HTTP1_CUT_ALIASES   0x008 /* cut lines that could be taken for ours; else they are refused */
-#define HTTP1_CUT_H2C       0x010 /* cut "Upgrade: h2c" and HTTP2-Settings; else they are refused */
+#define HTTP1_CUT_H2C \
+	0x010                     /* cut "Upgrade: h2c" and HTTP2-Settings, and what Connection says
+				   * of them; else they are refused */
 #define HTTP1_STRIP         0x020 /* cut all forwarding fields but X-Forwarded-For */
 #define HTTP1_SET_REAL      0x040 /* the text has X-Real-IP: cut lines of that name */
 #define HTTP1_SET_FORWARDED 0x080 /* the text has Forwarded: cut lines of that name */
@@ -79,9 +81,9 @@ enum http1_state {
 	HTTP1_HOST,      /* sub: enum http1_host */
 	HTTP1_LENGTH,    /* Content-Length; sub: 0 before, 1 in, 2 after the digits */
 	HTTP1_CODING,    /* Transfer-Encoding; sub: bytes of "chunked" seen */
-	HTTP1_OPTIONS,   /* Connection; sub: 1 a comma is due */
+	HTTP1_OPTIONS,   /* Connection, perhaps held; sub: 1 a comma is due */
 	HTTP1_PROTOCOLS, /* Upgrade */
-	HTTP1_H2C,       /* Upgrade, held; sub: bytes of "h2c" seen, 4 in the space after it */
+	HTTP1_H2C,       /* Upgrade, held; sub: see http1_at_h2c() */
 	HTTP1_VALUE_LF,  /* after the CR of a field line */
 	HTTP1_END_LF,    /* after the CR of the blank line */
 	HTTP1_BODY,      /* counted by Content-Length: left */
@@ -110,9 +112,11 @@ enum http1_hold {
 #define HTTP1_CUT_NAME_MAX  19
 /* Authority of an absolute-form target; longer ones are refused. */
 #define HTTP1_AUTHORITY_MAX 256
+/* "Connection: " and all options of a head, as they are put back; more are refused. */
+#define HTTP1_OPTIONS_MAX   240
 
 /*
- * All zero is a new flow. Everything but the two buffers at the end is in the first 72 bytes. The
+ * All zero is a new flow. Everything but the buffers at the end is in the first 72 bytes. The
  * automaton owns every field; drivers read requests, reason and hold, and go through http1.h else.
  */
 struct http1 {
@@ -127,17 +131,24 @@ struct http1 {
 	__u16 list_len; /* bytes in list */
 	__u16 list_fit; /* of these, up to the last that is not white space */
 	__u16 authority_len;
-	__u32 requests; /* heads completed since the flow began; wraps */
-	__u64 left;     /* Content-Length, then bytes of body or chunk to come */
+	__u32 requests;     /* heads completed since the flow began; wraps */
+	__u64 left;         /* Content-Length, then bytes of body or chunk to come */
+	__u16 options_len;  /* bytes of `options` that stay */
+	__u16 options_line; /* of these, from earlier lines */
+	__u16 option_len;   /* of the option being read, which stands behind them */
+	__u16 pad;
 	union {
 		__u8 token[HTTP1_TOKEN_MAX]; /* as it came */
 		__u64 word[HTTP1_TOKEN_MAX / 8];
 	};
 	__u8 list[KEDGE_XFF_BYTES_MAX];      /* incoming X-Forwarded-For values, joined by ", " */
 	__u8 authority[HTTP1_AUTHORITY_MAX]; /* lower case */
+	/* "Connection: ", options joined by ", ", in the end perhaps Upgrade, and CRLF; room to read a
+	 * word at any place */
+	__u8 options[256 + 32];
 };
 
 _Static_assert(KEDGE_HEAD_BYTES_MAX <= 1 << 16,
 	       "len counts the bytes of a name; head ends it in time");
 _Static_assert(sizeof(struct http1_conf) == 272, "pinned layout");
-_Static_assert(sizeof(struct http1) == 64 + 768, "pinned layout");
+_Static_assert(sizeof(struct http1) == 72 + 768 + 288, "pinned layout");

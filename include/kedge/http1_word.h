@@ -63,25 +63,3 @@ static __always_inline __u64 http1_path_ends(__u64 word)
 	return http1_below(word, 0x21) | http1_equal(word, 0x7f) | http1_equal(word, '#') |
 	       (word & HTTP1_HIGHS);
 }
-
-/* Of any alignment: x86 and arm64 have such loads and stores in BPF too, where C has none. */
-static __always_inline __u64 http1_load8(const __u8 *p)
-{
-#ifdef __bpf__
-	return *(const __u64 *)p;
-#else
-	__u64 word;
-
-	__builtin_memcpy(&word, p, 8);
-	return word;
-#endif
-}
-
-static __always_inline void http1_store8(__u8 *to, __u64 word)
-{
-#ifdef __bpf__
-	*(__u64 *)to = word;
-#else
-	__builtin_memcpy(to, &word, 8);
-#endif
-}

@@ -293,7 +293,8 @@ REFUSED = {
     "alias": (b"X_Forwarded_For: 1.2.3.4\r\n", 400),
     "connection_lists_it": (b"Connection: close, X-Forwarded-For\r\n", 400),
     "second_host": (b"Host: b\r\n", 400),
-    "h2c": (b"Connection: upgrade, http2-settings\r\nUpgrade: h2c\r\n", 400),
+    "connection_malformed": (b"Connection: close close\r\n", 400),
+    "h2c_or_another": (b"Connection: upgrade\r\nUpgrade: websocket, h2c\r\n", 400),
     "large": (b"A: " + b"b" * 40000 + b"\r\n", 431),
     "long_xff": (b"X-Forwarded-For: " + b"10.0.0.1, " * 100 + b"10.0.0.2\r\n", 431),
 }
@@ -371,6 +372,17 @@ def test_modes(by_flags, ends, flags, incoming, expected):
         for _ in range(2):
             assert c.request(fields=fields).status == 200
     assert [r.xff for r in app.connection().requests] == [expected] * 2
+
+
+def test_http2_in_clear_is_not_asked_for(raw, leg):
+    """What Java's HttpClient and curl --http2 send with their first request."""
+    ask = [("Connection", "close, Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"),
+           ("HTTP2-Settings", "AAMAAABkAAQAoAAAAAIAAAAA")]
+    with connect(raw, leg) as c:
+        assert c.request("POST", fields=ask, body=b"abc").status == 200
+    got = raw.app.connection().requests[0]
+    assert not got.values("Upgrade") and not got.values("HTTP2-Settings")
+    assert got.values("Connection") == ["close"]
 
 
 def test_several_incoming_lines_become_one(front, leg):

@@ -15,6 +15,7 @@ static void text(struct http1_model *m)
 	http1_bytes_add(&m->out, m->h.list, t.list);
 	for (__u32 i = 0; i < t.tail; i++)
 		http1_bytes_add(&m->out, m->conf->text + http1_tail_at(&t, i), 1);
+	http1_bytes_add(&m->out, m->h.options, t.options);
 }
 
 /* The run is empty, or what the automaton would give back is what it is. */
@@ -104,6 +105,11 @@ static void forget_token(struct http1 *h)
 
 	if (n < HTTP1_TOKEN_MAX)
 		memset(h->token + n, 0, HTTP1_TOKEN_MAX - n);
+	/* Options of a line that has stayed are left over as well. */
+	if (h->state != HTTP1_OPTIONS)
+		memset(h->options + h->options_len, 0, sizeof(h->options) - h->options_len);
+	if (h->state != HTTP1_OPTIONS)
+		h->options_line = 0;
 }
 
 bool http1_same_state(const struct http1 *a, const struct http1 *b)

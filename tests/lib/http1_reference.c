@@ -22,11 +22,14 @@ struct head {
 	bool absolute; /* the target has an authority */
 	struct span authority;
 	bool proto, port, real_ip; /* a trusted source's */
+	bool collected;            /* options come back at the end */
+	bool h2;                   /* an upgrade to HTTP/2 was taken out */
 	bool host, upgrade, upgrade_option, chunked;
 	bool has_length;
 	uint64_t length;
 	struct http1_bytes kept; /* request line and fields that go on */
 	struct http1_bytes list; /* incoming X-Forwarded-For */
+	struct http1_bytes connection;
 };
 
 struct reader {
@@ -371,23 +374,69 @@ static void read_host(struct reader *x, struct span value)
 		     "Host is not that of the target");
 }
 
-/* Whatever Connection lists is taken out by the next proxy. */
-static void read_connection(struct reader *x, struct span value)
-{
-	bool another = true;
+#define CONNECTION "Connection: "
 
+/* Whether a line stays as it came: not if it is long, or speaks of an upgrade. */
+static bool line_stays(const struct reader *x, struct span whole, bool speaks)
+{
+	return !(x->r->flags & HTTP1_CUT_H2C) || (whole.n <= HTTP1_TOKEN_MAX && !speaks);
+}
+
+/* Whatever Connection lists is taken out by the next proxy. */
+static void read_connection(struct reader *x, struct span whole, struct span value)
+{
+	struct http1_bytes *list = &x->h.connection;
+	size_t before = list->len;
+	bool another = true, speaks = false;
+
+	if (!list->len)
+		http1_bytes_add(list, CONNECTION, strlen(CONNECTION));
 	while (another) {
+		size_t comma = list->len > strlen(CONNECTION) ? 2 : 0;
 		struct span option;
 
 		another = split(value, ',', &option, &value);
 		option = trim(option);
 		must(x, all(option, is_tchar), "connection option");
+		must(x, !option.n || list->len + comma + option.n <= HTTP1_OPTIONS_MAX,
+		     "connection options too long");
 		must(x,
 		     !equal_case(option, "Host") && !is_like(option, "Content-Length") &&
 			     !is_like(option, "Transfer-Encoding") && !is_forwarding(option),
 		     "connection option names a field that is ours");
 		x->h.upgrade_option = x->h.upgrade_option || equal_case(option, "Upgrade");
+		if (equal_case(option, "Upgrade") || equal_case(option, "HTTP2-Settings")) {
+			speaks = true;
+		} else if (option.n) {
+			http1_bytes_add(list, ", ", comma);
+			http1_bytes_add(list, option.p, option.n);
+		}
 	}
+	if (line_stays(x, whole, speaks)) {
+		list->len = before;
+		http1_bytes_add(&x->h.kept, whole.p, whole.n + 2);
+	} else {
+		x->h.collected = true;
+	}
+}
+
+static bool is_h2(struct span s)
+{
+	return equal_case(s, "h2c") || equal_case(s, "h2");
+}
+
+/* Nothing but HTTP/2, perhaps more than once: no other protocol, and no version. */
+static bool is_all_h2(struct span value)
+{
+	struct span word;
+	bool another = split(value, ',', &word, &value), only = is_h2(trim(word));
+
+	while (only && another) {
+		another = split(value, ',', &word, &value);
+		word = trim(word);
+		only = !word.n || is_h2(word);
+	}
+	return only;
 }
 
 /*
@@ -417,7 +466,7 @@ static void read_upgrade(struct reader *x, struct span value)
 
 		while (n < value.n && is_tchar(value.p[n]))
 			n++;
-		must(x, !equal_case((struct span){value.p, n}, "h2c"), "h2c");
+		must(x, !is_h2((struct span){value.p, n}), "h2c");
 		n += n < value.n;
 		value = (struct span){value.p + n, value.n - n};
 	}
@@ -515,9 +564,10 @@ static void read_field(struct reader *x, struct span s)
 	}
 	must(x, !is_framing_alias(name), "alias of a framing field");
 	if (equal_case(name, "HTTP2-Settings") ||
-	    (equal_case(name, "Upgrade") && equal_case(trim(value), "h2c"))) {
+	    (equal_case(name, "Upgrade") && is_all_h2(value))) {
 		must(x, x->r->flags & HTTP1_CUT_H2C, "h2c");
 		must(x, value.n <= UPGRADE_BYTES_HELD || !equal_case(name, "Upgrade"), "h2c");
+		x->h.h2 = x->h.h2 || equal_case(name, "Upgrade");
 		return;
 	}
 	if (equal_case(name, "Host"))
@@ -526,10 +576,12 @@ static void read_field(struct reader *x, struct span s)
 		read_length(x, value);
 	else if (equal_case(name, "Transfer-Encoding"))
 		read_coding(x, value);
-	else if (equal_case(name, "Connection"))
-		read_connection(x, value);
 	else if (equal_case(name, "Upgrade"))
 		read_upgrade(x, value);
+	if (equal_case(name, "Connection")) {
+		read_connection(x, s, value);
+		return;
+	}
 	http1_bytes_add(&x->h.kept, s.p, s.n + 2);
 }
 
@@ -580,6 +632,18 @@ static void add_ours(struct reference *r, const struct head *h)
 		add_text(&r->out, "X-Real-IP: " OURS "\r\n");
 }
 
+/* What Connection said of anything but HTTP/2. */
+static void add_options(struct reference *r, const struct head *h)
+{
+	bool upgrade = h->upgrade_option && (h->upgrade || !h->h2);
+	bool others = h->connection.len > strlen(CONNECTION);
+
+	if (!h->collected || !(others || upgrade))
+		return;
+	http1_bytes_add(&r->out, h->connection.data, h->connection.len);
+	add_text(&r->out, upgrade ? others ? ", Upgrade\r\n" : "Upgrade\r\n" : "\r\n");
+}
+
 static void read_head(struct reader *x)
 {
 	struct reference *r = x->r;
@@ -601,6 +665,7 @@ static void read_head(struct reader *x)
 	must(x, h->host || h->old, "no Host");
 	http1_bytes_add(&r->out, h->kept.data, h->kept.len);
 	add_ours(r, h);
+	add_options(r, h);
 	add_text(&r->out, "\r\n");
 }
 
@@ -685,6 +750,7 @@ static void forget_head(struct reader *x)
 {
 	free(x->h.kept.data);
 	free(x->h.list.data);
+	free(x->h.connection.data);
 	memset(&x->h, 0, sizeof(x->h));
 }
 

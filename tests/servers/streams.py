@@ -126,7 +126,7 @@ def load():
 
 def frame(stream):
     flags = CUT_ALIASES | CUT_H2C if stream.family == "removed" else 0
-    return struct.pack("<II", flags | STRIP | SET_PROTO, len(stream.data)) + stream.data
+    return struct.pack("<II", flags | STRIP | SET_PROTO | CUT_H2C, len(stream.data)) + stream.data
 
 
 def expect(streams):

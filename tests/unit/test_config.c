@@ -21,7 +21,7 @@ static const char every_flag[] =
 	"--pin /bpf/x --control /run/x "
 	"--xff if-none --xff-trust 10.0.0.0/8 --xff-trust ::1 --forwarding-fields keep "
 	"--x-forwarded-proto off --x-forwarded-port on --x-real-ip on --forwarded on "
-	"--forwarding-aliases remove --h2c remove --tls-min 1.3 "
+	"--forwarding-aliases remove --h2c refuse --tls-min 1.3 "
 	"--tls-policy high --ticket-keys t.txt "
 	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --connect-early off --head-timeout-ms 4 --idle-timeout-ms 5 "
@@ -75,7 +75,7 @@ static const char every_key[] = "certs:\n"
 				"x-real-ip: on\n"
 				"forwarded: on\n"
 				"forwarding-aliases: remove\n"
-				"h2c: remove\n"
+				"h2c: refuse\n"
 				"tls-min: 1.3\n"
 				"tls-policy: high\n"
 				"ticket-keys: t.txt\n"
@@ -200,7 +200,7 @@ static void check_every_option(const struct conf *conf)
 	assert_true(conf->x_real_ip);
 	assert_true(conf->forwarded);
 	assert_true(conf->aliases_remove);
-	assert_true(conf->h2c_remove);
+	assert_false(conf->h2c_remove);
 	assert_true(conf->tls13_only);
 	assert_int_equal(conf->prefix_timeout_ms, 1);
 	assert_int_equal(conf->handshake_timeout_ms, 2);
@@ -310,7 +310,7 @@ static void check_defaults(const struct conf *conf)
 	assert_false(conf->x_real_ip);
 	assert_false(conf->forwarded);
 	assert_false(conf->aliases_remove);
-	assert_false(conf->h2c_remove);
+	assert_true(conf->h2c_remove);
 	assert_false(conf->tls13_only);
 	assert_int_equal(conf->prefix_timeout_ms, 10000);
 	assert_int_equal(conf->handshake_timeout_ms, 10000);

@@ -35,6 +35,8 @@ static void forget_beyond(struct http1 *h)
 {
 	if (h->len < HTTP1_TOKEN_MAX)
 		memset(h->token + h->len, 0, HTTP1_TOKEN_MAX - h->len);
+	/* Of options in a line that has stayed, nothing is looked at. */
+	memset(h->options, 0, sizeof(h->options));
 }
 
 /*
