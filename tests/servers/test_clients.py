@@ -1,4 +1,5 @@
 """Real clients before real servers: Java's, curl and Node's, each with what it alone does."""
+import contextlib
 import hashlib
 import json
 import subprocess
@@ -10,6 +11,8 @@ from kedge import Combination, Kedge, Listener
 from machine import PATIENCE
 
 CLEAR = Listener("clear", tls=False)
+SERVERS = (backends.Uvicorn, backends.Gunicorn, backends.Node, backends.Go, backends.Nginx, backends.Apache)
+SEEN = hashlib.sha256(b"seen\n").hexdigest()
 
 
 def run(*argv, seconds=120):
@@ -22,6 +25,32 @@ def ask_with_java(certs, limits, *urls):
     """[(method, url, status, sha256)]"""
     lines = run("java", "-Xshare:auto", "-XX:TieredStopAtLevel=1", APPS / "Ask.java", certs.ca, limits, *urls)
     return [tuple(line.split()) for line in lines.splitlines()]
+
+
+@contextlib.contextmanager
+def all_behind(certs, cgroup, editor):
+    """{server's name: URL} of a kedge before each."""
+    with contextlib.ExitStack() as stack:
+        yield {make.name: "http://%s:%d/" % stack.enter_context(
+            backends.behind(make, certs, cgroup, [Listener("clear", tls=False)], editor))["clear"]
+            for make in SERVERS}
+
+
+def test_java_asks_for_h2c(certs, cgroup, editor):
+    """By default; the application is not asked, and answers as ever."""
+    with all_behind(certs, cgroup, editor) as urls:
+        got = ask_with_java(certs, "", *urls.values())
+    assert {(method, url): answer for method, url, *answer in got} == {
+        (method, url): ["200", SEEN] for url in urls.values() for method in ("GET", "POST")}
+
+
+def test_curl_asks_for_h2c(certs, cgroup, editor):
+    with all_behind(certs, cgroup, editor) as urls:
+        for name, url in urls.items():
+            for body in ((), ("-d", "posted")):
+                # Twice over one connection.
+                got = run("curl", "-sS", "--http2", *body, "-w", "%{http_code} %{http_version}\n", url, url)
+                assert got == "seen\n200 1.1\n" * 2, name
 
 
 def test_java_renews_its_keys(certs, cgroup):
