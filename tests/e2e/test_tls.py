@@ -280,8 +280,8 @@ def test_key_updates_asked_for_in_a_download(front, combo, certs):
     if combo.record:
         return  # what each kernel can do is in tests/guest
     before = front.stat("key_updates")
-    s_client.download(front["tls"], certs.ca, 16 << 20)
-    assert front.stat("key_updates") - before > 4
+    asked = s_client.download(front["tls"], certs.ca, 16 << 20)
+    assert front.stat("key_updates") - before >= asked - 1 > 0  # the last one may come too late
 
 
 def test_corrupt_record_ends_the_connection(front, certs):

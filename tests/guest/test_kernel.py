@@ -245,9 +245,9 @@ def test_key_updates_asked_for_in_a_download(front, certs, contexts):
     if not rekeys(front, contexts):
         pytest.skip("this kernel takes no new keys")
     with Balancer(front["tls_proxy"], "send-proxy") as balancer:
-        s_client.download(balancer.address, certs.ca, SIZE, SIZE // 16)
+        asked = s_client.download(balancer.address, certs.ca, SIZE, SIZE // 16)
     front.wait_idle()
-    assert front.grown()["key_updates"] > 4
+    assert front.grown()["key_updates"] >= asked > 0  # one more was asked for by rekeys()
 
 
 def test_mixed_ends_leave_nothing(front, contexts):

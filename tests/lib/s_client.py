@@ -1,18 +1,22 @@
 """openssl s_client as a client that asks for new keys while it takes a response."""
 import subprocess
+import threading
 
 from pattern import Checker
 
 
 def download(address, ca, size, every=1 << 20):
     """
-    Takes /bytes/SIZE and asks for new keys after each `every` bytes. Every byte is checked. s_client takes what has
-    come together for one order, so that it sends fewer KeyUpdates than it is told to.
+    Takes /bytes/SIZE and asks for new keys after each `every` bytes, at most; how often. Every byte is checked.
+    s_client takes what has come together for one order, so it gets the next one when it has said KEYUPDATE.
     """
     argv = ["openssl", "s_client", "-connect", "%s:%d" % address, "-CAfile", str(ca), "-verify_return_error",
             "-servername", "localhost", "-tls1_3"]
-    checker, asked = Checker(), 0
+    checker, asked, errors = Checker(), 0, []
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as client:
+        reader = threading.Thread(target=lambda: errors.extend(client.stderr))
+        reader.start()
+
         def say(line):
             client.stdin.write(line)
             client.stdin.flush()
@@ -22,11 +26,13 @@ def download(address, ca, size, every=1 << 20):
         while client.stdout.readline() != b"\r\n":
             pass
         while checker.size < size:
-            if checker.size >= asked * every:
+            if checker.size >= asked * every and errors.count(b"KEYUPDATE\n") == asked:
                 say(b"K\n")
                 asked += 1
             data = client.stdout.read1(min(size - checker.size, 65536))
             if not data:
-                raise EOFError(f"after {checker.size} of {size} bytes: {client.stderr.read()[-500:]!r}")
+                raise EOFError(f"after {checker.size} of {size} bytes: {errors[-5:]}")
             checker.take(data)
         client.kill()
+        reader.join()
+    return asked
