@@ -81,9 +81,8 @@ struct conf {
 	char *pin; /* directory on a bpffs for maps and links; NULL: nothing is pinned ("off") */
 	char *control; /* path of the control socket; NULL: none ("off") */
 	enum conf_xff xff;
-	struct conf_cidrs
-		xff_trust; /* whose incoming forwarding fields are kept */
-	bool forwarding_keep; /* forwarding-fields: keep */
+	struct conf_cidrs xff_trust; /* whose incoming forwarding fields are kept */
+	bool forwarding_keep;        /* forwarding-fields: keep */
 	bool x_forwarded_proto, x_forwarded_port, x_real_ip, forwarded;
 	bool aliases_remove; /* forwarding-aliases: remove */
 	bool h2c_remove;     /* h2c: remove */

@@ -293,8 +293,8 @@ const struct option_def config_options[] = {
 	 IN_CONF(xff_trust),
 	 .without = "nobody",
 	 .arg = "CIDR",
-	 .help = "clients whose forwarding fields are kept. With a list, X-Forwarded-For of others "
-		 "is dropped; without one, everybody's values stay before the client's address"},
+	 .help = "clients whose forwarding fields are kept; with a list, X-Forwarded-For of others "
+		 "is dropped, without one everybody's values stay before the client's address"},
 	{.name = "forwarding-fields",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(forwarding_keep),

@@ -660,7 +660,7 @@ static void the_example_has_every_key_with_its_default(void **state)
 	assert_string_equal(full->cgroup, "/sys/fs/cgroup/web.slice");
 	free(full->cgroup);
 	full->cgroup = NULL;
-	assert_string_equal(full->app_cgroup, "/sys/fs/cgroup/system.slice/app.service");
+	assert_string_equal(full->app_cgroup, "/sys/fs/cgroup/system.slice");
 	free(full->app_cgroup);
 	full->app_cgroup = NULL;
 	assert_string_equal(full->ticket_keys, "/etc/kedge/ticket-keys");
