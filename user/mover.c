@@ -220,7 +220,7 @@ static enum step up_read(struct mover *m, struct flow *f)
 	if (f->record->drained)
 		f->client_in = f->client_ends;
 	if (behind_the_end(f)) {
-		f->lost_end = f->response.state == RESPONSE_LOST;
+		f->lost_end = f->response.state == RESPONSE_LOST || f->response.early;
 		return STEP_MOVED;
 	}
 	r = up_send(f, m->buf, (size_t)n);
@@ -529,7 +529,8 @@ static enum step down(struct mover *m, struct flow *f)
 		return down_end(m, f);
 	if (f->app_in)
 		return down_read(m, f);
-	if (!f->lost_end && !(f->refused && f->response.state == RESPONSE_LOST))
+	if (!f->lost_end && !response_over(&f->response) &&
+	    !(f->refused && f->response.state == RESPONSE_LOST))
 		return STEP_IDLE;
 	f->app_eof = f->app_write_dead = true;
 	return STEP_MOVED;

@@ -19,8 +19,16 @@ static void line_begin(struct response *r, enum response_state state)
 	r->line_long = false;
 }
 
+/* One that answers no request counts for none, and is the last: what the client sends next may have its
+ * answer behind it already. */
 static void response_end(struct response *r, const struct response_counts *counts)
 {
+	if (r->early) {
+		r->over = r->said_close = true;
+		r->begun = r->interim = false;
+		line_begin(r, RESPONSE_LINE);
+		return;
+	}
 	if (counts->ended)
 		counts->ended(counts->arg, r);
 	r->said_close |= r->close || (r->old && !r->keep);
@@ -215,10 +223,9 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 		return RESPONSE_QUIET;
 	}
 	counts->finals++;
-	if (!response_outstanding(r, note)) /* to half a head, or to nothing at all */
-		r->state = RESPONSE_TO_END;
-	else if (response_to_head(r, note) || r->status == 204 || r->status == 304 ||
-		 (r->has_length && !r->left && !r->coded))
+	r->early = !response_outstanding(r, note); /* to half a head, or to nothing at all */
+	if (response_to_head(r, note) || r->status == 204 || r->status == 304 ||
+	    (r->has_length && !r->left && !r->coded))
 		response_end(r, counts);
 	else if (r->chunked)
 		line_begin(r, RESPONSE_CHUNK);
@@ -230,7 +237,7 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 static void head_begin(struct response *r)
 {
 	r->chunked = r->has_length = r->coded = false;
-	r->close = r->keep = false;
+	r->close = r->keep = r->early = false;
 	r->folds_badly = r->of_connection = false;
 	r->left = 0;
 	r->body = 0;
@@ -324,7 +331,7 @@ static const char *feed_status(struct response *r, const struct kedge_note *note
 	size_t n = RESPONSE_HELD_MAX - r->line_len;
 
 	if (!r->begun)
-		r->unasked = nobody_waits(r, note);
+		r->unasked = r->over || nobody_waits(r, note);
 	r->begun = true;
 	if ((size_t)(end - p) < n)
 		n = (size_t)(end - p);

@@ -47,7 +47,9 @@ struct response {
 	bool close, keep;   /* Connection lists these */
 	bool said_close;    /* after a final response that has ended: the connection is to end */
 	bool of_connection; /* the field line before this one was a Connection line */
-	bool interim;       /* an interim response to the oldest request has come */
+	bool early;   /* the head being read, or read last, came before its request was whole */
+	bool over;    /* such a response has ended: the connection is to end */
+	bool interim; /* an interim response to the oldest request has come */
 	char line[RESPONSE_LINE_KEPT];
 };
 
@@ -76,7 +78,8 @@ struct response_counts {
  * HEAD, whether the last one waits for an upgrade. Of several events in one call the last one that
  * is not QUIET is returned; REFUSED, UNASKED and STRAY at once.
  *
- * Before the first request an application may say what it likes (a 503 at accept): it passes.
+ * Before the first request, and to half a head, an application may say what it likes (a 503 at accept):
+ * it passes, and is the last (response_over()).
  */
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts);
@@ -98,6 +101,12 @@ static inline bool response_between(const struct response *r)
 static inline bool response_endless(const struct response *r)
 {
 	return r->state == RESPONSE_LOST || r->state == RESPONSE_TO_END;
+}
+
+/* True behind a response that came before its request was whole: nothing more may go on. */
+static inline bool response_over(const struct response *r)
+{
+	return r->over;
 }
 
 /* Was the oldest request without its final response a HEAD? Also of a head that is not complete. */

@@ -508,6 +508,35 @@ static void answers_that_come_early(void **state)
 	}
 }
 
+/* The application stays, but what the client asks for next might find the answer to something else. */
+static void early_and_last(const char *before, const char *more, enum kedge_reason reason)
+{
+	static const char answer[] = "HTTP/1.1 401 No\r\nContent-Length: 1\r\n\r\nx";
+
+	rig_up(&r, 16384, 0);
+	rig_say(&r, r.client, before);
+	rig_hear(&r, r.app, before);
+	assert_int_equal(send(r.app, answer, strlen(answer), MSG_NOSIGNAL), strlen(answer));
+	assert_int_equal(send(r.app, more, strlen(more), MSG_NOSIGNAL), strlen(more));
+	assert_int_equal(rig_end(&r), MOVER_END);
+	assert_int_equal(r.f.reason, reason);
+	rig_hear(&r, r.client, answer);
+	rig_hear_end(&r, r.client);
+	rig_down(&r);
+}
+
+static void an_answer_that_comes_early_is_the_last(void **state)
+{
+	static const char *const before[] = {"", "GET /half", "GET / HTTP/1.1\r\nHo"};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		early_and_last(before[i], "", KEDGE_REASON_NONE);
+		early_and_last(before[i], OK_HI, KEDGE_REASON_app_unasked);
+		early_and_last(before[i], "garbage", KEDGE_REASON_app_response_lost);
+	}
+}
+
 /* Nobody knows where it ends, but the client, which goes on: there the connection ends in order. */
 static void a_response_that_can_not_be_followed(void **state)
 {
@@ -644,6 +673,7 @@ int main(void)
 		cmocka_unit_test(more_answers_than_requests),
 		TEST(an_answer_to_a_body),
 		cmocka_unit_test(answers_that_come_early),
+		cmocka_unit_test(an_answer_that_comes_early_is_the_last),
 		cmocka_unit_test(a_response_that_can_not_be_followed),
 		TEST(a_response_that_can_not_be_followed_and_an_end),
 		TEST(a_response_without_end_is_not_cut_by_requests),

@@ -88,6 +88,10 @@ static const struct sample samples[] = {
 	{"an answer to half a head",
 	 OK "Content-Length: 0\r\n\r\nHTTP/1.1 414 URI Too Long\r\n\r\nx", 1, 0, KEDGE_HEAD,
 	 RESPONSE_QUIET, 1, 2, RESPONSE_TO_END},
+	{"an answer to half a head is the last",
+	 OK
+	 "Content-Length: 0\r\n\r\nHTTP/1.1 414 X\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n",
+	 1, 0, KEDGE_HEAD, RESPONSE_UNASKED, 1, 2, RESPONSE_LINE},
 	{"half a status line that nobody asked for", OK "Content-Length: 0\r\n\r\nHTTP/1.1 5", 1, 0,
 	 KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
 	{"bytes behind an answer", OK "Content-Length: 2\r\n\r\nok\r\n", 1, 0, KEDGE_BETWEEN,
