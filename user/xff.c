@@ -80,14 +80,20 @@ void http1_conf_set(struct http1_conf *out, enum http1_mode mode, __u16 flags,
 	memcpy(out->text, t.buf, t.len);
 }
 
-/* What a source may say of others, by whether it is in xff-trust. Without a list nobody is, but
- * X-Forwarded-For of everybody is kept: ours is its last value. */
+/*
+ * What a source may say of others, by whether it is in xff-trust. Without a list nobody is, but
+ * X-Forwarded-For of everybody is kept: ours is its last value. Where ours is never put, it is a forwarding
+ * field like the others.
+ */
 static __u16 trust(const struct conf *conf, const union addr *client)
 {
+	bool strip = !conf->forwarding_keep;
+
 	if (cidr_match(conf->xff_trust.set, conf->xff_trust.count, client))
 		return HTTP1_TRUSTED;
-	return (conf->xff_trust.count ? HTTP1_DROP_INCOMING : 0) |
-	       (conf->forwarding_keep ? 0 : HTTP1_STRIP);
+	return (conf->xff_trust.count || (strip && conf->xff == XFF_NEVER) ? HTTP1_DROP_INCOMING
+									   : 0) |
+	       (strip ? HTTP1_STRIP : 0);
 }
 
 void xff_prepare(struct http1_conf *out, const struct conf *conf, const union addr *client,

@@ -617,7 +617,7 @@ static __always_inline enum http1_act http1_at_end_lf(struct http1 *h, const str
 	if (!(h->flags & (HTTP1_F_HOST | HTTP1_F_OLD)))
 		return http1_refuse(h, KEDGE_REASON_http_host);
 	if (upgrade && (h->flags & HTTP1_F_CODING || h->left))
-		return http1_refuse(h, KEDGE_REASON_http_upgrade);
+		return http1_refuse(h, KEDGE_REASON_http_upgrade_body);
 	http1_end_options(h);
 	h->hold = HTTP1_LOOSE;
 	h->len = 0;

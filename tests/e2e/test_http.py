@@ -326,7 +326,9 @@ XFF = [
     (["--xff", "replace"], None, TRUE),
     (["--xff", "if-none"], "9.9.9.9", "9.9.9.9"),
     (["--xff", "if-none"], None, TRUE),
-    (["--xff", "never"], "9.9.9.9", "9.9.9.9"),
+    (["--xff", "never"], "9.9.9.9", None),
+    (["--xff", "never", "--forwarding-fields", "keep"], "9.9.9.9", "9.9.9.9"),
+    (["--xff", "never", "--xff-trust", "198.51.100.0/24"], "9.9.9.9", "9.9.9.9"),
     (["--xff", "never"], None, None),
     # The prefix names 198.51.100.22: whether its incoming values count is about that address.
     (["--xff-trust", "198.51.100.0/24"], "9.9.9.9", f"9.9.9.9, {TRUE}"),
