@@ -452,8 +452,12 @@ static void conf_from_keys(void **state)
 			     .aliases_remove = true,
 			     .h2c_remove = true};
 	check_conf(&conf, "192.0.2.1", HTTP1_XFF_NEVER,
-		   HTTP1_STRIP | HTTP1_SET_PORT | HTTP1_SET_REAL | HTTP1_SET_FORWARDED |
-			   HTTP1_CUT_ALIASES | HTTP1_CUT_H2C);
+		   HTTP1_STRIP | HTTP1_DROP_INCOMING | HTTP1_SET_PORT | HTTP1_SET_REAL |
+			   HTTP1_SET_FORWARDED | HTTP1_CUT_ALIASES | HTTP1_CUT_H2C);
+	conf.forwarding_keep = true;
+	check_conf(&conf, "192.0.2.1", HTTP1_XFF_NEVER,
+		   HTTP1_SET_PORT | HTTP1_SET_REAL | HTTP1_SET_FORWARDED | HTTP1_CUT_ALIASES |
+			   HTTP1_CUT_H2C);
 }
 
 int main(void)
