@@ -224,6 +224,7 @@ static int find_interfaces(struct guard *g, const struct conf *conf, char why[BP
 static int start_lock(char why[BPF_WHY_SIZE])
 {
 	const struct timespec pause = {.tv_nsec = START_MS * 1000000L};
+	char lacks[BPF_WHY_SIZE];
 	int fd = -EADDRINUSE;
 
 	for (int i = 0; i < START_TRIES && fd == -EADDRINUSE; i++) {
@@ -233,12 +234,13 @@ static int start_lock(char why[BPF_WHY_SIZE])
 	}
 	if (fd == -EADDRINUSE)
 		return bpf_why(why, fd, "another kedge is starting: try again");
-	if (fd < 0)
-		return bpf_why(
-			why, fd,
-			"its locks (kedge-guard-lock on /sys/fs/bpf): %s: run as root, with a "
-			"bpffs that may be written to",
-			strerror(-fd));
+	if (fd < 0) {
+		snprintf(lacks, sizeof(lacks),
+			 "its locks (kedge-guard-lock on /sys/fs/bpf): %s: run as root, with a "
+			 "bpffs that may be written to",
+			 strerror(-fd));
+		return bpf_load_why(fd, lacks, why);
+	}
 	guard_lock_sweep();
 	return fd;
 }

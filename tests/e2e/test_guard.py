@@ -690,7 +690,7 @@ def test_ports_of_a_bridge(net, certs):
 def test_without_privileges(net, certs, nobody):
     binary, become = nobody
     kedge = Guarded(net, certs, binary=binary, through=become, root=False, wait=False)
-    ends(kedge, r"guard: interface srv: no CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON")
+    ends(kedge, r"guard: BPF programs refused: no CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON")
 
 
 # --- beside others -------------------------------------------------------------------------------
