@@ -279,6 +279,22 @@ static void check_common_trust(const struct conf *conf, const struct source *src
 		config_warn(&s->place, "nothing to trust: proxy-protocol is off at every listener");
 }
 
+/* The edit takes the client's word, unless it knows whose word counts. */
+static void check_if_none(const struct conf *conf, const struct source *file,
+			  const struct source *flags)
+{
+	const struct setting *s = find_setting(flags, "xff", -1);
+	bool http = false;
+
+	s = s ? s : find_setting(file, "xff", -1);
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		http = http || conf->listeners[i].mode == MODE_HTTP;
+	if (s && !s->bad && http && conf->xff == XFF_IF_NONE && !conf->xff_trust.count)
+		config_warn(&s->place, "if-none without xff-trust: any client may name any client "
+				       "address in X-Forwarded-For: give xff-trust, the proxies in "
+				       "front");
+}
+
 static void check_app(const struct conf *conf, const struct source *file,
 		      const struct source *flags, struct mistakes *m)
 {
@@ -353,6 +369,7 @@ int config_build(struct conf *conf, const struct source *file, const struct sour
 	check_user(conf, file, flags, m);
 	check_interfaces(conf, file, flags, m);
 	if (!m->count) {
+		check_if_none(conf, file, flags);
 		check_common_trust(conf, flags);
 		check_common_trust(conf, file);
 	}

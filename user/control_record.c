@@ -40,9 +40,14 @@ enum control_verdict control_data(struct control *c, size_t n)
 
 /* --- alerts ----------------------------------------------------------------------------------- */
 
-static enum control_verdict warning(struct control *c)
+static enum control_verdict warning(struct control *c, uint8_t description)
 {
-	return ++c->warnings <= CONTROL_WARNINGS_MAX ? CONTROL_GO_ON : unexpected(c);
+	if (++c->warnings > CONTROL_WARNINGS_MAX)
+		return unexpected(c);
+	/* It refuses what nobody has asked of it; OpenSSL answers the same. */
+	if (description == ALERT_NO_RENEGOTIATION)
+		return fatal(c, ALERT_HANDSHAKE_FAILURE, KEDGE_REASON_record_control);
+	return CONTROL_GO_ON;
 }
 
 /* One alert a record, in one piece: RFC 8446 section 5.1. Nobody does otherwise in TLS 1.2. */
@@ -57,7 +62,7 @@ static enum control_verdict alert(struct control *c, const uint8_t *bytes, size_
 	if (description == ALERT_CLOSE_NOTIFY && (c->tls13 || level == ALERT_LEVEL_WARNING))
 		return CONTROL_END;
 	if (c->tls13 ? description == ALERT_USER_CANCELED : level == ALERT_LEVEL_WARNING)
-		return warning(c);
+		return warning(c, description);
 	if (!c->tls13 && level != ALERT_LEVEL_FATAL)
 		return fatal(c, ALERT_ILLEGAL_PARAMETER, KEDGE_REASON_record_control);
 	return fatal(c, ALERT_NONE, KEDGE_REASON_tls_client_alert);

@@ -6,6 +6,7 @@
  *   record                                  TLS 1.3                     TLS 1.2
  *   close_notify                            end                         end
  *   user_canceled                           go on, at most four         as any warning
+ *   no_renegotiation, level warning         end, no answer              handshake_failure
  *   another alert, level warning            end, no answer              go on, at most four
  *   another alert, level fatal              end, no answer              end, no answer
  *   alert of 0, 1, 3 or more bytes          unexpected_message          unexpected_message
@@ -44,6 +45,7 @@
 #define ALERT_UNEXPECTED_MESSAGE 10
 #define ALERT_BAD_RECORD_MAC     20
 #define ALERT_RECORD_OVERFLOW    22
+#define ALERT_HANDSHAKE_FAILURE  40
 #define ALERT_ILLEGAL_PARAMETER  47
 #define ALERT_DECODE_ERROR       50
 #define ALERT_PROTOCOL_VERSION   70

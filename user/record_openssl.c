@@ -311,6 +311,13 @@ static const struct record_ops openssl_ops = {
 	.free = openssl_free,
 };
 
+/* The tag, and in AES-GCM the explicit nonce: RFC 5288 section 3, RFC 7905 section 2. */
+static uint8_t shortest_record12(const SSL *ssl)
+{
+	return SSL_CIPHER_get_cipher_nid(SSL_get_current_cipher(ssl)) == NID_chacha20_poly1305 ? 16
+											       : 24;
+}
+
 struct record *record_openssl_new(SSL **ssl, struct wire *wire)
 {
 	struct record_openssl *o = calloc(1, sizeof(*o));
@@ -323,6 +330,8 @@ struct record *record_openssl_new(SSL **ssl, struct wire *wire)
 	o->ssl = take_ptr(*ssl);
 	wire_move(&o->wire, wire, SSL_get_rbio(o->ssl));
 	o->wire.exact = false;
+	if (!o->control.tls13)
+		wire_expect(&o->wire, shortest_record12(o->ssl));
 	SSL_set_msg_callback(o->ssl, on_message);
 	SSL_set_msg_callback_arg(o->ssl, o);
 	return &o->r;

@@ -192,6 +192,46 @@ static ssize_t take(struct wire *w, char *buf, size_t len)
 	return (ssize_t)len;
 }
 
+static void serve_forged(struct wire *w)
+{
+	static const uint8_t zeros[UINT8_MAX];
+
+	wire_stop(w);
+	w->in = zeros;
+	w->in_len = w->shortest;
+}
+
+/*
+ * Follows the records that OpenSSL reads: a header's last two bytes are the length. How much of p[0..n)
+ * it may have: all, or up to the length that was too short.
+ */
+static size_t follow_records(struct wire *w, uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (w->body_len) {
+			size_t some = w->body_len < n - i ? w->body_len : n - i;
+
+			w->body_len -= (uint16_t)some;
+			i += some - 1;
+			continue;
+		}
+		if (++w->header_len == SSL3_RT_HEADER_LENGTH - 1)
+			w->length_high = p[i];
+		if (w->header_len < SSL3_RT_HEADER_LENGTH)
+			continue;
+		w->header_len = 0;
+		w->body_len = (uint16_t)(w->length_high << 8 | p[i]);
+		if (w->body_len < w->shortest) {
+			p[i] = w->shortest;
+			w->body_len = 0;
+			serve_forged(w);
+			w->shortest = 0;
+			return i + 1;
+		}
+	}
+	return n;
+}
+
 /* One entry into OpenSSL reads only so much: a peer could make it last with records of no data. */
 static bool may_read(struct wire *w)
 {
@@ -207,6 +247,8 @@ static ssize_t read_some(struct wire *w, char *buf, size_t len)
 	if (!may_read(w))
 		return -EAGAIN;
 	n = take(w, buf, len);
+	if (n > 0 && w->shortest)
+		n = (ssize_t)follow_records(w, (uint8_t *)buf, (size_t)n);
 	if (n > 0) {
 		w->reads++;
 		w->read_bytes += (uint32_t)n;
@@ -318,6 +360,13 @@ void wire_poison(struct wire *w)
 	wire_stop(w);
 	w->in = record;
 	w->in_len = sizeof(record);
+}
+
+void wire_expect(struct wire *w, uint8_t shortest)
+{
+	w->shortest = shortest;
+	w->header_len = 0;
+	w->body_len = 0;
 }
 
 void wire_begin(struct wire *w)

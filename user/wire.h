@@ -30,14 +30,18 @@ struct wire_kept {
 
 struct wire {
 	struct record_scratch *scratch;
-	int fd;         /* borrowed */
-	bool exact;     /* never receive more than OpenSSL asks for */
-	bool hold;      /* serve what has been received, receive nothing more in this call */
-	bool eof;       /* the client's FIN was seen */
-	bool spent;     /* the budget of reads since wire_begin() is used up: there may be more */
-	bool stopped;   /* nothing more is received */
-	bool drained;   /* a recv() since wire_begin() took all that was there */
-	uint16_t reads; /* of OpenSSL since wire_begin(): two a record, header and rest */
+	int fd;           /* borrowed */
+	bool exact;       /* never receive more than OpenSSL asks for */
+	bool hold;        /* serve what has been received, receive nothing more in this call */
+	bool eof;         /* the client's FIN was seen */
+	bool spent;       /* the budget of reads since wire_begin() is used up: there may be more */
+	bool stopped;     /* nothing more is received */
+	bool drained;     /* a recv() since wire_begin() took all that was there */
+	uint8_t shortest; /* bytes of a record behind its header: see wire_expect(); 0: any number */
+	uint8_t header_len;  /* with that: bytes of the next header that OpenSSL has read */
+	uint8_t length_high; /* the fourth of them */
+	uint16_t body_len;   /* the same: what its header says, less what OpenSSL has read since */
+	uint16_t reads;      /* of OpenSSL since wire_begin(): two a record, header and rest */
 	uint32_t read_bytes;
 	int err;           /* positive errno that ended the leg; 0 while it lives */
 	const uint8_t *in; /* received, not yet read by OpenSSL: in scratch->in or in_kept */
@@ -89,6 +93,13 @@ void wire_stop(struct wire *w);
  * read becomes a ChangeCipherSpec record, which TLS 1.3 refuses with unexpected_message.
  */
 void wire_poison(struct wire *w);
+
+/*
+ * From here on, where a record begins, each has at least so many bytes behind its header. For a shorter
+ * one OpenSSL reads one of this length that is not authentic, and nothing after it: with TLS 1.2 it would
+ * call that an error of its own, where RFC 5246 section 7.2.2 has bad_record_mac.
+ */
+void wire_expect(struct wire *w, uint8_t shortest);
 
 /* True when nothing is left in user space, in either direction. */
 static inline bool wire_idle(const struct wire *w)

@@ -376,7 +376,7 @@ static void every_word_has_its_meaning(void **state)
 		     {"off", POLICY_OFF});
 	assert_words("--proxy-protocol", listeners[0].proxy, {"optional", PROXY_PREFIX_OPTIONAL},
 		     {"require", PROXY_PREFIX_REQUIRE});
-	assert_words("--xff", xff, {"append", XFF_APPEND}, {"replace", XFF_REPLACE},
+	assert_words("--xff-trust ::1 --xff", xff, {"append", XFF_APPEND}, {"replace", XFF_REPLACE},
 		     {"if-none", XFF_IF_NONE}, {"never", XFF_NEVER});
 	assert_words("--log-level", log_level, {"error", LOG_ERROR}, {"warn", LOG_WARN},
 		     {"info", LOG_INFO}, {"debug", LOG_DEBUG});

@@ -273,6 +273,17 @@ static void mistakes_in_files_are_said_with_file_and_line(void **state)
 static void warnings_do_not_stop_anything(void **state)
 {
 	static const struct mistake_case cases[] = {
+		{NULL, FINE "--xff if-none",
+		 "kedge: warning: --xff: if-none without xff-trust: any client may name any client "
+		 "address in X-Forwarded-For: give xff-trust, the proxies in front\n"},
+		{"app: localhost:1\ntls: off\nlisteners: [{listen: \"localhost:1\"}]\nxff: "
+		 "if-none\n",
+		 "",
+		 "kedge: warning: kedge.yaml:4: xff: if-none without xff-trust: any client may "
+		 "name "
+		 "any client address in X-Forwarded-For: give xff-trust, the proxies in front\n"},
+		{NULL, FINE "--xff if-none --xff-trust 10.0.0.0/8", ""},
+		{NULL, FINE "--xff if-none --mode tcp", ""},
 		{NULL, FINE "--proxy-protocol optional",
 		 "kedge: warning: --listen :1: proxy-protocol without trust: whoever connects may "
 		 "name "

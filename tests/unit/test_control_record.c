@@ -52,6 +52,8 @@ static void every_alert(void **state)
 
 				if (what == 0 && (tls13 || level == 1))
 					assert_int_equal(v, CONTROL_END);
+				else if (!tls13 && level == 1 && what == ALERT_NO_RENEGOTIATION)
+					assert_fatal(&c, v, 40, record_control);
 				else if (tls13 ? what == 90 : level == 1)
 					assert_int_equal(v, CONTROL_GO_ON);
 				else if (tls13 || level == 2)
