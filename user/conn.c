@@ -157,6 +157,17 @@ void conn_accept(struct worker *w, struct listener *l, int fd, const union addr 
 		conn_enter(c, CONN_PREFIX, l->generation->conf->prefix_timeout_ms);
 }
 
+void conn_drain_over(struct worker *w)
+{
+	struct conn *c, *next;
+
+	for (c = LIST_FIRST(&w->conns); c; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->state == CONN_LINGER)
+			conn_close(c);
+	}
+}
+
 void conn_drain(struct conn *c)
 {
 	/* Its first bytes, and with them a request, may be on the way. */

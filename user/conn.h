@@ -107,6 +107,9 @@ void conn_accept(struct worker *w, struct listener *l, int fd, const union addr 
 /* Ends it if nothing is under way; otherwise it ends when that is so (worker->draining is set). */
 void conn_drain(struct conn *c);
 
+/* The drain time is over: closes those that have all that they get. What is left took too long. */
+void conn_drain_over(struct worker *w);
+
 /* Resets both legs, counts the reason (0: none) and frees at the end of the turn. */
 void conn_abort(struct conn *c, enum kedge_reason reason);
 

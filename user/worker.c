@@ -34,6 +34,7 @@ static void drain_expired(struct timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, drain_timer);
 
+	conn_drain_over(w);
 	if (!LIST_EMPTY(&w->conns))
 		log_warn("worker %u: %u connections still open after the drain time: reset",
 			 w->index, w->conns_count);

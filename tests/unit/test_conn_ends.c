@@ -299,6 +299,24 @@ static void draining_has_an_end(void **state)
 	close(leg);
 }
 
+/* It was answered and has our end: it is nothing that took too long. */
+static void draining_counts_only_what_is_under_way(void **state)
+{
+	int idle, idle_leg;
+
+	(void)state;
+	conf.drain_timeout_ms = 200;
+	start();
+	join(&idle, &idle_leg);
+	worker_drain(&worker);
+	hear_end(idle, 0);
+	assert_true(has_ended(NET_PATIENCE_MS)); /* while the client stays open */
+	assert_int_equal(stats->closed, 1);
+	assert_int_equal(stats->reasons.drain_deadline, 0);
+	close(idle);
+	close(idle_leg);
+}
+
 /* Connected before the drain, and told so: each is served, however many wait. */
 static void draining_serves_who_was_connected(void **state)
 {
@@ -391,6 +409,7 @@ int main(void)
 		TEST(one_connection_too_many),
 		TEST(draining_ends_the_idle_and_waits_for_the_busy),
 		TEST(draining_has_an_end),
+		TEST(draining_counts_only_what_is_under_way),
 		TEST(draining_serves_who_was_connected),
 		TEST(draining_does_not_wait_for_the_silent),
 		TEST(draining_does_not_wait_for_silent_handshakes),
