@@ -136,13 +136,13 @@ static void warn_file(const char *what, const char *path, char before[PATH_MAX])
 	if (!path || access(path, R_OK) == 0)
 		return;
 	if (!way_blocked(dir, path)) {
-		log_warn("%s %s: can not be read again as user %u: a reload will fail (chgrp %u, "
+		log_warn("%s %s: cannot be read again as user %u: a reload will fail (chgrp %u, "
 			 "chmod 640)",
 			 what, path, geteuid(), getegid());
 		return;
 	}
 	if (strcmp(dir, before) != 0)
-		log_warn("%s %s: can not be read again as user %u: a reload will fail: directory "
+		log_warn("%s %s: cannot be read again as user %u: a reload will fail: directory "
 			 "%s may not be entered (chgrp %u, chmod 710)",
 			 what, path, geteuid(), dir, getegid());
 	strcpy(before, dir);

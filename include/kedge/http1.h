@@ -239,7 +239,7 @@ static __always_inline void http1_text(const struct http1 *h, const struct http1
 	t->tail = c->text_len - t->from - t->gap[0] - t->gap[1] - t->gap[2];
 }
 
-/* Where byte i of the tail stands in c->text. */
+/* The place of byte i of the tail in c->text. */
 static __always_inline __u32 http1_tail_at(const struct http1_text *t, __u32 i)
 {
 	__u32 k;

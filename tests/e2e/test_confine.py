@@ -88,7 +88,7 @@ def test_says_that_it_runs_as_root(certs, plain):
 def test_says_which_key_a_reload_could_not_read(certs, plain):
     with Kedge(certs, "127.0.0.1:9", [Listener("tls", leaves=[certs.ec])],
                flags=["--user", "nobody", "--edit", "off", "--control", "off"]) as kedge:
-        assert kedge.process.matches(r"warning: key \S*ec-key.pem: can not be read again as user 65534"), \
+        assert kedge.process.matches(r"warning: key \S*ec-key.pem: cannot be read again as user 65534"), \
             kedge.log()
 
 
@@ -192,7 +192,7 @@ def test_a_further_group_of_its_user_may_read_keys(certs, pair, tmp_path):
     assert check(pair, "--user", "daemon", prefix=prefix).returncode == 2
     assert check(pair, prefix=prefix).returncode == 2
     with became(certs, pair, "nobody", prefix) as kedge:
-        assert "can not be read again" not in kedge.log()
+        assert "cannot be read again" not in kedge.log()
         reloaded = kedge.reload()
         assert reloaded.returncode == 0, reloaded.stdout + reloaded.stderr + kedge.log()
 
@@ -209,7 +209,7 @@ def test_the_directory_in_the_way_is_named(certs, pair, closed):
     pair.key.symlink_to("../../archive/site/privkey1.pem")
     (base / closed).chmod(0o700)
     with became(certs, pair, "65534:65534") as kedge:
-        kedge.process.wait_line(rf"key {pair.key}: can not be read again as user 65534: a reload will fail: "
+        kedge.process.wait_line(rf"key {pair.key}: cannot be read again as user 65534: a reload will fail: "
                                 rf"directory \S*/{closed} may not be entered \(chgrp 65534, chmod 710\)")
         assert kedge.reload().returncode == 1
         assert re.search(rf"key {pair.key}: cannot open: directory \S*/{closed} may not be entered: Permission denied",

@@ -387,7 +387,7 @@ def test_signals_that_mean_nothing_do_nothing(end_front, sig):
 
 
 def test_a_read_only_file_system_has_no_control_socket(certs):
-    """As a container with a read-only root: its directory can not be made."""
+    """As a container with a read-only root: its directory cannot be made."""
     prefix = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /mnt && exec "$0" "$@"']
     for path in ("/mnt/socket", "/mnt/kedge/socket"):
         process = Process([*prefix, BINARY, "run", "--listen", "127.0.0.1:0", "--tls", "off", "--app", "127.0.0.1:9",

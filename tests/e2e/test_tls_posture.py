@@ -210,7 +210,7 @@ def test_reload_reads_tickets_and_response_again(starts, certs, tmp_path):
     with starts("--ocsp", responder.respond("ocsp.der"), "--ticket-keys", tickets, "--user", "nobody:nogroup",
                 "--control", tmp_path / "own" / "socket", leaf=leaf) as kedge:
         kedge.control = tmp_path / "own" / "socket"
-        assert not kedge.process.matches("can not be read again"), kedge.log()
+        assert not kedge.process.matches("cannot be read again"), kedge.log()
         session, _ = session_of(kedge, context)
         assert "Cert Status: good" in stapled(kedge, certs)
         responder.respond("ocsp.der", revoked=True)

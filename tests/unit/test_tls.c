@@ -259,7 +259,7 @@ static void early_data_reaches_the_record(void **state)
 	tls_ctx_free(ctx);
 }
 
-/* A socketpair can not have kernel TLS on any kernel: as where another program has the socket. */
+/* A socketpair cannot have kernel TLS on any kernel: as where another program has the socket. */
 static void handoff_over_a_socketpair(struct conn *c, enum policy policy, struct tls_ctx **ctx)
 {
 	static struct tls_shared shared;

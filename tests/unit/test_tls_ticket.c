@@ -40,7 +40,7 @@ static int load_text(struct ticket_keys *out, const char *text, mode_t mode)
 	return load_bytes(out, text, strlen(text), mode);
 }
 
-/* What stands in a line is all read: nothing hides behind a NUL, or where a long line is cut. */
+/* All of a line is read: nothing hides behind a NUL, or where a long line is cut. */
 static void no_part_of_a_line_is_hidden(void **state)
 {
 	static const char nul[] = ZEROS "\0hidden\n", nul_first[] = "\0" ZEROS "\n",
