@@ -2,7 +2,7 @@
  * both sides: the HTTP/1.1 boundary automaton. It reads the request stream of one connection a byte
  * at a time, tells where a head ends so that the client's address can be put there, which lines
  * must be taken out, and refuses what two servers might read in two ways (RFC 9112; http1_line.h,
- * http1_field.h and http1_body.h have the rules). Pure: no allocation, no call out, bounded, may
+ * http1_field.h, http1_option.h and http1_body.h have the rules). Pure: no allocation, no call out, bounded, may
  * stop and go on at any byte. The same code runs in the BPF program, in the daemon and in the
  * fuzzers.
  *
@@ -45,6 +45,7 @@ enum http1_act {
 
 #include "http1_line.h"
 #include "http1_field.h"
+#include "http1_option.h"
 #include "http1_body.h"
 #include "http1_word.h"
 #include "http1_take.h"

@@ -1,8 +1,45 @@
 /*
- * both sides: the states of http1.h in a body (RFC 9112, 6 and 7.1). Part of http1.h, which see;
+ * both sides: the states of http1.h from the blank line on: the body (RFC 9112, 6 and 7.1). Part of http1.h, which see;
  * not included by itself. Trailers are lines: http1_field.h.
  */
 #pragma once
+
+/*
+ * The blank line. Framing conflicts were found on the way; what is left is what must not be
+ * missing. A request that asks for an upgrade has no body here: it could not be told from the new
+ * protocol.
+ */
+static __always_inline enum http1_act http1_at_end_lf(struct http1 *h, const struct http1_conf *c,
+						      __u8 b)
+{
+	const __u16 asks = HTTP1_F_UPGRADE | HTTP1_F_OPTION;
+	bool upgrade = (h->flags & (asks | HTTP1_F_OLD)) == asks;
+
+	if (b != '\n')
+		return http1_refuse(h, KEDGE_REASON_http_bare_cr_lf);
+	if (h->flags & HTTP1_F_TRAILER)
+		return http1_next(h, HTTP1_START);
+	if (!(h->flags & (HTTP1_F_HOST | HTTP1_F_OLD)))
+		return http1_refuse(h, KEDGE_REASON_http_host);
+	if (upgrade && (h->flags & HTTP1_F_CODING || h->left))
+		return http1_refuse(h, KEDGE_REASON_http_upgrade_body);
+	http1_end_options(h);
+	h->hold = HTTP1_LOOSE;
+	h->len = 0;
+	h->requests++;
+	if (h->list_len && c->mode == HTTP1_XFF_APPEND) {
+		h->list[http1_place(h->list_len, KEDGE_XFF_BYTES_MAX)] = ',';
+		h->list[http1_place(h->list_len + 1, KEDGE_XFF_BYTES_MAX)] = ' ';
+		h->list_len += 2;
+	}
+	if (upgrade)
+		h->state = HTTP1_WAITING;
+	else if (h->flags & HTTP1_F_CODING)
+		h->state = HTTP1_SIZE;
+	else
+		h->state = h->left ? HTTP1_BODY : HTTP1_START;
+	return HTTP1_END;
+}
 
 /* One byte of a body or of a chunk; http1_body() takes blocks. */
 static __always_inline enum http1_act http1_at_data(struct http1 *h)
