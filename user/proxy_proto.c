@@ -358,10 +358,12 @@ enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, s
 
 bool proxy_begins(const uint8_t *bytes, size_t n)
 {
-	if (n < PROXY_BEGIN_BYTES_MIN)
+	if (n < PROXY_BEGIN_V2_BYTES_MIN)
 		return false;
 	if (expect(bytes, n, v2_signature, sizeof(v2_signature)) != PROXY_NONE)
 		return true;
+	if (n < PROXY_BEGIN_BYTES_MIN)
+		return false;
 	/* A request may have the method PROXY; no target begins like TCP4, TCP6 or UNKNOWN. */
 	if (expect(bytes, n, v1_start, strlen(v1_start)) == PROXY_NONE)
 		return false;

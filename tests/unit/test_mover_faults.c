@@ -51,6 +51,23 @@ static void a_truncated_request_is_no_end(void **state)
 	truncated(GET HEAD, SEEN HEAD);
 }
 
+/* Version 2 is refused at its third byte, of which the first two may come before any request. */
+static void a_prefix_byte_by_byte_is_told_as_one(void **state)
+{
+	static const char *const prefixes[] = {"\r\n\r\n\1", "PROXY TCP4 "};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		rig_up(&r, 16384, 0);
+		for (const char *p = prefixes[i]; *p && r.verdict == MOVER_WAIT; p++) {
+			rig_send(&r, r.client, p, 1);
+			rig_settle(&r);
+		}
+		ends_with(MOVER_REPLY, KEDGE_REASON_prefix_unexpected);
+		rig_down(&r);
+	}
+}
+
 static void a_client_reset_ends_the_flow(void **state)
 {
 	(void)state;
@@ -649,6 +666,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_truncated_request_is_no_end),
+		cmocka_unit_test(a_prefix_byte_by_byte_is_told_as_one),
 		TEST(a_client_reset_ends_the_flow),
 		TEST(a_refused_request_is_answered),
 		cmocka_unit_test(answers_owed_go_before_the_refusal),

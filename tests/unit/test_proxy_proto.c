@@ -444,8 +444,10 @@ static bool begins(const uint8_t *bytes, size_t n)
 
 static void check_begins(const struct sample *s)
 {
+	size_t min = s->bytes[0] == '\r' ? PROXY_BEGIN_V2_BYTES_MIN : PROXY_BEGIN_BYTES_MIN;
+
 	for (size_t n = 0; n <= s->len; n++)
-		if (begins(s->bytes, n) != (n >= PROXY_BEGIN_BYTES_MIN))
+		if (begins(s->bytes, n) != (n >= min))
 			fail_msg("%s: not told by %zu bytes", s->name, n);
 }
 
