@@ -61,10 +61,11 @@ struct conn {
 	struct worker *worker;
 	/* a reference, and with it the configuration that the connection is treated by */
 	struct listener *listener;
-	struct source *source;      /* its address, where connections of one are counted; or NULL */
-	struct tls_conn *tls;       /* during HANDSHAKE */
-	struct flow flow;           /* from the end of the handshake on */
-	struct bpf_flow bpf_flow;   /* registered, but not yet owned by an editor */
+	struct source *source; /* its address, where connections of one are counted; or NULL */
+	struct source *refused_source; /* the same when it was refused for that, and is told so */
+	struct tls_conn *tls;          /* during HANDSHAKE */
+	struct flow flow;              /* from the end of the handshake on */
+	struct bpf_flow bpf_flow;      /* registered, but not yet owned by an editor */
 	union addr client;          /* who the client is: from the prefix, or the socket's peer */
 	struct access_flow *access; /* NULL: its requests are not logged */
 	uint64_t stage_us;          /* when the handshake began */

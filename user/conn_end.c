@@ -17,6 +17,9 @@
 /* Turns of reading what nobody wants any more before other connections have theirs. */
 #define LINGER_READS_PER_TURN 64
 
+/* One that its address has no room for goes after this at the latest: its answer has long arrived. */
+#define REFUSED_LINGER_MS 1000
+
 void conn_count_reason(struct conn *c, enum kedge_reason reason)
 {
 	/* The struct of counters is made of the same list as the enum, in the same order. */
@@ -88,6 +91,7 @@ void conn_close(struct conn *c)
 	w->conns_count--;
 	conn_handshake_over(c);
 	sources_leave(w->shared->limits->sources, c->source);
+	sources_refuse_over(w->shared->limits->sources, c->refused_source);
 	listener_leave(c->listener);
 	LIST_REMOVE(c, link);
 	LIST_INSERT_HEAD(&w->graves, c, link);
@@ -142,11 +146,19 @@ void conn_linger_read(struct conn *c)
 	loop_later(&c->worker->loop, &c->again);
 }
 
+static uint64_t linger_due(const struct conn *c)
+{
+	uint32_t ms = conn_conf(c)->linger_timeout_ms;
+
+	return c->active_ms +
+	       (c->refused_source && ms > REFUSED_LINGER_MS ? REFUSED_LINGER_MS : ms);
+}
+
 /* After a fault of the record layer there may be more to take without an event that tells. */
 static void linger_set_timer(struct conn *c)
 {
 	uint64_t now = c->worker->loop.now_ms;
-	uint64_t due = c->active_ms + conn_conf(c)->linger_timeout_ms;
+	uint64_t due = linger_due(c);
 	uint64_t left = due > now ? due - now : 0;
 
 	if (c->flow.record && c->flow.record->told && left > CONN_QUIET_LOOK_MS)
@@ -156,7 +168,7 @@ static void linger_set_timer(struct conn *c)
 
 void conn_linger_expired(struct conn *c)
 {
-	if (c->worker->loop.now_ms >= c->active_ms + conn_conf(c)->linger_timeout_ms) {
+	if (c->worker->loop.now_ms >= linger_due(c)) {
 		conn_close(c);
 		return;
 	}

@@ -116,17 +116,18 @@ static void handshake_begin(struct conn *c)
 static bool source_enter(struct conn *c)
 {
 	unsigned max = conn_conf(c)->address_connections_max;
-	int err =
-		max ? sources_enter(c->worker->shared->limits->sources, &c->source, &c->client, max)
-		    : 0;
+	struct sources *sources = c->worker->shared->limits->sources;
+	int err = max ? sources_enter(sources, &c->source, &c->client, max) : 0;
 
 	if (!err)
 		return true;
-	/* Without TLS it can be told why. */
-	if (c->flow.record)
-		conn_reply(c, err == -EDQUOT ? KEDGE_REASON_limit_address : KEDGE_REASON_no_memory);
+	/* Without TLS it can be told why. Not any number at a time: they would use up what others need. */
+	if (err == -ENOMEM)
+		conn_abort(c, KEDGE_REASON_no_memory);
+	else if (c->flow.record && !sources_refuse(sources, &c->refused_source, &c->client))
+		conn_reply(c, KEDGE_REASON_limit_address);
 	else
-		conn_abort(c, err == -EDQUOT ? KEDGE_REASON_limit_address : KEDGE_REASON_no_memory);
+		conn_abort(c, KEDGE_REASON_limit_address);
 	return false;
 }
 

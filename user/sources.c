@@ -17,7 +17,7 @@
 struct source {
 	LIST_ENTRY(source) link;
 	uint64_t key[2];
-	unsigned count; /* never 0 in the table */
+	unsigned count, refused; /* not both 0 in the table */
 	unsigned shard;
 };
 LIST_HEAD(source_list, source);
@@ -96,44 +96,52 @@ static struct source *find(struct source_list *bucket, const uint64_t key[2])
 	return NULL;
 }
 
-/* With the lock held. */
-static int enter(struct source_list *bucket, struct source **out, const uint64_t key[2],
-		 unsigned shard, unsigned max)
+static unsigned *counter_of(struct source *e, bool refused)
 {
-	struct source *e = find(bucket, key);
+	return refused ? &e->refused : &e->count;
+}
 
-	if (e && e->count >= max)
+/* With the lock held. */
+static int enter(struct source_list *bucket, struct source **out, const struct source *new,
+		 bool refused, unsigned max)
+{
+	struct source *e = find(bucket, new->key);
+
+	if (e && *counter_of(e, refused) >= max)
 		return -EDQUOT;
 	if (!e) {
 		e = malloc(sizeof(*e));
 		if (!e)
 			return -ENOMEM;
-		*e = (struct source){.key = {key[0], key[1]}, .shard = shard};
+		*e = *new;
 		LIST_INSERT_HEAD(bucket, e, link);
 	}
-	e->count++;
+	++*counter_of(e, refused);
 	*out = e;
 	return 0;
 }
 
-int sources_enter(struct sources *s, struct source **out, const union addr *client, unsigned max)
+static int enter_as(struct sources *s, struct source **out, const union addr *client, bool refused,
+		    unsigned max)
 {
+	struct source new = {0};
 	struct shard *shard;
-	uint64_t key[2], h;
+	uint64_t h;
 	int err;
 
 	*out = NULL;
-	if (!key_of(key, client))
+	if (!key_of(new.key, client))
 		return 0;
-	h = hash(s, key);
-	shard = &s->shards[h % SHARDS];
+	h = hash(s, new.key);
+	new.shard = h % SHARDS;
+	shard = &s->shards[new.shard];
 	pthread_mutex_lock(&shard->lock);
-	err = enter(&shard->buckets[h / SHARDS % BUCKETS], out, key, h % SHARDS, max);
+	err = enter(&shard->buckets[h / SHARDS % BUCKETS], out, &new, refused, max);
 	pthread_mutex_unlock(&shard->lock);
 	return err;
 }
 
-void sources_leave(struct sources *s, struct source *source)
+static void leave_as(struct sources *s, struct source *source, bool refused)
 {
 	pthread_mutex_t *lock;
 
@@ -141,9 +149,30 @@ void sources_leave(struct sources *s, struct source *source)
 		return;
 	lock = &s->shards[source->shard].lock;
 	pthread_mutex_lock(lock);
-	if (!--source->count) {
+	--*counter_of(source, refused);
+	if (!source->count && !source->refused) {
 		LIST_REMOVE(source, link);
 		free(source);
 	}
 	pthread_mutex_unlock(lock);
+}
+
+int sources_enter(struct sources *s, struct source **out, const union addr *client, unsigned max)
+{
+	return enter_as(s, out, client, false, max);
+}
+
+void sources_leave(struct sources *s, struct source *source)
+{
+	leave_as(s, source, false);
+}
+
+int sources_refuse(struct sources *s, struct source **out, const union addr *client)
+{
+	return enter_as(s, out, client, true, SOURCES_REFUSED_MAX);
+}
+
+void sources_refuse_over(struct sources *s, struct source *source)
+{
+	leave_as(s, source, true);
 }

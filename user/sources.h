@@ -22,3 +22,11 @@ void sources_free(struct sources *s);
 int sources_enter(struct sources *s, struct source **out, const union addr *client, unsigned max);
 /* NULL is fine. */
 void sources_leave(struct sources *s, struct source *source);
+
+/*
+ * The same for those that were refused and are still told why, which are counted apart: -EDQUOT when
+ * SOURCES_REFUSED_MAX are there already.
+ */
+#define SOURCES_REFUSED_MAX 8
+int sources_refuse(struct sources *s, struct source **out, const union addr *client);
+void sources_refuse_over(struct sources *s, struct source *source);

@@ -150,6 +150,32 @@ static void too_many_of_an_address(void **state)
 	assert_int_equal(stats->reasons.limit_address, 1);
 }
 
+/* Those that are told so and stay for all that are no way around the limit. */
+static void the_refused_do_not_stay(void **state)
+{
+	enum { MANY = 3 * SOURCES_REFUSED_MAX };
+	int first, leg, other[MANY];
+
+	(void)state;
+	conf.address_connections_max = 1;
+	conf.linger_timeout_ms = 3600000;
+	start();
+	join(&first, &leg);
+	for (int i = 0; i < MANY; i++)
+		other[i] = net_connect(port);
+	until(&stats->reasons.limit_address, MANY);
+	assert_true(stats->responses_own >= SOURCES_REFUSED_MAX);
+	/* They stay open here. */
+	until(&stats->closed, MANY);
+	say(first, GET);
+	hear(leg, SEEN);
+	for (int i = 0; i < MANY; i++)
+		close(other[i]);
+	close(first);
+	close(leg);
+	until(&stats->closed, MANY + 1);
+}
+
 static union addr address(const char *text)
 {
 	const char *why;
@@ -187,6 +213,30 @@ static void what_is_one_address(void **state)
 		sources_leave(s, two);
 		sources_leave(s, one);
 	}
+	sources_free(s);
+}
+
+/* Apart from those that are served, and a small number of one address. */
+static void the_refused_are_counted_apart(void **state)
+{
+	struct source *served, *refused[SOURCES_REFUSED_MAX], *more;
+	struct sources *s = sources_new();
+	union addr a = address("192.0.2.1:1"), b = address("192.0.2.2:1");
+
+	(void)state;
+	assert_int_equal(sources_enter(s, &served, &a, 1), 0);
+	for (int i = 0; i < SOURCES_REFUSED_MAX; i++)
+		assert_int_equal(sources_refuse(s, &refused[i], &a), 0);
+	assert_int_equal(sources_refuse(s, &more, &a), -EDQUOT);
+	assert_null(more);
+	assert_int_equal(sources_refuse(s, &more, &b), 0);
+	sources_refuse_over(s, more);
+	sources_leave(s, served);
+	assert_int_equal(sources_enter(s, &served, &a, 1), 0);
+	sources_leave(s, served);
+	for (int i = 0; i < SOURCES_REFUSED_MAX; i++)
+		sources_refuse_over(s, refused[i]);
+	sources_refuse_over(s, NULL);
 	sources_free(s);
 }
 
@@ -437,7 +487,9 @@ int main(void)
 		TEST(a_long_pause_is_quiet),
 		TEST(too_many_of_a_listener),
 		TEST(too_many_of_an_address),
+		TEST(the_refused_do_not_stay),
 		cmocka_unit_test(what_is_one_address),
+		cmocka_unit_test(the_refused_are_counted_apart),
 		cmocka_unit_test(many_addresses),
 		TEST(too_many_handshakes),
 		TEST(a_body_that_drips),
