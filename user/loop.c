@@ -190,6 +190,9 @@ void loop_run(struct loop *l)
 		int wait = STAILQ_EMPTY(&l->tasks) ? wheel_wait_ms(l) : 0;
 		int n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN, wait);
 
+		/* Stopped and continued: what has come meanwhile goes before deadlines that have passed. */
+		if (n < 0 && errno == EINTR)
+			n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN, 0);
 		if (n < 0 && errno != EINTR) {
 			log_err(errno, "event loop: epoll_wait failed: this worker ends");
 			return;
