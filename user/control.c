@@ -300,6 +300,12 @@ json_t *control_ask(const char *path, const char *command)
 	}
 	n = snprintf(line, sizeof(line), "%s\n", command);
 	write_all(fd, line, (size_t)n, now_ms() + ANSWER_MS);
+	if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, ANSWER_MS) == 0) {
+		log_error("control socket %s: no answer within %d s: is that kedge stopped "
+			  "(kill -CONT), or hung?",
+			  path, ANSWER_MS / 1000);
+		return NULL;
+	}
 	reply = json_loadfd(fd, 0, &error);
 	if (!reply)
 		log_error("control socket %s: answer not understood: %s", path, error.text);
