@@ -425,7 +425,9 @@ static void down_cut(struct flow *f, enum response_event event)
 {
 	f->app_eof = f->app_write_dead = true;
 	f->app_bad = event == RESPONSE_REFUSED;
-	if (event == RESPONSE_STRAY)
+	if (f->app_bad && !outstanding(f)) /* to half a head: nobody is told */
+		ends_for(f, KEDGE_REASON_app_response_bad);
+	else if (event == RESPONSE_STRAY)
 		ends_for(f, KEDGE_REASON_app_response_lost);
 	else if (event == RESPONSE_UNASKED && f->response.status != 408)
 		ends_for(f, KEDGE_REASON_app_unasked);

@@ -446,6 +446,17 @@ static void a_101_that_nobody_asked_for_does_not_pass(void **state)
 }
 
 /* What came before it goes on. */
+/* Nobody can be told, so it is counted only. */
+static void a_101_to_half_a_head_does_not_pass(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, "GET / HTTP/1.1\r\nHo");
+	rig_hear(&r, r.app, "GET / HTTP/1.1\r\nHo");
+	rig_say(&r, r.app, "HTTP/1.1 101 S\r\n\r\nraw");
+	ends_with(MOVER_END, KEDGE_REASON_app_response_bad);
+	rig_hear_end(&r, r.client);
+}
+
 static void a_101_behind_an_answer_does_not_pass(void **state)
 {
 	(void)state;
@@ -687,6 +698,7 @@ int main(void)
 		cmocka_unit_test(an_early_answer_arrives),
 		TEST_SMALL(a_stuck_upload_gets_its_early_answer),
 		TEST(a_101_that_nobody_asked_for_does_not_pass),
+		TEST(a_101_to_half_a_head_does_not_pass),
 		TEST(a_101_behind_an_answer_does_not_pass),
 		cmocka_unit_test(more_answers_than_requests),
 		TEST(an_answer_to_a_body),
