@@ -9,8 +9,8 @@
  *
  * A response is looked at once per grace while the client's socket is full: by what the client has
  * acknowledged meanwhile, since the socket's buffer takes far more than a slow client reads. For the
- * same reason a client with a request under way is idle only if it has acknowledged nothing since the
- * deadline before: it is given between one and two times idle-timeout.
+ * same reason a client whose socket holds bytes for it is idle only if it has acknowledged nothing since
+ * the deadline before: it is given between one and two times idle-timeout.
  */
 #include "conn_private.h"
 
@@ -70,14 +70,19 @@ static void watch_answer(struct conn *c, uint64_t down)
 		c->answer_ms = c->worker->loop.now_ms;
 }
 
-uint64_t conn_acknowledged(const struct conn *c)
+/* All 0 where it cannot be had. */
+static struct tcp_info client_info(const struct conn *c)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
-	if (getsockopt(c->client_fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return 0;
-	return info.tcpi_bytes_acked;
+	getsockopt(c->client_fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	return info;
+}
+
+uint64_t conn_acknowledged(const struct conn *c)
+{
+	return client_info(c).tcpi_bytes_acked;
 }
 
 static void watch_response(struct conn *c)
@@ -163,12 +168,13 @@ static bool took_enough(struct conn *c)
 /* The client still takes what stands in the socket, too little of it for an event. */
 static bool takes(struct conn *c)
 {
+	const struct tcp_info info = client_info(c);
 	uint64_t before = c->idle_acked;
 
 	if (mover_idle(&c->flow))
 		return false;
-	c->idle_acked = conn_acknowledged(c);
-	if (c->idle_acked == before)
+	c->idle_acked = info.tcpi_bytes_acked;
+	if (c->idle_acked == before || !(info.tcpi_unacked || info.tcpi_notsent_bytes))
 		return false;
 	c->active_ms = c->worker->loop.now_ms;
 	return true;

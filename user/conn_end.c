@@ -246,9 +246,10 @@ void conn_reply_expired(struct conn *c)
 /* From here on a client has to take something within each linger-timeout-ms. */
 static void reply_begin(struct conn *c)
 {
-	c->idle_acked = conn_acknowledged(c);
 	conn_enter(c, CONN_REPLY, conn_conf(c)->linger_timeout_ms);
 	conn_reply_run(c);
+	if (c->state == CONN_REPLY)
+		c->idle_acked = conn_acknowledged(c);
 }
 
 void conn_finish(struct conn *c)
