@@ -260,6 +260,7 @@ struct input {
 #define V12         1
 #define V13         2
 #define KERNEL_ONLY 4 /* OpenSSL is milder */
+#define USER_ONLY   8 /* the kernel waits for more */
 
 enum outcome { GO_ON, END, FATAL };
 
@@ -387,16 +388,22 @@ static const struct rule {
 	 V12 | V13,
 	 {{DAMAGED, TLS_CONTENT_ALERT, "\1\0", 2}},
 	 DIES(20, record_bad)},
-	{"record shorter than a tag", V12 | V13, {BYTES("\27\3\3\0\4abcd")}, DIES(20, record_bad)},
-	{"record of no bytes", V12 | V13, {BYTES("\27\3\3\0\0")}, DIES(20, record_bad)},
-	{"alert of no bytes, not even a tag", V12, {BYTES("\25\3\3\0\0")}, DIES(20, record_bad)},
+	{"record shorter than a tag", V13, {BYTES("\27\3\3\0\4abcd")}, DIES(20, record_bad)},
+	{"record of no bytes", V13, {BYTES("\27\3\3\0\0")}, DIES(20, record_bad)},
+	/* The kernel looks at a header of TLS 1.2 once as many bytes as a nonce has are behind it. */
+	{"record of no bytes", V12, {BYTES("\27\3\3\0\0abcdefgh")}, DIES(20, record_bad)},
+	{"record shorter than a nonce", V12, {BYTES("\27\3\3\0\4abcdefgh")}, DIES(20, record_bad)},
+	{"alert of no bytes, not even a tag",
+	 V12,
+	 {BYTES("\25\3\3\0\0abcdefgh")},
+	 DIES(20, record_bad)},
 	{"nothing but a nonce", V12, {BYTES("\27\3\3\0\10abcdefgh")}, DIES(20, record_bad)},
 	{"a nonce and a tag that lacks a byte",
 	 V12,
 	 {BYTES("\27\3\3\0\27abcdefghijklmnopqrstuvw")},
 	 DIES(20, record_bad)},
 	{"too short, its header in two pieces",
-	 V12,
+	 V12 | USER_ONLY,
 	 {BYTES("\27\3\3\0"), BYTES("\10abcdefgh")},
 	 DIES(20, record_bad)},
 	{"padding and no type", V13, {INNER("\0\0\0\0")}, DIES(10, record_control)},
@@ -508,7 +515,7 @@ static void every_rule(void **state)
 			struct leg l;
 
 			if (!(rules[i].versions & (tls13 ? V13 : V12)) ||
-			    (!kernel && rules[i].versions & KERNEL_ONLY))
+			    (rules[i].versions & (kernel ? USER_ONLY : KERNEL_ONLY)))
 				continue;
 			if (getenv("RULES"))
 				print_message("TLS 1.%d, %s\n", 2 + tls13, rules[i].text);
