@@ -99,7 +99,9 @@ static int claim_once(struct bpf_pins *claimed, const char *dir, char why[BPF_WH
 		return bpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
 	if (!on_bpffs(claimed->dir))
 		return bpf_why(why, -EINVAL,
-			       "pin directory %s: not on a bpffs: mount -t bpf bpf %s", dir, BPFFS);
+			       "pin directory %s: not on a bpffs: name a directory below %s, or "
+			       "--pin off",
+			       dir, BPFFS);
 	claimed->lock = lock_dir(claimed->dir);
 	if (claimed->lock == -EBUSY)
 		return bpf_why(why, -EBUSY,
