@@ -48,7 +48,7 @@ static int decide(bool *use, enum policy policy, bool works, const char *capabil
 	*use = works && policy != POLICY_OFF;
 	if (policy != POLICY_REQUIRE || works)
 		return 0;
-	log_error("%s: required, but this kernel can not: %s: %s%s%s", capability,
+	log_error("%s: required, but this kernel cannot: %s: %s%s%s", capability,
 		  missing ? missing->name : "probe", missing ? missing->detail : "not tried",
 		  missing && missing->next ? "; next step: " : "",
 		  missing && missing->next ? missing->next : "");

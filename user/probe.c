@@ -455,5 +455,5 @@ void probe_guard(struct probe_report *r)
 void probe_no_bpf(struct probe_report *r, const char *why)
 {
 	row(r, "edit", "sk_msg program", false, "%s", why);
-	next_step(r, "user space edits until then");
+	next_step(r, "put that right, or use edit: prefer, with which user space edits");
 }

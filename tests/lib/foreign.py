@@ -24,12 +24,20 @@ class Agent:
     def __enter__(self):
         self.base = tempfile.TemporaryDirectory(prefix="kedge-test-agent-")
         self.bpffs = machine.Bpffs(self.base.name)
-        pins = self.bpffs.path
+        try:
+            self._load(self.bpffs.path)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    @staticmethod
+    def _load(pins):
+        assert OBJECT.exists(), f"{OBJECT} is not there: make e2e builds it"
         (pins / "p").mkdir()
         bpftool("prog", "loadall", OBJECT, pins / "p", "pinmaps", pins / "m")
         bpftool("prog", "attach", "pinned", pins / "p/foreign_msg", "msg_verdict", "pinned",
                 pins / "m/foreign_socks")
-        return self
 
     def _program(self):
         return "sock_ops", "pinned", self.bpffs.path / f"p/foreign_{self.which}"
