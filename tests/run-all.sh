@@ -33,7 +33,7 @@ run()
 tests/deps.sh build test servers demo vm || exit 1
 ${MAKE:-make} -j"$(nproc)" --no-print-directory all asan || exit 1
 # Long enough to meet what a change has broken; hours are for other times.
-export FUZZ_SECONDS=${FUZZ_SECONDS:-120}
+export FUZZ_SECONDS=${FUZZ_SECONDS:-60}
 for suite in ${SUITES:-unit coverage fuzz bpf-test same e2e servers bench-test vmbench-check demo vmtest}; do
 	run "$suite"
 done

@@ -206,8 +206,10 @@ def test_a_link_that_somebody_detaches(certs, own_cgroup, app):
             detach_from_map(kedge)
             with Client(kedge["clear"]) as c:
                 c.send(request())
-                with pytest.raises(ConnectionResetError):
-                    c.recv()
+                try:
+                    assert c.recv() == b""
+                except ConnectionResetError:
+                    pass
             app.wait_ended()
             app.connections.clear()
             assert ask(kedge) == 200
