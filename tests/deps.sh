@@ -144,4 +144,4 @@ if [[ ${#lack[@]} -gt 0 ]]; then
 	flock 9
 	install "${lack[@]}"
 fi
-[[ " $* " != *" demo "* ]] || link_express
+[[ " $* " != *" demo "* && " $* " != *" servers "* ]] || link_express
