@@ -356,13 +356,7 @@ def test_drain_lets_a_running_request_finish(started, combo, leg, cgroup, sig):
             assert direct.request(target="/held/a").text == "held\n"
             os.kill(kedge.pid, sig)
 
-            def refused():
-                try:
-                    socket.create_connection(kedge[leg[0]], 1).close()
-                    return False
-                except ConnectionRefusedError:
-                    return True
-            machine.wait_for(refused, what="the listener still takes connections")
+            machine.wait_for(lambda: machine.refused(kedge[leg[0]]), what="the listener still takes connections")
             # The idle connection is let go at once, the running one is not.
             assert (idle.recv_all(), idle.ended) == (b"", ENDS_WELL[leg[0]])
             assert kedge.process.popen.poll() is None

@@ -69,14 +69,6 @@ def sockets_of(port):
     return {row[9] for row in rows if row[3] == "0A" and int(row[1].split(":")[1], 16) == port}
 
 
-def refused(address):
-    try:
-        socket.create_connection(address, 5).close()
-        return False
-    except ConnectionRefusedError:
-        return True
-
-
 def certificate(kedge, name="tls"):
     with Client(kedge[name], tls=tls_context()) as c:
         return c.tls.getpeercert(binary_form=True)
@@ -149,7 +141,7 @@ def test_listeners_come_and_go(running, tls):
         inodes = [sockets_of(running.kedge[name][1]) for name in ("tls", "clear")]
         said = running.reload(running.listeners)
         assert said[0] == "listener 127.0.0.1:0: removed", said
-        assert refused(address)
+        assert machine.refused(address)
         # Who came by the listener that is gone goes on.
         assert kept.request().status == silent.request().status == 200
         assert inodes == [sockets_of(running.kedge[name][1]) for name in ("tls", "clear")]
@@ -310,7 +302,7 @@ def test_all_or_nothing(running):
                        Listener("occupied", tls=False, addr=occupied.text)], xff="never")
         done = running.kedge.reload()
         assert done.returncode == 1 and occupied.text in done.stderr, done.stderr
-        assert refused(spare)
+        assert machine.refused(spare)
     with running.clear() as c:
         c.request()
     assert xff(running.first) == "127.0.0.1"

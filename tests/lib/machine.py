@@ -38,6 +38,20 @@ def wait_for(predicate, seconds=10, what="condition", pause=0.02):
         time.sleep(pause)
 
 
+def refused(address):
+    """
+    Nobody listens at (host, port). A connection that stood in the queue of a listener when it was closed is reset
+    before connect() returns; the next attempt tells.
+    """
+    try:
+        socket.create_connection(address, 5 * PATIENCE).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:
+        return False
+
+
 def has_ipv6():
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as s:
