@@ -104,7 +104,9 @@ def test_nor_one_in_the_middle_of_its_handshake(net, certs, tls, combo, cgroup):
 def test_without_a_source_port_the_application_is_not_blamed(net, certs):
     with net.bind(), net.kedge(certs) as kedge, net.client(kedge) as c:
         answer = c.request()
-        assert answer.status == 503 and "out of source ports" in answer.text
+        assert answer.status == 503
+        # One that is refused before its request is there may have asked with HEAD: no body then.
+        assert not answer.text or "out of source ports" in answer.text
         assert (kedge.reason("limit_ports"), kedge.reason("app_refused")) == (1, 0)
         kedge.process.wait_line(rf"application \S+:{PORT}: no source port is left for another connection; "
                                 r"widen net\.ipv4\.ip_local_port_range")
