@@ -167,7 +167,9 @@ def test_an_application_that_leaves_bodies_unread(certs, cgroup):
                 assert c.request("POST", body=b"GET /inner HTTP/1.1\r\nHost: a\r\n\r\n").body == b"ok"
                 assert c.recv_all() == b""
             kedge.wait_reason("app_unasked", number)
-        assert len(kedge.process.matches("sent more answers than it was asked for")) == 1
+        said = "sent more answers than it was asked for"
+        kedge.process.wait_line(said)
+        assert len(kedge.process.matches(said)) == 1
     server.shutdown()
     server.server_close()
 
