@@ -90,7 +90,11 @@ $(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(
 $(OUT)/unit/test_hist: $(OUT)/asan/tests/bench/hist.o
 
 unit: $(unit_bins) ## builds and runs the unit tests
-	$(Q)tests/run-unit.sh $(unit_bins)
+	$(Q)JOBS=$(shell nproc) tests/run-unit.sh $(unit_bins)
+
+check: ## the unit tests for a package's build: no root, no network, installs nothing; two minutes
+	$(Q)tests/deps.sh -n check
+	$(Q)$(MAKE) --no-print-directory unit
 
 # --- coverage of the automaton: clang counts branches as they stand in the source ----------------
 cover_bins	:= $(addprefix $(OUT)/cover/,test_http1 test_http1_parts test_http1_take)
@@ -126,7 +130,7 @@ $(OUT)/fuzz/fuzz_%: $(OUT)/fuzz/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz/libkedge.a
 	$(call say,LINK,$@)
 	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser
 
-fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60; make test: 120)
+fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60; make test 10, make test-full 120)
 	$(Q)tests/fuzz/run.sh $(fuzz_bins)
 
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
@@ -254,8 +258,18 @@ demo-vm: ## the same in a guest whose kernel has TLS
 vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o $(unit_bins) $(bpf_tests) ## the guest tests under every kernel of vmtest/kernels
 	$(Q)vmtest/matrix.sh
 
-test: ## everything, with the totals in the last line; installs what it needs; root
+# What a run of all suites needs, so that suites side by side find it built. The first part asks for no more than the
+# packages that build kedge.
+test-objects: all asan $(OUT)/asan/libkedge.a $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs))
+
+test-programs: $(unit_bins) $(bpf_tests) $(fuzz_bins) $(cover_bins) $(OUT)/flood $(OUT)/foreign.bpf.o $(OUT)/heads \
+	       $(addprefix $(OUT)/bench/,load backend plugin.so move uring_facts)
+
+test: ## every suite, each kernel among them, in half an hour; totals in the last line; installs what it needs; root
 	$(Q)tests/run-all.sh
+
+test-full: ## the same without leaving anything out; two hours
+	$(Q)tests/run-all.sh full
 
 # --- install ----------------------------------------------------------------------------------------
 DESTDIR		?=
@@ -305,13 +319,14 @@ lint: $(skels) ## clang-format and clang-tidy must have nothing to say
 		{ cat $(OUT)/lint.err; exit 1; }
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 clean: ## removes what was built, not what was downloaded
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
 .PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
-	install uninstall reference servers servers-doc demo demo-vm vmtest test help clean
+	install uninstall reference servers servers-doc demo demo-vm vmtest check test test-full test-objects test-programs \
+	help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/bench/obj/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \

@@ -1,4 +1,9 @@
-"""Common to all pytest suites: parts started once, the line of totals, the log of a failed test."""
+"""
+Common to all pytest suites: parts started once, the line of totals, the log of a failed test.
+
+    KEDGE_TEST_SHORT   leaves out the tests marked `full`, and runs the others with two combinations, not with all;
+                       with "each-kernel", runs only the tests marked `each_kernel`
+"""
 import os
 import sys
 from pathlib import Path
@@ -13,11 +18,15 @@ import kedge as kedge_module  # noqa: E402
 import machine  # noqa: E402
 import process  # noqa: E402
 
+SHORT = os.environ.get("KEDGE_TEST_SHORT", "")
 totals = {"passed": 0, "failed": 0, "skipped": 0}
 skips = {}
+seconds = {}
+left_out = 0
 
 
 def pytest_runtest_logreport(report):
+    seconds[report.nodeid] = seconds.get(report.nodeid, 0) + report.duration
     if report.when == "call" or report.failed or (report.when == "setup" and report.skipped):
         totals[report.outcome] += 1
     if report.skipped:
@@ -38,9 +47,15 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 def pytest_unconfigure(config):
-    if not hasattr(config, "workerinput") and not config.option.collectonly:
-        print("{name}: {passed} passed, {failed} failed, {skipped} skipped".format(
-            name=os.environ.get("KEDGE_SUITE", "pytest"), **totals))
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    name = os.environ.get("KEDGE_SUITE", "pytest")
+    if SHORT:
+        print(f"{name}: short: {left_out} tests left out, two combinations at most (make test-full runs all)")
+    if seconds:
+        slowest = max(seconds, key=seconds.get)
+        print(f"{name}: slowest: {slowest}, {seconds[slowest]:.0f} s")
+    print("{name}: {passed} passed, {failed} failed, {skipped} skipped".format(name=name, **totals))
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -52,6 +67,8 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "full: takes long; left out where KEDGE_TEST_SHORT is set")
+    config.addinivalue_line("markers", "each_kernel: proves on each kernel what kernels differ in, in a minute or so")
     if os.geteuid() == 0:
         machine.remove_stale()
     if not kedge_module.BINARY.exists():
@@ -97,9 +114,9 @@ def chosen(config, which):
     "most": as much as there is.
     """
     available = config.kedge_combinations
-    if which == "most":
+    if which == "most" or SHORT == "each-kernel":
         return available[-1:]
-    if which == "ends" or os.environ.get("KEDGE_TEST_COMBINATIONS") == "ends":
+    if which == "ends" or SHORT or os.environ.get("KEDGE_TEST_COMBINATIONS") == "ends":
         return list(dict.fromkeys([available[0], available[-1]]))
     return available
 
@@ -112,14 +129,25 @@ def pytest_generate_tests(metafunc):
             metafunc.parametrize(name, chosen(metafunc.config, which), ids=str, scope="session")
 
 
+def is_left_out(item):
+    if SHORT == "each-kernel":
+        return not item.get_closest_marker("each_kernel")
+    return SHORT and item.get_closest_marker("full")
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     """One combination after the other: a kedge in front is started once for all its tests."""
     def combination(item):
         params = item.callspec.params if hasattr(item, "callspec") else {}
         case = params.get("case")
         return str(params.get("combo") or params.get("ends") or params.get("most") or ""), getattr(case, "group", ())
-    items.sort(key=combination)
+    global left_out  # pylint: disable=global-statement
+    out = [item for item in items if is_left_out(item)]
+    left_out = len(out)
+    if out:
+        config.hook.pytest_deselected(items=out)
+    items[:] = sorted((item for item in items if not is_left_out(item)), key=combination)
 
 
 class Fronts:

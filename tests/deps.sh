@@ -1,9 +1,10 @@
 #!/bin/bash
-# deps.sh [GROUP...]: install what a group needs and this machine lacks, from the distribution's packages.
+# deps.sh [-n] [GROUP...]: install what a group needs and this machine lacks, from the distribution's packages. With -n
+# it installs nothing: it names what is missing and the command that installs it, and fails.
 #
-# Groups: build, test (holds build), servers, demo, vm, bench, bench-new. No argument means build and test. Says
-# nothing and changes nothing when all is there. Needs root only if something is missing. Written for Debian 12, also tried from
-# its bare base image.
+# Groups: build, check (holds build), test (holds check), servers, demo, vm, bench, bench-new. No argument means build
+# and test. Says nothing and changes nothing when all is there. Needs root only if something is missing. Written for
+# Debian 12, also tried from its bare base image.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -12,7 +13,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=(clang=clang llvm=llvm-strip gcc=gcc make=make pkg-config=pkg-config bpftool=bpftool
 	libc6-dev libbpf-dev libxdp-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev systemtap-sdt-dev
 	libseccomp-dev libsystemd-dev)
-test=("${build[@]}" libcmocka-dev libhttp-parser-dev libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy
+check=("${build[@]}" libcmocka-dev)
+test=("${check[@]}" libhttp-parser-dev libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy
 	python3=/usr/bin/python3 python3-pytest curl=curl openssl=openssl nodejs=node haproxy=haproxy
 	iproute2=ip strace=strace libcap2-bin=capsh procps=ps prometheus=promtool bpftrace=bpftrace
 	util-linux=setpriv slowhttptest=slowhttptest testssl.sh=testssl mandoc=mandoc systemd=systemd-analyze
@@ -117,11 +119,17 @@ link_express()
 	ln -sfn /usr/share/nodejs "$link"
 }
 
+name_only=
+if [[ ${1-} == -n ]]; then
+	name_only=1
+	shift
+fi
 [[ $# -gt 0 ]] || set -- build test
 words=()
 for group in "$@"; do
 	case $group in
 	build) words+=("${build[@]}") ;;
+	check) words+=("${check[@]}") ;;
 	test) words+=("${test[@]}") ;;
 	servers) words+=("${servers[@]}") ;;
 	demo) words+=("${demo[@]}") ;;
@@ -129,7 +137,7 @@ for group in "$@"; do
 	bench) words+=("${bench[@]}") ;;
 	bench-new) words+=("${bench_new[@]}") ;;
 	*)
-		echo "usage: deps.sh [build|test|servers|demo|vm|bench|bench-new]..." >&2
+		echo "usage: deps.sh [-n] [build|check|test|servers|demo|vm|bench|bench-new]..." >&2
 		exit 2
 		;;
 	esac
@@ -138,6 +146,9 @@ done
 # /usr/sbin is not in every user's path, but haproxy, modprobe and capsh are in it.
 PATH=$PATH:/usr/sbin:/sbin
 mapfile -t lack < <(missing "${words[@]}" | sort -u)
+if [[ ${#lack[@]} -gt 0 && -n $name_only ]]; then
+	die "missing: ${lack[*]}; install them as root with: tests/deps.sh $*"
+fi
 if [[ ${#lack[@]} -gt 0 ]]; then
 	# Two of us at once would fight for apt's locks.
 	exec 9>/run/lock/kedge-deps 2>/dev/null || die "needs root to install: ${lack[*]}"

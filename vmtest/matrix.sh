@@ -7,7 +7,7 @@ set -euo pipefail
 # shellcheck source=vmtest/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-jobs=2
+jobs=${VMTEST_JOBS:-2}
 seconds=2000
 while getopts j:t: option; do
 	case $option in
@@ -42,7 +42,8 @@ trap 'exit 143' TERM
 
 start()
 {
-	"$vmtest/run.sh" -k "$1" -t "$seconds" -o "$vm/$1.share" -- vmtest/guest-tests.sh >"$vm/$1.log" 2>&1 &
+	"$vmtest/run.sh" -k "$1" -t "$seconds" -o "$vm/$1.share" -- \
+		env "KEDGE_TEST_SHORT=${KEDGE_TEST_SHORT-}" vmtest/guest-tests.sh >"$vm/$1.log" 2>&1 &
 	running[$!]=$1
 	began[$!]=$SECONDS
 }
@@ -99,5 +100,8 @@ done
 echo "=== what each kernel can"
 "$vmtest/table.py" "${wanted[@]}"
 printf '=== all kernels\n%s' "$summary"
+for label in "${wanted[@]}"; do
+	sed -nE "s/^(ok|FAILED) +([a-z-]+)\>.*[( ]([0-9]+) s\)\$/\3 $label \2/p" "$vm/$label.log"
+done | sort -n | awk 'END { if (NF) print "vmtest: slowest: " $3 " on " $2 ", " $1 " s" }'
 echo "vmtest: $sum_passed passed, $sum_failed failed, $sum_skipped skipped"
 [[ $sum_failed -eq 0 ]]

@@ -212,6 +212,7 @@ def test_the_keeper_holds_no_secret(net, certs, tmp_path, monkeypatch):
 
 
 # --- who passes ---------------------------------------------------------------------------------
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("mode", ["auto", "native", "generic"])
 def test_balancers_pass_and_strangers_do_not(net, certs, mode):
     with Guarded(net, certs, mode=mode) as kedge:
@@ -530,6 +531,7 @@ def test_no_lock_is_for_everybody(net, certs):
         assert len(list(locks.glob("[1-9]*"))) == 1
 
 
+@pytest.mark.full
 def test_keeper_killed_as_well(net, certs):
     """The lease ends, and everything passes; the next kedge takes the program off."""
     kedge = Guarded(net, certs)
@@ -819,6 +821,7 @@ def flooded(net, address, limit=0):
     return rate, sent
 
 
+@pytest.mark.full
 def test_flood(net, certs, capsys):
     """
     Legitimate requests while a namespace sends refused SYNs, with the guard and without: as fast as it can, and

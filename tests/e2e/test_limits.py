@@ -183,6 +183,7 @@ def rate(kedge, tls, rounds=5, requests=200):
     return best
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("mode", MODES)
 def test_slowhttptest(started, cgroup, tls, mode):
     """1,000 slow connections; well-behaved clients are served as without them."""

@@ -86,6 +86,7 @@ def lines(kedge, pattern):
     return len(kedge.process.matches(pattern))
 
 
+@pytest.mark.each_kernel
 def test_an_agent_that_comes_and_goes(certs, own_cgroup, app):
     """edit: prefer. Every request is answered, edited, whoever edits it."""
     with start(certs, own_cgroup, app) as kedge, Agent(own_cgroup) as agent:
@@ -111,6 +112,7 @@ def test_an_agent_that_comes_and_goes(certs, own_cgroup, app):
         assert {r.xff for c in app.connections for r in c.requests} == {f"203.0.113.9, {XFF}"}
 
 
+@pytest.mark.each_kernel
 def test_required_edit(certs, own_cgroup, app):
     with start(certs, own_cgroup, app, edit="require") as kedge, Agent(own_cgroup) as agent:
         assert ask(kedge) == 200
@@ -150,6 +152,7 @@ def test_bypass(certs, own_cgroup, app, edit, bypass, status, which):
                          what="the recovery")
 
 
+@pytest.mark.each_kernel
 def test_some_sockets_are_claimed(certs, own_cgroup, app):
     """The log has few lines; each request is edited all the same."""
     with start(certs, own_cgroup, app) as kedge, Agent(own_cgroup, "some") as agent:
@@ -193,6 +196,7 @@ def test_an_agent_of_before(certs, own_cgroup, app):
             refused.kill()
 
 
+@pytest.mark.each_kernel
 def test_a_link_that_somebody_detaches(certs, own_cgroup, app):
     """No request goes on unedited once that is seen."""
     with start(certs, own_cgroup, app) as kedge:

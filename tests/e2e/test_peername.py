@@ -74,6 +74,7 @@ def ask(kedge, header, name="clear", tls=None):
     return c
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("name", ["clear", "tls"])
 def test_client_is_the_peer(certs, cgroup, app, tls, combo, name):
     """By accept(), by getpeername(), for as long as the connection lives, whatever else is on."""
@@ -114,6 +115,7 @@ def test_others_keep_their_peers(front, app):
     ("::", "127.0.0.1", CLIENT6, CLIENT6),
     ("127.0.0.1", "127.0.0.1", CLIENT6, None),
 ], ids=["4-4", "6-6", "4-6", "4-dual", "6-dual", "6-4"])
+@pytest.mark.each_kernel
 def test_address_families(certs, cgroup, ipv6, host, target, client, shown):
     """An IPv4 socket cannot show an IPv6 client: it shows nobody's address, and that is counted."""
     with RawApp(cgroup=cgroup, host=host) as app, \
@@ -246,6 +248,7 @@ def fill(kedge, n, verb="update"):
                    capture_output=True)
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("policy, status", [("prefer", 200), ("require", 503)])
 def test_a_full_map(certs, own_cgroup, policy, status):
     """No row makes room for another one: the flow learns that there was none for it."""
@@ -283,6 +286,7 @@ def test_an_application_outside(certs, own_cgroup, policy, status):
         outside.remove()
 
 
+@pytest.mark.each_kernel
 @pytest.mark.parametrize("kind", ["cgroup_inet4_getpeername", "cgroup_sock_ops"])
 def test_a_program_that_somebody_detaches(certs, own_cgroup, kind):
     """The application would see kedge from then on."""

@@ -231,6 +231,7 @@ def test_reload_reads_tickets_and_response_again(starts, certs, tmp_path):
 
 
 # --- testssl.sh ------------------------------------------------------------------------------------
+@pytest.mark.full
 def test_testssl_finds_no_weakness(certs, cgroup, tmp_path, capfd):
     """
     Protocols, categories of ciphers and every vulnerability it knows. Left out, because they take minutes:

@@ -3,10 +3,11 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
+names=(test_open test_bypass test_edit test_edit_corpus test_edit_cost test_edit_random test_edit_heads
+	test_guard test_guard_state test_guard_rate test_guard_cookie test_guard_cost)
+[[ -z ${KEDGE_TEST_SHORT-} ]] || names=(test_open test_edit_corpus test_edit_heads test_guard)
 programs=()
-for name in test_open test_bypass test_edit test_edit_corpus test_edit_cost test_edit_random \
-	test_edit_heads \
-	test_guard test_guard_state test_guard_rate test_guard_cookie test_guard_cost; do
+for name in "${names[@]}"; do
 	programs+=("build/bpf-test/$name")
 	[[ -x build/bpf-test/$name ]] || { echo "build/bpf-test/$name is not built: make bpf-test"; exit 77; }
 done

@@ -4,8 +4,10 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
+names=(test_keys test_record test_record_ktls test_record_rules)
+[[ -n ${KEDGE_TEST_SHORT-} ]] || names+=(test_tls)
 programs=()
-for name in test_keys test_tls test_record test_record_ktls test_record_rules; do
+for name in "${names[@]}"; do
 	programs+=("build/unit/$name")
 	[[ -x build/unit/$name ]] || { echo "build/unit/$name is not built: make unit"; exit 77; }
 done

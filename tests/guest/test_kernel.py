@@ -28,16 +28,22 @@ from story import Balancer, Express
 TRUE = "198.51.100.22"
 SENT = "127.0.0.4, 127.0.0.3, 127.0.0.2"
 SIZE = int(os.environ.get("KEDGE_TEST_TRANSFER_MB", "16")) << 20
+SHORT = os.environ.get("KEDGE_TEST_SHORT")
+KEPT, PIPELINED = (20, 20) if SHORT else (100, 50)
 SLOW_S = float(os.environ.get("KEDGE_TEST_SLOW_S", "2"))
 STALL_S = float(os.environ.get("KEDGE_TEST_STALL_S", "3"))
 
-# Kernel records with every way of editing and steering.
-COMBINATIONS = [Combination(True, edit, bypass) for edit in (True, False) for bypass in (False, True)]
+# Kernel records with every way of editing and steering, or with all and nothing of it in the kernel.
+COMBINATIONS = [Combination(True, edit, bypass) for edit in (True, False) for bypass in (False, True)
+                if edit == bypass or not SHORT]
 SESSIONS = [(version, cipher) for version, ciphers in (("1.2", CIPHERS12), ("1.3", CIPHERS13))
             for cipher in ciphers]
 # Every version and cipher where the edit is in the kernel too; two of them where it is not.
 CASES = [(combination, session) for combination in COMBINATIONS for session in SESSIONS
          if combination.edit or session in (SESSIONS[0], SESSIONS[-1])]
+
+# All of it is about what kernels differ in.
+pytestmark = pytest.mark.each_kernel
 
 
 def tls_stat():
@@ -118,16 +124,16 @@ def is_right(answer):
                          ids=lambda value: value if isinstance(value, str) else " ".join(map(str, value))
                          if isinstance(value, tuple) else str(value), scope="session")
 def test_keep_alive_and_pipelined(front, combination, contexts, session):
-    """A hundred requests one after the other, fifty at once: each carries the address."""
+    """Many requests one after the other, many at once: each carries the address."""
     with connect(front, contexts[session]) as c:
-        for _ in range(100):
+        for _ in range(KEPT):
             c.send(wrapped())
             assert is_right(c.response())
-        c.send(wrapped() * 50)
-        assert all([is_right(c.response()) for _ in range(50)])
+        c.send(wrapped() * PIPELINED)
+        assert all([is_right(c.response()) for _ in range(PIPELINED)])
         assert c.tls.version() == f"TLSv{session[0]}" and c.tls.cipher()[0].endswith(session[1])
     front.wait_idle()
-    front.check_kernel_worked(combination, sessions=1, requests=150)
+    front.check_kernel_worked(combination, sessions=1, requests=KEPT + PIPELINED)
 
 
 def test_close_notify_both_ways(front, contexts):
@@ -147,11 +153,10 @@ def test_close_notify_in_one_segment_with_a_request(front, contexts, session):
         last = c.records(wrapped())
         with contextlib.suppress(ssl.SSLWantReadError):
             c.tls.unwrap()
-        begin = time.monotonic()
         c.send_raw(last + c._out.read())
         assert is_right(c.response())
+        # The client waits less long than kedge does for a connection that is idle.
         assert c.recv() == b"" and c.ended == "close_notify"
-        assert time.monotonic() - begin < 5
     front.wait_idle()
 
 

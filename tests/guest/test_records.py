@@ -9,6 +9,8 @@ from foreign import Agent
 from kedge import Kedge, Listener
 from rawapp import RawApp
 
+pytestmark = pytest.mark.each_kernel
+
 
 @pytest.fixture
 def own_cgroup():

@@ -12,6 +12,8 @@ import ssl
 import threading
 import time
 
+import pytest
+
 import machine
 import prefix
 from client import Client, request
@@ -211,6 +213,7 @@ def quiet(kedge):
     return kedge.fds()
 
 
+@pytest.mark.full
 def test_soak(tmp_path, certs, cgroup, most, tls):
     config = Config(tmp_path, certs)
     with Application(cgroup) as app:
