@@ -8,7 +8,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 jobs=${VMTEST_JOBS:-2}
-seconds=2000
+seconds=3600
 while getopts j:t: option; do
 	case $option in
 	j) jobs=$OPTARG ;;
