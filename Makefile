@@ -92,7 +92,7 @@ $(OUT)/unit/test_hist: $(OUT)/asan/tests/bench/hist.o
 unit: $(unit_bins) ## builds and runs the unit tests
 	$(Q)JOBS=$(shell nproc) tests/run-unit.sh $(unit_bins)
 
-check: ## the unit tests for a package's build: no root, no network, installs nothing; two minutes
+check: ## the unit tests for a package's build: no root, no network but loopback, installs nothing; two minutes
 	$(Q)tests/deps.sh -n check
 	$(Q)$(MAKE) --no-print-directory unit
 
