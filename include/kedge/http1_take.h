@@ -253,7 +253,12 @@ static __always_inline __u32 http1_take_start(struct http1 *h, const __u8 *p)
 	return n;
 }
 
-/* A target, and " HTTP/1.1" or " HTTP/1.0" with the CRLF where that follows. */
+/*
+ * A target, and " HTTP/1.1" or " HTTP/1.0" with the CRLF where that follows. Only the line's limit is
+ * asked: no configuration has a smaller one for the head.
+ */
+_Static_assert(KEDGE_HEAD_BYTES_LEAST >= KEDGE_LINE_BYTES_MAX,
+	       "http1_take_path() asks the smaller one");
 static __always_inline __u32 http1_take_path(struct http1 *h, const __u8 *p, const __u8 *end)
 {
 	const __u64 minor = 1ULL << 56;

@@ -100,13 +100,13 @@ static void expand(struct http1_bytes *out, const uint8_t *p, size_t n, bool nes
 	}
 }
 
-/* The usual limit of a head, the largest, the least, or one that short inputs meet. */
+/* The usual limit of a head, the largest, the least, or one above it: all that a configuration may have. */
 static __u32 head_bytes_max(uint8_t choice)
 {
 	static const __u32 usual[] = {KEDGE_HEAD_BYTES_DEFAULT, KEDGE_HEAD_BYTES_MAX,
 				      KEDGE_HEAD_BYTES_LEAST};
 
-	return choice < 3 ? usual[choice] : 40 + choice * 5;
+	return choice < 3 ? usual[choice] : KEDGE_HEAD_BYTES_LEAST + choice * 5;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
