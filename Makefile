@@ -268,7 +268,7 @@ test-programs: $(unit_bins) $(bpf_tests) $(fuzz_bins) $(cover_bins) $(OUT)/flood
 test: ## every suite, each kernel among them, in half an hour; totals in the last line; installs what it needs; root
 	$(Q)tests/run-all.sh
 
-test-full: ## the same without leaving anything out; two hours
+test-full: ## the same without leaving anything out; takes much longer
 	$(Q)tests/run-all.sh full
 
 # --- install ----------------------------------------------------------------------------------------

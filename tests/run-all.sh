@@ -65,7 +65,8 @@ fetch()
 	local label
 
 	tests/deps.sh build test servers demo vm || return 1
-	for label in $(awk '!/^#/ && NF { print $1 }' vmtest/kernels); do
+	# shellcheck source=vmtest/lib.sh
+	for label in $(. vmtest/lib.sh && labels); do
 		vmtest/fetch.sh "$label" || return 1
 	done
 }
