@@ -14,7 +14,7 @@ say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 VERSION := 0.1.0
 
 pkgs		:= libbpf libxdp libssl libcrypto libcyaml yaml-0.1 jansson libsystemd libseccomp
-kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -I. -Iuser -I$(OUT) \
+kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -iquote . -iquote user -I$(OUT) \
 		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 		   -Wundef -Wno-unused-parameter -fno-strict-aliasing \
 		   $(shell pkg-config --cflags $(pkgs) 2>/dev/null)
@@ -28,9 +28,9 @@ SANITIZE	:= -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-om
 
 bpf_srcs	:= $(wildcard bpf/*.bpf.c)
 skels		:= $(bpf_srcs:bpf/%.bpf.c=$(OUT)/%.skel.h)
-user_srcs	:= $(wildcard user/*.c)
-lib_srcs	:= $(filter-out user/main.c,$(user_srcs))
-unit_srcs	:= $(wildcard tests/unit/test_*.c)
+user_srcs	:= $(wildcard user/*/*.c)
+lib_srcs	:= $(filter-out user/daemon/main.c,$(user_srcs))
+unit_srcs	:= $(wildcard tests/unit/*/test_*.c)
 unit_bins	:= $(unit_srcs:tests/unit/%.c=$(OUT)/unit/%)
 bpf_tests	:= $(patsubst tests/bpf/%.c,$(OUT)/bpf-test/%,$(wildcard tests/bpf/test_*.c))
 testlib_srcs	:= $(wildcard tests/lib/*.c)
@@ -87,7 +87,7 @@ $(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
 
-$(OUT)/unit/test_hist: $(OUT)/asan/tests/bench/hist.o
+$(OUT)/unit/bench/test_hist: $(OUT)/asan/tests/bench/hist.o
 
 unit: $(unit_bins) ## builds and runs the unit tests
 	$(Q)JOBS=$(shell nproc) tests/run-unit.sh $(unit_bins)
@@ -97,9 +97,9 @@ check: ## the unit tests for a package's build: no root, no network but loopback
 	$(Q)$(MAKE) --no-print-directory unit
 
 # --- coverage of the automaton: clang counts branches as they stand in the source ----------------
-cover_bins	:= $(addprefix $(OUT)/cover/,test_http1 test_http1_parts test_http1_take)
+cover_bins	:= $(addprefix $(OUT)/cover/kedge/,test_http1 test_http1_parts test_http1_take)
 cover_srcs	:= $(addprefix tests/lib/,http1_corpus.c http1_driver.c guard.c) \
-		   $(addprefix user/,http1_edit.c xff.c addr.c)
+		   $(addprefix user/,http/http1_edit.c http/xff.c base/addr.c)
 
 $(OUT)/cover/obj/%.o: %.c
 	$(call say,COVER,$@)
@@ -108,6 +108,7 @@ $(OUT)/cover/obj/%.o: %.c
 
 $(OUT)/cover/%: $(OUT)/cover/obj/tests/unit/%.o $(cover_srcs:%.c=$(OUT)/cover/obj/%.o)
 	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) -fprofile-instr-generate $^ -o $@ -lcmocka
 
 $(OUT)/cover/%.profraw: $(OUT)/cover/% $(wildcard tests/corpus/http1/*)
@@ -310,7 +311,7 @@ reference: $(OUT)/kedge ## writes the table of options into docs/configuration.m
 	$(Q)docs/reference.sh $(CURDIR)/$(OUT)/kedge
 
 # --- style ------------------------------------------------------------------------------------------
-c_files		 = $(wildcard user/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*.[ch] tests/lib/*.[ch] \
+c_files		 = $(wildcard user/*/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] \
 		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch])
 
 lint: $(skels) ## clang-format and clang-tidy must have nothing to say
@@ -329,6 +330,4 @@ clean: ## removes what was built, not what was downloaded
 	help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(wildcard $(OUT)/*.d $(OUT)/user/*.d $(OUT)/bench/obj/*.d $(OUT)/asan/user/*.d $(OUT)/asan/tests/*/*.d \
-	   $(OUT)/fuzz/obj/*/*.d $(OUT)/fuzz/obj/tests/*/*.d \
-	   $(OUT)/cover/obj/*/*.d $(OUT)/cover/obj/tests/*/*.d)
+-include $(shell find $(OUT) -name '*.d' -type f 2>/dev/null)

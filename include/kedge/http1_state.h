@@ -39,7 +39,7 @@ enum http1_mode {
 #define HTTP1_GAPS       3
 
 /*
- * Constant for a flow; prepared by http1_conf_set() (user/xff.h). `text` is all that goes into a
+ * Constant for a flow; prepared by http1_conf_set() (user/http/xff.h). `text` is all that goes into a
  * head without incoming values: "X-Forwarded-For: ADDRESS\r\nForwarded: for=ADDRESS\r\n" ..., or
  * without its first line for HTTP1_XFF_NEVER, or empty. Not terminated.
  */

@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "user/ktls.h"
+#include "tls/ktls.h"
 
 static const struct option options[] = {
 	{"engine", required_argument, NULL, 'e'},

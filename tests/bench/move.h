@@ -14,7 +14,7 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 
-/* What kedge's mover reads at once (user/worker.c, MOVER_BYTES). */
+/* What kedge's mover reads at once (user/conn/worker.c, MOVER_BYTES). */
 #define MOVE_BYTES  (128 * 1024)
 #define MOVE_EVENTS 256
 

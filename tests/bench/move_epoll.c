@@ -1,6 +1,6 @@
 /*
  * The engine that is kedge's: legs registered once, edge-triggered; a recv() that gives less than
- * was asked for has emptied the socket and is not repeated (user/mover.c, invariant I2); the bytes
+ * was asked for has emptied the socket and is not repeated (user/conn/mover.c, invariant I2); the bytes
  * go on at once, out of a buffer that all flows share.
  */
 #include <errno.h>
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "move.h"
-#include "user/ktls.h"
+#include "tls/ktls.h"
 
 #define ENDS (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
 

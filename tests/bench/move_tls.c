@@ -9,8 +9,8 @@
 #include <openssl/err.h>
 
 #include "move.h"
-#include "user/keys.h"
-#include "user/ktls.h"
+#include "tls/keys.h"
+#include "tls/ktls.h"
 
 SSL_CTX *move_tls_new(const char *cert, const char *key)
 {

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "move_ring.h"
-#include "user/ktls.h"
+#include "tls/ktls.h"
 
 #define CHUNKS_PER_SEND 16
 /* With so many chunks unsent a way is not read from any more. */

@@ -23,7 +23,7 @@
 
 #include "cpu.h"
 #include "uring_facts.h"
-#include "user/xff.h"
+#include "http/xff.h"
 
 #define BUFFERS      8
 #define BUFFER_BYTES 4096

@@ -6,7 +6,7 @@
 
 #include <liburing.h>
 
-#include "user/bpf.h"
+#include "bpf/kbpf.h"
 
 /* The ring's buffers. */
 #define FACTS_GROUP 0

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "uring_facts.h"
-#include "user/ktls.h"
+#include "tls/ktls.h"
 
 /* False without kernel TLS. */
 static bool tls_pair(int pair[2])

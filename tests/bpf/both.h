@@ -5,7 +5,7 @@
 #pragma once
 
 #include "leg.h"
-#include "xff.h"
+#include "http/xff.h"
 
 #define CLIENT "198.51.100.22"
 #define GET    "GET / HTTP/1.1\r\nHost: a\r\n"

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf.h"
-#include "edit.h"
+#include "bpf/kbpf.h"
+#include "http/edit.h"
 
 struct bytes {
 	uint8_t *p;

@@ -22,7 +22,7 @@
 
 #include "kedge/flow.h"
 #include "leg.h"
-#include "xff.h"
+#include "http/xff.h"
 
 #define PINS "/sys/fs/bpf/kedge-test-bypass"
 #define GET  "GET / HTTP/1.1\r\nHost: a\r\n"

@@ -15,7 +15,7 @@
 #include <bpf/bpf.h>
 
 #include "leg.h"
-#include "xff.h"
+#include "http/xff.h"
 
 #define PINS "/sys/fs/bpf/kedge-test-open"
 

@@ -19,7 +19,7 @@ CLIENT6, SERVER6 = "2001:db8::22", "2001:db8:0:1::7"
 
 
 def crc32c(data):
-    """Bit by bit, on purpose not the way user/proxy_proto.c does it."""
+    """Bit by bit, on purpose not the way user/http/proxy_proto.c does it."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte

@@ -7,7 +7,7 @@
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
  *         -D_GNU_SOURCE -std=gnu11 -Iinclude -I. -Iuser \
- *         tests/fuzz/fuzz_config.c user/config*.c user/addr.c user/log.c \
+ *         tests/fuzz/fuzz_config.c user/config*.c user/base/addr.c user/base/log.c \
  *         -lcyaml -lyaml -o build/fuzz_config
  *   mkdir -p build/corpus-config && cp dist/kedge.yaml build/corpus-config
  *   build/fuzz_config -max_len=4096 -timeout=10 -max_total_time=120 -close_fd_mask=2 \
@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "config_private.h"
+#include "base/cleanup.h"
+#include "config/config_private.h"
 #include "invariant.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

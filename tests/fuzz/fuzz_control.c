@@ -1,5 +1,5 @@
 /*
- * libFuzzer on user/control.c, both ends of the control socket's protocol. Beside memory errors it
+ * libFuzzer on user/daemon/control.c, both ends of the control socket's protocol. Beside memory errors it
  * looks for a line that is answered although it is none, or not answered although it is one, for an
  * answer that is no JSON object, and for a client that takes another answer than was given. The
  * first byte chooses the end that hears the rest.
@@ -14,8 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "control.h"
-#include "status.h"
+#include "daemon/control.h"
+#include "daemon/status.h"
 #include "invariant.h"
 
 #define ANSWER_BYTES_MAX 4096

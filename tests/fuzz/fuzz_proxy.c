@@ -1,5 +1,5 @@
 /*
- * libFuzzer on user/proxy_proto.c. Beside memory errors it looks for answers that contradict each
+ * libFuzzer on user/http/proxy_proto.c. Beside memory errors it looks for answers that contradict each
  * other: a verdict that a shorter or longer input changes, a prefix longer than the input, a TLV
  * walk that does not end where it should, an address line that does not print back as it came.
  */
@@ -7,7 +7,7 @@
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
  *         -D_GNU_SOURCE -std=gnu11 -Iinclude -I. -Iuser \
- *         tests/fuzz/fuzz_proxy.c user/proxy_proto.c user/addr.c -o build/fuzz_proxy
+ *         tests/fuzz/fuzz_proxy.c user/http/proxy_proto.c user/base/addr.c -o build/fuzz_proxy
  *   mkdir -p build/corpus-proxy
  *   build/fuzz_proxy -max_len=4400 -max_total_time=120 build/corpus-proxy tests/corpus/proxy
  */
@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy_proto.h"
+#include "http/proxy_proto.h"
 #include "invariant.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);

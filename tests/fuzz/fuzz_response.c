@@ -1,5 +1,5 @@
 /*
- * libFuzzer on user/response.c: a stream read in three pieces must leave what it leaves in one, no
+ * libFuzzer on user/http/response.c: a stream read in three pieces must leave what it leaves in one, no
  * piece may be read past its end, and no more responses may be done than requests were made.
  *
  * An input begins with what the note says: requests, which were HEAD, whether the last one waits
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "response.h"
+#include "http/response.h"
 #include "invariant.h"
 
 #define PREAMBLE 7

@@ -4,8 +4,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
-names=(test_keys test_record test_record_ktls test_record_rules)
-[[ -n ${KEDGE_TEST_SHORT-} ]] || names+=(test_tls)
+names=(tls/test_{keys,record,record_ktls,record_rules})
+[[ -n ${KEDGE_TEST_SHORT-} ]] || names+=(tls/test_tls)
 programs=()
 for name in "${names[@]}"; do
 	programs+=("build/unit/$name")

@@ -48,7 +48,7 @@ def format_strings():
     """Every string literal of the daemon, neighbours joined, with WILD for what printf fills in."""
     literal = r'"(?:[^"\\\n]|\\.)*"'
     found = []
-    for path in sorted((ROOT / "user").glob("*.c")):
+    for path in sorted((ROOT / "user").glob("*/*.c")):
         for run in re.findall(rf"{literal}(?:\s+{literal})*", path.read_text()):
             text = "".join(part[1:-1] for part in re.findall(literal, run))
             text = re.sub(r"%[-+ #0]*[\d.*]*(?:hh|h|ll|l|z)?[a-zA-Z]", WILD, text.replace("%%", "%"))

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "xff.h"
+#include "http/xff.h"
 
 static const char *const modes[] = {"append", "replace", "if-none", "never"};
 static const char *const standings[] = {"between", "head", "body", "waiting", "tunnel", "refused"};

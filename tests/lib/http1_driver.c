@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "guard.h"
-#include "http1_edit.h"
+#include "http/http1_edit.h"
 
 static void text(struct http1_model *m)
 {

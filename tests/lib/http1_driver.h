@@ -1,7 +1,7 @@
 /*
  * tests only: two ways of driving the automaton over a byte array. The model does what http1.h
  * says, a byte at a time, and keeps held runs itself: slow and plain. The other is
- * user/http1_edit.c over pieces of the input, as edit_user.c uses it.
+ * user/http/http1_edit.c over pieces of the input, as edit_user.c uses it.
  */
 #pragma once
 

@@ -4,8 +4,8 @@
  */
 #pragma once
 
-#include "cleanup.h"
-#include "config_private.h"
+#include "base/cleanup.h"
+#include "config/config_private.h"
 
 /* What one loading returned and said; the directory of the file is cut out of what it said. */
 struct loaded {

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "net.h"
-#include "xff.h"
+#include "http/xff.h"
 
 static void watch(struct rig *r, int fd)
 {

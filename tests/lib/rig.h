@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "mover.h"
+#include "conn/mover.h"
 
 #define RIG_XFF "X-Forwarded-For: 192.0.2.7\r\n"
 

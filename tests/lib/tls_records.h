@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "ktls.h"
+#include "tls/ktls.h"
 
 #define RECORD_BYTES_MAX (5 + 16384 + 256)
 

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "reply.h"
+#include "http/reply.h"
 #include "tests/lib/http1_driver.h"
 
 #define STREAM_BYTES_MAX (1 << 20)

@@ -13,7 +13,7 @@ PATIENCE_S = 20        # for one of them
 BETWEEN_PIECES_S = 0.003  # so that pieces are mostly read one by one; nothing depends on it
 # Of these, a server's log tells requests as well; others are about files.
 REFUSALS = (400, 408, 411, 413, 414, 417, 431, 501, 505)
-OWN = re.compile(rb"\d{3} [A-Z][A-Za-z ]+: [^\n]+\n")  # a body that kedge makes: user/reply.c
+OWN = re.compile(rb"\d{3} [A-Z][A-Za-z ]+: [^\n]+\n")  # a body that kedge makes: user/http/reply.c
 
 
 class Answers(Client):

@@ -1,0 +1,505 @@
+/* What kedge does when there is not enough of something. */
+#include "conn_rig.h"
+#include "conn/conn_private.h"
+
+#include <sys/resource.h>
+#include <time.h>
+
+#include "tests/lib/tls_peer.h"
+
+/* Out of descriptors: accepting pauses, goes on by itself, and loses nobody. */
+static void out_of_descriptors_is_a_pause(void **state)
+{
+	enum { MANY = 8 };
+	struct rlimit old, low;
+	int clients[MANY], hold[MANY];
+
+	(void)state;
+	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
+	prepare();
+	for (int i = 0; i < MANY; i++)
+		clients[i] = net_connect(port);
+	for (int i = 0; i < MANY; i++)
+		hold[i] = dup(0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = (rlim_t)hold[MANY - 1] + 1;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	close(hold[0]);
+	close(hold[1]);
+	assert_int_equal(worker_start(&worker), 0);
+	until(&stats->accepted, 2);
+	poll(NULL, 0, 50);
+	assert_int_equal(stats->accepted, 2);
+	for (int i = 2; i < MANY; i++)
+		close(hold[i]);
+	until(&stats->accepted, MANY);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	for (int i = 0; i < MANY; i++)
+		close(clients[i]);
+	until(&stats->closed, MANY);
+}
+
+/* The pause is said once, however often it happens, and costs no time of the processor. */
+static void a_long_pause_is_quiet(void **state)
+{
+	struct rlimit old, low;
+	struct timespec before, after;
+	clockid_t clock;
+	int client, hold;
+
+	(void)state;
+	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
+	prepare();
+	client = net_connect(port);
+	hold = dup(0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	low = old;
+	low.rlim_cur = (rlim_t)hold;
+	close(hold);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(worker_start(&worker), 0);
+	assert_int_equal(pthread_getcpuclockid(worker.thread, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &before), 0);
+	poll(NULL, 0, 1500);
+	assert_int_equal(clock_gettime(clock, &after), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	until(&stats->accepted, 1);
+	assert_true((after.tv_sec - before.tv_sec) * 1000 +
+			    (after.tv_nsec - before.tv_nsec) / 1000000 <
+		    150);
+	close(client);
+	until(&stats->closed, 1);
+	/* Some five to eight pauses, and one line. */
+	assert_true(worker.pauses >= 2);
+	assert_in_range(worker.pause_said_ms, 1, worker.loop.now_ms - 1000);
+}
+
+/* --- too many ------------------------------------------------------------------------------------ */
+
+static void too_many_of_a_listener(void **state)
+{
+	int client, leg, other;
+
+	(void)state;
+	listener_conf.connections_max = 1;
+	start();
+	join(&client, &leg);
+	other = net_connect(port);
+	hear_end(other, ECONNRESET);
+	close(other);
+	until(&stats->reasons.limit_listener, 1);
+	assert_int_equal(limits.connections, 1);
+	close(client);
+	close(leg);
+	until(&stats->closed, 2);
+	join(&client, &leg);
+	close(client);
+	close(leg);
+	until(&stats->closed, 3);
+	assert_int_equal(limits.connections, 0);
+	assert_int_equal(tally.connections, 0);
+}
+
+static const char from_22[] = "PROXY TCP4 198.51.100.22 203.0.113.7 35646 443\r\n";
+static const char from_23[] = "PROXY TCP4 198.51.100.23 203.0.113.7 35646 443\r\n";
+
+static int prefixed(const char *prefix)
+{
+	int client = net_connect(port);
+
+	say(client, prefix);
+	return client;
+}
+
+/* Who counts is the client that the prefix names, and the answer says so. */
+static void too_many_of_an_address(void **state)
+{
+	char got[512];
+	int a, b, other, legs[3];
+
+	(void)state;
+	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
+	conf.address_connections_max = 2;
+	start();
+	a = prefixed(from_22);
+	legs[0] = net_accept(app);
+	b = prefixed(from_22);
+	legs[1] = net_accept(app);
+	other = prefixed(from_22);
+	say(other, GET);
+	assert_int_equal(hear_out(other, got), 0);
+	assert_non_null(strstr(got, "HTTP/1.1 503 Service Unavailable\r\n"));
+	assert_non_null(strstr(got, "from one address"));
+	close(other);
+	until(&stats->reasons.limit_address, 1);
+	other = prefixed(from_23);
+	legs[2] = net_accept(app);
+	close(other);
+	close(legs[2]);
+	close(a);
+	close(legs[0]);
+	until(&stats->closed, 3);
+	a = prefixed(from_22);
+	legs[0] = net_accept(app);
+	close(a);
+	close(b);
+	close(legs[0]);
+	close(legs[1]);
+	until(&stats->closed, 5);
+	assert_int_equal(stats->reasons.limit_address, 1);
+}
+
+/* Those that are told so and stay for all that are no way around the limit. */
+static void the_refused_do_not_stay(void **state)
+{
+	enum { MANY = 3 * SOURCES_REFUSED_MAX };
+	int first, leg, other[MANY];
+
+	(void)state;
+	conf.address_connections_max = 1;
+	conf.linger_timeout_ms = 3600000;
+	start();
+	join(&first, &leg);
+	for (int i = 0; i < MANY; i++)
+		other[i] = net_connect(port);
+	until(&stats->reasons.limit_address, MANY);
+	assert_true(stats->responses_own >= SOURCES_REFUSED_MAX);
+	/* They stay open here. */
+	until(&stats->closed, MANY);
+	say(first, GET);
+	hear(leg, SEEN);
+	for (int i = 0; i < MANY; i++)
+		close(other[i]);
+	close(first);
+	close(leg);
+	until(&stats->closed, MANY + 1);
+}
+
+static union addr address(const char *text)
+{
+	const char *why;
+	union addr a;
+
+	assert_int_equal(addr_parse(&a, text, &why), 0);
+	return a;
+}
+
+/* A host with IPv6 has a whole /64 to call from. */
+static void what_is_one_address(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} pairs[] = {
+		{"192.0.2.1:1", "192.0.2.1:2", true},
+		{"192.0.2.1:1", "192.0.2.2:1", false},
+		{"192.0.2.1:1", "[::ffff:192.0.2.1]:1", true},
+		{"[::ffff:192.0.2.1]:1", "[::ffff:192.0.2.2]:1", false},
+		{"[2001:db8::1]:1", "[2001:db8::ffff:1:2:3]:1", true},
+		{"[2001:db8:0:1::1]:1", "[2001:db8:0:2::1]:1", false},
+		{"[::1]:1", "0.0.0.0:1", false},
+	};
+	struct sources *s = sources_new();
+	struct source *one, *two;
+
+	(void)state;
+	assert_non_null(s);
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		union addr a = address(pairs[i].a), b = address(pairs[i].b);
+
+		assert_int_equal(sources_enter(s, &one, &a, 1), 0);
+		assert_int_equal(sources_enter(s, &two, &b, 1), pairs[i].same ? -EDQUOT : 0);
+		sources_leave(s, two);
+		sources_leave(s, one);
+	}
+	sources_free(s);
+}
+
+/* Apart from those that are served, and a small number of one address. */
+static void the_refused_are_counted_apart(void **state)
+{
+	struct source *served, *refused[SOURCES_REFUSED_MAX], *more;
+	struct sources *s = sources_new();
+	union addr a = address("192.0.2.1:1"), b = address("192.0.2.2:1");
+
+	(void)state;
+	assert_int_equal(sources_enter(s, &served, &a, 1), 0);
+	for (int i = 0; i < SOURCES_REFUSED_MAX; i++)
+		assert_int_equal(sources_refuse(s, &refused[i], &a), 0);
+	assert_int_equal(sources_refuse(s, &more, &a), -EDQUOT);
+	assert_null(more);
+	assert_int_equal(sources_refuse(s, &more, &b), 0);
+	sources_refuse_over(s, more);
+	sources_leave(s, served);
+	assert_int_equal(sources_enter(s, &served, &a, 1), 0);
+	sources_leave(s, served);
+	for (int i = 0; i < SOURCES_REFUSED_MAX; i++)
+		sources_refuse_over(s, refused[i]);
+	sources_refuse_over(s, NULL);
+	sources_free(s);
+}
+
+static void many_addresses(void **state)
+{
+	enum { MANY = 20000 };
+	static struct source *held[MANY][2];
+	struct sources *s = sources_new();
+	union addr a = {.in = {.sin_family = AF_INET}}, unix_peer = {.family = AF_UNIX};
+	struct source *more;
+
+	(void)state;
+	for (int turn = 0; turn < 2; turn++)
+		for (unsigned i = 0; i < MANY; i++) {
+			a.in.sin_addr.s_addr = htonl(0x0a000000 + i);
+			assert_int_equal(sources_enter(s, &held[i][turn], &a, 2), 0);
+		}
+	assert_int_equal(sources_enter(s, &more, &a, 2), -EDQUOT);
+	for (unsigned i = 0; i < MANY; i++) {
+		sources_leave(s, held[i][0]);
+		sources_leave(s, held[i][1]);
+	}
+	/* Nobody is left: the sanitizer would tell. A socket without an address is nobody. */
+	assert_int_equal(sources_enter(s, &more, &unix_peer, 1), 0);
+	assert_null(more);
+	sources_free(s);
+}
+
+static void too_many_handshakes(void **state)
+{
+	struct peer_cert files;
+	struct conf_cert cert = {.cert = files.cert, .key = files.key};
+	int client, other;
+
+	(void)state;
+	peer_cert_make(&files, "limits", PEER_EC, "localhost", 1);
+	listener_conf.tls = true;
+	listener_conf.certs = &cert;
+	listener_conf.certs_count = 1;
+	conf.handshake_timeout_ms = 20000;
+	conf.handshakes_max = 1;
+	conf.record = POLICY_OFF;
+	start();
+	client = net_connect(port);
+	until(&stats->accepted, 1);
+	other = net_connect(port);
+	hear_end(other, ECONNRESET);
+	close(other);
+	until(&stats->reasons.limit_handshakes, 1);
+	close(client);
+	until(&stats->closed, 2);
+	assert_int_equal(limits.handshakes, 0);
+	/* The place is free again. */
+	client = net_connect(port);
+	until(&stats->accepted, 3);
+	close(client);
+	until(&stats->closed, 3);
+	assert_int_equal(stats->reasons.limit_handshakes, 1);
+}
+
+/* --- too slow ------------------------------------------------------------------------------------- */
+
+#define POST_1000 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+#define SEEN_1000 \
+	"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n"
+
+/* Some bytes now and then do not help; the application never has the whole request. */
+static void a_body_that_drips(void **state)
+{
+	char got[512];
+	int client, leg;
+
+	(void)state;
+	conf.body_rate_min = 1000;
+	conf.rate_grace_ms = 600;
+	start();
+	client = net_connect(port);
+	leg = net_accept(app);
+	say(client, POST_1000);
+	hear(leg, SEEN_1000);
+	for (int i = 0; i < 100 && !net_wait(client, POLLIN, 50); i++)
+		say(client, "x");
+	assert_int_equal(hear_out(client, got), 0);
+	assert_non_null(strstr(got, "HTTP/1.1 408 Request Timeout\r\n"));
+	assert_non_null(strstr(got, "slower"));
+	assert_int_equal(hear_out(leg, got), ECONNRESET);
+	assert_int_equal(stats->reasons.body_too_slow, 1);
+	close(client);
+	close(leg);
+}
+
+/* Two and a half times the rate, for four times the grace. */
+static void a_body_that_is_fast_enough(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	conf.body_rate_min = 100;
+	conf.rate_grace_ms = 1000;
+	start();
+	client = net_connect(port);
+	leg = net_accept(app);
+	say(client, POST_1000);
+	hear(leg, SEEN_1000);
+	for (int i = 0; i < 40; i++) {
+		poll(NULL, 0, 100);
+		say(client, "1234567890123456789012345");
+		hear(leg, "1234567890123456789012345");
+	}
+	say(leg, OK_HI);
+	hear(client, OK_HI);
+	assert_int_equal(stats->reasons.body_too_slow, 0);
+	close(client);
+	close(leg);
+}
+
+/* Pieces that are worth less than a millisecond each count all the same. */
+static void a_body_in_small_pieces(void **state)
+{
+	uint32_t rest = 0;
+	uint64_t ms = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		ms += conn_worth_ms(90, 100000, &rest);
+	assert_int_equal(ms, 900);
+	for (int i = 0; i < 3000; i++)
+		ms += conn_worth_ms(1, 1u << 30, &rest);
+	assert_int_equal(ms, 900);
+	rest = 0;
+	assert_int_equal(conn_worth_ms(1u << 30, 1, &rest), 1000ull << 30);
+}
+
+/* A client that waits to be told to go on is not slow: only once it has been told, or has begun. */
+static void a_body_that_waits_for_100(void **state)
+{
+	char got[512];
+	int client, leg;
+
+	(void)state;
+	conf.body_rate_min = 1000;
+	conf.rate_grace_ms = 400;
+	start();
+	for (int told = 0; told < 2; told++) {
+		client = net_connect(port);
+		leg = net_accept(app);
+		say(client, POST_1000);
+		hear(leg, SEEN_1000);
+		poll(NULL, 0, 1500);
+		assert_int_equal(stats->reasons.body_too_slow, told);
+		if (told) {
+			say(leg, "HTTP/1.1 100 Continue\r\n\r\n");
+			hear(client, "HTTP/1.1 100 Continue\r\n\r\n");
+		} else {
+			say(client, "x");
+		}
+		assert_int_equal(hear_out(client, got), 0);
+		assert_non_null(strstr(got, "HTTP/1.1 408 Request Timeout\r\n"));
+		close(client);
+		close(leg);
+	}
+	/* With a byte behind the head it has begun. */
+	client = net_connect(port);
+	say(client, POST_1000 "x");
+	assert_int_equal(hear_out(client, got), 0);
+	assert_non_null(strstr(got, "HTTP/1.1 408 Request Timeout\r\n"));
+	close(client);
+}
+
+/* The body is there; who is slow is the application. */
+static void a_body_that_the_application_does_not_take(void **state)
+{
+	static char body[1 << 20];
+	int client, leg, small = 4096;
+
+	(void)state;
+	conf.body_rate_min = 1000;
+	conf.rate_grace_ms = 1000;
+	setsockopt(app, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	start();
+	client = net_connect(port);
+	leg = net_accept(app);
+	/* More than all sockets on the way can hold. */
+	say(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+	while (net_wait(client, POLLOUT, 200))
+		assert_true(send(client, body, sizeof(body), MSG_DONTWAIT | MSG_NOSIGNAL) > 0);
+	poll(NULL, 0, 2500);
+	assert_int_equal(stats->reasons.body_too_slow, 0);
+	assert_false(net_wait(client, POLLIN, 0));
+	close(client);
+	close(leg);
+}
+
+/* A client that does not read, behind an application that has much to say. */
+static void a_response_that_is_not_taken(void **state)
+{
+	static char body[1 << 20];
+	int client, leg;
+	uint64_t until_ms;
+
+	(void)state;
+	conf.response_rate_min = 100000;
+	conf.rate_grace_ms = 500;
+	start();
+	ask(&client, &leg);
+	say(leg, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+	until_ms = net_now_ms() + NET_PATIENCE_MS;
+	/* A drop at a time, so that something moves all the while. */
+	while (!stats->reasons.response_too_slow && net_now_ms() < until_ms) {
+		send(leg, body, sizeof(body), MSG_DONTWAIT | MSG_NOSIGNAL);
+		recv(client, body, 100, MSG_DONTWAIT);
+		poll(NULL, 0, 20);
+	}
+	assert_int_equal(stats->reasons.response_too_slow, 1);
+	until(&stats->closed, 1);
+	close(client);
+	close(leg);
+}
+
+static void a_response_that_is_taken_fast_enough(void **state)
+{
+	static char body[1 << 20];
+	int client, leg;
+	uint64_t end;
+
+	(void)state;
+	conf.response_rate_min = 100000;
+	conf.rate_grace_ms = 500;
+	start();
+	ask(&client, &leg);
+	say(leg, "HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+	for (end = net_now_ms() + 2500; net_now_ms() < end; poll(NULL, 0, 10)) {
+		send(leg, body, sizeof(body), MSG_DONTWAIT | MSG_NOSIGNAL);
+		recv(client, body, 100000, MSG_DONTWAIT);
+	}
+	assert_int_equal(stats->reasons.response_too_slow, 0);
+	assert_int_equal(stats->closed, 0);
+	close(client);
+	close(leg);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(out_of_descriptors_is_a_pause),
+		TEST(a_long_pause_is_quiet),
+		TEST(too_many_of_a_listener),
+		TEST(too_many_of_an_address),
+		TEST(the_refused_do_not_stay),
+		cmocka_unit_test(what_is_one_address),
+		cmocka_unit_test(the_refused_are_counted_apart),
+		cmocka_unit_test(many_addresses),
+		TEST(too_many_handshakes),
+		TEST(a_body_that_drips),
+		TEST(a_body_that_is_fast_enough),
+		TEST(a_body_in_small_pieces),
+		TEST(a_body_that_waits_for_100),
+		TEST(a_body_that_the_application_does_not_take),
+		TEST(a_response_that_is_not_taken),
+		TEST(a_response_that_is_taken_fast_enough),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,268 @@
+/* response.c: each sample in one piece, cut at every byte, and byte by byte, flush against a guard
+ * page. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "http/response.h"
+#include "tests/lib/guard.h"
+
+struct sample {
+	const char *what;
+	const char *bytes;
+	uint32_t requests; /* heads the application has had */
+	uint64_t heads;    /* bits: which of them were HEAD */
+	enum kedge_standing standing;
+	enum response_event event;
+	uint32_t done, finals;
+	enum response_state state;
+};
+
+#define OK "HTTP/1.1 200 OK\r\n"
+
+static const struct sample samples[] = {
+	{"counted body", OK "Content-Length: 5\r\n\r\nhello", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET,
+	 1, 1, RESPONSE_LINE},
+	{"counted body, cut short", OK "Content-Length: 6\r\n\r\nhello", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 1, RESPONSE_BODY},
+	{"name in other case, space after the number", OK "cOnTeNt-LeNgTh:5 \r\n\r\nhello", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"empty body", OK "Content-Length: 0\r\n\r\n", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1,
+	 RESPONSE_LINE},
+	{"three pipelined",
+	 OK "Content-Length: 1\r\n\r\na" OK "Content-Length: 0\r\n\r\n" OK
+	    "Content-Length: 2\r\n\r\nbc",
+	 3, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 3, 3, RESPONSE_LINE},
+	{"chunked", OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n", 1,
+	 0, KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"chunked as the last coding", OK "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"chunked with trailers",
+	 OK "Transfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\nX: y\r\nZ: w\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"until the end of the stream", OK "Server: x\r\n\r\nabc", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 1, RESPONSE_TO_END},
+	{"HEAD has a length and no body",
+	 OK "Content-Length: 500\r\n\r\n" OK "Content-Length: 1\r\n\r\nx", 2, 1, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 2, 2, RESPONSE_LINE},
+	{"second request was the HEAD",
+	 OK "Content-Length: 1\r\n\r\nx" OK "Content-Length: 500\r\n\r\n", 2, 2, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 2, 2, RESPONSE_LINE},
+	{"304 has no body", "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"204 has no body", "HTTP/1.1 204 No Content\r\n\r\n", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET,
+	 1, 1, RESPONSE_LINE},
+	{"100 is not the answer", "HTTP/1.1 100 Continue\r\n\r\n" OK "Content-Length: 0\r\n\r\n", 1,
+	 0, KEDGE_BODY, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"103 with fields is not the answer",
+	 "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" OK "Content-Length: 0\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"101 that was asked for",
+	 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\nHTTP/1.1 raw", 1, 0, KEDGE_WAITING,
+	 RESPONSE_SWITCHED, 0, 1, RESPONSE_TUNNEL},
+	{"101 that nobody asked for", "HTTP/1.1 101 Switching Protocols\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_REFUSED, 0, 0, RESPONSE_LINE},
+	{"101 to an earlier request than the waiting one",
+	 "HTTP/1.1 101 Switching Protocols\r\n\r\n", 2, 0, KEDGE_WAITING, RESPONSE_REFUSED, 0, 0,
+	 RESPONSE_LINE},
+	{"an earlier answer does not end the waiting", OK "Content-Length: 1\r\n\r\nx", 2, 0,
+	 KEDGE_WAITING, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"upgrade declined", OK "Content-Length: 2\r\n\r\nno", 1, 0, KEDGE_WAITING,
+	 RESPONSE_DECLINED, 1, 1, RESPONSE_LINE},
+	{"answer that nobody asked for ends with the stream",
+	 "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\r\n", 0, 0, KEDGE_HEAD,
+	 RESPONSE_QUIET, 0, 1, RESPONSE_TO_END},
+	{"the same behind an answer", OK "Content-Length: 0\r\n\r\nHTTP/1.1 503 X\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_UNASKED, 1, 1, RESPONSE_LINE},
+	{"the same while the body that was answered still comes",
+	 OK "Content-Length: 0\r\n\r\nHTTP/1.1 400 X\r\n\r\n", 1, 0, KEDGE_BODY, RESPONSE_UNASKED,
+	 1, 1, RESPONSE_LINE},
+	{"an interim one that nobody asked for",
+	 OK "Content-Length: 0\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_UNASKED, 1, 1, RESPONSE_LINE},
+	{"101 that nobody asked for, behind an answer",
+	 OK "Content-Length: 0\r\n\r\nHTTP/1.1 101 X\r\n\r\n", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_UNASKED, 1, 1, RESPONSE_LINE},
+	{"an answer to half a head",
+	 OK "Content-Length: 0\r\n\r\nHTTP/1.1 414 URI Too Long\r\n\r\nx", 1, 0, KEDGE_HEAD,
+	 RESPONSE_QUIET, 1, 2, RESPONSE_TO_END},
+	{"an answer to half a head is the last",
+	 OK
+	 "Content-Length: 0\r\n\r\nHTTP/1.1 414 X\r\nContent-Length: 1\r\n\r\nxHTTP/1.1 200 OK\r\n",
+	 1, 0, KEDGE_HEAD, RESPONSE_UNASKED, 1, 2, RESPONSE_LINE},
+	{"half a status line that nobody asked for", OK "Content-Length: 0\r\n\r\nHTTP/1.1 5", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"bytes behind an answer", OK "Content-Length: 2\r\n\r\nok\r\n", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_STRAY, 1, 1, RESPONSE_LINE},
+	{"bytes behind an answer that has no body", "HTTP/1.1 204 X\r\n\r\nHTTP/2", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_STRAY, 1, 1, RESPONSE_LINE},
+	{"the body of an answer to HEAD", OK "Content-Length: 4\r\n\r\nbody", 1, 1, KEDGE_BETWEEN,
+	 RESPONSE_STRAY, 1, 1, RESPONSE_LINE},
+	{"bytes behind an answer, another one due",
+	 OK "Content-Length: 2\r\n\r\nok\r\n" OK "Content-Length: 0\r\n\r\n", 2, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 1, 1, RESPONSE_LOST},
+	{"an empty line before the status line", "\r\n" OK "Content-Length: 0\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a longer status", "HTTP/1.1 2000\r\nContent-Length: 0\r\n\r\n", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a status below 100", "HTTP/1.1 099 X\r\n\r\n", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0,
+	 RESPONSE_LOST},
+	{"a status line without a reason", "HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"another version", "HTTP/2.0 200 OK\r\n\r\n", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0,
+	 RESPONSE_LOST},
+	{"a list of lengths", OK "Content-Length: 2, 2\r\n\r\nok", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a length with a sign", OK "Content-Length: +2\r\n\r\nok", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a length with a space before the colon", OK "Content-Length : 2\r\n\r\nok", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a length in the line after", OK "Content-Length:\r\n 2\r\n\r\nok", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a length that goes on", OK "Content-Length: 2\r\n 2\r\n\r\nok", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"two lengths", OK "Content-Length: 2\r\nContent-Length: 3\r\n\r\nok", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"the same length twice", OK "Content-Length: 2\r\nContent-Length: 2\r\n\r\nok", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"a coding that does not frame, and a length",
+	 OK "Transfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\nok", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a coding that only ends like chunked", OK "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_TO_END},
+	{"chunked with a space before the colon", OK "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a chunk size after a space", OK "Transfer-Encoding: chunked\r\n\r\n 1\r\na\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a chunk size with a prefix", OK "Transfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"not HTTP", "SSH-2.0-x\r\n", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"length that is no number", OK "Content-Length: 5x\r\n\r\n", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"chunk size that is no number", OK "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"bytes after a chunk that are not its end",
+	 OK "Transfer-Encoding: chunked\r\n\r\n1\r\nab\r\n", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0,
+	 1, RESPONSE_LOST},
+	{"long lines",
+	 OK "X-Long: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n"
+	    "Content-Length: 3\r\n\r\nabc",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"bare LF lines are read as a lenient client would",
+	 "HTTP/1.1 200 OK\nContent-Length: 1\n\nx", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1,
+	 RESPONSE_LINE},
+	{"a length beyond what is kept of a line is not believed",
+	 OK
+	 "Content-Length:                                                             1\r\n\r\nx",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a chunk size beyond what is kept of a line is not believed",
+	 OK "Transfer-Encoding: chunked\r\n\r\n"
+	    "00000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a chunk extension beyond what is kept of a line does not matter",
+	 OK "Transfer-Encoding: chunked\r\n\r\n"
+	    "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n"
+	    "0\r\n\r\n",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"nothing yet", "", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LINE},
+};
+
+static enum response_event feed(struct response *r, const struct kedge_note *note,
+				const char *bytes, size_t n, struct response_counts *counts)
+{
+	struct guard g;
+	enum response_event event;
+
+	guard_new(&g, bytes, n, GUARD_AFTER);
+	event = response_feed(r, note, (const char *)g.data, n, counts);
+	guard_free(&g);
+	return event;
+}
+
+/* All but a status line that is not complete, and what must not go on: here that is the last one. */
+static size_t good_of(const struct sample *s, size_t n)
+{
+	const char *at, *last = s->bytes;
+
+	if (s->event == RESPONSE_STRAY)
+		return strlen(s->bytes) - strlen(strstr(s->bytes, "\r\n\r\n") + 4) +
+		       (s->heads || strstr(s->bytes, " 204 ") ? 0 : 2);
+	for (at = s->bytes; (at = strstr(at, "HTTP/1.1 ")); at++)
+		last = at;
+	return s->event >= RESPONSE_REFUSED ||
+			       (s->state == RESPONSE_LINE && strlen(last) < RESPONSE_HELD_MAX)
+		       ? (size_t)(last - s->bytes)
+		       : n;
+}
+
+/* Feeds the sample cut at one place (or in pieces of one byte) and compares what is known at the
+ * end. */
+static void check(const struct sample *s, size_t cut, bool bytewise)
+{
+	struct kedge_note note = {.requests = s->requests, .standing = s->standing};
+	struct response_counts counts = {0};
+	enum response_event event = RESPONSE_QUIET, last;
+	struct response r = {0};
+	size_t n = strlen(s->bytes), step = bytewise ? 1 : n, good = 0;
+
+	note.head_bits[0] = s->heads;
+	for (size_t at = 0; at < n && event < RESPONSE_REFUSED; at += step) {
+		step = bytewise ? 1 : at < cut ? cut - at : n - at;
+		last = feed(&r, &note, s->bytes + at, step, &counts);
+		good += counts.good;
+		if (last != RESPONSE_QUIET)
+			event = last;
+	}
+	if (event != s->event || r.done != s->done || counts.finals != s->finals ||
+	    r.state != s->state)
+		fail_msg("%s, cut at %zu: event %d done %u finals %u state %u", s->what, cut, event,
+			 r.done, counts.finals, r.state);
+	if (good != good_of(s, n))
+		fail_msg("%s, cut at %zu: %zu bytes go on", s->what, cut, good);
+}
+
+static void every_sample_at_every_cut(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
+		for (size_t cut = 0; cut <= strlen(samples[i].bytes); cut++)
+			check(&samples[i], cut, false);
+		check(&samples[i], 0, true);
+	}
+}
+
+static void between_only_where_kedge_could_answer(void **state)
+{
+	static const char rest[] = "TTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n";
+	struct kedge_note note = {.requests = 1};
+	struct response_counts counts = {0};
+	struct response r = {0};
+
+	(void)state;
+	assert_true(response_between(&r));
+	response_feed(&r, &note, "H", 1, &counts);
+	assert_int_equal(counts.good, 0);
+	assert_true(response_between(&r));
+	response_feed(&r, &note, rest, 10, &counts);
+	assert_int_equal(counts.good, 0);
+	assert_true(response_between(&r));
+	response_feed(&r, &note, rest + 10, strlen(rest) - 10, &counts);
+	assert_int_equal(counts.good, strlen(rest) + 1);
+	assert_false(response_between(&r));
+	assert_int_equal(response_outstanding(&r, &note), 1);
+	response_feed(&r, &note, "x", 1, &counts);
+	assert_true(response_between(&r));
+	assert_int_equal(response_outstanding(&r, &note), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_sample_at_every_cut),
+		cmocka_unit_test(between_only_where_kedge_could_answer),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,189 @@
+/* Requests of one flow that wait for their entry. See access.h. */
+#include "access/access.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/queue.h>
+
+/* A request without its response; its texts stand behind it. */
+struct pending {
+	STAILQ_ENTRY(pending) link;
+	uint64_t begun_us;
+	uint16_t request_len, referer_len, agent_len;
+	char text[];
+};
+
+struct access_flow {
+	struct access_log *log;
+	const uint64_t *now_us;
+	unsigned worker;
+	bool wants_fields;
+	STAILQ_HEAD(, pending) pending;
+	struct access_entry base; /* what all entries have in common */
+	char listener[ADDR_TEXT_MAX];
+};
+
+struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
+				    const struct access_facts *facts, const uint64_t *now_us)
+{
+	struct access_flow *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->log = log;
+	a->worker = worker;
+	a->now_us = now_us;
+	a->wants_fields = access_log_format(log) != ACCESS_COMMON;
+	STAILQ_INIT(&a->pending);
+	a->base.record = (uint8_t)facts->record;
+	a->base.tls_version = facts->tls_version;
+	a->base.tls_suite = facts->tls_suite;
+	a->base.edit_kernel = facts->edit_kernel;
+	a->base.bypass = facts->bypass;
+	a->base.client_port = addr_port(facts->client);
+	addr_format_ip(a->base.client, facts->client);
+	a->base.listener_len = (uint16_t)strnlen(facts->listener, sizeof(a->listener));
+	memcpy(a->listener, facts->listener, a->base.listener_len);
+	return a;
+}
+
+void access_joined(struct access_flow *a, bool edit_kernel, bool bypass)
+{
+	a->base.edit_kernel = edit_kernel;
+	a->base.bypass = bypass;
+}
+
+/* --- from a head to a pending request --------------------------------------------------------- */
+
+struct piece {
+	const char *p;
+	size_t len;
+};
+
+static struct piece cut(const char *p, const char *end, size_t max)
+{
+	struct piece piece = {p, (size_t)(end - p)};
+
+	if (piece.len && p[piece.len - 1] == '\r')
+		piece.len--;
+	if (piece.len > max)
+		piece.len = max;
+	return piece;
+}
+
+/* The value of a line if it has this name ("referer:"). */
+static bool take_field(struct piece *value, const char *line, const char *end, const char *name)
+{
+	size_t len = strlen(name);
+
+	if ((size_t)(end - line) < len || strncasecmp(line, name, len) != 0)
+		return false;
+	line += len;
+	while (line < end && (*line == ' ' || *line == '\t'))
+		line++;
+	*value = cut(line, end, ACCESS_FIELD_MAX);
+	return true;
+}
+
+static const char *line_end(const char *p, const char *end)
+{
+	const char *lf = memchr(p, '\n', (size_t)(end - p));
+
+	return lf ? lf : end;
+}
+
+/* The first line of each name counts. */
+static void find_fields(struct piece *referer, struct piece *agent, const char *p, const char *end)
+{
+	while (p < end && !(referer->p && agent->p)) {
+		const char *lf = line_end(p, end);
+
+		if ((*p | 0x20) == 'r' && !referer->p)
+			take_field(referer, p, lf, "referer:");
+		else if ((*p | 0x20) == 'u' && !agent->p)
+			take_field(agent, p, lf, "user-agent:");
+		p = lf + 1;
+	}
+}
+
+void access_request(void *arg, const char *head, size_t len)
+{
+	struct access_flow *a = arg;
+	const char *end = head + len, *lf = line_end(head, end);
+	struct piece request = cut(head, lf, ACCESS_REQUEST_MAX), referer = {0}, agent = {0};
+	struct pending *p;
+
+	if (a->wants_fields && lf < end)
+		find_fields(&referer, &agent, lf + 1, end);
+	p = malloc(sizeof(*p) + request.len + referer.len + agent.len);
+	if (!p)
+		return; /* no line for it; the order of the others stays */
+	p->begun_us = *a->now_us;
+	p->request_len = (uint16_t)request.len;
+	p->referer_len = (uint16_t)referer.len;
+	p->agent_len = (uint16_t)agent.len;
+	memcpy(p->text, request.p, request.len);
+	if (referer.len)
+		memcpy(p->text + request.len, referer.p, referer.len);
+	if (agent.len)
+		memcpy(p->text + request.len + referer.len, agent.p, agent.len);
+	STAILQ_INSERT_TAIL(&a->pending, p, link);
+}
+
+/* --- from a pending request to an entry ------------------------------------------------------- */
+
+/* Takes the oldest request off the list; duration_us UINT64_MAX: from when it was seen until now. */
+static void emit(struct access_flow *a, unsigned status, uint64_t bytes, uint64_t duration_us)
+{
+	static const struct pending none;
+	struct pending *p = STAILQ_FIRST(&a->pending);
+	const struct pending *of = p ? p : &none;
+	uint64_t begun_us = p ? p->begun_us : *a->now_us;
+	struct access_entry e = a->base;
+	struct access_texts t = {.listener = a->listener};
+
+	e.status = (uint16_t)status;
+	e.bytes = bytes;
+	e.duration_us = duration_us == UINT64_MAX ? *a->now_us - begun_us : duration_us;
+	e.begun_us = *a->now_us - e.duration_us;
+	e.request_len = of->request_len;
+	e.referer_len = of->referer_len;
+	e.agent_len = of->agent_len;
+	t.request = of->text;
+	t.referer = t.request + e.request_len;
+	t.agent = t.referer + e.referer_len;
+	access_log_put(a->log, a->worker, &e, &t);
+	if (p) {
+		STAILQ_REMOVE_HEAD(&a->pending, link);
+		free(p);
+	}
+}
+
+void access_response(struct access_flow *a, unsigned status, uint64_t bytes, uint64_t duration_us)
+{
+	if (!STAILQ_EMPTY(&a->pending))
+		emit(a, status, bytes, duration_us);
+}
+
+void access_own(struct access_flow *a, unsigned status, uint64_t bytes)
+{
+	emit(a, status, bytes, UINT64_MAX);
+}
+
+void access_reason(struct access_flow *a, enum kedge_reason reason)
+{
+	a->base.reason = (uint8_t)reason;
+}
+
+void access_flow_end(struct access_flow *a, unsigned status, uint64_t bytes)
+{
+	if (!a)
+		return;
+	while (!STAILQ_EMPTY(&a->pending)) {
+		emit(a, status, bytes, UINT64_MAX);
+		status = 0;
+		bytes = 0;
+	}
+	free(a);
+}

@@ -1,0 +1,48 @@
+/*
+ * user only: the access log's view of one flow: which requests went to the application, in order,
+ * and what became of each. One entry a request, and one for an answer that kedge gave of itself.
+ *
+ * Requests come from an editor around the flow's own (edit_watch.h), responses from the mover.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "access/access_log.h"
+
+struct access_flow;
+
+/* What all entries of a flow have in common; copied. */
+struct access_facts {
+	const char *listener;
+	const union addr *client;
+	enum access_record record;
+	uint8_t tls_version, tls_suite; /* with TLS */
+	bool edit_kernel, bypass;
+};
+
+/* now_us: the worker's clock, borrowed. NULL when out of memory. */
+struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
+				    const struct access_facts *facts, const uint64_t *now_us);
+
+/* Both legs are joined: where its requests are edited, and whether its bytes may bypass TCP. */
+void access_joined(struct access_flow *a, bool edit_kernel, bool bypass);
+
+/* A head (an edit_watch_fn; arg is the access_flow). Only its lines are looked at. */
+void access_request(void *arg, const char *head, size_t len);
+
+/* The oldest request was answered: status, bytes of body, microseconds since it was complete. */
+void access_response(struct access_flow *a, unsigned status, uint64_t bytes, uint64_t duration_us);
+
+/* kedge itself answers the oldest request, or one that it has not read. */
+void access_own(struct access_flow *a, unsigned status, uint64_t bytes);
+
+/* Why the connection ends; for the entries to come. */
+void access_reason(struct access_flow *a, enum kedge_reason reason);
+
+/*
+ * The connection ends. status and bytes: of the response that is under way, 0 if none is; requests
+ * without a response get an entry without a status. Frees it. NULL is fine.
+ */
+void access_flow_end(struct access_flow *a, unsigned status, uint64_t bytes);

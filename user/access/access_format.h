@@ -1,0 +1,56 @@
+/*
+ * user only: a line of the access log from the facts of one request. Pure: struct in, text out.
+ *
+ *   common    CLIENT - - [TIME] "REQUEST" STATUS BYTES SECONDS TLS CIPHER CAPABILITIES
+ *   combined  CLIENT - - [TIME] "REQUEST" STATUS BYTES "REFERER" "AGENT" SECONDS TLS CIPHER CAPABILITIES
+ *   json      one object a line
+ *
+ * What comes from a client is escaped, so that a line is one line and a field is one field: in the
+ * first two '"', '\' and every byte outside printable ASCII as \xHH; in JSON as JSON has it, bytes
+ * above 0x7f as \u00HH (a request need not be UTF-8).
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "config/config.h"
+
+/* Longer ones are cut. A request line that kedge lets pass is never longer. */
+#define ACCESS_REQUEST_MAX 8192
+#define ACCESS_FIELD_MAX   1024
+
+/* Room that a line never exceeds, its newline included: six bytes for one, and the rest. */
+#define ACCESS_LINE_MAX (6 * (ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX) + 2048)
+
+enum access_record { ACCESS_PLAIN, ACCESS_RECORD_USER, ACCESS_RECORD_KERNEL };
+
+/* What a worker passes on. The texts stand behind it, in this order, not terminated. */
+struct access_entry {
+	uint64_t begun_us;    /* CLOCK_MONOTONIC: the request's head was complete */
+	uint64_t duration_us; /* from then to the end of the response */
+	uint64_t bytes;       /* of the response's body, as read from the application */
+	uint16_t status;      /* 0: there was no response */
+	uint16_t client_port; /* host order */
+	uint8_t reason; /* enum kedge_reason: how kedge ended it; 0: the application answered */
+	uint8_t tls_version; /* enum tls_version, where record is not plain */
+	uint8_t tls_suite;   /* enum tls_suite, likewise */
+	uint8_t record;      /* enum access_record */
+	uint8_t edit_kernel, bypass;
+	uint16_t request_len, referer_len, agent_len, listener_len;
+	char client[INET6_ADDRSTRLEN]; /* terminated */
+};
+
+struct access_texts {
+	const char *request; /* its first line, without CRLF */
+	const char *referer, *agent;
+	const char *listener; /* where it is bound */
+};
+
+/*
+ * Writes one line with its newline to out[0..ACCESS_LINE_MAX) and returns its length. wall_us: the
+ * wall clock when the monotonic one was 0.
+ */
+size_t access_format(char *out, enum access_format format, const struct access_entry *e,
+		     const struct access_texts *t, int64_t wall_us);

@@ -1,0 +1,209 @@
+/* The event loop of a worker. See loop.h. */
+#include "base/loop.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+#define EVENTS_PER_TURN 256
+
+uint64_t monotonic_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+uint64_t monotonic_ms(void)
+{
+	return monotonic_us() / 1000;
+}
+
+static void read_clock(struct loop *l)
+{
+	l->now_us = monotonic_us();
+	l->now_ms = l->now_us / 1000;
+}
+
+int loop_init(struct loop *l)
+{
+	*l = (struct loop){.epfd = epoll_create1(EPOLL_CLOEXEC)};
+	if (l->epfd < 0)
+		return -errno;
+	for (int i = 0; i < LOOP_SLOTS; i++)
+		LIST_INIT(&l->wheel[i]);
+	STAILQ_INIT(&l->tasks);
+	read_clock(l);
+	l->tick = l->now_ms / LOOP_TICK_MS;
+	l->soonest = UINT64_MAX;
+	return 0;
+}
+
+void loop_fini(struct loop *l)
+{
+	if (l->epfd >= 0)
+		close(l->epfd);
+	l->epfd = -1;
+}
+
+int loop_add(struct loop *l, int fd, struct watch *w, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = w};
+
+	return epoll_ctl(l->epfd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+int loop_mod(struct loop *l, int fd, struct watch *w, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.ptr = w};
+
+	return epoll_ctl(l->epfd, EPOLL_CTL_MOD, fd, &ev) < 0 ? -errno : 0;
+}
+
+void loop_del(struct loop *l, int fd)
+{
+	epoll_ctl(l->epfd, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* Puts a timer where the wheel meets it at or soon after its deadline, or in the farthest slot. */
+static void wheel_put(struct loop *l, struct timer *t)
+{
+	uint64_t tick = t->due_ms / LOOP_TICK_MS + 1;
+
+	if (tick <= l->tick)
+		tick = l->tick + 1;
+	if (tick > l->tick + LOOP_SLOTS - 1)
+		tick = l->tick + LOOP_SLOTS - 1;
+	t->slot_ms = tick * LOOP_TICK_MS;
+	LIST_INSERT_HEAD(&l->wheel[tick % LOOP_SLOTS], t, link);
+	l->timers++;
+	if (tick < l->soonest)
+		l->soonest = tick;
+}
+
+static void wheel_take(struct loop *l, struct timer *t)
+{
+	LIST_REMOVE(t, link);
+	t->slot_ms = 0;
+	l->timers--;
+}
+
+void loop_timer_set(struct loop *l, struct timer *t, uint64_t ms)
+{
+	t->due_ms = l->now_ms + ms;
+	if (t->slot_ms && t->due_ms >= t->slot_ms)
+		return; /* moved away: the old slot will find it and put it on */
+	if (t->slot_ms)
+		wheel_take(l, t);
+	wheel_put(l, t);
+}
+
+void loop_timer_stop(struct loop *l, struct timer *t)
+{
+	if (t->slot_ms)
+		wheel_take(l, t);
+	t->due_ms = 0;
+}
+
+void loop_later(struct loop *l, struct task *t)
+{
+	if (t->queued)
+		return;
+	t->queued = true;
+	STAILQ_INSERT_TAIL(&l->tasks, t, link);
+}
+
+/* The first slot after l->tick that holds a timer. */
+static void wheel_find_soonest(struct loop *l)
+{
+	for (uint64_t tick = l->tick + 1; tick < l->tick + LOOP_SLOTS; tick++) {
+		if (!LIST_EMPTY(&l->wheel[tick % LOOP_SLOTS])) {
+			l->soonest = tick;
+			return;
+		}
+	}
+	l->soonest = UINT64_MAX;
+}
+
+static void wheel_turn(struct loop *l)
+{
+	uint64_t until = l->now_ms / LOOP_TICK_MS;
+
+	if (until < l->soonest) {
+		l->tick = until;
+		return;
+	}
+	if (until > l->tick + LOOP_SLOTS)
+		l->tick = until - LOOP_SLOTS; /* slept for more than a round: every slot once */
+	while (l->tick < until) {
+		struct timer_list *due = &l->wheel[++l->tick % LOOP_SLOTS];
+		struct timer *t;
+
+		/* wheel_put() never chooses the slot of l->tick itself, so this ends. */
+		while ((t = LIST_FIRST(due))) {
+			wheel_take(l, t);
+			if (t->due_ms > l->now_ms) {
+				wheel_put(l, t);
+				continue;
+			}
+			t->due_ms = 0;
+			t->expired(t);
+		}
+	}
+	wheel_find_soonest(l);
+}
+
+/* For epoll_wait(2): until the soonest slot, or for ever. */
+static int wheel_wait_ms(const struct loop *l)
+{
+	uint64_t at;
+
+	if (!l->timers || l->soonest == UINT64_MAX)
+		return -1;
+	at = l->soonest * LOOP_TICK_MS;
+	return at > l->now_ms ? (int)(at - l->now_ms) : 0;
+}
+
+static void tasks_run(struct loop *l)
+{
+	struct task_list now = STAILQ_HEAD_INITIALIZER(now);
+	struct task *t;
+
+	/* What a task puts off again waits for the next turn, so that no owner starves the others.
+	 */
+	STAILQ_CONCAT(&now, &l->tasks);
+	while ((t = STAILQ_FIRST(&now))) {
+		STAILQ_REMOVE_HEAD(&now, link);
+		t->queued = false;
+		t->run(t);
+	}
+}
+
+void loop_run(struct loop *l)
+{
+	struct epoll_event ev[EVENTS_PER_TURN];
+
+	while (!l->stop) {
+		int wait = STAILQ_EMPTY(&l->tasks) ? wheel_wait_ms(l) : 0;
+		int n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN, wait);
+
+		/* Stopped and continued: what has come meanwhile goes before deadlines that have passed. */
+		if (n < 0 && errno == EINTR)
+			n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN, 0);
+		if (n < 0 && errno != EINTR) {
+			log_err(errno, "event loop: epoll_wait failed: this worker ends");
+			return;
+		}
+		read_clock(l);
+		for (int i = 0; i < n; i++) {
+			struct watch *w = ev[i].data.ptr;
+
+			w->ready(w, ev[i].events);
+		}
+		wheel_turn(l);
+		tasks_run(l);
+	}
+}

@@ -1,0 +1,71 @@
+/* Who else may read a file that holds a secret. See secret.h. */
+#include "base/secret.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/* Further groups of kedge, and those of the user that it will be. */
+#define GROUPS_MAX 1024
+
+static gid_t future[GROUPS_MAX];
+static int future_count;
+
+void secret_user(const char *name, unsigned gid)
+{
+	int count = GROUPS_MAX;
+
+	future[0] = gid;
+	future_count = 1;
+	if (name && getgrouplist(name, gid, future, &count) >= 0)
+		future_count = count;
+	assert(future_count <= GROUPS_MAX);
+}
+
+static bool is_in(gid_t gid, const gid_t *set, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (set[i] == gid)
+			return true;
+	return false;
+}
+
+/*
+ * A group that kedge is in was given to it so that it can read this (Kubernetes' fsGroup, Debian's
+ * ssl-cert). Root's own is fine in any case.
+ */
+static bool group_is_ours(gid_t gid)
+{
+	gid_t now[GROUPS_MAX];
+
+	if (!gid || future_count)
+		return !gid || is_in(gid, future, future_count);
+	return gid == getegid() || is_in(gid, now, getgroups(GROUPS_MAX, now));
+}
+
+int secret_check(int fd, const char *what, const char *path)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return log_err(errno, "%s %s: can not be looked at", what, path);
+	if (!S_ISREG(st.st_mode))
+		return 0; /* a pipe or a device is nobody's to read twice */
+	if (st.st_mode & (S_IROTH | S_IWOTH)) {
+		log_error("%s %s: everybody may read it (mode %03o): chmod 600 %s", what, path,
+			  st.st_mode & 0777, path);
+		return -EPERM;
+	}
+	if (st.st_mode & (S_IRGRP | S_IWGRP) && !group_is_ours(st.st_gid)) {
+		log_error("%s %s: group %u may read it (mode %03o): chmod 600 %s, or chgrp it to "
+			  "a group that kedge is in",
+			  what, path, st.st_gid, st.st_mode & 0777, path);
+		return -EPERM;
+	}
+	return 0;
+}

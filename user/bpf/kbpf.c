@@ -1,0 +1,401 @@
+/*
+ * The BPF side as the daemon sees it: opens, loads, attaches and pins the programs of
+ * bpf/flow.bpf.c, and keeps the entries of flows. The only file that touches a map. Closing ends
+ * the attachments; sockets that are in a map keep their program until they are closed.
+ */
+#include "bpf/kbpf.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bpf/kbpf_private.h"
+#include "base/cleanup.h"
+#include "flow.skel.h"
+#include "kedge/flow.h"
+
+/* Free slots of kdg_note of one worker, a stack; touched by that worker alone. */
+struct slots {
+	uint32_t *free;
+	uint32_t count;
+};
+
+struct bpf {
+	struct flow_bpf *skel;
+	struct bpf_link *sockops;
+	int request_link; /* -1: attached the old way, or not at all */
+	int response_link;
+	uint32_t request_prog; /* id, while request_link is there */
+	struct kedge_note *notes;
+	struct kedge_stats *stats;
+	size_t notes_size, stats_size;
+	struct slots *slots;
+	unsigned workers;
+	bool bypass;
+	struct bpf_pins pins;
+};
+
+static int set_sizes(struct flow_bpf *skel, const struct bpf_opts *opts, uint32_t slots)
+{
+	/* The application closes its ends when it likes: room for twice as many. */
+	uint32_t ends = opts->bypass ? 2 * slots : 1;
+
+	/* Sockets leave a sockhash when they are closed, entries of kdg_flow before. */
+	if (bpf_map__set_max_entries(skel->maps.kdg_flow,
+				     opts->flows_each ? opts->flows_max : slots) ||
+	    bpf_map__set_max_entries(skel->maps.kdg_note, slots) ||
+	    bpf_map__set_max_entries(skel->maps.kdg_stats, opts->workers) ||
+	    bpf_map__set_max_entries(skel->maps.kdg_leg, 2 * slots) ||
+	    bpf_map__set_max_entries(skel->maps.kdg_appleg, ends) ||
+	    bpf_map__set_max_entries(skel->maps.kdg_app, ends) ||
+	    bpf_map__set_max_entries(skel->maps.kdg_pair, ends))
+		return -EINVAL;
+	bpf_program__set_autoload(skel->progs.kdg_sockops, opts->bypass);
+	bpf_program__set_autoload(skel->progs.kdg_response, opts->bypass);
+	return 0;
+}
+
+/* What the programs cannot do without and the kernel has not, or NULL. */
+static const char *kernel_lacks(void)
+{
+	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+		return "BPF programs refused: no /sys/kernel/btf/vmlinux: "
+		       "the kernel needs CONFIG_DEBUG_INFO_BTF";
+	if (libbpf_probe_bpf_map_type(BPF_MAP_TYPE_SOCKHASH, NULL) == 0)
+		return "BPF programs refused: no sockhash maps: "
+		       "the kernel needs CONFIG_BPF_STREAM_PARSER and CONFIG_CGROUP_BPF";
+	return NULL;
+}
+
+/*
+ * Puts a sk_msg program on all sockets of a sockhash. By a link where there is one for maps (6.10),
+ * else for the life of the map. The link's descriptor, or -1.
+ */
+static int attach_msg(const struct bpf_program *prog, const struct bpf_map *map, int *link)
+{
+	int prog_fd = bpf_program__fd(prog), map_fd = bpf_map__fd(map);
+
+	*link = bpf_link_create(prog_fd, map_fd, BPF_SK_MSG_VERDICT, NULL);
+	if (*link >= 0)
+		return 0;
+	*link = -1;
+	return bpf_prog_attach(prog_fd, map_fd, BPF_SK_MSG_VERDICT, 0) ? -errno : 0;
+}
+
+static uint32_t prog_id(const struct bpf_program *prog)
+{
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) ? 0 : info.id;
+}
+
+static int attach(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WHY_SIZE])
+{
+	_cleanup_(close_fdp)
+	int cgroup = -1;
+	int err;
+
+	err = attach_msg(bpf->skel->progs.kdg_request, bpf->skel->maps.kdg_leg, &bpf->request_link);
+	if (err)
+		return bpf_why(why, err, "sk_msg program: cannot attach: %s", strerror(-err));
+	bpf->request_prog = prog_id(bpf->skel->progs.kdg_request);
+	if (!opts->bypass)
+		return 0;
+	err = attach_msg(bpf->skel->progs.kdg_response, bpf->skel->maps.kdg_appleg,
+			 &bpf->response_link);
+	if (err)
+		return bpf_why(why, err, "sk_msg program: cannot attach: %s", strerror(-err));
+	cgroup = bpf_cgroup_open(opts->cgroup, why);
+	if (cgroup < 0)
+		return cgroup;
+	bpf->sockops = bpf_program__attach_cgroup(bpf->skel->progs.kdg_sockops, cgroup);
+	if (!bpf->sockops)
+		return bpf_why(why, -errno, "cgroup %s: cannot attach the sockops program: %s",
+			       opts->cgroup ? opts->cgroup : "of kedge", strerror(errno));
+	return 0;
+}
+
+static void *map_values(const struct bpf_map *map, size_t *size)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *p;
+
+	*size = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+	*size = (*size + page - 1) / page * page;
+	p = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int share(struct bpf *bpf, char why[BPF_WHY_SIZE])
+{
+	bpf->notes = map_values(bpf->skel->maps.kdg_note, &bpf->notes_size);
+	bpf->stats = map_values(bpf->skel->maps.kdg_stats, &bpf->stats_size);
+	if (!bpf->notes || !bpf->stats)
+		return bpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
+	return 0;
+}
+
+static int slots_make(struct bpf *bpf, unsigned workers, uint32_t each)
+{
+	bpf->slots = calloc(workers, sizeof(*bpf->slots));
+	if (!bpf->slots)
+		return -ENOMEM;
+	bpf->workers = workers;
+	for (unsigned w = 0; w < workers; w++) {
+		struct slots *s = &bpf->slots[w];
+
+		s->free = malloc(each * sizeof(*s->free));
+		if (!s->free)
+			return -ENOMEM;
+		while (s->count < each) {
+			s->free[s->count] = w * each + (each - 1 - s->count);
+			s->count++;
+		}
+	}
+	return 0;
+}
+
+static int pin(struct bpf *bpf, const char *dir, char why[BPF_WHY_SIZE])
+{
+	char path[PATH_MAX];
+	int err = bpf_pins_maps(&bpf->pins, bpf->skel->obj, why);
+
+	if (err)
+		return err;
+	err = bpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
+	if (!err && bpf->sockops)
+		err = bpf_link__pin(bpf->sockops, path);
+	if (err)
+		return bpf_why(why, err, "pin directory %s: cannot pin the sockops link: %s", dir,
+			       strerror(-err));
+	return 0;
+}
+
+static int open_in(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WHY_SIZE])
+{
+	uint32_t each = opts->flows_each;
+	int err;
+
+	if (!each)
+		each = (opts->flows_max + opts->workers - 1) / opts->workers;
+
+	bpf_log();
+	bpf->skel = flow_bpf__open();
+	if (!bpf->skel)
+		return bpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
+	err = set_sizes(bpf->skel, opts, each * opts->workers);
+	if (err)
+		return bpf_why(why, err, "BPF maps: cannot set their sizes");
+	err = flow_bpf__load(bpf->skel);
+	if (err)
+		return bpf_load_why(err, kernel_lacks(), why);
+	err = share(bpf, why);
+	if (err)
+		return err;
+	err = slots_make(bpf, opts->workers, each);
+	if (err)
+		return bpf_why(why, err, "out of memory for %u flows", opts->flows_max);
+	/* Before attaching: pins that a dead kedge left go first, and its program with them. */
+	if (opts->pin) {
+		err = bpf_pins_claim(&bpf->pins, opts->pin, why);
+		if (err)
+			return err;
+	}
+	err = attach(bpf, opts, why);
+	if (err)
+		return err;
+	return opts->pin ? pin(bpf, opts->pin, why) : 0;
+}
+
+int bpf_open(struct bpf **out, const struct bpf_opts *opts, char why[256])
+{
+	struct bpf *bpf;
+	int err;
+
+	why[0] = '\0';
+	if (!opts->workers || opts->workers > KEDGE_WORKERS_MAX || !opts->flows_max)
+		return bpf_why(why, -EINVAL, "BPF maps: %u workers, %u flows", opts->workers,
+			       opts->flows_max);
+	bpf = calloc(1, sizeof(*bpf));
+	if (!bpf)
+		return bpf_why(why, -ENOMEM, "out of memory");
+	bpf->request_link = -1;
+	bpf->response_link = -1;
+	bpf->bypass = opts->bypass;
+	bpf->pins = (struct bpf_pins)BPF_PINS_NONE;
+	err = open_in(bpf, opts, why);
+	if (err) {
+		bpf_close(bpf);
+		return err;
+	}
+	*out = bpf;
+	return 0;
+}
+
+void bpf_unpin(struct bpf *bpf)
+{
+	char path[PATH_MAX];
+
+	if (!bpf || !bpf->skel || bpf->pins.lock < 0)
+		return;
+	bpf_pins_clear_maps(&bpf->pins, bpf->skel->obj);
+	bpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
+	bpf_pins_release(&bpf->pins);
+}
+
+void bpf_close(struct bpf *bpf)
+{
+	if (!bpf)
+		return;
+	bpf_unpin(bpf);
+	bpf_link__destroy(bpf->sockops);
+	close_fdp(&bpf->request_link);
+	close_fdp(&bpf->response_link);
+	if (bpf->notes)
+		munmap(bpf->notes, bpf->notes_size);
+	if (bpf->stats)
+		munmap(bpf->stats, bpf->stats_size);
+	for (unsigned w = 0; w < bpf->workers; w++)
+		free(bpf->slots[w].free);
+	free(bpf->slots);
+	flow_bpf__destroy(bpf->skel);
+	free(bpf);
+}
+
+int bpf_give(struct bpf *bpf, uid_t uid, gid_t gid)
+{
+	int err;
+
+	if (bpf->pins.lock < 0)
+		return 0;
+	err = bpf_pins_give(&bpf->pins, NULL, uid, gid);
+	if (!err)
+		err = bpf_pins_give_maps(&bpf->pins, bpf->skel->obj, uid, gid);
+	if (!err && bpf->sockops)
+		err = bpf_pins_give(&bpf->pins, "kdg_sockops", uid, gid);
+	return err;
+}
+
+bool bpf_may_update(struct bpf *bpf)
+{
+	const uint64_t nobody = 0; /* no socket has this cookie */
+
+	return bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &nobody) == 0 ||
+	       errno != EPERM;
+}
+
+struct kedge_stats *bpf_stats(struct bpf *bpf, unsigned worker)
+{
+	return &bpf->stats[worker];
+}
+
+int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker,
+		 const struct http1_conf *conf, bool bypass)
+{
+	struct slots *slots = &bpf->slots[worker];
+	struct kedge_flow value = {.worker = worker};
+	int protocol = 0;
+	socklen_t cookie_len = sizeof(flow->cookie), protocol_len = sizeof(protocol);
+	uint64_t cookie;
+
+	memset(flow, 0, sizeof(*flow));
+	if (!slots->count)
+		return -ENOSPC;
+	/* A sockhash takes unix sockets too, but their messages do not go through the program. */
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_len) < 0)
+		return -errno;
+	if (protocol != IPPROTO_TCP)
+		return -EOPNOTSUPP;
+	/* This makes the cookie, which the sk_msg program reads but could not make. */
+	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_len) < 0)
+		return -errno;
+	value.slot = slots->free[slots->count - 1];
+	if (conf) {
+		value.flags |= KEDGE_FLOW_EDIT;
+		value.conf = *conf;
+		flow->edits = true;
+		flow->text_len = conf->text_len;
+		if (conf->mode != HTTP1_XFF_NEVER && conf->ours_len < sizeof(value.client))
+			memcpy(value.client, conf->text + HTTP1_PREFIX_LEN, conf->ours_len);
+	}
+	if (bypass && bpf->bypass)
+		value.flags |= KEDGE_FLOW_BYPASS;
+	flow->note = &bpf->notes[value.slot];
+	memset(flow->note, 0, sizeof(*flow->note));
+	if (bpf_map_update_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &cookie, &value, BPF_ANY))
+		return errno == E2BIG ? -ENOSPC : -errno;
+	slots->count--;
+	flow->cookie = cookie;
+	flow->slot = value.slot;
+	flow->worker = worker;
+	return 0;
+}
+
+/*
+ * Is our program still on the sockets that enter kdg_leg? Whoever may may detach its link, or replace the
+ * program; a socket would enter without one, and its requests would go out as they are. Without a link
+ * nobody is asked: the query would take CAP_NET_ADMIN.
+ */
+static bool program_there(const struct bpf *bpf)
+{
+	struct bpf_link_info info = {0};
+	__u32 len = sizeof(info);
+
+	if (bpf->request_link < 0)
+		return true;
+	if (bpf_obj_get_info_by_fd(bpf->request_link, &info, &len))
+		return false;
+	/* The map's id, first of the link's own fields, for which older headers have no name. */
+	return info.xdp.ifindex && info.prog_id == bpf->request_prog;
+}
+
+int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd)
+{
+	uint64_t value = (uint64_t)fd;
+
+	if (bpf_map_update_elem(bpf_map__fd(bpf->skel->maps.kdg_leg), &flow->cookie, &value,
+				BPF_ANY))
+		/* Only established sockets may enter: the application has closed it already. */
+		return errno == EOPNOTSUPP ? -ECONNRESET : -errno;
+	return program_there(bpf) ? 0 : -ENOLINK;
+}
+
+bool bpf_flow_paired(struct bpf *bpf, const struct bpf_flow *flow)
+{
+	return flow->note && __atomic_load_n(&flow->note->paired, __ATOMIC_RELAXED);
+}
+
+int bpf_flow_resume(struct bpf *bpf, struct bpf_flow *flow, bool tunnel)
+{
+	struct kedge_note *note = flow->note;
+
+	if (note->standing != KEDGE_WAITING)
+		return -EINVAL;
+	/* The program takes it with the next message; the mover sees it at once. */
+	note->command = tunnel ? KEDGE_COMMAND_TUNNEL : KEDGE_COMMAND_HTTP;
+	note->standing = tunnel ? KEDGE_TUNNEL : KEDGE_BETWEEN;
+	note->withheld = 0;
+	return 0;
+}
+
+void bpf_flow_del(struct bpf *bpf, struct bpf_flow *flow)
+{
+	struct slots *slots;
+
+	if (!flow->cookie)
+		return;
+	bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_leg), &flow->cookie);
+	bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &flow->cookie);
+	slots = &bpf->slots[flow->worker];
+	slots->free[slots->count++] = flow->slot;
+	memset(flow, 0, sizeof(*flow));
+}

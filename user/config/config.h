@@ -1,0 +1,137 @@
+/*
+ * user only: the configuration, from a YAML file and from flags, checked whole before anything
+ * starts. Every key of the file is a flag of the same name and the other way round. Immutable once
+ * loaded.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "confine/confine.h"
+#include "base/log.h"
+
+enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
+/* What clients of a listener speak, inside TLS if it has it. */
+enum conf_mode { MODE_HTTP, MODE_TCP };
+enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
+enum access_format { ACCESS_COMMON, ACCESS_COMBINED, ACCESS_JSON };
+/* Which TLS versions and cipher suites are offered; docs/configuration.md has the table. */
+enum conf_tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN, TLS_POLICY_HIGH };
+enum conf_xff { XFF_APPEND, XFF_REPLACE, XFF_IF_NONE, XFF_NEVER };
+/* Where the guard's program runs: in the driver, before the stack, or in the first of both that works. */
+enum guard_mode { GUARD_OFF, GUARD_AUTO, GUARD_NATIVE, GUARD_GENERIC };
+
+struct conf_cert {
+	char *cert; /* PEM file, chain included */
+	char *key;  /* PEM file */
+	char *ocsp; /* DER file with the response to staple; NULL: none */
+};
+
+struct conf_cidrs {
+	struct cidr *set;
+	size_t count;
+};
+
+struct conf_names {
+	char **set;
+	size_t count;
+};
+
+/* The guard in front of the listeners, see guard.h and docs/guard.md. */
+struct conf_guard {
+	enum guard_mode mode;
+	struct conf_names interfaces; /* or "all-listeners", which is resolved at the start */
+	uint32_t priority;            /* among XDP programs of one interface: low comes first */
+	bool keep;                    /* stays when kedge ends */
+	bool observe;
+	uint32_t source_rate, source_burst; /* new connections a second; rate 0: any number */
+	uint32_t total_rate, total_burst;
+	uint32_t source_bits_v4, source_bits_v6; /* a source is a prefix of so many bits */
+	bool cookies;                            /* guard-over: cookie */
+	bool follow;                             /* guard-fragments: follow */
+};
+
+struct conf_listener {
+	union addr addr;
+	char name[ADDR_TEXT_MAX]; /* for messages */
+	bool both_families;       /* IPv6 socket that takes IPv4 connections as well */
+	bool tls;
+	enum conf_mode mode;
+	enum conf_proxy proxy;
+	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: everybody */
+	struct conf_cert *certs; /* its own, or the common ones; none without tls */
+	size_t certs_count;
+	uint32_t connections_max; /* of this listener; 0: no limit of its own */
+};
+
+struct conf {
+	char *file; /* what -c named, for messages; NULL: flags only */
+	struct conf_listener *listeners;
+	size_t listeners_count;
+	union addr app;
+	char app_name[ADDR_TEXT_MAX];
+	unsigned workers; /* resolved: at least 1, at most KEDGE_WORKERS_MAX */
+	enum policy record, edit, bypass, peername;
+	char *app_cgroup; /* the application's, for peername; NULL: the root of the hierarchy */
+	char *cgroup;     /* cgroup v2 directory for the sockops program; NULL: kedge's own */
+	struct conf_guard guard;
+	char *pin; /* directory on a bpffs for maps and links; NULL: nothing is pinned ("off") */
+	char *control; /* path of the control socket; NULL: none ("off") */
+	enum conf_xff xff;
+	struct conf_cidrs xff_trust; /* whose incoming forwarding fields are kept */
+	bool forwarding_keep;        /* forwarding-fields: keep */
+	bool x_forwarded_proto, x_forwarded_port, x_real_ip, forwarded;
+	bool aliases_remove; /* forwarding-aliases: remove */
+	bool h2c_remove;     /* h2c: remove */
+	bool tls13_only;     /* tls-min: 1.3 */
+	enum conf_tls_policy tls_policy;
+	char *ticket_keys; /* file, see tls_ticket.h; NULL: one key at random */
+	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
+	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
+	bool connect_early;                               /* while the handshake still runs */
+	uint32_t connections_max;                         /* in all workers */
+	uint32_t address_connections_max, handshakes_max; /* 0: no limit */
+	uint32_t head_bytes_max;
+	uint32_t body_rate_min, response_rate_min; /* bytes a second; 0: no limit */
+	uint32_t rate_grace_ms;
+	uint32_t response_timeout_ms; /* 0: no limit but idle_timeout_ms */
+	char *user; /* NAME or NAME:GROUP that kedge becomes; NULL: it stays who it is */
+	enum seccomp_mode seccomp;
+	enum log_level log_level;
+	char *access_log; /* "stdout", "journal" or a path; NULL: none ("off") */
+	enum access_format access_log_format;
+	union addr metrics; /* where metrics are served; AF_UNSPEC: nowhere ("off") */
+};
+
+/*
+ * Reads `kedge run`'s or `kedge check`'s arguments (argv[0] is the subcommand) and the file that -c
+ * names. Flags win over the file. Returns 0 with *out; -EINVAL after writing one line for every
+ * mistake found, with file, line, value and what is allowed (exit status 2). `--help` prints the
+ * usage and returns 1.
+ */
+int config_load(struct conf **out, int argc, char **argv);
+void config_free(struct conf *conf);
+
+/* What a reload does with a key that is not as it was. */
+enum config_change {
+	CONFIG_CHANGED,       /* takes it over */
+	CONFIG_NEEDS_RESTART, /* keeps what was; `after` has the old value again */
+};
+typedef void (*config_say_fn)(void *arg, enum config_change change, const char *text);
+
+/*
+ * Compares two configurations key by key, without their listeners, and says each difference ("app:
+ * 127.0.0.1:3000 -> 127.0.0.1:4000"). 0, or -ENOMEM: then `after` is of no use.
+ */
+int config_diff(const struct conf *before, struct conf *after, config_say_fn say, void *arg);
+
+/* The same for two listeners; text begins with "listener NAME: ". */
+int config_diff_listener(const struct conf_listener *before, struct conf_listener *after,
+			 config_say_fn say, void *arg);
+
+/* For each listener of `after` the index of the one in `before` that has its address and each only
+ * once; -1: none. */
+void config_match_listeners(int *from, const struct conf *before, const struct conf *after);

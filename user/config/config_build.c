@@ -1,0 +1,383 @@
+/*
+ * From what was written to struct conf: who wins, what is inherited, what belongs together.
+ *
+ * An option's value is what its narrowest writer says: the listener's own setting, else a flag
+ * outside a listener, else the file's top level, else the default. A list is taken whole from one
+ * of them. Listeners come from the flags if those have any, else from the file.
+ */
+#include "config/config_private.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "kedge/limits.h"
+
+#define OPTIONS_MAX 96 /* checked in config_build() */
+
+static void clear_certs(struct conf_listener *l)
+{
+	for (size_t i = 0; i < l->certs_count; i++) {
+		free(l->certs[i].cert);
+		free(l->certs[i].key);
+		free(l->certs[i].ocsp);
+	}
+	free(l->certs);
+	l->certs = NULL;
+	l->certs_count = 0;
+}
+
+void conf_listener_clear(struct conf_listener *l)
+{
+	clear_certs(l);
+	free(l->trust.set);
+	*l = (struct conf_listener){0};
+}
+
+static void conf_freep(struct conf **conf)
+{
+	config_free(*conf);
+}
+
+/* Tries one text on a struct that is thrown away. */
+static int try_setting(const struct setting *s, char why[WHY_MAX])
+{
+	_cleanup_(conf_listener_clear)
+	struct conf_listener l = {0};
+	_cleanup_(conf_freep)
+	struct conf *conf = calloc(1, sizeof(*conf));
+	void *base = s->opt->scope == OPTION_GLOBAL ? (void *)conf : &l;
+
+	return conf ? option_set(s->opt, base, s->text, 0, why) : -ENOMEM;
+}
+
+int config_check_settings(struct source *src, struct mistakes *m)
+{
+	for (size_t i = 0; i < src->count; i++) {
+		struct setting *s = &src->settings[i];
+		char why[WHY_MAX];
+		int err;
+
+		if (!s->text)
+			continue;
+		err = try_setting(s, why);
+		if (err == -ENOMEM)
+			return err;
+		s->bad = err < 0;
+		if (s->bad)
+			mistake(m, &s->place, "%s", why);
+	}
+	return 0;
+}
+
+/* The parts of a pair are one list. */
+static size_t list_index(const struct option_def *opt)
+{
+	if (opt->kind == OPTION_CERT)
+		opt = option_find("cert", strlen("cert"));
+	return (size_t)(opt - config_options);
+}
+
+/* One struct that is being filled in, from the narrowest writer to the widest. */
+struct filling {
+	void *base;
+	bool listener;          /* base is a struct conf_listener, not a struct conf */
+	bool seen[OPTIONS_MAX]; /* a narrower writer has said it */
+	bool bad;               /* something belongs here that was a mistake */
+};
+
+static bool belongs(const struct filling *f, const struct option_def *opt)
+{
+	return f->listener == (opt->scope != OPTION_GLOBAL);
+}
+
+/* Takes the settings of one writer: those of src at `listener` (-1: outside). */
+static int fill_from(struct filling *f, const struct source *src, int listener)
+{
+	bool now[OPTIONS_MAX] = {false};
+	char why[WHY_MAX];
+	int err;
+
+	for (size_t i = 0; i < src->count; i++) {
+		const struct setting *s = &src->settings[i];
+		size_t at = list_index(s->opt);
+
+		if (s->listener != listener || !belongs(f, s->opt) || f->seen[at])
+			continue;
+		now[at] = true;
+		f->bad |= s->bad;
+		if (s->bad || !s->text)
+			continue;
+		err = option_set(s->opt, f->base, s->text, s->pair, why);
+		if (err)
+			return err;
+	}
+	for (size_t i = 0; i < OPTIONS_MAX; i++)
+		f->seen[i] |= now[i];
+	return 0;
+}
+
+static int fill_defaults(struct filling *f)
+{
+	char why[WHY_MAX];
+	int err;
+
+	for (size_t i = 0; i < config_options_count; i++) {
+		const struct option_def *opt = &config_options[i];
+
+		if (f->seen[i] || !opt->text || !belongs(f, opt))
+			continue;
+		err = option_set(opt, f->base, opt->text, 0, why);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* The setting of this name at this listener (-1: outside) that counts: the last one, or the first
+ * of a list. NULL when there is none. */
+static const struct setting *find_setting(const struct source *src, const char *name, int listener)
+{
+	const struct setting *found = NULL;
+
+	for (size_t i = 0; i < src->count && !(found && option_is_list(found->opt)); i++)
+		if (src->settings[i].listener == listener &&
+		    !strcmp(src->settings[i].opt->name, name))
+			found = &src->settings[i];
+	return found;
+}
+
+static void check_certs(const struct conf_listener *l, const struct place *at, struct mistakes *m)
+{
+	char quoted[QUOTED_MAX];
+
+	if (l->tls && !l->certs_count)
+		mistake(m, at, "TLS without a certificate: give cert and key, or tls off");
+	for (size_t i = 0; i < l->certs_count; i++) {
+		const struct conf_cert *c = &l->certs[i];
+
+		if (c->cert && !c->key)
+			mistake(m, at, "the certificate %s has no key",
+				config_quote(quoted, c->cert));
+		if (c->ocsp && !c->cert)
+			mistake(m, at, "the OCSP response %s has no certificate",
+				config_quote(quoted, c->ocsp));
+		if (c->key && !c->cert)
+			mistake(m, at, "the key %s has no certificate",
+				config_quote(quoted, c->key));
+	}
+}
+
+/* What belongs together in one listener, and what it has no use for. */
+static void check_listener(struct conf_listener *l, const struct source *from, int index,
+			   struct mistakes *m)
+{
+	const struct setting *trust = find_setting(from, "trust", index);
+	const struct setting *cert = find_setting(from, "cert", index);
+	const struct place *at = &from->listeners[index];
+
+	check_certs(l, at, m);
+	if (!l->tls && cert)
+		config_warn(&cert->place, "not used: tls is off at this listener");
+	if (!l->tls)
+		clear_certs(l);
+	if (l->proxy == PROXY_PREFIX_OFF && trust && trust->text)
+		mistake(m, &trust->place,
+			"nothing to trust: proxy-protocol is off at this listener (trust does not "
+			"restrict who may connect)");
+	if (l->proxy != PROXY_PREFIX_OFF && !l->trust.count)
+		config_warn(at, "proxy-protocol without trust: whoever connects may name any "
+				"client address");
+}
+
+static bool same_addr(const union addr *a, const union addr *b)
+{
+	return addr_port(a) && addr_len(a) == addr_len(b) && !memcmp(a, b, addr_len(a));
+}
+
+static void check_same_addr(const struct conf *conf, const struct source *from, int index,
+			    struct mistakes *m)
+{
+	const struct conf_listener *l = &conf->listeners[index];
+
+	for (int i = 0; i < index; i++) {
+		if (!same_addr(&conf->listeners[i].addr, &l->addr))
+			continue;
+		mistake(m, &from->listeners[index], "the same address as %s: %s",
+			from->listeners[i].path, l->name);
+		return;
+	}
+}
+
+static int build_listener(struct conf *conf, const struct source *from, int index,
+			  const struct source *file, const struct source *flags, struct mistakes *m)
+{
+	struct conf_listener *l = &conf->listeners[conf->listeners_count++];
+	struct filling f = {.base = l, .listener = true};
+	const struct place *at = &from->listeners[index];
+	const struct setting *listen;
+	int err;
+
+	err = fill_from(&f, from, index);
+	err = err ? err : fill_from(&f, flags, -1);
+	err = err ? err : fill_from(&f, file, -1);
+	err = err ? err : fill_defaults(&f);
+	if (err)
+		return err;
+	addr_format(l->name, &l->addr);
+	listen = find_setting(from, "listen", index);
+	if (!listen)
+		mistake(m, at, "listen is missing: ADDR:PORT");
+	/* "*:443" and ":443" mean IPv4 too, "[::]:443" does not. */
+	l->both_families = listen && l->addr.family == AF_INET6 && listen->text[0] != '[';
+	config_listener_family(l, at);
+	check_same_addr(conf, from, index, m);
+	if (!f.bad) {
+		check_listener(l, from, index, m);
+		config_check_guard(&conf->guard, l, at, m);
+	}
+	return 0;
+}
+
+static int build_listeners(struct conf *conf, const struct source *file, const struct source *flags,
+			   struct mistakes *m)
+{
+	const struct source *from = flags->listeners_count ? flags : file;
+	const struct place nowhere = {0};
+	int err = 0;
+
+	if (!from->listeners_count) {
+		mistake(m, &nowhere,
+			"no listener: give --listen ADDR:PORT, or listeners in the file");
+		return 0;
+	}
+	if (from->listeners_count > CONFIG_LISTENERS_MAX) {
+		mistake(m, &from->listeners[CONFIG_LISTENERS_MAX], "more than %d listeners",
+			CONFIG_LISTENERS_MAX);
+		return 0;
+	}
+	conf->listeners = calloc(from->listeners_count, sizeof(*conf->listeners));
+	if (!conf->listeners)
+		return -ENOMEM;
+	for (int i = 0; i < (int)from->listeners_count && !err; i++)
+		err = build_listener(conf, from, i, file, flags, m);
+	return err;
+}
+
+/* A list that no listener has a use for was meant to do something. */
+static void check_common_trust(const struct conf *conf, const struct source *src)
+{
+	const struct setting *s = find_setting(src, "trust", -1);
+
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		if (conf->listeners[i].proxy != PROXY_PREFIX_OFF)
+			return;
+	if (s && s->text)
+		config_warn(&s->place, "nothing to trust: proxy-protocol is off at every listener");
+}
+
+/* The edit takes the client's word, unless it knows whose word counts. */
+static void check_if_none(const struct conf *conf, const struct source *file,
+			  const struct source *flags)
+{
+	const struct setting *s = find_setting(flags, "xff", -1);
+	bool http = false;
+
+	s = s ? s : find_setting(file, "xff", -1);
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		http = http || conf->listeners[i].mode == MODE_HTTP;
+	if (s && !s->bad && http && conf->xff == XFF_IF_NONE && !conf->xff_trust.count)
+		config_warn(&s->place, "if-none without xff-trust: any client may name any client "
+				       "address in X-Forwarded-For: give xff-trust, the proxies in "
+				       "front");
+}
+
+static void check_app(const struct conf *conf, const struct source *file,
+		      const struct source *flags, struct mistakes *m)
+{
+	const struct setting *s = find_setting(flags, "app", -1);
+	const struct place nowhere = {0};
+	char quoted[QUOTED_MAX];
+
+	s = s ? s : find_setting(file, "app", -1);
+	if (!s) {
+		mistake(m, &nowhere, "no application: give --app ADDR:PORT, or app in the file");
+		return;
+	}
+	if (s->bad)
+		return;
+	if (!addr_port(&conf->app))
+		mistake(m, &s->place, "%s has no port", config_quote(quoted, s->text));
+	if (addr_is_wildcard(&conf->app))
+		mistake(m, &s->place, "%s is not one address: name the host",
+			config_quote(quoted, s->text));
+	else
+		config_app_family(conf, &s->place);
+}
+
+static void check_user(const struct conf *conf, const struct source *file,
+		       const struct source *flags, struct mistakes *m)
+{
+	const struct setting *s = find_setting(flags, "user", -1);
+	struct confine_user user;
+	char why[CONFINE_WHY_SIZE];
+
+	s = s ? s : find_setting(file, "user", -1);
+	if (s && conf->user && confine_find_user(&user, conf->user, why) < 0)
+		mistake(m, &s->place, "%s", why);
+}
+
+static void check_interfaces(const struct conf *conf, const struct source *file,
+			     const struct source *flags, struct mistakes *m)
+{
+	const struct setting *s = find_setting(flags, "guard-interfaces", -1);
+
+	s = s ? s : find_setting(file, "guard-interfaces", -1);
+	if (s && !s->bad && conf->guard.mode != GUARD_OFF && !conf->guard.interfaces.count)
+		mistake(m, &s->place, "no interface to guard: name one, or all-listeners");
+}
+
+static unsigned usable_cores(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return (unsigned)CPU_COUNT(&set);
+}
+
+int config_build(struct conf *conf, const struct source *file, const struct source *flags,
+		 struct mistakes *m)
+{
+	struct filling f = {.base = conf};
+	int err;
+
+	if (config_options_count > OPTIONS_MAX)
+		return -E2BIG;
+	err = fill_from(&f, flags, -1);
+	err = err ? err : fill_from(&f, file, -1);
+	err = err ? err : fill_defaults(&f);
+	err = err ? err : build_listeners(conf, file, flags, m);
+	if (err)
+		return err;
+	addr_format(conf->app_name, &conf->app);
+	config_metrics_family(conf);
+	check_app(conf, file, flags, m);
+	check_user(conf, file, flags, m);
+	check_interfaces(conf, file, flags, m);
+	if (!m->count) {
+		check_if_none(conf, file, flags);
+		check_common_trust(conf, flags);
+		check_common_trust(conf, file);
+	}
+	if (!conf->workers)
+		conf->workers = usable_cores();
+	if (conf->workers < 1)
+		conf->workers = 1;
+	if (conf->workers > KEDGE_WORKERS_MAX)
+		conf->workers = KEDGE_WORKERS_MAX;
+	return 0;
+}

@@ -1,0 +1,216 @@
+/*
+ * What a reload changes, key by key. Two values are the same when they are written the same, so
+ * that an option needs no comparison of its own.
+ */
+#include "config/config_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+static void write_cidrs(FILE *to, const struct conf_cidrs *cidrs)
+{
+	char text[CIDR_TEXT_MAX];
+
+	for (size_t i = 0; i < cidrs->count; i++) {
+		cidr_format(text, &cidrs->set[i]);
+		fprintf(to, "%s%s", i ? ", " : "", text);
+	}
+}
+
+static void write_names(FILE *to, const struct conf_names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		fprintf(to, "%s%s", i ? ", " : "", names->set[i]);
+}
+
+/* One part of the pairs. */
+static void write_certs(FILE *to, const struct option_def *opt, const struct conf_listener *l)
+{
+	for (size_t i = 0; i < l->certs_count; i++) {
+		const struct conf_cert *c = &l->certs[i];
+		const char *path = !strcmp(opt->name, "cert")  ? c->cert
+				   : !strcmp(opt->name, "key") ? c->key
+							       : c->ocsp;
+
+		if (path)
+			fprintf(to, "%s%s", ftello(to) ? ", " : "", path);
+	}
+}
+
+static void write_value(FILE *to, const struct option_def *opt, const void *base)
+{
+	const void *field = (const char *)base + opt->offset;
+	const char *path;
+	char addr[ADDR_TEXT_MAX];
+
+	switch (opt->kind) {
+	case OPTION_ADDR:
+		addr_format(addr, field);
+		fputs(addr, to);
+		break;
+	case OPTION_NUMBER:
+		fprintf(to, "%u", *(const unsigned *)field);
+		break;
+	case OPTION_WORD:
+		fputs(opt->words[*(const unsigned *)field], to);
+		break;
+	case OPTION_BOOL:
+		fputs(opt->words[*(const bool *)field], to);
+		break;
+	case OPTION_PATH:
+		path = *(char *const *)field;
+		fputs(path ? path : opt->off_allowed ? "off" : "", to);
+		break;
+	case OPTION_CIDRS:
+		write_cidrs(to, field);
+		break;
+	case OPTION_NAMES:
+		write_names(to, field);
+		break;
+	case OPTION_CERT:
+		write_certs(to, opt, base);
+		break;
+	}
+}
+
+/* As one would write it; what having none means where there is none. NULL: out of memory. */
+static char *value_text(const struct option_def *opt, const void *base)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	if (!to)
+		return NULL;
+	write_value(to, opt, base);
+	if (!ftello(to))
+		fputs(opt->without ? opt->without : "none", to);
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int copy_names(struct conf_names *to, const struct conf_names *from)
+{
+	struct conf_names copy = {.set = calloc(from->count + 1, sizeof(*copy.set))};
+
+	for (size_t i = 0; copy.set && i < from->count; i++) {
+		copy.set[i] = strdup(from->set[i]);
+		if (!copy.set[i])
+			break;
+		copy.count++;
+	}
+	if (!copy.set || copy.count < from->count) {
+		conf_names_clear(&copy);
+		return -ENOMEM;
+	}
+	conf_names_clear(to);
+	*to = copy;
+	return 0;
+}
+
+/* Only for kinds that can need a restart. */
+static int put_back(const struct option_def *opt, void *after, const void *before)
+{
+	void *field = (char *)after + opt->offset;
+	const void *old = (const char *)before + opt->offset;
+	const char *path;
+	char *copy = NULL;
+
+	switch (opt->kind) {
+	case OPTION_NUMBER:
+	case OPTION_WORD:
+		*(unsigned *)field = *(const unsigned *)old;
+		return 0;
+	case OPTION_BOOL:
+		*(bool *)field = *(const bool *)old;
+		return 0;
+	case OPTION_ADDR:
+		*(union addr *)field = *(const union addr *)old;
+		return 0;
+	case OPTION_PATH:
+		path = *(char *const *)old;
+		if (path && !(copy = strdup(path)))
+			return -ENOMEM;
+		free(*(char **)field);
+		*(char **)field = copy;
+		return 0;
+	case OPTION_NAMES:
+		return copy_names(field, old);
+	case OPTION_CIDRS:
+	case OPTION_CERT:
+		break;
+	}
+	return -EINVAL;
+}
+
+static int diff_option(const struct option_def *opt, const void *before, void *after,
+		       const char *where, config_say_fn say, void *arg)
+{
+	_cleanup_(freep)
+	char *was = value_text(opt, before);
+	_cleanup_(freep)
+	char *is = value_text(opt, after);
+	_cleanup_(freep)
+	char *text = NULL;
+
+	if (!was || !is)
+		return -ENOMEM;
+	if (!strcmp(was, is))
+		return 0;
+	if (asprintf(&text, "%s%s: %s -> %s", where, opt->name, was, is) < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	say(arg, opt->restart ? CONFIG_NEEDS_RESTART : CONFIG_CHANGED, text);
+	return opt->restart ? put_back(opt, after, before) : 0;
+}
+
+int config_diff(const struct conf *before, struct conf *after, config_say_fn say, void *arg)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < config_options_count; i++)
+		if (config_options[i].scope == OPTION_GLOBAL)
+			err = diff_option(&config_options[i], before, after, "", say, arg);
+	return err;
+}
+
+int config_diff_listener(const struct conf_listener *before, struct conf_listener *after,
+			 config_say_fn say, void *arg)
+{
+	char where[ADDR_TEXT_MAX + 16];
+	int err = 0;
+
+	snprintf(where, sizeof(where), "listener %s: ", after->name);
+	for (size_t i = 0; !err && i < config_options_count; i++)
+		if (config_options[i].scope == OPTION_LISTENER)
+			err = diff_option(&config_options[i], before, after, where, say, arg);
+	return err;
+}
+
+static bool same_socket(const struct conf_listener *a, const struct conf_listener *b)
+{
+	return addr_len(&a->addr) == addr_len(&b->addr) &&
+	       !memcmp(&a->addr, &b->addr, addr_len(&a->addr)) &&
+	       a->both_families == b->both_families;
+}
+
+void config_match_listeners(int *from, const struct conf *before, const struct conf *after)
+{
+	bool taken[CONFIG_LISTENERS_MAX] = {false};
+
+	for (size_t i = 0; i < after->listeners_count; i++) {
+		from[i] = -1;
+		for (size_t k = 0; k < before->listeners_count && from[i] < 0; k++) {
+			if (taken[k] || !same_socket(&before->listeners[k], &after->listeners[i]))
+				continue;
+			taken[k] = true;
+			from[i] = (int)k;
+		}
+	}
+}

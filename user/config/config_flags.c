@@ -1,0 +1,111 @@
+/*
+ * Flags into settings. Not getopt_long(3): it takes abbreviations, and it stops being of use where
+ * an option's meaning depends on the --listen before it.
+ */
+#include "config/config_private.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct flags {
+	struct source *src;
+	struct mistakes *m;
+	const char **file;
+	bool *help;
+	size_t certs, keys; /* seen since the last --listen */
+};
+
+/* Certificates and keys are counted each by itself; a response is for the certificate before it. */
+static size_t pair_of(struct flags *f, const struct option_def *opt)
+{
+	if (!strcmp(opt->name, "cert"))
+		return f->certs++;
+	if (!strcmp(opt->name, "key"))
+		return f->keys++;
+	return f->certs ? f->certs - 1 : 0;
+}
+
+/* Stores `--name text`; for a list, at the listener begun last, or for all. */
+static int add_flag(struct flags *f, const struct option_def *opt, char *flag, char *text)
+{
+	struct setting written = {.opt = opt, .text = text, .place.path = flag};
+	char name[ADDR_TEXT_MAX];
+	int err;
+
+	if (opt->scope == OPTION_LISTEN) {
+		f->certs = f->keys = 0;
+		snprintf(name, sizeof(name), "%s %s", flag, text);
+		err = source_add_listener(f->src, &(struct place){.path = name});
+		if (err)
+			return err;
+	}
+	written.listener = opt->scope == OPTION_GLOBAL ? -1 : (int)f->src->listeners_count - 1;
+	if (opt->kind == OPTION_CERT)
+		written.pair = pair_of(f, opt);
+	return source_add_setting(f->src, &written);
+}
+
+/* Reads argv[0], "--name" with its value in argv[1] or "--name=value". Returns how many it took, or
+ * -ENOMEM. */
+static int read_long(struct flags *f, int argc, char **argv)
+{
+	struct place at = {.path = argv[0]};
+	const char *name = argv[0] + 2;
+	char *equals = strchr(name, '='), flag[64];
+	size_t name_len = equals ? (size_t)(equals - name) : strlen(name);
+	const struct option_def *opt = option_find(name, name_len);
+	int err;
+
+	if (!opt) {
+		mistake(f->m, &at, "unknown option: see --help");
+		/* Its value, if it has one, is not a mistake of its own. */
+		return !equals && argc > 1 && argv[1][0] != '-' ? 2 : 1;
+	}
+	snprintf(flag, sizeof(flag), "--%s", opt->name);
+	at.path = flag;
+	if (!equals && (argc < 2 || !strncmp(argv[1], "--", 2))) {
+		mistake(f->m, &at, "needs a value");
+		return 1;
+	}
+	err = add_flag(f, opt, flag, equals ? equals + 1 : argv[1]);
+	return err ? err : equals ? 1 : 2;
+}
+
+/* As read_long(), for -c FILE. */
+static int read_file_name(struct flags *f, int argc, char **argv)
+{
+	struct place at = {.path = (char[]){"-c"}};
+
+	if (argc < 2) {
+		mistake(f->m, &at, "needs a file");
+		return 1;
+	}
+	if (*f->file)
+		mistake(f->m, &at, "given twice: only one file is read");
+	*f->file = argv[1];
+	return 2;
+}
+
+int config_read_flags(struct source *src, int argc, char **argv, const char **file, bool *help,
+		      struct mistakes *m)
+{
+	struct flags f = {.src = src, .m = m, .file = file, .help = help};
+	int taken;
+
+	for (int i = 1; i < argc; i += taken) {
+		struct place at = {.path = argv[i]};
+
+		taken = 1;
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			*help = true;
+		else if (!strcmp(argv[i], "-c"))
+			taken = read_file_name(&f, argc - i, argv + i);
+		else if (!strncmp(argv[i], "--", 2) && argv[i][2])
+			taken = read_long(&f, argc - i, argv + i);
+		else
+			mistake(m, &at, "not an option: see --help");
+		if (taken < 0)
+			return taken;
+	}
+	return 0;
+}

@@ -1,0 +1,32 @@
+/*
+ * What the guard would make of a listener. One that judges its sources and allows none can be
+ * reached by nobody, which is never meant: a mistake, at the start, for `kedge check`, for a
+ * reload.
+ */
+#include "config/config_private.h"
+
+/* A prefix of the family that clients of the listener come by. */
+static bool allows_family(const struct conf_cidrs *trust, bool ipv4)
+{
+	for (size_t i = 0; i < trust->count; i++)
+		if (cidr_is_ipv4(&trust->set[i]) == ipv4)
+			return true;
+	return false;
+}
+
+void config_check_guard(const struct conf_guard *guard, const struct conf_listener *l,
+			const struct place *at, struct mistakes *m)
+{
+	bool ipv4 = addr_is_ipv4(&l->addr);
+
+	if (guard->mode == GUARD_OFF || l->proxy == PROXY_PREFIX_OFF)
+		return;
+	if (!l->trust.count)
+		mistake(m, at,
+			"guard: nobody could connect: give trust, the addresses of the balancers");
+	else if (!l->both_families && !allows_family(&l->trust, ipv4))
+		mistake(m, at,
+			"guard: nobody could connect: trust has no %s prefix, and %s is reached by "
+			"no other",
+			ipv4 ? "IPv4" : "IPv6", l->name);
+}

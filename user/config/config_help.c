@@ -1,0 +1,181 @@
+/* The table of options, for people: the usage, the table of docs/configuration.md, and the lists of
+ * docs/man/kedge.yaml.5. */
+#include "config/config_private.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define USAGE_COLUMN 30
+#define USAGE_WIDTH  96
+
+/* "ADDR:PORT", "off|on" */
+static const char *value_shape(const struct option_def *opt, char buf[WHY_MAX], const char *between)
+{
+	if (opt->arg)
+		return opt->arg;
+	option_format_words(buf, opt, between);
+	return buf;
+}
+
+static const char *after_reload(const struct option_def *opt)
+{
+	return opt->restart ? "; a change needs a restart" : "";
+}
+
+/* Writes the words of text from column USAGE_COLUMN on. */
+static void write_wrapped(FILE *to, const char *text)
+{
+	size_t column = USAGE_COLUMN;
+
+	while (*text) {
+		size_t len = strcspn(text, " ");
+
+		if (column > USAGE_COLUMN && column + 1 + len > USAGE_WIDTH) {
+			fprintf(to, "\n%*s", USAGE_COLUMN, "");
+			column = USAGE_COLUMN;
+		}
+		column += (size_t)fprintf(to, "%s%.*s", column > USAGE_COLUMN ? " " : "", (int)len,
+					  text);
+		text += len + strspn(text + len, " ");
+	}
+	fputc('\n', to);
+}
+
+static void write_usage_option(FILE *to, const struct option_def *opt)
+{
+	char flag[2 * WHY_MAX], shape[WHY_MAX], text[3 * WHY_MAX];
+	const char *def = opt->text ? opt->text : opt->without;
+
+	snprintf(flag, sizeof(flag), "  --%s %s", opt->name, value_shape(opt, shape, "|"));
+	if (strlen(flag) + 2 > USAGE_COLUMN)
+		fprintf(to, "%s\n%*s", flag, USAGE_COLUMN, "");
+	else
+		fprintf(to, "%-*s", USAGE_COLUMN, flag);
+	if (def)
+		snprintf(text, sizeof(text), "%s%s%s (default %s)", opt->help,
+			 option_is_list(opt) ? "; repeatable" : "", after_reload(opt), def);
+	else
+		snprintf(text, sizeof(text), "%s%s (needed)", opt->help, after_reload(opt));
+	write_wrapped(to, text);
+}
+
+void config_write_usage(FILE *to, const char *subcommand)
+{
+	fprintf(to,
+		"usage: kedge %s [-c FILE] [OPTION VALUE]...\n\n"
+		"  -c FILE                     reads this YAML file; its keys have the names of "
+		"the "
+		"options,\n"
+		"                              options win over it\n"
+		"  --help                      this text\n\n"
+		"Listeners. Each --listen begins one; what follows it is for that one, what comes "
+		"before the\n"
+		"first --listen is for all of them:\n\n",
+		subcommand);
+	for (size_t i = 0; i < config_options_count; i++)
+		if (config_options[i].scope != OPTION_GLOBAL)
+			write_usage_option(to, &config_options[i]);
+	fputs("\nFor kedge as a whole:\n\n", to);
+	for (size_t i = 0; i < config_options_count; i++)
+		if (config_options[i].scope == OPTION_GLOBAL)
+			write_usage_option(to, &config_options[i]);
+	fputs("\nExit status: 0 done, 1 failed, 2 a mistake in options or file.\n", to);
+}
+
+/* "FILE|off" as "`FILE`, `off`" */
+static void write_alternatives(FILE *to, const char *arg)
+{
+	for (size_t n; *arg; arg += n) {
+		n = strcspn(arg, "|");
+		fprintf(to, "`%.*s`%s", (int)n, arg, arg[n] ? ", " : "");
+		n += arg[n] == '|';
+	}
+}
+
+/* "`off`, `optional`, `require`", "`CIDR`, repeatable", "1 to 86400000" */
+static void write_values(FILE *to, const struct option_def *opt)
+{
+	char shape[WHY_MAX];
+
+	if (opt->kind == OPTION_NUMBER)
+		fprintf(to, "%u to %u", opt->min, opt->max);
+	else if (opt->off_allowed)
+		write_alternatives(to, opt->arg);
+	else
+		fprintf(to, "`%s`%s", value_shape(opt, shape, "`, `"),
+			option_is_list(opt) ? ", list" : "");
+}
+
+static void write_rows(FILE *to, bool global)
+{
+	fputs("| option | values | default | unit | effect |\n|---|---|---|---|---|\n", to);
+	for (size_t i = 0; i < config_options_count; i++) {
+		const struct option_def *opt = &config_options[i];
+
+		if ((opt->scope == OPTION_GLOBAL) != global)
+			continue;
+		fprintf(to, "| `%s` | ", opt->name);
+		write_values(to, opt);
+		if (opt->text)
+			fprintf(to, " | `%s`", opt->text);
+		else
+			fprintf(to, " | %s", opt->without ? opt->without : "needed");
+		fprintf(to, " | %s | %s%s |\n", opt->unit ? opt->unit : "-", opt->help,
+			after_reload(opt));
+	}
+}
+
+void config_write_reference(FILE *to)
+{
+	fputs("### Of a listener\n\n", to);
+	write_rows(to, false);
+	fputs("\n### Of kedge as a whole\n\n", to);
+	write_rows(to, true);
+}
+
+/* "off | on", ".Ar CIDR", "1 to 64", as macro lines behind ".It Cm NAME". */
+static void write_man_values(FILE *to, const struct option_def *opt)
+{
+	char shape[WHY_MAX];
+
+	if (opt->kind == OPTION_NUMBER)
+		fprintf(to, " : %u to %u", opt->min, opt->max);
+	else if (opt->off_allowed)
+		fprintf(to, " : Ar %.*s | Cm off", (int)strcspn(opt->arg, "|"), opt->arg);
+	else if (opt->arg)
+		fprintf(to, " : Ar %s", opt->arg);
+	else
+		fprintf(to, " : Cm %s", value_shape(opt, shape, " | "));
+	fputc('\n', to);
+}
+
+static void write_man_rows(FILE *to, bool global)
+{
+	fputs(".Bl -tag -width Ds\n", to);
+	for (size_t i = 0; i < config_options_count; i++) {
+		const struct option_def *opt = &config_options[i];
+
+		if ((opt->scope == OPTION_GLOBAL) != global)
+			continue;
+		fprintf(to, ".It Cm %s", opt->name);
+		write_man_values(to, opt);
+		fprintf(to, "%c%s.\n", toupper((unsigned char)opt->help[0]), opt->help + 1);
+		if (option_is_list(opt))
+			fputs("A list.\n", to);
+		if (opt->text)
+			fprintf(to, "Default:\n.Cm %s%s%s .\n", opt->text, opt->unit ? " " : "",
+				opt->unit ? opt->unit : "");
+		else
+			fprintf(to, "%s%s.\n", opt->without ? "Default: " : "It must be given",
+				opt->without ? opt->without : "");
+	}
+	fputs(".El\n", to);
+}
+
+void config_write_man(FILE *to)
+{
+	fputs(".Sh KEYS OF A LISTENER\n", to);
+	write_man_rows(to, false);
+	fputs(".Sh KEYS OF KEDGE AS A WHOLE\n", to);
+	write_man_rows(to, true);
+}

@@ -1,0 +1,217 @@
+/*
+ * How one text becomes one checked field, whether it was a flag's or a key's. Reasons are worded so
+ * that they stand after "PLACE: OPTION: ".
+ */
+#include "config/config_private.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct option_def *option_find(const char *name, size_t name_len)
+{
+	for (size_t i = 0; i < config_options_count; i++)
+		if (strlen(config_options[i].name) == name_len &&
+		    !memcmp(config_options[i].name, name, name_len))
+			return &config_options[i];
+	return NULL;
+}
+
+const char *config_quote(char buf[QUOTED_MAX], const char *text)
+{
+	const size_t shown = QUOTED_MAX - sizeof("\"...\"");
+
+	if (strlen(text) <= shown)
+		snprintf(buf, QUOTED_MAX, "\"%s\"", text);
+	else
+		snprintf(buf, QUOTED_MAX, "\"%.*s...\"", (int)shown, text);
+	return buf;
+}
+
+void option_format_words(char buf[WHY_MAX], const struct option_def *opt, const char *between)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (int i = 0; opt->words[i] && len < WHY_MAX; i++)
+		len += (size_t)snprintf(buf + len, WHY_MAX - len, "%s%s", i ? between : "",
+					opt->words[i]);
+}
+
+static int refuse(char why[WHY_MAX], const char *text, const char *what)
+{
+	char quoted[QUOTED_MAX];
+
+	snprintf(why, WHY_MAX, "%s %s", config_quote(quoted, text), what);
+	return -EINVAL;
+}
+
+static int out_of_memory(char why[WHY_MAX])
+{
+	snprintf(why, WHY_MAX, "out of memory");
+	return -ENOMEM;
+}
+
+static int set_number(const struct option_def *opt, unsigned *field, const char *text,
+		      char why[WHY_MAX])
+{
+	uint64_t value = 0;
+	char what[128];
+	const char *c;
+
+	for (c = text; *c >= '0' && *c <= '9' && value <= opt->max; c++)
+		value = value * 10 + (uint64_t)(*c - '0');
+	if (*c || c == text || value < opt->min || value > opt->max) {
+		snprintf(what, sizeof(what), "is not a whole number from %u to %u%s%s", opt->min,
+			 opt->max, opt->unit ? " " : "", opt->unit ? opt->unit : "");
+		return refuse(why, text, what);
+	}
+	*field = (unsigned)value;
+	return 0;
+}
+
+static int find_word(const struct option_def *opt, const char *text, char why[WHY_MAX])
+{
+	char what[WHY_MAX], words[WHY_MAX];
+
+	for (int i = 0; opt->words[i]; i++)
+		if (!strcmp(opt->words[i], text))
+			return i;
+	option_format_words(words, opt, ", ");
+	snprintf(what, sizeof(what), "is not one of %.200s", words);
+	return refuse(why, text, what);
+}
+
+static int set_path(const struct option_def *opt, char **field, const char *text, char why[WHY_MAX])
+{
+	char *path = NULL, what[64];
+
+	if (!text[0])
+		return refuse(why, text, "names no file");
+	if (strlen(text) > opt->max) {
+		snprintf(what, sizeof(what), "is longer than %u bytes", opt->max);
+		return refuse(why, text, what);
+	}
+	if (!opt->off_allowed || strcmp(text, "off")) {
+		path = strdup(text);
+		if (!path)
+			return out_of_memory(why);
+	}
+	free(*field);
+	*field = path;
+	return 0;
+}
+
+static int add_cidr(struct conf_cidrs *field, const char *text, char why[WHY_MAX])
+{
+	const char *reason = "is not a CIDR";
+	struct cidr cidr, *set;
+	char what[WHY_MAX];
+
+	if (cidr_parse(&cidr, text, &reason) < 0) {
+		snprintf(what, sizeof(what), "is not a CIDR: %.150s", reason);
+		return refuse(why, text, what);
+	}
+	set = reallocarray(field->set, field->count + 1, sizeof(*set));
+	if (!set)
+		return out_of_memory(why);
+	set[field->count++] = cidr;
+	field->set = set;
+	return 0;
+}
+
+static int add_name(const struct option_def *opt, struct conf_names *field, const char *text,
+		    char why[WHY_MAX])
+{
+	char *name, **set, what[64];
+
+	if (!text[0])
+		return refuse(why, text, "names no interface");
+	if (strlen(text) > opt->max) {
+		snprintf(what, sizeof(what), "is longer than %u bytes", opt->max);
+		return refuse(why, text, what);
+	}
+	name = strdup(text);
+	if (!name)
+		return out_of_memory(why);
+	set = reallocarray(field->set, field->count + 1, sizeof(*set));
+	if (!set) {
+		free(name);
+		return out_of_memory(why);
+	}
+	set[field->count++] = name;
+	field->set = set;
+	return 0;
+}
+
+/* Pairs come in order, so `pair` is at most one beyond the last. */
+static int set_cert(const struct option_def *opt, struct conf_listener *l, const char *text,
+		    size_t pair, char why[WHY_MAX])
+{
+	struct conf_cert *certs;
+
+	if (pair >= l->certs_count) {
+		certs = reallocarray(l->certs, pair + 1, sizeof(*certs));
+		if (!certs)
+			return out_of_memory(why);
+		memset(certs + l->certs_count, 0, (pair + 1 - l->certs_count) * sizeof(*certs));
+		l->certs = certs;
+		l->certs_count = pair + 1;
+	}
+	certs = &l->certs[pair];
+	return set_path(opt,
+			!strcmp(opt->name, "cert")  ? &certs->cert
+			: !strcmp(opt->name, "key") ? &certs->key
+						    : &certs->ocsp,
+			text, why);
+}
+
+static int set_addr(const struct option_def *opt, union addr *field, const char *text,
+		    char why[WHY_MAX])
+{
+	const char *reason = "";
+	char what[WHY_MAX];
+
+	if (opt->off_allowed && !strcmp(text, "off")) {
+		*field = (union addr){.family = AF_UNSPEC};
+		return 0;
+	}
+	if (addr_parse(field, text, &reason) < 0) {
+		snprintf(what, sizeof(what), "is not ADDR:PORT: %.150s", reason);
+		return refuse(why, text, what);
+	}
+	return 0;
+}
+
+int option_set(const struct option_def *opt, void *base, const char *text, size_t pair,
+	       char why[WHY_MAX])
+{
+	void *field = (char *)base + opt->offset;
+	int word;
+
+	switch (opt->kind) {
+	case OPTION_ADDR:
+		return set_addr(opt, field, text, why);
+	case OPTION_NUMBER:
+		return set_number(opt, field, text, why);
+	case OPTION_WORD:
+		word = find_word(opt, text, why);
+		if (word >= 0)
+			*(unsigned *)field = (unsigned)word;
+		return word < 0 ? word : 0;
+	case OPTION_BOOL:
+		word = find_word(opt, text, why);
+		if (word >= 0)
+			*(bool *)field = word == 1;
+		return word < 0 ? word : 0;
+	case OPTION_PATH:
+		return set_path(opt, field, text, why);
+	case OPTION_CIDRS:
+		return add_cidr(field, text, why);
+	case OPTION_NAMES:
+		return add_name(opt, field, text, why);
+	case OPTION_CERT:
+		return set_cert(opt, base, text, pair, why);
+	}
+	return -EINVAL;
+}

@@ -1,0 +1,79 @@
+/* Looks for damage that OpenSSL passes over. See pem_check.h. */
+#include "config/pem_check.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include <openssl/crypto.h>
+
+#include "base/log.h"
+
+/* PEM has 64 characters a line; the text around it may have any number. */
+#define LINE_BYTES 256
+
+static size_t trimmed(char *line, size_t len)
+{
+	while (len && (unsigned char)line[len - 1] <= ' ')
+		len--;
+	line[len] = '\0';
+	return len;
+}
+
+static bool is_mark(const char *line, size_t len, const char *begin)
+{
+	size_t n = strlen(begin);
+
+	return len > n + 5 && !strncmp(line, begin, n) && !strcmp(line + len - 5, "-----");
+}
+
+/* What somebody meant to be one. */
+static bool resembles_mark(const char *line)
+{
+	return strstr(line, "-BEGIN ") || strstr(line, "-END ");
+}
+
+/* *inside: in a block. False when the line stands where it cannot. */
+static bool take_line(char *line, size_t len, bool *inside)
+{
+	if (memchr(line, '\0', len))
+		return false;
+	len = trimmed(line, len);
+	if (is_mark(line, len, *inside ? "-----END " : "-----BEGIN "))
+		*inside = !*inside;
+	else
+		return !resembles_mark(line);
+	return true;
+}
+
+int pem_check(FILE *f, const char *what, const char *path)
+{
+	char line[LINE_BYTES];
+	bool inside = false, good = true;
+	unsigned number = 0;
+	size_t len = 0;
+	int c;
+
+	rewind(f);
+	do {
+		c = getc(f);
+		if (c != EOF && c != '\n') {
+			if (len < sizeof(line) - 1)
+				line[len++] = (char)c;
+			continue;
+		}
+		number += len || c != EOF;
+		good = take_line(line, len, &inside);
+		len = 0;
+	} while (good && c != EOF);
+	OPENSSL_cleanse(line, sizeof(line));
+	if (good && !inside)
+		return 0;
+	if (good)
+		log_error("%s %s:%u: the file ends in the middle of a PEM block", what, path,
+			  number);
+	else
+		log_error("%s %s:%u: damaged: neither a line of a PEM block nor one between two",
+			  what, path, number);
+	return -EINVAL;
+}

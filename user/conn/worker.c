@@ -1,0 +1,224 @@
+/* A worker thread. See worker.h. */
+#include "conn/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+/*
+ * One read takes at most this much, and one residue keeps at most this much. Larger buffers save
+ * system calls on bodies; the scratch for ciphertext has room for what OpenSSL adds per 16 KiB
+ * record.
+ */
+#define MOVER_BYTES   (128 * 1024)
+#define SCRATCH_BYTES (MOVER_BYTES + 16 * 1024)
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+static void bury_run(struct task *task)
+{
+	struct worker *w = container_of(task, struct worker, bury);
+
+	conn_bury(w);
+	if (w->draining && LIST_EMPTY(&w->conns) && LIST_EMPTY(&w->graves))
+		w->loop.stop = true;
+}
+
+static void drain_expired(struct timer *timer)
+{
+	struct worker *w = container_of(timer, struct worker, drain_timer);
+
+	conn_drain_over(w);
+	if (!LIST_EMPTY(&w->conns))
+		log_warn("worker %u: %u connections still open after the drain time: reset",
+			 w->index, w->conns_count);
+	while (!LIST_EMPTY(&w->conns))
+		conn_abort(LIST_FIRST(&w->conns), KEDGE_REASON_drain_deadline);
+}
+
+static void drain_begin(struct worker *w)
+{
+	struct conn *c, *next;
+
+	if (w->draining)
+		return;
+	w->draining = true;
+	for (size_t i = 0; w->set && i < w->set->count; i++)
+		listener_stop(w->set->listeners[i]);
+	for (c = LIST_FIRST(&w->conns); c; c = next) {
+		next = LIST_NEXT(c, link);
+		conn_drain(c);
+	}
+	loop_timer_set(&w->loop, &w->drain_timer,
+		       w->set ? w->set->generation->conf->drain_timeout_ms : 0);
+	loop_later(&w->loop, &w->bury); /* ends the loop when nothing is open */
+}
+
+static void say_done(struct worker *w)
+{
+	uint64_t one = 1;
+
+	if (write(w->shared->done_fd, &one, sizeof(one)) < 0)
+		log_err(errno, "worker %u: main thread cannot be woken", w->index);
+}
+
+static void take_posted(struct worker *w)
+{
+	struct listener_set *set = __atomic_load_n(&w->posted, __ATOMIC_ACQUIRE);
+
+	if (!set)
+		return;
+	listener_set_take(set, w->set);
+	w->set = set;
+	__atomic_store_n(&w->posted, NULL, __ATOMIC_RELEASE);
+	say_done(w);
+}
+
+/* At the end of a turn, when no event of a listener that goes is left to be looked at. */
+static void obey_run(struct task *task)
+{
+	struct worker *w = container_of(task, struct worker, obey);
+
+	__atomic_store_n(&w->answered, __atomic_load_n(&w->asked, __ATOMIC_ACQUIRE),
+			 __ATOMIC_RELEASE);
+	take_posted(w);
+	if (__atomic_load_n(&w->drain_asked, __ATOMIC_ACQUIRE))
+		drain_begin(w);
+}
+
+static void wake_ready(struct watch *watch, uint32_t events)
+{
+	struct worker *w = container_of(watch, struct worker, wake);
+	uint64_t n;
+
+	(void)events;
+	if (read(w->wake_fd, &n, sizeof(n)) == sizeof(n))
+		loop_later(&w->loop, &w->obey);
+}
+
+static int buffers_init(struct worker *w)
+{
+	w->mover.buf_size = MOVER_BYTES;
+	w->mover.buf = malloc(MOVER_BYTES);
+	w->scratch.in_size = SCRATCH_BYTES;
+	w->scratch.in = malloc(SCRATCH_BYTES);
+	w->scratch.out_size = SCRATCH_BYTES;
+	w->scratch.out = malloc(SCRATCH_BYTES);
+	w->mover.stats = w->scratch.stats = w->stats;
+	w->mover.metrics = w->metrics;
+	w->mover.now_us = &w->loop.now_us;
+	return w->mover.buf && w->scratch.in && w->scratch.out ? 0 : -ENOMEM;
+}
+
+int worker_init(struct worker *w, unsigned index, const struct shared *shared,
+		struct kedge_stats *stats)
+{
+	int err;
+
+	*w = (struct worker){.index = index,
+			     .shared = shared,
+			     .stats = stats,
+			     .metrics = metrics_row(shared->metrics, index),
+			     .wake_fd = -1};
+	LIST_INIT(&w->conns);
+	LIST_INIT(&w->graves);
+	w->bury.run = bury_run;
+	w->obey.run = obey_run;
+	w->wake.ready = wake_ready;
+	w->drain_timer.expired = drain_expired;
+	err = loop_init(&w->loop);
+	if (!err)
+		err = buffers_init(w);
+	if (err)
+		return log_err(err, "worker %u: cannot be set up", index);
+	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (w->wake_fd < 0 || loop_add(&w->loop, w->wake_fd, &w->wake, EPOLLIN) < 0)
+		return log_err(errno, "worker %u: cannot be set up", index);
+	return 0;
+}
+
+static void *worker_main(void *arg)
+{
+	struct worker *w = arg;
+	char name[16];
+
+	snprintf(name, sizeof(name), "kedge/%u", w->index);
+	pthread_setname_np(pthread_self(), name);
+	loop_run(&w->loop);
+	__atomic_store_n(&w->ended, true, __ATOMIC_RELEASE);
+	say_done(w);
+	return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+	int err = pthread_create(&w->thread, NULL, worker_main, w);
+
+	if (err)
+		return log_err(err, "worker %u: thread cannot be started", w->index);
+	w->started = true;
+	return 0;
+}
+
+static void wake(struct worker *w)
+{
+	uint64_t one = 1;
+
+	if (w->started && write(w->wake_fd, &one, sizeof(one)) < 0)
+		log_err(errno, "worker %u: cannot be woken", w->index);
+}
+
+void worker_post(struct worker *w, struct listener_set *set)
+{
+	if (!w->started) {
+		listener_set_take(set, w->set);
+		w->set = set;
+		return;
+	}
+	__atomic_store_n(&w->posted, set, __ATOMIC_RELEASE);
+	wake(w);
+}
+
+bool worker_waits(const struct worker *w)
+{
+	return __atomic_load_n(&w->posted, __ATOMIC_ACQUIRE) != NULL;
+}
+
+void worker_drain(struct worker *w)
+{
+	__atomic_store_n(&w->drain_asked, true, __ATOMIC_RELEASE);
+	wake(w);
+}
+
+void worker_ask(struct worker *w)
+{
+	__atomic_add_fetch(&w->asked, 1, __ATOMIC_RELEASE);
+	wake(w);
+}
+
+bool worker_answered(const struct worker *w)
+{
+	return __atomic_load_n(&w->ended, __ATOMIC_ACQUIRE) ||
+	       __atomic_load_n(&w->answered, __ATOMIC_ACQUIRE) ==
+		       __atomic_load_n(&w->asked, __ATOMIC_RELAXED);
+}
+
+void worker_fini(struct worker *w)
+{
+	if (w->started)
+		pthread_join(w->thread, NULL);
+	listener_set_free(w->posted);
+	listener_set_free(w->set);
+	free(w->mover.buf);
+	free(w->scratch.in);
+	free(w->scratch.out);
+	if (w->wake_fd >= 0)
+		close(w->wake_fd);
+	loop_fini(&w->loop);
+}

@@ -1,0 +1,256 @@
+/* See capabilities.h. */
+#include "daemon/capabilities.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/capability_loss.h"
+#include "daemon/daemon.h"
+#include "base/log.h"
+#include "daemon/probe.h"
+
+static bool wants_tls(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		if (conf->listeners[i].tls)
+			return true;
+	return false;
+}
+
+/* The first thing that is missing for a capability. */
+static const struct probe_row *first_missing(const struct probe_report *r, const char *capability)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (!r->rows[i].ok && !strcmp(r->rows[i].capability, capability))
+			return &r->rows[i];
+	return NULL;
+}
+
+/* The first thing without which a capability does not work at all, which a FIONREAD that lies is not. */
+static const struct probe_row *first_decisive(const struct probe_report *r, const char *capability)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (!r->rows[i].ok && !strcmp(r->rows[i].capability, capability) &&
+		    strncmp(r->rows[i].name, "FIONREAD", strlen("FIONREAD")) != 0)
+			return &r->rows[i];
+	return NULL;
+}
+
+/* *use says whether a capability is there. -ENOTSUP, after a line, when a required one is not. */
+static int decide(bool *use, enum policy policy, bool works, const char *capability,
+		  const struct probe_report *r)
+{
+	const struct probe_row *missing = first_decisive(r, capability);
+
+	if (!missing && !works)
+		missing = first_decisive(r, "edit"); /* BPF as a whole */
+	*use = works && policy != POLICY_OFF;
+	if (policy != POLICY_REQUIRE || works)
+		return 0;
+	log_error("%s: required, but this kernel cannot: %s: %s%s%s", capability,
+		  missing ? missing->name : "probe", missing ? missing->detail : "not tried",
+		  missing && missing->next ? "; next step: " : "",
+		  missing && missing->next ? missing->next : "");
+	return -ENOTSUP;
+}
+
+static int record_decide(struct daemon *d, struct probe_report *r)
+{
+	if (d->conf->record == POLICY_OFF)
+		return 0;
+	probe_record(r);
+	if (!wants_tls(d->conf)) { /* but a reload may bring some */
+		d->shared.record_kernel = r->record;
+		return 0;
+	}
+	return decide(&d->shared.record_kernel, d->conf->record, r->record, "record", r);
+}
+
+static void stats_clear(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->conf->workers; i++)
+		memset(bpf_stats(d->shared.bpf, i), 0, sizeof(struct kedge_stats));
+}
+
+/* Opens BPF for what is asked for; without the bypass where only that fails and it is not required. */
+static int bpf_open_wanted(struct daemon *d, struct bpf_opts *opts, char why[256])
+{
+	int err = bpf_open(&d->shared.bpf, opts, why);
+
+	if (!err || err == -EBUSY || !opts->bypass || d->conf->bypass != POLICY_PREFER ||
+	    !opts->edit)
+		return err;
+	log_info("bypass: not possible: %s", why);
+	opts->bypass = false;
+	return bpf_open(&d->shared.bpf, opts, why);
+}
+
+/*
+ * An application that asks FIONREAD where it lies may stall. Who requires the bypass has tried his
+ * application with it; who prefers it gets it where nothing is known that could go wrong.
+ */
+static bool bypass_may(const struct conf *conf, const struct probe_report *r)
+{
+	return r->bypass && (!first_missing(r, "bypass") || conf->bypass == POLICY_REQUIRE);
+}
+
+/* BPF opened for the bypass as well, which will not be used: its program leaves the cgroup. */
+static int bpf_without_bypass(struct daemon *d, struct bpf_opts *opts)
+{
+	char why[256] = "";
+	int err = 0;
+
+	opts->bypass = false;
+	bpf_close(d->shared.bpf);
+	d->shared.bpf = NULL;
+	if (d->shared.edit_kernel)
+		err = bpf_open(&d->shared.bpf, opts, why);
+	return err ? log_err(err, "edit: %s", why) : 0;
+}
+
+static int bpf_decide(struct daemon *d, struct probe_report *r)
+{
+	const struct conf *conf = d->conf;
+	struct bpf_opts opts = {
+		.edit = conf->edit != POLICY_OFF,
+		.bypass = conf->bypass != POLICY_OFF,
+		.cgroup = conf->cgroup,
+		.pin = conf->pin,
+		.workers = conf->workers,
+		.flows_max = conf->connections_max,
+		.flows_each = limits_flows_each(conf),
+	};
+	char why[256] = "";
+	int err;
+
+	if (!opts.edit && !opts.bypass)
+		return 0;
+	err = bpf_open_wanted(d, &opts, why);
+	if (err == -EBUSY) /* the pins of another kedge: not a thing to go without in silence */
+		return log_error("%s", why), err;
+	if (err < 0) {
+		probe_no_bpf(r, why);
+	} else {
+		if (opts.edit)
+			probe_edit(r, d->shared.bpf);
+		if (opts.bypass)
+			probe_bypass(r, d->shared.bpf);
+	}
+	err = decide(&d->shared.edit_kernel, conf->edit, r->edit, "edit", r);
+	if (!err)
+		err = decide(&d->shared.bypass, conf->bypass, bypass_may(conf, r), "bypass", r);
+	if (!err && d->shared.bpf && opts.bypass && !d->shared.bypass)
+		err = bpf_without_bypass(d, &opts);
+	if (err || !d->shared.bpf)
+		return err;
+	d->shared.flows_max = conf->connections_max;
+	stats_clear(d);
+	return 0;
+}
+
+static int peername_decide(struct daemon *d, struct probe_report *r)
+{
+	const struct conf *conf = d->conf;
+	const struct peername_opts opts = {
+		.cgroup = conf->cgroup,
+		.app_cgroup = conf->app_cgroup,
+		.everywhere = !conf->app_cgroup,
+		.pin = conf->pin,
+		.flows_max = conf->connections_max,
+	};
+	char why[256] = "";
+	bool use;
+	int err;
+
+	if (conf->peername == POLICY_OFF)
+		return 0;
+	err = peername_open(&d->shared.peername, &opts, why);
+	if (err == -EBUSY) /* see bpf_decide() */
+		return log_error("%s", why), err;
+	if (err < 0) {
+		probe_no_peername(r, why);
+	} else {
+		probe_peername(r, d->shared.peername);
+		peername_clear_stats(d->shared.peername);
+	}
+	err = decide(&use, conf->peername, r->peername, "peername", r);
+	if (!use) {
+		peername_close(d->shared.peername);
+		d->shared.peername = NULL;
+	}
+	return err;
+}
+
+/* What an application may trip over, or would have. */
+static void say_fionread(const struct daemon *d, const struct probe_report *r)
+{
+	const struct probe_row *row = first_missing(r, "bypass");
+
+	if (r->bypass && row)
+		log_emit(d->shared.bypass ? LOG_WARN : LOG_INFO, 0,
+			 "bypass: FIONREAD is not to be relied on here (%s): %s", row->detail,
+			 row->next ? row->next : "");
+}
+
+static void say_outcome(const struct daemon *d, const struct probe_report *r)
+{
+	const struct conf *conf = d->conf;
+	const struct {
+		const char *name;
+		enum policy policy;
+		bool use;
+		const char *where;
+	} all[] = {
+		{"record", conf->record, d->shared.record_kernel, "kernel"},
+		{"edit", conf->edit, d->shared.edit_kernel, "kernel"},
+		{"bypass", conf->bypass, d->shared.bypass, "on"},
+		{"peername", conf->peername, d->shared.peername != NULL, "on"},
+	};
+	char line[1024] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		const struct probe_row *missing = first_missing(r, all[i].name);
+		const char *why = all[i].policy == POLICY_OFF ? "switched off"
+				  : missing                   ? missing->detail
+							      : "nothing needs it";
+
+		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s %s", i ? ", " : "",
+					all[i].name,
+					all[i].use ? all[i].where
+					: i < 2    ? "user space"
+						   : "off");
+		if (!all[i].use)
+			len += (size_t)snprintf(line + len, sizeof(line) - len, " (%s)", why);
+	}
+	log_info("capabilities: %s", line);
+	say_fionread(d, r);
+}
+
+/* From here on what was there may be lost. */
+static void losses_start(const struct conf *conf)
+{
+	capability_start(CAPABILITY_RECORD, conf->record == POLICY_REQUIRE);
+	capability_start(CAPABILITY_EDIT, conf->edit == POLICY_REQUIRE);
+	capability_start(CAPABILITY_BYPASS, conf->bypass == POLICY_REQUIRE);
+	capability_start(CAPABILITY_PEERNAME, conf->peername == POLICY_REQUIRE);
+}
+
+int capabilities_decide(struct daemon *d)
+{
+	struct probe_report report = {0};
+	int err;
+
+	losses_start(d->conf);
+	err = record_decide(d, &report);
+	if (!err)
+		err = bpf_decide(d, &report);
+	if (!err)
+		err = peername_decide(d, &report);
+	if (err)
+		return err;
+	say_outcome(d, &report);
+	d->record_caps = report.caps;
+	return 0;
+}

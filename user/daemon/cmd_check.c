@@ -1,0 +1,54 @@
+/* kedge check: reads a configuration as kedge run would, certificates included, and starts nothing.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "tls/certs_check.h"
+#include "base/cleanup.h"
+#include "daemon/cmd.h"
+#include "config/config_private.h"
+#include "daemon/privileges.h"
+
+static void conf_freep(struct conf **conf)
+{
+	config_free(*conf);
+}
+
+static void say_ok(const struct conf *conf)
+{
+	static const char *const proxy[] = {"", " PROXY optional", " PROXY required"};
+
+	printf("%s: ok: %zu listener%s (", conf->file ? conf->file : "options",
+	       conf->listeners_count, conf->listeners_count == 1 ? "" : "s");
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		printf("%s%s%s%s", i ? ", " : "", conf->listeners[i].name,
+		       conf->listeners[i].tls ? " TLS" : "", proxy[conf->listeners[i].proxy]);
+	printf("), app %s, %u worker%s\n", conf->app_name, conf->workers,
+	       conf->workers == 1 ? "" : "s");
+}
+
+int cmd_check(int argc, char **argv)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf = NULL;
+	int err;
+
+	/* For docs/configuration.md and docs/man/kedge.yaml.5. */
+	if (argc >= 2 && !strcmp(argv[1], "--reference")) {
+		if (argc == 3 && !strcmp(argv[2], "mdoc"))
+			config_write_man(stdout);
+		else
+			config_write_reference(stdout);
+		return EXIT_DONE;
+	}
+	err = config_load(&conf, argc, argv);
+	if (err > 0)
+		return EXIT_DONE;
+	if (err < 0)
+		return EXIT_USAGE;
+	privileges_expect(conf);
+	if (certs_check(conf, true) < 0)
+		return EXIT_USAGE;
+	say_ok(conf);
+	return EXIT_DONE;
+}

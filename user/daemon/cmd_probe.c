@@ -1,0 +1,127 @@
+/* kedge probe: what this kernel can do for us, tried for real. */
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+
+#include "daemon/cmd.h"
+#include "base/log.h"
+#include "daemon/probe.h"
+
+static void probe_bpf(struct probe_report *r, const char *cgroup)
+{
+	struct bpf_opts opts = {.edit = true, .cgroup = cgroup, .workers = 1, .flows_max = 16};
+	struct bpf *bpf = NULL;
+	char why[256];
+
+	if (bpf_open(&bpf, &opts, why) < 0) {
+		probe_no_bpf(r, why);
+		return;
+	}
+	probe_edit(r, bpf);
+	bpf_close(bpf);
+	opts.bypass = true;
+	if (bpf_open(&bpf, &opts, why) < 0) {
+		struct probe_row *row = &r->rows[r->count++];
+
+		*row = (struct probe_row){.capability = "bypass", .name = "sockops program"};
+		snprintf(row->detail, sizeof(row->detail), "%.190s", why);
+		return;
+	}
+	probe_bypass(r, bpf);
+	bpf_close(bpf);
+}
+
+static void run_probes(struct probe_report *r, const char *cgroup)
+{
+	const struct peername_opts opts = {.cgroup = cgroup, .flows_max = 16};
+	struct peername *peername = NULL;
+	char why[256];
+
+	probe_record(r);
+	probe_bpf(r, cgroup);
+	if (peername_open(&peername, &opts, why) < 0)
+		probe_no_peername(r, why);
+	else
+		probe_peername(r, peername);
+	peername_close(peername);
+	probe_guard(r);
+}
+
+static void print_table(const struct probe_report *r, const char *kernel)
+{
+	printf("kernel %s\n", kernel);
+	printf("record: %s   edit: %s   bypass: %s   peername: %s   "
+	       "guard: %s\n\n",
+	       r->record ? "kernel" : "user space", r->edit ? "kernel" : "user space",
+	       r->bypass ? "possible" : "not possible", r->peername ? "possible" : "not possible",
+	       r->guard ? "possible" : "not possible");
+	for (size_t i = 0; i < r->count; i++) {
+		const struct probe_row *row = &r->rows[i];
+
+		printf("%-8s %-26s %-3s %s\n", row->capability, row->name, row->ok ? "yes" : "no",
+		       row->detail);
+		if (row->next)
+			printf("%-8s %-26s     next step: %s\n", "", "", row->next);
+	}
+}
+
+static void print_json(const struct probe_report *r, const char *kernel)
+{
+	json_t *root = json_pack("{s:s, s:b, s:b, s:b, s:b, s:b}", "kernel", kernel, "record",
+				 r->record, "edit", r->edit, "bypass", r->bypass, "peername",
+				 r->peername, "guard", r->guard);
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct probe_row *row = &r->rows[i];
+
+		json_array_append_new(rows,
+				      json_pack("{s:s, s:s, s:b, s:s, s:s*}", "capability",
+						row->capability, "name", row->name, "ok", row->ok,
+						"detail", row->detail, "next", row->next));
+	}
+	json_object_set_new(root, "tried", rows);
+	json_dumpf(root, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(root);
+}
+
+int cmd_probe(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"json", no_argument, NULL, 'j'},
+		{"cgroup", required_argument, NULL, 'g'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	struct probe_report report = {0};
+	const char *cgroup = NULL;
+	bool as_json = false;
+	struct utsname u;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		switch (opt) {
+		case 'j':
+			as_json = true;
+			break;
+		case 'g':
+			cgroup = optarg;
+			break;
+		case 'h':
+			printf("usage: kedge probe [--json] [--cgroup DIR]\n");
+			return EXIT_DONE;
+		default:
+			return EXIT_USAGE;
+		}
+	}
+	uname(&u);
+	run_probes(&report, cgroup);
+	if (as_json)
+		print_json(&report, u.release);
+	else
+		print_table(&report, u.release);
+	return EXIT_DONE;
+}

@@ -1,0 +1,313 @@
+/* The control socket. See control.h. */
+#include "daemon/control.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+/* The daemon's main thread has other things to do. */
+#define PATIENCE_MS 1000
+/* A reload reads files. */
+#define ANSWER_MS   30000
+
+static int address_of(struct sockaddr_un *un, const char *path)
+{
+	*un = (struct sockaddr_un){.sun_family = AF_UNIX};
+	if (strlen(path) >= sizeof(un->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(un->sun_path, path);
+	return 0;
+}
+
+/* Connects; `wait` false: -EAGAIN when the other side does not take it at once. */
+static int dial(const char *path, bool wait)
+{
+	_cleanup_(close_fdp)
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
+	struct timeval patience = {.tv_sec = ANSWER_MS / 1000};
+	struct sockaddr_un un;
+	int err = address_of(&un, path);
+
+	if (err)
+		return err;
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	if (connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
+		return -errno;
+	return take_fd(fd);
+}
+
+/*
+ * The directory of the socket, one level; /run/kedge on most hosts. Errors show in bind(2), but on a
+ * read-only file system that says only that the directory is not there.
+ */
+static int make_parent(const char *path)
+{
+	_cleanup_(freep)
+	char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	return mkdir(dir, 0755) < 0 && errno == EROFS ? -EROFS : 0;
+}
+
+/* Makes way at `path`: only a socket that nobody listens on is removed. */
+static int clear_path(const char *path)
+{
+	_cleanup_(close_fdp)
+	int other = dial(path, false);
+	struct stat st;
+
+	if (other == -ENOENT)
+		return 0;
+	if (other >= 0 || other == -EAGAIN)
+		return -EADDRINUSE;
+	if (other != -ECONNREFUSED)
+		return other;
+	if (lstat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	unlink(path);
+	return 0;
+}
+
+static int make_socket(const char *path)
+{
+	_cleanup_(close_fdp)
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	struct sockaddr_un un;
+	mode_t mask;
+	int err = address_of(&un, path);
+
+	if (err)
+		return err;
+	if (fd < 0)
+		return -errno;
+	mask = umask(0177);
+	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 ? -errno : 0;
+	umask(mask);
+	if (err || listen(fd, 16) < 0)
+		return err ? err : -errno;
+	return take_fd(fd);
+}
+
+int control_listen(const char *path)
+{
+	int parent = make_parent(path), err = clear_path(path), fd;
+
+	if (err)
+		return err;
+	fd = make_socket(path);
+	return fd == -ENOENT && parent ? parent : fd;
+}
+
+/* True for a directory with one entry. */
+static bool holds_one(const char *dir)
+{
+	DIR *d = opendir(dir);
+	unsigned n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n == 3; /* "." and ".." as well */
+}
+
+int control_give(const char *path, uid_t uid, gid_t gid)
+{
+	_cleanup_(freep)
+	char *dir = strdup(path);
+	char *slash = dir ? strrchr(dir, '/') : NULL;
+
+	if (lchown(path, uid, gid) < 0)
+		return -errno;
+	if (!slash || slash == dir)
+		return 0;
+	*slash = '\0';
+	return holds_one(dir) && lchown(dir, uid, gid) < 0 ? -errno : 0;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Sends all of it, and gives up at `until`: a peer that reads slowly holds nobody for longer. */
+static void write_all(int fd, const char *p, size_t n, int64_t until)
+{
+	while (n) {
+		struct pollfd room = {.fd = fd, .events = POLLOUT};
+		int64_t left = until - now_ms();
+		ssize_t w;
+
+		if (left <= 0 || poll(&room, 1, (int)left) <= 0)
+			return;
+		w = send(fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (w < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		if (w <= 0)
+			return;
+		p += w;
+		n -= (size_t)w;
+	}
+}
+
+/* --- the daemon's end ------------------------------------------------------------------------- */
+
+/* At a time; one more drops the oldest. */
+#define CLIENTS_MAX 16
+
+typedef json_t *(*answer_fn)(const char *command, void *arg);
+
+struct client {
+	int fd;
+	size_t len;
+	char line[CONTROL_LINE_MAX];
+};
+
+struct clients {
+	size_t count;
+	struct client set[CLIENTS_MAX]; /* the oldest first */
+};
+
+static void client_drop(struct clients *c, size_t at)
+{
+	close(c->set[at].fd);
+	c->count--;
+	memmove(&c->set[at], &c->set[at + 1], (c->count - at) * sizeof(c->set[0]));
+}
+
+/* 1: there is one more; 0: there is none; -errno: there could not be one. */
+static int client_take(struct clients *c, int listener)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return errno == EAGAIN || errno == EINTR || errno == ECONNABORTED ? 0 : -errno;
+	if (c->count == CLIENTS_MAX)
+		client_drop(c, 0);
+	assert(c->count < CLIENTS_MAX);
+	c->set[c->count].fd = fd;
+	c->set[c->count].len = 0;
+	c->count++;
+	return 1;
+}
+
+static void client_answer(const struct client *c, answer_fn answer, void *arg)
+{
+	json_t *reply = answer(c->line, arg);
+	_cleanup_(freep)
+	char *text = NULL;
+
+	if (!reply)
+		reply = json_pack("{s:s}", "error", "unknown command");
+	text = json_dumps(reply, JSON_COMPACT);
+	json_decref(reply);
+	if (text)
+		write_all(c->fd, text, strlen(text), now_ms() + PATIENCE_MS);
+}
+
+/* Reads what is there; true when it is done with: answered, gone, or not to be understood. */
+static bool client_read(struct client *c, answer_fn answer, void *arg)
+{
+	ssize_t n = recv(c->fd, c->line + c->len, sizeof(c->line) - c->len, MSG_DONTWAIT);
+	char *newline;
+
+	if (n <= 0)
+		return n == 0 || (errno != EAGAIN && errno != EINTR);
+	c->len += (size_t)n;
+	assert(c->len <= sizeof(c->line));
+	newline = memchr(c->line, '\n', c->len);
+	if (!newline)
+		return c->len == sizeof(c->line);
+	*newline = '\0';
+	client_answer(c, answer, arg);
+	return true;
+}
+
+/* Waits for the next line or client until then; false when there is nobody left to wait for. */
+static bool clients_wait(const struct clients *c, int listener, int64_t until,
+			 struct pollfd fds[CLIENTS_MAX + 1])
+{
+	int64_t left = until - now_ms();
+
+	if (!c->count || left <= 0)
+		return false;
+	for (size_t i = 0; i < c->count; i++)
+		fds[i] = (struct pollfd){.fd = c->set[i].fd, .events = POLLIN};
+	fds[c->count] = (struct pollfd){.fd = listener, .events = POLLIN};
+	return poll(fds, c->count + 1, (int)left) > 0;
+}
+
+int control_serve(int fd, answer_fn answer, void *arg)
+{
+	int64_t until = now_ms() + PATIENCE_MS;
+	struct pollfd fds[CLIENTS_MAX + 1];
+	struct clients c = {0};
+	int more = client_take(&c, fd);
+
+	while (clients_wait(&c, fd, until, fds)) {
+		bool comes = fds[c.count].revents;
+
+		/* From the last one down, so that what is dropped moves none that is still to be read. */
+		for (size_t i = c.count; i-- > 0;)
+			if (fds[i].revents && client_read(&c.set[i], answer, arg))
+				client_drop(&c, i);
+		if (comes && (more = client_take(&c, fd)) < 0)
+			break;
+	}
+	while (c.count)
+		client_drop(&c, 0);
+	return more < 0 ? more : 0;
+}
+
+/* --- the client's end ------------------------------------------------------------------------- */
+
+json_t *control_ask(const char *path, const char *command)
+{
+	_cleanup_(close_fdp)
+	int fd = dial(path, true);
+	json_error_t error;
+	char line[CONTROL_LINE_MAX];
+	json_t *reply;
+	int n;
+
+	if (fd < 0) {
+		log_err(fd, "control socket %s: no kedge answers (is it running? --control PATH)",
+			path);
+		return NULL;
+	}
+	n = snprintf(line, sizeof(line), "%s\n", command);
+	write_all(fd, line, (size_t)n, now_ms() + ANSWER_MS);
+	if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, ANSWER_MS) == 0) {
+		log_error("control socket %s: no answer within %d s: is that kedge stopped "
+			  "(kill -CONT), or hung?",
+			  path, ANSWER_MS / 1000);
+		return NULL;
+	}
+	reply = json_loadfd(fd, 0, &error);
+	if (!reply)
+		log_error("control socket %s: answer not understood: %s", path, error.text);
+	return reply;
+}

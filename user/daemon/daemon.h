@@ -1,0 +1,40 @@
+/*
+ * user only: the running daemon as its main thread sees it: cmd_run.c, which owns it, and what it is
+ * made of. Nothing here is touched by a worker but `shared`.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "listen/activation.h"
+#include "listen/generation.h"
+#include "tls/ktls.h"
+#include "metrics/metrics_server.h"
+#include "daemon/notify.h"
+#include "conn/worker.h"
+
+struct daemon {
+	int argc; /* of `kedge run`: flags win over the file again at each reload */
+	char **argv;
+	struct generation *generation; /* in force; a reference */
+	const struct conf *conf;       /* generation->conf */
+	struct shared shared;
+	struct ktls_caps record_caps; /* what the kernel was seen to carry */
+	struct limits limits;
+	struct activation passed; /* sockets that were open before us */
+	struct watchdog watchdog;
+	struct worker *workers;
+	unsigned workers_made;
+	struct kedge_stats *own_stats;  /* rows without BPF */
+	struct kedge_stats **rows;      /* one a worker */
+	struct metrics_server *metrics; /* NULL: none is asked for */
+	int signal_fd, control_fd;
+	uint64_t control_again_ms; /* the control socket is left alone until then */
+	bool draining;
+};
+
+/* The rows, for those who only read them. */
+static inline const struct kedge_stats *const *daemon_rows(const struct daemon *d)
+{
+	return (const struct kedge_stats *const *)d->rows;
+}

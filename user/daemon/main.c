@@ -1,0 +1,43 @@
+/* kedge: the table of subcommands. No logic. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/cmd.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{"run", cmd_run, "take connections (kedge run --help lists the options)"},
+	{"probe", cmd_probe, "try what this kernel can do for us: [--json] [--cgroup DIR]"},
+	{"check", cmd_check, "read a configuration and say what is wrong: -c FILE"},
+	{"reload", cmd_reload, "let a running kedge read its configuration anew: [--control PATH]"},
+	{"status", cmd_status, "counters of a running kedge: [--json] [--control PATH]"},
+};
+
+static int usage(FILE *to)
+{
+	fprintf(to, "usage: kedge COMMAND [OPTION]...\n\n");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
+	fprintf(to, "  %-8s %s\n", "--version", "print the version");
+	return to == stdout ? EXIT_DONE : EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return usage(stderr);
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return usage(stdout);
+	if (!strcmp(argv[1], "--version")) {
+		printf("kedge %s\n", KEDGE_VERSION);
+		return EXIT_DONE;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "kedge: error: there is no command \"%s\"\n", argv[1]);
+	return usage(stderr);
+}

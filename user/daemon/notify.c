@@ -1,0 +1,72 @@
+/* Talks to the service manager. See notify.h. */
+#include "daemon/notify.h"
+
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/loop.h"
+
+/* Pings in a period: one or two may be late on a busy machine. */
+#define PINGS 4
+
+void notify_ready(const char *what)
+{
+	sd_notifyf(0, "READY=1\nSTATUS=%s", what);
+}
+
+void notify_reloading(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+		   (unsigned long long)now.tv_sec * 1000000 +
+			   (unsigned long long)now.tv_nsec / 1000);
+}
+
+void notify_stopping(uint32_t drain_ms)
+{
+	/* And a while for what comes after. */
+	sd_notifyf(0, "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%llu",
+		   ((unsigned long long)drain_ms + 10000) * 1000);
+}
+
+void watchdog_start(struct watchdog *dog)
+{
+	uint64_t period_us = 0;
+
+	*dog = (struct watchdog){0};
+	if (sd_watchdog_enabled(0, &period_us) <= 0)
+		return;
+	dog->every_ms = period_us / 1000 / PINGS;
+	if (!dog->every_ms)
+		dog->every_ms = 1;
+	dog->next_ms = monotonic_ms();
+	log_info("watchdog: a ping every %llu ms", (unsigned long long)dog->every_ms);
+}
+
+int watchdog_wait_ms(const struct watchdog *dog)
+{
+	uint64_t now = monotonic_ms();
+
+	if (!dog->every_ms)
+		return -1;
+	return dog->next_ms > now ? (int)(dog->next_ms - now) : 0;
+}
+
+void watchdog_run(struct watchdog *dog, struct worker *workers, unsigned count)
+{
+	unsigned answered = 0;
+
+	if (!dog->every_ms || watchdog_wait_ms(dog))
+		return;
+	dog->next_ms = monotonic_ms() + dog->every_ms;
+	for (unsigned i = 0; i < count; i++)
+		answered += worker_answered(&workers[i]);
+	if (answered < count)
+		return; /* those who have not will be seen at the next look */
+	sd_notify(0, "WATCHDOG=1");
+	for (unsigned i = 0; i < count; i++)
+		worker_ask(&workers[i]);
+}

@@ -1,0 +1,179 @@
+/* What of its privileges a running kedge needs, found by trying. See privileges.h. */
+#include "daemon/privileges.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+#include <linux/capability.h>
+
+#include "confine/confine.h"
+#include "daemon/control.h"
+#include "http/edit.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/way_to.h"
+#include "conn/worker.h"
+
+/* Ports below are for CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start). */
+#define PRIVILEGED_PORTS 1024
+
+void privileges_expect(const struct conf *conf)
+{
+	struct confine_user user;
+	char why[CONFINE_WHY_SIZE];
+	const struct passwd *pw;
+
+	confine_secrets();
+	if (!conf->user || confine_find_user(&user, conf->user, why))
+		return;
+	pw = getpwuid(user.uid);
+	secret_user(pw ? pw->pw_name : NULL, user.gid);
+}
+
+/* Does something work without this capability? */
+static bool without(unsigned capability, bool (*works)(const struct shared *),
+		    const struct shared *shared)
+{
+	bool has = confine_has(capability), good;
+
+	if (has && confine_switch(capability, false) < 0)
+		return false;
+	good = works(shared);
+	if (has)
+		confine_switch(capability, true);
+	return good;
+}
+
+/* Since 5.19 whoever holds a map's descriptor may change it; before, with
+ * kernel.unprivileged_bpf_disabled set, only CAP_BPF could. */
+static bool updates_maps(const struct shared *shared)
+{
+	return bpf_may_update(shared->bpf);
+}
+
+static bool sets_peernames(const struct shared *shared)
+{
+	return peername_may_set(shared->peername);
+}
+
+static bool changes_rules(const struct shared *shared)
+{
+	return guard_may_update(shared->guard);
+}
+
+/* The editor wants send buffers above net.core.wmem_max, which takes CAP_NET_ADMIN. */
+static bool widens_buffers(const struct shared *shared)
+{
+	return edit_bpf_has_room();
+}
+
+static bool binds_privileged_port(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listeners_count; i++) {
+		uint16_t port = addr_port(&conf->listeners[i].addr);
+
+		if (port && port < PRIVILEGED_PORTS)
+			return true;
+	}
+	return false;
+}
+
+static uint64_t keep(const struct conf *conf, const struct shared *shared)
+{
+	uint64_t caps = 0;
+
+	/* A reload may have to bind such a port again. */
+	if (binds_privileged_port(conf))
+		caps |= 1ULL << CAP_NET_BIND_SERVICE;
+	if (shared->bpf && !without(CAP_BPF, updates_maps, shared))
+		caps |= 1ULL << CAP_BPF;
+	if (shared->peername && !without(CAP_BPF, sets_peernames, shared))
+		caps |= 1ULL << CAP_BPF;
+	if (shared->guard && !without(CAP_BPF, changes_rules, shared))
+		caps |= 1ULL << CAP_BPF;
+	if (shared->edit_kernel && confine_has(CAP_NET_ADMIN) &&
+	    !without(CAP_NET_ADMIN, widens_buffers, shared)) {
+		log_info("CAP_NET_ADMIN is kept for the send buffers of edit: sysctl "
+			 "net.core.wmem_max=1048576 makes it unnecessary");
+		caps |= 1ULL << CAP_NET_ADMIN;
+	}
+	return caps;
+}
+
+static int give(const struct conf *conf, const struct shared *shared)
+{
+	struct confine_user user;
+	char why[CONFINE_WHY_SIZE];
+	int err = confine_find_user(&user, conf->user, why);
+
+	if (err)
+		return log_err(err, "user: %s", why);
+	if (geteuid() == user.uid)
+		return 0;
+	if (shared->bpf && conf->pin)
+		err = bpf_give(shared->bpf, user.uid, user.gid);
+	if (!err && shared->peername)
+		err = peername_give(shared->peername, user.uid, user.gid);
+	if (!err && shared->guard)
+		err = guard_give(shared->guard, user.uid, user.gid);
+	if (err)
+		return log_err(err, "pin directory %s: can not be given to user %s", conf->pin,
+			       conf->user);
+	if (conf->control)
+		err = control_give(conf->control, user.uid, user.gid);
+	if (err)
+		return log_err(err, "control socket %s: can not be given to user %s", conf->control,
+			       conf->user);
+	return 0;
+}
+
+/* `before` is the directory that was named last: one line for all that lies behind it. */
+static void warn_file(const char *what, const char *path, char before[PATH_MAX])
+{
+	char dir[PATH_MAX];
+
+	if (!path || access(path, R_OK) == 0)
+		return;
+	if (!way_blocked(dir, path)) {
+		log_warn("%s %s: cannot be read again as user %u: a reload will fail (chgrp %u, "
+			 "chmod 640)",
+			 what, path, geteuid(), getegid());
+		return;
+	}
+	if (strcmp(dir, before) != 0)
+		log_warn("%s %s: cannot be read again as user %u: a reload will fail: directory "
+			 "%s may not be entered (chgrp %u, chmod 710)",
+			 what, path, geteuid(), dir, getegid());
+	strcpy(before, dir);
+}
+
+/* What a reload will read again, and can not any more. */
+static void warn_unreadable(const struct conf *conf)
+{
+	char dir[PATH_MAX] = "";
+
+	for (size_t i = 0; i < conf->listeners_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		for (size_t k = 0; k < l->certs_count; k++) {
+			warn_file("key", l->certs[k].key, dir);
+			warn_file("certificate", l->certs[k].cert, dir);
+			warn_file("OCSP response", l->certs[k].ocsp, dir);
+		}
+	}
+	warn_file("ticket keys", conf->ticket_keys, dir);
+	warn_file("configuration", conf->file, dir);
+}
+
+int privileges_drop(const struct conf *conf, const struct shared *shared)
+{
+	struct confine_conf confine_conf = {
+		.user = conf->user, .seccomp = conf->seccomp, .keep = keep(conf, shared)};
+	int err = conf->user ? give(conf, shared) : 0;
+
+	err = err ? err : confine(&confine_conf);
+	if (!err)
+		warn_unreadable(conf);
+	return err;
+}

@@ -1,0 +1,332 @@
+/* Puts a changed configuration in force. See reload.h. */
+#include "daemon/reload.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tls/certs_check.h"
+#include "tls/certs_check.h"
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "daemon/notify.h"
+#include "listen/sockets.h"
+
+/* How long the workers have for taking over what they were given. A turn takes milliseconds. */
+#define TAKE_MS 10000
+
+/* One attempt. All of it is the main thread's until the sets are posted. */
+struct attempt {
+	struct daemon *d;
+	struct log_tap tap;
+	json_t *changed, *restart, *lines;
+	struct generation *next;
+	int *from; /* for each new listener the index of the old one, or -1 */
+	struct sockets *sockets;
+	struct listener_set **sets; /* one a worker; NULL once posted */
+	struct guard *guard;        /* has rules prepared; or NULL */
+};
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+static void hear(struct log_tap *tap, enum log_level level, const char *line)
+{
+	struct attempt *a = container_of(tap, struct attempt, tap);
+
+	if (level <= LOG_WARN)
+		json_array_append_new(a->lines, json_string(line));
+}
+
+/* --- what is not as it was -------------------------------------------------------------------- */
+
+static void say_change(void *arg, enum config_change change, const char *text)
+{
+	struct attempt *a = arg;
+
+	json_array_append_new(change == CONFIG_CHANGED ? a->changed : a->restart,
+			      json_string(text));
+}
+
+static void say_listener(struct attempt *a, const char *name, const char *what)
+{
+	char text[ADDR_TEXT_MAX + 64];
+
+	snprintf(text, sizeof(text), "listener %s: %s", name, what);
+	say_change(a, CONFIG_CHANGED, text);
+}
+
+static void say_removed(struct attempt *a)
+{
+	const struct conf *before = a->d->conf, *after = a->next->conf;
+
+	for (size_t k = 0; k < before->listeners_count; k++) {
+		bool kept = false;
+
+		for (size_t i = 0; i < after->listeners_count; i++)
+			kept |= a->from[i] == (int)k;
+		if (!kept)
+			say_listener(a, before->listeners[k].name, "removed");
+	}
+}
+
+/* The maps of flows have the size they were made with. */
+static void bound_connections(struct attempt *a, struct conf *after)
+{
+	unsigned made_for = a->d->shared.flows_max;
+	char text[128];
+
+	if (!made_for || after->connections_max <= made_for)
+		return;
+	snprintf(text, sizeof(text),
+		 "connections-max: %u -> %u: the BPF maps were made for %u connections",
+		 a->d->conf->connections_max, after->connections_max, made_for);
+	say_change(a, CONFIG_NEEDS_RESTART, text);
+	after->connections_max = made_for;
+}
+
+static int compare(struct attempt *a)
+{
+	const struct conf *before = a->d->conf;
+	struct conf *after = a->next->conf;
+	int err;
+
+	a->from = calloc(after->listeners_count, sizeof(*a->from));
+	if (!a->from)
+		return log_err(ENOMEM, "reload");
+	config_match_listeners(a->from, before, after);
+	generation_inherit(a->next, a->d->generation, a->from);
+	bound_connections(a, after);
+	err = config_diff(before, after, say_change, a);
+	for (size_t i = 0; !err && i < after->listeners_count; i++) {
+		if (a->from[i] < 0)
+			say_listener(a, after->listeners[i].name, "added");
+		else
+			err = config_diff_listener(&before->listeners[a->from[i]],
+						   &after->listeners[i], say_change, a);
+	}
+	say_removed(a);
+	return err ? log_err(err, "reload") : 0;
+}
+
+/* The files may have the names they had. All workers must have read the same. */
+static int compare_certs(struct attempt *a)
+{
+	const struct listener_set *before = a->d->workers[0].set;
+
+	for (size_t i = 0; i < a->sets[0]->count; i++) {
+		const char *name = a->next->conf->listeners[i].name;
+		uint8_t was[TLS_DIGEST_BYTES], is[TLS_DIGEST_BYTES], other[TLS_DIGEST_BYTES];
+
+		tls_ctx_digest(a->sets[0]->listeners[i]->tls, is);
+		for (unsigned w = 1; w < a->d->workers_made; w++) {
+			tls_ctx_digest(a->sets[w]->listeners[i]->tls, other);
+			if (memcmp(is, other, sizeof(is)))
+				return log_err(EAGAIN,
+					       "listener %s: certificates changed while they "
+					       "were read: reload again",
+					       name);
+		}
+		if (!a->sets[0]->listeners[i]->tls)
+			continue;
+		if (a->from[i] >= 0) {
+			tls_ctx_digest(before->listeners[a->from[i]]->tls, was);
+			if (!memcmp(was, is, sizeof(is)))
+				continue;
+			say_listener(a, name, "new certificates");
+		}
+		if (!certs_seen_before(a->next->conf, i))
+			tls_ctx_warn(a->sets[0]->listeners[i]->tls);
+	}
+	return 0;
+}
+
+/* --- all that can fail ------------------------------------------------------------------------ */
+
+static int load(struct attempt *a)
+{
+	struct daemon *d = a->d;
+	struct conf *conf;
+
+	if (config_load(&conf, d->argc, d->argv))
+		return -EINVAL;
+	a->next = generation_new(conf, d->generation->number + 1);
+	if (!a->next)
+		return log_err(ENOMEM, "reload");
+	if (certs_check(conf, false) < 0)
+		return -EINVAL;
+	return tls_shared_next(&a->next->tls, &d->generation->tls, conf);
+}
+
+/* Everything was read once and found good: what the workers' copies say would only repeat it. */
+static int make_sets(struct attempt *a)
+{
+	struct daemon *d = a->d;
+	int err = 0;
+
+	a->sets = calloc(d->workers_made, sizeof(*a->sets));
+	if (!a->sets)
+		return log_err(ENOMEM, "reload");
+	a->tap.quiet = true;
+	for (unsigned w = 0; !err && w < d->workers_made; w++)
+		err = listener_set_new(&a->sets[w], &d->workers[w], a->next);
+	a->tap.quiet = false;
+	return err ? log_err(err, "reload: TLS contexts") : 0;
+}
+
+static int prepare_guard(struct attempt *a)
+{
+	struct guard *guard = a->d->shared.guard;
+	_cleanup_(freep)
+	uint16_t *ports = guard ? listener_set_ports(a->sets[0]) : NULL;
+	char why[256];
+
+	if (!guard)
+		return 0;
+	if (!ports)
+		return log_err(ENOMEM, "reload");
+	if (guard_prepare(guard, a->next->conf, ports, why) < 0)
+		return log_error("guard: %s", why), -EINVAL;
+	a->guard = guard;
+	guard_warn_uncovered(guard, a->next->conf);
+	return 0;
+}
+
+static int prepare(struct attempt *a)
+{
+	struct daemon *d = a->d;
+	int err = load(a);
+
+	err = err ? err : compare(a);
+	err = err ? err : make_sets(a);
+	err = err ? err : compare_certs(a);
+	/* Last: from here on clients may connect to what is new. */
+	err = err ? err : sockets_open(&a->sockets, a->next->conf, a->from, &d->passed);
+	for (unsigned w = 0; !err && w < d->workers_made; w++)
+		err = listener_set_give(a->sets[w], a->sockets, w, d->workers[w].set, a->from);
+	return err ? err : prepare_guard(a);
+}
+
+/* --- what can not ------------------------------------------------------------------------------ */
+
+static bool any_waits(const struct daemon *d)
+{
+	for (unsigned w = 0; w < d->workers_made; w++)
+		if (worker_waits(&d->workers[w]))
+			return true;
+	return false;
+}
+
+/* So that who asked finds the new configuration in force. */
+static void wait_taken(struct daemon *d)
+{
+	struct pollfd p = {.fd = d->shared.done_fd, .events = POLLIN};
+	uint64_t until = monotonic_ms() + TAKE_MS, now = monotonic_ms(), n;
+
+	while (any_waits(d) && now < until) {
+		if (poll(&p, 1, (int)(until - now)) > 0 &&
+		    read(d->shared.done_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
+			break;
+		now = monotonic_ms();
+	}
+	if (any_waits(d))
+		log_warn("reload: a worker is busy: it takes the new configuration over later");
+}
+
+static void commit(struct attempt *a)
+{
+	struct daemon *d = a->d;
+	struct generation *before = d->generation;
+
+	if (a->guard)
+		guard_commit(take_ptr(a->guard), a->next->conf);
+	for (unsigned w = 0; w < d->workers_made; w++)
+		worker_post(&d->workers[w], take_ptr(a->sets[w]));
+	d->generation = take_ptr(a->next);
+	d->conf = d->generation->conf;
+	if (d->conf->connections_max > before->conf->connections_max)
+		limits_warn_descriptors(d->conf);
+	wait_taken(d);
+	generation_put(before);
+	log_set_level(d->conf->log_level);
+}
+
+static void attempt_clear(struct attempt *a)
+{
+	for (unsigned w = 0; a->sets && w < a->d->workers_made; w++)
+		listener_set_free(a->sets[w]);
+	free(a->sets);
+	if (a->guard)
+		guard_cancel(a->guard);
+	sockets_close(a->sockets);
+	free(a->from);
+	generation_put(a->next);
+}
+
+static void log_texts(const char *what, const json_t *texts)
+{
+	for (size_t i = 0; i < json_array_size(texts); i++)
+		log_info("reload: %s%s", what, json_string_value(json_array_get(texts, i)));
+}
+
+json_t *reload(struct daemon *d)
+{
+	struct attempt a = {.d = d,
+			    .tap.hear = hear,
+			    .changed = json_array(),
+			    .restart = json_array(),
+			    .lines = json_array()};
+	struct log_tap *outer = log_set_tap(&a.tap);
+	int err;
+
+	notify_reloading();
+	err = any_waits(d) ? log_err(EBUSY, "reload: a worker has not taken the last one yet")
+			   : prepare(&a);
+
+	if (!err)
+		commit(&a);
+	log_set_tap(outer);
+	attempt_clear(&a);
+	if (err) {
+		log_warn("reload: refused; configuration %u stays", d->generation->number);
+		json_array_clear(a.changed);
+		json_array_clear(a.restart);
+	} else {
+		log_texts("", a.changed);
+		log_texts("needs a restart: ", a.restart);
+		log_info("reload: configuration %u is in force", d->generation->number);
+	}
+	notify_ready(err ? "a reload was refused: see the log" : "reloaded");
+	return json_pack("{s:b, s:i, s:o, s:o, s:o}", "ok", !err, "generation",
+			 (int)d->generation->number, "changed", a.changed, "restart", a.restart,
+			 "lines", a.lines);
+}
+
+/* --- for people --------------------------------------------------------------------------------- */
+
+static void print_texts(FILE *to, const char *what, const json_t *texts)
+{
+	for (size_t i = 0; i < json_array_size(texts); i++)
+		fprintf(to, "%s%s\n", what, json_string_value(json_array_get(texts, i)));
+}
+
+bool reload_print(const json_t *answer)
+{
+	const json_t *changed = json_object_get(answer, "changed");
+	const char *error = json_string_value(json_object_get(answer, "error"));
+	bool ok = json_is_true(json_object_get(answer, "ok"));
+
+	print_texts(stderr, "", json_object_get(answer, "lines"));
+	if (error)
+		log_error("%s", error);
+	if (!ok)
+		return false;
+	print_texts(stdout, "", changed);
+	print_texts(stdout, "needs a restart: ", json_object_get(answer, "restart"));
+	printf("configuration %lld is in force%s\n",
+	       (long long)json_integer_value(json_object_get(answer, "generation")),
+	       json_array_size(changed) ? "" : ": nothing has changed");
+	return true;
+}

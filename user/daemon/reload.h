@@ -1,0 +1,27 @@
+/*
+ * user only: a running kedge takes over what its file says now. All that can fail comes first (the
+ * file, certificates and keys, memory, sockets of new listeners); then every worker gets its new
+ * listeners, or none does. Running connections end under the configuration they began with.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "daemon/daemon.h"
+
+/*
+ * By the main thread. A new reference, or NULL when out of memory:
+ *
+ *   ok          whether it was done; otherwise nothing is changed
+ *   generation  the number of the configuration that is in force now
+ *   changed     one text for each key or listener that is not as it was
+ *   restart     one text for each key that keeps its value until kedge is started again
+ *   lines       what was said about it: as `kedge check` says it, where the file is at fault
+ *
+ * The same is said on standard error.
+ */
+json_t *reload(struct daemon *d);
+
+/* The answer for people: what is wrong on standard error, the rest on standard output. True if ok. */
+bool reload_print(const json_t *answer);

@@ -1,0 +1,14 @@
+/* user only: the truth about a running kedge as JSON, and its text form. */
+#pragma once
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "daemon/daemon.h"
+
+/* What `kedge status` shows. A new reference, NULL when out of memory. */
+json_t *status_json(const struct daemon *d);
+
+/* The same for people. */
+void status_print(FILE *to, const json_t *status);

@@ -1,0 +1,130 @@
+/* Locks of living guards. See guard_lock.h. */
+#include "guard/guard_lock.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bpf/kbpf_private.h"
+#include "base/cleanup.h"
+
+#define DIRECTORY "kedge-guard-lock"
+
+/* A directory is removed by who finds it unlocked, just when another is about to lock it. */
+#define TRIES 10
+
+/* Of libxdp's pins (libxdp(3)). */
+static const char *bpffs(void)
+{
+	const char *dir = getenv("LIBXDP_BPFFS");
+
+	return dir ? dir : "/sys/fs/bpf";
+}
+
+/* The directory of all locks, which nobody but its owner can read. */
+static int open_all(void)
+{
+	_cleanup_(close_fdp)
+	int fs = -1;
+	_cleanup_(close_fdp)
+	int fd = -1;
+	struct stat st;
+
+	bpf_mount(bpffs());
+	fs = open(bpffs(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fs < 0)
+		return -errno;
+	if (mkdirat(fs, DIRECTORY, 0700) < 0 && errno != EEXIST && errno != EROFS)
+		return -errno;
+	fd = openat(fs, DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	/* Somebody else's would be his to lock. */
+	if (st.st_mode & 077 || (st.st_uid != geteuid() && st.st_uid != 0))
+		return -EPERM;
+	return take_fd(fd);
+}
+
+static bool is_at(int fd, int all, const char *name)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && fstatat(all, name, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
+/* -ESTALE: it was removed meanwhile. */
+static int lock_once(int all, const char *name)
+{
+	_cleanup_(close_fdp)
+	int fd = -1;
+
+	if (mkdirat(all, name, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	fd = openat(all, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ENOENT ? -ESTALE : -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+	return is_at(fd, all, name) ? take_fd(fd) : -ESTALE;
+}
+
+int guard_lock(unsigned id)
+{
+	_cleanup_(close_fdp)
+	int all = open_all();
+	char name[16];
+	int fd = -ESTALE;
+
+	if (all < 0)
+		return all;
+	snprintf(name, sizeof(name), "%u", id);
+	for (int i = 0; i < TRIES && fd == -ESTALE; i++)
+		fd = lock_once(all, name);
+	return fd;
+}
+
+/* Removes it if nobody has it. */
+static void remove_free(int all, const char *name)
+{
+	_cleanup_(close_fdp)
+	int fd = lock_once(all, name);
+
+	if (fd >= 0)
+		unlinkat(all, name, AT_REMOVEDIR);
+}
+
+void guard_unlock(int *fd, unsigned id)
+{
+	char path[PATH_MAX];
+
+	if (*fd < 0)
+		return;
+	/* By its path, with what a confined kedge may do. As another user it cannot: it is swept later. */
+	if ((size_t)snprintf(path, sizeof(path), "%s/" DIRECTORY "/%u", bpffs(), id) < sizeof(path))
+		rmdir(path);
+	close_fdp(fd);
+}
+
+void guard_lock_sweep(void)
+{
+	int all = open_all();
+	DIR *dir = all < 0 ? NULL : fdopendir(all);
+	const struct dirent *e;
+
+	if (!dir) {
+		close_fdp(&all);
+		return;
+	}
+	while ((e = readdir(dir)))
+		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
+			remove_free(dirfd(dir), e->d_name);
+	closedir(dir);
+}

@@ -1,0 +1,62 @@
+/* Tries the guard's program without an interface. See guard_probe.h. */
+#include "guard/guard_probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "bpf/kbpf_private.h"
+#include "base/cleanup.h"
+#include "guard.skel.h"
+#include "guard/guard_attach.h"
+
+static void destroyp(struct guard_bpf **skel)
+{
+	guard_bpf__destroy(*skel);
+}
+
+static int load(struct guard_bpf *skel, char why[BPF_WHY_SIZE])
+{
+	int err = guard_bpf__load(skel);
+	char caps[80];
+
+	if (!err)
+		return 0;
+	bpf_missing_caps(caps, sizeof(caps));
+	if (caps[0])
+		return bpf_why(why, err, "no %s", caps);
+	return bpf_load_why(err, NULL, why);
+}
+
+int guard_probe_load(char why[BPF_WHY_SIZE])
+{
+	_cleanup_(destroyp)
+	struct guard_bpf *skel = guard_bpf__open();
+
+	bpf_log();
+	return skel ? load(skel, why) : bpf_why(why, -errno, "BPF object: %s", strerror(errno));
+}
+
+/* The dispatcher's places are functions that other programs take; ours takes its own. */
+int guard_probe_dispatcher(char why[BPF_WHY_SIZE])
+{
+	_cleanup_(destroyp)
+	struct guard_bpf *target = guard_bpf__open();
+	_cleanup_(destroyp)
+	struct guard_bpf *skel = guard_bpf__open();
+	int err;
+
+	bpf_log();
+	if (!target || !skel)
+		return bpf_why(why, -ENOMEM, "out of memory");
+	err = load(target, why);
+	if (err)
+		return err;
+	err = bpf_program__set_attach_target(
+		skel->progs.kdg_guard, bpf_program__fd(target->progs.kdg_guard), GUARD_PROGRAM);
+	bpf_program__set_type(skel->progs.kdg_guard, BPF_PROG_TYPE_EXT);
+	bpf_program__set_expected_attach_type(skel->progs.kdg_guard, 0);
+	err = err ? err : guard_bpf__load(skel);
+	return err ? bpf_why(why, err, "programs of type EXT are refused: %s", strerror(-err)) : 0;
+}

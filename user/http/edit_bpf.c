@@ -1,0 +1,268 @@
+/*
+ * The editor for flows whose requests are edited by the sk_msg program on the app leg: sends bytes
+ * unread, in a way that no send is ever cut short.
+ *
+ * A send that the kernel cuts short after the program ran leaves the automaton ahead of the wire,
+ * so a send is made only where the socket is known to have room for all that can become of it:
+ * poll() says "writable" when a third of the send buffer is free; what was sent since, with its
+ * worst growth, is charged against that third, and poll() is asked again when the next send might
+ * not fit.
+ */
+#include "http/edit.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/cleanup.h"
+
+/* Asked for; the kernel doubles it for its own overhead. */
+#define SNDBUF            (1 << 20)
+/* Below this a third of the buffer does not hold one edited head. */
+#define SNDBUF_MIN        (3 * 64 * 1024)
+/* A socket buffer's overhead, counted against the send buffer: struct, shared info, linear part. */
+#define SKB_COST          2300
+/* The program passes a message on in parts of at least this many requests (bpf/edit.bpf.h, I3). */
+#define REQUESTS_PER_PART 7
+
+struct edit_bpf {
+	struct edit e;
+	struct bpf *bpf;
+	struct bpf_flow flow;
+	uint32_t room;    /* bytes that fit when poll() says writable */
+	uint32_t charged; /* of these, what was sent since */
+	uint32_t send_max;
+	uint32_t growth; /* of one head */
+	bool corked;     /* the next send is, until it has returned */
+};
+
+static struct edit_bpf *self(struct edit *e)
+{
+	return (struct edit_bpf *)e;
+}
+
+/* What a Connection line may grow by when it is put back: a space behind the colon and each comma. */
+#define OPTIONS_GROWTH (HTTP1_OPTIONS_MAX / 2)
+
+/* What a send of len bytes with that many requests takes from the send buffer. */
+static uint32_t cost(const struct edit_bpf *eb, uint32_t len, uint32_t requests)
+{
+	return len + requests * (eb->growth + OPTIONS_GROWTH) +
+	       (requests / REQUESTS_PER_PART + 2) * SKB_COST;
+}
+
+static uint32_t worst_cost(const struct edit_bpf *eb, uint32_t len)
+{
+	return cost(eb, len, len / KEDGE_REQUEST_BYTES_MIN + 1);
+}
+
+/* True when len bytes can be sent whole. When not, EPOLLOUT will tell: poll() has armed it. */
+static bool has_room(struct edit_bpf *eb, uint32_t len)
+{
+	struct pollfd p = {.fd = eb->e.fd, .events = POLLOUT};
+
+	if (eb->charged + worst_cost(eb, len) <= eb->room)
+		return true;
+	if (poll(&p, 1, 0) < 1 || !(p.revents & (POLLOUT | POLLERR | POLLHUP)))
+		return false;
+	eb->charged = 0;
+	return true;
+}
+
+static ssize_t failed(struct edit_bpf *eb, uint8_t reason)
+{
+	eb->e.note->standing = KEDGE_REFUSED;
+	eb->e.note->reason = reason;
+	return -EIO;
+}
+
+/* A connection that was reset cuts a send short as well. */
+static bool is_dead(int fd)
+{
+	struct pollfd p = {.fd = fd};
+
+	return poll(&p, 1, 0) == 1 && p.revents & (POLLERR | POLLHUP);
+}
+
+/*
+ * Bytes sent along for the program to write a head's text into, where a head may end; it takes them
+ * out otherwise. It relies on their being zero, which stops its search for the end of a value.
+ */
+static const uint8_t spare[HTTP1_TEXT_MAX];
+_Static_assert(sizeof(spare) > UINT8_MAX, "text_len is a byte");
+
+static size_t spare_for(const struct edit_bpf *eb)
+{
+	switch (eb->e.note->standing) {
+	case KEDGE_BETWEEN:
+	case KEDGE_HEAD:
+		return eb->growth;
+	}
+	return 0;
+}
+
+/* Sends what was held back by MSG_MORE. */
+static void uncork(int fd)
+{
+	int one = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+/*
+ * One sendmsg() and its books; what it returned, -errno on failure. A message that the program left
+ * in several elements (several heads, lines taken out) is sent by the kernel element by element,
+ * each in a segment of its own: a client whose last message was one has the next one corked.
+ */
+static ssize_t transmit(struct edit_bpf *eb, const void *buf, uint32_t len)
+{
+	struct kedge_note *note = eb->e.note;
+	struct iovec v[2] = {{(void *)buf, len}, {(void *)spare, spare_for(eb)}};
+	struct msghdr m = {.msg_iov = v, .msg_iovlen = v[1].iov_len ? 2 : 1};
+	uint64_t redirected = eb->e.stats->steer_redirected;
+	uint32_t requests = note->requests;
+	ssize_t r;
+
+	note->spare = (uint8_t)v[1].iov_len;
+	note->sending = len + note->spare;
+	r = sendmsg(eb->e.fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (eb->corked ? MSG_MORE : 0));
+	if (r < 0)
+		r = -errno;
+	note->spare = 0;
+	if (eb->corked)
+		uncork(eb->e.fd);
+	/* A redirected message has no segments. */
+	eb->corked = note->scattered && eb->e.stats->steer_redirected == redirected;
+	eb->charged += cost(eb, len, note->requests - requests);
+	return r;
+}
+
+/* The bytes of a piece that were taken, or the editor's error. */
+static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
+{
+	struct kedge_note *note = eb->e.note;
+	bool in_body = note->standing == KEDGE_BODY;
+	uint32_t runs = note->runs;
+	ssize_t r = transmit(eb, buf, len);
+
+	if (note->standing == KEDGE_REFUSED) {
+		/* With a boundary before the fault the program would have run for each side. */
+		eb->e.cut_off = in_body && note->runs == runs + 1;
+		return note->reason == KEDGE_REASON_edit_failed ? -EIO : -EPROTO;
+	}
+	/* Somebody took the program away: what has gone out is unedited. */
+	if (r >= 0 && note->runs == runs && eb->flow.edits)
+		return failed(eb, KEDGE_REASON_capability_lost);
+	if (r == (ssize_t)note->sending)
+		return (ssize_t)len - note->withheld;
+	if (r == -EPIPE || r == -ECONNRESET)
+		return r;
+	if (r == -EAGAIN && note->runs == runs) {
+		eb->charged = eb->room; /* poll() before the next one */
+		return -EAGAIN;
+	}
+	if (is_dead(eb->e.fd))
+		return -ECONNRESET;
+	return failed(eb, r < 0 && r != -EAGAIN ? KEDGE_REASON_internal_error
+						: KEDGE_REASON_edit_short_send);
+}
+
+static ssize_t edit_bpf_send(struct edit *e, const void *buf, size_t len)
+{
+	struct edit_bpf *eb = self(e);
+	size_t done = 0;
+
+	if (e->note->standing == KEDGE_REFUSED)
+		return -EPROTO;
+	while (done < len && e->note->standing != KEDGE_WAITING) {
+		uint32_t n = len - done < eb->send_max ? (uint32_t)(len - done) : eb->send_max;
+		ssize_t r = has_room(eb, n) ? send_piece(eb, (const char *)buf + done, n) : -EAGAIN;
+
+		if (r == -EAGAIN)
+			return done ? (ssize_t)done : r;
+		if (r < 0)
+			return r;
+		done += (size_t)r;
+	}
+	return (ssize_t)done;
+}
+
+/* Nothing is ever taken and not sent. */
+static int edit_bpf_flush(struct edit *e)
+{
+	return 0;
+}
+
+static int edit_bpf_resume(struct edit *e, bool tunnel)
+{
+	return bpf_flow_resume(self(e)->bpf, &self(e)->flow, tunnel);
+}
+
+static void edit_bpf_free(struct edit *e)
+{
+	bpf_flow_del(self(e)->bpf, &self(e)->flow);
+	free(e);
+}
+
+static const struct edit_ops ops = {
+	.name = "kernel",
+	.send = edit_bpf_send,
+	.flush = edit_bpf_flush,
+	.resume = edit_bpf_resume,
+	.free = edit_bpf_free,
+};
+
+/* A fixed, large send buffer. Returns its size in bytes as the kernel counts it, or -errno. */
+static int widen(int fd)
+{
+	int size = SNDBUF, all = INT_MAX;
+	socklen_t len = sizeof(size);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) < 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) < 0)
+		return -errno;
+	/* A low net.ipv4.tcp_notsent_lowat would stop a send that has room in the buffer. */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &all, sizeof(all)) < 0)
+		return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, &len) < 0)
+		return -errno;
+	return size < SNDBUF_MIN ? -ENOBUFS : size;
+}
+
+bool edit_bpf_has_room(void)
+{
+	_cleanup_(close_fdp)
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return fd >= 0 && widen(fd) >= SNDBUF;
+}
+
+struct edit *edit_bpf_new(int fd, struct bpf *bpf, const struct bpf_flow *flow,
+			  struct kedge_stats *stats)
+{
+	struct edit_bpf *eb;
+	int sndbuf = widen(fd);
+
+	if (sndbuf < 0) {
+		errno = -sndbuf;
+		return NULL;
+	}
+	eb = calloc(1, sizeof(*eb));
+	if (!eb)
+		return NULL;
+	eb->e = (struct edit){.ops = &ops, .note = flow->note, .stats = stats, .fd = fd};
+	eb->bpf = bpf;
+	eb->flow = *flow;
+	eb->growth = flow->text_len;
+	eb->room = (uint32_t)sndbuf / 3;
+	eb->charged = eb->room;
+	eb->send_max = KEDGE_SEND_BYTES_MAX;
+	while (worst_cost(eb, eb->send_max) > eb->room)
+		eb->send_max /= 2;
+	return &eb->e;
+}

@@ -1,0 +1,160 @@
+/*
+ * The editor in user space: the automaton over the mover's buffer, one sendmsg(2) for what comes of
+ * it. What the socket does not take at once is copied and kept; nothing more is read meanwhile.
+ */
+#include "http/edit_impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "http/http1_edit.h"
+
+struct edit_user {
+	struct edit edit;
+	struct kedge_note note;
+	uint8_t *rest; /* owned; NULL: nothing left to send */
+	size_t rest_len, rest_off;
+	struct http1_conf conf;
+	struct http1 http1;
+};
+
+static struct edit_user *edit_user(struct edit *e)
+{
+	return (struct edit_user *)e;
+}
+
+/*
+ * Tells the mover where the stream stands. A refusal is told only when all that went before it has
+ * been sent: the mover stops sending as soon as it knows.
+ */
+static void publish(struct edit_user *u)
+{
+	enum kedge_standing standing = http1_standing(&u->http1);
+
+	if (standing == KEDGE_REFUSED) {
+		if (u->rest)
+			return;
+		u->note.reason = u->http1.reason;
+	}
+	u->note.standing = (__u8)standing;
+	http1_note_begun(&u->http1, &u->note);
+}
+
+/* Keeps what is left of the pieces after `sent` bytes. */
+static int keep_rest(struct edit_user *u, const struct http1_edit *out, size_t sent)
+{
+	uint8_t *p = malloc(out->bytes - sent);
+
+	if (!p)
+		return edit_failed(&u->edit, ENOMEM);
+	u->rest = p;
+	u->rest_len = out->bytes - sent;
+	u->rest_off = 0;
+	for (unsigned i = 0; i < out->pieces; i++) {
+		const struct iovec *v = &out->piece[i];
+		size_t skip = sent < v->iov_len ? sent : v->iov_len;
+
+		memcpy(p, (const uint8_t *)v->iov_base + skip, v->iov_len - skip);
+		p += v->iov_len - skip;
+		sent -= skip;
+	}
+	return 0;
+}
+
+/* Sends the pieces or keeps them. */
+static int send_out(struct edit_user *u, struct http1_edit *out)
+{
+	ssize_t n;
+
+	if (!out->bytes)
+		return 0;
+	n = edit_send_pieces(&u->edit, out->piece, out->pieces);
+	if (n < 0)
+		return (int)n;
+	return (size_t)n < out->bytes ? keep_rest(u, out, (size_t)n) : 0;
+}
+
+static int edit_user_flush(struct edit *e)
+{
+	struct edit_user *u = edit_user(e);
+
+	while (u->rest) {
+		struct iovec v = {u->rest + u->rest_off, u->rest_len - u->rest_off};
+		ssize_t n = edit_send_pieces(&u->edit, &v, 1);
+
+		if (n < 0)
+			return (int)n;
+		if (n == 0)
+			return -EAGAIN;
+		u->rest_off += (size_t)n;
+		if (u->rest_off == u->rest_len) {
+			free(u->rest);
+			u->rest = NULL;
+		}
+	}
+	publish(u);
+	return 0;
+}
+
+static ssize_t edit_user_send(struct edit *e, const void *buf, size_t len)
+{
+	struct edit_user *u = edit_user(e);
+	struct http1_edit out;
+	size_t taken = 0;
+	int r = edit_user_flush(e);
+
+	if (r < 0)
+		return r;
+	while (taken < len && !u->rest && u->http1.state != HTTP1_WAITING &&
+	       u->http1.state != HTTP1_REFUSED) {
+		__u32 requests = u->note.requests;
+		bool in_body = http1_standing(&u->http1) == KEDGE_BODY;
+		size_t n = http1_edit(&out, &u->http1, &u->conf, &u->note,
+				      (const uint8_t *)buf + taken, len - taken);
+
+		/* A refused input is taken up to its last boundary; without one it went on. */
+		e->cut_off = in_body && !n;
+		taken += n;
+		e->stats->requests_user += u->note.requests - requests;
+		r = send_out(u, &out);
+		if (r < 0)
+			return r;
+	}
+	publish(u);
+	return u->note.standing == KEDGE_REFUSED ? -EPROTO : (ssize_t)taken;
+}
+
+static int edit_user_resume(struct edit *e, bool tunnel)
+{
+	struct edit_user *u = edit_user(e);
+
+	http1_resume(&u->http1, tunnel);
+	publish(u);
+	return 0;
+}
+
+static void edit_user_free(struct edit *e)
+{
+	free(edit_user(e)->rest);
+	free(e);
+}
+
+static const struct edit_ops edit_user_ops = {
+	.name = "user",
+	.send = edit_user_send,
+	.flush = edit_user_flush,
+	.resume = edit_user_resume,
+	.free = edit_user_free,
+};
+
+struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_stats *stats)
+{
+	struct edit_user *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return NULL;
+	u->edit = (struct edit){.ops = &edit_user_ops, .note = &u->note, .stats = stats, .fd = fd};
+	u->conf = *conf;
+	return &u->edit;
+}

@@ -1,0 +1,165 @@
+/*
+ * An editor around another one, which shows the heads that pass. See edit_watch.h.
+ *
+ * What the inner editor took is read by the same automaton, with the same conf, as the inner one
+ * runs: the two can not disagree about where a request begins. The automaton's acts do not matter
+ * here but for where a head ends.
+ */
+#include "http/edit_watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "http/http1_edit.h"
+
+struct edit_watch {
+	struct edit e;
+	struct edit *inner; /* owned */
+	edit_watch_fn *seen;
+	void *arg;
+	struct http1 http1;
+	struct http1_conf conf;
+	char *kept; /* owned: the beginning of a head that came in earlier inputs */
+	size_t kept_len, kept_room;
+};
+
+static struct edit_watch *self(struct edit *e)
+{
+	return (struct edit_watch *)e;
+}
+
+/* Appends to the beginning of a head. Without memory for it, what there is must do. */
+static void keep(struct edit_watch *ew, const uint8_t *p, size_t n)
+{
+	if (ew->kept_len + n > ew->kept_room) {
+		size_t room = 2 * (ew->kept_len + n);
+		char *more = realloc(ew->kept, room);
+
+		if (!more)
+			return;
+		ew->kept = more;
+		ew->kept_room = room;
+	}
+	memcpy(ew->kept + ew->kept_len, p, n);
+	ew->kept_len += n;
+}
+
+static void kept_forget(struct edit_watch *ew)
+{
+	free(ew->kept);
+	ew->kept = NULL;
+	ew->kept_len = ew->kept_room = 0;
+}
+
+/* p[0..n) is a head, or the end of one whose beginning was kept. */
+static void show(struct edit_watch *ew, const uint8_t *p, size_t n)
+{
+	if (!ew->kept) {
+		ew->seen(ew->arg, (const char *)p, n);
+		return;
+	}
+	keep(ew, p, n);
+	ew->seen(ew->arg, ew->kept, ew->kept_len);
+	kept_forget(ew);
+}
+
+/* Of a refused head the first line is shown, as far as it came. */
+static void show_refused(struct edit_watch *ew, const uint8_t *p, size_t n)
+{
+	const uint8_t *lf = memchr(p, '\n', n);
+
+	show(ew, p, lf ? (size_t)(lf - p) : n);
+}
+
+/* Reads what the inner editor took. */
+static void follow(struct edit_watch *ew, const uint8_t *in, size_t len)
+{
+	struct http1 *h = &ew->http1;
+	size_t at = 0, from = 0; /* where the present head begins */
+
+	while (at < len && h->state != HTTP1_WAITING && h->state != HTTP1_REFUSED) {
+		bool in_head;
+		size_t n;
+
+		if (http1_between(h))
+			from = at;
+		n = http1_edit_block(h, &ew->conf, in + at, len - at);
+		at += n;
+		if (n)
+			continue;
+		in_head = http1_standing(h) < KEDGE_BODY;
+		switch (http1_byte(h, &ew->conf, in[at++])) {
+		case HTTP1_END:
+			show(ew, in + from, at - from);
+			break;
+		case HTTP1_REFUSE:
+			if (in_head)
+				show_refused(ew, in + from, len - from);
+			return;
+		default:
+			break;
+		}
+	}
+	if (http1_standing(h) == KEDGE_HEAD)
+		keep(ew, in + from, len - from);
+}
+
+static ssize_t edit_watch_send(struct edit *e, const void *buf, size_t len)
+{
+	struct edit_watch *ew = self(e);
+	ssize_t r = edit_send(ew->inner, buf, len);
+
+	e->cut_off = ew->inner->cut_off;
+	if (r > 0)
+		follow(ew, buf, (size_t)r);
+	else if (r == -EPROTO) /* the fault is somewhere in it */
+		follow(ew, buf, len);
+	return r;
+}
+
+static int edit_watch_flush(struct edit *e)
+{
+	return edit_flush(self(e)->inner);
+}
+
+static int edit_watch_resume(struct edit *e, bool tunnel)
+{
+	http1_resume(&self(e)->http1, tunnel);
+	return edit_resume(self(e)->inner, tunnel);
+}
+
+/* A head that never became whole is shown at the end: somebody wants to know who sends those. */
+static void edit_watch_free(struct edit *e)
+{
+	struct edit_watch *ew = self(e);
+
+	edit_free(ew->inner);
+	if (ew->kept_len)
+		show_refused(ew, (const uint8_t *)"", 0);
+	kept_forget(ew);
+	free(ew);
+}
+
+struct edit *edit_watch_new(struct edit *inner, const struct http1_conf *conf, edit_watch_fn *seen,
+			    void *arg)
+{
+	static const struct edit_ops ops = {
+		.name = "watch",
+		.send = edit_watch_send,
+		.flush = edit_watch_flush,
+		.resume = edit_watch_resume,
+		.free = edit_watch_free,
+	};
+	struct edit_watch *ew = inner ? calloc(1, sizeof(*ew)) : NULL;
+
+	if (!ew)
+		return NULL;
+	ew->e = (struct edit){
+		.ops = &ops, .note = inner->note, .stats = inner->stats, .fd = inner->fd};
+	ew->inner = inner;
+	ew->conf = *conf;
+	ew->seen = seen;
+	ew->arg = arg;
+	return &ew->e;
+}

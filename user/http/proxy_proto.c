@@ -1,0 +1,371 @@
+#include "http/proxy_proto.h"
+
+#include <assert.h>
+#include <arpa/inet.h>
+#include <string.h>
+
+/* Section 2.2: sizes of the fixed part and of the address blocks. */
+enum {
+	V2_SIGNATURE_BYTES = 12,
+	V2_FIXED_BYTES = 16,
+	V2_INET_BYTES = 12,
+	V2_INET6_BYTES = 36,
+	V2_UNIX_BYTES = 216,
+	TLV_FIXED_BYTES = 3,
+};
+
+enum { COMMAND_LOCAL = 0, COMMAND_PROXY = 1 };
+
+enum { FAMILY_UNSPEC = 0, FAMILY_INET, FAMILY_INET6, FAMILY_UNIX };
+
+enum { TRANSPORT_UNSPEC = 0, TRANSPORT_STREAM, TRANSPORT_DGRAM };
+
+enum { TLV_CRC32C = 0x03 };
+
+static const char v1_start[] = "PROXY ";
+static const uint8_t v2_signature[V2_SIGNATURE_BYTES] = {'\r', '\n', '\r', '\n', 0,   '\r',
+							 '\n', 'Q',  'U',  'I',  'T', '\n'};
+
+static enum proxy_verdict bad(struct proxy_prefix *out, uint8_t version, enum kedge_reason reason)
+{
+	*out = (struct proxy_prefix){.version = version, .reason = reason};
+	return PROXY_BAD;
+}
+
+/*
+ * Compares what is there of `want`. MORE: equal so far; DONE: equal and whole; NONE: different.
+ */
+static enum proxy_verdict expect(const uint8_t *bytes, size_t n, const void *want, size_t want_len)
+{
+	if (memcmp(bytes, want, n < want_len ? n : want_len))
+		return PROXY_NONE;
+	return n < want_len ? PROXY_MORE : PROXY_DONE;
+}
+
+/* --- version 1: a line of text (section 2.1) -------------------------------------------------- */
+
+/* What is left of a line, CRLF not included. */
+struct cursor {
+	const uint8_t *at, *end;
+};
+
+/* Takes the bytes up to the next space, or to the end, as a string; the space is taken too. */
+static bool take_word(struct cursor *c, char *word, size_t size)
+{
+	size_t left = (size_t)(c->end - c->at);
+	const uint8_t *space = left ? memchr(c->at, ' ', left) : NULL;
+	size_t len = space ? (size_t)(space - c->at) : left;
+
+	/* A NUL would hide the rest of the word from whoever reads it as a string. */
+	if (!len || len >= size || memchr(c->at, '\0', len))
+		return false;
+	assert(len < size);
+	memcpy(word, c->at, len);
+	word[len] = '\0';
+	c->at += len + (space ? 1 : 0);
+	return true;
+}
+
+static bool read_ip(union addr *a, const char *word, sa_family_t family)
+{
+	*a = (union addr){.family = family};
+	return inet_pton(family, word,
+			 family == AF_INET ? (void *)&a->in.sin_addr : (void *)&a->in6.sin6_addr) ==
+	       1;
+}
+
+static bool take_source(struct cursor *c, union addr *a, sa_family_t family)
+{
+	char word[INET6_ADDRSTRLEN];
+
+	return take_word(c, word, sizeof(word)) && read_ip(a, word, family);
+}
+
+static bool take_destination(struct cursor *c, union addr *a)
+{
+	char word[INET6_ADDRSTRLEN];
+
+	return take_word(c, word, sizeof(word)) &&
+	       (read_ip(a, word, AF_INET) || read_ip(a, word, AF_INET6));
+}
+
+static void set_port(union addr *a, uint16_t port_net)
+{
+	if (a->family == AF_INET)
+		a->in.sin_port = port_net;
+	else
+		a->in6.sin6_port = port_net;
+}
+
+static bool take_port(struct cursor *c, union addr *a)
+{
+	char word[sizeof("65535")];
+	uint32_t port = 0;
+
+	if (!take_word(c, word, sizeof(word)) || (word[0] == '0' && word[1]))
+		return false;
+	for (const char *p = word; *p; p++) {
+		if (*p < '0' || *p > '9')
+			return false;
+		port = port * 10 + (uint32_t)(*p - '0');
+	}
+	set_port(a, htons((uint16_t)port));
+	return port <= 65535;
+}
+
+/* line[0..n) without CRLF, "PROXY " already seen. False when it is malformed. */
+static bool decode_v1(struct proxy_prefix *p, const uint8_t *line, size_t n)
+{
+	struct cursor c = {line + strlen(v1_start), line + n};
+	char word[sizeof("UNKNOWN")];
+	sa_family_t family;
+
+	if (!take_word(&c, word, sizeof(word)))
+		return false;
+	if (!strcmp(word, "UNKNOWN")) {
+		p->local = true;
+		return true;
+	}
+	if (!strcmp(word, "TCP4"))
+		family = AF_INET;
+	else if (!strcmp(word, "TCP6"))
+		family = AF_INET6;
+	else
+		return false;
+	/* A word ends at a space or at the end of the line: after the last port only the latter
+	 * will do. */
+	return take_source(&c, &p->src, family) && take_destination(&c, &p->dst) &&
+	       take_port(&c, &p->src) && take_port(&c, &p->dst) && c.at[-1] != ' ';
+}
+
+static enum proxy_verdict parse_v1(struct proxy_prefix *out, const uint8_t *bytes, size_t n)
+{
+	size_t seen = n < PROXY_V1_BYTES_MAX ? n : PROXY_V1_BYTES_MAX, eol = 0;
+	struct proxy_prefix p = {.version = 1};
+
+	/* Neither CR nor LF may stand alone, so that the first of them is the end of the line. */
+	while (eol < seen && bytes[eol] != '\r' && bytes[eol] != '\n')
+		eol++;
+	if (eol < seen && bytes[eol] == '\n')
+		return bad(out, 1, KEDGE_REASON_prefix_bad);
+	if (eol + 1 < seen && bytes[eol + 1] != '\n')
+		return bad(out, 1, KEDGE_REASON_prefix_bad);
+	if (eol + 1 >= seen)
+		return seen < PROXY_V1_BYTES_MAX ? PROXY_MORE
+						 : bad(out, 1, KEDGE_REASON_prefix_too_long);
+	if (!decode_v1(&p, bytes, eol))
+		return bad(out, 1, KEDGE_REASON_prefix_bad);
+	p.len = eol + 2;
+	*out = p;
+	return PROXY_DONE;
+}
+
+/* --- version 2: binary (section 2.2) ---------------------------------------------------------- */
+
+static uint16_t get_u16(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+	return (uint32_t)get_u16(p) << 16 | get_u16(p + 2);
+}
+
+/*
+ * CRC32c (Castagnoli, reflected 0x82f63b78), four bits a step: prefixes are short and the table
+ * fits two cache lines. Start with ~0, complement the result.
+ */
+static uint32_t crc32c_update(uint32_t crc, const uint8_t *bytes, size_t n)
+{
+	static const uint32_t nibble[16] = {
+		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
+		0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
+		0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
+	};
+
+	for (size_t i = 0; i < n; i++) {
+		crc ^= bytes[i];
+		crc = crc >> 4 ^ nibble[crc & 15];
+		crc = crc >> 4 ^ nibble[crc & 15];
+	}
+	return crc;
+}
+
+/* The checksum covers the whole prefix as if its own field (4 bytes at `field`) were zero. */
+static bool crc_is_right(const uint8_t *prefix, size_t len, const uint8_t *field)
+{
+	static const uint8_t zero[4];
+	const uint8_t *after = field + sizeof(zero);
+	uint32_t crc = ~0u;
+
+	crc = crc32c_update(crc, prefix, (size_t)(field - prefix));
+	crc = crc32c_update(crc, zero, sizeof(zero));
+	crc = crc32c_update(crc, after, (size_t)(prefix + len - after));
+	return ~crc == get_u32(field);
+}
+
+bool proxy_next_tlv(const struct proxy_prefix *p, size_t *pos, struct proxy_tlv *out)
+{
+	size_t left = *pos < p->tlvs_len ? p->tlvs_len - *pos : 0;
+	const uint8_t *tlv;
+	uint16_t len;
+
+	if (left < TLV_FIXED_BYTES)
+		return false;
+	tlv = p->tlvs + *pos;
+	len = get_u16(tlv + 1);
+	if (len > left - TLV_FIXED_BYTES)
+		return false;
+	*out = (struct proxy_tlv){.type = tlv[0], .len = len, .value = tlv + TLV_FIXED_BYTES};
+	*pos += TLV_FIXED_BYTES + len;
+	return true;
+}
+
+/* Walks all TLVs of `prefix`; KEDGE_REASON_NONE when they fill their room exactly and the CRC is
+ * right. */
+static enum kedge_reason check_tlvs(struct proxy_prefix *p, const uint8_t *prefix)
+{
+	const uint8_t *crc_field = NULL;
+	struct proxy_tlv tlv;
+	size_t pos = 0;
+
+	while (proxy_next_tlv(p, &pos, &tlv)) {
+		if (tlv.type != TLV_CRC32C)
+			continue;
+		/* Two checksums can not both cover each other. */
+		if (tlv.len != 4 || crc_field)
+			return KEDGE_REASON_prefix_bad;
+		crc_field = tlv.value;
+	}
+	if (pos != p->tlvs_len)
+		return KEDGE_REASON_prefix_bad;
+	if (!crc_field)
+		return KEDGE_REASON_NONE;
+	p->crc_present = true;
+	return crc_is_right(prefix, p->len, crc_field) ? KEDGE_REASON_NONE
+						       : KEDGE_REASON_prefix_crc;
+}
+
+static void set_inet(union addr *a, const uint8_t *ip, const uint8_t *port)
+{
+	*a = (union addr){.in = {.sin_family = AF_INET}};
+	memcpy(&a->in.sin_addr, ip, 4);
+	memcpy(&a->in.sin_port, port, 2);
+}
+
+static void set_inet6(union addr *a, const uint8_t *ip, const uint8_t *port)
+{
+	*a = (union addr){.in6 = {.sin6_family = AF_INET6}};
+	memcpy(&a->in6.sin6_addr, ip, 16);
+	memcpy(&a->in6.sin6_port, port, 2);
+}
+
+/*
+ * Bytes of the address block, 0 when it says nothing. Where family or transport are unspecified the
+ * addresses are to be ignored, and since nobody knows how long they are the TLVs can not be found.
+ */
+static size_t address_bytes(unsigned int family, unsigned int transport)
+{
+	static const uint8_t bytes[] = {
+		[FAMILY_INET] = V2_INET_BYTES,
+		[FAMILY_INET6] = V2_INET6_BYTES,
+		[FAMILY_UNIX] = V2_UNIX_BYTES,
+	};
+
+	return transport == TRANSPORT_UNSPEC ? 0 : bytes[family];
+}
+
+/*
+ * The block of a PROXY command that is whole. DGRAM is read like STREAM: the client's address is as
+ * true when a gateway in front turned its datagrams (QUIC) into this connection.
+ */
+static enum proxy_verdict decode_v2(struct proxy_prefix *out, struct proxy_prefix *p,
+				    const uint8_t *prefix, unsigned int family, size_t addr_bytes)
+{
+	const uint8_t *block = prefix + V2_FIXED_BYTES;
+	enum kedge_reason reason;
+
+	if (!addr_bytes) {
+		*out = *p;
+		return PROXY_DONE;
+	}
+	if (family == FAMILY_INET) {
+		set_inet(&p->src, block, block + 8);
+		set_inet(&p->dst, block + 4, block + 10);
+	} else if (family == FAMILY_INET6) {
+		set_inet6(&p->src, block, block + 32);
+		set_inet6(&p->dst, block + 16, block + 34);
+	}
+	p->tlvs_len = p->len - V2_FIXED_BYTES - addr_bytes;
+	p->tlvs = p->tlvs_len ? block + addr_bytes : NULL;
+	reason = check_tlvs(p, prefix);
+	if (reason != KEDGE_REASON_NONE)
+		return bad(out, 2, reason);
+	*out = *p;
+	return PROXY_DONE;
+}
+
+/* Each byte is judged as soon as it is there, so that nobody waits for the rest of a hopeless
+ * prefix. */
+static enum proxy_verdict parse_v2(struct proxy_prefix *out, const uint8_t *bytes, size_t n)
+{
+	struct proxy_prefix p = {.version = 2};
+	unsigned int command, family, transport;
+	size_t addr_bytes = 0;
+
+	if (n < 13)
+		return PROXY_MORE;
+	command = bytes[12] & 15;
+	if (bytes[12] >> 4 != 2 || command > COMMAND_PROXY)
+		return bad(out, 2, KEDGE_REASON_prefix_bad);
+	if (n < 14)
+		return PROXY_MORE;
+	family = bytes[13] >> 4;
+	transport = bytes[13] & 15;
+	p.local = command == COMMAND_LOCAL;
+	if (!p.local) {
+		if (family > FAMILY_UNIX || transport > TRANSPORT_DGRAM)
+			return bad(out, 2, KEDGE_REASON_prefix_bad);
+		addr_bytes = address_bytes(family, transport);
+	}
+	if (n < V2_FIXED_BYTES)
+		return PROXY_MORE;
+	p.len = V2_FIXED_BYTES + (size_t)get_u16(bytes + 14);
+	if (p.len > PROXY_V2_BYTES_MAX)
+		return bad(out, 2, KEDGE_REASON_prefix_too_long);
+	if (p.len < V2_FIXED_BYTES + addr_bytes)
+		return bad(out, 2, KEDGE_REASON_prefix_bad);
+	if (n < p.len)
+		return PROXY_MORE;
+	return decode_v2(out, &p, bytes, family, addr_bytes);
+}
+
+enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, size_t n)
+{
+	enum proxy_verdict start;
+
+	if (!n)
+		return PROXY_MORE;
+	start = expect(bytes, n, v2_signature, sizeof(v2_signature));
+	if (start == PROXY_DONE)
+		return parse_v2(out, bytes, n);
+	if (start == PROXY_MORE)
+		return start;
+	start = expect(bytes, n, v1_start, strlen(v1_start));
+	return start == PROXY_DONE ? parse_v1(out, bytes, n) : start;
+}
+
+bool proxy_begins(const uint8_t *bytes, size_t n)
+{
+	if (n < PROXY_BEGIN_V2_BYTES_MIN)
+		return false;
+	if (expect(bytes, n, v2_signature, sizeof(v2_signature)) != PROXY_NONE)
+		return true;
+	if (n < PROXY_BEGIN_BYTES_MIN)
+		return false;
+	/* A request may have the method PROXY; no target begins like TCP4, TCP6 or UNKNOWN. */
+	if (expect(bytes, n, v1_start, strlen(v1_start)) == PROXY_NONE)
+		return false;
+	return n <= strlen(v1_start) || bytes[6] == 'T' || bytes[6] == 'U';
+}

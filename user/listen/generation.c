@@ -1,0 +1,79 @@
+/* Reference counts of configurations. See generation.h. */
+#include "listen/generation.h"
+
+#include <stdlib.h>
+
+static unsigned alive;
+
+static void tally_put(struct tally *t)
+{
+	if (t && !__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+		free(t);
+}
+
+static bool tallies_make(struct generation *g)
+{
+	size_t n = g->conf->listeners_count;
+
+	g->tallies = calloc(n, sizeof(struct tally *));
+	for (size_t i = 0; g->tallies && i < n; i++) {
+		g->tallies[i] = calloc(1, sizeof(*g->tallies[i]));
+		if (!g->tallies[i])
+			return false;
+		g->tallies[i]->refs = 1;
+	}
+	return g->tallies != NULL;
+}
+
+struct generation *generation_new(struct conf *conf, unsigned number)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+
+	if (!g) {
+		config_free(conf);
+		return NULL;
+	}
+	__atomic_add_fetch(&alive, 1, __ATOMIC_RELAXED);
+	g->refs = 1;
+	g->number = number;
+	g->conf = conf;
+	if (tallies_make(g))
+		return g;
+	generation_put(g);
+	return NULL;
+}
+
+void generation_inherit(struct generation *g, const struct generation *before, const int *from)
+{
+	for (size_t i = 0; i < g->conf->listeners_count; i++) {
+		if (from[i] < 0)
+			continue;
+		tally_put(g->tallies[i]);
+		g->tallies[i] = before->tallies[from[i]];
+		__atomic_add_fetch(&g->tallies[i]->refs, 1, __ATOMIC_RELAXED);
+	}
+}
+
+struct generation *generation_get(struct generation *g)
+{
+	__atomic_add_fetch(&g->refs, 1, __ATOMIC_RELAXED);
+	return g;
+}
+
+void generation_put(struct generation *g)
+{
+	if (!g || __atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	for (size_t i = 0; g->tallies && i < g->conf->listeners_count; i++)
+		tally_put(g->tallies[i]);
+	free(g->tallies);
+	tls_shared_wipe(&g->tls);
+	config_free(g->conf);
+	free(g);
+	__atomic_sub_fetch(&alive, 1, __ATOMIC_RELAXED);
+}
+
+unsigned generation_count(void)
+{
+	return __atomic_load_n(&alive, __ATOMIC_RELAXED);
+}

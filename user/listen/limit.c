@@ -1,0 +1,68 @@
+/* Bounds for all workers, and for descriptors. See limit.h. */
+#include "listen/limit.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+
+/* Both legs. */
+#define DESCRIPTORS_A_CONNECTION 2
+/* A worker's epoll and eventfd. */
+#define DESCRIPTORS_A_WORKER     2
+/* Standard streams, control socket, BPF maps, programs and links, a file being read; and some more. */
+#define DESCRIPTORS_OTHER        64
+
+/* Room of each worker, unless connections-max is less. */
+#define FLOWS_A_WORKER_MIN 1024
+
+int limits_init(struct limits *l)
+{
+	*l = (struct limits){.sources = sources_new()};
+	return l->sources ? 0 : -ENOMEM;
+}
+
+void limits_fini(struct limits *l)
+{
+	sources_free(l->sources);
+	l->sources = NULL;
+}
+
+void limits_raise_descriptors(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+void limits_warn_descriptors(const struct conf *conf)
+{
+	uint64_t rest =
+		conf->workers * (DESCRIPTORS_A_WORKER + conf->listeners_count) + DESCRIPTORS_OTHER;
+	uint64_t need = (uint64_t)conf->connections_max * DESCRIPTORS_A_CONNECTION + rest, fit = 0;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
+		return;
+	if (limit.rlim_cur > rest)
+		fit = (limit.rlim_cur - rest) / DESCRIPTORS_A_CONNECTION;
+	log_warn("connections-max %u needs %llu descriptors, and the limit is %llu: %llu "
+		 "connections "
+		 "fit; raise the limit (ulimit -Hn, LimitNOFILE=) or lower connections-max",
+		 conf->connections_max, (unsigned long long)need,
+		 (unsigned long long)limit.rlim_cur, (unsigned long long)fit);
+}
+
+unsigned limits_flows_each(const struct conf *conf)
+{
+	unsigned each = 2 * ((conf->connections_max + conf->workers - 1) / conf->workers);
+
+	if (each < FLOWS_A_WORKER_MIN)
+		each = FLOWS_A_WORKER_MIN;
+	if (each > conf->connections_max)
+		each = conf->connections_max;
+	return each;
+}

@@ -1,0 +1,56 @@
+/*
+ * user only: what kedge measures beside the counters of include/kedge/stats.def: how long things
+ * take, flows by where their work is done, and a few counts a listener. Each row is written by one
+ * worker with plain stores and read by the main thread.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access/access_format.h"
+#include "base/addr.h"
+#include "base/histogram.h"
+
+/* Where the requests of a flow are edited. */
+enum metrics_edit { METRICS_EDIT_USER, METRICS_EDIT_KERNEL, METRICS_EDIT_NONE, METRICS_EDIT_COUNT };
+
+/* One worker's. Two of them share no cache line. */
+struct metrics_row {
+	struct histogram handshake;  /* its first byte was due (after the prefix) -> finished */
+	struct histogram connect;    /* connect(2) -> joined */
+	struct histogram first_byte; /* request head complete -> head of its final response */
+	struct histogram request;    /* request head complete -> end of its response */
+	/* joined flows by enum access_record, who edits, may bypass */
+	uint64_t flows[3][METRICS_EDIT_COUNT][2];
+} __attribute__((aligned(64)));
+
+/* One worker's counts of one listener. */
+struct metrics_listener {
+	uint64_t accepted, closed, handshakes, flows;
+} __attribute__((aligned(64)));
+
+struct metrics;
+
+/* All zero. NULL when out of memory. */
+struct metrics *metrics_new(unsigned workers);
+void metrics_free(struct metrics *m);
+
+struct metrics_row *metrics_row(struct metrics *m, unsigned worker);
+
+/*
+ * A worker's counts of the listener that is bound to `name`, made when it is asked for first. They
+ * stay to the end of *m, so that a listener that comes back goes on counting. NULL when out of
+ * memory. Any thread.
+ */
+struct metrics_listener *metrics_listener(struct metrics *m, const char *name, unsigned worker);
+
+/* The sum over all workers. Any thread; numbers are old at worst. */
+void metrics_sum(struct metrics *m, struct metrics_row *out);
+
+/* Calls `each` for every listener with the sum over all workers, in the order they came. */
+void metrics_each_listener(struct metrics *m,
+			   void (*each)(void *arg, const char *name,
+					const struct metrics_listener *sum),
+			   void *arg);

@@ -1,0 +1,393 @@
+/* Answers GET /metrics. See metrics_server.h. */
+#include "metrics/metrics_server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/loop.h"
+
+/* From accept to the end of the answer. */
+#define SCRAPE_MS   5000
+/* At a time; one more ends the oldest. */
+#define SCRAPES_MAX 32
+/* No descriptor or memory for a scraper: nobody is accepted for so long, instead of spinning. */
+#define PAUSE_MS    200
+/* And that is said so often at most. */
+#define SAID_MS     10000
+/* A scraper's request head is a few hundred bytes. */
+#define HEAD_BYTES  4096
+
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+/* One connection: reads a head, writes an answer, waits for the other side's end. */
+struct scrape {
+	struct watch watch;
+	struct timer timer;
+	TAILQ_ENTRY(scrape) link;
+	struct metrics_server *server;
+	int fd;
+	bool answered; /* all of it */
+	size_t in_len, out_len, out_off;
+	char *out; /* owned; NULL: the head is still being read */
+	char in[HEAD_BYTES];
+};
+TAILQ_HEAD(scrape_list, scrape);
+
+struct metrics_server {
+	struct metrics_source source;
+	struct loop loop;
+	struct watch listen_watch, wake_watch;
+	struct timer resume; /* accepting pauses until then */
+	uint64_t said_ms;    /* when a pause was last mentioned; 0: never */
+	int fd, wake_fd;
+	uint16_t port;              /* bound */
+	struct scrape_list scrapes; /* the oldest first */
+	struct scrape_list graves;  /* ended in this turn */
+	struct task bury;
+	unsigned count;
+	pthread_t thread;
+	bool started;
+};
+
+static void scrape_end(struct scrape *c)
+{
+	struct metrics_server *s = c->server;
+
+	if (c->fd < 0)
+		return;
+	close(c->fd);
+	c->fd = -1;
+	loop_timer_stop(&s->loop, &c->timer);
+	s->count--;
+	TAILQ_REMOVE(&s->scrapes, c, link);
+	TAILQ_INSERT_TAIL(&s->graves, c, link);
+	loop_later(&s->loop, &s->bury);
+}
+
+static void bury(struct metrics_server *s)
+{
+	struct scrape *c;
+
+	while ((c = TAILQ_FIRST(&s->graves))) {
+		TAILQ_REMOVE(&s->graves, c, link);
+		free(c->out);
+		free(c);
+	}
+}
+
+static void bury_run(struct task *task)
+{
+	bury(container_of(task, struct metrics_server, bury));
+}
+
+static void scrape_expired(struct timer *timer)
+{
+	scrape_end(container_of(timer, struct scrape, timer));
+}
+
+/* --- what is answered ------------------------------------------------------------------------- */
+
+static bool asks_for(const struct scrape *c, const char *begin)
+{
+	size_t n = strlen(begin);
+
+	return c->in_len > n && !memcmp(c->in, begin, n) && (c->in[n] == ' ' || c->in[n] == '?');
+}
+
+static bool is_head(const struct scrape *c)
+{
+	return memcmp(c->in, "HEAD ", 5) == 0;
+}
+
+/* The body, by what was asked for; returns the rest of the status line. */
+static const char *write_body(FILE *to, const struct scrape *c)
+{
+	if (asks_for(c, "GET /metrics") || asks_for(c, "HEAD /metrics")) {
+		metrics_write(to, &c->server->source);
+		return "200 OK";
+	}
+	if (memcmp(c->in, "GET ", 4) != 0 && !is_head(c)) {
+		fputs("only GET and HEAD are answered here\n", to);
+		return "405 Method Not Allowed\r\nAllow: GET, HEAD";
+	}
+	fputs("metrics are at /metrics\n", to);
+	return "404 Not Found";
+}
+
+static void answer_begin(struct scrape *c)
+{
+	_cleanup_(freep)
+	char *body = NULL;
+	size_t body_len = 0;
+	const char *status;
+	FILE *to = open_memstream(&body, &body_len);
+
+	if (!to)
+		return;
+	status = write_body(to, c);
+	if (fclose(to) != 0)
+		return;
+	to = open_memstream(&c->out, &c->out_len);
+	if (!to)
+		return;
+	fprintf(to,
+		"HTTP/1.1 %s\r\n"
+		"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
+		"Content-Length: %zu\r\n"
+		"Connection: close\r\n\r\n",
+		status, body_len);
+	if (!is_head(c))
+		fwrite(body, 1, body_len, to);
+	if (fclose(to) != 0) {
+		free(c->out);
+		c->out = NULL;
+	}
+}
+
+/* --- one connection --------------------------------------------------------------------------- */
+
+static void scrape_write(struct scrape *c)
+{
+	while (c->out_off < c->out_len) {
+		ssize_t n = send(c->fd, c->out + c->out_off, c->out_len - c->out_off,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN) {
+			loop_mod(&c->server->loop, c->fd, &c->watch, EPOLLOUT);
+			return;
+		}
+		if (n < 0) {
+			scrape_end(c);
+			return;
+		}
+		c->out_off += (size_t)n;
+	}
+	/* Its end is waited for: closing at once could reset what is still on the way. */
+	c->answered = true;
+	shutdown(c->fd, SHUT_WR);
+	loop_mod(&c->server->loop, c->fd, &c->watch, EPOLLIN);
+}
+
+static void scrape_read(struct scrape *c)
+{
+	ssize_t n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		scrape_end(c);
+		return;
+	}
+	c->in_len += (size_t)n;
+	assert(c->in_len <= sizeof(c->in));
+	if (!memmem(c->in, c->in_len, "\r\n\r\n", 4)) {
+		if (c->in_len == sizeof(c->in))
+			scrape_end(c);
+		return;
+	}
+	answer_begin(c);
+	if (c->out)
+		scrape_write(c);
+	else
+		scrape_end(c);
+}
+
+static void scrape_drain(struct scrape *c)
+{
+	ssize_t n = recv(c->fd, c->in, sizeof(c->in), MSG_DONTWAIT);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		scrape_end(c);
+}
+
+static void scrape_ready(struct watch *watch, uint32_t events)
+{
+	struct scrape *c = container_of(watch, struct scrape, watch);
+
+	(void)events;
+	if (c->fd < 0)
+		return;
+	if (c->answered)
+		scrape_drain(c);
+	else if (c->out)
+		scrape_write(c);
+	else
+		scrape_read(c);
+}
+
+static void resume_expired(struct timer *timer)
+{
+	struct metrics_server *s = container_of(timer, struct metrics_server, resume);
+
+	loop_mod(&s->loop, s->fd, &s->listen_watch, EPOLLIN);
+}
+
+static void pause_accept(struct metrics_server *s, int err)
+{
+	if (!s->said_ms || s->loop.now_ms >= s->said_ms + SAID_MS) {
+		log_emit(LOG_WARN, err, "metrics: nobody can be accepted: trying again every %d ms",
+			 PAUSE_MS);
+		s->said_ms = s->loop.now_ms;
+	}
+	loop_mod(&s->loop, s->fd, &s->listen_watch, 0);
+	loop_timer_set(&s->loop, &s->resume, PAUSE_MS);
+}
+
+/* It ended before it was taken: the next one is another. */
+static bool concerns_one(int err)
+{
+	return err == EAGAIN || err == EINTR || err == ECONNABORTED;
+}
+
+static void listen_ready(struct watch *watch, uint32_t events)
+{
+	struct metrics_server *s = container_of(watch, struct metrics_server, listen_watch);
+	int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct scrape *c;
+
+	(void)events;
+	if (fd < 0) {
+		if (!concerns_one(errno))
+			pause_accept(s, errno);
+		return;
+	}
+	c = calloc(1, sizeof(*c));
+	if (!c || loop_add(&s->loop, fd, &c->watch, EPOLLIN) < 0) {
+		free(c);
+		close(fd);
+		return;
+	}
+	c->server = s;
+	c->fd = fd;
+	c->watch.ready = scrape_ready;
+	c->timer.expired = scrape_expired;
+	loop_timer_set(&s->loop, &c->timer, SCRAPE_MS);
+	if (s->count == SCRAPES_MAX)
+		scrape_end(TAILQ_FIRST(&s->scrapes));
+	s->count++;
+	TAILQ_INSERT_TAIL(&s->scrapes, c, link);
+}
+
+/* --- begin and end ---------------------------------------------------------------------------- */
+
+static void wake_ready(struct watch *watch, uint32_t events)
+{
+	(void)events;
+	container_of(watch, struct metrics_server, wake_watch)->loop.stop = true;
+}
+
+static void *server_main(void *arg)
+{
+	struct metrics_server *s = arg;
+
+	pthread_setname_np(pthread_self(), "kedge/metrics");
+	loop_run(&s->loop);
+	return NULL;
+}
+
+static int listen_on(const union addr *addr)
+{
+	_cleanup_(close_fdp)
+	int fd = socket(addr->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int one = 1, only = 0;
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	/* All addresses are those of IPv4, too, whatever net.ipv6.bindv6only says. */
+	if (addr->family == AF_INET6 && addr_is_wildcard(addr))
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
+	if (bind(fd, &addr->sa, addr_len(addr)) < 0 || listen(fd, SCRAPES_MAX) < 0)
+		return -errno;
+	return take_fd(fd);
+}
+
+static int server_init(struct metrics_server *s, const union addr *addr)
+{
+	int err;
+
+	s->fd = s->wake_fd = -1;
+	TAILQ_INIT(&s->scrapes);
+	TAILQ_INIT(&s->graves);
+	s->bury.run = bury_run;
+	s->listen_watch.ready = listen_ready;
+	s->wake_watch.ready = wake_ready;
+	s->resume.expired = resume_expired;
+	err = loop_init(&s->loop);
+	if (err)
+		return err;
+	s->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->wake_fd < 0)
+		return -errno;
+	s->fd = listen_on(addr);
+	if (s->fd < 0)
+		return s->fd;
+	err = loop_add(&s->loop, s->wake_fd, &s->wake_watch, EPOLLIN);
+	return err ? err : loop_add(&s->loop, s->fd, &s->listen_watch, EPOLLIN);
+}
+
+int metrics_server_open(struct metrics_server **out, const union addr *addr)
+{
+	struct metrics_server *s = calloc(1, sizeof(*s));
+	union addr bound = *addr;
+	socklen_t len = sizeof(bound);
+	char name[ADDR_TEXT_MAX];
+	int err = s ? server_init(s, addr) : -ENOMEM;
+
+	if (!err && getsockname(s->fd, &bound.sa, &len) < 0)
+		err = -errno;
+	addr_format(name, &bound);
+	if (err) {
+		metrics_server_close(s);
+		return log_err(err, "metrics %s: cannot listen%s", name,
+			       err == -EADDRINUSE ? " (another process has this port: ss -ltnp)"
+						  : "");
+	}
+	log_info("metrics: bound to %s", name);
+	s->port = addr_port(&bound);
+	*out = s;
+	return 0;
+}
+
+uint16_t metrics_server_port(const struct metrics_server *s)
+{
+	return s->port;
+}
+
+int metrics_server_start(struct metrics_server *s, const struct metrics_source *source)
+{
+	int err;
+
+	s->source = *source;
+	err = pthread_create(&s->thread, NULL, server_main, s);
+	if (err)
+		return log_err(err, "metrics: thread cannot be started");
+	s->started = true;
+	return 0;
+}
+
+void metrics_server_close(struct metrics_server *s)
+{
+	uint64_t one = 1;
+
+	if (!s)
+		return;
+	if (s->started && write(s->wake_fd, &one, sizeof(one)) == sizeof(one))
+		pthread_join(s->thread, NULL);
+	while (!TAILQ_EMPTY(&s->scrapes))
+		scrape_end(TAILQ_FIRST(&s->scrapes));
+	bury(s);
+	loop_fini(&s->loop);
+	close_fdp(&s->fd);
+	close_fdp(&s->wake_fd);
+	free(s);
+}

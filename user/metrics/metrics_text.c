@@ -1,0 +1,282 @@
+/* Metrics as text. See metrics_text.h. */
+#include "metrics/metrics_text.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/capability_loss.h"
+#include "metrics/counters.h"
+#include "http/reply.h"
+
+/* The two lines before each family. `help` is ours: no backslash, no newline in it. */
+static void put_family(FILE *to, const char *name, const char *type, const char *help)
+{
+	fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void put_counters(FILE *to, const struct metrics_source *from)
+{
+	char name[96];
+
+	for (size_t i = 0; i < counters_count; i++) {
+		snprintf(name, sizeof(name), "kedge_%s_total", counters[i].name);
+		put_family(to, name, "counter", counters[i].text);
+		fprintf(to, "%s %" PRIu64 "\n", name,
+			counters_sum(from->rows, from->rows_count, i));
+	}
+}
+
+static void put_peername(FILE *to, const struct metrics_source *from)
+{
+	char name[96];
+
+	for (size_t i = 0; i < peer_counters_count; i++) {
+		snprintf(name, sizeof(name), "kedge_peername_%s_total", peer_counters[i].name);
+		put_family(to, name, "counter", peer_counters[i].text);
+		fprintf(to, "%s %" PRIu64 "\n", name, peer_counter(from->peername, i));
+	}
+}
+
+static void put_guard(FILE *to, const struct metrics_source *from)
+{
+	struct kedge_guard_stats sum;
+	char name[96];
+
+	guard_stats(from->guard, &sum);
+	for (size_t i = 0; i < guard_counters_count; i++) {
+		snprintf(name, sizeof(name), "kedge_guard_%s_total", guard_counters[i].name);
+		put_family(to, name, "counter", guard_counters[i].text);
+		fprintf(to, "%s %" PRIu64 "\n", name, ((const uint64_t *)&sum)[i]);
+	}
+}
+
+static void put_reasons(FILE *to, const struct metrics_source *from)
+{
+	put_family(to, "kedge_ended_total", "counter",
+		   "connections refused, closed or answered by kedge itself, by reason");
+	for (int i = 1; i < KEDGE_REASON_COUNT; i++)
+		fprintf(to, "kedge_ended_total{reason=\"%s\"} %" PRIu64 "\n",
+			reason_name((enum kedge_reason)i),
+			counters_sum_reason(from->rows, from->rows_count, (enum kedge_reason)i));
+}
+
+static void put_gauges(FILE *to, const struct metrics_source *from)
+{
+	uint64_t closed = counters_sum_of(from->rows, from->rows_count, closed);
+	uint64_t accepted = counters_sum_of(from->rows, from->rows_count, accepted);
+
+	put_family(to, "kedge_build_info", "gauge", "always 1; the version is a label");
+	fprintf(to, "kedge_build_info{version=\"%s\"} 1\n", KEDGE_VERSION);
+	put_family(to, "kedge_workers", "gauge", "worker threads");
+	fprintf(to, "kedge_workers %zu\n", from->rows_count);
+	put_family(to, "kedge_connections_open", "gauge", "client connections that are open now");
+	fprintf(to, "kedge_connections_open %" PRIu64 "\n",
+		accepted > closed ? accepted - closed : 0);
+	put_family(
+		to, "kedge_capability", "gauge",
+		"1 where new flows have it in the kernel, 0 where it is done in user space or off");
+	fprintf(to,
+		"kedge_capability{capability=\"record\"} %d\n"
+		"kedge_capability{capability=\"edit\"} %d\n"
+		"kedge_capability{capability=\"bypass\"} %d\n"
+		"kedge_capability{capability=\"peername\"} %d\n"
+		"kedge_capability{capability=\"guard\"} %d\n",
+		from->record_kernel && !capability_is_lost(CAPABILITY_RECORD),
+		from->edit_kernel && !capability_is_lost(CAPABILITY_EDIT),
+		from->bypass && !capability_is_lost(CAPABILITY_BYPASS),
+		from->peername && !capability_is_lost(CAPABILITY_PEERNAME), from->guard != NULL);
+}
+
+static void put_losses(FILE *to)
+{
+	struct capability_state s[CAPABILITY_COUNT];
+
+	for (int i = 0; i < CAPABILITY_COUNT; i++)
+		capability_read((enum capability)i, &s[i]);
+	put_family(to, "kedge_capability_lost", "gauge",
+		   "1 where a capability that worked at the start does not now");
+	for (int i = 0; i < CAPABILITY_COUNT; i++)
+		fprintf(to, "kedge_capability_lost{capability=\"%s\"} %d\n",
+			capability_name((enum capability)i), s[i].err != 0);
+	put_family(to, "kedge_capability_losses_total", "counter",
+		   "times that a capability was lost after the start");
+	for (int i = 0; i < CAPABILITY_COUNT; i++)
+		fprintf(to, "kedge_capability_losses_total{capability=\"%s\"} %" PRIu64 "\n",
+			capability_name((enum capability)i), s[i].losses);
+	put_family(to, "kedge_capability_without_total", "counter",
+		   "connections that went without a lost capability, or were refused for it");
+	for (int i = 0; i < CAPABILITY_COUNT; i++)
+		fprintf(to, "kedge_capability_without_total{capability=\"%s\"} %" PRIu64 "\n",
+			capability_name((enum capability)i), s[i].without);
+}
+
+/* Pages in memory, from /proc/self/statm (proc(5)); 0 where that can not be read. */
+static uint64_t resident_pages(void)
+{
+	FILE *f = fopen("/proc/self/statm", "re");
+	uint64_t pages = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%*u %" SCNu64, &pages) != 1)
+		pages = 0;
+	fclose(f);
+	return pages;
+}
+
+static double seconds(struct timeval t)
+{
+	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
+}
+
+/* Under the names that every exporter has for them. */
+static void put_process(FILE *to, const struct metrics_source *from)
+{
+	struct rusage usage = {0};
+	struct rlimit files = {0};
+
+	getrusage(RUSAGE_SELF, &usage);
+	getrlimit(RLIMIT_NOFILE, &files);
+	put_family(to, "process_cpu_seconds_total", "counter", "user and system CPU time");
+	fprintf(to, "process_cpu_seconds_total %.6f\n",
+		seconds(usage.ru_utime) + seconds(usage.ru_stime));
+	put_family(to, "process_resident_memory_bytes", "gauge", "memory in use");
+	fprintf(to, "process_resident_memory_bytes %" PRIu64 "\n",
+		resident_pages() * (uint64_t)sysconf(_SC_PAGESIZE));
+	put_family(to, "process_max_fds", "gauge", "descriptors that may be open");
+	fprintf(to, "process_max_fds %" PRIu64 "\n", (uint64_t)files.rlim_cur);
+	put_family(to, "process_start_time_seconds", "gauge", "when it was started");
+	fprintf(to, "process_start_time_seconds %lld\n", (long long)from->started);
+}
+
+static void put_flows(FILE *to, const struct metrics_row *sum)
+{
+	static const char *const record[] = {"plain", "user", "kernel"};
+	static const char *const edit[] = {"user", "kernel", "none"};
+
+	put_family(to, "kedge_flow_capabilities_total", "counter",
+		   "flows by where their records are carried, where they are edited, and bypass");
+	for (int r = 0; r < 3; r++)
+		for (int e = 0; e < METRICS_EDIT_COUNT; e++)
+			for (int b = 0; b < 2; b++)
+				fprintf(to,
+					"kedge_flow_capabilities_total{record=\"%s\",edit=\"%s\","
+					"bypass=\"%s\"} %" PRIu64 "\n",
+					record[r], edit[e], b ? "on" : "off", sum->flows[r][e][b]);
+}
+
+/* Buckets are told as how many were at most so long. */
+static void put_histogram(FILE *to, const char *name, const char *help, const struct histogram *h)
+{
+	uint64_t below = 0;
+
+	put_family(to, name, "histogram", help);
+	for (unsigned i = 0; i < HISTOGRAM_BOUNDS; i++) {
+		uint64_t us = histogram_bound_us(i);
+
+		below += h->count[i];
+		fprintf(to, "%s_bucket{le=\"%" PRIu64 ".%06" PRIu64 "\"} %" PRIu64 "\n", name,
+			us / 1000000, us % 1000000, below);
+	}
+	below += h->count[HISTOGRAM_BOUNDS];
+	fprintf(to, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, below);
+	fprintf(to, "%s_sum %" PRIu64 ".%06" PRIu64 "\n", name, h->sum_us / 1000000,
+		h->sum_us % 1000000);
+	fprintf(to, "%s_count %" PRIu64 "\n", name, below);
+}
+
+/* --- by listener: one family after the other, so the list is gone through once each ------------ */
+
+struct listener_family {
+	FILE *to;
+	const char *name;
+	uint64_t (*value)(const struct metrics_listener *l);
+};
+
+static uint64_t accepted_of(const struct metrics_listener *l)
+{
+	return l->accepted;
+}
+
+static uint64_t open_of(const struct metrics_listener *l)
+{
+	return l->accepted > l->closed ? l->accepted - l->closed : 0; /* not read at one time */
+}
+
+static uint64_t handshakes_of(const struct metrics_listener *l)
+{
+	return l->handshakes;
+}
+
+static uint64_t flows_of(const struct metrics_listener *l)
+{
+	return l->flows;
+}
+
+/* A unix path may hold what a label must not. */
+static void put_label(FILE *to, const char *value)
+{
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			fputc('\\', to);
+		fputc((unsigned char)*value < ' ' ? '?' : *value, to);
+	}
+}
+
+static void put_listener(void *arg, const char *name, const struct metrics_listener *sum)
+{
+	const struct listener_family *f = arg;
+
+	fprintf(f->to, "%s{listener=\"", f->name);
+	put_label(f->to, name);
+	fprintf(f->to, "\"} %" PRIu64 "\n", f->value(sum));
+}
+
+static void put_listeners(FILE *to, struct metrics *m)
+{
+	static const struct {
+		const char *name, *type, *help;
+		uint64_t (*value)(const struct metrics_listener *l);
+	} families[] = {
+		{"kedge_listener_accepted_total", "counter", "connections accepted, by listener",
+		 accepted_of},
+		{"kedge_listener_connections_open", "gauge", "connections open now, by listener",
+		 open_of},
+		{"kedge_listener_handshakes_total", "counter",
+		 "TLS handshakes finished, by listener", handshakes_of},
+		{"kedge_listener_flows_total", "counter", "flows, by listener", flows_of},
+	};
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
+		struct listener_family f = {to, families[i].name, families[i].value};
+
+		put_family(to, families[i].name, families[i].type, families[i].help);
+		metrics_each_listener(m, put_listener, &f);
+	}
+}
+
+void metrics_write(FILE *to, const struct metrics_source *from)
+{
+	struct metrics_row sum;
+
+	metrics_sum(from->metrics, &sum);
+	put_gauges(to, from);
+	put_losses(to);
+	put_process(to, from);
+	put_counters(to, from);
+	put_peername(to, from);
+	put_guard(to, from);
+	put_reasons(to, from);
+	put_flows(to, &sum);
+	put_histogram(to, "kedge_handshake_seconds",
+		      "TLS handshakes, from the accept or the end of the prefix", &sum.handshake);
+	put_histogram(to, "kedge_connect_seconds", "connections to the application", &sum.connect);
+	put_histogram(to, "kedge_first_byte_seconds",
+		      "from a complete request head to the head of its final response",
+		      &sum.first_byte);
+	put_histogram(to, "kedge_request_seconds",
+		      "from a complete request head to the end of its response", &sum.request);
+	put_listeners(to, from->metrics);
+}

@@ -1,0 +1,338 @@
+/*
+ * The client leg when OpenSSL carries the records: one recv() for many records in, one send() for
+ * many records out, through the buffers that a worker's records share.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include <openssl/err.h>
+
+#include "tls/record_impl.h"
+
+#include "base/cleanup.h"
+
+/* A record's plaintext, and what its header, nonce, type byte and tag add at most. */
+#define PLAINTEXT_MAX   16384
+#define RECORD_OVERHEAD 64
+
+/* As in OpenSSL: alerts received are reported as 1000 + description. */
+#define ALERT_REASON_BASE SSL_AD_REASON_OFFSET
+
+struct record_openssl {
+	struct record r;
+	SSL *ssl;
+	struct wire wire;
+	size_t out_limit; /* ciphertext made at a time: follows what the socket takes */
+	int failed;       /* -errno that every read gives from now on, 0 while alive */
+	bool ended, alerted, shut;
+	enum kedge_reason over; /* why the client may send nothing more; 0: it may */
+	struct control control;
+};
+
+/*
+ * What is left in this thread's error queue would be taken for the next call's. Looking costs a
+ * fifth of clearing, and there is hardly ever anything.
+ */
+static void clear_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
+static int fail(struct record_openssl *o, int err, enum kedge_reason reason)
+{
+	if (!o->failed) {
+		o->r.reason = reason;
+		o->r.told = err == -EPROTO; /* by OpenSSL */
+		o->failed = err;
+	}
+	return o->failed;
+}
+
+static void on_update(struct record_openssl *o)
+{
+	if (control_update_allowed(&o->control)) {
+		o->r.scratch->stats->key_updates++;
+		return;
+	}
+	o->over = KEDGE_REASON_key_update_flood;
+	wire_poison(&o->wire);
+}
+
+/* OpenSSL drops the record of a renegotiation, and goes on after this warning. */
+static void on_refusal(struct record_openssl *o)
+{
+	if (control_renegotiation_allowed(&o->control))
+		return;
+	o->over = KEDGE_REASON_renegotiation;
+	wire_stop(&o->wire);
+}
+
+/*
+ * OpenSSL follows the rules of control_record.h by itself, and answers a KeyUpdate with the next data
+ * that it writes. Here is counted what it would do any number of times: one SSL_read() may have many
+ * records at hand.
+ */
+static void on_message(int write, int version, int type, const void *buf, size_t len, SSL *ssl,
+		       void *arg)
+{
+	struct record_openssl *o = arg;
+	const uint8_t *bytes = buf;
+
+	(void)version;
+	(void)ssl;
+	if (o->over || !len)
+		return;
+	if (!write && type == SSL3_RT_HANDSHAKE && bytes[0] == SSL3_MT_KEY_UPDATE)
+		on_update(o);
+	else if (write && type == SSL3_RT_ALERT && len == 2 && bytes[1] == ALERT_NO_RENEGOTIATION)
+		on_refusal(o);
+}
+
+/* What OpenSSL refuses: a record as such, or one that has no place. The kernel's layer says the same. */
+static enum kedge_reason reason_of_fault(unsigned long err)
+{
+	switch (ERR_GET_REASON(err)) {
+	case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
+	case SSL_R_ENCRYPTED_LENGTH_TOO_LONG:
+	case SSL_R_DATA_LENGTH_TOO_LONG:
+	case SSL_R_PACKET_LENGTH_TOO_LONG:
+	case SSL_R_LENGTH_TOO_SHORT:
+	case SSL_R_WRONG_VERSION_NUMBER:
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+		return KEDGE_REASON_record_bad;
+	default:
+		return ERR_GET_REASON(err) >= ALERT_REASON_BASE ? KEDGE_REASON_tls_client_alert
+								: KEDGE_REASON_record_control;
+	}
+}
+
+/* What a failed SSL_read() means: 0 for the end of the stream, or -errno. */
+static int read_failure(struct record_openssl *o)
+{
+	int err = SSL_get_error(o->ssl, 0);
+
+	if (o->over)
+		return fail(o, -EPROTO, o->over);
+	switch (err) {
+	case SSL_ERROR_WANT_READ:
+		return o->wire.spent ? -EINTR : -EAGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		o->r.clean_end = o->ended = true;
+		return 0;
+	default:
+		break;
+	}
+	if (o->wire.err)
+		return fail(o, -ECONNRESET, KEDGE_REASON_client_reset);
+	if (ERR_peek_error() == 0 && o->wire.eof) {
+		o->ended = true;
+		return 0;
+	}
+	return fail(o, -EPROTO, reason_of_fault(ERR_peek_last_error()));
+}
+
+/*
+ * Looks at the socket before OpenSSL does: it would take a while to find out that there is nothing.
+ * 1: there is something for it; otherwise as read_failure().
+ */
+static int anything(struct record_openssl *o)
+{
+	int r = SSL_has_pending(o->ssl) ? 1 : wire_fill(&o->wire);
+
+	if (r == -ECONNRESET)
+		return fail(o, r, KEDGE_REASON_client_reset);
+	if (r == 0)
+		o->ended = true;
+	return r;
+}
+
+static ssize_t openssl_read(struct record *r, void *buf, size_t len)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+	uint8_t *out = buf;
+	size_t done = 0, n;
+	int err;
+
+	if (o->failed || o->ended || !len)
+		return o->failed;
+	wire_begin(&o->wire);
+	err = anything(o);
+	while (err == 1 && done < len) {
+		clear_errors();
+		if (SSL_read_ex(o->ssl, out + done, len - done, &n) != 1) {
+			err = read_failure(o);
+			clear_errors();
+			break;
+		}
+		done += n;
+		/* Data is at hand: the next recv() belongs to the next call. */
+		o->wire.hold = true;
+		if (!o->wire.in_len && !SSL_has_pending(o->ssl))
+			break;
+	}
+	/* An end that OpenSSL has read already gives no edge any more. */
+	r->drained = o->wire.drained && !o->wire.in_len && !SSL_has_pending(o->ssl) && !o->ended &&
+		     !o->failed;
+	(void)wire_end(&o->wire); /* what could not be sent is kept, or shows at the next call */
+	(void)control_data(&o->control, done);
+	return done ? (ssize_t)done : err;
+}
+
+/* A slow client must not make us keep more ciphertext than its socket takes at a time. */
+static void adapt_limit(struct record_openssl *o, int sent)
+{
+	const size_t full = o->r.scratch->out_size;
+
+	if (sent == -EAGAIN)
+		o->out_limit = PLAINTEXT_MAX + RECORD_OVERHEAD;
+	else
+		o->out_limit = o->out_limit > full / 2 ? full : o->out_limit * 2;
+}
+
+static int write_failure(struct record_openssl *o, int err)
+{
+	if (err == -EAGAIN)
+		return err;
+	if (o->wire.err == EPIPE) {
+		o->r.reason = KEDGE_REASON_client_reset;
+		return -EPIPE;
+	}
+	return o->wire.err ? fail(o, -ECONNRESET, KEDGE_REASON_client_reset)
+			   : fail(o, -EPROTO, KEDGE_REASON_record_bad);
+}
+
+/* Encrypts from buf what fits the limit, and sends it together. Bytes of buf taken, or -errno. */
+static ssize_t write_gathered(struct record_openssl *o, const uint8_t *buf, size_t len, int *sent)
+{
+	size_t done = 0, room, n;
+
+	wire_begin(&o->wire);
+	while (done < len && o->wire.out_len + RECORD_OVERHEAD < o->out_limit) {
+		room = o->out_limit - o->wire.out_len - RECORD_OVERHEAD;
+		n = len - done;
+		if (n > PLAINTEXT_MAX)
+			n = PLAINTEXT_MAX;
+		if (n > room)
+			n = room;
+		clear_errors();
+		if (SSL_write_ex(o->ssl, buf + done, n, &n) != 1) {
+			clear_errors();
+			break;
+		}
+		done += n;
+	}
+	*sent = wire_end(&o->wire);
+	return done ? (ssize_t)done : -EPROTO;
+}
+
+static ssize_t openssl_write(struct record *r, const void *buf, size_t len)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+	size_t done = 0;
+	ssize_t n;
+	int err;
+
+	if (o->alerted || r->told)
+		return -EPIPE;
+	err = wire_flush(&o->wire);
+	while (!err && done < len) {
+		n = write_gathered(o, (const uint8_t *)buf + done, len - done, &err);
+		if (n < 0)
+			return write_failure(o, (int)n);
+		done += (size_t)n;
+		control_data_sent(&o->control, (size_t)n);
+		if (!err || err == -EAGAIN)
+			adapt_limit(o, err);
+	}
+	if (err && err != -EAGAIN)
+		return write_failure(o, err);
+	return done || !len ? (ssize_t)done : -EAGAIN;
+}
+
+static int openssl_flush(struct record *r)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+	int err = wire_flush(&o->wire);
+
+	return err ? write_failure(o, err) : 0;
+}
+
+static int openssl_close_write(struct record *r)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+	int err = 0;
+
+	if (o->shut)
+		return 0;
+	if (!o->alerted) {
+		wire_begin(&o->wire);
+		clear_errors();
+		(void)SSL_shutdown(o->ssl); /* after a fatal alert it has nothing to add */
+		clear_errors();
+		o->alerted = true;
+		err = wire_end(&o->wire);
+	} else {
+		err = wire_flush(&o->wire);
+	}
+	if (err)
+		return write_failure(o, err);
+	o->shut = true;
+	if (shutdown(r->fd, SHUT_WR) < 0 && errno != ENOTCONN)
+		return -errno;
+	return 0;
+}
+
+/* Nobody wants to know what it says. */
+static ssize_t openssl_drain(struct record *r, void *buf, size_t len)
+{
+	return record_socket_drain(r->fd, buf, len);
+}
+
+static void openssl_free(struct record *r)
+{
+	struct record_openssl *o = (struct record_openssl *)r;
+
+	SSL_set_quiet_shutdown(o->ssl, 1);
+	SSL_free(o->ssl);
+	wire_reset(&o->wire);
+	free(o);
+}
+
+static const struct record_ops openssl_ops = {
+	.name = "user",
+	.read = openssl_read,
+	.write = openssl_write,
+	.flush = openssl_flush,
+	.close_write = openssl_close_write,
+	.drain = openssl_drain,
+	.free = openssl_free,
+};
+
+/* The tag, and in AES-GCM the explicit nonce: RFC 5288 section 3, RFC 7905 section 2. */
+static uint8_t shortest_record12(const SSL *ssl)
+{
+	return SSL_CIPHER_get_cipher_nid(SSL_get_current_cipher(ssl)) == NID_chacha20_poly1305 ? 16
+											       : 24;
+}
+
+struct record *record_openssl_new(SSL **ssl, struct wire *wire)
+{
+	struct record_openssl *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->r = (struct record){.ops = &openssl_ops, .scratch = wire->scratch, .fd = wire->fd};
+	o->out_limit = wire->scratch->out_size;
+	o->control.tls13 = SSL_version(*ssl) == TLS1_3_VERSION;
+	o->ssl = take_ptr(*ssl);
+	wire_move(&o->wire, wire, SSL_get_rbio(o->ssl));
+	o->wire.exact = false;
+	if (!o->control.tls13)
+		wire_expect(&o->wire, shortest_record12(o->ssl));
+	SSL_set_msg_callback(o->ssl, on_message);
+	SSL_set_msg_callback_arg(o->ssl, o);
+	return &o->r;
+}

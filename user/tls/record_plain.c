@@ -1,0 +1,93 @@
+/* A client leg without TLS: the socket as it is. */
+#include "tls/record.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+static int dead(struct record *r, int err)
+{
+	r->reason = KEDGE_REASON_client_reset;
+	return err == EPIPE ? -EPIPE : -ECONNRESET;
+}
+
+static ssize_t plain_read(struct record *r, void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = recv(r->fd, buf, len, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? -EAGAIN : dead(r, errno);
+	if (n == 0 && len)
+		r->clean_end = true;
+	r->drained = (size_t)n < len;
+	return n;
+}
+
+static ssize_t plain_write(struct record *r, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = send(r->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? -EAGAIN : dead(r, errno);
+	return n;
+}
+
+static int plain_flush(struct record *r)
+{
+	return 0;
+}
+
+static int plain_close_write(struct record *r)
+{
+	/* Called again, or after the client's reset, there is nothing left to end. */
+	if (shutdown(r->fd, SHUT_WR) < 0 && errno != ENOTCONN)
+		return -errno;
+	return 0;
+}
+
+ssize_t record_socket_drain(int fd, void *buf, size_t len)
+{
+	ssize_t n = recv(fd, buf, len, MSG_DONTWAIT);
+
+	if (n >= 0)
+		return n;
+	return errno == EINTR ? -EAGAIN : -errno;
+}
+
+static ssize_t plain_drain(struct record *r, void *buf, size_t len)
+{
+	return record_socket_drain(r->fd, buf, len);
+}
+
+static void plain_free(struct record *r)
+{
+	free(r);
+}
+
+static const struct record_ops plain_ops = {
+	.name = "plain",
+	.read = plain_read,
+	.write = plain_write,
+	.flush = plain_flush,
+	.close_write = plain_close_write,
+	.drain = plain_drain,
+	.free = plain_free,
+};
+
+struct record *record_plain_new(int fd, struct record_scratch *scratch)
+{
+	struct record *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return NULL;
+	r->ops = &plain_ops;
+	r->scratch = scratch;
+	r->fd = fd;
+	return r;
+}

@@ -1,0 +1,350 @@
+/* Contexts and handshakes of the client leg; see tls.h. Certificates: tls_cert.c. What a handshake
+ * becomes: tls_handoff.c. */
+#include "tls/tls_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "http/proxy_proto.h"
+#include "tls/record_impl.h"
+
+/*
+ * One ticket per full handshake. OpenSSL's default of two serves clients that open several
+ * connections at once, but a browser opens its first ones before any ticket has arrived, and every
+ * resumption brings a fresh ticket anyway; each costs a serialisation, an encryption and a record.
+ */
+#define TICKETS 1
+
+static const char *const names12[SUITE_COUNT] = {
+	[SUITE_AES_128_GCM] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
+	[SUITE_AES_256_GCM] = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384",
+	[SUITE_CHACHA20_POLY1305] = "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305",
+};
+static const char *const names13[SUITE_COUNT] = {
+	[SUITE_AES_128_GCM] = "TLS_AES_128_GCM_SHA256",
+	[SUITE_AES_256_GCM] = "TLS_AES_256_GCM_SHA384",
+	[SUITE_CHACHA20_POLY1305] = "TLS_CHACHA20_POLY1305_SHA256",
+};
+
+int tls_shared_init(struct tls_shared *s, const struct conf *conf, const struct ktls_caps *caps)
+{
+	*s = (struct tls_shared){
+		.caps = *caps,
+		.record = conf->record,
+		.tls13_only = conf->tls13_only || conf->tls_policy == TLS_POLICY_MODERN,
+		.policy = conf->tls_policy,
+		.tickets_random = !conf->ticket_keys,
+	};
+	if (conf->ticket_keys)
+		return ticket_keys_load(&s->tickets, conf->ticket_keys);
+	return ticket_keys_random(&s->tickets)
+		       ? log_err(EIO, "no random numbers for the ticket keys")
+		       : 0;
+}
+
+int tls_shared_next(struct tls_shared *s, const struct tls_shared *before, const struct conf *conf)
+{
+	int r = tls_shared_init(s, conf, &before->caps);
+
+	if (!r && s->tickets_random && before->tickets_random)
+		s->tickets = before->tickets;
+	return r;
+}
+
+void tls_shared_wipe(struct tls_shared *s)
+{
+	OPENSSL_cleanse(s, sizeof(*s));
+}
+
+/* --- contexts --------------------------------------------------------------------------------- */
+
+static bool offered(const struct tls_shared *s, enum tls_version v, enum tls_suite suite)
+{
+	if (v == VERSION_TLS12 && s->tls13_only)
+		return false;
+	if (suite == SUITE_AES_128_GCM && s->policy == TLS_POLICY_HIGH)
+		return false;
+	return s->record != POLICY_REQUIRE || ktls_can(&s->caps, v, suite);
+}
+
+/* Suites of a version in order of preference: what the kernel can carry comes first. */
+static void list_suites(const struct tls_shared *s, enum tls_version v, char *out, size_t size)
+{
+	const char *const *names = v == VERSION_TLS12 ? names12 : names13;
+
+	out[0] = '\0';
+	for (int kernel = 1; kernel >= 0; kernel--) {
+		for (int i = 0; i < SUITE_COUNT; i++) {
+			size_t at = strlen(out);
+
+			if (!offered(s, v, i) || ktls_can(&s->caps, v, i) != (bool)kernel)
+				continue;
+			snprintf(out + at, size - at, "%s%s", at ? ":" : "", names[i]);
+		}
+	}
+}
+
+static bool set_suites(SSL_CTX *ctx, const struct tls_shared *s)
+{
+	char v12[400], v13[200];
+
+	list_suites(s, VERSION_TLS12, v12, sizeof(v12));
+	list_suites(s, VERSION_TLS13, v13, sizeof(v13));
+	/* A list may not be empty; the version is out of bounds then. */
+	return (v12[0] || v13[0]) &&
+	       SSL_CTX_set_min_proto_version(ctx, v12[0] ? TLS1_2_VERSION : TLS1_3_VERSION) == 1 &&
+	       SSL_CTX_set_max_proto_version(ctx, v13[0] ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
+	       (!v12[0] || SSL_CTX_set_cipher_list(ctx, v12) == 1) &&
+	       (!v13[0] || SSL_CTX_set_ciphersuites(ctx, v13) == 1);
+}
+
+/* RFC 7301 section 3.2: a client with none of our protocols is told so with a fatal alert. */
+static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
+		   const unsigned char *in, unsigned int in_len, void *arg)
+{
+	static const unsigned char ours[] = "\x08http/1.1\x08http/1.0";
+	unsigned char *chosen;
+
+	if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, in, in_len) !=
+	    OPENSSL_NPN_NEGOTIATED)
+		return SSL_TLSEXT_ERR_ALERT_FATAL;
+	*out = chosen;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* An unknown name gets the default certificate: it is for the client to refuse. */
+static int on_server_name(SSL *ssl, int *alert, void *arg)
+{
+	const struct tls_ctx *t = arg;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	SSL_CTX *ctx = name ? tls_certs_find(t->certs, name) : NULL;
+
+	if (!ctx)
+		return SSL_TLSEXT_ERR_NOACK;
+	SSL_set_SSL_CTX(ssl, ctx);
+	return SSL_TLSEXT_ERR_OK;
+}
+
+static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
+{
+	uint8_t session[TLS_DIGEST_BYTES];
+
+	tls_certs_identity(t->certs, (uint8_t)t->mode, session);
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+					 SSL_OP_CIPHER_SERVER_PREFERENCE);
+	/* A client that puts ChaCha20 first has no AES instructions. */
+	if (ktls_can(&t->shared->caps, VERSION_TLS13, SUITE_CHACHA20_POLY1305) || !t->exact)
+		SSL_CTX_set_options(ctx, SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ctx, 0);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ctx, TICKETS);
+	if (t->mode == MODE_HTTP)
+		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
+	SSL_CTX_set_tlsext_servername_arg(ctx, t);
+
+	return !ticket_keys_use(ctx, &t->shared->tickets) &&
+	       SSL_CTX_set_session_id_context(ctx, session, sizeof(session)) == 1 &&
+	       SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 &&
+	       set_suites(ctx, t->shared);
+}
+
+static SSL_CTX *make_ctx(void *arg)
+{
+	struct tls_ctx *t = arg;
+	SSL_CTX *ctx = t->exact ? keys_ssl_ctx_new() : SSL_CTX_new(TLS_server_method());
+
+	if (ctx && set_up(ctx, t))
+		return ctx;
+	SSL_CTX_free(ctx);
+	ERR_clear_error();
+	return NULL;
+}
+
+static bool any_suite(const struct tls_shared *s, bool kernel)
+{
+	for (int v = 0; v < VERSION_COUNT; v++)
+		for (int i = 0; i < SUITE_COUNT; i++)
+			if (offered(s, v, i) && (!kernel || ktls_can(&s->caps, v, i)))
+				return true;
+	return false;
+}
+
+static void ctx_freep(struct tls_ctx **ctx)
+{
+	tls_ctx_free(*ctx);
+}
+
+int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t certs_count,
+		enum conf_mode mode, const struct tls_shared *shared)
+{
+	_cleanup_(ctx_freep)
+	struct tls_ctx *t = NULL;
+	int r;
+
+	if (!any_suite(shared, false))
+		return log_err(EOPNOTSUPP, "TLS: record is required of a kernel that carries none");
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return log_err(ENOMEM, "TLS: no context");
+	t->shared = shared;
+	t->mode = mode;
+	t->exact = shared->record != POLICY_OFF && any_suite(shared, true);
+	r = tls_certs_load(&t->certs, certs, certs_count);
+	if (!r)
+		r = tls_certs_build(t->certs, make_ctx, t);
+	if (r)
+		return r;
+	*out = take_ptr(t);
+	return 0;
+}
+
+void tls_ctx_free(struct tls_ctx *t)
+{
+	if (!t)
+		return;
+	tls_certs_free(t->certs);
+	free(t);
+}
+
+void tls_ctx_digest(const struct tls_ctx *t, uint8_t out[TLS_DIGEST_BYTES])
+{
+	memset(out, 0, TLS_DIGEST_BYTES);
+	if (t)
+		tls_certs_digest(t->certs, out);
+}
+
+void tls_ctx_warn(const struct tls_ctx *t)
+{
+	if (t)
+		tls_certs_warn(t->certs);
+}
+
+/* --- handshake -------------------------------------------------------------------------------- */
+
+struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch *scratch)
+{
+	struct tls_conn *c = calloc(1, sizeof(*c));
+	BIO *bio;
+
+	if (!c)
+		return NULL;
+	c->ctx = ctx;
+	wire_init(&c->wire, fd, scratch, ctx->exact);
+	c->ssl = SSL_new(tls_certs_default(ctx->certs));
+	bio = c->ssl ? wire_bio(&c->wire) : NULL;
+	if (!bio) {
+		tls_conn_free(c);
+		return NULL;
+	}
+	SSL_set_bio(c->ssl, bio, bio);
+	SSL_set_accept_state(c->ssl);
+	if (ctx->exact)
+		keys_watch(c->ssl, &c->watch);
+	return c;
+}
+
+void tls_conn_free(struct tls_conn *c)
+{
+	if (!c)
+		return;
+	if (c->ssl)
+		SSL_set_quiet_shutdown(c->ssl, 1);
+	SSL_free(c->ssl);
+	wire_reset(&c->wire);
+	keys_wipe(&c->watch);
+	free(c);
+}
+
+/* The first bytes of a request line of any method: capitals up to a space, or as many as we have.
+ */
+static bool looks_like_http(const struct wire *w)
+{
+	size_t n = 0;
+
+	while (n < w->first_len && w->first[n] >= 'A' && w->first[n] <= 'Z')
+		n++;
+	return n >= 3 && (n == w->first_len || w->first[n] == ' ');
+}
+
+static enum kedge_reason reason_of_error(unsigned long err)
+{
+	switch (ERR_GET_REASON(err)) {
+	case SSL_R_HTTP_REQUEST:
+	case SSL_R_HTTPS_PROXY_REQUEST:
+		return KEDGE_REASON_tls_plain_http;
+	case SSL_R_NO_SHARED_CIPHER:
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_UNKNOWN_PROTOCOL:
+	case SSL_R_INAPPROPRIATE_FALLBACK:
+	case SSL_R_NO_SUITABLE_KEY_SHARE:
+	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
+	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
+	case SSL_R_NO_APPLICATION_PROTOCOL:
+		return KEDGE_REASON_tls_no_shared;
+	default:
+		/* An alert received is reported as a reason above this. */
+		return ERR_GET_REASON(err) >= SSL_AD_REASON_OFFSET ? KEDGE_REASON_tls_client_alert
+								   : KEDGE_REASON_tls_handshake;
+	}
+}
+
+static enum kedge_reason why_failed(const struct tls_conn *c)
+{
+	const struct wire *w = &c->wire;
+	unsigned long err = ERR_peek_error();
+
+	if (!err)
+		return KEDGE_REASON_tls_client_gone;
+	if (proxy_begins(w->first, w->first_len))
+		return KEDGE_REASON_prefix_unexpected;
+	if (looks_like_http(w))
+		return KEDGE_REASON_tls_plain_http;
+	/* A handshake record, or the old form of hello that OpenSSL still reads. */
+	if (w->first_len && w->first[0] != SSL3_RT_HANDSHAKE && !(w->first[0] & 0x80))
+		return KEDGE_REASON_tls_not_tls;
+	return reason_of_error(err);
+}
+
+/* The cipher suite is what is chosen last. */
+bool tls_hello_taken(const struct tls_conn *c)
+{
+	return SSL_get_pending_cipher(c->ssl) != NULL;
+}
+
+enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason)
+{
+	int done, err, sent;
+
+	wire_begin(&c->wire);
+	sent = wire_send(&c->wire);
+	if (sent == -EAGAIN)
+		return TLS_WANT_WRITE;
+	ERR_clear_error();
+	keys_enter(c->ctx->exact ? &c->watch : NULL);
+	done = sent ? 0 : SSL_do_handshake(c->ssl);
+	keys_leave();
+	err = sent ? SSL_ERROR_SYSCALL : SSL_get_error(c->ssl, done);
+	if (done != 1 && err != SSL_ERROR_WANT_READ)
+		*reason = why_failed(c);
+	ERR_clear_error();
+	sent = wire_end(&c->wire);
+	if (done != 1 && err != SSL_ERROR_WANT_READ)
+		return TLS_FAILED;
+	if (sent == -EAGAIN)
+		return TLS_WANT_WRITE;
+	if (sent) {
+		*reason = KEDGE_REASON_tls_client_gone;
+		return TLS_FAILED;
+	}
+	if (done == 1)
+		return TLS_DONE;
+	return c->wire.spent ? TLS_MORE : TLS_WANT_READ;
+}

@@ -1,0 +1,429 @@
+/* Certificates of a listener; see tls_cert.h. */
+#include "tls/tls_cert_impl.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "config/pem_check.h"
+#include "base/secret.h"
+#include "base/way_to.h"
+
+#define HOST_NAME_MAX_LEN 253 /* RFC 1035 section 2.3.4, as text */
+
+/* --- reading the files ------------------------------------------------------------------------ */
+
+/* No one is there to type a passphrase. */
+static int no_passphrase(char *buf, int size, int write, void *arg)
+{
+	return -1;
+}
+
+static int read_chain(struct cert *c)
+{
+	_cleanup_(fclosep)
+	FILE *f = fopen(c->files->cert, "re");
+	X509 *more;
+
+	if (!f)
+		return way_cannot_open("certificate", c->files->cert, errno);
+	c->leaf = PEM_read_X509_AUX(f, NULL, no_passphrase, NULL);
+	if (!c->leaf)
+		return log_err(EINVAL, "certificate %s: holds no certificate in PEM form",
+			       c->files->cert);
+	c->chain = sk_X509_new_null();
+	while (c->chain && (more = PEM_read_X509(f, NULL, no_passphrase, NULL)))
+		if (!sk_X509_push(c->chain, more)) {
+			X509_free(more);
+			return log_err(ENOMEM, "certificate %s", c->files->cert);
+		}
+	/* The loop ends with "no start line" at the end of the file; anything else is damage. */
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		return log_err(EINVAL, "certificate %s: damaged after the first certificate",
+			       c->files->cert);
+	ERR_clear_error();
+	return pem_check(f, "certificate", c->files->cert);
+}
+
+static int read_key(struct cert *c)
+{
+	_cleanup_(fclosep)
+	FILE *f = fopen(c->files->key, "re");
+	int r;
+
+	if (!f)
+		return way_cannot_open("key", c->files->key, errno);
+	r = secret_check(fileno(f), "key", c->files->key);
+	if (r)
+		return r;
+	c->key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
+	if (!c->key)
+		return log_err(EINVAL, "key %s: holds no unencrypted private key in PEM form",
+			       c->files->key);
+	if (X509_check_private_key(c->leaf, c->key) != 1)
+		return log_err(EINVAL, "key %s: does not belong to certificate %s", c->files->key,
+			       c->files->cert);
+	return pem_check(f, "key", c->files->key);
+}
+
+static int read_pair(struct cert *c)
+{
+	int r = read_chain(c);
+
+	if (!r)
+		r = read_key(c);
+	if (!r && c->files->ocsp)
+		r = ocsp_staple_load(&c->staple, c->files->ocsp, c->leaf, c->chain);
+	ERR_clear_error();
+	if (r)
+		return r;
+	c->sans = X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL);
+	ERR_clear_error();
+	return 0;
+}
+
+static void certs_freep(struct tls_certs **certs)
+{
+	tls_certs_free(*certs);
+}
+
+int tls_certs_load(struct tls_certs **out, const struct conf_cert *certs, size_t count)
+{
+	_cleanup_(certs_freep)
+	struct tls_certs *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!count)
+		return log_err(EINVAL, "TLS: no certificate given");
+	if (t)
+		t->certs = calloc(count, sizeof(*t->certs));
+	if (!t || !t->certs)
+		return log_err(ENOMEM, "certificate %s", certs[0].cert);
+	for (size_t i = 0; i < count; i++) {
+		t->certs[i].files = &certs[i];
+		t->certs_count++;
+		r = read_pair(&t->certs[i]);
+		if (r)
+			return r;
+	}
+	*out = take_ptr(t);
+	return 0;
+}
+
+void tls_certs_free(struct tls_certs *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->certs_count; i++) {
+		X509_free(t->certs[i].leaf);
+		sk_X509_pop_free(t->certs[i].chain, X509_free);
+		EVP_PKEY_free(t->certs[i].key);
+		GENERAL_NAMES_free(t->certs[i].sans);
+		ocsp_staple_free(t->certs[i].staple);
+	}
+	for (size_t i = 0; i < t->hosts_count; i++) {
+		free(t->hosts[i].name);
+		SSL_CTX_free(t->hosts[i].ctx);
+	}
+	SSL_CTX_free(t->fallback);
+	free(t->certs);
+	free(t->hosts);
+	free(t);
+}
+
+/* Chains SHA-256: the digest so far, and that of one more certificate. */
+static void digest_add(uint8_t out[32], const X509 *x)
+{
+	uint8_t both[64];
+
+	memcpy(both, out, 32);
+	if (X509_digest(x, EVP_sha256(), both + 32, NULL) == 1)
+		EVP_Digest(both, sizeof(both), out, NULL, EVP_sha256(), NULL);
+}
+
+static void digest_add_staple(uint8_t out[32], struct ocsp_staple *staple)
+{
+	uint8_t both[64];
+	size_t len = 0;
+	const unsigned char *bytes = ocsp_staple_bytes(staple, &len);
+
+	memcpy(both, out, 32);
+	if (bytes && EVP_Digest(bytes, len, both + 32, NULL, EVP_sha256(), NULL) == 1)
+		EVP_Digest(both, sizeof(both), out, NULL, EVP_sha256(), NULL);
+}
+
+void tls_certs_digest(const struct tls_certs *t, uint8_t out[32])
+{
+	memset(out, 0, 32);
+	for (size_t i = 0; i < t->certs_count; i++) {
+		digest_add(out, t->certs[i].leaf);
+		for (int k = 0; k < sk_X509_num(t->certs[i].chain); k++)
+			digest_add(out, sk_X509_value(t->certs[i].chain, k));
+		if (t->certs[i].staple)
+			digest_add_staple(out, t->certs[i].staple);
+	}
+}
+
+void tls_certs_identity(const struct tls_certs *t, uint8_t mode, uint8_t out[32])
+{
+	memset(out, 0, 32);
+	out[0] = mode;
+	for (size_t i = 0; i < t->certs_count; i++)
+		digest_add(out, t->certs[i].leaf);
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+/* Lower case, without the root's dot. 0, or -EINVAL for what can be no host name. */
+static int normalise(char out[HOST_NAME_MAX_LEN + 1], const char *name, size_t len)
+{
+	if (len && name[len - 1] == '.')
+		len--;
+	if (!len || len > HOST_NAME_MAX_LEN || memchr(name, '\0', len))
+		return -EINVAL;
+	assert(len <= HOST_NAME_MAX_LEN);
+	for (size_t i = 0; i < len; i++)
+		out[i] = (char)tolower((unsigned char)name[i]);
+	out[len] = '\0';
+	return 0;
+}
+
+/* The n-th DNS name of a certificate, normalised; false past the last. Bad ones come out empty. */
+static bool san_at(const struct cert *c, int n, char out[HOST_NAME_MAX_LEN + 1])
+{
+	const GENERAL_NAME *name;
+
+	if (!c->sans || n >= sk_GENERAL_NAME_num(c->sans))
+		return false;
+	name = sk_GENERAL_NAME_value(c->sans, n);
+	out[0] = '\0';
+	if (name->type == GEN_DNS &&
+	    normalise(out, (const char *)ASN1_STRING_get0_data(name->d.dNSName),
+		      (size_t)ASN1_STRING_length(name->d.dNSName)))
+		out[0] = '\0';
+	return true;
+}
+
+static bool lists(const struct cert *c, const char *name)
+{
+	char san[HOST_NAME_MAX_LEN + 1];
+
+	for (int n = 0; san_at(c, n, san); n++)
+		if (!strcmp(san, name))
+			return true;
+	return false;
+}
+
+/* "*.example.org" for "www.example.org"; false where there is no label to replace. */
+static bool wildcard_of(char out[HOST_NAME_MAX_LEN + 2], const char *name)
+{
+	const char *dot = strchr(name, '.');
+
+	if (!dot || dot == name || name[0] == '*')
+		return false;
+	assert(strlen(dot) <= HOST_NAME_MAX_LEN);
+	out[0] = '*';
+	strcpy(out + 1, dot);
+	return true;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct host *)a)->name, ((const struct host *)b)->name);
+}
+
+static SSL_CTX *lookup(const struct tls_certs *t, char *name)
+{
+	const struct host key = {.name = name};
+	const struct host *h =
+		t->hosts_count ? bsearch(&key, t->hosts, t->hosts_count, sizeof(key), by_name)
+			       : NULL;
+
+	return h ? h->ctx : NULL;
+}
+
+SSL_CTX *tls_certs_find(const struct tls_certs *t, const char *host)
+{
+	char name[HOST_NAME_MAX_LEN + 1], wild[HOST_NAME_MAX_LEN + 2];
+	SSL_CTX *ctx;
+
+	if (normalise(name, host, strlen(host)) || name[0] == '*')
+		return NULL;
+	ctx = lookup(t, name);
+	if (!ctx && wildcard_of(wild, name))
+		ctx = lookup(t, wild);
+	return ctx;
+}
+
+SSL_CTX *tls_certs_default(const struct tls_certs *t)
+{
+	return t->fallback;
+}
+
+/* --- contexts --------------------------------------------------------------------------------- */
+
+static int key_type(const struct cert *c)
+{
+	switch (EVP_PKEY_get_base_id(c->key)) {
+	case EVP_PKEY_RSA:
+		return 0;
+	case EVP_PKEY_EC:
+		return 1;
+	case EVP_PKEY_ED25519:
+		return 2;
+	case EVP_PKEY_ED448:
+		return 3;
+	default:
+		return 4;
+	}
+}
+
+/* Adds the certificates that list the name, where their key type has none yet. */
+static void choose(const struct tls_certs *t, const char *name, struct choice *out)
+{
+	for (size_t i = 0; i < t->certs_count; i++) {
+		int *place = &out->cert[key_type(&t->certs[i])];
+
+		if (*place < 0 && lists(&t->certs[i], name))
+			*place = (int)i;
+	}
+}
+
+static int add_host(struct tls_certs *t, const char *name)
+{
+	struct host *grown, *h;
+	char wild[HOST_NAME_MAX_LEN + 2];
+
+	for (size_t i = 0; i < t->hosts_count; i++)
+		if (!strcmp(t->hosts[i].name, name))
+			return 0;
+	grown = realloc(t->hosts, (t->hosts_count + 1) * sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	t->hosts = grown;
+	h = &grown[t->hosts_count];
+	*h = (struct host){.name = strdup(name)};
+	if (!h->name)
+		return -ENOMEM;
+	t->hosts_count++;
+	memset(&h->choice, 0xff, sizeof(h->choice)); /* -1 in each */
+	choose(t, name, &h->choice);
+	if (wildcard_of(wild, name))
+		choose(t, wild, &h->choice);
+	return 0;
+}
+
+/* SSL_CTX_set_tlsext_status_cb(3): the certificate is chosen by now. */
+static int on_status(SSL *ssl, void *arg)
+{
+	const struct tls_certs *t = arg;
+	const X509 *used = SSL_get_certificate(ssl);
+	const unsigned char *bytes = NULL;
+	unsigned char *copy;
+	size_t len = 0;
+
+	for (size_t i = 0; i < t->certs_count; i++)
+		if (t->certs[i].leaf == used && t->certs[i].staple)
+			bytes = ocsp_staple_bytes(t->certs[i].staple, &len);
+	copy = bytes ? OPENSSL_memdup(bytes, len) : NULL;
+	if (!copy)
+		return SSL_TLSEXT_ERR_NOACK;
+	if (SSL_set_tlsext_status_ocsp_resp(ssl, copy, (long)len) == 1) /* owns the copy now */
+		return SSL_TLSEXT_ERR_OK;
+	OPENSSL_free(copy);
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+static bool any_staple(const struct tls_certs *t)
+{
+	for (size_t i = 0; i < t->certs_count; i++)
+		if (t->certs[i].staple)
+			return true;
+	return false;
+}
+
+static int make_ctx(const struct tls_certs *t, const struct choice *choice, SSL_CTX **out,
+		    tls_make_ctx_fn make, void *arg)
+{
+	SSL_CTX *ctx = make(arg);
+
+	if (!ctx)
+		return log_err(ENOMEM, "TLS: no context");
+	if (any_staple(t)) {
+		SSL_CTX_set_tlsext_status_cb(ctx, on_status);
+		SSL_CTX_set_tlsext_status_arg(ctx, (void *)t); /* only read */
+	}
+	for (int i = 0; i < KEY_TYPES_MAX; i++) {
+		const struct cert *c = choice->cert[i] < 0 ? NULL : &t->certs[choice->cert[i]];
+		const char *why;
+
+		if (!c || SSL_CTX_use_cert_and_key(ctx, c->leaf, c->key, c->chain, 1) == 1)
+			continue;
+		why = ERR_reason_error_string(ERR_peek_last_error());
+		log_error("certificate %s: cannot be used: %s", c->files->cert,
+			  why ? why : "unknown cause");
+		ERR_clear_error();
+		SSL_CTX_free(ctx);
+		return -EINVAL;
+	}
+	*out = ctx;
+	return 0;
+}
+
+/* Hosts with the same certificates share a context. */
+static int make_host_ctx(struct tls_certs *t, size_t at, tls_make_ctx_fn make, void *arg)
+{
+	struct host *h = &t->hosts[at];
+
+	for (size_t i = 0; i < at; i++) {
+		if (memcmp(&t->hosts[i].choice, &h->choice, sizeof(h->choice)))
+			continue;
+		SSL_CTX_up_ref(t->hosts[i].ctx);
+		h->ctx = t->hosts[i].ctx;
+		return 0;
+	}
+	return make_ctx(t, &h->choice, &h->ctx, make, arg);
+}
+
+/* The first pair, and the other key types for the first name it lists. */
+static int make_fallback(struct tls_certs *t, tls_make_ctx_fn make, void *arg)
+{
+	char name[HOST_NAME_MAX_LEN + 1];
+	struct choice choice;
+
+	memset(&choice, 0xff, sizeof(choice));
+	choice.cert[key_type(&t->certs[0])] = 0;
+	for (int n = 0; san_at(&t->certs[0], n, name); n++) {
+		if (!name[0])
+			continue;
+		choose(t, name, &choice);
+		break;
+	}
+	return make_ctx(t, &choice, &t->fallback, make, arg);
+}
+
+int tls_certs_build(struct tls_certs *t, tls_make_ctx_fn make, void *arg)
+{
+	char name[HOST_NAME_MAX_LEN + 1];
+	int r = 0;
+
+	for (size_t i = 0; i < t->certs_count; i++)
+		for (int n = 0; !r && san_at(&t->certs[i], n, name); n++)
+			if (name[0])
+				r = add_host(t, name);
+	if (r)
+		return log_err(r, "certificate %s", t->certs[0].files->cert);
+	for (size_t i = 0; !r && i < t->hosts_count; i++)
+		r = make_host_ctx(t, i, make, arg);
+	if (t->hosts_count)
+		qsort(t->hosts, t->hosts_count, sizeof(*t->hosts), by_name);
+	return r ? r : make_fallback(t, make, arg);
+}

@@ -1,0 +1,397 @@
+/* The BIO between OpenSSL and the socket. Knows bytes, not records; logs and counts nothing. */
+#include "tls/wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+#include <openssl/ssl3.h>
+
+#include "base/cleanup.h"
+
+static void kept_drop(struct wire_kept *k)
+{
+	free(k->bytes);
+	*k = (struct wire_kept){0};
+}
+
+/* Adds to what is kept. 0, -ENOMEM or -ENOBUFS. */
+static int kept_add(struct wire_kept *k, const uint8_t *bytes, size_t n)
+{
+	uint8_t *grown;
+
+	if (k->at) {
+		memmove(k->bytes, k->bytes + k->at, k->len - k->at);
+		k->len -= k->at;
+		k->at = 0;
+	}
+	if (k->len + n > WIRE_RESIDUE_MAX)
+		return -ENOBUFS;
+	grown = realloc(k->bytes, k->len + n);
+	if (!grown)
+		return -ENOMEM;
+	memcpy(grown + k->len, bytes, n);
+	k->bytes = grown;
+	k->len += n;
+	return 0;
+}
+
+static int dead(struct wire *w, int err)
+{
+	w->err = err;
+	return err == EPIPE ? -EPIPE : -ECONNRESET;
+}
+
+/* Sends from bytes[0..n): how many the socket took, or -errno (never -EAGAIN). */
+static ssize_t send_some(struct wire *w, const uint8_t *bytes, size_t n)
+{
+	size_t sent = 0;
+
+	while (sent < n) {
+		ssize_t r = send(w->fd, bytes + sent, n - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (r >= 0)
+			sent += (size_t)r;
+		else if (errno == EAGAIN)
+			break;
+		else if (errno != EINTR)
+			return dead(w, errno);
+	}
+	return (ssize_t)sent;
+}
+
+int wire_flush(struct wire *w)
+{
+	ssize_t n;
+
+	if (w->err)
+		return w->err == EPIPE ? -EPIPE : -ECONNRESET;
+	if (!w->kept_out.len)
+		return 0;
+	n = send_some(w, w->kept_out.bytes + w->kept_out.at, w->kept_out.len - w->kept_out.at);
+	if (n < 0)
+		return (int)n;
+	w->kept_out.at += (size_t)n;
+	if (w->kept_out.at < w->kept_out.len)
+		return -EAGAIN;
+	kept_drop(&w->kept_out);
+	return 0;
+}
+
+int wire_send(struct wire *w)
+{
+	size_t len = w->out_len;
+	ssize_t n;
+	int r;
+
+	/* Whatever was kept is older. */
+	r = wire_flush(w);
+	if (!len || (r && r != -EAGAIN))
+		return r;
+	n = r ? 0 : send_some(w, w->scratch->out, len);
+	if (n < 0)
+		return (int)n;
+	w->out_len = 0;
+	if ((size_t)n == len)
+		return 0;
+	r = kept_add(&w->kept_out, w->scratch->out + n, len - (size_t)n);
+	return r ? dead(w, -r) : -EAGAIN;
+}
+
+/* Takes all of it, or the leg dies. */
+static int wire_write(BIO *bio, const char *buf, int len)
+{
+	struct wire *w = BIO_get_data(bio);
+	size_t n = (size_t)len;
+	int r;
+
+	BIO_clear_retry_flags(bio);
+	if (w->err)
+		return -1;
+	if (n > wire_room(w)) {
+		r = wire_send(w);
+		if (r && r != -EAGAIN)
+			return -1;
+	}
+	if (n <= wire_room(w)) {
+		assert(w->out_len + n <= w->scratch->out_size);
+		memcpy(w->scratch->out + w->out_len, buf, n);
+		w->out_len += n;
+		return len;
+	}
+	r = kept_add(&w->kept_out, (const uint8_t *)buf, n);
+	if (r) {
+		dead(w, -r);
+		return -1;
+	}
+	return len;
+}
+
+static ssize_t receive(struct wire *w, void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = recv(w->fd, buf, len, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	w->drained = n >= 0 && (size_t)n < len;
+	if (n == 0)
+		w->eof = true;
+	else if (n < 0 && errno != EAGAIN)
+		return dead(w, errno);
+	return n < 0 ? -EAGAIN : n;
+}
+
+static void note_first(struct wire *w, const uint8_t *bytes, size_t n)
+{
+	size_t room = sizeof(w->first) - w->first_len;
+
+	if (n > room)
+		n = room;
+	assert(w->first_len + n <= sizeof(w->first));
+	memcpy(w->first + w->first_len, bytes, n);
+	w->first_len += (uint8_t)n;
+}
+
+int wire_fill(struct wire *w)
+{
+	ssize_t n;
+
+	if (w->in_len)
+		return 1;
+	if (w->eof || w->err)
+		return w->err ? -ECONNRESET : 0;
+	if (w->stopped)
+		return -EAGAIN;
+	free(take_ptr(w->in_kept));
+	n = receive(w, w->scratch->in, w->scratch->in_size);
+	if (n <= 0)
+		return (int)n;
+	w->in = w->scratch->in;
+	w->in_len = (size_t)n;
+	return 1;
+}
+
+static ssize_t take(struct wire *w, char *buf, size_t len)
+{
+	int r;
+
+	if (w->exact)
+		return receive(w, buf, len);
+	r = wire_fill(w);
+	if (r <= 0)
+		return r;
+	if (len > w->in_len)
+		len = w->in_len;
+	memcpy(buf, w->in, len);
+	w->in += len;
+	w->in_len -= len;
+	return (ssize_t)len;
+}
+
+static void serve_forged(struct wire *w)
+{
+	static const uint8_t zeros[UINT8_MAX];
+
+	wire_stop(w);
+	w->in = zeros;
+	w->in_len = w->shortest;
+}
+
+/*
+ * Follows the records that OpenSSL reads: a header's last two bytes are the length. How much of p[0..n)
+ * it may have: all, or up to the length that was too short.
+ */
+static size_t follow_records(struct wire *w, uint8_t *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (w->body_len) {
+			size_t some = w->body_len < n - i ? w->body_len : n - i;
+
+			w->body_len -= (uint16_t)some;
+			i += some - 1;
+			continue;
+		}
+		if (++w->header_len == SSL3_RT_HEADER_LENGTH - 1)
+			w->length_high = p[i];
+		if (w->header_len < SSL3_RT_HEADER_LENGTH)
+			continue;
+		w->header_len = 0;
+		w->body_len = (uint16_t)(w->length_high << 8 | p[i]);
+		if (w->body_len < w->shortest) {
+			p[i] = w->shortest;
+			w->body_len = 0;
+			serve_forged(w);
+			w->shortest = 0;
+			return i + 1;
+		}
+	}
+	return n;
+}
+
+/* One entry into OpenSSL reads only so much: a peer could make it last with records of no data. */
+static bool may_read(struct wire *w)
+{
+	w->spent =
+		w->reads >= 2 * RECORD_READ_RECORDS_MAX || w->read_bytes >= RECORD_READ_BYTES_MAX;
+	return !w->spent;
+}
+
+static ssize_t read_some(struct wire *w, char *buf, size_t len)
+{
+	ssize_t n;
+
+	if (!may_read(w))
+		return -EAGAIN;
+	n = take(w, buf, len);
+	if (n > 0 && w->shortest)
+		n = (ssize_t)follow_records(w, (uint8_t *)buf, (size_t)n);
+	if (n > 0) {
+		w->reads++;
+		w->read_bytes += (uint32_t)n;
+	}
+	return n;
+}
+
+static int wire_read(BIO *bio, char *buf, int len)
+{
+	struct wire *w = BIO_get_data(bio);
+	ssize_t n = -EAGAIN;
+
+	BIO_clear_retry_flags(bio);
+	if (w->err)
+		return -1;
+	/* The flight that is being gathered is complete when OpenSSL turns to the answer. */
+	if (w->out_len) {
+		int r = wire_send(w);
+
+		if (r && r != -EAGAIN)
+			return -1;
+	}
+	if (w->in_len || (!w->hold && !w->eof && !w->stopped))
+		n = read_some(w, buf, (size_t)len);
+	else if (w->eof)
+		return 0;
+	if (n > 0) {
+		note_first(w, (const uint8_t *)buf, (size_t)n);
+		return (int)n;
+	}
+	if (n == -EAGAIN)
+		BIO_set_retry_read(bio);
+	return n == 0 ? 0 : -1;
+}
+
+/*
+ * The end of the stream is not reported through BIO_CTRL_EOF: OpenSSL would make a fatal error of
+ * a missing close_notify and refuse to write, but a client may half-close and wait for its answer.
+ */
+static long wire_ctrl(BIO *bio, int cmd, long num, void *ptr)
+{
+	(void)bio;
+	(void)num;
+	(void)ptr;
+	return cmd == BIO_CTRL_FLUSH || cmd == BIO_CTRL_DUP;
+}
+
+static int wire_create(BIO *bio)
+{
+	BIO_set_init(bio, 1);
+	return 1;
+}
+
+static BIO_METHOD *method;
+
+static void make_method(void)
+{
+	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "kedge wire");
+	if (!method)
+		return;
+	BIO_meth_set_write(method, wire_write);
+	BIO_meth_set_read(method, wire_read);
+	BIO_meth_set_ctrl(method, wire_ctrl);
+	BIO_meth_set_create(method, wire_create);
+}
+
+BIO *wire_bio(struct wire *w)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	BIO *bio;
+
+	pthread_once(&once, make_method);
+	bio = method ? BIO_new(method) : NULL;
+	if (bio)
+		BIO_set_data(bio, w);
+	return bio;
+}
+
+void wire_init(struct wire *w, int fd, struct record_scratch *scratch, bool exact)
+{
+	*w = (struct wire){.scratch = scratch, .fd = fd, .exact = exact};
+}
+
+void wire_move(struct wire *to, struct wire *from, BIO *bio)
+{
+	*to = *from;
+	*from = (struct wire){.fd = -1};
+	BIO_set_data(bio, to);
+}
+
+void wire_reset(struct wire *w)
+{
+	free(take_ptr(w->in_kept));
+	kept_drop(&w->kept_out);
+	w->in_len = w->out_len = 0;
+}
+
+void wire_stop(struct wire *w)
+{
+	free(take_ptr(w->in_kept));
+	w->in_len = 0;
+	w->stopped = true;
+}
+
+void wire_poison(struct wire *w)
+{
+	static const uint8_t record[] = {SSL3_RT_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1};
+
+	wire_stop(w);
+	w->in = record;
+	w->in_len = sizeof(record);
+}
+
+void wire_expect(struct wire *w, uint8_t shortest)
+{
+	w->shortest = shortest;
+	w->header_len = 0;
+	w->body_len = 0;
+}
+
+void wire_begin(struct wire *w)
+{
+	w->hold = w->spent = false;
+	w->reads = 0;
+	w->read_bytes = 0;
+	w->drained = false; /* of an earlier recv() it says nothing: an edge may have come since */
+	w->out_len = 0;
+}
+
+int wire_end(struct wire *w)
+{
+	int r = wire_send(w);
+
+	if (!w->in_len) {
+		free(take_ptr(w->in_kept));
+	} else if (!w->in_kept) {
+		w->in_kept = malloc(w->in_len);
+		if (!w->in_kept) {
+			w->in_len = 0;
+			return dead(w, ENOMEM);
+		}
+		memcpy(w->in_kept, w->in, w->in_len);
+		w->in = w->in_kept;
+	}
+	return r;
+}
