@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "listen/listener.h"
+#include "base/container_of.h"
+#include "listen/service.h"
 #include "base/trace.h"
-
-#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 void conn_enter(struct conn *c, enum conn_state state, uint32_t timeout_ms)
 {
@@ -124,19 +123,19 @@ static void expired(struct timer *timer)
 
 /* --- begin ------------------------------------------------------------------------------------ */
 
-void conn_accept(struct worker *w, struct listener *l, int fd, const union addr *peer)
+void conn_accept(struct worker *w, struct service *s, int fd, const union addr *peer)
 {
-	const struct conf_cidrs *trust = &l->conf->trust;
+	const struct conf_cidrs *trust = &s->conf->trust;
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (!c || loop_add(&w->loop, fd, &c->client_watch, CONN_EVENTS) < 0) {
 		free(c);
 		close(fd);
-		listener_leave(l);
+		service_leave(s);
 		return;
 	}
 	c->worker = w;
-	c->listener = listener_get(l);
+	c->service = service_get(s);
 	c->client_fd = fd;
 	c->flow.app_fd = -1;
 	c->client_watch.ready = client_ready;
@@ -144,17 +143,17 @@ void conn_accept(struct worker *w, struct listener *l, int fd, const union addr 
 	c->again.run = again_run;
 	c->timer.expired = expired;
 	c->client = *peer;
-	c->port = l->port;
+	c->port = s->port;
 	c->trusted = !trust->count || cidr_match(trust->set, trust->count, peer);
 	LIST_INSERT_HEAD(&w->conns, c, link);
 	w->conns_count++;
 	w->stats->accepted++;
-	l->metrics->accepted++;
-	TRACE_ACCEPT(&c->flow, peer, l->name);
-	if (l->conf->proxy == PROXY_PREFIX_OFF)
+	s->metrics->accepted++;
+	TRACE_ACCEPT(&c->flow, peer, s->name);
+	if (s->conf->proxy == PROXY_PREFIX_OFF)
 		conn_client_known(c);
 	else
-		conn_enter(c, CONN_PREFIX, l->generation->conf->prefix_timeout_ms);
+		conn_enter(c, CONN_PREFIX, s->generation->conf->prefix_timeout_ms);
 }
 
 void conn_drain_over(struct worker *w)

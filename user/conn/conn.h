@@ -38,7 +38,7 @@
 #include "conn/mover.h"
 
 struct worker;
-struct listener;
+struct service;
 struct tls_conn;
 struct source;
 
@@ -60,7 +60,7 @@ struct conn {
 	LIST_ENTRY(conn) link;
 	struct worker *worker;
 	/* a reference, and with it the configuration that the connection is treated by */
-	struct listener *listener;
+	struct service *service;
 	struct source *source; /* its address, where connections of one are counted; or NULL */
 	struct source *refused_source; /* the same when it was refused for that, and is told so */
 	struct tls_conn *tls;          /* during HANDSHAKE */
@@ -103,7 +103,7 @@ struct conn {
 LIST_HEAD(conn_list, conn);
 
 /* Takes over an accepted, non-blocking socket; closes it on failure. */
-void conn_accept(struct worker *w, struct listener *l, int fd, const union addr *peer);
+void conn_accept(struct worker *w, struct service *s, int fd, const union addr *peer);
 
 /* Ends it if nothing is under way; otherwise it ends when that is so (worker->draining is set). */
 void conn_drain(struct conn *c);

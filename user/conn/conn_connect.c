@@ -11,7 +11,7 @@
 
 #include "app/app.h"
 #include "http/edit_watch.h"
-#include "listen/listener.h"
+#include "listen/service.h"
 #include "base/log.h"
 #include "base/trace.h"
 #include "http/xff.h"
@@ -24,7 +24,7 @@
 /* How this connection's requests are to be edited. */
 void conn_http1_conf(const struct conn *c, struct http1_conf *out)
 {
-	xff_prepare(out, conn_conf(c), &c->client, c->listener->conf->tls, c->port);
+	xff_prepare(out, conn_conf(c), &c->client, c->service->conf->tls, c->port);
 }
 
 static struct edit *edit_new_kernel(struct conn *c)
@@ -61,7 +61,7 @@ static struct edit *edit_new(struct conn *c, enum kedge_reason *reason)
 
 static enum access_record record_kind(const struct conn *c)
 {
-	if (!c->listener->tls)
+	if (!c->service->tls)
 		return ACCESS_PLAIN;
 	return !strcmp(c->flow.record->ops->name, "kernel") ? ACCESS_RECORD_KERNEL
 							    : ACCESS_RECORD_USER;
@@ -90,7 +90,7 @@ static void count_flow(struct conn *c)
 	s->flows_tcp += edit == METRICS_EDIT_NONE;
 	s->flows_bypass += c->bypass;
 	m->flows[record][edit][c->bypass]++;
-	c->listener->metrics->flows++;
+	c->service->metrics->flows++;
 	histogram_take(&m->connect, c->connect_us, 1);
 }
 
@@ -101,7 +101,7 @@ static void access_begin(struct conn *c)
 {
 	const struct shared *shared = c->worker->shared;
 	const struct access_facts facts = {
-		.listener = c->listener->name,
+		.listener = c->service->name,
 		.client = &c->client,
 		.record = record_kind(c),
 		.tls_version = c->tls_version,

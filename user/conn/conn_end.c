@@ -87,12 +87,12 @@ void conn_close(struct conn *c)
 	access_end(c);
 	TRACE_CLOSE(&c->flow, c->flow.response.done);
 	w->stats->closed++;
-	c->listener->metrics->closed++;
+	c->service->metrics->closed++;
 	w->conns_count--;
 	conn_handshake_over(c);
 	sources_leave(w->shared->limits->sources, c->source);
 	sources_refuse_over(w->shared->limits->sources, c->refused_source);
-	listener_leave(c->listener);
+	service_leave(c->service);
 	LIST_REMOVE(c, link);
 	LIST_INSERT_HEAD(&w->graves, c, link);
 	loop_later(&w->loop, &w->bury);
@@ -118,7 +118,7 @@ void conn_bury(struct worker *w)
 			continue;
 		}
 		LIST_REMOVE(c, link);
-		listener_put(c->listener);
+		service_put(c->service);
 		free(c);
 	}
 }

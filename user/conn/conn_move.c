@@ -22,22 +22,22 @@ static bool is_due(struct conn *c, uint64_t *said_ms)
 /* Some ends are a fault of the application that its owner should know of. */
 static void say_fault(struct conn *c)
 {
-	struct listener *l = c->listener;
+	struct service *s = c->service;
 	const char *app = conn_conf(c)->app_name;
 
-	if (c->flow.reason == KEDGE_REASON_app_unasked && is_due(c, &l->unasked_said_ms))
+	if (c->flow.reason == KEDGE_REASON_app_unasked && is_due(c, &s->unasked_said_ms))
 		log_warn("listener %s: application %s sent more answers than it was asked for, and "
 			 "the "
 			 "connection was ended; it may take the body of a request for another "
 			 "request "
 			 "(app_unasked)",
-			 l->name, app);
-	if (c->flow.reason == KEDGE_REASON_app_response_lost && is_due(c, &l->lost_said_ms))
+			 s->name, app);
+	if (c->flow.reason == KEDGE_REASON_app_response_lost && is_due(c, &s->lost_said_ms))
 		log_warn("listener %s: application %s sent a response whose end cannot be found, "
 			 "and the "
 			 "connection was ended; look at its Content-Length and its chunks "
 			 "(app_response_lost)",
-			 l->name, app);
+			 s->name, app);
 }
 
 /* Runs the mover. *up, *down: bytes that it had from the client, and from the application. */

@@ -8,7 +8,7 @@
 #include <linux/tcp.h>
 #include <sys/socket.h>
 
-#include "listen/listener.h"
+#include "listen/service.h"
 #include "http/proxy_proto.h"
 #include "tls/tls.h"
 #include "base/trace.h"
@@ -43,7 +43,7 @@ static void count_handshake(struct conn *c, const struct tls_facts *facts)
 
 	c->tls_version = (uint8_t)facts->version;
 	c->tls_suite = (uint8_t)facts->suite;
-	c->listener->metrics->handshakes++;
+	c->service->metrics->handshakes++;
 	/* It may have begun in this very turn: the turn's clock would say that it took no time. */
 	histogram_take(&c->worker->metrics->handshake, monotonic_us() - c->stage_us, 1);
 	s->handshakes_tls12 += facts->version == VERSION_TLS12;
@@ -100,7 +100,7 @@ static void handshake_begin(struct conn *c)
 		conn_abort(c, KEDGE_REASON_limit_handshakes);
 		return;
 	}
-	c->tls = tls_conn_new(c->listener->tls, c->client_fd, &c->worker->scratch);
+	c->tls = tls_conn_new(c->service->tls, c->client_fd, &c->worker->scratch);
 	if (!c->tls) {
 		conn_abort(c, KEDGE_REASON_no_memory);
 		return;
@@ -148,7 +148,7 @@ void conn_handshake_expired(struct conn *c)
 /* The client's address is known: TLS, or straight to the application. */
 void conn_client_known(struct conn *c)
 {
-	bool tls = c->listener->tls != NULL;
+	bool tls = c->service->tls != NULL;
 
 	if (!tls) {
 		c->flow.record = record_plain_new(c->client_fd, &c->worker->scratch);
@@ -190,7 +190,7 @@ static enum kedge_reason prefix_judge(const struct conn *c, enum proxy_verdict v
 				      const struct proxy_prefix *p)
 {
 	if (verdict == PROXY_NONE)
-		return c->listener->conf->proxy == PROXY_PREFIX_REQUIRE
+		return c->service->conf->proxy == PROXY_PREFIX_REQUIRE
 			       ? KEDGE_REASON_prefix_missing
 			       : KEDGE_REASON_NONE;
 	if (!c->trusted)

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "conn/conn.h"
-#include "listen/listener.h"
+#include "listen/service.h"
 #include "conn/worker.h"
 
 #define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
@@ -15,13 +15,13 @@
 
 static inline const struct conf *conn_conf(const struct conn *c)
 {
-	return c->listener->generation->conf;
+	return c->service->generation->conf;
 }
 
 /* Not a word of HTTP may be read or said. */
 static inline bool conn_is_tcp(const struct conn *c)
 {
-	return c->listener->conf->mode == MODE_TCP;
+	return c->service->conf->mode == MODE_TCP;
 }
 
 /* conn.c: the state, and its deadline from now on. */

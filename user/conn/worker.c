@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/container_of.h"
 #include "base/log.h"
 
 /*
@@ -18,8 +19,6 @@
  */
 #define MOVER_BYTES   (128 * 1024)
 #define SCRATCH_BYTES (MOVER_BYTES + 16 * 1024)
-
-#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static void bury_run(struct task *task)
 {
@@ -49,14 +48,14 @@ static void drain_begin(struct worker *w)
 	if (w->draining)
 		return;
 	w->draining = true;
-	for (size_t i = 0; w->set && i < w->set->count; i++)
-		listener_stop(w->set->listeners[i]);
+	for (size_t i = 0; w->doors && i < w->doors->count; i++)
+		door_stop(w->doors->doors[i]);
 	for (c = LIST_FIRST(&w->conns); c; c = next) {
 		next = LIST_NEXT(c, link);
 		conn_drain(c);
 	}
 	loop_timer_set(&w->loop, &w->drain_timer,
-		       w->set ? w->set->generation->conf->drain_timeout_ms : 0);
+		       w->doors ? w->doors->generation->conf->drain_timeout_ms : 0);
 	loop_later(&w->loop, &w->bury); /* ends the loop when nothing is open */
 }
 
@@ -70,12 +69,12 @@ static void say_done(struct worker *w)
 
 static void take_posted(struct worker *w)
 {
-	struct listener_set *set = __atomic_load_n(&w->posted, __ATOMIC_ACQUIRE);
+	struct doors *doors = __atomic_load_n(&w->posted, __ATOMIC_ACQUIRE);
 
-	if (!set)
+	if (!doors)
 		return;
-	listener_set_take(set, w->set);
-	w->set = set;
+	doors_take(doors, w->doors);
+	w->doors = doors;
 	__atomic_store_n(&w->posted, NULL, __ATOMIC_RELEASE);
 	say_done(w);
 }
@@ -100,6 +99,23 @@ static void wake_ready(struct watch *watch, uint32_t events)
 	(void)events;
 	if (read(w->wake_fd, &n, sizeof(n)) == sizeof(n))
 		loop_later(&w->loop, &w->obey);
+}
+
+static void accepted(struct acceptor *a, struct service *s, int fd, const union addr *peer)
+{
+	conn_accept(container_of(a, struct worker, acceptor), s, fd, peer);
+}
+
+static void acceptor_init(struct worker *w)
+{
+	w->acceptor = (struct acceptor){
+		.loop = &w->loop,
+		.limits = w->shared->limits,
+		.metrics = w->shared->metrics,
+		.stats = w->stats,
+		.worker = w->index,
+		.accepted = accepted,
+	};
 }
 
 static int buffers_init(struct worker *w)
@@ -128,6 +144,7 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 			     .wake_fd = -1};
 	LIST_INIT(&w->conns);
 	LIST_INIT(&w->graves);
+	acceptor_init(w);
 	w->bury.run = bury_run;
 	w->obey.run = obey_run;
 	w->wake.ready = wake_ready;
@@ -174,14 +191,14 @@ static void wake(struct worker *w)
 		log_err(errno, "worker %u: cannot be woken", w->index);
 }
 
-void worker_post(struct worker *w, struct listener_set *set)
+void worker_post(struct worker *w, struct doors *doors)
 {
 	if (!w->started) {
-		listener_set_take(set, w->set);
-		w->set = set;
+		doors_take(doors, w->doors);
+		w->doors = doors;
 		return;
 	}
-	__atomic_store_n(&w->posted, set, __ATOMIC_RELEASE);
+	__atomic_store_n(&w->posted, doors, __ATOMIC_RELEASE);
 	wake(w);
 }
 
@@ -213,8 +230,8 @@ void worker_fini(struct worker *w)
 {
 	if (w->started)
 		pthread_join(w->thread, NULL);
-	listener_set_free(w->posted);
-	listener_set_free(w->set);
+	doors_free(w->posted);
+	doors_free(w->doors);
 	free(w->mover.buf);
 	free(w->scratch.in);
 	free(w->scratch.out);

@@ -15,7 +15,7 @@
 #include "conn/conn.h"
 #include "guard/guard.h"
 #include "listen/limit.h"
-#include "listen/listener_set.h"
+#include "listen/doors.h"
 #include "base/loop.h"
 #include "metrics/metrics.h"
 #include "conn/mover.h"
@@ -35,7 +35,7 @@ struct shared {
 	struct access_log *access; /* NULL: requests are not logged */
 	struct metrics *metrics;
 	unsigned flows_max; /* room in the maps of bpf */
-	int done_fd;        /* eventfd: a worker that ends, or has taken a set over, writes to it */
+	int done_fd;        /* eventfd: a worker that ends, or has taken doors over, writes to it */
 };
 
 struct worker {
@@ -46,15 +46,14 @@ struct worker {
 	struct mover mover;
 	struct kedge_stats *stats;   /* this worker's row */
 	struct metrics_row *metrics; /* likewise */
-	struct listener_set *set;    /* what it listens with now */
-	struct listener_set *posted; /* atomic: what it is to listen with from the next turn on */
+	struct acceptor acceptor;
+	struct doors *doors;  /* what it listens with now */
+	struct doors *posted; /* atomic: what it is to listen with from the next turn on */
 	struct conn_list conns;
 	struct conn_list graves; /* closed, to be freed at the end of the turn */
 	struct task bury;
 	uint32_t conns_count;
-	uint64_t pause_said_ms; /* when a pause of accepting was last mentioned; 0: never */
-	uint64_t ports_said_ms; /* the same for source ports towards the application */
-	unsigned pauses;
+	uint64_t ports_said_ms; /* when it was last said that source ports ran out; 0: never */
 	uint64_t names_look_ms;   /* when it is looked again whether peername is attached */
 	bool drain_asked;         /* atomic */
 	unsigned asked, answered; /* atomic: by the main thread and by the worker */
@@ -74,13 +73,13 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 		struct kedge_stats *stats);
 
 /*
- * Gives the worker another set of listeners, which it owns from here on. Before its thread is started
+ * Gives the worker other doors, which it owns from here on. Before its thread is started
  * that is done at once; later, from the main thread, at the end of a turn, after which done_fd is
  * written. Only while worker_waits() is false.
  */
-void worker_post(struct worker *w, struct listener_set *set);
+void worker_post(struct worker *w, struct doors *doors);
 
-/* True while a set is posted and not taken. */
+/* True while doors are posted and not taken. */
 bool worker_waits(const struct worker *w);
 
 /* Starts the thread. 0 or -errno. */

@@ -91,16 +91,16 @@ static int rows_init(struct daemon *d)
 static int listeners_init(struct daemon *d)
 {
 	struct sockets *sockets = NULL;
-	struct listener_set *set;
+	struct doors *set;
 	int err = sockets_open(&sockets, d->conf, NULL, &d->passed);
 
 	for (unsigned i = 0; !err && i < d->workers_made; i++) {
-		err = listener_set_new(&set, &d->workers[i], d->generation);
+		err = doors_new(&set, &d->workers[i].acceptor, d->generation);
 		if (err)
 			break;
-		err = listener_set_give(set, sockets, i, NULL, NULL);
+		err = doors_give(set, sockets, i, NULL, NULL);
 		if (err)
-			listener_set_free(set);
+			doors_free(set);
 		else
 			worker_post(&d->workers[i], set);
 	}
@@ -114,7 +114,7 @@ static int guard_begin(struct daemon *d)
 {
 	struct guard *guard = d->shared.guard;
 	_cleanup_(freep)
-	uint16_t *ports = guard ? listener_set_ports(d->workers[0].set) : NULL;
+	uint16_t *ports = guard ? doors_ports(d->workers[0].doors) : NULL;
 	char why[256];
 
 	if (!guard)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/container_of.h"
 #include "tls/certs_check.h"
 #include "tls/certs_check.h"
 #include "base/cleanup.h"
@@ -26,11 +27,9 @@ struct attempt {
 	struct generation *next;
 	int *from; /* for each new listener the index of the old one, or -1 */
 	struct sockets *sockets;
-	struct listener_set **sets; /* one a worker; NULL once posted */
-	struct guard *guard;        /* has rules prepared; or NULL */
+	struct doors **sets; /* one a worker; NULL once posted */
+	struct guard *guard; /* has rules prepared; or NULL */
 };
-
-#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static void hear(struct log_tap *tap, enum log_level level, const char *line)
 {
@@ -111,34 +110,40 @@ static int compare(struct attempt *a)
 	return err ? log_err(err, "reload") : 0;
 }
 
+/* NULL without TLS. */
+static struct tls_ctx *tls_at(const struct doors *doors, size_t listener)
+{
+	return doors->doors[listener]->service->tls;
+}
+
 /* The files may have the names they had. All workers must have read the same. */
 static int compare_certs(struct attempt *a)
 {
-	const struct listener_set *before = a->d->workers[0].set;
+	const struct doors *before = a->d->workers[0].doors;
 
 	for (size_t i = 0; i < a->sets[0]->count; i++) {
 		const char *name = a->next->conf->listeners[i].name;
 		uint8_t was[TLS_DIGEST_BYTES], is[TLS_DIGEST_BYTES], other[TLS_DIGEST_BYTES];
 
-		tls_ctx_digest(a->sets[0]->listeners[i]->tls, is);
+		tls_ctx_digest(tls_at(a->sets[0], i), is);
 		for (unsigned w = 1; w < a->d->workers_made; w++) {
-			tls_ctx_digest(a->sets[w]->listeners[i]->tls, other);
+			tls_ctx_digest(tls_at(a->sets[w], i), other);
 			if (memcmp(is, other, sizeof(is)))
 				return log_err(EAGAIN,
 					       "listener %s: certificates changed while they "
 					       "were read: reload again",
 					       name);
 		}
-		if (!a->sets[0]->listeners[i]->tls)
+		if (!tls_at(a->sets[0], i))
 			continue;
 		if (a->from[i] >= 0) {
-			tls_ctx_digest(before->listeners[a->from[i]]->tls, was);
+			tls_ctx_digest(tls_at(before, (size_t)a->from[i]), was);
 			if (!memcmp(was, is, sizeof(is)))
 				continue;
 			say_listener(a, name, "new certificates");
 		}
 		if (!certs_seen_before(a->next->conf, i))
-			tls_ctx_warn(a->sets[0]->listeners[i]->tls);
+			tls_ctx_warn(tls_at(a->sets[0], i));
 	}
 	return 0;
 }
@@ -171,7 +176,7 @@ static int make_sets(struct attempt *a)
 		return log_err(ENOMEM, "reload");
 	a->tap.quiet = true;
 	for (unsigned w = 0; !err && w < d->workers_made; w++)
-		err = listener_set_new(&a->sets[w], &d->workers[w], a->next);
+		err = doors_new(&a->sets[w], &d->workers[w].acceptor, a->next);
 	a->tap.quiet = false;
 	return err ? log_err(err, "reload: TLS contexts") : 0;
 }
@@ -180,7 +185,7 @@ static int prepare_guard(struct attempt *a)
 {
 	struct guard *guard = a->d->shared.guard;
 	_cleanup_(freep)
-	uint16_t *ports = guard ? listener_set_ports(a->sets[0]) : NULL;
+	uint16_t *ports = guard ? doors_ports(a->sets[0]) : NULL;
 	char why[256];
 
 	if (!guard)
@@ -205,7 +210,7 @@ static int prepare(struct attempt *a)
 	/* Last: from here on clients may connect to what is new. */
 	err = err ? err : sockets_open(&a->sockets, a->next->conf, a->from, &d->passed);
 	for (unsigned w = 0; !err && w < d->workers_made; w++)
-		err = listener_set_give(a->sets[w], a->sockets, w, d->workers[w].set, a->from);
+		err = doors_give(a->sets[w], a->sockets, w, d->workers[w].doors, a->from);
 	return err ? err : prepare_guard(a);
 }
 
@@ -256,7 +261,7 @@ static void commit(struct attempt *a)
 static void attempt_clear(struct attempt *a)
 {
 	for (unsigned w = 0; a->sets && w < a->d->workers_made; w++)
-		listener_set_free(a->sets[w]);
+		doors_free(a->sets[w]);
 	free(a->sets);
 	if (a->guard)
 		guard_cancel(a->guard);

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "listen/listener.h"
+#include "base/log.h"
+#include "listen/bind.h"
 
 static void closep(struct sockets **s)
 {
@@ -24,7 +25,7 @@ static int open_one(struct sockets *s, const struct conf_listener *conf, size_t 
 
 	if (found < 0)
 		return found;
-	err = found ? 0 : listener_open(fds, s->workers, conf, bound);
+	err = found ? 0 : bind_shared(fds, s->workers, conf, bound);
 	if (!err)
 		log_info("listener %s: bound to %s (tls %s, proxy-protocol %s%s)%s", conf->name,
 			 found ? conf->name : bound, conf->tls ? "on" : "off", proxy[conf->proxy],

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/container_of.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -25,8 +26,6 @@
 #define SAID_MS     10000
 /* A scraper's request head is a few hundred bytes. */
 #define HEAD_BYTES  4096
-
-#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 /* One connection: reads a head, writes an answer, waits for the other side's end. */
 struct scrape {

@@ -88,7 +88,7 @@ static inline void with_tls(void)
 static inline void prepare(void)
 {
 	struct sockets *sockets;
-	struct listener_set *set;
+	struct doors *set;
 	union addr bound = {0};
 	socklen_t len = sizeof(bound);
 
@@ -103,8 +103,8 @@ static inline void prepare(void)
 	assert_int_equal(sockets_open(&sockets, &conf, NULL, NULL), 0);
 	assert_int_equal(getsockname(sockets->fd[0], &bound.sa, &len), 0);
 	port = addr_port(&bound);
-	assert_int_equal(listener_set_new(&set, &worker, &generation), 0);
-	assert_int_equal(listener_set_give(set, sockets, 0, NULL, NULL), 0);
+	assert_int_equal(doors_new(&set, &worker.acceptor, &generation), 0);
+	assert_int_equal(doors_give(set, sockets, 0, NULL, NULL), 0);
 	sockets_close(sockets);
 	worker_post(&worker, set);
 }
@@ -133,7 +133,7 @@ static inline int down(void **state)
 	(void)state;
 	conf.drain_timeout_ms = 1;
 	worker_drain(&worker);
-	if (worker.set)
+	if (worker.doors)
 		worker_fini(&worker);
 	metrics_free(shared.metrics);
 	shared.metrics = NULL;

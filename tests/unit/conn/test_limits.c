@@ -71,8 +71,8 @@ static void a_long_pause_is_quiet(void **state)
 	close(client);
 	until(&stats->closed, 1);
 	/* Some five to eight pauses, and one line. */
-	assert_true(worker.pauses >= 2);
-	assert_in_range(worker.pause_said_ms, 1, worker.loop.now_ms - 1000);
+	assert_true(worker.acceptor.pauses >= 2);
+	assert_in_range(worker.acceptor.pause_said_ms, 1, worker.loop.now_ms - 1000);
 }
 
 /* --- too many ------------------------------------------------------------------------------------ */

@@ -1,4 +1,4 @@
-/* worker.c and listener_set.c: one set of listeners after the other, and who is treated how. */
+/* worker.c and doors.c: one set of doors after the other, and who is treated how. */
 #include "conn_rig.h"
 
 static struct generation next; /* never freed by count, as the first one */
@@ -23,14 +23,14 @@ static void next_generation(size_t listeners)
 static uint16_t post(const int *from)
 {
 	struct sockets *sockets;
-	struct listener_set *set;
+	struct doors *set;
 	uint16_t last;
 
 	assert_int_equal(sockets_open(&sockets, &next_conf, from, NULL), 0);
-	assert_int_equal(listener_set_new(&set, &worker, &next), 0);
-	assert_int_equal(listener_set_give(set, sockets, 0, worker.set, from), 0);
+	assert_int_equal(doors_new(&set, &worker.acceptor, &next), 0);
+	assert_int_equal(doors_give(set, sockets, 0, worker.doors, from), 0);
 	sockets_close(sockets);
-	last = set->listeners[set->count - 1]->port;
+	last = set->doors[set->count - 1]->service->port;
 	worker_post(&worker, set);
 	while (worker_waits(&worker))
 		poll(NULL, 0, 1);
@@ -137,7 +137,7 @@ static void a_listener_that_goes(void **state)
 static void a_set_posted_just_before_the_drain(void **state)
 {
 	struct sockets *sockets;
-	struct listener_set *set;
+	struct doors *set;
 	int from[] = {0, -1};
 	uint16_t second;
 
@@ -145,10 +145,10 @@ static void a_set_posted_just_before_the_drain(void **state)
 	prepare();
 	next_generation(2);
 	assert_int_equal(sockets_open(&sockets, &next_conf, from, NULL), 0);
-	assert_int_equal(listener_set_new(&set, &worker, &next), 0);
-	assert_int_equal(listener_set_give(set, sockets, 0, worker.set, from), 0);
+	assert_int_equal(doors_new(&set, &worker.acceptor, &next), 0);
+	assert_int_equal(doors_give(set, sockets, 0, worker.doors, from), 0);
 	sockets_close(sockets);
-	second = set->listeners[1]->port;
+	second = set->doors[1]->service->port;
 	worker.started = true; /* for the post: the thread takes both at its first turn */
 	worker_post(&worker, set);
 	worker_drain(&worker);

@@ -1,4 +1,4 @@
-/* listener.c: whose address may be opened, what is left open after a failure, both families. */
+/* bind.c: whose address may be opened, what is left open after a failure, both families. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "listen/listener.h"
+#include "listen/bind.h"
 #include "tests/lib/net.h"
 
 static struct conf_listener conf_at(const char *name)
@@ -66,7 +66,7 @@ static void several_share_a_port_that_the_kernel_chose(void **state)
 	int fds[3], one = 0;
 
 	(void)state;
-	assert_int_equal(listener_open(fds, 3, &conf, name), 0);
+	assert_int_equal(bind_shared(fds, 3, &conf, name), 0);
 	assert_true(port_of(name) != 0);
 	for (int i = 0; i < 3; i++) {
 		union addr a = {0};
@@ -103,16 +103,16 @@ static void an_address_in_use_is_not_joined(void **state)
 	unsigned before;
 
 	(void)state;
-	assert_int_equal(listener_open(fds, 2, &conf, name), 0);
+	assert_int_equal(bind_shared(fds, 2, &conf, name), 0);
 	before = open_files();
 	conf = conf_at(name);
 	/* with SO_REUSEPORT on all of them the kernel would allow it */
-	assert_int_equal(listener_open(more, 2, &conf, other), -EADDRINUSE);
+	assert_int_equal(bind_shared(more, 2, &conf, other), -EADDRINUSE);
 	assert_string_equal(other, "untouched");
 	assert_int_equal(open_files(), before);
 	close(fds[0]);
 	close(fds[1]);
-	assert_int_equal(listener_open(more, 2, &conf, other), 0);
+	assert_int_equal(bind_shared(more, 2, &conf, other), 0);
 	assert_string_equal(other, name);
 	close(more[0]);
 	close(more[1]);
@@ -126,7 +126,7 @@ static void connections_in_time_wait_do_not_matter(void **state)
 	int fd, client, served;
 
 	(void)state;
-	assert_int_equal(listener_open(&fd, 1, &conf, name), 0);
+	assert_int_equal(bind_shared(&fd, 1, &conf, name), 0);
 	client = net_connect(port_of(name));
 	served = net_accept(fd);
 	shutdown(served, SHUT_WR); /* first to end: its side will be in TIME_WAIT */
@@ -136,7 +136,7 @@ static void connections_in_time_wait_do_not_matter(void **state)
 	close(served);
 	close(fd);
 	conf = conf_at(name);
-	assert_int_equal(listener_open(&fd, 1, &conf, name), 0);
+	assert_int_equal(bind_shared(&fd, 1, &conf, name), 0);
 	close(fd);
 }
 
@@ -149,7 +149,7 @@ static void a_failure_leaves_nothing_open(void **state)
 	int fds[16];
 
 	(void)state;
-	assert_int_equal(listener_open(fds, 1, &conf, name), -EADDRNOTAVAIL);
+	assert_int_equal(bind_shared(fds, 1, &conf, name), -EADDRNOTAVAIL);
 	assert_int_equal(open_files(), before);
 	conf = conf_at("127.0.0.1:0");
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
@@ -157,7 +157,7 @@ static void a_failure_leaves_nothing_open(void **state)
 	low.rlim_cur = (rlim_t)dup(0) + 8;
 	close((int)low.rlim_cur - 8);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
-	assert_int_equal(listener_open(fds, 16, &conf, name), -EMFILE);
+	assert_int_equal(bind_shared(fds, 16, &conf, name), -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	assert_int_equal(open_files(), before);
 }
@@ -168,7 +168,7 @@ static void both_families_or_one(const char *listen, bool v4, bool v6)
 	char name[ADDR_TEXT_MAX], to[ADDR_TEXT_MAX];
 	int fd;
 
-	assert_int_equal(listener_open(&fd, 1, &conf, name), 0);
+	assert_int_equal(bind_shared(&fd, 1, &conf, name), 0);
 	snprintf(to, sizeof(to), "127.0.0.1:%u", port_of(name));
 	assert_int_equal(can_connect(to), v4);
 	snprintf(to, sizeof(to), "[::1]:%u", port_of(name));

@@ -1,0 +1,65 @@
+/* What connections are accepted for. See service.h. */
+#include "listen/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "tls/tls.h"
+
+int service_new(struct service **out, struct generation *g, size_t index, struct limits *limits,
+		bool warn)
+{
+	struct service *s = calloc(1, sizeof(*s));
+	int err = 0;
+
+	if (!s)
+		return log_err(ENOMEM, "listener %s", g->conf->listeners[index].name);
+	s->refs = 1;
+	s->generation = generation_get(g);
+	s->conf = &g->conf->listeners[index];
+	s->connections = &g->tallies[index]->connections;
+	s->limits = limits;
+	if (s->conf->tls)
+		err = tls_ctx_new(&s->tls, s->conf->certs, s->conf->certs_count, s->conf->mode,
+				  &g->tls);
+	if (err) {
+		service_put(s);
+		return err;
+	}
+	if (warn)
+		tls_ctx_warn(s->tls);
+	*out = s;
+	return 0;
+}
+
+struct service *service_get(struct service *s)
+{
+	s->refs++;
+	return s;
+}
+
+void service_put(struct service *s)
+{
+	if (--s->refs)
+		return;
+	tls_ctx_free(s->tls);
+	generation_put(s->generation);
+	free(s);
+}
+
+enum kedge_reason service_enter(struct service *s)
+{
+	if (!limits_enter(&s->limits->connections, s->generation->conf->connections_max))
+		return KEDGE_REASON_limit_connections;
+	if (limits_enter(s->connections, s->conf->connections_max))
+		return KEDGE_REASON_NONE;
+	limits_leave(&s->limits->connections);
+	return KEDGE_REASON_limit_listener;
+}
+
+void service_leave(struct service *s)
+{
+	limits_leave(s->connections);
+	limits_leave(&s->limits->connections);
+}
