@@ -26,8 +26,19 @@ static bool sent_nothing(const struct conn *c)
 	return info.tcpi_bytes_received <= c->prefix_bytes + 1; /* a FIN counts as one */
 }
 
+/* A balancer that sends prefixes where none is read: the older form looks like HTTP, the newer like nothing. */
+static bool sent_a_prefix(const struct conn *c)
+{
+	const uint8_t *bytes;
+	size_t n = tls_first_bytes(c->tls, &bytes);
+
+	return proxy_begins(bytes, n);
+}
+
 static void handshake_failed(struct conn *c, enum kedge_reason reason)
 {
+	if ((reason == KEDGE_REASON_tls_plain_http || reason == KEDGE_REASON_tls_not_tls) && sent_a_prefix(c))
+		reason = KEDGE_REASON_prefix_unexpected;
 	if (reason == KEDGE_REASON_tls_client_gone && sent_nothing(c)) {
 		c->worker->stats->health_checks++;
 		conn_abort(c, KEDGE_REASON_client_gone);

@@ -10,7 +10,6 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "http/proxy_proto.h"
 #include "tls/record_impl.h"
 
 /*
@@ -303,14 +302,18 @@ static enum kedge_reason why_failed(const struct tls_conn *c)
 
 	if (!err)
 		return KEDGE_REASON_tls_client_gone;
-	if (proxy_begins(w->first, w->first_len))
-		return KEDGE_REASON_prefix_unexpected;
 	if (looks_like_http(w))
 		return KEDGE_REASON_tls_plain_http;
 	/* A handshake record, or the old form of hello that OpenSSL still reads. */
 	if (w->first_len && w->first[0] != SSL3_RT_HANDSHAKE && !(w->first[0] & 0x80))
 		return KEDGE_REASON_tls_not_tls;
 	return reason_of_error(err);
+}
+
+size_t tls_first_bytes(const struct tls_conn *c, const uint8_t **bytes)
+{
+	*bytes = c->wire.first;
+	return c->wire.first_len;
 }
 
 /* The cipher suite is what is chosen last. */

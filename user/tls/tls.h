@@ -79,6 +79,10 @@ enum tls_step { TLS_WANT_READ, TLS_WANT_WRITE, TLS_DONE, TLS_FAILED, TLS_MORE };
  */
 enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason);
 
+/* What the client sent first, at most WIRE_FIRST_BYTES, for a handshake that was none. The bytes are the
+ * connection's. */
+size_t tls_first_bytes(const struct tls_conn *c, const uint8_t **bytes);
+
 /* Has the client said a hello that a session can come of? It has not proved anything yet. */
 bool tls_hello_taken(const struct tls_conn *c);
 
