@@ -136,7 +136,7 @@ static int listen_anywhere(struct sockaddr_in *in)
 	return fd;
 }
 
-void connect_pair(int pair[2], struct bpf *bpf, struct bpf_flow *flow,
+void connect_pair(int pair[2], struct kbpf *bpf, struct kbpf_flow *flow,
 		  const struct http1_conf *conf)
 {
 	struct sockaddr_in in;
@@ -145,13 +145,13 @@ void connect_pair(int pair[2], struct bpf *bpf, struct bpf_flow *flow,
 	pair[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	check(pair[0] >= 0, "socket");
 	if (bpf)
-		check(!bpf_flow_add(bpf, flow, pair[0], 0, conf, false), "bpf_flow_add");
+		check(!kbpf_flow_add(bpf, flow, pair[0], 0, conf, false), "kbpf_flow_add");
 	check(!connect(pair[0], (struct sockaddr *)&in, sizeof(in)), "connect");
 	pair[1] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	check(pair[1] >= 0, "accept4");
 	close(listener);
 	if (bpf)
-		check(!bpf_flow_join(bpf, flow, pair[0]), "bpf_flow_join");
+		check(!kbpf_flow_join(bpf, flow, pair[0]), "kbpf_flow_join");
 }
 
 void wait_readable(int fd)
@@ -163,12 +163,12 @@ void wait_readable(int fd)
 
 /* --- the sk_msg program ----------------------------------------------------------------------- */
 
-static void try_edit(struct bpf *bpf, const struct http1_conf *conf, const char *name,
+static void try_edit(struct kbpf *bpf, const struct http1_conf *conf, const char *name,
 		     unsigned char how, int flags)
 {
 	static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&facts_ring);
-	struct bpf_flow flow;
+	struct kbpf_flow flow;
 	char got[512];
 	int pair[2], sent;
 	ssize_t n;
@@ -182,28 +182,28 @@ static void try_edit(struct bpf *bpf, const struct http1_conf *conf, const char 
 	got[n > 0 ? n : 0] = '\0';
 	fact(name, "%s; the application has %s and %s X-Forwarded-For", named(sent),
 	     n > 0 ? "a request" : "nothing", strstr(got, "X-Forwarded-For") ? "an" : "no");
-	bpf_flow_del(bpf, &flow);
+	kbpf_flow_del(bpf, &flow);
 	close(pair[0]);
 	close(pair[1]);
 }
 
 static void edit_facts(void)
 {
-	struct bpf_opts opts = {.edit = true, .workers = 1, .flows_max = 16};
+	struct kbpf_opts opts = {.edit = true, .workers = 1, .flows_max = 16};
 	union addr client = {.in = {.sin_family = AF_INET}};
 	struct http1_conf conf;
-	struct bpf *bpf;
+	struct kbpf *bpf;
 	char why[256];
 
 	http1_conf_set(&conf, HTTP1_XFF_APPEND, 0, &client, true, 443);
-	if (bpf_open(&bpf, &opts, why)) {
+	if (kbpf_open(&bpf, &opts, why)) {
 		fact("sk_msg", "not possible: %s", why);
 		return;
 	}
 	try_edit(bpf, &conf, "sk_msg, send", 0, 0);
 	try_edit(bpf, &conf, "sk_msg, send with MSG_WAITALL", 0, MSG_WAITALL | MSG_DONTWAIT);
 	try_edit(bpf, &conf, "sk_msg, send by a worker of io_uring", IOSQE_ASYNC, 0);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 }
 
 /* --- a filter --------------------------------------------------------------------------------- */

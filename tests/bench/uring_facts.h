@@ -38,7 +38,7 @@ const char *named(int result);
  * A pair of connected sockets; pair[0] is kedge's end. bpf, if not NULL: under its sk_msg program,
  * with an editor's conf; the caller ends *flow.
  */
-void connect_pair(int pair[2], struct bpf *bpf, struct bpf_flow *flow,
+void connect_pair(int pair[2], struct kbpf *bpf, struct kbpf_flow *flow,
 		  const struct http1_conf *conf);
 
 /* For half a second at most. */

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-struct bpf *both_bpf;
+struct kbpf *both_bpf;
 bool both_bypass;
 
 void conf_make(struct http1_conf *c, enum http1_mode mode, __u16 flags)
@@ -21,23 +21,23 @@ void conf_make(struct http1_conf *c, enum http1_mode mode, __u16 flags)
 
 int both_setup(void **state)
 {
-	struct bpf_opts opts = {.edit = true, .workers = 2, .flows_max = 64, .bypass = both_bypass};
+	struct kbpf_opts opts = {.edit = true, .workers = 2, .flows_max = 64, .bypass = both_bypass};
 	char why[256];
 	int err;
 
 	if (both_bypass)
 		opts.cgroup = cgroup_enter("edit");
-	err = bpf_open(&both_bpf, &opts, why);
+	err = kbpf_open(&both_bpf, &opts, why);
 	if (err)
-		fail_msg("bpf_open: %s", why);
+		fail_msg("kbpf_open: %s", why);
 	return 0;
 }
 
 int both_teardown(void **state)
 {
-	uint64_t redirected = bpf_stats(both_bpf, 0)->steer_redirected;
+	uint64_t redirected = kbpf_stats(both_bpf, 0)->steer_redirected;
 
-	bpf_close(both_bpf);
+	kbpf_close(both_bpf);
 	if (both_bypass)
 		cgroup_leave();
 	return (redirected > 0) != both_bypass;

@@ -1,6 +1,6 @@
 /*
  * tests: the editor in the kernel against the one in user space, and what the tests of it share:
- * one struct bpf, opened with or without the bypass.
+ * one struct kbpf, opened with or without the bypass.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 #define GET    "GET / HTTP/1.1\r\nHost: a\r\n"
 #define OURS   "X-Forwarded-For: " CLIENT "\r\n"
 
-extern struct bpf *both_bpf;
+extern struct kbpf *both_bpf;
 extern bool both_bypass; /* flows may bypass loopback TCP, and do */
 
 /* Fixtures of a group of tests; set both_bypass before. */

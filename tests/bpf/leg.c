@@ -86,7 +86,7 @@ void leg_open(struct leg *l, const struct leg_opts *o)
 	check(l->kedge >= 0, "socket");
 	check(!setsockopt(l->kedge, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "NODELAY");
 	if (o->bpf)
-		assert_int_equal(bpf_flow_add(o->bpf, &l->flow_copy, l->kedge, o->worker, o->conf,
+		assert_int_equal(kbpf_flow_add(o->bpf, &l->flow_copy, l->kedge, o->worker, o->conf,
 					      o->bypass),
 				 0);
 	check(!connect(l->kedge, &where.sa, len) || errno == EINPROGRESS, "connect");
@@ -98,8 +98,8 @@ void leg_open(struct leg *l, const struct leg_opts *o)
 		l->stats = &own_stats;
 		l->edit = edit_user_new(l->kedge, o->conf, l->stats);
 	} else {
-		assert_int_equal(bpf_flow_join(o->bpf, &l->flow_copy, l->kedge), 0);
-		l->stats = bpf_stats(o->bpf, o->worker);
+		assert_int_equal(kbpf_flow_join(o->bpf, &l->flow_copy, l->kedge), 0);
+		l->stats = kbpf_stats(o->bpf, o->worker);
 		l->edit = edit_bpf_new(l->kedge, o->bpf, &l->flow_copy, l->stats);
 	}
 	assert_non_null(l->edit);

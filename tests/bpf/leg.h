@@ -22,15 +22,15 @@ void bytes_free(struct bytes *b);
 struct leg {
 	int kedge, app; /* app is non-blocking */
 	struct edit *edit;
-	struct bpf *bpf;           /* NULL: edited in user space */
-	struct bpf_flow flow_copy; /* what was handed to the editor */
+	struct kbpf *bpf;           /* NULL: edited in user space */
+	struct kbpf_flow flow_copy; /* what was handed to the editor */
 	struct kedge_stats *stats;
 	struct bytes got; /* by the application */
 };
 
 /* How the app leg is made. */
 struct leg_opts {
-	struct bpf *bpf; /* NULL: edit_user */
+	struct kbpf *bpf; /* NULL: edit_user */
 	const struct http1_conf *conf;
 	bool bypass;
 	int listen_family; /* AF_INET, AF_INET6; 0: AF_INET */

@@ -27,12 +27,12 @@
 #define PINS "/sys/fs/bpf/kedge-test-bypass"
 #define GET  "GET / HTTP/1.1\r\nHost: a\r\n"
 
-static struct bpf *bpf;
+static struct kbpf *bpf;
 static struct http1_conf conf;
 
 static int setup(void **state)
 {
-	struct bpf_opts opts = {.edit = true,
+	struct kbpf_opts opts = {.edit = true,
 				.bypass = true,
 				.pin = PINS,
 				.workers = 1,
@@ -45,8 +45,8 @@ static int setup(void **state)
 	/* What a run that was killed has left. */
 	if (system("rm -rf " PINS))
 		return -1;
-	if (bpf_open(&bpf, &opts, why))
-		fail_msg("bpf_open: %s", why);
+	if (kbpf_open(&bpf, &opts, why))
+		fail_msg("kbpf_open: %s", why);
 	assert_int_equal(addr_parse(&client, "198.51.100.22:1", &bad), 0);
 	http1_conf_set(&conf, HTTP1_XFF_APPEND, 0, &client, false, 80);
 	return 0;
@@ -54,7 +54,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	bpf_close(bpf);
+	kbpf_close(bpf);
 	cgroup_leave();
 	return access(PINS, F_OK) == 0;
 }
@@ -109,12 +109,12 @@ static void read_all(int fd, char *buf, size_t n)
 static void exchange(const struct leg_opts *o, bool expect_bypass)
 {
 	static const char edited[] = GET "X-Forwarded-For: 198.51.100.22\r\n\r\n";
-	struct kedge_stats before = *bpf_stats(bpf, 0), *now = bpf_stats(bpf, 0);
+	struct kedge_stats before = *kbpf_stats(bpf, 0), *now = kbpf_stats(bpf, 0);
 	char buf[sizeof(edited)] = {0};
 	struct leg l;
 
 	leg_open(&l, o);
-	assert_int_equal(bpf_flow_paired(bpf, &l.flow_copy), expect_bypass);
+	assert_int_equal(kbpf_flow_paired(bpf, &l.flow_copy), expect_bypass);
 	for (int i = 1; i <= 3; i++) {
 		assert_int_equal(edit_send(l.edit, GET "\r\n", strlen(GET "\r\n")),
 				 strlen(GET "\r\n"));
@@ -164,7 +164,7 @@ static void off_for_the_flow(void **state)
 static void others_are_left_alone(void **state)
 {
 	struct leg_opts other = {.conf = &conf}; /* no bpf: a plain socket pair */
-	uint64_t messages = bpf_stats(bpf, 0)->bpf_messages;
+	uint64_t messages = kbpf_stats(bpf, 0)->bpf_messages;
 	struct leg l;
 
 	leg_open(&l, &other);
@@ -173,7 +173,7 @@ static void others_are_left_alone(void **state)
 	wait_in(l.app);
 	assert_true(leg_drain(&l));
 	assert_int_equal(l.got.len, 5);
-	assert_int_equal(bpf_stats(bpf, 0)->bpf_messages, messages);
+	assert_int_equal(kbpf_stats(bpf, 0)->bpf_messages, messages);
 	leg_close(&l);
 }
 
@@ -322,7 +322,7 @@ static void body_up_over_tcp(void **state)
 
 static void body_up_with_bypass(void **state)
 {
-	struct kedge_stats before = *bpf_stats(bpf, 0), *now = bpf_stats(bpf, 0);
+	struct kedge_stats before = *kbpf_stats(bpf, 0), *now = kbpf_stats(bpf, 0);
 
 	body_up(true);
 	/* Both ways were taken, or the test did not test the change between them. */
@@ -334,7 +334,7 @@ static void body_down_with_bypass(void **state)
 {
 	static uint8_t buf[200000];
 	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
-	struct kedge_stats before = *bpf_stats(bpf, 0), *now = bpf_stats(bpf, 0);
+	struct kedge_stats before = *kbpf_stats(bpf, 0), *now = kbpf_stats(bpf, 0);
 	uint64_t total = body_bytes(), sent = 0, got = 0;
 	int size = 1 << 18; /* full soon, whatever the kernel would let buffers grow to */
 	bool full = false;
@@ -456,14 +456,14 @@ static void a_row_ends_with_its_socket(void **state)
 	socklen_t len = sizeof(own);
 	int listener = listen_deferred(&where), one = 1, far;
 	int kedge = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0);
-	struct bpf_flow flow;
+	struct kbpf_flow flow;
 
 	own = (struct sockaddr_in){.sin_family = AF_INET,
 				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	setsockopt(kedge, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	assert_int_equal(bind(kedge, (struct sockaddr *)&own, len), 0);
-	assert_int_equal(bpf_flow_add(bpf, &flow, kedge, 0, &conf, true), 0);
+	assert_int_equal(kbpf_flow_add(bpf, &flow, kedge, 0, &conf, true), 0);
 	assert_int_equal(connect(kedge, (struct sockaddr *)&where, len), 0);
 	assert_int_equal(entries("kdg_pair"), 1);
 	assert_int_equal(getsockname(kedge, (struct sockaddr *)&own, &len), 0);
@@ -474,9 +474,9 @@ static void a_row_ends_with_its_socket(void **state)
 	assert_int_equal(send(other, "mine", 4, 0), 4);
 	far = accept(listener, NULL, NULL);
 	assert_true(far >= 0);
-	assert_false(bpf_flow_paired(bpf, &flow));
+	assert_false(kbpf_flow_paired(bpf, &flow));
 	assert_int_equal(entries("kdg_app"), 0);
-	bpf_flow_del(bpf, &flow);
+	kbpf_flow_del(bpf, &flow);
 	close(far);
 	close(other);
 	close(kedge);
@@ -505,21 +505,21 @@ static void a_note_is_its_flows_alone(void **state)
 /* kedge in a child: sends its requests, says so, and stays until it is killed. */
 static void child_kedge(const struct sockaddr_in *where, int ready)
 {
-	struct bpf_opts opts = {.edit = true, .bypass = true, .workers = 1, .flows_max = 1};
+	struct kbpf_opts opts = {.edit = true, .bypass = true, .workers = 1, .flows_max = 1};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	struct bpf_flow flow;
+	struct kbpf_flow flow;
 	struct edit *e;
 	char why[256];
 
-	if (bpf_open(&bpf, &opts, why) || bpf_flow_add(bpf, &flow, fd, 0, &conf, true) ||
+	if (kbpf_open(&bpf, &opts, why) || kbpf_flow_add(bpf, &flow, fd, 0, &conf, true) ||
 	    connect(fd, (const struct sockaddr *)where, sizeof(*where)) ||
-	    bpf_flow_join(bpf, &flow, fd))
+	    kbpf_flow_join(bpf, &flow, fd))
 		_exit(1);
-	e = edit_bpf_new(fd, bpf, &flow, bpf_stats(bpf, 0));
+	e = edit_bpf_new(fd, bpf, &flow, kbpf_stats(bpf, 0));
 	for (int i = 0; i < 100; i++)
 		if (edit_send(e, GET "\r\n", strlen(GET "\r\n")) < 0)
 			_exit(1);
-	if (!bpf_stats(bpf, 0)->steer_redirected || write(ready, "", 1) != 1)
+	if (!kbpf_stats(bpf, 0)->steer_redirected || write(ready, "", 1) != 1)
 		_exit(1);
 	for (;;)
 		pause();

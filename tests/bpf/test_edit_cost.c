@@ -24,7 +24,7 @@
 static struct http1_conf conf;
 static int program = -1;
 
-/* The program that bpf_open() loaded: the newest of its name. */
+/* The program that kbpf_open() loaded: the newest of its name. */
 static int program_open(const char *name)
 {
 	uint32_t id = 0;

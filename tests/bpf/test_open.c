@@ -21,7 +21,7 @@
 
 static char why[256];
 
-static struct bpf_opts opts = {.edit = true, .bypass = true, .workers = 3, .flows_max = 10};
+static struct kbpf_opts opts = {.edit = true, .bypass = true, .workers = 3, .flows_max = 10};
 
 static int setup(void **state)
 {
@@ -38,10 +38,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void assert_opens(struct bpf **bpf, const struct bpf_opts *o)
+static void assert_opens(struct kbpf **bpf, const struct kbpf_opts *o)
 {
-	if (bpf_open(bpf, o, why))
-		fail_msg("bpf_open: %s", why);
+	if (kbpf_open(bpf, o, why))
+		fail_msg("kbpf_open: %s", why);
 }
 
 static void assert_pinned(bool there)
@@ -58,104 +58,104 @@ static void assert_pinned(bool there)
 
 static void pins_come_and_go(void **state)
 {
-	struct bpf_opts o = opts;
-	struct bpf *bpf;
+	struct kbpf_opts o = opts;
+	struct kbpf *bpf;
 
 	o.pin = PINS;
 	assert_opens(&bpf, &o);
 	assert_pinned(true);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 	assert_int_equal(access(PINS, F_OK), -1);
 }
 
 static void a_directory_that_was_there_stays(void **state)
 {
-	struct bpf_opts o = opts;
-	struct bpf *bpf;
+	struct kbpf_opts o = opts;
+	struct kbpf *bpf;
 
 	o.pin = PINS;
 	assert_int_equal(mkdir(PINS, 0700), 0);
 	assert_opens(&bpf, &o);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 	assert_pinned(false);
 	assert_int_equal(rmdir(PINS), 0);
 }
 
 static void pins_of_the_living_are_respected(void **state)
 {
-	struct bpf_opts o = opts;
-	struct bpf *bpf, *second;
+	struct kbpf_opts o = opts;
+	struct kbpf *bpf, *second;
 
 	o.pin = PINS;
 	assert_opens(&bpf, &o);
-	assert_int_equal(bpf_open(&second, &o, why), -EBUSY);
+	assert_int_equal(kbpf_open(&second, &o, why), -EBUSY);
 	assert_non_null(strstr(why, "another kedge"));
 	assert_pinned(true);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 }
 
 static void pins_of_the_dead_are_replaced(void **state)
 {
-	struct bpf_opts o = opts;
-	struct bpf *bpf;
+	struct kbpf_opts o = opts;
+	struct kbpf *bpf;
 	pid_t child;
 	int status;
 
 	o.pin = PINS;
 	child = fork();
 	if (!child)
-		_exit(bpf_open(&bpf, &o, why) ? 1 : 0);
+		_exit(kbpf_open(&bpf, &o, why) ? 1 : 0);
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	assert_pinned(true);
 	assert_opens(&bpf, &o);
 	assert_pinned(true);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 	assert_pinned(false);
 	rmdir(PINS);
 }
 
 static void not_a_bpffs(void **state)
 {
-	struct bpf_opts o = opts;
+	struct kbpf_opts o = opts;
 	char dir[] = "/tmp/kedge-test-XXXXXX";
-	struct bpf *bpf;
+	struct kbpf *bpf;
 
 	assert_non_null(mkdtemp(dir));
 	o.pin = dir;
-	assert_int_equal(bpf_open(&bpf, &o, why), -EINVAL);
+	assert_int_equal(kbpf_open(&bpf, &o, why), -EINVAL);
 	assert_non_null(strstr(why, "bpffs"));
 	rmdir(dir);
 }
 
 static void not_a_cgroup(void **state)
 {
-	struct bpf_opts o = opts;
-	struct bpf *bpf;
+	struct kbpf_opts o = opts;
+	struct kbpf *bpf;
 
 	o.cgroup = "/nonexistent";
-	assert_int_equal(bpf_open(&bpf, &o, why), -ENOENT);
+	assert_int_equal(kbpf_open(&bpf, &o, why), -ENOENT);
 	assert_non_null(strstr(why, "/nonexistent"));
 	o.cgroup = "/tmp";
-	assert_int_equal(bpf_open(&bpf, &o, why), -EINVAL);
+	assert_int_equal(kbpf_open(&bpf, &o, why), -EINVAL);
 	assert_non_null(strstr(why, "not a cgroup v2"));
 }
 
 static void our_own_cgroup_is_found(void **state)
 {
-	struct bpf_opts o = opts;
-	struct bpf *bpf;
+	struct kbpf_opts o = opts;
+	struct kbpf *bpf;
 
 	o.cgroup = NULL;
 	assert_opens(&bpf, &o);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 }
 
 /* Without capabilities, in a child: the refusal names them. */
 static void no_capabilities(void **state)
 {
 	pid_t child = fork();
-	struct bpf *bpf;
+	struct kbpf *bpf;
 	int status;
 
 	if (!child) {
@@ -163,7 +163,7 @@ static void no_capabilities(void **state)
 
 		if (setresuid(65534, 65534, 65534))
 			_exit(2);
-		err = bpf_open(&bpf, &opts, why);
+		err = kbpf_open(&bpf, &opts, why);
 		_exit(err == -EPERM && strstr(why, "CAP_BPF") && strstr(why, "CAP_NET_ADMIN") ? 0
 											      : 1);
 	}
@@ -175,24 +175,24 @@ static void no_capabilities(void **state)
 static void slots_run_out_and_come_back(void **state)
 {
 	struct http1_conf conf = {0};
-	struct bpf_flow flow[5];
-	struct bpf *bpf;
+	struct kbpf_flow flow[5];
+	struct kbpf *bpf;
 	int fd[5];
 
 	assert_opens(&bpf, &opts);
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 5; i++) {
 			fd[i] = socket(AF_INET, SOCK_STREAM, 0);
-			assert_int_equal(bpf_flow_add(bpf, &flow[i], fd[i], 1, &conf, false),
+			assert_int_equal(kbpf_flow_add(bpf, &flow[i], fd[i], 1, &conf, false),
 					 i < 4 ? 0 : -ENOSPC);
 		}
 		for (int i = 0; i < 5; i++) {
-			bpf_flow_del(bpf, &flow[i]);
-			bpf_flow_del(bpf, &flow[i]); /* not registered any more: nothing happens */
+			kbpf_flow_del(bpf, &flow[i]);
+			kbpf_flow_del(bpf, &flow[i]); /* not registered any more: nothing happens */
 			close(fd[i]);
 		}
 	}
-	bpf_close(bpf);
+	kbpf_close(bpf);
 }
 
 static uint32_t verified(uint32_t id, char name[BPF_OBJ_NAME_LEN])
@@ -216,7 +216,7 @@ static void verified_in_few_steps(void **state)
 {
 	char name[BPF_OBJ_NAME_LEN];
 	uint32_t id = 0, steps = 0;
-	struct bpf *bpf;
+	struct kbpf *bpf;
 
 	assert_opens(&bpf, &opts);
 	while (!bpf_prog_get_next_id(id, &id)) {
@@ -227,21 +227,21 @@ static void verified_in_few_steps(void **state)
 	}
 	printf("measured kdg_request: %u steps of the verifier\n", steps);
 	assert_in_range(steps, 1000, 200000);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 }
 
 /* The program would not see their bytes: nothing may go on unedited. */
 static void only_tcp_sockets(void **state)
 {
 	struct http1_conf conf = {0};
-	struct bpf_flow flow;
-	struct bpf *bpf;
+	struct kbpf_flow flow;
+	struct kbpf *bpf;
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	assert_opens(&bpf, &opts);
-	assert_int_equal(bpf_flow_add(bpf, &flow, fd, 0, &conf, false), -EOPNOTSUPP);
+	assert_int_equal(kbpf_flow_add(bpf, &flow, fd, 0, &conf, false), -EOPNOTSUPP);
 	close(fd);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 }
 
 int main(void)

@@ -28,7 +28,7 @@ struct slots {
 	uint32_t count;
 };
 
-struct bpf {
+struct kbpf {
 	struct flow_bpf *skel;
 	struct bpf_link *sockops;
 	int request_link; /* -1: attached the old way, or not at all */
@@ -40,10 +40,10 @@ struct bpf {
 	struct slots *slots;
 	unsigned workers;
 	bool bypass;
-	struct bpf_pins pins;
+	struct kbpf_pins pins;
 };
 
-static int set_sizes(struct flow_bpf *skel, const struct bpf_opts *opts, uint32_t slots)
+static int set_sizes(struct flow_bpf *skel, const struct kbpf_opts *opts, uint32_t slots)
 {
 	/* The application closes its ends when it likes: room for twice as many. */
 	uint32_t ends = opts->bypass ? 2 * slots : 1;
@@ -98,7 +98,7 @@ static uint32_t prog_id(const struct bpf_program *prog)
 	return bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) ? 0 : info.id;
 }
 
-static int attach(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WHY_SIZE])
+static int attach(struct kbpf *bpf, const struct kbpf_opts *opts, char why[BPF_WHY_SIZE])
 {
 	_cleanup_(close_fdp)
 	int cgroup = -1;
@@ -106,20 +106,20 @@ static int attach(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WHY
 
 	err = attach_msg(bpf->skel->progs.kdg_request, bpf->skel->maps.kdg_leg, &bpf->request_link);
 	if (err)
-		return bpf_why(why, err, "sk_msg program: cannot attach: %s", strerror(-err));
+		return kbpf_why(why, err, "sk_msg program: cannot attach: %s", strerror(-err));
 	bpf->request_prog = prog_id(bpf->skel->progs.kdg_request);
 	if (!opts->bypass)
 		return 0;
 	err = attach_msg(bpf->skel->progs.kdg_response, bpf->skel->maps.kdg_appleg,
 			 &bpf->response_link);
 	if (err)
-		return bpf_why(why, err, "sk_msg program: cannot attach: %s", strerror(-err));
-	cgroup = bpf_cgroup_open(opts->cgroup, why);
+		return kbpf_why(why, err, "sk_msg program: cannot attach: %s", strerror(-err));
+	cgroup = kbpf_cgroup_open(opts->cgroup, why);
 	if (cgroup < 0)
 		return cgroup;
 	bpf->sockops = bpf_program__attach_cgroup(bpf->skel->progs.kdg_sockops, cgroup);
 	if (!bpf->sockops)
-		return bpf_why(why, -errno, "cgroup %s: cannot attach the sockops program: %s",
+		return kbpf_why(why, -errno, "cgroup %s: cannot attach the sockops program: %s",
 			       opts->cgroup ? opts->cgroup : "of kedge", strerror(errno));
 	return 0;
 }
@@ -135,16 +135,16 @@ static void *map_values(const struct bpf_map *map, size_t *size)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-static int share(struct bpf *bpf, char why[BPF_WHY_SIZE])
+static int share(struct kbpf *bpf, char why[BPF_WHY_SIZE])
 {
 	bpf->notes = map_values(bpf->skel->maps.kdg_note, &bpf->notes_size);
 	bpf->stats = map_values(bpf->skel->maps.kdg_stats, &bpf->stats_size);
 	if (!bpf->notes || !bpf->stats)
-		return bpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
+		return kbpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
 	return 0;
 }
 
-static int slots_make(struct bpf *bpf, unsigned workers, uint32_t each)
+static int slots_make(struct kbpf *bpf, unsigned workers, uint32_t each)
 {
 	bpf->slots = calloc(workers, sizeof(*bpf->slots));
 	if (!bpf->slots)
@@ -164,23 +164,23 @@ static int slots_make(struct bpf *bpf, unsigned workers, uint32_t each)
 	return 0;
 }
 
-static int pin(struct bpf *bpf, const char *dir, char why[BPF_WHY_SIZE])
+static int pin(struct kbpf *bpf, const char *dir, char why[BPF_WHY_SIZE])
 {
 	char path[PATH_MAX];
-	int err = bpf_pins_maps(&bpf->pins, bpf->skel->obj, why);
+	int err = kbpf_pins_maps(&bpf->pins, bpf->skel->obj, why);
 
 	if (err)
 		return err;
-	err = bpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
+	err = kbpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
 	if (!err && bpf->sockops)
 		err = bpf_link__pin(bpf->sockops, path);
 	if (err)
-		return bpf_why(why, err, "pin directory %s: cannot pin the sockops link: %s", dir,
+		return kbpf_why(why, err, "pin directory %s: cannot pin the sockops link: %s", dir,
 			       strerror(-err));
 	return 0;
 }
 
-static int open_in(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WHY_SIZE])
+static int open_in(struct kbpf *bpf, const struct kbpf_opts *opts, char why[BPF_WHY_SIZE])
 {
 	uint32_t each = opts->flows_each;
 	int err;
@@ -188,25 +188,25 @@ static int open_in(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WH
 	if (!each)
 		each = (opts->flows_max + opts->workers - 1) / opts->workers;
 
-	bpf_log();
+	kbpf_log();
 	bpf->skel = flow_bpf__open();
 	if (!bpf->skel)
-		return bpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
+		return kbpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
 	err = set_sizes(bpf->skel, opts, each * opts->workers);
 	if (err)
-		return bpf_why(why, err, "BPF maps: cannot set their sizes");
+		return kbpf_why(why, err, "BPF maps: cannot set their sizes");
 	err = flow_bpf__load(bpf->skel);
 	if (err)
-		return bpf_load_why(err, kernel_lacks(), why);
+		return kbpf_load_why(err, kernel_lacks(), why);
 	err = share(bpf, why);
 	if (err)
 		return err;
 	err = slots_make(bpf, opts->workers, each);
 	if (err)
-		return bpf_why(why, err, "out of memory for %u flows", opts->flows_max);
+		return kbpf_why(why, err, "out of memory for %u flows", opts->flows_max);
 	/* Before attaching: pins that a dead kedge left go first, and its program with them. */
 	if (opts->pin) {
-		err = bpf_pins_claim(&bpf->pins, opts->pin, why);
+		err = kbpf_pins_claim(&bpf->pins, opts->pin, why);
 		if (err)
 			return err;
 	}
@@ -216,47 +216,47 @@ static int open_in(struct bpf *bpf, const struct bpf_opts *opts, char why[BPF_WH
 	return opts->pin ? pin(bpf, opts->pin, why) : 0;
 }
 
-int bpf_open(struct bpf **out, const struct bpf_opts *opts, char why[256])
+int kbpf_open(struct kbpf **out, const struct kbpf_opts *opts, char why[256])
 {
-	struct bpf *bpf;
+	struct kbpf *bpf;
 	int err;
 
 	why[0] = '\0';
 	if (!opts->workers || opts->workers > KEDGE_WORKERS_MAX || !opts->flows_max)
-		return bpf_why(why, -EINVAL, "BPF maps: %u workers, %u flows", opts->workers,
+		return kbpf_why(why, -EINVAL, "BPF maps: %u workers, %u flows", opts->workers,
 			       opts->flows_max);
 	bpf = calloc(1, sizeof(*bpf));
 	if (!bpf)
-		return bpf_why(why, -ENOMEM, "out of memory");
+		return kbpf_why(why, -ENOMEM, "out of memory");
 	bpf->request_link = -1;
 	bpf->response_link = -1;
 	bpf->bypass = opts->bypass;
-	bpf->pins = (struct bpf_pins)BPF_PINS_NONE;
+	bpf->pins = (struct kbpf_pins)BPF_PINS_NONE;
 	err = open_in(bpf, opts, why);
 	if (err) {
-		bpf_close(bpf);
+		kbpf_close(bpf);
 		return err;
 	}
 	*out = bpf;
 	return 0;
 }
 
-void bpf_unpin(struct bpf *bpf)
+void kbpf_unpin(struct kbpf *bpf)
 {
 	char path[PATH_MAX];
 
 	if (!bpf || !bpf->skel || bpf->pins.lock < 0)
 		return;
-	bpf_pins_clear_maps(&bpf->pins, bpf->skel->obj);
-	bpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
-	bpf_pins_release(&bpf->pins);
+	kbpf_pins_clear_maps(&bpf->pins, bpf->skel->obj);
+	kbpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
+	kbpf_pins_release(&bpf->pins);
 }
 
-void bpf_close(struct bpf *bpf)
+void kbpf_close(struct kbpf *bpf)
 {
 	if (!bpf)
 		return;
-	bpf_unpin(bpf);
+	kbpf_unpin(bpf);
 	bpf_link__destroy(bpf->sockops);
 	close_fdp(&bpf->request_link);
 	close_fdp(&bpf->response_link);
@@ -271,21 +271,21 @@ void bpf_close(struct bpf *bpf)
 	free(bpf);
 }
 
-int bpf_give(struct bpf *bpf, uid_t uid, gid_t gid)
+int kbpf_give(struct kbpf *bpf, uid_t uid, gid_t gid)
 {
 	int err;
 
 	if (bpf->pins.lock < 0)
 		return 0;
-	err = bpf_pins_give(&bpf->pins, NULL, uid, gid);
+	err = kbpf_pins_give(&bpf->pins, NULL, uid, gid);
 	if (!err)
-		err = bpf_pins_give_maps(&bpf->pins, bpf->skel->obj, uid, gid);
+		err = kbpf_pins_give_maps(&bpf->pins, bpf->skel->obj, uid, gid);
 	if (!err && bpf->sockops)
-		err = bpf_pins_give(&bpf->pins, "kdg_sockops", uid, gid);
+		err = kbpf_pins_give(&bpf->pins, "kdg_sockops", uid, gid);
 	return err;
 }
 
-bool bpf_may_update(struct bpf *bpf)
+bool kbpf_may_update(struct kbpf *bpf)
 {
 	const uint64_t nobody = 0; /* no socket has this cookie */
 
@@ -293,12 +293,12 @@ bool bpf_may_update(struct bpf *bpf)
 	       errno != EPERM;
 }
 
-struct kedge_stats *bpf_stats(struct bpf *bpf, unsigned worker)
+struct kedge_stats *kbpf_stats(struct kbpf *bpf, unsigned worker)
 {
 	return &bpf->stats[worker];
 }
 
-int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker,
+int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned worker,
 		 const struct http1_conf *conf, bool bypass)
 {
 	struct slots *slots = &bpf->slots[worker];
@@ -345,7 +345,7 @@ int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker
  * program; a socket would enter without one, and its requests would go out as they are. Without a link
  * nobody is asked: the query would take CAP_NET_ADMIN.
  */
-static bool program_there(const struct bpf *bpf)
+static bool program_there(const struct kbpf *bpf)
 {
 	struct bpf_link_info info = {0};
 	__u32 len = sizeof(info);
@@ -358,7 +358,7 @@ static bool program_there(const struct bpf *bpf)
 	return info.xdp.ifindex && info.prog_id == bpf->request_prog;
 }
 
-int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd)
+int kbpf_flow_join(struct kbpf *bpf, struct kbpf_flow *flow, int fd)
 {
 	uint64_t value = (uint64_t)fd;
 
@@ -369,12 +369,12 @@ int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd)
 	return program_there(bpf) ? 0 : -ENOLINK;
 }
 
-bool bpf_flow_paired(struct bpf *bpf, const struct bpf_flow *flow)
+bool kbpf_flow_paired(struct kbpf *bpf, const struct kbpf_flow *flow)
 {
 	return flow->note && __atomic_load_n(&flow->note->paired, __ATOMIC_RELAXED);
 }
 
-int bpf_flow_resume(struct bpf *bpf, struct bpf_flow *flow, bool tunnel)
+int kbpf_flow_resume(struct kbpf *bpf, struct kbpf_flow *flow, bool tunnel)
 {
 	struct kedge_note *note = flow->note;
 
@@ -387,7 +387,7 @@ int bpf_flow_resume(struct bpf *bpf, struct bpf_flow *flow, bool tunnel)
 	return 0;
 }
 
-void bpf_flow_del(struct bpf *bpf, struct bpf_flow *flow)
+void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *flow)
 {
 	struct slots *slots;
 

@@ -1,6 +1,6 @@
 /*
  * user only: the BPF side as the daemon sees it. bpf.c is the only file that includes a skeleton or
- * touches a map. One `struct bpf` a process, opened before the workers start, shared by them; every
+ * touches a map. One `struct kbpf` a process, opened before the workers start, shared by them; every
  * function below it is safe from the worker that owns the flow.
  */
 #pragma once
@@ -14,9 +14,9 @@
 #include "kedge/abi.h"
 #include "kedge/http1.h"
 
-struct bpf;
+struct kbpf;
 
-struct bpf_opts {
+struct kbpf_opts {
 	bool edit;          /* load for editing */
 	bool bypass;        /* attach the sockops program as well */
 	const char *cgroup; /* cgroup v2 directory that holds kedge and the application; NULL: our
@@ -33,31 +33,31 @@ struct bpf_opts {
  * program refused: no CAP_BPF: run as root or ..."). Pins left by a kedge that died are replaced;
  * pins of one that lives are an error (-EBUSY).
  */
-int bpf_open(struct bpf **out, const struct bpf_opts *opts, char why[256]);
+int kbpf_open(struct kbpf **out, const struct kbpf_opts *opts, char why[256]);
 
 /* Detaches, unpins, closes. Sockets still in a map keep working until closed. NULL is fine. */
-void bpf_close(struct bpf *bpf);
+void kbpf_close(struct kbpf *bpf);
 
 /*
  * Only unpins, for a process that ends with its workers still running: what they use stays. Then only
  * the end of the process is left. NULL is fine.
  */
-void bpf_unpin(struct bpf *bpf);
+void kbpf_unpin(struct kbpf *bpf);
 
 /*
  * Makes another user the owner of pin directory and pins, so that they can be removed after kedge
  * has become that user. 0 or -errno. Without pins, 0.
  */
-int bpf_give(struct bpf *bpf, uid_t uid, gid_t gid);
+int kbpf_give(struct kbpf *bpf, uid_t uid, gid_t gid);
 
 /* Can map entries be changed with the capabilities that are effective now? */
-bool bpf_may_update(struct bpf *bpf);
+bool kbpf_may_update(struct kbpf *bpf);
 
-/* Row of the mmapped kdg_stats; valid until bpf_close(). */
-struct kedge_stats *bpf_stats(struct bpf *bpf, unsigned worker);
+/* Row of the mmapped kdg_stats; valid until kbpf_close(). */
+struct kedge_stats *kbpf_stats(struct kbpf *bpf, unsigned worker);
 
 /* One flow's handle, embedded in the editor or the flow. */
-struct bpf_flow {
+struct kbpf_flow {
 	uint64_t cookie; /* of the app-leg socket; 0: not registered */
 	uint32_t slot;
 	unsigned worker;
@@ -71,22 +71,22 @@ struct bpf_flow {
  * kedge's own socket from others. conf NULL: no edit in BPF (bypass only). 0 or -errno (-ENOSPC: no
  * slot left; -EOPNOTSUPP: not a TCP socket).
  */
-int bpf_flow_add(struct bpf *bpf, struct bpf_flow *flow, int fd, unsigned worker,
+int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned worker,
 		 const struct http1_conf *conf, bool bypass);
 
 /*
  * After the connection is established, before the first send: puts the socket under the sk_msg
  * program. 0 or -errno (-ECONNRESET: the application has closed the connection already; -EBUSY: another
- * program has the socket; -ENOLINK: ours is attached no longer). After an error only bpf_flow_del() may
+ * program has the socket; -ENOLINK: ours is attached no longer). After an error only kbpf_flow_del() may
  * follow, which takes the socket from under whatever it is under of ours.
  */
-int bpf_flow_join(struct bpf *bpf, struct bpf_flow *flow, int fd);
+int kbpf_flow_join(struct kbpf *bpf, struct kbpf_flow *flow, int fd);
 
 /* True when the sockops program has seen both ends, so that bytes may bypass loopback TCP. */
-bool bpf_flow_paired(struct bpf *bpf, const struct bpf_flow *flow);
+bool kbpf_flow_paired(struct kbpf *bpf, const struct kbpf_flow *flow);
 
 /* The answer to an upgrade: tunnel, or back to HTTP. 0 or -errno. */
-int bpf_flow_resume(struct bpf *bpf, struct bpf_flow *flow, bool tunnel);
+int kbpf_flow_resume(struct kbpf *bpf, struct kbpf_flow *flow, bool tunnel);
 
 /* Removes every entry of the flow and frees its slot; safe when not registered. */
-void bpf_flow_del(struct bpf *bpf, struct bpf_flow *flow);
+void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *flow);

@@ -18,7 +18,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-int bpf_why(char why[BPF_WHY_SIZE], int err, const char *fmt, ...)
+int kbpf_why(char why[BPF_WHY_SIZE], int err, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -35,12 +35,12 @@ static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap
 	return 0;
 }
 
-void bpf_log(void)
+void kbpf_log(void)
 {
 	libbpf_set_print(log_libbpf);
 }
 
-void bpf_missing_caps(char *buf, size_t size)
+void kbpf_missing_caps(char *buf, size_t size)
 {
 	static const struct {
 		unsigned bit;
@@ -109,7 +109,7 @@ static bool is_in_user_namespace(void)
  * Who refuses bpf(2) as a whole, to somebody who has the capabilities? Asked for what it never knows, it says
  * EINVAL where it can be had. NULL: nobody does.
  */
-static const char *bpf_refused_by(void)
+static const char *kbpf_refused_by(void)
 {
 	char attr[128] = "";
 	int err;
@@ -130,21 +130,21 @@ static const char *bpf_refused_by(void)
 	       "the audit log";
 }
 
-int bpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE])
+int kbpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE])
 {
 	const char *refused;
 	char caps[80];
 
-	bpf_missing_caps(caps, sizeof(caps));
+	kbpf_missing_caps(caps, sizeof(caps));
 	if (caps[0])
-		return bpf_why(why, err, "BPF programs refused: no %s: run as root, or grant them",
+		return kbpf_why(why, err, "BPF programs refused: no %s: run as root, or grant them",
 			       caps);
-	refused = bpf_refused_by();
+	refused = kbpf_refused_by();
 	if (refused)
-		return bpf_why(why, err, "%s", refused);
+		return kbpf_why(why, err, "%s", refused);
 	if (lacks)
-		return bpf_why(why, err, "%s", lacks);
-	return bpf_why(why, err,
+		return kbpf_why(why, err, "%s", lacks);
+	return kbpf_why(why, err,
 		       "BPF programs refused: %s: --log-level debug shows the verifier's words",
 		       strerror(-err));
 }
@@ -188,18 +188,18 @@ static bool cgroup_own(char *buf, size_t size)
 
 static int no_mount(char why[BPF_WHY_SIZE])
 {
-	return bpf_why(why, -ENOENT,
+	return kbpf_why(why, -ENOENT,
 		       "no cgroup v2 is mounted: mount -t cgroup2 none /sys/fs/cgroup");
 }
 
-int bpf_cgroup_open_root(char why[BPF_WHY_SIZE])
+int kbpf_cgroup_open_root(char why[BPF_WHY_SIZE])
 {
 	char mount[PATH_MAX];
 
-	return cgroup_mount(mount, sizeof(mount)) ? bpf_cgroup_open(mount, why) : no_mount(why);
+	return cgroup_mount(mount, sizeof(mount)) ? kbpf_cgroup_open(mount, why) : no_mount(why);
 }
 
-int bpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE])
+int kbpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE])
 {
 	char mount[PATH_MAX], own[PATH_MAX], joined[2 * PATH_MAX];
 	_cleanup_(close_fdp)
@@ -210,14 +210,14 @@ int bpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE])
 		if (!cgroup_mount(mount, sizeof(mount)))
 			return no_mount(why);
 		if (!cgroup_own(own, sizeof(own)))
-			return bpf_why(why, -ENOENT, "kedge is in no cgroup v2");
+			return kbpf_why(why, -ENOENT, "kedge is in no cgroup v2");
 		snprintf(joined, sizeof(joined), "%s%s", mount, own);
 		path = joined;
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return bpf_why(why, -errno, "cgroup %s: %s", path, strerror(errno));
+		return kbpf_why(why, -errno, "cgroup %s: %s", path, strerror(errno));
 	if (fstatfs(fd, &fs) < 0 || (unsigned long)fs.f_type != CGROUP2_SUPER_MAGIC)
-		return bpf_why(why, -EINVAL, "cgroup %s: not a cgroup v2 directory", path);
+		return kbpf_why(why, -EINVAL, "cgroup %s: not a cgroup v2 directory", path);
 	return take_fd(fd);
 }

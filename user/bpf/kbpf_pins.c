@@ -30,7 +30,7 @@ static bool on_bpffs(const char *path)
 	return statfs(path, &fs) == 0 && (unsigned long)fs.f_type == BPF_FS_MAGIC;
 }
 
-void bpf_mount(const char *dir)
+void kbpf_mount(const char *dir)
 {
 	size_t n = strlen(BPFFS);
 
@@ -81,60 +81,60 @@ static int lock_dir(const char *dir)
 }
 
 /* Makes the directory if it is missing, and locks it. */
-static int claim_once(struct bpf_pins *claimed, const char *dir, char why[BPF_WHY_SIZE])
+static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[BPF_WHY_SIZE])
 {
 	if (mkdir(dir, 0700) == 0)
 		claimed->made = true;
 	else if (errno == EROFS || errno == ENOENT)
-		return bpf_why(
+		return kbpf_why(
 			why, -errno,
 			"pin directory %s: cannot make it: %s: mount -t bpf bpf %s, or --pin "
 			"off",
 			dir, strerror(errno), BPFFS);
 	else if (errno != EEXIST)
-		return bpf_why(why, -errno, "pin directory %s: cannot make it: %s", dir,
+		return kbpf_why(why, -errno, "pin directory %s: cannot make it: %s", dir,
 			       strerror(errno));
 	claimed->dir = realpath(dir, NULL);
 	if (!claimed->dir)
-		return bpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
+		return kbpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
 	if (!on_bpffs(claimed->dir))
-		return bpf_why(why, -EINVAL,
+		return kbpf_why(why, -EINVAL,
 			       "pin directory %s: not on a bpffs: name a directory below %s, or "
 			       "--pin off",
 			       dir, BPFFS);
 	claimed->lock = lock_dir(claimed->dir);
 	if (claimed->lock == -EBUSY)
-		return bpf_why(why, -EBUSY,
+		return kbpf_why(why, -EBUSY,
 			       "pin directory %s: another kedge lives there: "
 			       "stop it, or choose another directory",
 			       dir);
 	if (claimed->lock < 0)
-		return bpf_why(why, claimed->lock, "pin directory %s: cannot lock it: %s", dir,
+		return kbpf_why(why, claimed->lock, "pin directory %s: cannot lock it: %s", dir,
 			       strerror(-claimed->lock));
 	claimed->fd = open(claimed->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (claimed->fd < 0)
-		return bpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
+		return kbpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
 	return 0;
 }
 
-int bpf_pins_claim(struct bpf_pins *pins, const char *dir, char why[BPF_WHY_SIZE])
+int kbpf_pins_claim(struct kbpf_pins *pins, const char *dir, char why[BPF_WHY_SIZE])
 {
-	struct bpf_pins claimed;
+	struct kbpf_pins claimed;
 	int err = -ESTALE;
 
-	bpf_mount(dir);
+	kbpf_mount(dir);
 	for (int tries = 0; err == -ESTALE && tries < CLAIM_TRIES; tries++) {
-		claimed = (struct bpf_pins)BPF_PINS_NONE;
+		claimed = (struct kbpf_pins)BPF_PINS_NONE;
 		err = claim_once(&claimed, dir, why);
 		if (!err)
 			*pins = claimed;
 		else
-			bpf_pins_release(&claimed);
+			kbpf_pins_release(&claimed);
 	}
 	return err;
 }
 
-int bpf_pins_clear(const struct bpf_pins *pins, const char *name, char *buf, size_t size)
+int kbpf_pins_clear(const struct kbpf_pins *pins, const char *name, char *buf, size_t size)
 {
 	int n = snprintf(buf, size, "%s/%s", pins->dir, name);
 
@@ -145,7 +145,7 @@ int bpf_pins_clear(const struct bpf_pins *pins, const char *name, char *buf, siz
 	return 0;
 }
 
-int bpf_pins_give(const struct bpf_pins *pins, const char *name, uid_t uid, gid_t gid)
+int kbpf_pins_give(const struct kbpf_pins *pins, const char *name, uid_t uid, gid_t gid)
 {
 	if (fchownat(pins->fd, name ? name : "", uid, gid, name ? 0 : AT_EMPTY_PATH) < 0)
 		return -errno;
@@ -157,7 +157,7 @@ static bool is_pinned(const struct bpf_map *map)
 	return !strncmp(bpf_map__name(map), "kdg_", 4);
 }
 
-int bpf_pins_maps(const struct bpf_pins *pins, struct bpf_object *obj, char why[BPF_WHY_SIZE])
+int kbpf_pins_maps(const struct kbpf_pins *pins, struct bpf_object *obj, char why[BPF_WHY_SIZE])
 {
 	char path[PATH_MAX];
 	struct bpf_map *map;
@@ -168,17 +168,17 @@ int bpf_pins_maps(const struct bpf_pins *pins, struct bpf_object *obj, char why[
 
 		if (!is_pinned(map))
 			continue;
-		err = bpf_pins_clear(pins, bpf_map__name(map), path, sizeof(path));
+		err = kbpf_pins_clear(pins, bpf_map__name(map), path, sizeof(path));
 		if (!err)
 			err = bpf_map__pin(map, path);
 		if (err)
-			return bpf_why(why, err, "pin directory %s: cannot pin %s: %s", pins->dir,
+			return kbpf_why(why, err, "pin directory %s: cannot pin %s: %s", pins->dir,
 				       bpf_map__name(map), strerror(-err));
 	}
 	return 0;
 }
 
-void bpf_pins_clear_maps(const struct bpf_pins *pins, struct bpf_object *obj)
+void kbpf_pins_clear_maps(const struct kbpf_pins *pins, struct bpf_object *obj)
 {
 	char path[PATH_MAX];
 	struct bpf_map *map;
@@ -186,11 +186,11 @@ void bpf_pins_clear_maps(const struct bpf_pins *pins, struct bpf_object *obj)
 	bpf_object__for_each_map(map, obj)
 	{
 		if (is_pinned(map))
-			bpf_pins_clear(pins, bpf_map__name(map), path, sizeof(path));
+			kbpf_pins_clear(pins, bpf_map__name(map), path, sizeof(path));
 	}
 }
 
-int bpf_pins_give_maps(const struct bpf_pins *pins, struct bpf_object *obj, uid_t uid, gid_t gid)
+int kbpf_pins_give_maps(const struct kbpf_pins *pins, struct bpf_object *obj, uid_t uid, gid_t gid)
 {
 	struct bpf_map *map;
 	int err = 0;
@@ -198,12 +198,12 @@ int bpf_pins_give_maps(const struct bpf_pins *pins, struct bpf_object *obj, uid_
 	bpf_object__for_each_map(map, obj)
 	{
 		if (!err && is_pinned(map))
-			err = bpf_pins_give(pins, bpf_map__name(map), uid, gid);
+			err = kbpf_pins_give(pins, bpf_map__name(map), uid, gid);
 	}
 	return err;
 }
 
-void bpf_pins_release(struct bpf_pins *pins)
+void kbpf_pins_release(struct kbpf_pins *pins)
 {
 	if (pins->made && pins->dir && pins->lock != -EBUSY)
 		rmdir(pins->dir); /* not empty, or we are another user by now: it stays */
@@ -211,5 +211,5 @@ void bpf_pins_release(struct bpf_pins *pins)
 	if (pins->lock >= 0)
 		close(pins->lock);
 	free(pins->dir);
-	*pins = (struct bpf_pins)BPF_PINS_NONE;
+	*pins = (struct kbpf_pins)BPF_PINS_NONE;
 }

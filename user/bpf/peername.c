@@ -31,7 +31,7 @@ struct peername {
 	struct bpf_link *links[LINKS_MAX];
 	unsigned links_count;
 	struct kedge_peer_stats *stats;
-	struct bpf_pins pins;
+	struct kbpf_pins pins;
 };
 
 /* --- cgroups ------------------------------------------------------------------------------------ */
@@ -61,7 +61,7 @@ static int attach_to(struct peername *p, int cgroup, const char *name, char why[
 		struct bpf_link *link = bpf_program__attach_cgroup(prog, cgroup);
 
 		if (!link)
-			return bpf_why(why, -errno, "cgroup %s: cannot attach %s: %s", name,
+			return kbpf_why(why, -errno, "cgroup %s: cannot attach %s: %s", name,
 				       bpf_program__name(prog), strerror(errno));
 		p->links[p->links_count++] = link;
 	}
@@ -78,14 +78,14 @@ static int attach(struct peername *p, const struct peername_opts *opts, char why
 	int err = 0;
 
 	if (opts->everywhere) {
-		own = bpf_cgroup_open_root(why);
+		own = kbpf_cgroup_open_root(why);
 		return own < 0 ? own : attach_to(p, own, "root of the hierarchy", why);
 	}
-	own = bpf_cgroup_open(opts->cgroup, why);
+	own = kbpf_cgroup_open(opts->cgroup, why);
 	if (own < 0)
 		return own;
 	if (opts->app_cgroup) {
-		app = bpf_cgroup_open(opts->app_cgroup, why);
+		app = kbpf_cgroup_open(opts->app_cgroup, why);
 		if (app < 0)
 			return app;
 	}
@@ -108,17 +108,17 @@ static int pin(struct peername *p, const char *beside, char why[BPF_WHY_SIZE])
 	int err;
 
 	if ((size_t)snprintf(dir, sizeof(dir), "%s" PEERNAME_PIN, beside) >= sizeof(dir))
-		return bpf_why(why, -ENAMETOOLONG, "pin directory %.100s...: too long", beside);
-	err = bpf_pins_claim(&p->pins, dir, why);
-	return err ? err : bpf_pins_maps(&p->pins, p->skel->obj, why);
+		return kbpf_why(why, -ENAMETOOLONG, "pin directory %.100s...: too long", beside);
+	err = kbpf_pins_claim(&p->pins, dir, why);
+	return err ? err : kbpf_pins_maps(&p->pins, p->skel->obj, why);
 }
 
 void peername_unpin(struct peername *p)
 {
 	if (!p || !p->skel || p->pins.lock < 0)
 		return;
-	bpf_pins_clear_maps(&p->pins, p->skel->obj);
-	bpf_pins_release(&p->pins);
+	kbpf_pins_clear_maps(&p->pins, p->skel->obj);
+	kbpf_pins_release(&p->pins);
 }
 
 int peername_give(struct peername *p, uid_t uid, gid_t gid)
@@ -127,8 +127,8 @@ int peername_give(struct peername *p, uid_t uid, gid_t gid)
 
 	if (p->pins.lock < 0)
 		return 0;
-	err = bpf_pins_give(&p->pins, NULL, uid, gid);
-	return err ? err : bpf_pins_give_maps(&p->pins, p->skel->obj, uid, gid);
+	err = kbpf_pins_give(&p->pins, NULL, uid, gid);
+	return err ? err : kbpf_pins_give_maps(&p->pins, p->skel->obj, uid, gid);
 }
 
 /* --- open and close ----------------------------------------------------------------------------- */
@@ -139,7 +139,7 @@ static int share(struct peername *p, char why[BPF_WHY_SIZE])
 			 bpf_map__fd(p->skel->maps.kdg_peer_stats), 0);
 
 	if (row == MAP_FAILED)
-		return bpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
+		return kbpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
 	p->stats = row;
 	return 0;
 }
@@ -150,13 +150,13 @@ static int open_in(struct peername *p, const struct peername_opts *opts, char wh
 
 	p->skel = peername_bpf__open();
 	if (!p->skel)
-		return bpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
+		return kbpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
 	err = bpf_map__set_max_entries(p->skel->maps.kdg_coming, opts->flows_max + SPARE_ROWS);
 	if (err)
-		return bpf_why(why, err, "BPF maps: cannot set their sizes");
+		return kbpf_why(why, err, "BPF maps: cannot set their sizes");
 	err = peername_bpf__load(p->skel);
 	if (err)
-		return bpf_load_why(err, NULL, why);
+		return kbpf_load_why(err, NULL, why);
 	err = share(p, why);
 	if (!err)
 		err = attach(p, opts, why);
@@ -172,9 +172,9 @@ int peername_open(struct peername **out, const struct peername_opts *opts, char 
 
 	why[0] = '\0';
 	if (!p)
-		return bpf_why(why, -ENOMEM, "out of memory");
-	p->pins = (struct bpf_pins)BPF_PINS_NONE;
-	bpf_log();
+		return kbpf_why(why, -ENOMEM, "out of memory");
+	p->pins = (struct kbpf_pins)BPF_PINS_NONE;
+	kbpf_log();
 	err = open_in(p, opts, why);
 	if (err) {
 		peername_close(p);

@@ -30,7 +30,7 @@ int peername_open(struct peername **out, const struct peername_opts *opts, char 
 /* Detaches, unpins, closes. NULL is fine. */
 void peername_close(struct peername *p);
 
-/* Only unpins, see bpf_unpin(). NULL is fine. */
+/* Only unpins, see kbpf_unpin(). NULL is fine. */
 void peername_unpin(struct peername *p);
 
 /* Makes another user the owner of the pins. 0 or -errno. */

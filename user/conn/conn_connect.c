@@ -29,11 +29,11 @@ void conn_http1_conf(const struct conn *c, struct http1_conf *out)
 
 static struct edit *edit_new_kernel(struct conn *c)
 {
-	struct edit *e = edit_bpf_new(c->flow.app_fd, c->worker->shared->bpf, &c->bpf_flow,
+	struct edit *e = edit_bpf_new(c->flow.app_fd, c->worker->shared->bpf, &c->kbpf_flow,
 				      c->worker->stats);
 
 	if (e)
-		c->bpf_flow.cookie = 0; /* the editor owns it now */
+		c->kbpf_flow.cookie = 0; /* the editor owns it now */
 	return e;
 }
 
@@ -142,7 +142,7 @@ static void connected(struct conn *c)
 	reason = conn_leg_join(c);
 	if (reason == KEDGE_REASON_NONE) {
 		/* Taken over by the editor, the flow still has its note. */
-		const struct kedge_note *note = c->bpf_flow.note;
+		const struct kedge_note *note = c->kbpf_flow.note;
 
 		c->flow.edit = edit_new(c, &reason);
 		c->flow.app_mixed = c->bypass && note ? &note->mixed : NULL;

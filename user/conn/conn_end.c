@@ -52,8 +52,8 @@ void conn_app_close(struct conn *c, bool reset)
 	conn_leg_over(c);
 	edit_free(c->flow.edit);
 	c->flow.edit = NULL;
-	if (c->bpf_flow.cookie)
-		bpf_flow_del(c->worker->shared->bpf, &c->bpf_flow);
+	if (c->kbpf_flow.cookie)
+		kbpf_flow_del(c->worker->shared->bpf, &c->kbpf_flow);
 	close(c->flow.app_fd);
 	c->flow.app_fd = -1;
 }

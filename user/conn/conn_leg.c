@@ -34,7 +34,7 @@ bool conn_leg_lost(struct conn *c, int err)
 	uint64_t now = c->worker->loop.now_ms;
 	bool may = true;
 
-	bpf_flow_del(c->worker->shared->bpf, &c->bpf_flow);
+	kbpf_flow_del(c->worker->shared->bpf, &c->kbpf_flow);
 	if (c->edit_kernel) {
 		capability_failed(CAPABILITY_EDIT, err, now);
 		may = !capability_required(CAPABILITY_EDIT);
@@ -65,7 +65,7 @@ static enum kedge_reason flow_register(struct conn *c)
 	if (!c->edit_kernel && !c->bypass)
 		return KEDGE_REASON_NONE;
 	conn_http1_conf(c, &http1);
-	err = bpf_flow_add(c->worker->shared->bpf, &c->bpf_flow, c->flow.app_fd, c->worker->index,
+	err = kbpf_flow_add(c->worker->shared->bpf, &c->kbpf_flow, c->flow.app_fd, c->worker->index,
 			   c->edit_kernel ? &http1 : NULL, c->bypass);
 	if (!err || conn_leg_lost(c, err))
 		return KEDGE_REASON_NONE;
@@ -102,7 +102,7 @@ enum kedge_reason conn_leg_register(struct conn *c)
  */
 static bool pair_check(struct conn *c)
 {
-	const struct kedge_note *note = c->bpf_flow.note;
+	const struct kedge_note *note = c->kbpf_flow.note;
 	uint64_t now = c->worker->loop.now_ms;
 
 	if (!c->bypass)
@@ -153,9 +153,9 @@ enum kedge_reason conn_leg_join(struct conn *c)
 	enum kedge_reason reason = name_check(c);
 	int err;
 
-	if (reason != KEDGE_REASON_NONE || !c->bpf_flow.cookie)
+	if (reason != KEDGE_REASON_NONE || !c->kbpf_flow.cookie)
 		return reason;
-	err = bpf_flow_join(c->worker->shared->bpf, &c->bpf_flow, c->flow.app_fd);
+	err = kbpf_flow_join(c->worker->shared->bpf, &c->kbpf_flow, c->flow.app_fd);
 	if (err == -ECONNRESET)
 		return KEDGE_REASON_app_gone;
 	if (err < 0)
@@ -167,7 +167,7 @@ enum kedge_reason conn_leg_join(struct conn *c)
 
 void conn_leg_over(struct conn *c)
 {
-	const struct kedge_note *note = c->bpf_flow.note;
+	const struct kedge_note *note = c->kbpf_flow.note;
 
 	/* Without an answer it is not known whether the application's end ever came to be. */
 	if (!c->bypass || !c->flow.edit || !c->flow.response.done)

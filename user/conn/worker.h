@@ -26,7 +26,7 @@
 /* Set up by cmd_run.c before the workers start, read-only from then on. */
 struct shared {
 	struct limits *limits;
-	struct bpf *bpf;           /* NULL: nothing of kedge runs in BPF */
+	struct kbpf *bpf;           /* NULL: nothing of kedge runs in BPF */
 	struct peername *peername; /* NULL: applications see kedge as their peer */
 	struct guard *guard;       /* NULL: whoever can, connects */
 	bool record_kernel;        /* the kernel carries some TLS version and suite both ways */

@@ -70,20 +70,20 @@ static int record_decide(struct daemon *d, struct probe_report *r)
 static void stats_clear(struct daemon *d)
 {
 	for (unsigned i = 0; i < d->conf->workers; i++)
-		memset(bpf_stats(d->shared.bpf, i), 0, sizeof(struct kedge_stats));
+		memset(kbpf_stats(d->shared.bpf, i), 0, sizeof(struct kedge_stats));
 }
 
 /* Opens BPF for what is asked for; without the bypass where only that fails and it is not required. */
-static int bpf_open_wanted(struct daemon *d, struct bpf_opts *opts, char why[256])
+static int kbpf_open_wanted(struct daemon *d, struct kbpf_opts *opts, char why[256])
 {
-	int err = bpf_open(&d->shared.bpf, opts, why);
+	int err = kbpf_open(&d->shared.bpf, opts, why);
 
 	if (!err || err == -EBUSY || !opts->bypass || d->conf->bypass != POLICY_PREFER ||
 	    !opts->edit)
 		return err;
 	log_info("bypass: not possible: %s", why);
 	opts->bypass = false;
-	return bpf_open(&d->shared.bpf, opts, why);
+	return kbpf_open(&d->shared.bpf, opts, why);
 }
 
 /*
@@ -96,23 +96,23 @@ static bool bypass_may(const struct conf *conf, const struct probe_report *r)
 }
 
 /* BPF opened for the bypass as well, which will not be used: its program leaves the cgroup. */
-static int bpf_without_bypass(struct daemon *d, struct bpf_opts *opts)
+static int kbpf_without_bypass(struct daemon *d, struct kbpf_opts *opts)
 {
 	char why[256] = "";
 	int err = 0;
 
 	opts->bypass = false;
-	bpf_close(d->shared.bpf);
+	kbpf_close(d->shared.bpf);
 	d->shared.bpf = NULL;
 	if (d->shared.edit_kernel)
-		err = bpf_open(&d->shared.bpf, opts, why);
+		err = kbpf_open(&d->shared.bpf, opts, why);
 	return err ? log_err(err, "edit: %s", why) : 0;
 }
 
-static int bpf_decide(struct daemon *d, struct probe_report *r)
+static int kbpf_decide(struct daemon *d, struct probe_report *r)
 {
 	const struct conf *conf = d->conf;
-	struct bpf_opts opts = {
+	struct kbpf_opts opts = {
 		.edit = conf->edit != POLICY_OFF,
 		.bypass = conf->bypass != POLICY_OFF,
 		.cgroup = conf->cgroup,
@@ -126,7 +126,7 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 
 	if (!opts.edit && !opts.bypass)
 		return 0;
-	err = bpf_open_wanted(d, &opts, why);
+	err = kbpf_open_wanted(d, &opts, why);
 	if (err == -EBUSY) /* the pins of another kedge: not a thing to go without in silence */
 		return log_error("%s", why), err;
 	if (err < 0) {
@@ -141,7 +141,7 @@ static int bpf_decide(struct daemon *d, struct probe_report *r)
 	if (!err)
 		err = decide(&d->shared.bypass, conf->bypass, bypass_may(conf, r), "bypass", r);
 	if (!err && d->shared.bpf && opts.bypass && !d->shared.bypass)
-		err = bpf_without_bypass(d, &opts);
+		err = kbpf_without_bypass(d, &opts);
 	if (err || !d->shared.bpf)
 		return err;
 	d->shared.flows_max = conf->connections_max;
@@ -166,7 +166,7 @@ static int peername_decide(struct daemon *d, struct probe_report *r)
 	if (conf->peername == POLICY_OFF)
 		return 0;
 	err = peername_open(&d->shared.peername, &opts, why);
-	if (err == -EBUSY) /* see bpf_decide() */
+	if (err == -EBUSY) /* see kbpf_decide() */
 		return log_error("%s", why), err;
 	if (err < 0) {
 		probe_no_peername(r, why);
@@ -245,7 +245,7 @@ int capabilities_decide(struct daemon *d)
 	losses_start(d->conf);
 	err = record_decide(d, &report);
 	if (!err)
-		err = bpf_decide(d, &report);
+		err = kbpf_decide(d, &report);
 	if (!err)
 		err = peername_decide(d, &report);
 	if (err)

@@ -11,18 +11,18 @@
 
 static void probe_bpf(struct probe_report *r, const char *cgroup)
 {
-	struct bpf_opts opts = {.edit = true, .cgroup = cgroup, .workers = 1, .flows_max = 16};
-	struct bpf *bpf = NULL;
+	struct kbpf_opts opts = {.edit = true, .cgroup = cgroup, .workers = 1, .flows_max = 16};
+	struct kbpf *bpf = NULL;
 	char why[256];
 
-	if (bpf_open(&bpf, &opts, why) < 0) {
+	if (kbpf_open(&bpf, &opts, why) < 0) {
 		probe_no_bpf(r, why);
 		return;
 	}
 	probe_edit(r, bpf);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 	opts.bypass = true;
-	if (bpf_open(&bpf, &opts, why) < 0) {
+	if (kbpf_open(&bpf, &opts, why) < 0) {
 		struct probe_row *row = &r->rows[r->count++];
 
 		*row = (struct probe_row){.capability = "bypass", .name = "sockops program"};
@@ -30,7 +30,7 @@ static void probe_bpf(struct probe_report *r, const char *cgroup)
 		return;
 	}
 	probe_bypass(r, bpf);
-	bpf_close(bpf);
+	kbpf_close(bpf);
 }
 
 static void run_probes(struct probe_report *r, const char *cgroup)

@@ -83,7 +83,7 @@ static int rows_init(struct daemon *d)
 		memset(d->own_stats, 0, n * sizeof(*d->own_stats));
 	}
 	for (unsigned i = 0; i < n; i++)
-		d->rows[i] = d->own_stats ? &d->own_stats[i] : bpf_stats(d->shared.bpf, i);
+		d->rows[i] = d->own_stats ? &d->own_stats[i] : kbpf_stats(d->shared.bpf, i);
 	return 0;
 }
 
@@ -383,7 +383,7 @@ static void stop(struct daemon *d)
 	control_close(d);
 	guard_close(d->shared.guard);
 	peername_close(d->shared.peername);
-	bpf_close(d->shared.bpf);
+	kbpf_close(d->shared.bpf);
 	free(d->rows);
 	free(d->own_stats);
 	limits_fini(&d->limits);
@@ -428,7 +428,7 @@ int cmd_run(int argc, char **argv)
 	}
 	if (err && workers_running(&d)) {
 		/* Threads still run: let the kernel take back all but what has a name. */
-		bpf_unpin(d.shared.bpf);
+		kbpf_unpin(d.shared.bpf);
 		peername_unpin(d.shared.peername);
 		guard_leave(d.shared.guard);
 		control_close(&d);

@@ -49,7 +49,7 @@ static bool without(unsigned capability, bool (*works)(const struct shared *),
  * kernel.unprivileged_bpf_disabled set, only CAP_BPF could. */
 static bool updates_maps(const struct shared *shared)
 {
-	return bpf_may_update(shared->bpf);
+	return kbpf_may_update(shared->bpf);
 }
 
 static bool sets_peernames(const struct shared *shared)
@@ -112,7 +112,7 @@ static int give(const struct conf *conf, const struct shared *shared)
 	if (geteuid() == user.uid)
 		return 0;
 	if (shared->bpf && conf->pin)
-		err = bpf_give(shared->bpf, user.uid, user.gid);
+		err = kbpf_give(shared->bpf, user.uid, user.gid);
 	if (!err && shared->peername)
 		err = peername_give(shared->peername, user.uid, user.gid);
 	if (!err && shared->guard)

@@ -107,8 +107,8 @@ static int pair_connect(struct pair *p, pair_prepare_fn prepare, void *arg, unio
 
 /* A flow to be, for pair_connect(). */
 struct pair_flow {
-	struct bpf *bpf;
-	struct bpf_flow *flow;
+	struct kbpf *bpf;
+	struct kbpf_flow *flow;
 	const struct http1_conf *http1;
 };
 
@@ -116,7 +116,7 @@ static int pair_add_flow(void *arg, int near)
 {
 	const struct pair_flow *f = arg;
 
-	return bpf_flow_add(f->bpf, f->flow, near, 0, f->http1, true);
+	return kbpf_flow_add(f->bpf, f->flow, near, 0, f->http1, true);
 }
 
 /* --- record ----------------------------------------------------------------------------------- */
@@ -231,7 +231,7 @@ static const char edit_request[] =
 static const char edit_expected[] =
 	"GET / HTTP/1.1\r\nHost: probe\r\nX-Forwarded-For: 198.51.100.1, 192.0.2.1\r\n\r\n";
 
-static int try_edit(struct bpf *bpf, struct pair *p, struct bpf_flow *flow, char why[200])
+static int try_edit(struct kbpf *bpf, struct pair *p, struct kbpf_flow *flow, char why[200])
 {
 	struct kedge_stats scratch = {0};
 	struct edit *e = edit_bpf_new(p->near, bpf, flow, &scratch);
@@ -260,11 +260,11 @@ static int try_edit(struct bpf *bpf, struct pair *p, struct bpf_flow *flow, char
 	return -EIO;
 }
 
-void probe_edit(struct probe_report *r, struct bpf *bpf)
+void probe_edit(struct probe_report *r, struct kbpf *bpf)
 {
 	_cleanup_(pair_close)
 	struct pair p = {-1, -1};
-	struct bpf_flow flow = {0};
+	struct kbpf_flow flow = {0};
 	struct http1_conf http1;
 	struct pair_flow to_be = {bpf, &flow, &http1};
 	char why[200] = "", cause[160];
@@ -275,7 +275,7 @@ void probe_edit(struct probe_report *r, struct bpf *bpf)
 	probe_http1(&http1);
 	err = pair_connect(&p, pair_add_flow, &to_be, NULL);
 	if (!err)
-		err = bpf_flow_join(bpf, &flow, p.near);
+		err = kbpf_flow_join(bpf, &flow, p.near);
 	if (err) {
 		snprintf(why, sizeof(why), "no loopback pair under BPF: %s",
 			 capability_cause(cause, sizeof(cause), err));
@@ -283,7 +283,7 @@ void probe_edit(struct probe_report *r, struct bpf *bpf)
 	} else {
 		err = try_edit(bpf, &p, &flow, why);
 	}
-	bpf_flow_del(bpf, &flow);
+	kbpf_flow_del(bpf, &flow);
 	row(r, "edit", "injection", !err, "%s",
 	    err ? why : "a head on a loopback pair got its line");
 	next_step(r, next);
@@ -293,16 +293,16 @@ void probe_edit(struct probe_report *r, struct bpf *bpf)
 /* --- bypass ----------------------------------------------------------------------------------- */
 
 /* Messages that went past loopback TCP, in either direction. */
-static uint64_t redirected(struct bpf *bpf)
+static uint64_t redirected(struct kbpf *bpf)
 {
-	struct kedge_stats *s = bpf_stats(bpf, 0);
+	struct kedge_stats *s = kbpf_stats(bpf, 0);
 
 	return __atomic_load_n(&s->steer_redirected, __ATOMIC_RELAXED) +
 	       __atomic_load_n(&s->steer_down_redirected, __ATOMIC_RELAXED);
 }
 
 /* Sends from one end; true when the bytes came out at the other and were redirected on the way. */
-static bool goes_past_tcp(struct bpf *bpf, int from, int to, const char *what, size_t len)
+static bool goes_past_tcp(struct kbpf *bpf, int from, int to, const char *what, size_t len)
 {
 	uint64_t before = redirected(bpf);
 	char got[64];
@@ -333,7 +333,7 @@ static void probe_fionread(struct probe_report *r, const struct pair *p, const c
 		row(r, "bypass", name, false, "bytes were lost");
 }
 
-static void probe_redirect(struct probe_report *r, struct bpf *bpf, const struct pair *p)
+static void probe_redirect(struct probe_report *r, struct kbpf *bpf, const struct pair *p)
 {
 	bool there = goes_past_tcp(bpf, p->near, p->far, "there", 5);
 	bool back = goes_past_tcp(bpf, p->far, p->near, "back", 4);
@@ -344,11 +344,11 @@ static void probe_redirect(struct probe_report *r, struct bpf *bpf, const struct
 	next_step(r, "loopback TCP carries the bytes until then");
 }
 
-void probe_bypass(struct probe_report *r, struct bpf *bpf)
+void probe_bypass(struct probe_report *r, struct kbpf *bpf)
 {
 	_cleanup_(pair_close)
 	struct pair p = {-1, -1};
-	struct bpf_flow flow = {0};
+	struct kbpf_flow flow = {0};
 	struct pair_flow to_be = {bpf, &flow, NULL};
 	char cause[160];
 	int err = pair_connect(&p, pair_add_flow, &to_be, NULL);
@@ -360,7 +360,7 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 		row(r, "bypass", "sockops program", false, "%s",
 		    capability_cause(cause, sizeof(cause), flow.note->unpaired));
 		next_step(r, capability_next(flow.note->unpaired));
-	} else if (!bpf_flow_paired(bpf, &flow)) {
+	} else if (!kbpf_flow_paired(bpf, &flow)) {
 		row(r, "bypass", "sockops program", false, "did not see both ends of a connection");
 		next_step(r, "--cgroup must name a cgroup v2 directory that holds kedge and the "
 			     "application");
@@ -368,7 +368,7 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 		row(r, "bypass", "sockops program", true, "saw both ends of a connection");
 		probe_fionread(r, &p,
 			       "FIONREAD, by TCP"); /* our end is not under the program yet */
-		err = bpf_flow_join(bpf, &flow, p.near);
+		err = kbpf_flow_join(bpf, &flow, p.near);
 		if (err) {
 			row(r, "bypass", "sockhash", false, "%s",
 			    capability_cause(cause, sizeof(cause), err));
@@ -379,7 +379,7 @@ void probe_bypass(struct probe_report *r, struct bpf *bpf)
 		if (r->bypass)
 			probe_fionread(r, &p, "FIONREAD, redirected");
 	}
-	bpf_flow_del(bpf, &flow);
+	kbpf_flow_del(bpf, &flow);
 }
 
 /* --- peername --------------------------------------------------------------------------------- */

@@ -34,10 +34,10 @@ struct probe_report {
 void probe_record(struct probe_report *r);
 
 /* Puts a request through the sk_msg program on a loopback pair. `bpf` is open for editing. */
-void probe_edit(struct probe_report *r, struct bpf *bpf);
+void probe_edit(struct probe_report *r, struct kbpf *bpf);
 
 /* Sends bytes past loopback TCP, both ways, and asks FIONREAD. `bpf` is open for bypass. */
-void probe_bypass(struct probe_report *r, struct bpf *bpf);
+void probe_bypass(struct probe_report *r, struct kbpf *bpf);
 
 /* Asks an accepted socket for its peer. */
 void probe_peername(struct probe_report *r, struct peername *peername);
@@ -45,7 +45,7 @@ void probe_peername(struct probe_report *r, struct peername *peername);
 /* Loads the guard's program, alone and for libxdp's dispatcher. */
 void probe_guard(struct probe_report *r);
 
-/* Add a row for a BPF object that could not even be opened; `why` is bpf_open()'s or
+/* Add a row for a BPF object that could not even be opened; `why` is kbpf_open()'s or
  * peername_open()'s. */
 void probe_no_bpf(struct probe_report *r, const char *why);
 void probe_no_peername(struct probe_report *r, const char *why);

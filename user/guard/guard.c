@@ -49,7 +49,7 @@ struct guard {
 	size_t interfaces_wanted, interfaces_count; /* how many; on how many of them it is */
 	struct ifaddrs *addresses;                  /* of the machine, at the start */
 	struct guard_keeper keeper;
-	struct bpf_pins pins;
+	struct kbpf_pins pins;
 	int lock;
 	bool keep, armed, keeper_missed;
 	unsigned cores;
@@ -117,7 +117,7 @@ int guard_prepare(struct guard *g, const struct conf *conf, const uint16_t *port
 	if (!err)
 		return 0;
 	guard_cancel(g);
-	return bpf_why(why, err, "its maps can not be changed: %s: restart kedge", strerror(-err));
+	return kbpf_why(why, err, "its maps can not be changed: %s: restart kedge", strerror(-err));
 }
 
 void guard_cancel(struct guard *g)
@@ -178,7 +178,7 @@ static int share(struct guard *g, char why[BPF_WHY_SIZE])
 			 bpf_map__fd(g->skel->maps.kdg_guard_config), 0);
 
 	if (row == MAP_FAILED)
-		return bpf_why(why, -errno, "its maps: cannot mmap: %s", strerror(errno));
+		return kbpf_why(why, -errno, "its maps: cannot mmap: %s", strerror(errno));
 	g->config = row;
 	g->config->version = KEDGE_GUARD_ABI_VERSION;
 	return 0;
@@ -192,9 +192,9 @@ static int pin(struct guard *g, const char *beside, char why[BPF_WHY_SIZE])
 	if (!beside)
 		return 0;
 	if ((size_t)snprintf(dir, sizeof(dir), "%s" GUARD_PIN, beside) >= sizeof(dir))
-		return bpf_why(why, -ENAMETOOLONG, "pin directory %.100s...: too long", beside);
-	err = bpf_pins_claim(&g->pins, dir, why);
-	return err ? err : bpf_pins_maps(&g->pins, g->skel->obj, why);
+		return kbpf_why(why, -ENAMETOOLONG, "pin directory %.100s...: too long", beside);
+	err = kbpf_pins_claim(&g->pins, dir, why);
+	return err ? err : kbpf_pins_maps(&g->pins, g->skel->obj, why);
 }
 
 /*
@@ -215,7 +215,7 @@ static void leave_out_ports(struct ifaddrs *have)
 static int find_interfaces(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE])
 {
 	if (getifaddrs(&g->addresses) < 0)
-		return bpf_why(why, -errno, "the machine's addresses: %s", strerror(errno));
+		return kbpf_why(why, -errno, "the machine's addresses: %s", strerror(errno));
 	leave_out_ports(g->addresses);
 	return guard_interfaces_find(&g->interfaces, &g->interfaces_wanted, conf, g->addresses, why,
 				     BPF_WHY_SIZE);
@@ -233,13 +233,13 @@ static int start_lock(char why[BPF_WHY_SIZE])
 		fd = guard_lock(GUARD_LOCK_START);
 	}
 	if (fd == -EADDRINUSE)
-		return bpf_why(why, fd, "another kedge is starting: try again");
+		return kbpf_why(why, fd, "another kedge is starting: try again");
 	if (fd < 0) {
 		snprintf(lacks, sizeof(lacks),
 			 "its locks (kedge-guard-lock on /sys/fs/bpf): %s: run as root, with a "
 			 "bpffs that may be written to",
 			 strerror(-fd));
-		return bpf_load_why(fd, lacks, why);
+		return kbpf_load_why(fd, lacks, why);
 	}
 	guard_lock_sweep();
 	return fd;
@@ -269,7 +269,7 @@ static int attach(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZ
 	if (err)
 		return err;
 	g->lock = guard_lock(guard_attach_id(g->prog));
-	return g->lock < 0 ? bpf_why(why, g->lock, "its lock: %s", strerror(-g->lock)) : 0;
+	return g->lock < 0 ? kbpf_why(why, g->lock, "its lock: %s", strerror(-g->lock)) : 0;
 }
 
 static int load(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE])
@@ -282,19 +282,19 @@ static int load(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE]
 		return starting;
 	g->skel = guard_bpf__open();
 	if (!g->skel)
-		return bpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
+		return kbpf_why(why, -errno, "BPF object: cannot open: %s", strerror(errno));
 	g->skel->rodata->guard_can_cookie =
 		libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_tcp_gen_syncookie, NULL) == 1;
 	err = bpf_map__set_map_flags(g->skel->maps.kdg_guard_config, BPF_F_MMAPABLE);
 	if (err)
-		return bpf_why(why, err, "BPF object: %s", strerror(-err));
+		return kbpf_why(why, err, "BPF object: %s", strerror(-err));
 	g->prog = guard_attach_open(g->skel->obj, conf->guard.priority, why);
 	if (!g->prog)
 		return -EINVAL;
 	err = attach(g, conf, why);
 	if (!err && guard_keeper_start(&g->keeper, guard_attach_id(g->prog), g->interfaces,
 				       g->interfaces_count, g->lock) < 0)
-		err = bpf_why(why, -errno, "no process for its keeper: %s", strerror(errno));
+		err = kbpf_why(why, -errno, "no process for its keeper: %s", strerror(errno));
 	return err;
 }
 
@@ -303,7 +303,7 @@ static int open_in(struct guard *g, const struct conf *conf, char why[BPF_WHY_SI
 	int err = find_interfaces(g, conf, why);
 
 	if (!err && !g->interfaces_wanted)
-		err = bpf_why(why, -ENODEV,
+		err = kbpf_why(why, -ENODEV,
 			      "no interface carries a listener: name them in guard-interfaces");
 	err = err ? err : load(g, conf, why);
 	err = err ? err : share(g, why);
@@ -322,14 +322,14 @@ int guard_open(struct guard **out, const struct conf *conf, char why[BPF_WHY_SIZ
 	why[0] = '\0';
 	if (!g || cores < 1) {
 		free(g);
-		return bpf_why(why, -ENOMEM, "out of memory");
+		return kbpf_why(why, -ENOMEM, "out of memory");
 	}
-	g->pins = (struct bpf_pins)BPF_PINS_NONE;
+	g->pins = (struct kbpf_pins)BPF_PINS_NONE;
 	g->keeper = (struct guard_keeper)GUARD_KEEPER_NONE;
 	g->lock = -1;
 	g->keep = conf->guard.keep;
 	g->cores = (unsigned)cores;
-	bpf_log();
+	kbpf_log();
 	guard_attach_log();
 	err = open_in(g, conf, why);
 	if (err) {
@@ -438,8 +438,8 @@ int guard_give(struct guard *g, uid_t uid, gid_t gid)
 
 	if (g->pins.lock < 0)
 		return 0;
-	err = bpf_pins_give(&g->pins, NULL, uid, gid);
-	return err ? err : bpf_pins_give_maps(&g->pins, g->skel->obj, uid, gid);
+	err = kbpf_pins_give(&g->pins, NULL, uid, gid);
+	return err ? err : kbpf_pins_give_maps(&g->pins, g->skel->obj, uid, gid);
 }
 
 bool guard_may_update(struct guard *g)
@@ -539,8 +539,8 @@ static void unpin(struct guard *g)
 {
 	if (g->pins.lock < 0)
 		return;
-	bpf_pins_clear_maps(&g->pins, g->skel->obj);
-	bpf_pins_release(&g->pins);
+	kbpf_pins_clear_maps(&g->pins, g->skel->obj);
+	kbpf_pins_release(&g->pins);
 }
 
 void guard_leave(struct guard *g)

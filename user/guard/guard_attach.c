@@ -48,7 +48,7 @@ struct xdp_program *guard_attach_open(struct bpf_object *obj, unsigned priority,
 	long err = libxdp_get_error(prog);
 
 	if (err) {
-		bpf_why(why, (int)err, "XDP program: cannot open: %s", strerror((int)-err));
+		kbpf_why(why, (int)err, "XDP program: cannot open: %s", strerror((int)-err));
 		return NULL;
 	}
 	err = xdp_program__set_run_prio(prog, priority);
@@ -57,7 +57,7 @@ struct xdp_program *guard_attach_open(struct bpf_object *obj, unsigned priority,
 	err = err ? err : xdp_program__set_xdp_frags_support(prog, true);
 	if (!err)
 		return prog;
-	bpf_why(why, (int)err, "XDP program: libxdp refuses: %s", strerror((int)-err));
+	kbpf_why(why, (int)err, "XDP program: libxdp refuses: %s", strerror((int)-err));
 	xdp_program__close(prog);
 	return NULL;
 }
@@ -79,28 +79,28 @@ static int attach_why(const struct guard_interface *i, enum guard_mode mode, int
 	const char *name = mode == GUARD_NATIVE ? "native" : "generic";
 	char caps[80];
 
-	bpf_missing_caps(caps, sizeof(caps));
+	kbpf_missing_caps(caps, sizeof(caps));
 	if (caps[0])
-		return bpf_why(why, err,
+		return kbpf_why(why, err,
 			       "interface %s: no %s: run as root, or grant them (docs/guard.md)",
 			       i->name, caps);
 	switch (err) {
 	case -EPERM:
 	case -ENOSYS:
-		return bpf_load_why(err, NULL, why);
+		return kbpf_load_why(err, NULL, why);
 	case -EBUSY:
 	case -EEXIST:
-		return bpf_why(why, err,
+		return kbpf_why(why, err,
 			       "interface %s: another XDP program is there, which leaves no room "
 			       "for one beside it: xdp-loader status %s names it",
 			       i->name, i->name);
 	case -EOPNOTSUPP:
-		return bpf_why(why, err,
+		return kbpf_why(why, err,
 			       "interface %s: its driver has no XDP of its own: --guard-mode "
 			       "generic",
 			       i->name);
 	default:
-		return bpf_why(
+		return kbpf_why(
 			why, err,
 			"interface %s: cannot attach in %s mode: %s: --log-level debug shows "
 			"what libxdp says",
@@ -123,7 +123,7 @@ int guard_attach(struct xdp_program *prog, struct guard_interface *i, enum guard
 
 	i->index = if_nametoindex(i->name);
 	if (!i->index)
-		return bpf_why(why, -errno,
+		return kbpf_why(why, -errno,
 			       "interface %s: %s: `ip link` shows those that are there", i->name,
 			       strerror(errno));
 	i->mode = GUARD_NATIVE;

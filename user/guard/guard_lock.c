@@ -37,7 +37,7 @@ static int open_all(void)
 	int fd = -1;
 	struct stat st;
 
-	bpf_mount(bpffs());
+	kbpf_mount(bpffs());
 	fs = open(bpffs(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fs < 0)
 		return -errno;

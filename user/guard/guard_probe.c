@@ -23,10 +23,10 @@ static int load(struct guard_bpf *skel, char why[BPF_WHY_SIZE])
 
 	if (!err)
 		return 0;
-	bpf_missing_caps(caps, sizeof(caps));
+	kbpf_missing_caps(caps, sizeof(caps));
 	if (caps[0])
-		return bpf_why(why, err, "no %s", caps);
-	return bpf_load_why(err, NULL, why);
+		return kbpf_why(why, err, "no %s", caps);
+	return kbpf_load_why(err, NULL, why);
 }
 
 int guard_probe_load(char why[BPF_WHY_SIZE])
@@ -34,8 +34,8 @@ int guard_probe_load(char why[BPF_WHY_SIZE])
 	_cleanup_(destroyp)
 	struct guard_bpf *skel = guard_bpf__open();
 
-	bpf_log();
-	return skel ? load(skel, why) : bpf_why(why, -errno, "BPF object: %s", strerror(errno));
+	kbpf_log();
+	return skel ? load(skel, why) : kbpf_why(why, -errno, "BPF object: %s", strerror(errno));
 }
 
 /* The dispatcher's places are functions that other programs take; ours takes its own. */
@@ -47,9 +47,9 @@ int guard_probe_dispatcher(char why[BPF_WHY_SIZE])
 	struct guard_bpf *skel = guard_bpf__open();
 	int err;
 
-	bpf_log();
+	kbpf_log();
 	if (!target || !skel)
-		return bpf_why(why, -ENOMEM, "out of memory");
+		return kbpf_why(why, -ENOMEM, "out of memory");
 	err = load(target, why);
 	if (err)
 		return err;
@@ -58,5 +58,5 @@ int guard_probe_dispatcher(char why[BPF_WHY_SIZE])
 	bpf_program__set_type(skel->progs.kdg_guard, BPF_PROG_TYPE_EXT);
 	bpf_program__set_expected_attach_type(skel->progs.kdg_guard, 0);
 	err = err ? err : guard_bpf__load(skel);
-	return err ? bpf_why(why, err, "programs of type EXT are refused: %s", strerror(-err)) : 0;
+	return err ? kbpf_why(why, err, "programs of type EXT are refused: %s", strerror(-err)) : 0;
 }

@@ -32,8 +32,8 @@
 
 struct edit_bpf {
 	struct edit e;
-	struct bpf *bpf;
-	struct bpf_flow flow;
+	struct kbpf *bpf;
+	struct kbpf_flow flow;
 	uint32_t room;    /* bytes that fit when poll() says writable */
 	uint32_t charged; /* of these, what was sent since */
 	uint32_t send_max;
@@ -200,12 +200,12 @@ static int edit_bpf_flush(struct edit *e)
 
 static int edit_bpf_resume(struct edit *e, bool tunnel)
 {
-	return bpf_flow_resume(self(e)->bpf, &self(e)->flow, tunnel);
+	return kbpf_flow_resume(self(e)->bpf, &self(e)->flow, tunnel);
 }
 
 static void edit_bpf_free(struct edit *e)
 {
-	bpf_flow_del(self(e)->bpf, &self(e)->flow);
+	kbpf_flow_del(self(e)->bpf, &self(e)->flow);
 	free(e);
 }
 
@@ -242,7 +242,7 @@ bool edit_bpf_has_room(void)
 	return fd >= 0 && widen(fd) >= SNDBUF;
 }
 
-struct edit *edit_bpf_new(int fd, struct bpf *bpf, const struct bpf_flow *flow,
+struct edit *edit_bpf_new(int fd, struct kbpf *bpf, const struct kbpf_flow *flow,
 			  struct kedge_stats *stats)
 {
 	struct edit_bpf *eb;
