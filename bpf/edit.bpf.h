@@ -21,9 +21,9 @@
 /* I3 */
 #define EDIT_CHANGES_MAX 7
 /*
- * Steps of one run: one for each head, where no text goes in, a last one without an end, and one for
- * each line to cut of a head before the run ends at its boundary; the first one may put back what is
- * owed.
+ * Steps of one run: one for each head, where no text goes in, a last one without an end, and one
+ * for each line to cut of a head before the run ends at its boundary; the first one may put back
+ * what is owed.
  */
 #define EDIT_STEPS_MAX   (KEDGE_SEND_HEADS_MAX + KEDGE_FIELDS_MAX + EDIT_CHANGES_MAX + 2)
 

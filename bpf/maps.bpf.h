@@ -1,7 +1,7 @@
 /*
  * BPF only: the maps, and the lookups that need an explanation. The only file that names them.
- * Sizes of kdg_flow, kdg_note, kdg_pair, kdg_leg, kdg_appleg and kdg_app are set by the daemon before the
- * load.
+ * Sizes of kdg_flow, kdg_note, kdg_pair, kdg_leg, kdg_appleg and kdg_app are set by the daemon
+ * before the load.
  */
 #pragma once
 

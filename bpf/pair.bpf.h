@@ -3,10 +3,11 @@
  * (the daemon registered it before connect), the other end by being the accepting side of the same
  * connection in the same network namespace. Sockets of others are looked at once and left alone.
  *
- * I1  A row of kdg_pair belongs to one living socket of kedge's, whose TCP_CLOSE deletes it, and that
- *     of a flow: who finds one whose flow is gone leaves it alone. A full map refuses.
+ * I1  A row of kdg_pair belongs to one living socket of kedge's, whose TCP_CLOSE deletes it, and
+ *     that of a flow: who finds one whose flow is gone leaves it alone. A full map refuses.
  * I2  A row of kdg_app belongs to the application's socket, whose TCP_CLOSE deletes it. Cookies are
- *     never used again, slots are: who writes to a note by way of kdg_app looks whether the flow lives.
+ *     never used again, slots are: who writes to a note by way of kdg_app looks whether the flow
+ *     lives.
  */
 #pragma once
 

@@ -1,18 +1,20 @@
 /*
  * The true peer: on the application's end of a flow, accept() and getpeername() give the client.
  *
- * The daemon writes the client into the storage of its own socket before it connects. As its SYN goes
- * out the address is left under the connection's name (kdg_coming), and as the other end is
- * established, which is before anybody can accept it, moved into that socket's storage. From there it
- * is read for as long as that socket lives and the programs are attached, which is as long as kedge's
- * process. A socket that has none is left alone.
+ * The daemon writes the client into the storage of its own socket before it connects. As its SYN
+ * goes out the address is left under the connection's name (kdg_coming), and as the other end is
+ * established, which is before anybody can accept it, moved into that socket's storage. From there
+ * it is read for as long as that socket lives and the programs are attached, which is as long as
+ * kedge's process. A socket that has none is left alone.
  *
- * I1  A row of kdg_coming belongs to one living socket of kedge's: that socket's TCP_CLOSE deletes it,
- *     however it came to that, and a row that could not be deleted then is never made. While it lives
- *     no other socket has its tuple; who connects from a tuple without a client deletes its row first.
+ * I1  A row of kdg_coming belongs to one living socket of kedge's: that socket's TCP_CLOSE deletes
+ *     it, however it came to that, and a row that could not be deleted then is never made. While it
+ *     lives no other socket has its tuple; who connects from a tuple without a client deletes its
+ *     row first.
  * I2  No row makes room for another one: a full map refuses, and the daemon reads that.
- * I3  The daemon knows before it sends a byte whether the application's end will have the client: the
- *     SYN has shown, at the other end, that the program runs there and which addresses that socket has.
+ * I3  The daemon knows before it sends a byte whether the application's end will have the client:
+ *     the SYN has shown, at the other end, that the program runs there and which addresses that
+ *     socket has.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -88,7 +90,9 @@ static __always_inline void peer_connects(struct bpf_sock_ops *ops)
 		client->state = KEDGE_PEER_UNHEARD;
 }
 
-/* A SYN has come: it is not said of which socket (there is none yet), but the listener's family is. */
+/*
+ * A SYN has come: it is not said of which socket (there is none yet), but the listener's family is.
+ */
 static __always_inline void peer_heard(struct bpf_sock_ops *ops)
 {
 	struct kedge_coming *row;
@@ -213,7 +217,8 @@ static __always_inline struct kedge_client *client_of(struct bpf_sock_addr *ctx)
 	client = bpf_sk_storage_get(&kdg_peer, sk, NULL, 0);
 	if (client)
 		return client;
-	/* Its storage could not be made, for lack of memory: the row is there while kedge's end is. */
+	/* Its storage could not be made, for lack of memory: the row is there while kedge's end is.
+	 */
 	if (!tuple_of_asked(ctx, sk, &tuple))
 		return NULL;
 	row = bpf_map_lookup_elem(&kdg_coming, &tuple);
@@ -231,7 +236,8 @@ int kdg_peername4(struct bpf_sock_addr *ctx)
 		return 1;
 	ip = (__u32 *)client->ip;
 	if (ip[0] || ip[1] || ip[2] != bpf_htonl(0xffff)) {
-		/* An IPv6 client. Anything but kedge's own address, which the application may trust. */
+		/* An IPv6 client. Anything but kedge's own address, which the application may
+		 * trust. */
 		ctx->user_ip4 = bpf_htonl(KEDGE_NOBODY_IP4);
 		ctx->user_port = bpf_htons(client->port);
 		__sync_fetch_and_add(&stats->not_shown, 1);

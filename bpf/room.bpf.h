@@ -79,8 +79,8 @@ static __always_inline bool room_put(const struct http1_conf *conf, __u8 *p, con
 	const __u8 *text = conf->text;
 	__u32 n = conf->text_len, i;
 
-	/* The compiler must not know that n is a byte: it would leave out the bound of i, and Linux 6.1
-	 * goes on with i beyond all that n can be. */
+	/* The compiler must not know that n is a byte: it would leave out the bound of i, and Linux
+	 * 6.1 goes on with i beyond all that n can be. */
 	asm volatile("" : "+r"(n));
 	for (i = 0; i + 8 <= HTTP1_TEXT_MAX && i + 8 < n; i += 8) {
 		if (p + i + 8 > end)

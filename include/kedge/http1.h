@@ -2,9 +2,9 @@
  * both sides: the HTTP/1.1 boundary automaton. It reads the request stream of one connection a byte
  * at a time, tells where a head ends so that the client's address can be put there, which lines
  * must be taken out, and refuses what two servers might read in two ways (RFC 9112; http1_line.h,
- * http1_field.h, http1_option.h and http1_body.h have the rules). Pure: no allocation, no call out, bounded, may
- * stop and go on at any byte. The same code runs in the BPF program, in the daemon and in the
- * fuzzers.
+ * http1_field.h, http1_option.h and http1_body.h have the rules). Pure: no allocation, no call out,
+ * bounded, may stop and go on at any byte. The same code runs in the BPF program, in the daemon and
+ * in the fuzzers.
  *
  * A driver feeds bytes and does what enum http1_act says with them. What it must keep to:
  *
@@ -198,8 +198,8 @@ static __always_inline bool http1_is_head(const struct http1 *h)
 /*
  * What goes in before the CR of HTTP1_END, in this order: c->text[0..head), h->list[0..list),
  * c->text[from..c->text_len) without its gaps, which is `tail` bytes, h->options[0..options). Valid
- * until the next http1_byte(). Usually it is all in the first piece, the others are 0. All 0: nothing
- * goes in.
+ * until the next http1_byte(). Usually it is all in the first piece, the others are 0. All 0:
+ * nothing goes in.
  */
 struct http1_text {
 	__u16 head;
@@ -265,8 +265,8 @@ static __always_inline void http1_note_method(const struct http1 *h, struct kedg
 }
 
 /*
- * The head at hand is not complete, or was refused: an answer that kedge gives in its place has no body if
- * its method, as far as it is known, is HEAD.
+ * The head at hand is not complete, or was refused: an answer that kedge gives in its place has no
+ * body if its method, as far as it is known, is HEAD.
  */
 static __always_inline void http1_note_begun(const struct http1 *h, struct kedge_note *note)
 {

@@ -250,8 +250,8 @@ static __always_inline enum http1_act http1_at_colon(struct http1 *h, const stru
 }
 
 /*
- * A held name has become longer than all that are cut, but for those of the family: what the line is
- * for is known by now.
+ * A held name has become longer than all that are cut, but for those of the family: what the line
+ * is for is known by now.
  */
 static __always_inline enum http1_act http1_long_name(struct http1 *h, const struct http1_conf *c)
 {

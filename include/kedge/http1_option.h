@@ -1,6 +1,6 @@
 /*
- * both sides: the states of http1.h in the values of Connection and Upgrade (RFC 9110, 7.6.1 and 7.8). Part
- * of http1.h, which see; not included by itself.
+ * both sides: the states of http1.h in the values of Connection and Upgrade (RFC 9110, 7.6.1 and
+ * 7.8). Part of http1.h, which see; not included by itself.
  */
 #pragma once
 
@@ -38,8 +38,8 @@ static __always_inline enum http1_act http1_option_byte(struct http1 *h, __u8 b)
 }
 
 /*
- * An option is complete. What Connection lists, the next proxy takes out: false when it must not. The
- * options that speak of an upgrade do not stay.
+ * An option is complete. What Connection lists, the next proxy takes out: false when it must not.
+ * The options that speak of an upgrade do not stay.
  */
 static __always_inline bool http1_option_end(struct http1 *h)
 {

@@ -39,8 +39,8 @@ enum http1_mode {
 #define HTTP1_GAPS       3
 
 /*
- * Constant for a flow; prepared by http1_conf_set() (user/http/xff.h). `text` is all that goes into a
- * head without incoming values: "X-Forwarded-For: ADDRESS\r\nForwarded: for=ADDRESS\r\n" ..., or
+ * Constant for a flow; prepared by http1_conf_set() (user/http/xff.h). `text` is all that goes into
+ * a head without incoming values: "X-Forwarded-For: ADDRESS\r\nForwarded: for=ADDRESS\r\n" ..., or
  * without its first line for HTTP1_XFF_NEVER, or empty. Not terminated.
  */
 struct http1_conf {
@@ -143,8 +143,8 @@ struct http1 {
 	};
 	__u8 list[KEDGE_XFF_BYTES_MAX];      /* incoming X-Forwarded-For values, joined by ", " */
 	__u8 authority[HTTP1_AUTHORITY_MAX]; /* lower case */
-	/* "Connection: ", options joined by ", ", in the end perhaps Upgrade, and CRLF; room to read a
-	 * word at any place */
+	/* "Connection: ", options joined by ", ", in the end perhaps Upgrade, and CRLF; room to
+	 * read a word at any place */
 	__u8 options[256 + 32];
 };
 

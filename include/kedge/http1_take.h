@@ -1,12 +1,13 @@
 /*
  * both sides: many bytes at a time, where http1.h reads most of its bytes: the usual request lines,
- * lines that mean nothing here, values, names and hosts. Part of http1.h, which see; not included by
- * itself.
+ * lines that mean nothing here, values, names and hosts. Part of http1.h, which see; not included
+ * by itself.
  *
  * Each function takes as many bytes from p on as it can, none at or after `end`, and accounts for
- * them; it returns how many. They are all HTTP1_PASS (a held run that begins and ends among them was
- * kept), no request ends with them, no limit is crossed by them, and the state is as http1_byte()
- * would have left it, but for bytes of h->token beyond h->len. What is unusual in any way is left to http1_byte(): 0 is always a right answer.
+ * them; it returns how many. They are all HTTP1_PASS (a held run that begins and ends among them
+ * was kept), no request ends with them, no limit is crossed by them, and the state is as
+ * http1_byte() would have left it, but for bytes of h->token beyond h->len. What is unusual in any
+ * way is left to http1_byte(): 0 is always a right answer.
  */
 #pragma once
 
@@ -254,8 +255,8 @@ static __always_inline __u32 http1_take_start(struct http1 *h, const __u8 *p)
 }
 
 /*
- * A target, and " HTTP/1.1" or " HTTP/1.0" with the CRLF where that follows. Only the line's limit is
- * asked: no configuration has a smaller one for the head.
+ * A target, and " HTTP/1.1" or " HTTP/1.0" with the CRLF where that follows. Only the line's limit
+ * is asked: no configuration has a smaller one for the head.
  */
 _Static_assert(KEDGE_HEAD_BYTES_LEAST >= KEDGE_LINE_BYTES_MAX,
 	       "http1_take_path() asks the smaller one");

@@ -39,8 +39,8 @@
 #define KEDGE_SEND_HEADS_MAX    (KEDGE_SEND_BYTES_MAX / KEDGE_REQUEST_BYTES_MIN + 1)
 
 /*
- * Requests whose responses are outstanding, as a ring of bits in struct kedge_note. The daemon sends
- * no more while more than KEDGE_PIPELINE_MAX are outstanding, so the ring cannot lap.
+ * Requests whose responses are outstanding, as a ring of bits in struct kedge_note. The daemon
+ * sends no more while more than KEDGE_PIPELINE_MAX are outstanding, so the ring cannot lap.
  */
 #define KEDGE_PIPELINE_MAX 64
 #define KEDGE_NOTE_RING    2048

@@ -20,10 +20,13 @@ uint64_t now_ns(void);
 uint64_t cpu_self_ns(void);
 
 /*
- * Reads NAME=PID,PID,... into the group, which keeps pointers into `text` and changes it. 0, -EINVAL
- * when it can not be read so, -ESRCH when there is no such process.
+ * Reads NAME=PID,PID,... into the group, which keeps pointers into `text` and changes it. 0,
+ * -EINVAL when it can not be read so, -ESRCH when there is no such process.
  */
 int cpu_group_parse(struct cpu_group *g, char *text);
 
-/* User and system time of all its processes and their threads so far; ends the program if one is gone. */
+/*
+ * User and system time of all its processes and their threads so far; ends the program if one is
+ * gone.
+ */
 uint64_t cpu_group_ns(const struct cpu_group *g);

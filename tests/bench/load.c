@@ -1,13 +1,14 @@
 /*
- * load: the client of the benchmarks: a fixed number of requests over HTTP/1.1 and TLS 1.3, one process, one
- * epoll loop. Prints one line of JSON; any error ends it with status 1 and a reason.
+ * load: the client of the benchmarks: a fixed number of requests over HTTP/1.1 and TLS 1.3, one
+ * process, one epoll loop. Prints one line of JSON; any error ends it with status 1 and a reason.
  *
  *   load --port PORT [--mode keep|new|resume|idle] [--plain] [--connections N] [--size BYTES]
  *        [--upload BYTES] [--requests N] [--warmup N] [--rate PER_SECOND] [--patience SECONDS]
  *        [--cpu NAME=PID,PID...]...
  *
- * --cpu asks for the CPU time of other processes within the measured part. --mode idle opens the connections
- * one by one, one request on each, says "idle" and holds them until its standard input ends.
+ * --cpu asks for the CPU time of other processes within the measured part. --mode idle opens the
+ * connections one by one, one request on each, says "idle" and holds them until its standard input
+ * ends.
  */
 #include <errno.h>
 #include <getopt.h>

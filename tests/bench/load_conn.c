@@ -291,7 +291,8 @@ enum conn_verdict conn_step(struct conn *c)
 		[CONN_BODY] = step_body,
 	};
 
-	/* An event for an idle connection: tickets, or the end, which the next request will meet. */
+	/* An event for an idle connection: tickets, or the end, which the next request will meet.
+	 */
 	if (c->state == CONN_IDLE)
 		return CONN_WAIT;
 	do {

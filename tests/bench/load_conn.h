@@ -2,8 +2,8 @@
  * bench only: one connection of the load client: connect, handshake, request, answer. Knows nothing
  * of the other connections, nor of time.
  *
- * A connection is driven by conn_step(): it goes on until the socket has no more for it. Sockets are
- * registered edge-triggered, once.
+ * A connection is driven by conn_step(): it goes on until the socket has no more for it. Sockets
+ * are registered edge-triggered, once.
  */
 #pragma once
 

@@ -1,6 +1,6 @@
 /*
- * bench only: marks for whoever counts a guest's instructions from outside (guest/plugin.c). Natively they
- * do nothing.
+ * bench only: marks for whoever counts a guest's instructions from outside (guest/plugin.c).
+ * Natively they do nothing.
  */
 #pragma once
 
@@ -10,6 +10,8 @@ enum mark {
 	MARK_BACKEND = 3, /* this task is the backend */
 };
 
-/* nopl "kdg" N (%rax,%rax); the number is part of the instruction, since registers can not be seen. */
+/*
+ * nopl "kdg" N (%rax,%rax); the number is part of the instruction, since registers can not be seen.
+ */
 #define MARK(n) \
 	__asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00, 'k', 'd', 'g', %c0" : : "i"(n) : "memory")

@@ -1,7 +1,7 @@
 /*
  * The engine that is kedge's: legs registered once, edge-triggered; a recv() that gives less than
- * was asked for has emptied the socket and is not repeated (user/conn/mover.c, invariant I2); the bytes
- * go on at once, out of a buffer that all flows share.
+ * was asked for has emptied the socket and is not repeated (user/conn/mover.c, invariant I2); the
+ * bytes go on at once, out of a buffer that all flows share.
  */
 #include <errno.h>
 #include <stdio.h>

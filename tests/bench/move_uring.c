@@ -411,8 +411,7 @@ void move_uring(const struct move *m)
 			errno = -r;
 			move_die("io_uring_enter");
 		}
-		io_uring_for_each_cqe(&ring.uring, head, cqe)
-		{
+		io_uring_for_each_cqe(&ring.uring, head, cqe) {
 			completed(m, cqe);
 			count++;
 		}

@@ -21,7 +21,8 @@ void conf_make(struct http1_conf *c, enum http1_mode mode, __u16 flags)
 
 int both_setup(void **state)
 {
-	struct kbpf_opts opts = {.edit = true, .workers = 2, .flows_max = 64, .bypass = both_bypass};
+	struct kbpf_opts opts = {
+		.edit = true, .workers = 2, .flows_max = 64, .bypass = both_bypass};
 	char why[256];
 	int err;
 

@@ -1,6 +1,6 @@
 /*
- * tests: what a tracing agent with context propagation does: sockets of a cgroup go into a sockhash with a
- * sk_msg program of the agent's own. One sockops program for each choice of sockets.
+ * tests: what a tracing agent with context propagation does: sockets of a cgroup go into a sockhash
+ * with a sk_msg program of the agent's own. One sockops program for each choice of sockets.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

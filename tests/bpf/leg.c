@@ -87,7 +87,7 @@ void leg_open(struct leg *l, const struct leg_opts *o)
 	check(!setsockopt(l->kedge, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "NODELAY");
 	if (o->bpf)
 		assert_int_equal(kbpf_flow_add(o->bpf, &l->flow_copy, l->kedge, o->worker, o->conf,
-					      o->bypass),
+					       o->bypass),
 				 0);
 	check(!connect(l->kedge, &where.sa, len) || errno == EINPROGRESS, "connect");
 	l->app = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

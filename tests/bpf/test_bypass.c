@@ -33,11 +33,11 @@ static struct http1_conf conf;
 static int setup(void **state)
 {
 	struct kbpf_opts opts = {.edit = true,
-				.bypass = true,
-				.pin = PINS,
-				.workers = 1,
-				.flows_max = 1100,
-				.cgroup = cgroup_enter("bypass")};
+				 .bypass = true,
+				 .pin = PINS,
+				 .workers = 1,
+				 .flows_max = 1100,
+				 .cgroup = cgroup_enter("bypass")};
 	union addr client;
 	const char *bad;
 	char why[256];
@@ -447,8 +447,8 @@ static int listen_deferred(struct sockaddr_in *where)
 }
 
 /*
- * A connection of kedge's dies before the application's end is there, and somebody else connects from
- * the same port, while the daemon has not yet noticed: his connection is not kedge's.
+ * A connection of kedge's dies before the application's end is there, and somebody else connects
+ * from the same port, while the daemon has not yet noticed: his connection is not kedge's.
  */
 static void a_row_ends_with_its_socket(void **state)
 {

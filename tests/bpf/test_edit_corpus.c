@@ -1,7 +1,7 @@
 /*
- * The whole of tests/corpus/http1 through both editors over real sockets: in one piece with the bytes,
- * the end and the reason that each case expects, and cut in pieces with the same from both. And the
- * names that a server may take for others (tests/lib/http1_aliases.h).
+ * The whole of tests/corpus/http1 through both editors over real sockets: in one piece with the
+ * bytes, the end and the reason that each case expects, and cut in pieces with the same from both.
+ * And the names that a server may take for others (tests/lib/http1_aliases.h).
  * KEDGE_STRIDE: pieces of how many bytes (3).
  */
 #include <setjmp.h>
@@ -50,8 +50,8 @@ static bool stays_waiting(const struct http1_case *c)
 }
 
 /*
- * A long input is several messages to the kernel: of the request at fault those before the one with the fault
- * have gone on, as they do from a client that sends in pieces.
+ * A long input is several messages to the kernel: of the request at fault those before the one with
+ * the fault have gone on, as they do from a client that sends in pieces.
  */
 static bool beginning_may_go(const struct http1_case *c, const struct bytes *in)
 {

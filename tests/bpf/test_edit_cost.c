@@ -1,7 +1,7 @@
 /*
- * What an edit costs in the kernel: run time of kdg_request as the kernel accounts for it, for heads
- * of several sizes, one injection each. The figures are printed; what is checked is a bound that only
- * a blunder crosses, since this machine may be busy or emulated.
+ * What an edit costs in the kernel: run time of kdg_request as the kernel accounts for it, for
+ * heads of several sizes, one injection each. The figures are printed; what is checked is a bound
+ * that only a blunder crosses, since this machine may be busy or emulated.
  */
 #include <errno.h>
 #include <setjmp.h>

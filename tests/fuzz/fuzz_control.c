@@ -1,8 +1,8 @@
 /*
- * libFuzzer on user/daemon/control.c, both ends of the control socket's protocol. Beside memory errors it
- * looks for a line that is answered although it is none, or not answered although it is one, for an
- * answer that is no JSON object, and for a client that takes another answer than was given. The
- * first byte chooses the end that hears the rest.
+ * libFuzzer on user/daemon/control.c, both ends of the control socket's protocol. Beside memory
+ * errors it looks for a line that is answered although it is none, or not answered although it is
+ * one, for an answer that is no JSON object, and for a client that takes another answer than was
+ * given. The first byte chooses the end that hears the rest.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -2,9 +2,10 @@
  * The request automaton. The driver over pieces of an input and the model over its bytes agree, in
  * what goes on, in what is refused and in the state they end in; the model agrees with a second
  * reading of the rules (tests/lib/http1_agree.h), and http-parser with what goes on. The first four
- * bytes choose mode, flags and cuts, how large a head may be, and how an upgrade is answered. Behind
- * them a byte of 0xfe, a number and a length stand for that many times the next bytes, so that a short
- * input is a long stream: what is kept for each line or each request has bounds that only those reach.
+ * bytes choose mode, flags and cuts, how large a head may be, and how an upgrade is answered.
+ * Behind them a byte of 0xfe, a number and a length stand for that many times the next bytes, so
+ * that a short input is a long stream: what is kept for each line or each request has bounds that
+ * only those reach.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +101,10 @@ static void expand(struct http1_bytes *out, const uint8_t *p, size_t n, bool nes
 	}
 }
 
-/* The usual limit of a head, the largest, the least, or one above it: all that a configuration may have. */
+/*
+ * The usual limit of a head, the largest, the least, or one above it: all that a configuration may
+ * have.
+ */
 static __u32 head_bytes_max(uint8_t choice)
 {
 	static const __u32 usual[] = {KEDGE_HEAD_BYTES_DEFAULT, KEDGE_HEAD_BYTES_MAX,

@@ -1,5 +1,6 @@
 /*
- * libFuzzer on user/http/proxy_proto.c. Beside memory errors it looks for answers that contradict each
+ * libFuzzer on user/http/proxy_proto.c. Beside memory errors it looks for answers that contradict
+ * each
  * other: a verdict that a shorter or longer input changes, a prefix longer than the input, a TLV
  * walk that does not end where it should, an address line that does not print back as it came.
  */

@@ -1,6 +1,7 @@
 /*
- * libFuzzer on user/http/response.c: a stream read in three pieces must leave what it leaves in one, no
- * piece may be read past its end, and no more responses may be done than requests were made.
+ * libFuzzer on user/http/response.c: a stream read in three pieces must leave what it leaves in
+ * one, no piece may be read past its end, and no more responses may be done than requests were
+ * made.
  *
  * An input begins with what the note says: requests, which were HEAD, whether the last one waits
  * for an upgrade; then two cuts; then the stream.

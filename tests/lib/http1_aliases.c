@@ -33,7 +33,10 @@ static const struct http1_dashed dashed[] = {
 static const char separators[] = "!#$%&'*+.^_`|~";
 #define SEPARATORS (sizeof(separators) - 1)
 
-/* Bit k of `places`: the dash number k is another character, `first` there and in turn the next ones. */
+/*
+ * Bit k of `places`: the dash number k is another character, `first` there and in turn the next
+ * ones.
+ */
 static void make(struct http1_alias *a, const struct http1_dashed *d, unsigned places, size_t first,
 		 size_t step)
 {

@@ -50,8 +50,8 @@ struct http1_cuts {
 
 /*
  * Feeds both, the driver in pieces, up to the end, a refusal or an upgrade. NULL, or where they
- * differ: in what goes on, in the requests counted, in the state. *taken, unless NULL: how many bytes
- * the driver took.
+ * differ: in what goes on, in the requests counted, in the state. *taken, unless NULL: how many
+ * bytes the driver took.
  */
 const char *http1_feed_both(struct http1_model *m, struct http1_run *r, const uint8_t *in, size_t n,
 			    struct http1_cuts cuts, size_t *taken);

@@ -67,7 +67,9 @@ static void more(struct reader *x, enum kedge_standing standing)
 	longjmp(x->over, 1);
 }
 
-/* --- characters and words ---------------------------------------------------------------------- */
+/*
+ * --- characters and words ----------------------------------------------------------------------
+ */
 
 static bool is_one_of(uint8_t b, const char *set)
 {
@@ -222,7 +224,9 @@ static bool is_framing_alias(struct span s)
 	       is_alias(s, "HTTP2-Settings");
 }
 
-/* --- lines ------------------------------------------------------------------------------------- */
+/*
+ * --- lines -------------------------------------------------------------------------------------
+ */
 
 /*
  * The next line without its CRLF. Neither CR nor LF stands alone. `used` counts the bytes of this
@@ -251,7 +255,9 @@ static size_t or_default(size_t limit, size_t otherwise)
 	return limit ? limit : otherwise;
 }
 
-/* --- request line ------------------------------------------------------------------------------ */
+/*
+ * --- request line ------------------------------------------------------------------------------
+ */
 
 /* uri-host [ ":" port ] */
 static void check_host(struct reader *x, struct span s)
@@ -324,7 +330,9 @@ static void read_request_line(struct reader *x, struct span s)
 	x->h.old = equal(version, "HTTP/1.0");
 }
 
-/* --- fields ------------------------------------------------------------------------------------ */
+/*
+ * --- fields ------------------------------------------------------------------------------------
+ */
 
 static void read_length(struct reader *x, struct span value)
 {
@@ -598,7 +606,9 @@ static void read_trailer(struct reader *x, struct span s)
 	     "field that no trailer may be");
 }
 
-/* --- requests ---------------------------------------------------------------------------------- */
+/*
+ * --- requests ----------------------------------------------------------------------------------
+ */
 
 static void add_text(struct http1_bytes *b, const char *text)
 {

@@ -133,7 +133,9 @@ void access_request(void *arg, const char *head, size_t len)
 
 /* --- from a pending request to an entry ------------------------------------------------------- */
 
-/* Takes the oldest request off the list; duration_us UINT64_MAX: from when it was seen until now. */
+/*
+ * Takes the oldest request off the list; duration_us UINT64_MAX: from when it was seen until now.
+ */
 static void emit(struct access_flow *a, unsigned status, uint64_t bytes, uint64_t duration_us)
 {
 	static const struct pending none;

@@ -1,7 +1,7 @@
 /*
  * user only: the access log from the workers to its sink. Each worker puts entries into a ring of
- * its own; one writer thread takes them, makes lines of them and writes those. A worker never waits:
- * where its ring is full because the sink is slow, the entry is dropped and counted.
+ * its own; one writer thread takes them, makes lines of them and writes those. A worker never
+ * waits: where its ring is full because the sink is slow, the entry is dropped and counted.
  */
 #pragma once
 
@@ -14,7 +14,8 @@
 struct access_log;
 
 /*
- * Opens the sink (see access_sink.h). 0 with *out; -errno after a logged line. `target` is borrowed.
+ * Opens the sink (see access_sink.h). 0 with *out; -errno after a logged line. `target` is
+ * borrowed.
  */
 int access_log_open(struct access_log **out, const char *target, enum access_format format,
 		    unsigned workers);

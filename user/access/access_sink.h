@@ -30,7 +30,9 @@ struct sink {
  */
 int sink_open(struct sink *s, const char *target);
 
-/* Opens the same path anew, for after a rotation; the old one stays when that fails. 0 or -errno. */
+/*
+ * Opens the same path anew, for after a rotation; the old one stays when that fails. 0 or -errno.
+ */
 int sink_reopen(struct sink *s);
 
 /*

@@ -9,9 +9,9 @@
 
 /*
  * What bypasses TCP may fill half of the buffer as the kernel counts it, which is twice this. Such
- * bytes do not make a buffer grow by itself. A response that does not fit goes by TCP in part, and a
- * socket under a program pays for that page by page: at 1 MB the proxy took 1.6 times the time, and all
- * three processes 1.5 times, with a quarter of this.
+ * bytes do not make a buffer grow by itself. A response that does not fit goes by TCP in part, and
+ * a socket under a program pays for that page by page: at 1 MB the proxy took 1.6 times the time,
+ * and all three processes 1.5 times, with a quarter of this.
  */
 #define RCVBUF_BYPASS 1048576
 
@@ -57,15 +57,17 @@ int app_connect(int fd, const union addr *app)
 }
 
 /*
- * TCP lets a socket connect to itself. It happens when nobody listens, and the port of the application
- * is one that the kernel takes for connections on their way out (net.ipv4.ip_local_port_range).
+ * TCP lets a socket connect to itself. It happens when nobody listens, and the port of the
+ * application is one that the kernel takes for connections on their way out
+ * (net.ipv4.ip_local_port_range).
  */
 static bool is_own_peer(int fd, const union addr *app)
 {
 	union addr near = {0}, far = {0};
 	socklen_t near_len = sizeof(near), far_len = sizeof(far);
 
-	/* getpeername(2) runs the programs of the cgroup, peername's among them: only where it counts. */
+	/* getpeername(2) runs the programs of the cgroup, peername's among them: only where it
+	 * counts. */
 	return getsockname(fd, &near.sa, &near_len) == 0 && addr_port(&near) == addr_port(app) &&
 	       getpeername(fd, &far.sa, &far_len) == 0 && addr_equal(&near, &far);
 }

@@ -1,7 +1,7 @@
 /*
- * user only: capabilities that worked at the start and fail later: another program claims the sockets, a
- * map is full, a link is detached. One table a process. Each loss has a fallback, which is the caller's; the
- * line, the numbers and the time of the next try are kept here.
+ * user only: capabilities that worked at the start and fail later: another program claims the
+ * sockets, a map is full, a link is detached. One table a process. Each loss has a fallback, which
+ * is the caller's; the line, the numbers and the time of the next try are kept here.
  *
  *   if (capability_try(CAPABILITY_EDIT, now))   ask before each use
  *           r = ...;
@@ -28,12 +28,15 @@ void capability_start(enum capability c, bool required);
 bool capability_required(enum capability c);
 
 /*
- * May it be used now? True while it works. Once it is lost, true for one caller when the time of the next
- * try has come; the others use their fallback, and are counted.
+ * May it be used now? True while it works. Once it is lost, true for one caller when the time of
+ * the next try has come; the others use their fallback, and are counted.
  */
 bool capability_try(enum capability c, uint64_t now_ms);
 
-/* A use failed with `err`, an errno of either sign. ENOLINK: its program is gone, which is for good. */
+/*
+ * A use failed with `err`, an errno of either sign. ENOLINK: its program is gone, which is for
+ * good.
+ */
 void capability_failed(enum capability c, int err, uint64_t now_ms);
 
 /* A use succeeded. */

@@ -190,7 +190,8 @@ void loop_run(struct loop *l)
 		int wait = STAILQ_EMPTY(&l->tasks) ? wheel_wait_ms(l) : 0;
 		int n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN, wait);
 
-		/* Stopped and continued: what has come meanwhile goes before deadlines that have passed. */
+		/* Stopped and continued: what has come meanwhile goes before deadlines that have
+		 * passed. */
 		if (n < 0 && errno == EINTR)
 			n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN, 0);
 		if (n < 0 && errno != EINTR) {

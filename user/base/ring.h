@@ -1,6 +1,6 @@
 /*
- * user only: a bounded queue of records between two threads: one puts, one takes, neither ever waits
- * for the other. Knows nothing of what the records hold.
+ * user only: a bounded queue of records between two threads: one puts, one takes, neither ever
+ * waits for the other. Knows nothing of what the records hold.
  */
 #pragma once
 

@@ -18,14 +18,18 @@
 /* The handshake is finished. */
 #define TRACE_HANDSHAKE(id) DTRACE_PROBE1(kedge, handshake, id)
 
-/* version, suite: enums of ktls.h; kernel: 1 the keys were handed to the kernel, 0 OpenSSL goes on */
+/*
+ * version, suite: enums of ktls.h; kernel: 1 the keys were handed to the kernel, 0 OpenSSL goes on
+ */
 #define TRACE_HANDOFF(id, version, suite, kernel) \
 	DTRACE_PROBE4(kedge, handoff, id, version, suite, kernel)
 
 /* Both legs are joined. */
 #define TRACE_JOIN(id) DTRACE_PROBE1(kedge, join, id)
 
-/* requests: how many heads have been complete; fires when one is and none before it is unanswered */
+/*
+ * requests: how many heads have been complete; fires when one is and none before it is unanswered
+ */
 #define TRACE_REQUEST(id, requests) DTRACE_PROBE2(kedge, request, id, requests)
 
 /* status: of the last of `count` responses that ended; us: since the first one's request */

@@ -120,7 +120,7 @@ static int attach(struct kbpf *bpf, const struct kbpf_opts *opts, char why[BPF_W
 	bpf->sockops = bpf_program__attach_cgroup(bpf->skel->progs.kdg_sockops, cgroup);
 	if (!bpf->sockops)
 		return kbpf_why(why, -errno, "cgroup %s: cannot attach the sockops program: %s",
-			       opts->cgroup ? opts->cgroup : "of kedge", strerror(errno));
+				opts->cgroup ? opts->cgroup : "of kedge", strerror(errno));
 	return 0;
 }
 
@@ -176,7 +176,7 @@ static int pin(struct kbpf *bpf, const char *dir, char why[BPF_WHY_SIZE])
 		err = bpf_link__pin(bpf->sockops, path);
 	if (err)
 		return kbpf_why(why, err, "pin directory %s: cannot pin the sockops link: %s", dir,
-			       strerror(-err));
+				strerror(-err));
 	return 0;
 }
 
@@ -224,7 +224,7 @@ int kbpf_open(struct kbpf **out, const struct kbpf_opts *opts, char why[256])
 	why[0] = '\0';
 	if (!opts->workers || opts->workers > KEDGE_WORKERS_MAX || !opts->flows_max)
 		return kbpf_why(why, -EINVAL, "BPF maps: %u workers, %u flows", opts->workers,
-			       opts->flows_max);
+				opts->flows_max);
 	bpf = calloc(1, sizeof(*bpf));
 	if (!bpf)
 		return kbpf_why(why, -ENOMEM, "out of memory");
@@ -299,7 +299,7 @@ struct kedge_stats *kbpf_stats(struct kbpf *bpf, unsigned worker)
 }
 
 int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned worker,
-		 const struct http1_conf *conf, bool bypass)
+		  const struct http1_conf *conf, bool bypass)
 {
 	struct slots *slots = &bpf->slots[worker];
 	struct kedge_flow value = {.worker = worker};
@@ -341,9 +341,9 @@ int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned wor
 }
 
 /*
- * Is our program still on the sockets that enter kdg_leg? Whoever may may detach its link, or replace the
- * program; a socket would enter without one, and its requests would go out as they are. Without a link
- * nobody is asked: the query would take CAP_NET_ADMIN.
+ * Is our program still on the sockets that enter kdg_leg? Whoever may may detach its link, or
+ * replace the program; a socket would enter without one, and its requests would go out as they are.
+ * Without a link nobody is asked: the query would take CAP_NET_ADMIN.
  */
 static bool program_there(const struct kbpf *bpf)
 {

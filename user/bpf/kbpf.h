@@ -1,7 +1,7 @@
 /*
  * user only: the BPF side as the daemon sees it. bpf.c is the only file that includes a skeleton or
- * touches a map. One `struct kbpf` a process, opened before the workers start, shared by them; every
- * function below it is safe from the worker that owns the flow.
+ * touches a map. One `struct kbpf` a process, opened before the workers start, shared by them;
+ * every function below it is safe from the worker that owns the flow.
  */
 #pragma once
 
@@ -39,8 +39,8 @@ int kbpf_open(struct kbpf **out, const struct kbpf_opts *opts, char why[256]);
 void kbpf_close(struct kbpf *bpf);
 
 /*
- * Only unpins, for a process that ends with its workers still running: what they use stays. Then only
- * the end of the process is left. NULL is fine.
+ * Only unpins, for a process that ends with its workers still running: what they use stays. Then
+ * only the end of the process is left. NULL is fine.
  */
 void kbpf_unpin(struct kbpf *bpf);
 
@@ -72,13 +72,13 @@ struct kbpf_flow {
  * slot left; -EOPNOTSUPP: not a TCP socket).
  */
 int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned worker,
-		 const struct http1_conf *conf, bool bypass);
+		  const struct http1_conf *conf, bool bypass);
 
 /*
  * After the connection is established, before the first send: puts the socket under the sk_msg
- * program. 0 or -errno (-ECONNRESET: the application has closed the connection already; -EBUSY: another
- * program has the socket; -ENOLINK: ours is attached no longer). After an error only kbpf_flow_del() may
- * follow, which takes the socket from under whatever it is under of ours.
+ * program. 0 or -errno (-ECONNRESET: the application has closed the connection already; -EBUSY:
+ * another program has the socket; -ENOLINK: ours is attached no longer). After an error only
+ * kbpf_flow_del() may follow, which takes the socket from under whatever it is under of ours.
  */
 int kbpf_flow_join(struct kbpf *bpf, struct kbpf_flow *flow, int fd);
 

@@ -1,4 +1,7 @@
-/* What the host has to offer to BPF: capabilities, the cgroup to attach to. And where libbpf speaks. */
+/*
+ * What the host has to offer to BPF: capabilities, the cgroup to attach to. And where libbpf
+ * speaks.
+ */
 #include "bpf/kbpf_private.h"
 
 #include <bpf/libbpf.h>
@@ -71,7 +74,9 @@ void kbpf_missing_caps(char *buf, size_t size)
 	}
 }
 
-/* The first line of a file in /proc that begins with `name`, without that; "" where there is none. */
+/*
+ * The first line of a file in /proc that begins with `name`, without that; "" where there is none.
+ */
 static void proc_line(char *buf, int size, const char *path, const char *name)
 {
 	_cleanup_(fclosep)
@@ -106,8 +111,8 @@ static bool is_in_user_namespace(void)
 }
 
 /*
- * Who refuses bpf(2) as a whole, to somebody who has the capabilities? Asked for what it never knows, it says
- * EINVAL where it can be had. NULL: nobody does.
+ * Who refuses bpf(2) as a whole, to somebody who has the capabilities? Asked for what it never
+ * knows, it says EINVAL where it can be had. NULL: nobody does.
  */
 static const char *kbpf_refused_by(void)
 {
@@ -138,15 +143,15 @@ int kbpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE])
 	kbpf_missing_caps(caps, sizeof(caps));
 	if (caps[0])
 		return kbpf_why(why, err, "BPF programs refused: no %s: run as root, or grant them",
-			       caps);
+				caps);
 	refused = kbpf_refused_by();
 	if (refused)
 		return kbpf_why(why, err, "%s", refused);
 	if (lacks)
 		return kbpf_why(why, err, "%s", lacks);
 	return kbpf_why(why, err,
-		       "BPF programs refused: %s: --log-level debug shows the verifier's words",
-		       strerror(-err));
+			"BPF programs refused: %s: --log-level debug shows the verifier's words",
+			strerror(-err));
 }
 
 /* The mount point of the first cgroup2 in /proc/self/mountinfo (proc(5)). */
@@ -189,7 +194,7 @@ static bool cgroup_own(char *buf, size_t size)
 static int no_mount(char why[BPF_WHY_SIZE])
 {
 	return kbpf_why(why, -ENOENT,
-		       "no cgroup v2 is mounted: mount -t cgroup2 none /sys/fs/cgroup");
+			"no cgroup v2 is mounted: mount -t cgroup2 none /sys/fs/cgroup");
 }
 
 int kbpf_cgroup_open_root(char why[BPF_WHY_SIZE])

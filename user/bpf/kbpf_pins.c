@@ -61,9 +61,9 @@ static bool is_at(int fd, const char *path)
 }
 
 /*
- * flock(2) on the directory: gone with the last process that has it open, whatever kills that, in every
- * network namespace, and only who may read the directory can take it. -EBUSY: somebody has; -ESTALE: it
- * was removed meanwhile, by a kedge that ended.
+ * flock(2) on the directory: gone with the last process that has it open, whatever kills that, in
+ * every network namespace, and only who may read the directory can take it. -EBUSY: somebody has;
+ * -ESTALE: it was removed meanwhile, by a kedge that ended.
  */
 static int lock_dir(const char *dir)
 {
@@ -93,24 +93,24 @@ static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[BPF_W
 			dir, strerror(errno), BPFFS);
 	else if (errno != EEXIST)
 		return kbpf_why(why, -errno, "pin directory %s: cannot make it: %s", dir,
-			       strerror(errno));
+				strerror(errno));
 	claimed->dir = realpath(dir, NULL);
 	if (!claimed->dir)
 		return kbpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
 	if (!on_bpffs(claimed->dir))
 		return kbpf_why(why, -EINVAL,
-			       "pin directory %s: not on a bpffs: name a directory below %s, or "
-			       "--pin off",
-			       dir, BPFFS);
+				"pin directory %s: not on a bpffs: name a directory below %s, or "
+				"--pin off",
+				dir, BPFFS);
 	claimed->lock = lock_dir(claimed->dir);
 	if (claimed->lock == -EBUSY)
 		return kbpf_why(why, -EBUSY,
-			       "pin directory %s: another kedge lives there: "
-			       "stop it, or choose another directory",
-			       dir);
+				"pin directory %s: another kedge lives there: "
+				"stop it, or choose another directory",
+				dir);
 	if (claimed->lock < 0)
 		return kbpf_why(why, claimed->lock, "pin directory %s: cannot lock it: %s", dir,
-			       strerror(-claimed->lock));
+				strerror(-claimed->lock));
 	claimed->fd = open(claimed->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (claimed->fd < 0)
 		return kbpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
@@ -162,8 +162,7 @@ int kbpf_pins_maps(const struct kbpf_pins *pins, struct bpf_object *obj, char wh
 	char path[PATH_MAX];
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, obj)
-	{
+	bpf_object__for_each_map(map, obj) {
 		int err;
 
 		if (!is_pinned(map))
@@ -173,7 +172,7 @@ int kbpf_pins_maps(const struct kbpf_pins *pins, struct bpf_object *obj, char wh
 			err = bpf_map__pin(map, path);
 		if (err)
 			return kbpf_why(why, err, "pin directory %s: cannot pin %s: %s", pins->dir,
-				       bpf_map__name(map), strerror(-err));
+					bpf_map__name(map), strerror(-err));
 	}
 	return 0;
 }
@@ -183,8 +182,7 @@ void kbpf_pins_clear_maps(const struct kbpf_pins *pins, struct bpf_object *obj)
 	char path[PATH_MAX];
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, obj)
-	{
+	bpf_object__for_each_map(map, obj) {
 		if (is_pinned(map))
 			kbpf_pins_clear(pins, bpf_map__name(map), path, sizeof(path));
 	}
@@ -195,8 +193,7 @@ int kbpf_pins_give_maps(const struct kbpf_pins *pins, struct bpf_object *obj, ui
 	struct bpf_map *map;
 	int err = 0;
 
-	bpf_object__for_each_map(map, obj)
-	{
+	bpf_object__for_each_map(map, obj) {
 		if (!err && is_pinned(map))
 			err = kbpf_pins_give(pins, bpf_map__name(map), uid, gid);
 	}

@@ -1,4 +1,7 @@
-/* user only: what the files that load BPF objects (bpf.c, peername.c) share. Nobody else includes it. */
+/*
+ * user only: what the files that load BPF objects (bpf.c, peername.c) share. Nobody else includes
+ * it.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -19,9 +22,9 @@ void kbpf_log(void);
 void kbpf_missing_caps(char *buf, size_t size);
 
 /*
- * What a load that failed with err is most likely about: capabilities; then what forbids bpf(2) as a whole
- * (seccomp, a user namespace, a security module); then `lacks`, the whole message of what the caller knows to
- * be missing in the kernel, or NULL. Returns err with why[].
+ * What a load that failed with err is most likely about: capabilities; then what forbids bpf(2) as
+ * a whole (seccomp, a user namespace, a security module); then `lacks`, the whole message of what
+ * the caller knows to be missing in the kernel, or NULL. Returns err with why[].
  */
 int kbpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE]);
 
@@ -50,8 +53,8 @@ struct kbpf_pins {
 	}
 
 /*
- * Claims `dir` on a bpffs, made and mounted where that is missing. -EBUSY while another kedge lives in
- * it. Pins a dead one left are for the caller to replace.
+ * Claims `dir` on a bpffs, made and mounted where that is missing. -EBUSY while another kedge lives
+ * in it. Pins a dead one left are for the caller to replace.
  */
 int kbpf_pins_claim(struct kbpf_pins *pins, const char *dir, char why[BPF_WHY_SIZE]);
 

@@ -34,7 +34,9 @@ struct peername {
 	struct kbpf_pins pins;
 };
 
-/* --- cgroups ------------------------------------------------------------------------------------ */
+/*
+ * --- cgroups ------------------------------------------------------------------------------------
+ */
 
 /* True when the directory `inner` is `outer`, or lies in it. */
 static bool covers(int outer, int inner)
@@ -56,13 +58,12 @@ static int attach_to(struct peername *p, int cgroup, const char *name, char why[
 {
 	struct bpf_program *prog;
 
-	bpf_object__for_each_program(prog, p->skel->obj)
-	{
+	bpf_object__for_each_program(prog, p->skel->obj) {
 		struct bpf_link *link = bpf_program__attach_cgroup(prog, cgroup);
 
 		if (!link)
 			return kbpf_why(why, -errno, "cgroup %s: cannot attach %s: %s", name,
-				       bpf_program__name(prog), strerror(errno));
+					bpf_program__name(prog), strerror(errno));
 		p->links[p->links_count++] = link;
 	}
 	return 0;
@@ -99,7 +100,9 @@ static int attach(struct peername *p, const struct peername_opts *opts, char why
 	return err;
 }
 
-/* --- pins --------------------------------------------------------------------------------------- */
+/*
+ * --- pins ---------------------------------------------------------------------------------------
+ */
 
 /* Of the maps alone: a pinned link would outlive us. */
 static int pin(struct peername *p, const char *beside, char why[BPF_WHY_SIZE])
@@ -131,7 +134,9 @@ int peername_give(struct peername *p, uid_t uid, gid_t gid)
 	return err ? err : kbpf_pins_give_maps(&p->pins, p->skel->obj, uid, gid);
 }
 
-/* --- open and close ----------------------------------------------------------------------------- */
+/*
+ * --- open and close -----------------------------------------------------------------------------
+ */
 
 static int share(struct peername *p, char why[BPF_WHY_SIZE])
 {
@@ -197,7 +202,9 @@ void peername_close(struct peername *p)
 	free(p);
 }
 
-/* --- at work ------------------------------------------------------------------------------------ */
+/*
+ * --- at work ------------------------------------------------------------------------------------
+ */
 
 bool peername_may_set(struct peername *p)
 {

@@ -1,7 +1,7 @@
 /*
  * user only: the true peer (bpf/peername.bpf.c): applications that ask their socket are given the
- * client's address. Independent of records, edit and bypass. One a process, opened before the workers
- * start; peername_set() may be called from each of them.
+ * client's address. Independent of records, edit and bypass. One a process, opened before the
+ * workers start; peername_set() may be called from each of them.
  */
 #pragma once
 
@@ -40,8 +40,8 @@ int peername_give(struct peername *p, uid_t uid, gid_t gid);
 bool peername_may_set(struct peername *p);
 
 /*
- * Before connect(2) of an app leg: its other end will show `client` for its peer; NULL: somebody nobody
- * knows. An address other than IPv4 or IPv6 counts as that. 0 or -errno.
+ * Before connect(2) of an app leg: its other end will show `client` for its peer; NULL: somebody
+ * nobody knows. An address other than IPv4 or IPv6 counts as that. 0 or -errno.
  */
 int peername_set(struct peername *p, int fd, const union addr *client);
 
@@ -56,6 +56,8 @@ int peername_outcome(struct peername *p, int fd);
 /* Are all programs attached still? Somebody may have detached one, or removed its cgroup. */
 bool peername_attached(const struct peername *p);
 
-/* The mmapped counters, valid until peername_close(); and their beginning anew, as after a probe. */
+/*
+ * The mmapped counters, valid until peername_close(); and their beginning anew, as after a probe.
+ */
 void peername_clear_stats(struct peername *p);
 const struct kedge_peer_stats *peername_stats(const struct peername *p);

@@ -21,7 +21,10 @@ enum access_format { ACCESS_COMMON, ACCESS_COMBINED, ACCESS_JSON };
 /* Which TLS versions and cipher suites are offered; docs/configuration.md has the table. */
 enum conf_tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN, TLS_POLICY_HIGH };
 enum conf_xff { XFF_APPEND, XFF_REPLACE, XFF_IF_NONE, XFF_NEVER };
-/* Where the guard's program runs: in the driver, before the stack, or in the first of both that works. */
+/*
+ * Where the guard's program runs: in the driver, before the stack, or in the first of both that
+ * works.
+ */
 enum guard_mode { GUARD_OFF, GUARD_AUTO, GUARD_NATIVE, GUARD_GENERIC };
 
 struct conf_cert {

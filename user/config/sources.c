@@ -1,6 +1,6 @@
 /*
- * Connections by source address: a hash table in shards, each with a lock of its own, so that workers
- * seldom meet. The hash is keyed at random: nobody can choose addresses that collide.
+ * Connections by source address: a hash table in shards, each with a lock of its own, so that
+ * workers seldom meet. The hash is keyed at random: nobody can choose addresses that collide.
  */
 #include "config/sources.h"
 
@@ -88,8 +88,7 @@ static struct source *find(struct source_list *bucket, const uint64_t key[2])
 {
 	struct source *e;
 
-	LIST_FOREACH(e, bucket, link)
-	{
+	LIST_FOREACH(e, bucket, link) {
 		if (e->key[0] == key[0] && e->key[1] == key[1])
 			return e;
 	}

@@ -1,6 +1,7 @@
 /*
  * user only: how many connections each source address has: an IPv4 address, or the /64 of an IPv6
- * address, since that is what one host is given. For all workers; bounded by the connections there are.
+ * address, since that is what one host is given. For all workers; bounded by the connections there
+ * are.
  */
 #pragma once
 
@@ -24,8 +25,8 @@ int sources_enter(struct sources *s, struct source **out, const union addr *clie
 void sources_leave(struct sources *s, struct source *source);
 
 /*
- * The same for those that were refused and are still told why, which are counted apart: -EDQUOT when
- * SOURCES_REFUSED_MAX are there already.
+ * The same for those that were refused and are still told why, which are counted apart: -EDQUOT
+ * when SOURCES_REFUSED_MAX are there already.
  */
 #define SOURCES_REFUSED_MAX 8
 int sources_refuse(struct sources *s, struct source **out, const union addr *client);

@@ -35,7 +35,8 @@ void confine_secrets(void);
 struct confine_conf {
 	const char *user; /* as confine_find_user() takes it; NULL: stay who we are */
 	enum seccomp_mode seccomp;
-	/* Capabilities to be kept, by bit (1 << CAP_...). Those that are not there are not missed. */
+	/* Capabilities to be kept, by bit (1 << CAP_...). Those that are not there are not missed.
+	 */
 	uint64_t keep;
 };
 

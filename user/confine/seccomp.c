@@ -35,7 +35,9 @@
 
 #define THREAD_FLAGS (CLONE_THREAD | CLONE_VM | CLONE_SIGHAND)
 
-/* Calls newer than this list fail with ENOSYS: a C library that tries them takes older ones then. */
+/*
+ * Calls newer than this list fail with ENOSYS: a C library that tries them takes older ones then.
+ */
 #define CALLS_KNOWN_END 450
 #define CALLS_END       512
 
@@ -168,7 +170,10 @@ static const int calls[] = {
 #endif
 };
 
-/* Calls whose arguments decide. The second number of a comparison with one is 0: clang warns where it is missing. */
+/*
+ * Calls whose arguments decide. The second number of a comparison with one is 0: clang warns where
+ * it is missing.
+ */
 static const struct {
 	int number;
 	struct scmp_arg_cmp when;

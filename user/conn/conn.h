@@ -65,7 +65,7 @@ struct conn {
 	struct source *refused_source; /* the same when it was refused for that, and is told so */
 	struct tls_conn *tls;          /* during HANDSHAKE */
 	struct flow flow;              /* from the end of the handshake on */
-	struct kbpf_flow kbpf_flow;      /* registered, but not yet owned by an editor */
+	struct kbpf_flow kbpf_flow;    /* registered, but not yet owned by an editor */
 	union addr client;          /* who the client is: from the prefix, or the socket's peer */
 	struct access_flow *access; /* NULL: its requests are not logged */
 	uint64_t stage_us;          /* when the handshake began */

@@ -1,8 +1,8 @@
 /*
- * CONNECT: the application's leg, and the join of both legs. It may be opened while the handshake still
- * runs: then it is ready when the client's first request is. What goes wrong in that time is not told
- * to anybody: the leg is dropped, and opened anew when the client leg is ready. The functions stand in
- * their order from the end of the file up.
+ * CONNECT: the application's leg, and the join of both legs. It may be opened while the handshake
+ * still runs: then it is ready when the client's first request is. What goes wrong in that time is not
+ * told to anybody: the leg is dropped, and opened anew when the client leg is ready. The functions
+ * stand in their order from the end of the file up.
  */
 #include "conn/conn_private.h"
 
@@ -222,8 +222,8 @@ void conn_app_event(struct conn *c, uint32_t events)
 {
 	bool early = c->state == CONN_HANDSHAKE;
 
-	/* An application may give up one that says nothing: a slow client finds a fresh one. One that
-	 * is connected to itself would keep the application from coming up. */
+	/* An application may give up one that says nothing: a slow client finds a fresh one. One
+	 * that is connected to itself would keep the application from coming up. */
 	if (early && (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ||
 		      app_connected(c->flow.app_fd, &conn_conf(c)->app) < 0)) {
 		conn_app_close(c, true);
@@ -240,7 +240,8 @@ void conn_app_event(struct conn *c, uint32_t events)
 
 void conn_connect_early(struct conn *c)
 {
-	/* Not in mode tcp: to an application that speaks first, or counts, a connection is an event. */
+	/* Not in mode tcp: to an application that speaks first, or counts, a connection is an
+	 * event. */
 	if (c->early || !conn_conf(c)->connect_early || conn_is_tcp(c))
 		return;
 	c->early = true;

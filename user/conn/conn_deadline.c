@@ -1,16 +1,16 @@
 /*
- * How long a connection whose legs are joined may take for what: a head, a body, a response, nothing
- * at all. One timer stands at the nearest of these deadlines.
+ * How long a connection whose legs are joined may take for what: a head, a body, a response,
+ * nothing at all. One timer stands at the nearest of these deadlines.
  *
  * A body may fall behind the least rate by rate-grace-ms. Each byte of it moves its deadline on by
- * what it is worth at that rate, but never beyond the grace: who was fast may not rest on it. Only while
- * kedge waits for the client: what the application does not take is not the client's fault. Nor is a client
- * slow that waits for the application's 100 before it begins.
+ * what it is worth at that rate, but never beyond the grace: who was fast may not rest on it. Only
+ * while kedge waits for the client: what the application does not take is not the client's fault.
+ * Nor is a client slow that waits for the application's 100 before it begins.
  *
  * A response is looked at once per grace while the client's socket is full: by what the client has
- * acknowledged meanwhile, since the socket's buffer takes far more than a slow client reads. For the
- * same reason a client whose socket holds bytes for it is idle only if it has acknowledged nothing since
- * the deadline before: it is given between one and two times idle-timeout.
+ * acknowledged meanwhile, since the socket's buffer takes far more than a slow client reads. For
+ * the same reason a client whose socket holds bytes for it is idle only if it has acknowledged
+ * nothing since the deadline before: it is given between one and two times idle-timeout.
  */
 #include "conn/conn_private.h"
 
@@ -127,7 +127,9 @@ void conn_deadline_set(struct conn *c, uint64_t up, uint64_t down)
 	set_timer(c);
 }
 
-/* --- one of them has come ----------------------------------------------------------------------- */
+/*
+ * --- one of them has come -----------------------------------------------------------------------
+ */
 
 /* The client is late with a head. It is told behind the responses that it waits for. */
 static void head_late(struct conn *c)

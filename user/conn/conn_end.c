@@ -1,4 +1,6 @@
-/* How a connection ends: kedge's own answer, the wait for the client's end, the close. See conn.h. */
+/*
+ * How a connection ends: kedge's own answer, the wait for the client's end, the close. See conn.h.
+ */
 #include "conn/conn_private.h"
 
 #include <assert.h>
@@ -17,7 +19,9 @@
 /* Turns of reading what nobody wants any more before other connections have theirs. */
 #define LINGER_READS_PER_TURN 64
 
-/* One that its address has no room for goes after this at the latest: its answer has long arrived. */
+/*
+ * One that its address has no room for goes after this at the latest: its answer has long arrived.
+ */
 #define REFUSED_LINGER_MS 1000
 
 void conn_count_reason(struct conn *c, enum kedge_reason reason)
@@ -123,8 +127,10 @@ void conn_bury(struct worker *w)
 	}
 }
 
-/* What the client still sends is read and dropped: close(2) with unread bytes would send a RST, which
- * can take our last bytes from the client. */
+/*
+ * What the client still sends is read and dropped: close(2) with unread bytes would send a RST,
+ * which can take our last bytes from the client.
+ */
 void conn_linger_read(struct conn *c)
 {
 	struct mover *m = &c->worker->mover;
@@ -260,8 +266,8 @@ void conn_finish(struct conn *c)
 
 /*
  * What the client is told of this reason: the only place that decides whether kedge may speak. An
- * application that ends a connection which it has served before has most likely ended an idle one: the
- * client, which hears nothing, sends its request again. It would not after a 502.
+ * application that ends a connection which it has served before has most likely ended an idle one:
+ * the client, which hears nothing, sends its request again. It would not after a 502.
  */
 static enum mover_say say_of(struct conn *c, enum kedge_reason reason)
 {

@@ -1,7 +1,7 @@
 /*
- * What the kernel does for an application's leg: BPF's editor, the bypass, the name of the client. Each may
- * be lost at any time (capability_loss.h): then the leg goes on without, or the connection is refused where
- * it is required.
+ * What the kernel does for an application's leg: BPF's editor, the bypass, the name of the client.
+ * Each may be lost at any time (capability_loss.h): then the leg goes on without, or the connection
+ * is refused where it is required.
  */
 #include "conn/conn_private.h"
 
@@ -13,10 +13,10 @@
 #define NAMES_LOOK_MS 1000
 
 /*
- * What the kernel is to do for this leg: what was decided at the start, without what was lost since. No
- * bypass in mode tcp: a read that waits comes back empty-handed (EAGAIN) from a bypassed socket when
- * another thread writes to it or ends it, and one with MSG_WAITALL may see bytes out of order. Who
- * answers requests does neither; of an application that may be anything nobody knows.
+ * What the kernel is to do for this leg: what was decided at the start, without what was lost
+ * since. No bypass in mode tcp: a read that waits comes back empty-handed (EAGAIN) from a bypassed
+ * socket when another thread writes to it or ends it, and one with MSG_WAITALL may see bytes out of
+ * order. Who answers requests does neither; of an application that may be anything nobody knows.
  */
 void conn_leg_choose(struct conn *c)
 {
@@ -55,7 +55,9 @@ static enum kedge_reason name_lost(struct conn *c, int err)
 							: KEDGE_REASON_NONE;
 }
 
-/* --- before the connect ------------------------------------------------------------------------ */
+/*
+ * --- before the connect ------------------------------------------------------------------------
+ */
 
 static enum kedge_reason flow_register(struct conn *c)
 {
@@ -66,7 +68,7 @@ static enum kedge_reason flow_register(struct conn *c)
 		return KEDGE_REASON_NONE;
 	conn_http1_conf(c, &http1);
 	err = kbpf_flow_add(c->worker->shared->bpf, &c->kbpf_flow, c->flow.app_fd, c->worker->index,
-			   c->edit_kernel ? &http1 : NULL, c->bypass);
+			    c->edit_kernel ? &http1 : NULL, c->bypass);
 	if (!err || conn_leg_lost(c, err))
 		return KEDGE_REASON_NONE;
 	return err == -ENOSPC ? KEDGE_REASON_limit_connections : KEDGE_REASON_capability_lost;
@@ -94,11 +96,13 @@ enum kedge_reason conn_leg_register(struct conn *c)
 	return reason == KEDGE_REASON_NONE ? flow_register(c) : reason;
 }
 
-/* --- connected, and over ----------------------------------------------------------------------- */
+/*
+ * --- connected, and over -----------------------------------------------------------------------
+ */
 
 /*
- * Has the application's end been found? Mostly it has by now, but where it is made with the first byte
- * only (TCP_DEFER_ACCEPT) nobody knows yet. False when the flow may not go on.
+ * Has the application's end been found? Mostly it has by now, but where it is made with the first
+ * byte only (TCP_DEFER_ACCEPT) nobody knows yet. False when the flow may not go on.
  */
 static bool pair_check(struct conn *c)
 {

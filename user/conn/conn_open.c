@@ -26,7 +26,10 @@ static bool sent_nothing(const struct conn *c)
 	return info.tcpi_bytes_received <= c->prefix_bytes + 1; /* a FIN counts as one */
 }
 
-/* A balancer that sends prefixes where none is read: the older form looks like HTTP, the newer like nothing. */
+/*
+ * A balancer that sends prefixes where none is read: the older form looks like HTTP, the newer like
+ * nothing.
+ */
 static bool sent_a_prefix(const struct conn *c)
 {
 	const uint8_t *bytes;
@@ -37,7 +40,8 @@ static bool sent_a_prefix(const struct conn *c)
 
 static void handshake_failed(struct conn *c, enum kedge_reason reason)
 {
-	if ((reason == KEDGE_REASON_tls_plain_http || reason == KEDGE_REASON_tls_not_tls) && sent_a_prefix(c))
+	if ((reason == KEDGE_REASON_tls_plain_http || reason == KEDGE_REASON_tls_not_tls) &&
+	    sent_a_prefix(c))
 		reason = KEDGE_REASON_prefix_unexpected;
 	if (reason == KEDGE_REASON_tls_client_gone && sent_nothing(c)) {
 		c->worker->stats->health_checks++;
@@ -132,7 +136,8 @@ static bool source_enter(struct conn *c)
 
 	if (!err)
 		return true;
-	/* Without TLS it can be told why. Not any number at a time: they would use up what others need. */
+	/* Without TLS it can be told why. Not any number at a time: they would use up what others
+	 * need. */
 	if (err == -ENOMEM)
 		conn_abort(c, KEDGE_REASON_no_memory);
 	else if (c->flow.record && !sources_refuse(sources, &c->refused_source, &c->client))
@@ -142,7 +147,9 @@ static bool source_enter(struct conn *c)
 	return false;
 }
 
-/* While kedge drains, a client is looked at earlier: one that has sent nothing is not waited for. */
+/*
+ * While kedge drains, a client is looked at earlier: one that has sent nothing is not waited for.
+ */
 void conn_handshake_expired(struct conn *c)
 {
 	uint64_t now = c->worker->loop.now_ms;
@@ -201,9 +208,8 @@ static enum kedge_reason prefix_judge(const struct conn *c, enum proxy_verdict v
 				      const struct proxy_prefix *p)
 {
 	if (verdict == PROXY_NONE)
-		return c->service->conf->proxy == PROXY_PREFIX_REQUIRE
-			       ? KEDGE_REASON_prefix_missing
-			       : KEDGE_REASON_NONE;
+		return c->service->conf->proxy == PROXY_PREFIX_REQUIRE ? KEDGE_REASON_prefix_missing
+								       : KEDGE_REASON_NONE;
 	if (!c->trusted)
 		return KEDGE_REASON_prefix_forbidden;
 	return verdict == PROXY_BAD ? p->reason : KEDGE_REASON_NONE;

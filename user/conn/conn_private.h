@@ -65,12 +65,16 @@ void conn_move_begin(struct conn *c);
 void conn_move_run(struct conn *c);
 
 /* conn_deadline.c */
-/* After the mover ran and had `up` bytes from the client, and `down` from the application: how long it may
- * take from now on. */
+/*
+ * After the mover ran and had `up` bytes from the client, and `down` from the application: how long
+ * it may take from now on.
+ */
 void conn_deadline_set(struct conn *c, uint64_t up, uint64_t down);
 void conn_move_expired(struct conn *c);
-/* What so many bytes are worth at `rate` bytes a second; what is less than a millisecond is carried on in
- * *rest, which is 0 to begin with. */
+/*
+ * What so many bytes are worth at `rate` bytes a second; what is less than a millisecond is carried
+ * on in *rest, which is 0 to begin with.
+ */
 static inline uint64_t conn_worth_ms(uint64_t bytes, uint32_t rate, uint32_t *rest)
 {
 	uint64_t worth = bytes * 1000 + *rest;
@@ -86,7 +90,10 @@ void conn_count_reason(struct conn *c, enum kedge_reason reason);
 /* Answers the client with the status that belongs to the reason, where one does and there may be an
  * answer (mover_may_say()), and ends. In mode tcp, and within a response, both legs are reset. */
 void conn_reply(struct conn *c, enum kedge_reason reason);
-/* CONNECT: the same once the client has asked for something; a request is what an answer belongs to. */
+/*
+ * CONNECT: the same once the client has asked for something; a request is what an answer belongs
+ * to.
+ */
 void conn_refuse(struct conn *c, enum kedge_reason reason);
 void conn_hear_run(struct conn *c);
 /* Goes on with the answer when there is room. */
@@ -101,7 +108,9 @@ void conn_finish(struct conn *c);
 void conn_linger(struct conn *c);
 void conn_linger_read(struct conn *c);
 void conn_linger_expired(struct conn *c);
-/* The record layer ended the client leg by the rules of TLS (record.told): lets its alert arrive. */
+/*
+ * The record layer ended the client leg by the rules of TLS (record.told): lets its alert arrive.
+ */
 void conn_record_fault(struct conn *c, enum kedge_reason reason);
 /* A failed handshake has sent its alert: lets it arrive. */
 void conn_linger_after_alert(struct conn *c);

@@ -12,7 +12,9 @@
 
 /* Rounds of both directions before other flows get their turn. */
 #define ROUNDS_PER_TURN  16
-/* And as many full buffers: what is read byte by byte, as chunks of one byte are, takes its time. */
+/*
+ * And as many full buffers: what is read byte by byte, as chunks of one byte are, takes its time.
+ */
 #define BUFFERS_PER_TURN 2
 
 enum step {
@@ -136,7 +138,10 @@ static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
 	return (ssize_t)sent;
 }
 
-/* The same for bytes that came from the client just now: they may be of a request that nobody counted. */
+/*
+ * The same for bytes that came from the client just now: they may be of a request that nobody
+ * counted.
+ */
 static enum step up_lost(struct flow *f, int err)
 {
 	enum step step = up_failed(f, err);
@@ -181,8 +186,8 @@ static enum step up_residue(struct flow *f)
 }
 
 /*
- * What comes now is another request, and none can have an answer any more: it is dropped, so that the
- * client sends it again elsewhere. Reading goes on for the end of the stream.
+ * What comes now is another request, and none can have an answer any more: it is dropped, so that
+ * the client sends it again elsewhere. Reading goes on for the end of the stream.
  */
 static bool behind_the_end(const struct flow *f)
 {
@@ -417,9 +422,9 @@ static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t
 }
 
 /*
- * What came, and may be more, must not reach the client. With a request that waits, kedge answers in the
- * application's place; otherwise the connection ends, as it does when an application that is idle says that
- * it will end: 408 behind the last response.
+ * What came, and may be more, must not reach the client. With a request that waits, kedge answers
+ * in the application's place; otherwise the connection ends, as it does when an application that is
+ * idle says that it will end: 408 behind the last response.
  */
 static void down_cut(struct flow *f, enum response_event event)
 {
@@ -433,8 +438,10 @@ static void down_cut(struct flow *f, enum response_event event)
 		ends_for(f, KEDGE_REASON_app_unasked);
 }
 
-/* Follows the response: at m->buf are `held` bytes from before, and n. *good of them all may go on. An
- * answered upgrade is told to the editor. */
+/*
+ * Follows the response: at m->buf are `held` bytes from before, and n. *good of them all may go on.
+ * An answered upgrade is told to the editor.
+ */
 static enum step down_follow(struct mover *m, struct flow *f, size_t held, size_t n, size_t *good)
 {
 	struct ending ending = {.flow = f, .now_us = *m->now_us, .begun_us = f->request_us};

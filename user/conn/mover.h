@@ -5,9 +5,9 @@
  *
  * I1  At most one worker buffer of a flow's bytes is kept per direction (struct residue); while it
  *     is, nothing more is read from the side it came from. So memory per flow is bounded.
- * I2  Legs are edge-triggered: `*_in` stays set until a read said -EAGAIN, or gave less than was asked
- *     for where that means the same (all but a bypassed app leg on which both ways have been taken);
- *     `*_full` until EPOLLOUT.
+ * I2  Legs are edge-triggered: `*_in` stays set until a read said -EAGAIN, or gave less than was
+ *     asked for where that means the same (all but a bypassed app leg on which both ways have been
+ *     taken); `*_full` until EPOLLOUT.
  * I3  No client byte is read while the last request waits for the answer to its upgrade.
  * I4  A request stream that ended in the middle of a message is never half-closed towards the
  *     application: the flow is aborted.
@@ -91,22 +91,24 @@ enum mover_say {
 enum mover_say mover_may_say(const struct flow *f);
 
 /*
- * The client is at fault, within the body of the last request (in_body), or before its head was whole:
- * nothing more is read from it, and MOVER_REPLY comes once the responses owed before have gone. Call
- * mover_run().
+ * The client is at fault, within the body of the last request (in_body), or before its head was
+ * whole: nothing more is read from it, and MOVER_REPLY comes once the responses owed before have
+ * gone. Call mover_run().
  */
 void mover_refuse(struct flow *f, enum kedge_reason reason, bool in_body);
 
 /* True when the next thing the flow needs for its requests are bytes of the client. */
 bool mover_awaits_client(const struct flow *f);
 
-/* True when the next thing that the client waits for is an answer of the application, which has all that it
- * needs for it, or does not take it. */
+/*
+ * True when the next thing that the client waits for is an answer of the application, which has all
+ * that it needs for it, or does not take it.
+ */
 bool mover_awaits_answer(const struct flow *f);
 
 /*
- * KEDGE_BODY: has the client a reason to wait with it? Nothing of it has come, and nobody has said 100: with
- * "Expect: 100-continue" it may wait for that.
+ * KEDGE_BODY: has the client a reason to wait with it? Nothing of it has come, and nobody has said
+ * 100: with "Expect: 100-continue" it may wait for that.
  */
 bool mover_body_unasked(const struct flow *f);
 

@@ -26,7 +26,7 @@
 /* Set up by cmd_run.c before the workers start, read-only from then on. */
 struct shared {
 	struct limits *limits;
-	struct kbpf *bpf;           /* NULL: nothing of kedge runs in BPF */
+	struct kbpf *bpf;          /* NULL: nothing of kedge runs in BPF */
 	struct peername *peername; /* NULL: applications see kedge as their peer */
 	struct guard *guard;       /* NULL: whoever can, connects */
 	bool record_kernel;        /* the kernel carries some TLS version and suite both ways */
@@ -53,7 +53,7 @@ struct worker {
 	struct conn_list graves; /* closed, to be freed at the end of the turn */
 	struct task bury;
 	uint32_t conns_count;
-	uint64_t ports_said_ms; /* when it was last said that source ports ran out; 0: never */
+	uint64_t ports_said_ms;   /* when it was last said that source ports ran out; 0: never */
 	uint64_t names_look_ms;   /* when it is looked again whether peername is attached */
 	bool drain_asked;         /* atomic */
 	unsigned asked, answered; /* atomic: by the main thread and by the worker */
@@ -92,8 +92,8 @@ int worker_start(struct worker *w);
 void worker_drain(struct worker *w);
 
 /*
- * From the main thread: asks for a sign of life, which the loop gives at the end of a turn. True when the
- * last one was given, or the worker has ended.
+ * From the main thread: asks for a sign of life, which the loop gives at the end of a turn. True
+ * when the last one was given, or the worker has ended.
  */
 void worker_ask(struct worker *w);
 bool worker_answered(const struct worker *w);

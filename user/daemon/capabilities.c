@@ -27,7 +27,10 @@ static const struct probe_row *first_missing(const struct probe_report *r, const
 	return NULL;
 }
 
-/* The first thing without which a capability does not work at all, which a FIONREAD that lies is not. */
+/*
+ * The first thing without which a capability does not work at all, which a FIONREAD that lies is
+ * not.
+ */
 static const struct probe_row *first_decisive(const struct probe_report *r, const char *capability)
 {
 	for (size_t i = 0; i < r->count; i++)
@@ -73,7 +76,9 @@ static void stats_clear(struct daemon *d)
 		memset(kbpf_stats(d->shared.bpf, i), 0, sizeof(struct kedge_stats));
 }
 
-/* Opens BPF for what is asked for; without the bypass where only that fails and it is not required. */
+/*
+ * Opens BPF for what is asked for; without the bypass where only that fails and it is not required.
+ */
 static int kbpf_open_wanted(struct daemon *d, struct kbpf_opts *opts, char why[256])
 {
 	int err = kbpf_open(&d->shared.bpf, opts, why);

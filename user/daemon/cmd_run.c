@@ -1,4 +1,6 @@
-/* kedge run: start and stop order of the daemon. What a connection goes through stands in conn.h. */
+/*
+ * kedge run: start and stop order of the daemon. What a connection goes through stands in conn.h.
+ */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

@@ -54,8 +54,8 @@ static int dial(const char *path, bool wait)
 }
 
 /*
- * The directory of the socket, one level; /run/kedge on most hosts. Errors show in bind(2), but on a
- * read-only file system that says only that the directory is not there.
+ * The directory of the socket, one level; /run/kedge on most hosts. Errors show in bind(2), but on
+ * a read-only file system that says only that the directory is not there.
  */
 static int make_parent(const char *path)
 {
@@ -270,7 +270,8 @@ int control_serve(int fd, answer_fn answer, void *arg)
 	while (clients_wait(&c, fd, until, fds)) {
 		bool comes = fds[c.count].revents;
 
-		/* From the last one down, so that what is dropped moves none that is still to be read. */
+		/* From the last one down, so that what is dropped moves none that is still to be
+		 * read. */
 		for (size_t i = c.count; i-- > 0;)
 			if (fds[i].revents && client_read(&c.set[i], answer, arg))
 				client_drop(&c, i);

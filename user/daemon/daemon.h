@@ -1,6 +1,6 @@
 /*
- * user only: the running daemon as its main thread sees it: cmd_run.c, which owns it, and what it is
- * made of. Nothing here is touched by a worker but `shared`.
+ * user only: the running daemon as its main thread sees it: cmd_run.c, which owns it, and what it
+ * is made of. Nothing here is touched by a worker but `shared`.
  */
 #pragma once
 

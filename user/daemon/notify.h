@@ -15,8 +15,8 @@ void notify_reloading(void);
 void notify_stopping(uint32_t drain_ms);
 
 /*
- * The watchdog, by the main thread: it asks the workers several times in the period that the service
- * manager gives, and pings when all have answered. A loop that is stuck ends the pings.
+ * The watchdog, by the main thread: it asks the workers several times in the period that the
+ * service manager gives, and pings when all have answered. A loop that is stuck ends the pings.
  */
 struct watchdog {
 	uint64_t every_ms; /* 0: nobody watches */

@@ -214,7 +214,9 @@ static int prepare(struct attempt *a)
 	return err ? err : prepare_guard(a);
 }
 
-/* --- what can not ------------------------------------------------------------------------------ */
+/*
+ * --- what can not ------------------------------------------------------------------------------
+ */
 
 static bool any_waits(const struct daemon *d)
 {
@@ -309,7 +311,9 @@ json_t *reload(struct daemon *d)
 			 "lines", a.lines);
 }
 
-/* --- for people --------------------------------------------------------------------------------- */
+/*
+ * --- for people ---------------------------------------------------------------------------------
+ */
 
 static void print_texts(FILE *to, const char *what, const json_t *texts)
 {

@@ -23,5 +23,7 @@
  */
 json_t *reload(struct daemon *d);
 
-/* The answer for people: what is wrong on standard error, the rest on standard output. True if ok. */
+/*
+ * The answer for people: what is wrong on standard error, the rest on standard output. True if ok.
+ */
 bool reload_print(const json_t *answer);

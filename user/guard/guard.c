@@ -198,8 +198,8 @@ static int pin(struct guard *g, const char *beside, char why[BPF_WHY_SIZE])
 }
 
 /*
- * What a port of a bridge or a bond receives is for that one, or for somebody behind it: for all-listeners
- * it counts as one that is down.
+ * What a port of a bridge or a bond receives is for that one, or for somebody behind it: for
+ * all-listeners it counts as one that is down.
  */
 static void leave_out_ports(struct ifaddrs *have)
 {
@@ -304,7 +304,7 @@ static int open_in(struct guard *g, const struct conf *conf, char why[BPF_WHY_SI
 
 	if (!err && !g->interfaces_wanted)
 		err = kbpf_why(why, -ENODEV,
-			      "no interface carries a listener: name them in guard-interfaces");
+			       "no interface carries a listener: name them in guard-interfaces");
 	err = err ? err : load(g, conf, why);
 	err = err ? err : share(g, why);
 	err = err ? err : pin(g, conf->pin, why);

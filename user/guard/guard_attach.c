@@ -82,8 +82,8 @@ static int attach_why(const struct guard_interface *i, enum guard_mode mode, int
 	kbpf_missing_caps(caps, sizeof(caps));
 	if (caps[0])
 		return kbpf_why(why, err,
-			       "interface %s: no %s: run as root, or grant them (docs/guard.md)",
-			       i->name, caps);
+				"interface %s: no %s: run as root, or grant them (docs/guard.md)",
+				i->name, caps);
 	switch (err) {
 	case -EPERM:
 	case -ENOSYS:
@@ -91,14 +91,14 @@ static int attach_why(const struct guard_interface *i, enum guard_mode mode, int
 	case -EBUSY:
 	case -EEXIST:
 		return kbpf_why(why, err,
-			       "interface %s: another XDP program is there, which leaves no room "
-			       "for one beside it: xdp-loader status %s names it",
-			       i->name, i->name);
+				"interface %s: another XDP program is there, which leaves no room "
+				"for one beside it: xdp-loader status %s names it",
+				i->name, i->name);
 	case -EOPNOTSUPP:
 		return kbpf_why(why, err,
-			       "interface %s: its driver has no XDP of its own: --guard-mode "
-			       "generic",
-			       i->name);
+				"interface %s: its driver has no XDP of its own: --guard-mode "
+				"generic",
+				i->name);
 	default:
 		return kbpf_why(
 			why, err,
@@ -124,8 +124,8 @@ int guard_attach(struct xdp_program *prog, struct guard_interface *i, enum guard
 	i->index = if_nametoindex(i->name);
 	if (!i->index)
 		return kbpf_why(why, -errno,
-			       "interface %s: %s: `ip link` shows those that are there", i->name,
-			       strerror(errno));
+				"interface %s: %s: `ip link` shows those that are there", i->name,
+				strerror(errno));
 	i->mode = GUARD_NATIVE;
 	if (mode != GUARD_GENERIC)
 		err = xdp_program__attach(prog, (int)i->index, XDP_MODE_NATIVE, 0);

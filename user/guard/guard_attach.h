@@ -47,7 +47,7 @@ unsigned guard_attach_id(const struct xdp_program *prog);
 int guard_detach(unsigned id, const struct guard_interface *i);
 
 /*
- * Takes guards that no process lives for (guard_lock.h) off an interface; `own` is left alone. How many, or
- * -errno.
+ * Takes guards that no process lives for (guard_lock.h) off an interface; `own` is left alone. How
+ * many, or -errno.
  */
 int guard_remove_dead(unsigned own, const struct guard_interface *i);

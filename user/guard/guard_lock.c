@@ -107,7 +107,8 @@ void guard_unlock(int *fd, unsigned id)
 
 	if (*fd < 0)
 		return;
-	/* By its path, with what a confined kedge may do. As another user it cannot: it is swept later. */
+	/* By its path, with what a confined kedge may do. As another user it cannot: it is swept
+	 * later. */
 	if ((size_t)snprintf(path, sizeof(path), "%s/" DIRECTORY "/%u", bpffs(), id) < sizeof(path))
 		rmdir(path);
 	close_fdp(fd);

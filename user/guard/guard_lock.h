@@ -1,7 +1,7 @@
 /*
- * user only: which guards have a process that lives. A lock is flock(2) on a directory of its number, beside
- * libxdp's pins on the bpffs, in one that only root can read: nobody else can hold one. It is gone with the
- * last process that has it open, whatever kills that.
+ * user only: which guards have a process that lives. A lock is flock(2) on a directory of its
+ * number, beside libxdp's pins on the bpffs, in one that only root can read: nobody else can hold
+ * one. It is gone with the last process that has it open, whatever kills that.
  */
 #pragma once
 

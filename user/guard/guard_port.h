@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /*
- * Of what kind the device is that an interface is a port of: "bridge", "bond", "team", "vrf"; empty when it
- * is a port of none, or the kernel does not say. One question by netlink.
+ * Of what kind the device is that an interface is a port of: "bridge", "bond", "team", "vrf"; empty
+ * when it is a port of none, or the kernel does not say. One question by netlink.
  */
 #define GUARD_PORT_KIND_SIZE 32
 void guard_port_kind(char kind[GUARD_PORT_KIND_SIZE], unsigned ifindex);

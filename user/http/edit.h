@@ -81,8 +81,8 @@ struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_s
 struct edit *edit_none_new(int fd, struct kedge_stats *stats);
 
 /*
- * The editor for a flow that kbpf_flow_add() and kbpf_flow_join() put under the sk_msg program with a
- * conf. Owns *flow from here on (moved; freed with the edit). NULL when out of memory.
+ * The editor for a flow that kbpf_flow_add() and kbpf_flow_join() put under the sk_msg program with
+ * a conf. Owns *flow from here on (moved; freed with the edit). NULL when out of memory.
  */
 struct edit *edit_bpf_new(int fd, struct kbpf *bpf, const struct kbpf_flow *flow,
 			  struct kedge_stats *stats);

@@ -46,7 +46,9 @@ static struct edit_bpf *self(struct edit *e)
 	return (struct edit_bpf *)e;
 }
 
-/* What a Connection line may grow by when it is put back: a space behind the colon and each comma. */
+/*
+ * What a Connection line may grow by when it is put back: a space behind the colon and each comma.
+ */
 #define OPTIONS_GROWTH (HTTP1_OPTIONS_MAX / 2)
 
 /* What a send of len bytes with that many requests takes from the send buffer. */

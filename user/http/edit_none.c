@@ -1,6 +1,6 @@
 /*
- * No editor: of a listener in mode tcp every byte is the application's own. The flow is a tunnel from
- * its first byte on; nothing is read, nothing kept.
+ * No editor: of a listener in mode tcp every byte is the application's own. The flow is a tunnel
+ * from its first byte on; nothing is read, nothing kept.
  */
 #include "http/edit_impl.h"
 

@@ -40,8 +40,8 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
 		  struct kedge_note *note, const void *in, size_t len);
 
 /*
- * How many of in[0..len) need not be read one by one: of a body, a name, a value. They are accounted
- * for. 0 when http1_byte() must read the next one.
+ * How many of in[0..len) need not be read one by one: of a body, a name, a value. They are
+ * accounted for. 0 when http1_byte() must read the next one.
  */
 static inline size_t http1_edit_block(struct http1 *h, const struct http1_conf *c,
 				      const uint8_t *in, size_t len)

@@ -55,9 +55,9 @@ struct proxy_prefix {
 enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, size_t n);
 
 /*
- * Do these first bytes of a connection begin a prefix, where none is read? From PROXY_BEGIN_BYTES_MIN
- * bytes on it can be told, of version 2 earlier: before a request comes at most one empty line, and then
- * no CR. PROXY_BEGIN_BYTES are enough for any answer.
+ * Do these first bytes of a connection begin a prefix, where none is read? From
+ * PROXY_BEGIN_BYTES_MIN bytes on it can be told, of version 2 earlier: before a request comes at
+ * most one empty line, and then no CR. PROXY_BEGIN_BYTES are enough for any answer.
  */
 #define PROXY_BEGIN_BYTES        12
 #define PROXY_BEGIN_BYTES_MIN    5

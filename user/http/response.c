@@ -19,8 +19,10 @@ static void line_begin(struct response *r, enum response_state state)
 	r->line_long = false;
 }
 
-/* One that answers no request counts for none, and is the last: what the client sends next may have its
- * answer behind it already. */
+/*
+ * One that answers no request counts for none, and is the last: what the client sends next may have
+ * its answer behind it already.
+ */
 static void response_end(struct response *r, const struct response_counts *counts)
 {
 	if (r->early) {

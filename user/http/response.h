@@ -66,9 +66,11 @@ enum response_event {
 /* What response_feed() adds to, and calls. */
 struct response_counts {
 	uint32_t finals; /* final response heads seen in this call */
-	/* Bytes that may go on, of what was held before the call and the bytes of the call, in a row. */
+	/* Bytes that may go on, of what was held before the call and the bytes of the call, in a
+	 * row. */
 	size_t good;
-	/* At the end of each final response, before the next one begins; NULL: nobody wants to know. */
+	/* At the end of each final response, before the next one begins; NULL: nobody wants to
+	 * know. */
 	void (*ended)(void *arg, const struct response *r);
 	void *arg;
 };
@@ -78,8 +80,8 @@ struct response_counts {
  * HEAD, whether the last one waits for an upgrade. Of several events in one call the last one that
  * is not QUIET is returned; REFUSED, UNASKED and STRAY at once.
  *
- * Before the first request, and to half a head, an application may say what it likes (a 503 at accept):
- * it passes, and is the last (response_over()).
+ * Before the first request, and to half a head, an application may say what it likes (a 503 at
+ * accept): it passes, and is the last (response_over()).
  */
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts);
@@ -112,7 +114,10 @@ static inline bool response_over(const struct response *r)
 /* Was the oldest request without its final response a HEAD? Also of a head that is not complete. */
 bool response_to_head(const struct response *r, const struct kedge_note *note);
 
-/* True when a client must take the connection for ended by the last response: nothing may follow it. */
+/*
+ * True when a client must take the connection for ended by the last response: nothing may follow
+ * it.
+ */
 static inline bool response_was_last(const struct response *r)
 {
 	return r->said_close;

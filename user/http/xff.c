@@ -82,8 +82,8 @@ void http1_conf_set(struct http1_conf *out, enum http1_mode mode, __u16 flags,
 
 /*
  * What a source may say of others, by whether it is in xff-trust. Without a list nobody is, but
- * X-Forwarded-For of everybody is kept: ours is its last value. Where ours is never put, it is a forwarding
- * field like the others.
+ * X-Forwarded-For of everybody is kept: ours is its last value. Where ours is never put, it is a
+ * forwarding field like the others.
  */
 static __u16 trust(const struct conf *conf, const union addr *client)
 {

@@ -16,6 +16,8 @@
 void http1_conf_set(struct http1_conf *out, enum http1_mode mode, __u16 flags,
 		    const union addr *client, bool tls, uint16_t port);
 
-/* The same from the configuration's keys, of which xff-trust tells whether the client is trusted. */
+/*
+ * The same from the configuration's keys, of which xff-trust tells whether the client is trusted.
+ */
 void xff_prepare(struct http1_conf *out, const struct conf *conf, const union addr *client,
 		 bool tls, uint16_t port);

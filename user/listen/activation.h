@@ -22,14 +22,15 @@ struct activation {
 	size_t count;
 };
 
-/* Takes over what was passed; the environment no longer says so afterwards. 0 or -errno after a logged
+/* Takes over what was passed; the environment no longer says so afterwards. 0 or -errno after a
+ * logged
  * line: something is not a listening TCP socket. */
 int activation_take(struct activation *a);
 void activation_close(struct activation *a);
 
 /*
- * The socket for this listener, `count` times: one accept queue for all workers. 1 when there is one;
- * 0 when there is none; -errno after a logged line. a may be NULL.
+ * The socket for this listener, `count` times: one accept queue for all workers. 1 when there is
+ * one; 0 when there is none; -errno after a logged line. a may be NULL.
  */
 int activation_find(struct activation *a, int *fds, size_t count, const struct conf_listener *conf);
 

@@ -95,7 +95,9 @@ static void door_ready(struct watch *watch, uint32_t events)
 	accept_some(container_of(watch, struct door, watch));
 }
 
-/* --- from one generation to the next ----------------------------------------------------------- */
+/*
+ * --- from one generation to the next -----------------------------------------------------------
+ */
 
 int door_new(struct door **out, struct acceptor *a, struct generation *g, size_t index)
 {

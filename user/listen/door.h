@@ -1,7 +1,7 @@
 /*
- * user only: a listening socket of one worker, which accepts connections for a service. A door is made anew for
- * each generation of the configuration; the socket goes from one to the next, and the service lives on for the
- * connections that it has.
+ * user only: a listening socket of one worker, which accepts connections for a service. A door is
+ * made anew for each generation of the configuration; the socket goes from one to the next, and the
+ * service lives on for the connections that it has.
  */
 #pragma once
 
@@ -18,7 +18,8 @@ struct acceptor {
 	struct metrics *metrics;
 	struct kedge_stats *stats; /* the worker's row */
 	unsigned worker;           /* its index */
-	/* Takes the descriptor, and its place among the connections: service_leave() gives that back. */
+	/* Takes the descriptor, and its place among the connections: service_leave() gives that
+	 * back. */
 	void (*accepted)(struct acceptor *a, struct service *s, int fd, const union addr *peer);
 	unsigned pauses;
 	uint64_t pause_said_ms; /* when a pause of accepting was last mentioned; 0: never */
@@ -34,17 +35,21 @@ struct door {
 };
 
 /*
- * A door of listener `index` of a generation, without a socket. By the main thread. 0 or -errno after a logged
- * line.
+ * A door of listener `index` of a generation, without a socket. By the main thread. 0 or -errno
+ * after a logged line.
  */
 int door_new(struct door **out, struct acceptor *a, struct generation *g, size_t index);
 
-/* Gives it a listening socket, which it owns from here on; nothing is accepted yet. By the main thread.
- * 0 or -errno after a logged line. */
+/*
+ * Gives it a listening socket, which it owns from here on; nothing is accepted yet. By the main
+ * thread. 0 or -errno after a logged line.
+ */
 int door_give(struct door *d, int fd);
 
-/* Begins and ends accepting, by the worker, outside the door's own callbacks. The end takes those who have been
- * told that they are connected. */
+/*
+ * Begins and ends accepting, by the worker, outside the door's own callbacks. The end takes those
+ * who have been told that they are connected.
+ */
 void door_start(struct door *d);
 void door_stop(struct door *d);
 

@@ -29,12 +29,16 @@ int doors_new(struct doors **out, struct acceptor *a, struct generation *g);
 int doors_give(struct doors *set, struct sockets *sockets, unsigned worker,
 	       const struct doors *before, const int *from);
 
-/* By the main thread: where each listener is bound or will be, host order. The caller frees; NULL when
- * out of memory. */
+/*
+ * By the main thread: where each listener is bound or will be, host order. The caller frees; NULL
+ * when out of memory.
+ */
 uint16_t *doors_ports(const struct doors *set);
 
-/* By the worker, at the end of a turn: begins to accept with this set, and takes the last
- * connections of those listeners of `before` (NULL: none) that are no more. `before` is released. */
+/*
+ * By the worker, at the end of a turn: begins to accept with this set, and takes the last
+ * connections of those listeners of `before` (NULL: none) that are no more. `before` is released.
+ */
 void doors_take(struct doors *set, struct doors *before);
 
 /* Releases the listeners; sockets that are still theirs are closed. NULL is fine. */

@@ -23,12 +23,16 @@ struct generation {
 	struct tally **tallies; /* one a listener of conf */
 };
 
-/* Owns conf from here on. The one reference is the caller's; tls is for the caller to fill. NULL when
- * out of memory: conf is freed then, too. */
+/*
+ * Owns conf from here on. The one reference is the caller's; tls is for the caller to fill. NULL
+ * when out of memory: conf is freed then, too.
+ */
 struct generation *generation_new(struct conf *conf, unsigned number);
 
-/* Listener i goes on with the counts of listener from[i] of `before`, where that is not -1. Before any
- * worker has it. */
+/*
+ * Listener i goes on with the counts of listener from[i] of `before`, where that is not -1. Before
+ * any worker has it.
+ */
 void generation_inherit(struct generation *g, const struct generation *before, const int *from);
 
 /* Any thread. */

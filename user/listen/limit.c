@@ -10,7 +10,9 @@
 #define DESCRIPTORS_A_CONNECTION 2
 /* A worker's epoll and eventfd. */
 #define DESCRIPTORS_A_WORKER     2
-/* Standard streams, control socket, BPF maps, programs and links, a file being read; and some more. */
+/*
+ * Standard streams, control socket, BPF maps, programs and links, a file being read; and some more.
+ */
 #define DESCRIPTORS_OTHER        64
 
 /* Room of each worker, unless connections-max is less. */

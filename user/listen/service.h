@@ -1,7 +1,7 @@
 /*
- * user only: a listener's configuration as one worker serves it, under one generation: TLS contexts, counts,
- * where it is bound. Counted: the door that accepts for it holds a reference, and so does every connection. A
- * connection ends under the service that it was accepted for.
+ * user only: a listener's configuration as one worker serves it, under one generation: TLS
+ * contexts, counts, where it is bound. Counted: the door that accepts for it holds a reference, and
+ * so does every connection. A connection ends under the service that it was accepted for.
  */
 #pragma once
 
@@ -26,8 +26,8 @@ struct service {
 };
 
 /*
- * Listener `index` of a generation. By the main thread. warn: say what is wrong with its certificates. 0 or
- * -errno after a logged line.
+ * Listener `index` of a generation. By the main thread. warn: say what is wrong with its
+ * certificates. 0 or -errno after a logged line.
  */
 int service_new(struct service **out, struct generation *g, size_t index, struct limits *limits,
 		bool warn);
@@ -36,6 +36,9 @@ int service_new(struct service **out, struct generation *g, size_t index, struct
 struct service *service_get(struct service *s);
 void service_put(struct service *s);
 
-/* KEDGE_REASON_NONE, and the connection is counted until service_leave(); or the limit that it is over. */
+/*
+ * KEDGE_REASON_NONE, and the connection is counted until service_leave(); or the limit that it is
+ * over.
+ */
 enum kedge_reason service_enter(struct service *s);
 void service_leave(struct service *s);

@@ -1,4 +1,6 @@
-/* user only: the listening sockets of a configuration, from their opening until workers own them. */
+/*
+ * user only: the listening sockets of a configuration, from their opening until workers own them.
+ */
 #pragma once
 
 #include <stddef.h>
@@ -12,8 +14,8 @@ struct sockets {
 };
 
 /*
- * Opens one for each worker and each listener whose from[] is -1 (from NULL: for all of them), or takes
- * the one that was passed for it (passed NULL: none were), and says where each is bound. 0 or
+ * Opens one for each worker and each listener whose from[] is -1 (from NULL: for all of them), or
+ * takes the one that was passed for it (passed NULL: none were), and says where each is bound. 0 or
  * -errno after a logged line; then none is left open.
  */
 int sockets_open(struct sockets **out, const struct conf *conf, const int *from,

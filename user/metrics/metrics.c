@@ -71,8 +71,8 @@ static struct entry *entry_find(struct metrics *m, const char *name)
 	struct entry *e;
 
 	STAILQ_FOREACH(e, &m->listeners, link)
-	if (!strcmp(e->name, name))
-		return e;
+		if (!strcmp(e->name, name))
+			return e;
 	return NULL;
 }
 
@@ -128,8 +128,7 @@ void metrics_each_listener(struct metrics *m,
 	struct entry *e;
 
 	pthread_mutex_lock(&m->lock);
-	STAILQ_FOREACH(e, &m->listeners, link)
-	{
+	STAILQ_FOREACH(e, &m->listeners, link) {
 		struct metrics_listener sum = {0};
 
 		for (unsigned i = 0; i < m->workers; i++)

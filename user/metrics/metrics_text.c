@@ -187,7 +187,9 @@ static void put_histogram(FILE *to, const char *name, const char *help, const st
 	fprintf(to, "%s_count %" PRIu64 "\n", name, below);
 }
 
-/* --- by listener: one family after the other, so the list is gone through once each ------------ */
+/*
+ * --- by listener: one family after the other, so the list is gone through once each ------------
+ */
 
 struct listener_family {
 	FILE *to;

@@ -1,7 +1,8 @@
 /*
- * user only: all that kedge counts and measures, as Prometheus text (exposition format 0.0.4): every
- * counter of `kedge status` as kedge_NAME_total, reasons and capabilities as labels, histograms in
- * seconds, a few counts by listener, the process_* that all exporters have. The names are listed in docs/observability.md.
+ * user only: all that kedge counts and measures, as Prometheus text (exposition format 0.0.4):
+ * every counter of `kedge status` as kedge_NAME_total, reasons and capabilities as labels,
+ * histograms in seconds, a few counts by listener, the process_* that all exporters have. The names
+ * are listed in docs/observability.md.
  */
 #pragma once
 

@@ -7,8 +7,8 @@
 #include "config/config.h"
 
 /*
- * Reads every pair once. 0, or -errno of the first that is at fault, after a line for each. `warn`: of
- * what clients will meet, as tls_ctx_warn() does.
+ * Reads every pair once. 0, or -errno of the first that is at fault, after a line for each. `warn`:
+ * of what clients will meet, as tls_ctx_warn() does.
  */
 int certs_check(const struct conf *conf, bool warn);
 

@@ -2,9 +2,10 @@
  * user only: from a finished TLS server handshake to the key material of its two directions. Public
  * OpenSSL API only. Sources: RFC 8446 section 7 (TLS 1.3), RFC 5246 section 6.3 (TLS 1.2).
  *
- * The record numbers. In TLS 1.2 a direction starts to count behind its ChangeCipherSpec: its Finished
- * message is in record 0, and may go on in others. In TLS 1.3 it starts behind Finished, in the last
- * record under the old keys; what follows inside the handshake (session tickets) is counted on.
+ * The record numbers. In TLS 1.2 a direction starts to count behind its ChangeCipherSpec: its
+ * Finished message is in record 0, and may go on in others. In TLS 1.3 it starts behind Finished,
+ * in the last record under the old keys; what follows inside the handshake (session tickets) is
+ * counted on.
  */
 #pragma once
 

@@ -54,14 +54,15 @@ void ktls_fill(union ktls_crypto *out, enum tls_version version, enum tls_suite 
 
 /*
  * TCP_ULP alone. 0, or -errno with nothing changed: -ENOTCONN when the peer's FIN has come already
- * (the kernel takes sockets only in ESTABLISHED, net/tls/tls_main.c tls_init). After 0 the socket is
- * as it was until it gets its first key, and so sends as it is what it is given.
+ * (the kernel takes sockets only in ESTABLISHED, net/tls/tls_main.c tls_init). After 0 the socket
+ * is as it was until it gets its first key, and so sends as it is what it is given.
  */
 int ktls_begin(int fd);
 
 /*
- * The keys of a direction, after ktls_begin(). 0 or -errno. When tx fails nothing has changed: another
- * program's sk_msg on the socket makes it -EINVAL. When rx fails after tx: close the socket.
+ * The keys of a direction, after ktls_begin(). 0 or -errno. When tx fails nothing has changed:
+ * another program's sk_msg on the socket makes it -EINVAL. When rx fails after tx: close the
+ * socket.
  */
 int ktls_set_tx(int fd, const union ktls_crypto *tx);
 int ktls_set_rx(int fd, const union ktls_crypto *rx);

@@ -1,7 +1,8 @@
 /*
- * user only: how much one read of kernel records asks for. A peer may send any number of tiny records,
- * and the kernel opens as many in one call as the buffer has bytes, or more if they are empty. So a
- * read begins with a small buffer, which grows while reads are quick. Pure: the caller has the clock.
+ * user only: how much one read of kernel records asks for. A peer may send any number of tiny
+ * records, and the kernel opens as many in one call as the buffer has bytes, or more if they are
+ * empty. So a read begins with a small buffer, which grows while reads are quick. Pure: the caller
+ * has the clock.
  */
 #pragma once
 
@@ -27,7 +28,9 @@ static inline size_t pace_limit(const struct pace *p, size_t len)
 	return len < limit ? len : limit;
 }
 
-/* A read of pace_limit() bytes gave n in so much time. True: others should have their turn first. */
+/*
+ * A read of pace_limit() bytes gave n in so much time. True: others should have their turn first.
+ */
 static inline bool pace_took(struct pace *p, size_t n, uint64_t us)
 {
 	const uint32_t limit = p->limit ? p->limit : PACE_LEAST;

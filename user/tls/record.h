@@ -47,19 +47,20 @@ struct record {
 	int fd;                   /* borrowed */
 	enum kedge_reason reason; /* set with -EPROTO and -ECONNRESET */
 	bool clean_end; /* read returned 0 after a close_notify (always true without TLS) */
-	/* After a read that gave bytes: nothing more is to be read, not even the end of the stream, so
-	 * that whatever comes, comes with an edge. A socket's FIN or reset aside: that had its edge. */
+	/* After a read that gave bytes: nothing more is to be read, not even the end of the stream,
+	 * so that whatever comes, comes with an edge. A socket's FIN or reset aside: that had its
+	 * edge. */
 	bool drained;
 	/* With drained: but for a control record, which may wait without an edge. Whoever goes by
 	 * drained reads once more when the client has been quiet for a while. */
 	bool look_again;
-	/* An answer to a control record waits for room in the socket. Until it is out nothing more is
-	 * read (-EAGAIN): read again after record_flush() gave 0. */
+	/* An answer to a control record waits for room in the socket. Until it is out nothing more
+	 * is read (-EAGAIN): read again after record_flush() gave 0. */
 	bool answer_due;
 	/* The last read lasted: let others have their turn before the next. */
 	bool tired;
-	/* With -EPROTO: the TLS rules ended the leg, and the client was told with an alert where one
-	 * belongs to it. So close in order: an RST would overtake the alert. */
+	/* With -EPROTO: the TLS rules ended the leg, and the client was told with an alert where
+	 * one belongs to it. So close in order: an RST would overtake the alert. */
 	bool told;
 };
 

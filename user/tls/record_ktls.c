@@ -44,7 +44,10 @@ static int fail(struct record_ktls *k, int err, enum kedge_reason reason)
 	return err;
 }
 
-/* Fails the leg after telling the client why, if there is something to tell and the socket takes it. */
+/*
+ * Fails the leg after telling the client why, if there is something to tell and the socket takes
+ * it.
+ */
 static int fail_with_alert(struct record_ktls *k, uint8_t description, enum kedge_reason reason)
 {
 	const uint8_t level =
@@ -58,8 +61,8 @@ static int fail_with_alert(struct record_ktls *k, uint8_t description, enum kedg
 }
 
 /*
- * EBADMSG has several causes, and only one is a wrong MAC: the record may not be encrypted at all, or
- * have no type inside. It is still in TCP's queue.
+ * EBADMSG has several causes, and only one is a wrong MAC: the record may not be encrypted at all,
+ * or have no type inside. It is still in TCP's queue.
  */
 static uint8_t alert_of_bad_message(struct record_ktls *k)
 {
@@ -220,9 +223,9 @@ static void on_control(struct record_ktls *k, uint8_t type, const uint8_t *bytes
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /*
- * After a read that lasted. A client that sends nothing but empty or tiny records could hold the worker
- * in the kernel for as long as it likes, each time that it is read: what came since the last such read,
- * if that was a moment ago, tells.
+ * After a read that lasted. A client that sends nothing but empty or tiny records could hold the
+ * worker in the kernel for as long as it likes, each time that it is read: what came since the last
+ * such read, if that was a moment ago, tells.
  */
 static int look_into(struct record_ktls *k, uint64_t now_us)
 {

@@ -70,9 +70,9 @@ static void on_refusal(struct record_openssl *o)
 }
 
 /*
- * OpenSSL follows the rules of control_record.h by itself, and answers a KeyUpdate with the next data
- * that it writes. Here is counted what it would do any number of times: one SSL_read() may have many
- * records at hand.
+ * OpenSSL follows the rules of control_record.h by itself, and answers a KeyUpdate with the next
+ * data that it writes. Here is counted what it would do any number of times: one SSL_read() may
+ * have many records at hand.
  */
 static void on_message(int write, int version, int type, const void *buf, size_t len, SSL *ssl,
 		       void *arg)
@@ -90,7 +90,10 @@ static void on_message(int write, int version, int type, const void *buf, size_t
 		on_refusal(o);
 }
 
-/* What OpenSSL refuses: a record as such, or one that has no place. The kernel's layer says the same. */
+/*
+ * What OpenSSL refuses: a record as such, or one that has no place. The kernel's layer says the
+ * same.
+ */
 static enum kedge_reason reason_of_fault(unsigned long err)
 {
 	switch (ERR_GET_REASON(err)) {

@@ -24,15 +24,17 @@ struct tls_shared {
 	enum conf_tls_policy policy;
 };
 
-/* With the ticket keys of the configured file, or one at random. 0, or -errno after a logged line. */
+/*
+ * With the ticket keys of the configured file, or one at random. 0, or -errno after a logged line.
+ */
 int tls_shared_init(struct tls_shared *s, const struct conf *conf, const struct ktls_caps *caps);
 
 void tls_shared_wipe(struct tls_shared *s);
 
 /*
- * What a reload makes of `before`: policies and ticket keys of conf; random ticket keys are kept, so
- * that sessions outlive it. Certificates and OCSP responses are read again by tls_ctx_new(). 0, or
- * -errno after a logged line.
+ * What a reload makes of `before`: policies and ticket keys of conf; random ticket keys are kept,
+ * so that sessions outlive it. Certificates and OCSP responses are read again by tls_ctx_new(). 0,
+ * or -errno after a logged line.
  */
 int tls_shared_next(struct tls_shared *s, const struct tls_shared *before, const struct conf *conf);
 
@@ -43,9 +45,9 @@ struct tls_ctx;
  * Reads certificates and keys. Returns 0; -EINVAL, -ENOENT, ... after logging one line that names
  * the file and the cause (missing, not readable, not PEM, key does not belong to the certificate,
  * expired is a warning). In mode tcp ALPN is not answered: what the application speaks is not known
- * here. A session is resumed only where the mode and all certificates are those it began with: by the
- * other workers, by another listener or host that is configured alike, but not after one of them has
- * changed.
+ * here. A session is resumed only where the mode and all certificates are those it began with: by
+ * the other workers, by another listener or host that is configured alike, but not after one of
+ * them has changed.
  */
 int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t certs_count,
 		enum conf_mode mode, const struct tls_shared *shared);
@@ -73,14 +75,16 @@ void tls_conn_free(struct tls_conn *c);
 enum tls_step { TLS_WANT_READ, TLS_WANT_WRITE, TLS_DONE, TLS_FAILED, TLS_MORE };
 
 /*
- * Drives the handshake until it would block. TLS_MORE: its share of this turn is used up; there may be
- * more to read in the next one. TLS_FAILED sets *reason (the tls_* ones of
- * reasons.def) after sending the alert that belongs to it, where one does.
+ * Drives the handshake until it would block. TLS_MORE: its share of this turn is used up; there may
+ * be more to read in the next one. TLS_FAILED sets *reason (the tls_* ones of reasons.def) after
+ * sending the alert that belongs to it, where one does.
  */
 enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason);
 
-/* What the client sent first, at most WIRE_FIRST_BYTES, for a handshake that was none. The bytes are the
- * connection's. */
+/*
+ * What the client sent first, at most WIRE_FIRST_BYTES, for a handshake that was none. The bytes
+ * are the connection's.
+ */
 size_t tls_first_bytes(const struct tls_conn *c, const uint8_t **bytes);
 
 /* Has the client said a hello that a session can come of? It has not proved anything yet. */

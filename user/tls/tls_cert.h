@@ -21,8 +21,9 @@ void tls_certs_free(struct tls_certs *certs);
 void tls_certs_digest(const struct tls_certs *certs, uint8_t out[32]);
 
 /*
- * SHA-256 over who they say kedge is, for a listener of this mode: the certificates themselves, which
- * hold the names, without chains and OCSP responses. Equal on every host that has the same ones.
+ * SHA-256 over who they say kedge is, for a listener of this mode: the certificates themselves,
+ * which hold the names, without chains and OCSP responses. Equal on every host that has the same
+ * ones.
  */
 void tls_certs_identity(const struct tls_certs *certs, uint8_t mode, uint8_t out[32]);
 

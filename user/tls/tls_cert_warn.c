@@ -123,8 +123,10 @@ static void warn_chain(X509_STORE *store, const struct cert *c)
 		 c->files->cert, issuer);
 }
 
-/* OpenSSL's default file and directory. Not X509_STORE_set_default_paths(), which lists the directory:
- * no system call that kedge makes once it runs. */
+/*
+ * OpenSSL's default file and directory. Not X509_STORE_set_default_paths(), which lists the
+ * directory: no system call that kedge makes once it runs.
+ */
 static X509_STORE *host_store(void)
 {
 	X509_STORE *store = X509_STORE_new();

@@ -54,7 +54,9 @@ static int kernel_refuses(struct tls_conn *c, int err, struct record **out,
 	return err;
 }
 
-/* The kernel sends with its key; what is left is to free the SSL object and to give it the other. */
+/*
+ * The kernel sends with its key; what is left is to free the SSL object and to give it the other.
+ */
 static int give_rx(struct tls_conn *c, const union ktls_crypto *rx, enum kedge_reason *reason)
 {
 	int r;
@@ -136,7 +138,8 @@ static int into_record(struct tls_conn *c, struct record **out, struct tls_facts
 	}
 	if (kernel_can(c, facts))
 		return into_kernel(c, facts, out, reason);
-	/* What is required is what kedge may refuse a client for; this is what the client asked for. */
+	/* What is required is what kedge may refuse a client for; this is what the client asked
+	 * for. */
 	if (c->ctx->shared->record != POLICY_REQUIRE || small_records(c))
 		return into_user(c, out, reason);
 	*reason = KEDGE_REASON_handoff_failed;

@@ -20,7 +20,7 @@ int ocsp_staple_load(struct ocsp_staple **out, const char *file, X509 *cert,
 void ocsp_staple_free(struct ocsp_staple *staple);
 
 /*
- * The bytes to staple, borrowed, with their length in *len; NULL when the response is not valid (any
- * more). Says so once when it sees that first. Safe from any thread.
+ * The bytes to staple, borrowed, with their length in *len; NULL when the response is not valid
+ * (any more). Says so once when it sees that first. Safe from any thread.
  */
 const unsigned char *ocsp_staple_bytes(struct ocsp_staple *staple, size_t *len);

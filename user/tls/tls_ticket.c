@@ -179,8 +179,9 @@ static int seal(const struct ticket_key *key, uint8_t *name, uint8_t *iv, EVP_CI
 }
 
 /*
- * 0: not ours, a full handshake; 2: ours, and a fresh ticket is due. In TLS 1.3 it always is: a ticket
- * is for one use (RFC 8446, appendix C.4). In TLS 1.2 only when the key is not the first any more.
+ * 0: not ours, a full handshake; 2: ours, and a fresh ticket is due. In TLS 1.3 it always is: a
+ * ticket is for one use (RFC 8446, appendix C.4). In TLS 1.2 only when the key is not the first any
+ * more.
  */
 static int unseal(const struct ticket_keys *keys, bool single_use, const uint8_t *name,
 		  const uint8_t *iv, EVP_CIPHER_CTX *ctx, EVP_MAC_CTX *mac)

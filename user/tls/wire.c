@@ -202,8 +202,8 @@ static void serve_forged(struct wire *w)
 }
 
 /*
- * Follows the records that OpenSSL reads: a header's last two bytes are the length. How much of p[0..n)
- * it may have: all, or up to the length that was too short.
+ * Follows the records that OpenSSL reads: a header's last two bytes are the length. How much of
+ * p[0..n) it may have: all, or up to the length that was too short.
  */
 static size_t follow_records(struct wire *w, uint8_t *p, size_t n)
 {

@@ -95,9 +95,9 @@ void wire_stop(struct wire *w);
 void wire_poison(struct wire *w);
 
 /*
- * From here on, where a record begins, each has at least so many bytes behind its header. For a shorter
- * one OpenSSL reads one of this length that is not authentic, and nothing after it: with TLS 1.2 it would
- * call that an error of its own, where RFC 5246 section 7.2.2 has bad_record_mac.
+ * From here on, where a record begins, each has at least so many bytes behind its header. For a
+ * shorter one OpenSSL reads one of this length that is not authentic, and nothing after it: with
+ * TLS 1.2 it would call that an error of its own, where RFC 5246 section 7.2.2 has bad_record_mac.
  */
 void wire_expect(struct wire *w, uint8_t shortest);
 

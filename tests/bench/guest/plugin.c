@@ -1,20 +1,23 @@
 /*
- * plugin: loaded into QEMU, counts every instruction that its guest (x86-64, one CPU) executes between two
- * marks, split by who ran (load client, backend, everybody else), by user and kernel, and by crypto;
- * and system calls and task switches. With symbols it also counts by kernel function.
+ * plugin: loaded into QEMU, counts every instruction that its guest (x86-64, one CPU) executes
+ * between two marks, split by who ran (load client, backend, everybody else), by user and kernel,
+ * and by crypto; and system calls and task switches. With symbols it also counts by kernel
+ * function.
  *
  *   -plugin plugin.so,out=FILE,switch=ADDR,syscall=ADDR[,symbols=FILE,top=N]
  *
- * switch, syscall: addresses of __switch_to_asm and entry_SYSCALL_64 in the guest (which is started with nokaslr).
+ * switch, syscall: addresses of __switch_to_asm and entry_SYSCALL_64 in the guest (which is started
+ * with nokaslr).
  * symbols: lines "ADDR NAME", ascending. For each window one line of JSON goes to FILE.
  *
- * A mark is a nop with a number that programs of ours execute: 1 begin of a window (by the load client), 2 its
- * end, 3 "this task is the backend". Crypto is every instruction of a basic block that holds AES or
- * carry-less multiplication instructions: the inner loops of AES-GCM, in user space and in the kernel alike.
+ * A mark is a nop with a number that programs of ours execute: 1 begin of a window (by the load
+ * client), 2 its end, 3 "this task is the backend". Crypto is every instruction of a basic block
+ * that holds AES or carry-less multiplication instructions: the inner loops of AES-GCM, in user
+ * space and in the kernel alike.
  *
- * Debian packages no header for plugins: what is used of QEMU's API, version 1 (QEMU 4.2 to 8.1), is
- * declared here. That version cannot read registers. Which task is switched to is known all the same: from the address
- * in its task_struct that __switch_to_asm loads the stack pointer from.
+ * Debian packages no header for plugins: what is used of QEMU's API, version 1 (QEMU 4.2 to 8.1),
+ * is declared here. That version cannot read registers. Which task is switched to is known all the
+ * same: from the address in its task_struct that __switch_to_asm loads the stack pointer from.
  */
 #include <inttypes.h>
 #include <stdbool.h>

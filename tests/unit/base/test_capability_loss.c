@@ -1,4 +1,6 @@
-/* Losses of capabilities: who may try, when it is said, what is counted. The test moves the clock. */
+/*
+ * Losses of capabilities: who may try, when it is said, what is counted. The test moves the clock.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -133,7 +135,10 @@ static void the_recovery_is_said(void **state)
 	assert_int_equal(state_of(EDIT).losses, 2);
 }
 
-/* A program that claims some sockets and not others: few lines, and the last one is true in the end. */
+/*
+ * A program that claims some sockets and not others: few lines, and the last one is true in the
+ * end.
+ */
 static void what_comes_and_goes_does_not_fill_the_log(void **state)
 {
 	unsigned tries = 0;

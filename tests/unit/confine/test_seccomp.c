@@ -1,5 +1,7 @@
-/* user/confine/seccomp.c: what each mode makes of a system call that kedge does not make. In children: a
- * filter is for good. */
+/*
+ * user/confine/seccomp.c: what each mode makes of a system call that kedge does not make. In
+ * children: a filter is for good.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

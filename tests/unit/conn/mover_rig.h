@@ -1,4 +1,7 @@
-/* tests only: the flow that test_mover.c and test_mover_faults.c play with, and what is said over it. */
+/*
+ * tests only: the flow that test_mover.c and test_mover_faults.c play with, and what is said over
+ * it.
+ */
 #pragma once
 
 #include <setjmp.h>

@@ -174,7 +174,10 @@ static void no_application(void **state)
 	assert_int_equal(stats->reasons.app_refused, 1);
 }
 
-/* What a client hears that has said this, and nothing of the application. The leg is -1 without one. */
+/*
+ * What a client hears that has said this, and nothing of the application. The leg is -1 without
+ * one.
+ */
 static void answered_head(const char *request, const char *status)
 {
 	char got[512], *blank;
@@ -196,7 +199,9 @@ static void answered_head(const char *request, const char *status)
 		close(leg);
 }
 
-/* kedge's own answer to HEAD has no body: whatever is wrong, and wherever the request has got to. */
+/*
+ * kedge's own answer to HEAD has no body: whatever is wrong, and wherever the request has got to.
+ */
 static void an_answer_to_head_has_no_body(void **state)
 {
 	(void)state;
@@ -407,7 +412,9 @@ static void nothing_moves(void **state)
 	close(client);
 }
 
-/* From the whole request on, again after an interim response, and for the second as for the first. */
+/*
+ * From the whole request on, again after an interim response, and for the second as for the first.
+ */
 static void an_application_that_does_not_answer(void **state)
 {
 	uint64_t begun;

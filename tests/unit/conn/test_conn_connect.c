@@ -3,7 +3,9 @@
 
 static struct peer peer;
 
-/* Goes on with the handshake until the client has heard the server's flight; it has not answered. */
+/*
+ * Goes on with the handshake until the client has heard the server's flight; it has not answered.
+ */
 static void hello(int version)
 {
 	peer_open(&peer, net_connect(port), &(struct peer_opts){.version = version});

@@ -121,9 +121,13 @@ static void a_tunnel_that_ended_in_order_loses_nothing(void **state)
 	assert_int_equal(stats->reasons.client_reset, 0);
 }
 
-/* --- the application goes ----------------------------------------------------------------------- */
+/*
+ * --- the application goes -----------------------------------------------------------------------
+ */
 
-/* It served the connection before: most likely its time for an idle one was up. The client repeats. */
+/*
+ * It served the connection before: most likely its time for an idle one was up. The client repeats.
+ */
 static void a_kept_connection_ends_without_a_word(void **state)
 {
 	int client, leg;
@@ -168,7 +172,9 @@ static void a_fresh_connection_is_told(void **state)
 	until(&stats->reasons.app_gone, 2);
 }
 
-/* --- a client that is late and does not take ---------------------------------------------------- */
+/*
+ * --- a client that is late and does not take ----------------------------------------------------
+ */
 
 #define BIG (24 << 20)
 
@@ -184,8 +190,8 @@ static bool send_some(int leg, size_t *at)
 }
 
 /*
- * The client asks for much, begins another request, and takes nothing until its time for that is long
- * over. What it then takes must be the whole response; only behind it it is told.
+ * The client asks for much, begins another request, and takes nothing until its time for that is
+ * long over. What it then takes must be the whole response; only behind it it is told.
  */
 static void late_behind_a_response(const char *second)
 {
@@ -364,7 +370,10 @@ static void draining_does_not_wait_for_the_silent(void **state)
 	close(client);
 }
 
-/* Nor do those of clients that speak TLS, with a prefix and without; one that has begun is waited for. */
+/*
+ * Nor do those of clients that speak TLS, with a prefix and without; one that has begun is waited
+ * for.
+ */
 static void draining_does_not_wait_for_silent_handshakes(void **state)
 {
 	int silent, prefixed, begun;

@@ -1,4 +1,6 @@
-/* A listener in mode tcp: whatever the two ends say to each other, and not a word of kedge's own. */
+/*
+ * A listener in mode tcp: whatever the two ends say to each other, and not a word of kedge's own.
+ */
 #include "conn_rig.h"
 
 static void start_tcp(void)

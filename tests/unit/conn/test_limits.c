@@ -75,7 +75,9 @@ static void a_long_pause_is_quiet(void **state)
 	assert_in_range(worker.acceptor.pause_said_ms, 1, worker.loop.now_ms - 1000);
 }
 
-/* --- too many ------------------------------------------------------------------------------------ */
+/*
+ * --- too many ------------------------------------------------------------------------------------
+ */
 
 static void too_many_of_a_listener(void **state)
 {
@@ -297,7 +299,10 @@ static void too_many_handshakes(void **state)
 	assert_int_equal(stats->reasons.limit_handshakes, 1);
 }
 
-/* --- too slow ------------------------------------------------------------------------------------- */
+/*
+ * --- too slow
+ * -------------------------------------------------------------------------------------
+ */
 
 #define POST_1000 "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
 #define SEEN_1000 \

@@ -468,7 +468,9 @@ static void a_101_behind_an_answer_does_not_pass(void **state)
 	rig_hear_nothing(&r, r.client);
 }
 
-/* --- the application's framing is not kedge's --------------------------------------------------- */
+/*
+ * --- the application's framing is not kedge's ---------------------------------------------------
+ */
 
 /* Behind the answer comes `more`, which no client may see; the flow ends in order. */
 static void ends_behind_an_answer(const char *more, enum kedge_reason reason, bool later)
@@ -536,7 +538,9 @@ static void answers_that_come_early(void **state)
 	}
 }
 
-/* The application stays, but what the client asks for next might find the answer to something else. */
+/*
+ * The application stays, but what the client asks for next might find the answer to something else.
+ */
 static void early_and_last(const char *before, const char *more, enum kedge_reason reason)
 {
 	static const char answer[] = "HTTP/1.1 401 No\r\nContent-Length: 1\r\n\r\nx";
@@ -629,7 +633,9 @@ static void a_response_without_end_is_not_cut_by_requests(void **state)
 	rig_hear_end(&r, r.client);
 }
 
-/* --- whose fault it is -------------------------------------------------------------------------- */
+/*
+ * --- whose fault it is --------------------------------------------------------------------------
+ */
 
 /* The client has ended, and the application, told so, leaves its answer: nobody wants a 502. */
 static void a_client_that_goes_is_no_fault_of_the_application(void **state)

@@ -19,7 +19,9 @@ static void next_generation(size_t listeners)
 				   .tallies = tallies};
 }
 
-/* Posts what the configuration wants; from[] as in sockets_open(). The port of its last listener. */
+/*
+ * Posts what the configuration wants; from[] as in sockets_open(). The port of its last listener.
+ */
 static uint16_t post(const int *from)
 {
 	struct sockets *sockets;

@@ -1,4 +1,6 @@
-/* user/daemon/cmd_check.c: what it says of a configuration that is right, and of one that is not. */
+/*
+ * user/daemon/cmd_check.c: what it says of a configuration that is right, and of one that is not.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,7 @@
-/* user/guard/guard_rules.c, user/guard/guard_interface.c: what the guard is told, and where it goes. */
+/*
+ * user/guard/guard_rules.c, user/guard/guard_interface.c: what the guard is told, and where it
+ * goes.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /*
- * user/http/proxy_proto.c: the samples of tests/corpus/proxy/ through guard pages. The first word of a
- * file's name is its verdict; what else must come out of it stands in the tables here.
+ * user/http/proxy_proto.c: the samples of tests/corpus/proxy/ through guard pages. The first word
+ * of a file's name is its verdict; what else must come out of it stands in the tables here.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -77,7 +77,10 @@ static void check_answer(enum kedge_reason reason)
 	guard_free(&g);
 }
 
-/* To HEAD, and where nobody knows what was asked for: one whole response as well, which is its head. */
+/*
+ * To HEAD, and where nobody knows what was asked for: one whole response as well, which is its
+ * head.
+ */
 static void answers_without_a_body(void **state)
 {
 	static const enum reply_body bodies[] = {REPLY_HEAD, REPLY_NONE};

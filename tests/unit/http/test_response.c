@@ -181,7 +181,9 @@ static enum response_event feed(struct response *r, const struct kedge_note *not
 	return event;
 }
 
-/* All but a status line that is not complete, and what must not go on: here that is the last one. */
+/*
+ * All but a status line that is not complete, and what must not go on: here that is the last one.
+ */
 static size_t good_of(const struct sample *s, size_t n)
 {
 	const char *at, *last = s->bytes;

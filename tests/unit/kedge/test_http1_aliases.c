@@ -1,7 +1,7 @@
 /*
- * Names that a server may take for one that kedge sets, removes or reads (tests/lib/http1_aliases.h): none
- * reaches the application, in a head, in trailers or in Connection, whole or in pieces. The second reading
- * of the rules agrees.
+ * Names that a server may take for one that kedge sets, removes or reads
+ * (tests/lib/http1_aliases.h): none reaches the application, in a head, in trailers or in
+ * Connection, whole or in pieces. The second reading of the rules agrees.
  */
 #include <setjmp.h>
 #include <stdarg.h>

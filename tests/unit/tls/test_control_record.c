@@ -1,4 +1,7 @@
-/* The rules of control_record.h, each by itself. What the record layers make of them: test_record_rules.c. */
+/*
+ * The rules of control_record.h, each by itself. What the record layers make of them:
+ * test_record_rules.c.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -261,7 +264,9 @@ static void renegotiations(void **state)
 	assert_fatal(&c, HANDSHAKE(&c, "\1\2\1\105"), 47, record_control);
 }
 
-/* --- how much a read asks for ------------------------------------------------------------------ */
+/*
+ * --- how much a read asks for ------------------------------------------------------------------
+ */
 
 static void pace_follows_the_clock(void **state)
 {

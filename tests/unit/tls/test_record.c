@@ -443,7 +443,9 @@ static void close_notify_is_a_clean_end(void **state)
 	}
 }
 
-/* The alert comes with the data before it: whoever waits for an edge after that read must get one. */
+/*
+ * The alert comes with the data before it: whoever waits for an edge after that read must get one.
+ */
 static void close_notify_behind_data_is_not_overlooked(void **state)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLET};

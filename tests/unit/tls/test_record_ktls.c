@@ -132,7 +132,9 @@ static void probe_without_kernel_tls_says_why(void **state)
 		}
 }
 
-/* --- a record that the kernel refused ---------------------------------------------------------- */
+/*
+ * --- a record that the kernel refused ----------------------------------------------------------
+ */
 
 static void authentic_or_not(void **state)
 {

@@ -1,8 +1,8 @@
 /*
  * What a client may send after the handshake, and what it gets for the rest: RFC 8446 sections
- * 4.6.3, 5 and 6, RFC 5246 sections 6.2 and 7.2. One table for both record layers: the kernel's where
- * there is kernel TLS (see tests/guest/), OpenSSL's elsewhere. The client's records are sealed by the
- * test itself, so that they can be such as no TLS library sends.
+ * 4.6.3, 5 and 6, RFC 5246 sections 6.2 and 7.2. One table for both record layers: the kernel's
+ * where there is kernel TLS (see tests/guest/), OpenSSL's elsewhere. The client's records are
+ * sealed by the test itself, so that they can be such as no TLS library sends.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -390,7 +390,8 @@ static const struct rule {
 	 DIES(20, record_bad)},
 	{"record shorter than a tag", V13, {BYTES("\27\3\3\0\4abcd")}, DIES(20, record_bad)},
 	{"record of no bytes", V13, {BYTES("\27\3\3\0\0")}, DIES(20, record_bad)},
-	/* The kernel looks at a header of TLS 1.2 once as many bytes as a nonce has are behind it. */
+	/* The kernel looks at a header of TLS 1.2 once as many bytes as a nonce has are behind it.
+	 */
 	{"record of no bytes", V12, {BYTES("\27\3\3\0\0abcdefgh")}, DIES(20, record_bad)},
 	{"record shorter than a nonce", V12, {BYTES("\27\3\3\0\4abcdefgh")}, DIES(20, record_bad)},
 	{"alert of no bytes, not even a tag",

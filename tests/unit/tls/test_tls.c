@@ -454,7 +454,9 @@ static void resumes_in_another_context(void **state)
 	shows_a_session(MODE_HTTP, 0, PAIRS, true);
 }
 
-/* Whom a client has met for HTTP is not to be taken for what stands behind a listener in mode tcp. */
+/*
+ * Whom a client has met for HTTP is not to be taken for what stands behind a listener in mode tcp.
+ */
 static void resumes_in_no_other_mode(void **state)
 {
 	shows_a_session(MODE_TCP, 0, PAIRS, false);
