@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # kedge: one Makefile, no recursion, everything under build/. `make help` lists the targets.
 
 ifeq ($(origin CC),default)
@@ -314,7 +315,9 @@ reference: $(OUT)/kedge ## writes the table of options into docs/configuration.m
 c_files		 = $(wildcard user/*/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] \
 		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch])
 
-lint: $(skels) ## clang-format and clang-tidy must have nothing to say
+lint: $(skels) ## rooms, licences, clang-format and clang-tidy: none of them may have anything to say
+	$(Q)$(PYTHON) -B tests/lint/rooms.py
+	$(Q)$(PYTHON) -B tests/lint/files.py
 	$(Q)clang-format --dry-run -Werror $(c_files)
 	$(Q)clang-tidy --quiet $(user_srcs) -- $(kedge_CFLAGS) 2>$(OUT)/lint.err || \
 		{ cat $(OUT)/lint.err; exit 1; }

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: drives the automaton of http1.h over the messages of a flow: makes room, writes the
  * text, takes lines out. The rules of http1.h's head are kept here; what comes on top of them:

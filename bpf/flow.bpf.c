@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* Entry points of kedge's BPF side: dispatch only. */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -9,7 +10,7 @@
 #include "sock.bpf.h"
 #include "steer.bpf.h"
 
-char _license[] SEC("license") = "GPL";
+char _license[] SEC("license") = "Dual BSD/GPL";
 
 /* On a cgroup: pairs the two ends of a flow whose bytes may bypass loopback TCP. */
 SEC("sockops")

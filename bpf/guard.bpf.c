@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The guard: packets to kedge's listeners from sources that may not connect are dropped where they
  * come in. Off by default; the rules are the daemon's (kedge/guard.h).
@@ -21,7 +22,7 @@
 #define GUARD_FRAGMENT_NS 1000000000ULL /* how long a refused first fragment is remembered */
 #define GUARD_NEW_ROW_NS  100000        /* between two new rows of a core in kdg_guard_refused */
 
-char _license[] SEC("license") = "GPL";
+char _license[] SEC("license") = "Dual BSD/GPL";
 
 static __always_inline bool guard_passes(enum kedge_guard_count count)
 {

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: a SYN that is over a limit becomes, in its own frame, the SYN-ACK with a SYN cookie.
  * The cookie is the listening socket's, so the ACK that comes back is checked by the kernel as if

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: the guard's maps. The only file that defines them; kedge/guard.h says who writes which.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: from a frame to addresses, ports and where the TCP header stands. Judges nothing, knows
  * no map.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: how many new connections a second. A bucket of `burst` tokens, filled at `rate` a
  * second, is kept as the time at which it is full again: one word, so that a core takes a token

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* BPF only: the socket of a packet, in the network namespace of the device. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: the maps, and the lookups that need an explanation. The only file that names them.
  * Sizes of kdg_flow, kdg_note, kdg_pair, kdg_leg, kdg_appleg and kdg_app are set by the daemon

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: how the application's end of a flow is found. kedge's own end is known by its cookie
  * (the daemon registered it before connect), the other end by being the accepting side of the same

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * The true peer: on the application's end of a flow, accept() and getpeername() give the client.
  *
@@ -24,7 +25,7 @@
 #include "kedge/abi.h"
 #include "tuple.bpf.h"
 
-char _license[] SEC("license") = "GPL";
+char _license[] SEC("license") = "Dual BSD/GPL";
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: changes of a message: a window onto it, bytes out of it, bytes into it. All keep
  * run->size true, count the change, and set run->error when the kernel has no memory for it. Any of

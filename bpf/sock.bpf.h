@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: the few fields of kernel sockets that are read, as partial definitions that CO-RE fits
  * to the running kernel. A whole vmlinux.h would say less.

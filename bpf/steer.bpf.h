@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * BPF only: the bounded bypass. A message goes straight into the other end's receive queue while
  * that keeps order and bounds memory; otherwise it takes loopback TCP, whose window pushes back.

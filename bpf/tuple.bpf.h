@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /* BPF only: a connection's name, the same from both its ends. */
 #pragma once
 

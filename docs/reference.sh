@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # reference.sh KEDGE: writes what KEDGE knows of its options between the marks of the documents.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Common to all pytest suites: parts started once, the line of totals, the log of a failed test.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """coverage.py PROFILE PROGRAM...: branches of the automaton that the programs' runs have taken.
 
 The headers are inline, so each program has functions of its own for the same lines: a branch counts as taken

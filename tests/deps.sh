@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # deps.sh [-n] [GROUP...]: install what a group needs and this machine lacks, from the distribution's packages. With -n
 # it installs nothing: it names what is missing and the command that installs it, and fails.
 #

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # run-all.sh [full]: what `make test` and, with full, `make test-full` do: install what is missing, build, run every
 # suite, several at a time, and add up the totals.
 #

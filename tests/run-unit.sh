@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-2-Clause
 # run-unit.sh [-n NAME] PROGRAM...: runs cmocka programs, JOBS (1) at a time. Prints a line for each, with the whole
 # output of those that fail, and one line of totals under NAME (default unit). A program that exits with 77 cannot
 # run here: one skip.

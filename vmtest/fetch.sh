@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # fetch.sh [-u] LABEL: put the kernel LABEL of `kernels`, unpacked and with its modules indexed, into
 # build/vm/LABEL. Does nothing if it is there; -u looks for a newer one first. Prints the package's name.
 #

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # guest-tests.sh: what matrix.sh runs in each guest. Checks that kernel TLS is there, keeps what `kedge probe` says
 # for the table of the README, then runs every tests/guest/*.sh: exit 0 passed, 77 skipped (its last line says
 # why), else failed. A test that ends with a line "NAME: N passed, N failed, N skipped" counts as that many. The last

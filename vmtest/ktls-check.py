@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Tries kernel TLS on this kernel: each cipher and version that kedge hands over, both directions, with bytes.
 
 One line each, `ok NAME` or `failed NAME: why`; exit status 1 if one failed. The AEAD modules are not loaded

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Sourced by the scripts beside it: where things are, and what a line of `kernels` says.
 # shellcheck shell=bash
 

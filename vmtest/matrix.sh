@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # matrix.sh [-j JOBS] [-t SECONDS] [LABEL...]: run guest-tests.sh under every kernel of `kernels`, or those
 # named, and print what came of it, kernel by kernel and summed up. Exit status 1 if anything failed.
 #

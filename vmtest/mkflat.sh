@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # mkflat.sh LABEL TREE IMAGE: build an initramfs that is a whole guest: what stands in TREE, which holds the
 # guest's /init, busybox, and in /modules what the kernel LABEL needs for kernel TLS. Everything is in memory,
 # so that such a guest meets no device that answers in its own time. Not compressed, and the same parts give

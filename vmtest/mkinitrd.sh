@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # mkinitrd.sh LABEL: build build/vm/LABEL/initrd, which takes a guest to the host's file system: busybox, the
 # modules for 9p over virtio, for overlays and for AES, and initrd-init. Kept until one of its parts changes.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # run.sh [-k LABEL] [-m MEM] [-c CPUS] [-t SECONDS] [-o DIR] -- COMMAND...: run a command under a kernel of
 # `kernels` (default the first), emulated, on this machine's own files, and return its status.
 #

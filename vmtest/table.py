@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """table.py [--write] [LABEL...]: kernel x capability, from what `kedge probe` said in the last guest runs.
 
 Prints it; --write puts it between the markers in README.md.

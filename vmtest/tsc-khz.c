@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Prints the rate of this machine's time stamp counter, in kHz.
  *

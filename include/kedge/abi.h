@@ -1,18 +1,18 @@
-// clang-format off
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: what the BPF programs and the daemon agree on: map keys, map values (struct
  * kedge_flow, which needs the automaton, stands in flow.h). Nothing else belongs here. Pinned maps
  * are read by other versions' tools, so a change of layout bumps KEDGE_ABI_VERSION and gets a line
  * in docs/bpf-abi.md.
  *
- *   map         kind             key                             value               written by
- *   kdg_flow    hash             cookie of kedge's app-leg       struct kedge_flow   daemon once, then BPF
- *   kdg_note    array, mmapable  slot                            struct kedge_note   daemon resets, BPF writes
- *   kdg_stats   array, mmapable  worker                          struct kedge_stats  both, own fields
- *   kdg_pair    hash             struct kedge_tuple              struct kedge_end    sockops
- *   kdg_app     hash             cookie of the app's end         struct kedge_end    sockops
- *   kdg_leg     sockhash         cookie of kedge's app-leg       that socket         daemon
- *   kdg_appleg  sockhash         cookie of the app's end         that socket         sockops
+ *   map         kind             key                        value               written by
+ *   kdg_flow    hash             cookie of kedge's app-leg  struct kedge_flow   daemon, then BPF
+ *   kdg_note    array, mmapable  slot                       struct kedge_note   daemon resets, BPF
+ *   kdg_stats   array, mmapable  worker                     struct kedge_stats  both, own fields
+ *   kdg_pair    hash             struct kedge_tuple         struct kedge_end    sockops
+ *   kdg_app     hash             cookie of the app's end    struct kedge_end    sockops
+ *   kdg_leg     sockhash         cookie of kedge's app-leg  that socket         daemon
+ *   kdg_appleg  sockhash         cookie of the app's end    that socket         sockops
  *
  * and those of peername.bpf.c:
  *   kdg_client      socket storage  kedge's app-leg             struct kedge_client      daemon
@@ -20,7 +20,6 @@
  *   kdg_peer        socket storage  the app's end               struct kedge_client      sockops
  *   kdg_peer_stats  array, mmapable 0                           struct kedge_peer_stats  BPF
  */
-// clang-format on
 #pragma once
 
 #include <linux/types.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: the value of kdg_flow, one flow in the kernel. Written by the daemon once, before
  * connect(2); from then on by the BPF programs alone. Read by bpftool.

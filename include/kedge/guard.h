@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: what guard.bpf.c and the daemon agree on. A change of layout bumps
  * KEDGE_GUARD_ABI_VERSION and gets a line in docs/bpf-abi.md.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: the HTTP/1.1 boundary automaton. It reads the request stream of one connection a byte
  * at a time, tells where a head ends so that the client's address can be put there, which lines

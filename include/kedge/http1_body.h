@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: the states of http1.h from the blank line on: the body (RFC 9112, 6 and 7.1). Part of
  * http1.h, which see; not included by itself. Trailers are lines: http1_field.h.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: classes of bytes and field names for http1.h. Sets are 64-bit immediates: no table in
  * .rodata, no load, one shift. Names are compared as little-endian words.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: the states of http1.h in the lines of a head and in trailers (RFC 9112, 5 to 7). Part
  * of http1.h, which see; not included by itself.

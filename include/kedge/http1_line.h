@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: the states of http1.h before and in a request line (RFC 9112, 2.2 and 3). Part of
  * http1.h, which see; not included by itself.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: the states of http1.h in the values of Connection and Upgrade (RFC 9110, 7.6.1 and
  * 7.8). Part of http1.h, which see; not included by itself.

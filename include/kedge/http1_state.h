@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: what the HTTP/1.1 boundary automaton keeps of a flow, and what it must be told. Only
  * types; the automaton itself is http1.h. Both structs are values in the pinned map kdg_flow.
@@ -20,10 +21,9 @@ enum http1_mode {
 #define HTTP1_DROP_INCOMING 0x001 /* the source is not trusted: its values count as not there */
 #define HTTP1_SET_PROTO     0x002 /* the text has X-Forwarded-Proto: cut lines of that name */
 #define HTTP1_SET_PORT      0x004 /* the same for X-Forwarded-Port */
-#define HTTP1_CUT_ALIASES   0x008 /* cut lines that could be taken for ours; else they are refused */
-#define HTTP1_CUT_H2C \
-	0x010                     /* cut "Upgrade: h2c" and HTTP2-Settings, and what Connection says
-				   * of them; else they are refused */
+#define HTTP1_CUT_ALIASES   0x008 /* cut lines that could be taken for ours; else refuse them */
+/* cut "Upgrade: h2c", HTTP2-Settings, and both names out of Connection; else refuse them */
+#define HTTP1_CUT_H2C       0x010
 #define HTTP1_STRIP         0x020 /* cut all forwarding fields but X-Forwarded-For */
 #define HTTP1_SET_REAL      0x040 /* the text has X-Real-IP: cut lines of that name */
 #define HTTP1_SET_FORWARDED 0x080 /* the text has Forwarded: cut lines of that name */

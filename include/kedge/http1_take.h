@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: many bytes at a time, where http1.h reads most of its bytes: the usual request lines,
  * lines that mean nothing here, values, names and hosts. Part of http1.h, which see; not included

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: eight bytes at a time. Part of http1.h, which see; not included by itself. A word is
  * eight bytes of input as a little-endian load gives them. Masks have 0x80 in a byte for yes.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: every bound that the BPF programs and the daemon share, each with its reason. Bounds
  * of the daemon alone stand in user/.

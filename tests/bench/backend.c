@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * backend: the application of the benchmarks: HTTP/1.1, one process, one epoll loop, as little work
  * as possible, so that what is measured is the proxy before it.

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 make bench-profile: where the time of one proxy goes in one case: WHO=nginx, kedge+edit+bypass, ... CASE=get1k.
 

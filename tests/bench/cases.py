@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What is measured: each case is one kind of request, in a fixed number."""
 import dataclasses
 import fnmatch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The modules of the benchmarks, for their own tests."""
 import sys
 from pathlib import Path

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* CPU time of other processes. See cpu.h. */
 #include "cpu.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* bench only: clocks, and the CPU time of other processes. */
 #pragma once
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The arithmetic of the reports. Pure; test_figures.py."""
 import statistics
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A guest whose instructions are counted: QEMU with one emulated CPU on which one instruction is one nanosecond
 (-icount), an initramfs that holds everything, no device but a serial console. The same image with the same seed

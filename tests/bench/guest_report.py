@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Tables and JSON out of what was counted in guests."""
 import datetime
 import json

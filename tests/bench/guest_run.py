@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What runs in a guest of the benchmarks, proxy by proxy, and what came of it."""
 import json
 import re

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Log-linear histogram. See hist.h. */
 #include "hist.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * load: the client of the benchmarks: a fixed number of requests over HTTP/1.1 and TLS 1.3, one
  * process, one epoll loop. Prints one line of JSON; any error ends it with status 1 and a reason.

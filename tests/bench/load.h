@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* bench only: what the load client is asked to do, and what it found. */
 #pragma once
 

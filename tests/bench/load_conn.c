@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A connection of the load client. See load_conn.h. */
 #include "load_conn.h"
 

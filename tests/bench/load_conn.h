@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * bench only: one connection of the load client: connect, handshake, request, answer. Knows nothing
  * of the other connections, nor of time.

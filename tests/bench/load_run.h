@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* bench only: many connections at once, a fixed number of requests. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * bench only: marks for whoever counts a guest's instructions from outside (guest/plugin.c).
  * Natively they do nothing.

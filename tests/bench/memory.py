@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 make membench: memory for each idle TLS connection after its handshake and one request: user space and the
 kernel's slab, kedge beside nginx and haproxy; natively, and in a guest with kernel TLS. Writes

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * move: a relay in two engines: kedge's way to move bytes, and io_uring's. See move.h.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * bench only: a relay of bytes between accepted connections and one application, in two engines
  * that do the same in two ways, to find out which way is cheaper. It edits nothing and follows no

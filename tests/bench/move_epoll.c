@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The engine that is kedge's: legs registered once, edge-triggered; a recv() that gives less than
  * was asked for has emptied the socket and is not repeated (user/conn/mover.c, invariant I2); the

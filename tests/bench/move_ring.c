@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See move_ring.h. */
 #include "move_ring.h"
 

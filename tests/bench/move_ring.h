@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * bench only: the ring of move_uring.c: what the kernel can is tried; sockets and buffers are
  * registered.

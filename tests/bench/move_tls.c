@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * TLS 1.3 for move: a handshake that waits, then the kernel has the keys. With kedge's own modules
  * for keys.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The engine that is io_uring's, as good as we could make it: one io_uring_enter() a turn, which
  * sends what the turn before has received and waits for more. A multishot recv stands on every leg

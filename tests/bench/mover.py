@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 make bench-mover: a relay by epoll, as kedge's mover has it, beside the same by io_uring: instructions in guests, in the
 clear and with kernel TLS, interleaved rounds on this machine, and what io_uring's calls do on kedge's sockets. Writes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Tables and JSON out of what make bench-mover has found."""
 import datetime
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What make bench-mover compares: the engines of move, as proxies of peers.py, and the cases they are measured in."""
 import dataclasses
 import re

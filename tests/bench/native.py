@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 make bench: kedge beside other proxies on this machine: same certificate, cipher, client and backend, one
 worker each unless told otherwise, interleaved rounds. Writes docs/bench/native.md, .json and .svg, or to BENCH_OUT.

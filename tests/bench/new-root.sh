@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # new-root.sh: install the newest nginx, HAProxy and hitch that Debian has, with their own libraries, into
 # build/bench/new, a root of their own: sid, and experimental for HAProxy. Does nothing if it is there; remove
 # the directory for newer ones. Needs root. Nothing in it is started by the installation.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The proxies that are compared: how each is started in front of a backend, and what it is called."""
 import dataclasses
 import fnmatch

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Pictures for the reports, by gnuplot. A missing figure is a gap."""
 import subprocess
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Tables, JSON and pictures out of what was measured."""
 import datetime
 import json

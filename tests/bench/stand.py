@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A proxy with a backend of its own, in a cgroup of their own, ready to be measured."""
 import json
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """System calls a request, natively: counted by the kernel's tracepoints, which perf stat reads."""
 import re
 import subprocess

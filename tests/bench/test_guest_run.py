@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What is made of a guest's words and the plugin's counts; the guest itself is the benchmark's business."""
 import cases
 import guest_run

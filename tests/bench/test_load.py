@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The load client: what it measures is true, and what is wrong it does not pass over."""
 import json
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The relay in both its engines: the same bytes, also for who reads slowly, and as few calls as is written; its report."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A whole benchmark in small, and the check that precedes it."""
 import dataclasses
 import json

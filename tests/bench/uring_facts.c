@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * uring_facts: what io_uring's calls do on the sockets that kedge has: with kernel TLS, and under
  * its sk_msg program; and what a seccomp filter sees of them. Tries it, and prints a line for each:

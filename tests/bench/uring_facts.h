@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* bench only: what the two parts of uring_facts share: one ring, and pairs of sockets. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The part of uring_facts about kernel TLS: both ends have the same keys. A read finds four bytes
  * of data, then a close_notify, which is a record of another type: recvmsg(2) tells the type in a

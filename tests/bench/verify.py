@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Before anything is measured: every proxy gives the right bytes, and adds the address where it can."""
 import string
 

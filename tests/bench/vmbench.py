@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 make vmbench: instructions a request, counted in a guest with kernel TLS; kedge beside nginx, haproxy and hitch in the
 same guest. Writes docs/bench/guest.md and .json, or to BENCH_OUT.

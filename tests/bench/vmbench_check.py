@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 make vmbench-check: a short form of make vmbench, compared with tests/bench/baseline.json. Fails where kedge needs
 more instructions for a request than the baseline by more than 3 % (small), 2 % (bulk) or 0.5 % (handshakes),

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests: the editor in the kernel against the one in user space, and what the tests of it share:
  * one struct kbpf, opened with or without the bypass.

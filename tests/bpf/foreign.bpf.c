@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
  * tests: what a tracing agent with context propagation does: sockets of a cgroup go into a sockhash
  * with a sk_msg program of the agent's own. One sockops program for each choice of sockets.
@@ -5,7 +6,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-char _license[] SEC("license") = "GPL";
+char _license[] SEC("license") = "Dual BSD/GPL";
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SOCKHASH);

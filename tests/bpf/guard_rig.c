@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "guard_rig.h"
 
 #include <arpa/inet.h>

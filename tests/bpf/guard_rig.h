@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests: the guard's program in the kernel, in a network namespace of this test program, attached
  * to nothing; frames are given to it by BPF_PROG_TEST_RUN. Everything fails the running cmocka test

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests: an app leg with both ends in this process: kedge's end under an editor, the application's
  * end read by the test. Everything fails the running cmocka test instead of returning errors.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests: frames made from a description, right in all that the description does not say otherwise.
  */

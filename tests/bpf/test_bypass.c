@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The bypass: which sockets are paired, that bytes stay in order and bounded whichever way they
  * take, and that nothing is left in a map when connections end.

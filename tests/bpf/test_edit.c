@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The editor in the kernel against the one in user space: the same stream in the same pieces must
  * give the same bytes, the same note and the same errors. Streams by hand, for each rule

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The whole of tests/corpus/http1 through both editors over real sockets: in one piece with the
  * bytes, the end and the reason that each case expects, and cut in pieces with the same from both.

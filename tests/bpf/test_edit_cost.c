@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What an edit costs in the kernel: run time of kdg_request as the kernel accounts for it, for
  * heads of several sizes, one injection each. The figures are printed; what is checked is a bound

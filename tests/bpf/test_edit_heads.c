@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The editor in the kernel at its bounds, against the one in user space: heads of nothing but one
  * sort of line (tests/lib/http1_heads.h), the shortest requests as many as a send holds, heads of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Streams at random, in pieces at random, through both editors. KEDGE_RANDOM: how many;
  * KEDGE_SEED: the first one, which a failure names.

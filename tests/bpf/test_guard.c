@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the guard makes of single frames: a table of {description, frame, verdict, counter}. Each
  * frame is also given to it in observe mode, after the lease, and cut off at every byte.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * SYN cookies: the answer that the guard makes of a SYN over a limit, byte by byte, and that the
  * kernel takes the ACK of it for the beginning of a connection.

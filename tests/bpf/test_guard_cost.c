@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the guard costs: nanoseconds a packet by what becomes of it, and how many instructions the
  * verifier of this kernel has looked at. The figures are printed; checked are the verdicts, and a

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* How many new connections the guard lets through, of one source prefix and in all. */
 #include <errno.h>
 #include <pthread.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the guard makes of frames when it depends on something else than the frame: sockets, routes,
  * fragments that came before, rules that are replaced, whom it has refused.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Opening the BPF side: pins and who owns them, what a refusal says, slots. */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """Writes tests/corpus/proxy/: samples of PROXY protocol prefixes, one file each, named by behaviour.
 
 The first word of a name is the verdict on the whole file (done, bad, none, more). What must come out of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """kedge in front of the two applications: Express as in the story, and the one that records."""
 import os
 import shutil

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: sends TCP SYNs as fast as one core can, or RATE a second, by a packet socket, with
  * sources and ports that change, and says how many.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The access log: one line for each request, whatever becomes of it, and never at its expense."""
 import json
 import os

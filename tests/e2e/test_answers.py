@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What kedge says itself, where it says nothing, and responses that are not what they should be: over
 both kinds of client leg, with both editors."""
 import http.server

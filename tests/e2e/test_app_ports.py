@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The application's port is one that the kernel takes for connections on their way out.
 
 Once kedge runs, the range is the one port of the application: the kernel has no other choice.

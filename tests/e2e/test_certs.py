@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Certificates that are read well and are of no use to clients: said by check and by run, once."""
 import contextlib
 import re

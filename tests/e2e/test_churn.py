@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Many connections that begin and end in every way: nothing may be left of them.
 
     KEDGE_TEST_CHURN   how many (400; 2000 in the acceptance run)

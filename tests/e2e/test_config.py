@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Mistakes in flags and files: a clear line for each, the right exit status, nothing started."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What kedge gives up once it runs, and which capability buys which feature.
 
 The system call filter is that of the ordinary build here; the sanitizers' build allows a few more calls.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The documents: their commands run as written, their messages exist."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The guard: who is not a balancer does not reach a listener that reads PROXY prefixes, and nothing else
 changes.

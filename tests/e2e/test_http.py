@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """HTTP/1.1 through kedge: methods, framing, connections that stay, upgrades, the header's modes."""
 import hashlib
 

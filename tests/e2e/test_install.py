@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """make install and make uninstall, what they put where; the units; the man pages."""
 import os
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """How connections end, what happens when the application is not well, time limits, drain."""
 import contextlib
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Limits and fairness: what is too many or too slow ends, and nobody else notices.
 
     KEDGE_TEST_SLOW   connections of each attack (1000)

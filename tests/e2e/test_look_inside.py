@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """bpftool's recipes in docs/bpf-abi.md, each run as it stands there against a kedge at work."""
 import json
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Capabilities that are lost after the start: what flows get then, what is said, that they come back."""
 import json
 import os

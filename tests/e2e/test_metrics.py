@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Metrics: what Prometheus scrapes, what `kedge status` shows of the same, and the dashboard."""
 import json
 import re

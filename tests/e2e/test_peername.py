@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The true peer: an application that asks its socket is given the client, and nobody else's is touched.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """PROXY protocol: every form that is right, and that nothing wrong reaches the application."""
 import pytest
 

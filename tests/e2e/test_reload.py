@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """kedge reload and SIGHUP: what changes, what stays, and that nobody notices who need not."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The service manager's protocol: sockets passed at start, readiness, reload, stop, watchdog."""
 import ctypes
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The story of the README, step by step: what curl, HAProxy and a raw client get from Express."""
 import pytest
 

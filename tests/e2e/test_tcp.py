@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Listeners in mode tcp: what the two ends say reaches the other unread, and kedge says nothing of its own."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """TLS: versions, ciphers, certificates, resumption, and everything that is not a handshake."""
 import contextlib
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What is offered by name, tickets that several machines share, stapling, and what testssl.sh thinks of it."""
 import base64
 import json

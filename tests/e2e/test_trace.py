@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Static probes and the bpftrace scripts of dist/bpftrace, over a kedge that is given work.
 
 tests/guest/trace.sh runs the scripts in the guests: whether they load is a matter of the kernel.

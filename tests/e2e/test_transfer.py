@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Large bodies, slow readers: every byte right, memory bounded, the sender held back.
 
     KEDGE_TEST_TRANSFER_MB   size of the large bodies (8; 100 in the acceptance run)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * libFuzzer on the configuration file: bytes through the scan, libcyaml, the checks and the
  * building. Beside memory errors it looks for a file that is taken and yet leaves something out,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * libFuzzer on user/daemon/control.c, both ends of the control socket's protocol. Beside memory
  * errors it looks for a line that is answered although it is none, or not answered although it is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The request automaton. The driver over pieces of an input and the model over its bytes agree, in
  * what goes on, in what is refused and in the state they end in; the model agrees with a second

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * libFuzzer on user/http/proxy_proto.c. Beside memory errors it looks for answers that contradict
  * each

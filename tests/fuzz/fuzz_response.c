@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * libFuzzer on user/http/response.c: a stream read in three pieces must leave what it leaves in
  * one, no piece may be read past its end, and no more responses may be done than requests were

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* fuzzers only: what must hold whatever the input; the fuzzer keeps one that breaks it. */
 #pragma once
 

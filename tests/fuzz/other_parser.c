@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "other_parser.h"
 
 #include <http_parser.h>

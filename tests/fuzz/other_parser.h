@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * fuzzers only: http-parser, which Node and others had for years, as one more reading of what kedge
  * passes on. It is laxer than kedge in most things and stricter in a few (the .c lists them); where

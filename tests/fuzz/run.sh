@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # run.sh FUZZER...: runs each fuzzer (build/fuzz/fuzz_NAME) for FUZZ_SECONDS (60), FUZZ_JOBS (2) at a time.
 #
 # A corpus grows in build/fuzz/corpus/NAME, begun with the files of tests/corpus/NAME, or with what

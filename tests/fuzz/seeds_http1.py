@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """seeds_http1.py DIR: writes seeds of fuzz_http1 to DIR: the inputs of tests/corpus/http1, and heads of
 nothing but one sort of line (tests/lib/http1_heads.c), a few and as many as are allowed."""
 import pathlib

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # The tests of the BPF programs on this kernel, with fewer random streams and shorter bodies: it is emulated.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Tests of one combination stand together, so that kedge and Express start once for all of them."""
 
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # The whole story with kernel TLS, the edit and the bypass in the kernel: test_kernel.py.
 cd "$(dirname "$0")/../.." || exit 1
 export KEDGE_TEST_PATIENCE=${KEDGE_TEST_PATIENCE:-15} KEDGE_SUITE=kernel

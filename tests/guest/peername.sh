@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # The true peer, and capabilities that are lost after the start, on this kernel: what natively is
 # tests/e2e/test_peername.py and test_losses.py.
 cd "$(dirname "$0")/../.." || exit 1

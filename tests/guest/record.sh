@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # The record layers, and the hand-off of keys to them, with real kernel TLS. The programs are the unit tests,
 # which skip this part on a kernel without it.
 set -uo pipefail

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # Real servers, on this kernel: the true peer, and the bypass; natively they stand among tests/servers.
 # KEDGE_TEST_SERVERS is an expression of pytest's that chooses some ("" is all): servers start slowly under emulation.
 cd "$(dirname "$0")/../.." || exit 1

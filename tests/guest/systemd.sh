@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # What `make install` installs, run by a systemd that lives: test_systemd.py. It writes to /etc and /usr, which in a
 # guest are a layer of memory.
 cd "$(dirname "$0")/../.." || exit 1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The whole story where the kernel does the work: records by kernel TLS, the edit and the bypass by BPF. Run in
 a guest by vmtest; each combination starts one kedge and one Express for all of its tests.

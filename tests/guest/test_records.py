@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Kernel records of a running kedge: a socket that another program has, and how a fault ends."""
 import ssl
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
 # The static probes and the scripts of dist/bpftrace on this kernel. Natively tests/e2e/test_trace.py does more of this;
 # here bpftrace is slow to compile, so the three scripts run as one, without their BEGIN and END.
 set -euo pipefail

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Certificates made for one session: a CA and two leaves, one ECDSA and one RSA."""
 import subprocess
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A client with its hands on every byte: PROXY prefix, then TLS (or not), then HTTP/1.1.
 
 TLS runs over memory buffers, so that a test decides how the bytes are cut, what travels together

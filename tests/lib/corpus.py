@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Reads tests/corpus/http1 (the format: tests/corpus/http1.txt)."""
 import re
 from pathlib import Path

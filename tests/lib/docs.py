@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What documents contain: commands in indented blocks, messages in tables; and the source's format strings."""
 import re
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Another program's BPF: an agent that claims the sockets of a cgroup (tests/bpf/foreign.bpf.c)."""
 import subprocess
 import tempfile

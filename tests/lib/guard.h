@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: a copy of some bytes against a page that may not be touched, so that a read or a
  * write one byte outside faults at once, in code that no sanitizer instruments too.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: compares what the automaton makes of a stream with what the reference does
  * (http1_reference.h), and the reference's reading of the result with both. The stream comes in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: names that a server may take for another one: each name that means something here,
  * with each character that is no letter or digit in the place of each of its dashes. Made, not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "http1_corpus.h"
 
 #include <dirent.h>

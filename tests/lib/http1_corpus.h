@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* tests only: reads tests/corpus/http1 (the format: tests/corpus/http1.txt). */
 #pragma once
 

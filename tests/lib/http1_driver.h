@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: two ways of driving the automaton over a byte array. The model does what http1.h
  * says, a byte at a time, and keeps held runs itself: slow and plain. The other is

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: streams of heads that are made of one sort of line and nothing else. What a parser
  * keeps for each line, each gap or each request shows its bound there, and nowhere else.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: a second reading of a request stream, written from the rules (RFC 9112, RFC 9110 and
  * what kedge refuses beyond them) and not from the automaton: slow, whole lines at a time, over all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """kedge under test: started, asked, stopped, and checked to have left nothing behind."""
 import contextlib
 import json

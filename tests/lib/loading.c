@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See loading.h. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: configurations from flags and files, with all that is said about them. Failures in
  * here are cmocka's.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """What this machine offers the tests: cgroup v2, a bpffs, loopback addresses, patience."""
 import contextlib
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Loopback connections for tests. See net.h. */
 #include "net.h"
 

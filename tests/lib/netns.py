@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Network namespaces of a test's own, joined by veth pairs; gone with the processes that hold them."""
 import contextlib
 import ctypes

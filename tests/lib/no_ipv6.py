@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Runs a command on what looks to it like a host without IPv6: `python3 no_ipv6.py COMMAND...`.
 
 With ipv6.disable=1 socket(AF_INET6, ...) fails with EAFNOSUPPORT. A seccomp filter says so here; other

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Two things of OpenSSL that Python's ssl module does not show: TLS 1.3 suites and KeyUpdate.
 
 Both reach through CPython's objects for the pointer behind them: struct PySSLContext holds its

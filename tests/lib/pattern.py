@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Bytes that both ends can make and check: the same as in tests/story/app.js."""
 BLOCK = bytes((i * i * 31 + i * 7 + 3) & 255 for i in range(65521))
 

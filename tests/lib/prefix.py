@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """PROXY protocol prefixes, right and wrong ones, written from the specification."""
 import ipaddress
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A child process whose lines can be waited for, and which is always ended."""
 import ctypes
 import re

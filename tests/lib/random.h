@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* tests only: numbers that look random and are the same in every run (xorshift32). */
 #pragma once
 

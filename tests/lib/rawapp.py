@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """An application that keeps every byte it was sent and reads requests strictly.
 
 It answers each complete request, by default with its number, method and target, so that a test can

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A flow between two loopback connections. See rig.h. */
 #include "rig.h"
 

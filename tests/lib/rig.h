@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: one flow of mover.c between two real TCP connections, edge-triggered as conn.c has
  * it. The test plays the client (rig.client) and the application (rig.app).

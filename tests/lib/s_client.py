@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """openssl s_client as a client that asks for new keys while it takes a response."""
 import subprocess
 import threading

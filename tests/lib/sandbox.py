@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """A place where the commands of the documents run as they are written: ports, paths and all.
 
 A network namespace of its own with nothing but loopback (every port is free), and a mount namespace with

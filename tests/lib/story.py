@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """The story's other parts: the Express application and HAProxy as a layer-4 balancer."""
 import os
 import shutil

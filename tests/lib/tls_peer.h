@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: certificates made on the spot, and a TLS client in the same thread as the server
  * under test. The client works on memory; its bytes go over a socket only when the test says so, in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: TLS records opened and sealed from the very structs that go to the kernel, so that
  * the hand-off is proven where the kernel has no TLS. RFC 8446 section 5.2, RFC 5288, RFC 7905.

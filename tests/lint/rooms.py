@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The rooms of user/: each includes itself and those above it in the list, and no other. Says what is wrong and what to
 do; status 1 then. `make lint` runs it.

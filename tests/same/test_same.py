@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """One corpus of byte streams through every combination of capabilities: the same bytes come out.
 
 What the application receives is compared with the expected output of the corpus and, where it is not

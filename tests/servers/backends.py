@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Real servers as they come from their packages, each telling which requests it was given.
 
 Applications (tests/servers/apps) write a line for each request; the others write an access log. `seen()`

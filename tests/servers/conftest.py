@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Shared by the tests that ask with few connections; test_servers.py has runs of its own."""
 import pytest
 

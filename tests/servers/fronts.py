@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Servers that give an application a request's fields as variables: CGI, FastCGI, SCGI, uwsgi, WSGI, Rack. Each
 application gives its variables back. A name of a variable has room for letters, digits and "_" only, so that

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * heads: tells what of a request stream kedge counts, for the tests with real servers. Reads
  * streams from standard input, each as flags (of struct http1_conf), its length (32 bits each,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Names of fields that a server could take for one that kedge sets or strips: another separator at each dash."""
 import itertools
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Plays all streams through one kedge before one real server, and judges what came of them."""
 import asyncio
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 docs/servers.md: what real servers do otherwise than kedge, and what they take other names and unread bodies for.
 Run as a program, writes its tables anew.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Request streams for the real servers, and what kedge counts of each (the program `heads`)."""
 import random
 import struct

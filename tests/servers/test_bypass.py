@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Real servers with the bypass on: the bytes of a flow go from socket to socket, and nobody notices. Requests by
 the thousand, long bodies both ways, WebSocket messages.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Real clients before real servers: Java's, curl and Node's, each with what it alone does."""
 import contextlib
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 No name of a field gets past kedge as one that kedge sets or strips. Servers that give their application a
 variable for each field have one variable for many names: with CGI, FastCGI, SCGI, uwsgi, WSGI and Rack.

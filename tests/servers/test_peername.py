@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 The true peer before real servers that do not know of it: each has every connection's own client for its
 peer, and those that come to it directly keep theirs.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 A server without HTTP behind a listener in mode tcp: Redis as it comes from its package, with its own
 client over TLS, and its own list of who is connected.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Nobody is fooled: real servers behind kedge see the requests that kedge counted, no other ones.
 
 Every stream of the corpus, the same behind another request and cut, and changed ones, through each

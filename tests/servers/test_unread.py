@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 An application that answers a POST without reading its body. A server that then takes the body for the next
 request gives its client an answer too many; kedge must not let that pass for the answer to another request.

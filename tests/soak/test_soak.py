@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Load for a long time, while kedge is reloaded, the application dies and comes back, slow clients drip
 and handshakes are aborted: no well-formed request is lost but those that the dead application had
 or would have had, and memory, descriptors and maps stay as they are.

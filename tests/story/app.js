@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 // The story's application: Express behind kedge, plain HTTP. It shows what it sees of the client, and
 // has a few more doors for the tests. Prints "port N" when it listens.
 //

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
 """The story, told: Express, HAProxy, curl and a raw client, with kedge between them.
 
 Prints each command, its answer, and whether the answer is the one that must come. Starts everything

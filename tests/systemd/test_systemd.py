@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 kedge.service and kedge.socket under a real systemd, with the whole sandbox, kernel TLS and the edit by BPF. Run
 in a guest by vmtest: it installs into /usr and takes the host's own services out of the copy of the system it sees.

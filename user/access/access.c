@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Requests of one flow that wait for their entry. See access.h. */
 #include "access/access.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the access log's view of one flow: which requests went to the application, in order,
  * and what became of each. One entry a request, and one for an answer that kedge gave of itself.

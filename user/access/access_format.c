@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Lines of the access log. See access_format.h. */
 #include "access/access_format.h"
 

@@ -1,8 +1,10 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: a line of the access log from the facts of one request. Pure: struct in, text out.
  *
  *   common    CLIENT - - [TIME] "REQUEST" STATUS BYTES SECONDS TLS CIPHER CAPABILITIES
- *   combined  CLIENT - - [TIME] "REQUEST" STATUS BYTES "REFERER" "AGENT" SECONDS TLS CIPHER CAPABILITIES
+ *   combined  CLIENT - - [TIME] "REQUEST" STATUS BYTES "REFERER" "AGENT" SECONDS TLS CIPHER
+ *             CAPABILITIES
  *   json      one object a line
  *
  * What comes from a client is escaped, so that a line is one line and a field is one field: in the

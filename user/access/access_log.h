@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the access log from the workers to its sink. Each worker puts entries into a ring of
  * its own; one writer thread takes them, makes lines of them and writes those. A worker never

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Where the access log goes. See access_sink.h. */
 #include "access/access_sink.h"
 

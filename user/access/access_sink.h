@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: where the access log's lines go: standard output, a file (or FIFO), or the journal.
  * The only file that knows how the journal is spoken to.

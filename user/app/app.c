@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Opens the app leg. See app.h. */
 #include "app/app.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: socket addresses and CIDR prefixes, text in and out. Pure, allocates nothing. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What was lost since the start, and what is said about it. See capability_loss.h. */
 #include "base/capability_loss.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: capabilities that worked at the start and fail later: another program claims the
  * sockets, a map is full, a link is detached. One table a process. Each loss has a fallback, which

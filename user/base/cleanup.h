@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: destructors on locals. Leaving a scope means take_fd()/take_ptr(); "-1" is "not open".
  */
 #pragma once

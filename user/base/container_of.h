@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: from a member to the struct that it is in, as in the kernel. */
 #pragma once
 

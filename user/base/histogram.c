@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Counts in buckets that double. See histogram.h. */
 #include "base/histogram.h"
 

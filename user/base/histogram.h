@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: how long things took, as counts in buckets that double. Pure; one writer with plain
  * stores, readers of other threads load each field at once and see it old at worst.

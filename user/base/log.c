@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The message sink. Knows nothing of kedge; every other file of the daemon may call it. */
 #include "base/log.h"
 

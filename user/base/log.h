@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the one sink for messages. One line each on standard error, naming object, cause and
  * next step. Facts about single connections are counters (include/kedge/stats.def), not lines.

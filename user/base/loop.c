@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The event loop of a worker. See loop.h. */
 #include "base/loop.h"
 

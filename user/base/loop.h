@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: one worker's event loop: edge-triggered epoll, one timer per owner on a wheel, and
  * work put off to the end of a turn. Single-threaded; knows nothing of connections.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A queue of records between two threads. See ring.h. */
 #include "base/ring.h"
 

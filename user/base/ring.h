@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: a bounded queue of records between two threads: one puts, one takes, neither ever
  * waits for the other. Knows nothing of what the records hold.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Who else may read a file that holds a secret. See secret.h. */
 #include "base/secret.h"
 

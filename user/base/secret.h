@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: who else may read a file that holds a secret. */
 #pragma once
 

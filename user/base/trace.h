@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: static probes (USDT, provider "kedge") for bpftrace and perf. Each is one nop in the
  * program until somebody attaches to it; arguments are things that are at hand anyway. What they

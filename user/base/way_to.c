@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What is in the way to a file. See way_to.h. */
 #include "base/way_to.h"
 

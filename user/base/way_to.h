@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: what is in the way to a file that kedge may not open. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The BPF side as the daemon sees it: opens, loads, attaches and pins the programs of
  * bpf/flow.bpf.c, and keeps the entries of flows. The only file that touches a map. Closing ends

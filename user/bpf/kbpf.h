@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the BPF side as the daemon sees it. bpf.c is the only file that includes a skeleton or
  * touches a map. One `struct kbpf` a process, opened before the workers start, shared by them;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the host has to offer to BPF: capabilities, the cgroup to attach to. And where libbpf
  * speaks.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Where the BPF objects are pinned: the directory, its file system, and who may use it. */
 #include "bpf/kbpf_private.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: what the files that load BPF objects (bpf.c, peername.c) share. Nobody else includes
  * it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Loads, attaches and pins bpf/peername.bpf.c. See peername.h. */
 #include "bpf/peername.h"
 

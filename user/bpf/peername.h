@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the true peer (bpf/peername.bpf.c): applications that ask their socket are given the
  * client's address. Independent of records, edit and bypass. One a process, opened before the
@@ -47,7 +48,8 @@ int peername_set(struct peername *p, int fd, const union addr *client);
 
 /*
  * Once it is connected, before anything is sent: will the other end show the client? 0 or -errno:
- *   -EAFNOSUPPORT  the client has an IPv6 address, the other end an IPv4 socket, which shows 192.0.0.8
+ *   -EAFNOSUPPORT  the client has an IPv6 address, the other end an IPv4 socket, which shows
+ *                  192.0.0.8
  *   -ENXIO         no program is attached where the other end is: it shows kedge
  *   -ENOSPC        there was no room for the name: likewise
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Loads a configuration: the order of the steps, and the end of it. */
 #include "config/config_private.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the configuration, from a YAML file and from flags, checked whole before anything
  * starts. Every key of the file is a flag of the same name and the other way round. Immutable once

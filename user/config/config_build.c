@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From what was written to struct conf: who wins, what is inherited, what belongs together.
  *

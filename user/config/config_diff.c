@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a reload changes, key by key. Two values are the same when they are written the same, so
  * that an option needs no comparison of its own.

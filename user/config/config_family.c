@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What becomes of addresses on a host without IPv6 (ipv6.disable=1). See config_private.h. */
 #include "config/config_private.h"
 

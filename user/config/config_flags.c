@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Flags into settings. Not getopt_long(3): it takes abbreviations, and it stops being of use where
  * an option's meaning depends on the --listen before it.

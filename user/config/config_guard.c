@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the guard would make of a listener. One that judges its sources and allows none can be
  * reached by nobody, which is never meant: a mistake, at the start, for `kedge check`, for a

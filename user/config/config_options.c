@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How one text becomes one checked field, whether it was a flag's or a key's. Reasons are worded so
  * that they stand after "PLACE: OPTION: ".

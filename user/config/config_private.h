@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only, private to config*.c and its tests: how a configuration is put together.
  *

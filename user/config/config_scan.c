@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Structure and lines of a YAML file, from libyaml's events. Knows the schema it is given and
  * nothing of options. Recursion is as deep as the schema; what the schema does not know is skipped

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What was written, with its places; and how a mistake in it is said. */
 #include "config/config_private.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The one table of options. Flags, YAML keys, usage, reference table and messages come from it;
  * what an option is called, may be and is without being told is written nowhere else.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The file into settings: a schema made of the table of options, the values loaded by libcyaml as
  * strings. Strings, because libcyaml takes anything but "false" and its like for true, and because

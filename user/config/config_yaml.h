@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only, private to config_yaml.c and config_scan.c.
  *

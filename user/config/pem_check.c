@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Looks for damage that OpenSSL passes over. See pem_check.h. */
 #include "config/pem_check.h"
 

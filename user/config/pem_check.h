@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: is all of a PEM file what it seems? */
 #pragma once
 

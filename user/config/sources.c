@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Connections by source address: a hash table in shards, each with a lock of its own, so that
  * workers seldom meet. The hash is keyed at random: nobody can choose addresses that collide.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: how many connections each source address has: an IPv4 address, or the /64 of an IPv6
  * address, since that is what one host is given. For all workers; bounded by the connections there

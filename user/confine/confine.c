@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* User, capabilities, new privileges, core dumps. See confine.h. */
 #include "confine/confine.h"
 

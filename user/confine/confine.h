@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: what kedge gives up once it has opened what it needs. confine.c gives up the user, the
  * capabilities, new privileges and core dumps; seccomp.c the system calls. All of it is inherited

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The system calls that kedge may make once it runs. Found by tracing every suite; what no suite
  * made and a later feature is known to need stands here as well, with that reason. A call that is

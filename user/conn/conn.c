@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Begins a connection, and hands its events and deadlines to the file of its state. See conn.h for
  * the state table.

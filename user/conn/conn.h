@@ -1,10 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: a connection from accept to close, and the only place where its state changes.
  *
  *   state      entered when               waits for            goes to             deadline
  *   PREFIX     accepted, the listener     the PROXY prefix     HANDSHAKE, CONNECT  prefix-timeout
  *              reads prefixes
- *   HANDSHAKE  on a TLS listener          the TLS handshake    CONNECT             handshake-timeout
+ *   HANDSHAKE  on a TLS listener          the TLS handshake    CONNECT             handshake-
+ *                                                                                  timeout
  *   CONNECT    the client leg is ready    the application      MOVE, REPLY, HEAR   connect-timeout
  *   HEAR       the application cannot    the client's first    REPLY               head-timeout
  *              be had                    bytes: what is asked

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * CONNECT: the application's leg, and the join of both legs. It may be opened while the handshake
- * still runs: then it is ready when the client's first request is. What goes wrong in that time is not
- * told to anybody: the leg is dropped, and opened anew when the client leg is ready. The functions
- * stand in their order from the end of the file up.
+ * still runs: then it is ready when the client's first request is. What goes wrong in that time is
+ * not told to anybody: the leg is dropped, and opened anew when the client leg is ready. The
+ * functions stand in their order from the end of the file up.
  */
 #include "conn/conn_private.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How long a connection whose legs are joined may take for what: a head, a body, a response,
  * nothing at all. One timer stands at the nearest of these deadlines.

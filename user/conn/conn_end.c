@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * How a connection ends: kedge's own answer, the wait for the client's end, the close. See conn.h.
  */

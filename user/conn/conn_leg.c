@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the kernel does for an application's leg: BPF's editor, the bypass, the name of the client.
  * Each may be lost at any time (capability_loss.h): then the leg goes on without, or the connection

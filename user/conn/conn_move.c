@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A connection whose legs are joined: what the mover's verdicts mean for it. */
 #include "conn/conn_private.h"
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A connection from its first byte to a client leg that is ready: PROXY prefix, TLS handshake. The
  * functions stand in this order from the end of the file up; conn_connect.c goes on.

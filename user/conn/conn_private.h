@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* conn*.c only: what the files of a connection call in each other. See conn.h. */
 #pragma once
 

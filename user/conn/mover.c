@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Moves the bytes of a flow. See mover.h. */
 #include "conn/mover.h"
 

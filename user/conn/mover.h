@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: moves the bytes of one flow in both directions once client leg and app leg are joined:
  * recv/send, half-close, back-pressure. Knows records, editors and responses, but neither timers
@@ -53,7 +54,7 @@ struct flow {
 	bool app_bad;  /* with app_eof: it did not end; what came must not reach the client */
 	bool lost_end; /* the client goes on behind a response that nobody can follow */
 	char tail[4];  /* the client's last bytes: did they end with a head? */
-	bool unsent; /* with app_write_dead: of a request that it did not take, which may not be counted */
+	bool unsent;   /* with app_write_dead: of a request it did not take: perhaps not counted */
 };
 
 /* What all flows of one worker share. */
@@ -84,9 +85,9 @@ bool mover_idle(const struct flow *f);
 
 /* How the client can be told why its flow ends. */
 enum mover_say {
-	MOVER_SAY_ANSWER, /* by an answer of kedge's own: it is the next thing the client waits for */
+	MOVER_SAY_ANSWER,  /* by an answer of kedge's own, which the client waits for next */
 	MOVER_SAY_NOTHING, /* the connection ends in order, between two responses */
-	MOVER_SAY_RESET, /* a response is under way, or kept: a reset tells that bytes are missing */
+	MOVER_SAY_RESET,   /* amid a response: a reset tells that bytes are missing */
 };
 enum mover_say mover_may_say(const struct flow *f);
 

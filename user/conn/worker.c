@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A worker thread. See worker.h. */
 #include "conn/worker.h"
 

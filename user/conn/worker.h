@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: a worker thread: its own loop, listening sockets, buffers, TLS contexts and counters.
  * Workers share nothing on the hot path; what they are given (struct shared) does not change after
@@ -61,8 +62,8 @@ struct worker {
 
 	pthread_t thread;
 	bool started;
-	bool ended; /* atomic: the thread is about to return */
-	int wake_fd; /* eventfd: the main thread wants something, see worker_drain(), worker_post() */
+	bool ended;  /* atomic: the thread is about to return */
+	int wake_fd; /* eventfd of the main thread: worker_drain(), worker_post() */
 	struct watch wake;
 	struct task obey; /* does it, at the end of the turn */
 	struct timer drain_timer;

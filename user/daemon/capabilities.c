@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* See capabilities.h. */
 #include "daemon/capabilities.h"
 

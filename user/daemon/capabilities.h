@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: what the kernel does for this daemon: each policy of the configuration against what
  * the probes saw. For cmd_run.c, once, before the workers start.

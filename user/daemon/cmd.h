@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: the subcommands. argv[0] is the subcommand's name; each returns the exit status. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* kedge status, kedge reload: what a running kedge is asked over its control socket. */
 #include <getopt.h>
 #include <stdio.h>

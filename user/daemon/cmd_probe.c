@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* kedge probe: what this kernel can do for us, tried for real. */
 #include <getopt.h>
 #include <jansson.h>

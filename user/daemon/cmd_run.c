@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * kedge run: start and stop order of the daemon. What a connection goes through stands in conn.h.
  */

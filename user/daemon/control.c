@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The control socket. See control.h. */
 #include "daemon/control.h"
 

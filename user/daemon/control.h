@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the control socket, both ends of its protocol: a client sends one line (a command),
  * the daemon answers with one JSON object and closes.

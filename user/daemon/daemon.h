@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the running daemon as its main thread sees it: cmd_run.c, which owns it, and what it
  * is made of. Nothing here is touched by a worker but `shared`.

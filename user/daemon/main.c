@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* kedge: the table of subcommands. No logic. */
 #include <stdio.h>
 #include <string.h>

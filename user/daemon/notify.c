@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Talks to the service manager. See notify.h. */
 #include "daemon/notify.h"
 

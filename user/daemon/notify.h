@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: what the service manager is told (sd_notify(3)). All of it does nothing where none
  * listens (NOTIFY_SOCKET is not set).

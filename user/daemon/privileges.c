@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What of its privileges a running kedge needs, found by trying. See privileges.h. */
 #include "daemon/privileges.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: which privileges a running kedge still needs; gives up the others (confine.h). */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Functional probes. See probe.h. */
 #include "daemon/probe.h"
 

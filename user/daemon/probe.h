@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: tries for real what the running kernel can do, one function a capability, and says why
  * not and what to do about it. `kedge probe` prints it; `kedge run` decides by it. Never by

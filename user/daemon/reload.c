@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Puts a changed configuration in force. See reload.h. */
 #include "daemon/reload.h"
 

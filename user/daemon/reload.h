@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: a running kedge takes over what its file says now. All that can fail comes first (the
  * file, certificates and keys, memory, sockets of new listeners); then every worker gets its new

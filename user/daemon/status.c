@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Status as JSON and text. See status.h. */
 #include "daemon/status.h"
 

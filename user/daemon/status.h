@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: the truth about a running kedge as JSON, and its text form. */
 #pragma once
 

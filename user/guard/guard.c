@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Loads the guard and keeps it going. See guard.h. */
 #include "guard/guard.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the guard (bpf/guard.bpf.c, docs/guard.md): an XDP program that lets only the
  * balancers connect to listeners that read PROXY prefixes. One a process, by the main thread, but

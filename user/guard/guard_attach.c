@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* libxdp: on to interfaces and off again. See guard_attach.h. */
 #include "guard/guard_attach.h"
 

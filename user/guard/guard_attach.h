@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the guard's program on an interface, through libxdp, so that it lives beside other XDP
  * programs: libxdp's dispatcher calls them one after the other, by priority. Where the kernel lets

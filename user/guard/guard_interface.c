@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Interfaces by name, or by the listeners' addresses. See guard_interface.h. */
 #include "guard/guard_interface.h"
 

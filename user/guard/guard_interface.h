@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: which interfaces the guard has to be on. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The process that outlives kedge to take the guard off. See guard_keeper.h. */
 #include "guard/guard_keeper.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: who takes the guard off when kedge can not. kedge gives up its privileges, and may be
  * killed; so a process of its own is forked before that, keeps the capabilities that libxdp needs,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Locks of living guards. See guard_lock.h. */
 #include "guard/guard_lock.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: which guards have a process that lives. A lock is flock(2) on a directory of its
  * number, beside libxdp's pins on the bpffs, in one that only root can read: nobody else can hold

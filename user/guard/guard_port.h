@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: which interfaces are ports of another one, so that what they receive is that one's. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Tries the guard's program without an interface. See guard_probe.h. */
 #include "guard/guard_probe.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: what of the guard this kernel can do; nothing is attached to anything. */
 #pragma once
 

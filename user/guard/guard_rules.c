@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* From listeners and their trust to rows of the guard's maps. See guard_rules.h. */
 #include "guard/guard_rules.h"
 

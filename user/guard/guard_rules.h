@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: what a configuration asks the guard to hold its packets against: one row a listening
  * address, one a prefix. Pure; putting them into maps is guard.c's.

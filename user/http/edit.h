@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: who puts the client's address into the requests of a flow. Editors behind one
  * interface:

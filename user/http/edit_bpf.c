@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The editor for flows whose requests are edited by the sk_msg program on the app leg: sends bytes
  * unread, in a way that no send is ever cut short.

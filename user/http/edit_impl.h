@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * edit_*.c only: sending from user space, for the editors that do it. What an error means stands in
  * edit.h.

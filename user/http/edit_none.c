@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * No editor: of a listener in mode tcp every byte is the application's own. The flow is a tunnel
  * from its first byte on; nothing is read, nothing kept.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The editor in user space: the automaton over the mover's buffer, one sendmsg(2) for what comes of
  * it. What the socket does not take at once is copied and kept; nothing more is read meanwhile.

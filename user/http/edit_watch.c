@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An editor around another one, which shows the heads that pass. See edit_watch.h.
  *

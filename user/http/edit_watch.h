@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: an editor around another one, which passes everything on and shows the heads of the
  * requests that went to the application. What the editor inside took is read by the same automaton

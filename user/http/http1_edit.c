@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Drives the automaton over a buffer. See http1_edit.h, and http1.h for the rules of driving. */
 #include "http/http1_edit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: drives the automaton over a buffer and says what to send instead of it. Pure: bytes
  * in, a list of pieces out. edit_user.c adds the socket.

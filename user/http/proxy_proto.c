@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "http/proxy_proto.h"
 
 #include <assert.h>

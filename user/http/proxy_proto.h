@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: PROXY protocol versions 1 and 2, all commands and families (the protocol's
  * specification, "proxy-protocol.txt", sections 2.1 and 2.2). Pure: bytes in, verdict out. Knows

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Own responses. See reply.h. */
 #include "http/reply.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: the few responses that kedge makes itself. Pure. */
 #pragma once
 

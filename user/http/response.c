@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Follows responses. See response.h. */
 #include "http/response.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: follows an application's responses as far as the mover must know them: where one ends,
  * whether 101 was answered, whether a request went unanswered. Pure: bytes in, state out; the bytes
@@ -31,8 +32,7 @@ enum response_state {
 
 struct response {
 	uint64_t left;
-	uint64_t
-		body; /* bytes of the body told of so far, chunk by chunk, or seen; `left` not come */
+	uint64_t body;    /* bytes of the body announced so far, or seen; `left` of them not come */
 	uint32_t done;    /* final responses finished; wraps, as note->requests does */
 	uint16_t status;  /* of the response being read */
 	uint8_t state;    /* enum response_state */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Composes the text that goes into heads. See xff.h. */
 #include "http/xff.h"
 

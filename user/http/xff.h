@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: what a flow's editor puts into its requests, from the configuration and the client. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Sockets passed by the service manager. See activation.h. */
 #include "listen/activation.h"
 

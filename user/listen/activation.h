@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: listening sockets that were open before kedge was: passed by the service manager
  * (LISTEN_FDS of sd_listen_fds(3)). A listener gets the one that is bound to its address. They stay

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Opens listening sockets. See bind.h. */
 #include "listen/bind.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: listening sockets, one for each worker, that share an address by SO_REUSEPORT. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Accepts connections. See door.h. */
 #include "listen/door.h"
 

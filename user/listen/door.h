@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: a listening socket of one worker, which accepts connections for a service. A door is
  * made anew for each generation of the configuration; the socket goes from one to the next, and the

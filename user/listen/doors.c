@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A worker's doors, from one generation to the next. See doors.h. */
 #include "listen/doors.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the doors of one worker under one generation. The main thread makes them, with all
  * that can fail; the worker takes them over at the end of a turn (worker.h), which cannot.

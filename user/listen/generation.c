@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reference counts of configurations. See generation.h. */
 #include "listen/generation.h"
 

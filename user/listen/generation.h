@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: one configuration in force, with what belongs to it for all workers. Immutable once a
  * worker has it; a reload makes the next one. Whoever uses one holds a reference: the main thread

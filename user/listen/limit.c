@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Bounds for all workers, and for descriptors. See limit.h. */
 #include "listen/limit.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: how many of what there may be at a time, in all workers. What is over a limit is
  * refused and counted under its reason; the limits themselves are keys of the configuration, and 0

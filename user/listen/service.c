@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What connections are accepted for. See service.h. */
 #include "listen/service.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: a listener's configuration as one worker serves it, under one generation: TLS
  * contexts, counts, where it is bound. Counted: the door that accepts for it holds a reference, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Opens the listening sockets of a configuration. See sockets.h. */
 #include "listen/sockets.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the listening sockets of a configuration, from their opening until workers own them.
  */

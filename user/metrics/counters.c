@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Counters by name, and their sums. See counters.h. */
 #include "metrics/counters.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: the counters of include/kedge/stats.def by name, and their sums over the workers. */
 #pragma once
 

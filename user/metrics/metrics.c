@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the workers measure, and the sums of it. See metrics.h. */
 #include "metrics/metrics.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: what kedge measures beside the counters of include/kedge/stats.def: how long things
  * take, flows by where their work is done, and a few counts a listener. Each row is written by one

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Answers GET /metrics. See metrics_server.h. */
 #include "metrics/metrics_server.h"
 

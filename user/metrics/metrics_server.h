@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: answers GET /metrics on an address of its own, in a thread of its own: neither workers
  * nor the main thread wait for a scraper, and scrapers do not wait for each other.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Metrics as text. See metrics_text.h. */
 #include "metrics/metrics_text.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: all that kedge counts and measures, as Prometheus text (exposition format 0.0.4):
  * every counter of `kedge status` as kedge_NAME_total, reasons and capabilities as labels,

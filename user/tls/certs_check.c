@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Reads the certificates of a configuration. See certs_check.h. */
 #include "tls/certs_check.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: whether the certificates and keys that a configuration names can be used. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What records that are no data mean after the handshake; see control_record.h. */
 #include "tls/control_record.h"
 

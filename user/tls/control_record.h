@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the rules for TLS records that are no application data, after the handshake: alerts,
  * KeyUpdates, and what a client may not send. Pure: record bytes in, a verdict out. Sends nothing,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Keys for the hand-off; see keys.h. Where they are seen: keys_tap.c. */
 #include "tls/keys.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: from a finished TLS server handshake to the key material of its two directions. Public
  * OpenSSL API only. Sources: RFC 8446 section 7 (TLS 1.3), RFC 5246 section 6.3 (TLS 1.2).

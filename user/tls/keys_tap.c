@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Where the final keys of a handshake come from. OpenSSL derives all keys of a connection through
  * two named algorithms, and lets programs bring their own (provider-kdf(7)). This provider offers

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Kernel TLS: the only file that names SOL_TLS. Keeps no state and wipes nothing of its callers. */
 #include "tls/ktls.h"
 

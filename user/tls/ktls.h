@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: kernel TLS. The only file that names SOL_TLS; everybody else calls these. Facts behind
  * it: Documentation/networking/tls.rst, net/tls/tls_main.c.

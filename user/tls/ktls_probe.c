@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What kernel TLS can do here, found by doing it: both directions of every version and suite carry
  * bytes through a loopback pair with made-up keys. A kernel version or a module list would not

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: how much one read of kernel records asks for. A peer may send any number of tiny
  * records, and the kernel opens as many in one call as the buffer has bytes, or more if they are

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the client leg after its handshake. Three ways to carry bytes behind one small
  * interface:

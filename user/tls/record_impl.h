@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: how the two record layers behind TLS are made, and what they share. Only tls.c and the
  * record files include it.

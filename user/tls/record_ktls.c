@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The client leg when the kernel carries the records. What is left to do here are the records that
  * are not data: alerts and KeyUpdates.

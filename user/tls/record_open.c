@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Whether a record that the kernel refused is authentic. With -EBADMSG it tells both of a wrong MAC
  * and of a TLS 1.3 record without a type, and the client must be told which (RFC 8446 sections 5.2

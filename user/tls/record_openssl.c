@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The client leg when OpenSSL carries the records: one recv() for many records in, one send() for
  * many records out, through the buffers that a worker's records share.

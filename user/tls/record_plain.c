@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A client leg without TLS: the socket as it is. */
 #include "tls/record.h"
 

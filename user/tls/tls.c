@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Contexts and handshakes of the client leg; see tls.h. Certificates: tls_cert.c. What a handshake
  * becomes: tls_handoff.c. */
 #include "tls/tls_impl.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the TLS server side of a client leg up to the end of its handshake. tls*.c, keys*.c,
  * wire.c and record_openssl.c are the only files that know OpenSSL. Contexts belong to one worker

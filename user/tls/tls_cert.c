@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Certificates of a listener; see tls_cert.h. */
 #include "tls/tls_cert_impl.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the certificates of one listener: read from their files, and found by the name that a
  * client asks for. Knows nothing of connections.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Certificates that are read well and are of no use. See tls_cert.h. */
 #include "tls/tls_cert_impl.h"
 

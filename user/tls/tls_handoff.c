@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * From a finished handshake to the record layer. The order matters: keys are derived while the SSL
  * object lives, and it lives until the kernel has taken the first of them, since until then OpenSSL

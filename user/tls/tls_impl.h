@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user only: what the files behind tls.h share. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* OCSP responses for stapling. See tls_ocsp.h. */
 #include "tls/tls_ocsp.h"
 

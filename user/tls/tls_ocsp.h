@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: an OCSP response out of a file (RFC 6960), for stapling (RFC 6066 section 8, RFC 8446
  * section 4.4.2.1). kedge asks no responder itself: whatever fetches responses puts them into the

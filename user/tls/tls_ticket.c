@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Ticket keys. See tls_ticket.h. */
 #include "tls/tls_ticket.h"
 

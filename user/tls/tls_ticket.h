@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the keys that session tickets are sealed with (RFC 5077, RFC 8446 section 4.6.1). From
  * a file, so that several machines can open each other's tickets, or at random. The first key

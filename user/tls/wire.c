@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The BIO between OpenSSL and the socket. Knows bytes, not records; logs and counts nothing. */
 #include "tls/wire.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: ciphertext between OpenSSL and a socket, as OpenSSL's BIO. Reads come from one large
  * recv() into the worker's shared buffer, or, when the kernel may take the socket over, are exactly
@@ -37,7 +38,7 @@ struct wire {
 	bool spent;       /* the budget of reads since wire_begin() is used up: there may be more */
 	bool stopped;     /* nothing more is received */
 	bool drained;     /* a recv() since wire_begin() took all that was there */
-	uint8_t shortest; /* bytes of a record behind its header: see wire_expect(); 0: any number */
+	uint8_t shortest; /* wire_expect()'s: bytes of a record behind its header; 0: any number */
 	uint8_t header_len;  /* with that: bytes of the next header that OpenSSL has read */
 	uint8_t length_high; /* the fourth of them */
 	uint16_t body_len;   /* the same: what its header says, less what OpenSSL has read since */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # Sourced by the plan of a guest: starts proxies, one at a time, and measures them. busybox sh.
 #
 # Proxy and backend are in cgroups of their own below the one that kedge attaches to; so their processes are

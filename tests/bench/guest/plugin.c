@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * plugin: loaded into QEMU, counts every instruction that its guest (x86-64, one CPU) executes
  * between two marks, split by who ran (load client, backend, everybody else), by user and kernel,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 import java.io.FileInputStream;
 import java.net.URI;
 import java.net.http.HttpClient;

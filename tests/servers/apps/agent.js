@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 'use strict';
 // Node's own client: asks one after the other over connections that stay, "METHOD PATH" each, and prints for each
 // its status and body, or what was wrong, and whether the connection had been used before.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 'use strict';
 // A WebSocket server of Debian's node-ws: gives every message back.
 const { WebSocketServer } = require('/usr/share/nodejs/ws');

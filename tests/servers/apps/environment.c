@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* A CGI program in C: gives back its environment, a variable in each line. */
 #include <stdio.h>
 

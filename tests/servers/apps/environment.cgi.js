@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 'use strict';
 // A CGI script for Node: gives back its environment.
 process.stdout.write('Content-Type: text/plain\r\n\r\n' +

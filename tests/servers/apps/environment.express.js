@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 'use strict';
 // Express that trusts one proxy: what it makes of a request, and the fields as Node has them.
 const express = require('express');

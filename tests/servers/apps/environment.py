@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """
 Gives back its environment: a CGI script, applications for WSGI and ASGI, and by itself one of Python's own
 servers, wsgiref or http.server. None of them reads a request's body.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 # A Rack application: gives back its environment.
 run ->(env) {
   body = env.select { |_, value| value.is_a?(String) }.map { |name, value| "#{name}=#{value}\n" }.join

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSD-2-Clause
 'use strict';
 // Node's own server; writes a line for each request it was given: its peer, whose, what, and whether all of
 // its body came.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: BSD-2-Clause
 """Applications for gunicorn (wsgi) and uvicorn (asgi): a line for each request they were given."""
 import json
 import os

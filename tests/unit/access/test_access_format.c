@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* access_format.c: the three forms, and that nothing a client sends can break one. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * access.c, access_log.c and access_sink.c together: from requests and responses to lines in a
  * file, and what happens when the sink is slow, fails or is moved away.

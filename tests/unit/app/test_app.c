@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user/app/app.c: what comes of a connect(2), with real sockets. */
 #include <setjmp.h>
 #include <stdarg.h>

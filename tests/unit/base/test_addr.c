@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user/base/addr.c: what is an address, what is not, and who lies in a prefix. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Losses of capabilities: who may try, when it is said, what is counted. The test moves the clock.
  */

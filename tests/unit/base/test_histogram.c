@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* histogram.h: which bucket, and what can be said of quantiles. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* loop.c on a clock that the test moves: timers, tasks, and what may be freed when. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* ring.c: records come out as they went in, or are refused whole. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* tests/bench/hist.c: quantiles are those of the sorted values, to within a bucket. */
 #include <setjmp.h>
 #include <stdarg.h>

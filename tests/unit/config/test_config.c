@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user/config*.c: what each option does by flag and by key, and who wins. */
 #include <setjmp.h>
 #include <stdarg.h>

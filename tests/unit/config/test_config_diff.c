@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* config_diff.c: what a reload would change, key by key. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user/config*.c: every mistake's words, and where they point. */
 #include <setjmp.h>
 #include <stdarg.h>

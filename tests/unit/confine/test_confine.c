@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user/confine/confine.c, user/base/secret.c: who kedge becomes, and whose secrets it reads. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user/confine/seccomp.c: what each mode makes of a system call that kedge does not make. In
  * children: a filter is for good.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: a worker in this process, without BPF, for test_conn*.c. The test plays the
  * clients and the application; it may change conf before start().

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: the flow that test_mover.c and test_mover_faults.c play with, and what is said over
  * it.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* conn.c from accept to answer: states, prefixes, kedge's own answers, deadlines. */
 #include "conn_rig.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* The application is connected to while the TLS handshake still runs, or after it. */
 #include "conn_rig.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* conn.c at the end: legs that go while nobody reads from them, limits, draining. */
 #include "conn_rig.h"
 

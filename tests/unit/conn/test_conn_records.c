@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What the record layer's faults mean for a connection: it ends in order, after its alert. */
 #include "conn_rig.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A listener in mode tcp: whatever the two ends say to each other, and not a word of kedge's own.
  */

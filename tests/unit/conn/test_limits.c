@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* What kedge does when there is not enough of something. */
 #include "conn_rig.h"
 #include "conn/conn_private.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* mover.c in good order: edits, half-closes, back-pressure, pipelines, upgrades. Over real TCP. */
 #include <errno.h>
 #include <poll.h>

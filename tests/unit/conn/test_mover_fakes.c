@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * mover.c against a client leg and an editor that fail where real ones seldom do. The application
  * is a socket pair; the events are the test's.

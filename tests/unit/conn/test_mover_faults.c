@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* mover.c when a request, an end or a leg is at fault: what is still delivered, and the verdict. */
 #include <errno.h>
 #include <poll.h>

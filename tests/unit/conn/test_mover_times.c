@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* mover.c's clock: what is taken for the time of a request, and what the access log is told. */
 #include <setjmp.h>
 #include <stdarg.h>

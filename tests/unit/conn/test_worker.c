@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* worker.c and doors.c: one set of doors after the other, and who is treated how. */
 #include "conn_rig.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user/daemon/cmd_check.c: what it says of a configuration that is right, and of one that is not.
  */

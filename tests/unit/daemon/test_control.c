@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* control.c: both ends of the control socket's protocol, and whose socket may be replaced. */
 #include <setjmp.h>
 #include <stdarg.h>

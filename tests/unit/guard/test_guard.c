@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user/guard/guard_rules.c, user/guard/guard_interface.c: what the guard is told, and where it
  * goes.

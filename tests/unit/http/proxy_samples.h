@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* tests only: what must come out of the samples in tests/corpus/proxy/, by file name. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* edit_none.c over a socket pair: what goes in comes out, unread. */
 #include <setjmp.h>
 #include <stdarg.h>

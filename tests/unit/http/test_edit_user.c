@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* edit_user.c over a socket pair: the same bytes whatever the socket takes at a time. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * edit_watch.c: shown are the requests that the editor inside passes on, over the whole corpus
  * and however it is cut. The editor inside is the one in user space, to a socket pair.

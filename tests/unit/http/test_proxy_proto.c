@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user/http/proxy_proto.c: the samples of tests/corpus/proxy/ through guard pages. The first word
  * of a file's name is its verdict; what else must come out of it stands in the tables here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* reply.c: every reason has a name and a text, and those with a status a whole, short answer. */
 #include <setjmp.h>
 #include <stdarg.h>

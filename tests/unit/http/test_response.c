@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* response.c: each sample in one piece, cut at every byte, and byte by byte, flush against a guard
  * page. */
 #include <setjmp.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * http1.h by its corpus: each case whole, cut at every byte, and in small pieces gives the output
  * that is written down, and the driver never differs from the model (tests/lib/http1_driver.h).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Names that a server may take for one that kedge sets, removes or reads
  * (tests/lib/http1_aliases.h): none reaches the application, in a head, in trailers or in

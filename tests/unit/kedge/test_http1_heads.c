@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Heads of nothing but one sort of line (tests/lib/http1_heads.h), as many as a head may have and
  * one more, in one input and cut at every byte: the driver agrees with the model, and its list and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* http1.h where a corpus of streams does not reach: sets of bytes, names, pieces, counts. */
 #include <setjmp.h>
 #include <stdarg.h>

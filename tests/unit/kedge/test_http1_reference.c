@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The automaton against a second reading of the rules (tests/lib/http1_reference.h): on the corpus,
  * where the reference must also say what is written down, on its beginnings, and on changed ones.

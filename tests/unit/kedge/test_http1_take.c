@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* http1_take.h against http1_byte(): the same bytes, many at a time and one by one. */
 #include <setjmp.h>
 #include <stdarg.h>

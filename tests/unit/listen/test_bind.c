@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* bind.c: whose address may be opened, what is left open after a failure, both families. */
 #include <setjmp.h>
 #include <stdarg.h>

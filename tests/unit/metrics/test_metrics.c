@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* metrics.c, metrics_text.c: the sums and the text; metrics_server.c: scrapers of every kind. */
 #include <setjmp.h>
 #include <stdarg.h>

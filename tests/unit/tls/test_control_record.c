@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The rules of control_record.h, each by itself. What the record layers make of them:
  * test_record_rules.c.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The hand-off without a kernel: after real handshakes the derived keys must open what the client
  * sends and seal what it can read, from the record number that was counted on.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The record layers of record.h. What stands behind a TLS handshake runs twice: with OpenSSL's
  * records and, where there is kernel TLS (see tests/guest/), with the kernel's.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Kernel records from up close: the other end is made of records that the test seals itself with
  * known keys, so that it can send what no TLS library would. Skipped where there is no kernel TLS.

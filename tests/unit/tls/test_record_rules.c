@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a client may send after the handshake, and what it gets for the rest: RFC 8446 sections
  * 4.6.3, 5 and 6, RFC 5246 sections 6.2 and 7.2. One table for both record layers: the kernel's

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* Contexts, certificates and handshakes of tls.h, against OpenSSL's own client. */
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user/tls/tls_ocsp.c: which responses are stapled, and which are refused. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
 /* user/tls/tls_ticket.c: which files of ticket keys are taken, and who opens whose tickets. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+What every file keeps to: it names its licence (or REUSE.toml does, for files that cannot), and no line of C is wider
+than 100 columns. Prints what is wrong and what to do; status 1 then. `make lint` runs it.
+"""
+import fnmatch
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TAG = "SPDX-License-Identifier: "
+OURS = "BSD-2-Clause"
+BPF = f"(GPL-2.0-only OR {OURS})"
+COLUMNS_MAX = 100
+
+
+def tracked():
+    out = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return [name for name in out.splitlines() if (ROOT / name).is_file()]
+
+
+def annotated():
+    with open(ROOT / "REUSE.toml", "rb") as file:
+        return [path for a in tomllib.load(file)["annotations"] for path in a["path"]]
+
+
+def licence_fault(name, lines, patterns):
+    if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+        return None
+    want = BPF if name.startswith("bpf/") or name.endswith(".bpf.c") else OURS
+    said = next((line.split(TAG)[1] for line in lines[:2] if TAG in line), "")
+    if said.split(" */")[0].split(" -->")[0] == want:
+        return None
+    return f"{name}: line 1 (2 behind #!) must be a comment with: {TAG}{want}"
+
+
+def width_faults(name, lines):
+    if name.endswith((".c", ".h", ".def")):
+        for at, line in enumerate(lines, 1):
+            if len(line.expandtabs(8)) > COLUMNS_MAX:
+                yield f"{name}:{at}: wider than {COLUMNS_MAX} columns: break it"
+
+
+def main():
+    patterns, faults = annotated(), []
+    for name in tracked():
+        lines = (ROOT / name).read_bytes().decode(errors="replace").splitlines()
+        fault = licence_fault(name, lines, patterns)
+        faults += [fault] if fault else []
+        faults += width_faults(name, lines)
+    print("\n".join(faults), end="\n" if faults else "")
+    return 1 if faults else 0
+
+
+sys.exit(main())
