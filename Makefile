@@ -100,7 +100,7 @@ check: ## the unit tests for a package's build: no root, no network but loopback
 # --- coverage of the automaton: clang counts branches as they stand in the source ----------------
 cover_bins	:= $(addprefix $(OUT)/cover/kedge/,test_http1 test_http1_parts test_http1_take)
 cover_srcs	:= $(addprefix tests/lib/,http1_corpus.c http1_driver.c guard.c) \
-		   $(addprefix user/,http/http1_edit.c http/xff.c base/addr.c)
+		   $(addprefix user/,http/http1_edit.c http/xff.c base/addr.c base/decimal.c)
 
 $(OUT)/cover/obj/%.o: %.c
 	$(call say,COVER,$@)

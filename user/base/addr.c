@@ -6,25 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/decimal.h"
+
 static const uint8_t v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-/* Decimal without sign or leading zeros, ended by the terminator. Negative when it is not, or above
- * max. */
-static long parse_decimal(const char *text, long max)
-{
-	long value = 0;
-
-	if (!text[0] || (text[0] == '0' && text[1]))
-		return -1;
-	for (; *text; text++) {
-		if (*text < '0' || *text > '9')
-			return -1;
-		value = value * 10 + (*text - '0');
-		if (value > max)
-			return -1;
-	}
-	return value;
-}
 
 /* Copies text[0..n) as a string; false when it does not fit. */
 static bool copy_text(char *buf, size_t size, const char *text, size_t n)
@@ -69,15 +53,14 @@ int addr_parse(union addr *out, const char *text, const char **why)
 	const char *colon = strrchr(text, ':');
 	bool bracketed = text[0] == '[';
 	size_t host_len;
+	uint64_t port;
 	union addr a;
-	long port;
 
 	if (!colon || (bracketed && colon[-1] != ']')) {
 		*why = "the port is missing: ADDRESS:PORT";
 		return -EINVAL;
 	}
-	port = parse_decimal(colon + 1, 65535);
-	if (port < 0) {
+	if (!decimal_parse_plain(colon + 1, strlen(colon + 1), UINT16_MAX, &port)) {
 		*why = "the port is not a number from 0 to 65535";
 		return -EINVAL;
 	}
@@ -218,7 +201,7 @@ int cidr_parse(struct cidr *out, const char *text, const char **why)
 	const char *slash = strchrnul(text, '/');
 	char host[INET6_ADDRSTRLEN];
 	struct cidr c = {.bits = 128};
-	long bits, family_bits;
+	uint64_t bits, family_bits;
 
 	*why = "not an IPv4 or IPv6 address";
 	if (!copy_text(host, sizeof(host), text, (size_t)(slash - text)))
@@ -234,8 +217,7 @@ int cidr_parse(struct cidr *out, const char *text, const char **why)
 	if (*slash) {
 		*why = family_bits == 32 ? "the prefix length is not a number from 0 to 32"
 					 : "the prefix length is not a number from 0 to 128";
-		bits = parse_decimal(slash + 1, family_bits);
-		if (bits < 0)
+		if (!decimal_parse_plain(slash + 1, strlen(slash + 1), family_bits, &bits))
 			return -EINVAL;
 		c.bits = (uint8_t)(128 - family_bits + bits);
 	}

@@ -5,6 +5,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/decimal.h"
+
 /* Section 2.2: sizes of the fixed part and of the address blocks. */
 enum {
 	V2_SIGNATURE_BYTES = 12,
@@ -101,17 +103,13 @@ static void set_port(union addr *a, uint16_t port_net)
 static bool take_port(struct cursor *c, union addr *a)
 {
 	char word[sizeof("65535")];
-	uint32_t port = 0;
+	uint64_t port;
 
-	if (!take_word(c, word, sizeof(word)) || (word[0] == '0' && word[1]))
+	if (!take_word(c, word, sizeof(word)) ||
+	    !decimal_parse_plain(word, strlen(word), UINT16_MAX, &port))
 		return false;
-	for (const char *p = word; *p; p++) {
-		if (*p < '0' || *p > '9')
-			return false;
-		port = port * 10 + (uint32_t)(*p - '0');
-	}
 	set_port(a, htons((uint16_t)port));
-	return port <= 65535;
+	return true;
 }
 
 /* line[0..n) without CRLF, "PROXY " already seen. False when it is malformed. */

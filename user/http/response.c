@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/decimal.h"
+
 bool response_to_head(const struct response *r, const struct kedge_note *note)
 {
 	uint32_t bit = r->done % KEDGE_NOTE_RING;
@@ -57,25 +59,6 @@ static unsigned parse_status(const char *line, size_t len)
 	return len < RESPONSE_HELD_MAX ? 1 : status;
 }
 
-static bool parse_decimal(const char *p, const char *end, uint64_t *out)
-{
-	uint64_t value = 0;
-
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
-	if (p == end || *p < '0' || *p > '9')
-		return false;
-	for (; p < end && *p >= '0' && *p <= '9'; p++) {
-		if (value > (UINT64_MAX >> 1) / 10)
-			return false;
-		value = value * 10 + (uint64_t)(*p - '0');
-	}
-	while (p < end && (*p == ' ' || *p == '\t'))
-		p++;
-	*out = value;
-	return p == end;
-}
-
 /* `is_cut`: the line went on beyond its end. */
 static bool parse_hex(const char *p, const char *end, bool is_cut, uint64_t *out)
 {
@@ -104,6 +87,15 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* Leaves out white space at both ends. */
+static void trim(const char **p, const char **end)
+{
+	while (*p < *end && is_blank(**p))
+		++*p;
+	while (*end > *p && is_blank((*end)[-1]))
+		--*end;
+}
+
 /* Is this word in a list like "keep-alive, Upgrade"? */
 static bool lists(const char *p, const char *end, const char *word)
 {
@@ -113,10 +105,7 @@ static bool lists(const char *p, const char *end, const char *word)
 		const char *comma = memchr(p, ',', (size_t)(end - p));
 		const char *stop = comma ? comma : end, *last = stop;
 
-		while (p < stop && is_blank(*p))
-			p++;
-		while (last > p && is_blank(last[-1]))
-			last--;
+		trim(&p, &last);
 		if ((size_t)(last - p) == len && !strncasecmp(p, word, len))
 			return true;
 		p = stop + 1;
@@ -161,7 +150,8 @@ static bool length_line(struct response *r, const char *value, const char *end)
 	bool again = r->has_length;
 
 	r->has_length = true;
-	return !r->line_long && parse_decimal(value, end, &r->left) &&
+	trim(&value, &end);
+	return !r->line_long && decimal_parse(value, (size_t)(end - value), INT64_MAX, &r->left) &&
 	       (!again || r->left == before);
 }
 
