@@ -27,7 +27,7 @@ static void warn_paused(const struct door *d, int err)
 	a->pauses++;
 	if (a->pause_said_ms && a->loop->now_ms < a->pause_said_ms + PAUSE_SAID_MS)
 		return;
-	log_emit(LOG_WARN, err,
+	log_emit(LOG_LEVEL_WARN, err,
 		 "listener %s: accepting paused for %d ms, %u pauses so far; raise the limit of "
 		 "open files (ulimit -Hn, LimitNOFILE=) or lower connections-max",
 		 d->service->conf->name, PAUSE_MS, a->pauses);

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "config/config.h"
-#include "config/sources.h"
+#include "listen/sources.h"
 
 struct limits {
 	unsigned connections; /* both atomic: see limits_enter() */

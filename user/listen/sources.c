@@ -3,7 +3,7 @@
  * Connections by source address: a hash table in shards, each with a lock of its own, so that
  * workers seldom meet. The hash is keyed at random: nobody can choose addresses that collide.
  */
-#include "config/sources.h"
+#include "listen/sources.h"
 
 #include <errno.h>
 #include <pthread.h>
