@@ -39,8 +39,3 @@ struct conf *must_load(const char *yaml, const char *args);
 
 /* main() of a subcommand with `args`; argv[0] is `name`. Output as in load(), caller frees. */
 struct loaded run_command(int (*command)(int, char **), const char *name, const char *args);
-
-static inline void conf_freep(struct conf **conf)
-{
-	config_free(*conf);
-}

@@ -35,7 +35,7 @@ struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 	a->log = log;
 	a->worker = worker;
 	a->now_us = now_us;
-	a->wants_fields = access_log_format(log) != ACCESS_COMMON;
+	a->wants_fields = access_log_format(log) != ACCESS_FORMAT_COMMON;
 	STAILQ_INIT(&a->pending);
 	a->base.record = (uint8_t)facts->record;
 	a->base.tls_version = facts->tls_version;

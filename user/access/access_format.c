@@ -83,7 +83,7 @@ static void put_escaped(struct text *t, enum escape how, const char *p, size_t n
 
 static const char *tls_name(const struct access_entry *e)
 {
-	if (e->record == ACCESS_PLAIN)
+	if (e->record == ACCESS_RECORD_PLAIN)
 		return "-";
 	return e->tls_version == VERSION_TLS13 ? "TLSv1.3" : "TLSv1.2";
 }
@@ -96,7 +96,9 @@ static const char *cipher_name(const struct access_entry *e)
 		[SUITE_CHACHA20_POLY1305] = "CHACHA20-POLY1305",
 	};
 
-	return e->record == ACCESS_PLAIN || e->tls_suite >= SUITE_COUNT ? "-" : names[e->tls_suite];
+	return e->record == ACCESS_RECORD_PLAIN || e->tls_suite >= SUITE_COUNT
+		       ? "-"
+		       : names[e->tls_suite];
 }
 
 static const char *record_name(const struct access_entry *e)
@@ -299,14 +301,14 @@ static void put_json(struct text *t, const struct access_entry *e, const struct 
 	put(t, "}\n");
 }
 
-size_t access_format(char *out, enum access_format format, const struct access_entry *e,
-		     const struct access_texts *texts, int64_t wall_us)
+size_t access_format_line(char *out, enum access_format format, const struct access_entry *e,
+			  const struct access_texts *texts, int64_t wall_us)
 {
 	struct text t = {.p = out};
 
-	if (format == ACCESS_JSON)
+	if (format == ACCESS_FORMAT_JSON)
 		put_json(&t, e, texts, wall_us);
 	else
-		put_clf(&t, e, texts, wall_us, format == ACCESS_COMBINED);
+		put_clf(&t, e, texts, wall_us, format == ACCESS_FORMAT_COMBINED);
 	return t.len;
 }

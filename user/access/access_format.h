@@ -26,7 +26,7 @@
 /* Room that a line never exceeds, its newline included: six bytes for one, and the rest. */
 #define ACCESS_LINE_MAX (6 * (ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX) + 2048)
 
-enum access_record { ACCESS_PLAIN, ACCESS_RECORD_USER, ACCESS_RECORD_KERNEL };
+enum access_record { ACCESS_RECORD_PLAIN, ACCESS_RECORD_USER, ACCESS_RECORD_KERNEL };
 
 /* What a worker passes on. The texts stand behind it, in this order, not terminated. */
 struct access_entry {
@@ -54,5 +54,5 @@ struct access_texts {
  * Writes one line with its newline to out[0..ACCESS_LINE_MAX) and returns its length. wall_us: the
  * wall clock when the monotonic one was 0.
  */
-size_t access_format(char *out, enum access_format format, const struct access_entry *e,
-		     const struct access_texts *t, int64_t wall_us);
+size_t access_format_line(char *out, enum access_format format, const struct access_entry *e,
+			  const struct access_texts *t, int64_t wall_us);

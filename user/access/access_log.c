@@ -47,7 +47,7 @@ struct access_log {
 	/* of the writer thread alone */
 	bool failing;      /* the sink's last answer was an error, and it was said */
 	uint64_t until_ms; /* of the last words; 0 before */
-	int64_t wall_us;   /* see access_format() */
+	int64_t wall_us;   /* see access_format_line() */
 	size_t out_len;
 	char out[OUT_BYTES];
 	uint8_t entry[ENTRY_MAX];
@@ -204,7 +204,8 @@ static void add_line(struct access_log *log)
 	t.agent = t.referer + e.referer_len;
 	t.listener = t.agent + e.agent_len;
 	assert(OUT_BYTES - log->out_len >= ACCESS_LINE_MAX);
-	log->out_len += access_format(log->out + log->out_len, log->format, &e, &t, log->wall_us);
+	log->out_len +=
+		access_format_line(log->out + log->out_len, log->format, &e, &t, log->wall_us);
 }
 
 static int64_t wall_now_us(void)

@@ -145,8 +145,9 @@ static void emit(enum capability c, const struct loss *l)
 		log_info("%s: works again; %llu connections were without it", capability_name(c),
 			 (unsigned long long)LOAD(l->without));
 	else
-		log_emit(l->required ? LOG_ERROR : LOG_WARN, 0, "%s: lost: %s: %s%s; next step: %s",
-			 capability_name(c), capability_cause(cause, sizeof(cause), l->err),
+		log_emit(l->required ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, 0,
+			 "%s: lost: %s: %s%s; next step: %s", capability_name(c),
+			 capability_cause(cause, sizeof(cause), l->err),
 			 l->required ? "it is required, so new connections are refused"
 				     : texts[c].fallback,
 			 l->err == ENOLINK ? "" : ", and it is tried again",

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static enum log_level max_level = LOG_INFO; /* atomic: a reload may change it */
+static enum log_level max_level = LOG_LEVEL_INFO; /* atomic: a reload may change it */
 static _Thread_local struct log_tap *thread_tap;
 
 void log_set_level(enum log_level level)

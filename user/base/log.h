@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <errno.h>
 
-enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* Lines above this level are dropped. Default LOG_INFO. */
+/* Lines above this level are dropped. Default LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
 
@@ -40,10 +40,10 @@ struct log_tap *log_set_tap(struct log_tap *tap);
 #define log_err(err, fmt, ...)                                                    \
 	({                                                                        \
 		const int err_ = abs(err); /* before anything can change errno */ \
-		log_emit(LOG_ERROR, err_, fmt, ##__VA_ARGS__);                    \
+		log_emit(LOG_LEVEL_ERROR, err_, fmt, ##__VA_ARGS__);              \
 		-err_;                                                            \
 	})
-#define log_error(fmt, ...) log_emit(LOG_ERROR, 0, fmt, ##__VA_ARGS__)
-#define log_warn(fmt, ...)  log_emit(LOG_WARN, 0, fmt, ##__VA_ARGS__)
-#define log_info(fmt, ...)  log_emit(LOG_INFO, 0, fmt, ##__VA_ARGS__)
-#define log_debug(fmt, ...) log_emit(LOG_DEBUG, 0, fmt, ##__VA_ARGS__)
+#define log_error(fmt, ...) log_emit(LOG_LEVEL_ERROR, 0, fmt, ##__VA_ARGS__)
+#define log_warn(fmt, ...)  log_emit(LOG_LEVEL_WARN, 0, fmt, ##__VA_ARGS__)
+#define log_info(fmt, ...)  log_emit(LOG_LEVEL_INFO, 0, fmt, ##__VA_ARGS__)
+#define log_debug(fmt, ...) log_emit(LOG_LEVEL_DEBUG, 0, fmt, ##__VA_ARGS__)

@@ -35,7 +35,7 @@ int kbpf_why(char why[BPF_WHY_SIZE], int err, const char *fmt, ...)
 static int log_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
 	if (level != LIBBPF_DEBUG)
-		log_vemit(LOG_DEBUG, 0, fmt, ap);
+		log_vemit(LOG_LEVEL_DEBUG, 0, fmt, ap);
 	return 0;
 }
 

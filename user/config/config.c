@@ -36,11 +36,6 @@ void config_free(struct conf *conf)
 	free(conf);
 }
 
-static void conf_freep(struct conf **conf)
-{
-	config_free(*conf);
-}
-
 /* Reads both sources and puts them together. 0, 1 after --help, or -errno; mistakes are counted. */
 static int load(struct conf *conf, int argc, char **argv, struct mistakes *m)
 {

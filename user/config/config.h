@@ -18,7 +18,7 @@ enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 /* What clients of a listener speak, inside TLS if it has it. */
 enum conf_mode { MODE_HTTP, MODE_TCP };
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
-enum access_format { ACCESS_COMMON, ACCESS_COMBINED, ACCESS_JSON };
+enum access_format { ACCESS_FORMAT_COMMON, ACCESS_FORMAT_COMBINED, ACCESS_FORMAT_JSON };
 /* Which TLS versions and cipher suites are offered; docs/configuration.md has the table. */
 enum conf_tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN, TLS_POLICY_HIGH };
 enum conf_xff { XFF_APPEND, XFF_REPLACE, XFF_IF_NONE, XFF_NEVER };
@@ -117,7 +117,13 @@ struct conf {
  * usage and returns 1.
  */
 int config_load(struct conf **out, int argc, char **argv);
+/* NULL is fine. */
 void config_free(struct conf *conf);
+
+static inline void conf_freep(struct conf **conf)
+{
+	config_free(*conf);
+}
 
 /* What a reload does with a key that is not as it was. */
 enum config_change {

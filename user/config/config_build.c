@@ -38,11 +38,6 @@ void conf_listener_clear(struct conf_listener *l)
 	*l = (struct conf_listener){0};
 }
 
-static void conf_freep(struct conf **conf)
-{
-	config_free(*conf);
-}
-
 /* Tries one text on a struct that is thrown away. */
 static int try_setting(const struct setting *s, char why[WHY_MAX])
 {

@@ -77,7 +77,7 @@ void mistake(struct mistakes *m, const struct place *at, const char *fmt, ...)
 	if (m->count++ >= CONFIG_MISTAKES_MAX)
 		return;
 	va_start(ap, fmt);
-	say(LOG_ERROR, at, fmt, ap);
+	say(LOG_LEVEL_ERROR, at, fmt, ap);
 	va_end(ap);
 }
 
@@ -86,6 +86,6 @@ void config_warn(const struct place *at, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(LOG_WARN, at, fmt, ap);
+	say(LOG_LEVEL_WARN, at, fmt, ap);
 	va_end(ap);
 }

@@ -524,10 +524,13 @@ _Static_assert(TLS_POLICY_INTERMEDIATE == 0 && TLS_POLICY_MODERN == 1 && TLS_POL
 	       "words");
 _Static_assert(XFF_APPEND == 0 && XFF_REPLACE == 1 && XFF_IF_NONE == 2 && XFF_NEVER == 3, "words");
 _Static_assert(sizeof(enum access_format) == sizeof(unsigned), "enum fields");
-_Static_assert(ACCESS_COMMON == 0 && ACCESS_COMBINED == 1 && ACCESS_JSON == 2, "words");
+_Static_assert(ACCESS_FORMAT_COMMON == 0 && ACCESS_FORMAT_COMBINED == 1 && ACCESS_FORMAT_JSON == 2,
+	       "words");
 _Static_assert(SECCOMP_OFF == 0 && SECCOMP_LOG == 1 && SECCOMP_ERRNO == 2 && SECCOMP_ENFORCE == 3,
 	       "words");
 _Static_assert(GUARD_OFF == 0 && GUARD_AUTO == 1 && GUARD_NATIVE == 2 && GUARD_GENERIC == 3,
 	       "words");
 _Static_assert(sizeof(enum guard_mode) == sizeof(unsigned), "enum fields");
-_Static_assert(LOG_ERROR == 0 && LOG_WARN == 1 && LOG_INFO == 2 && LOG_DEBUG == 3, "words");
+_Static_assert(LOG_LEVEL_ERROR == 0 && LOG_LEVEL_WARN == 1 && LOG_LEVEL_INFO == 2 &&
+		       LOG_LEVEL_DEBUG == 3,
+	       "words");

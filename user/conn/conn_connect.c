@@ -63,7 +63,7 @@ static struct edit *edit_new(struct conn *c, enum kedge_reason *reason)
 static enum access_record record_kind(const struct conn *c)
 {
 	if (!c->service->tls)
-		return ACCESS_PLAIN;
+		return ACCESS_RECORD_PLAIN;
 	return !strcmp(c->flow.record->ops->name, "kernel") ? ACCESS_RECORD_KERNEL
 							    : ACCESS_RECORD_USER;
 }
@@ -83,7 +83,7 @@ static void count_flow(struct conn *c)
 	enum metrics_edit edit = edit_kind(c);
 
 	s->flows++;
-	s->flows_plain += record == ACCESS_PLAIN;
+	s->flows_plain += record == ACCESS_RECORD_PLAIN;
 	s->flows_record_kernel += record == ACCESS_RECORD_KERNEL;
 	s->flows_record_user += record == ACCESS_RECORD_USER;
 	s->flows_edit_kernel += edit == METRICS_EDIT_KERNEL;

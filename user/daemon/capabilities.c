@@ -194,7 +194,7 @@ static void say_fionread(const struct daemon *d, const struct probe_report *r)
 	const struct probe_row *row = first_missing(r, "bypass");
 
 	if (r->bypass && row)
-		log_emit(d->shared.bypass ? LOG_WARN : LOG_INFO, 0,
+		log_emit(d->shared.bypass ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, 0,
 			 "bypass: FIONREAD is not to be relied on here (%s): %s", row->detail,
 			 row->next ? row->next : "");
 }

@@ -10,11 +10,6 @@
 #include "config/config_private.h"
 #include "daemon/privileges.h"
 
-static void conf_freep(struct conf **conf)
-{
-	config_free(*conf);
-}
-
 static void say_ok(const struct conf *conf)
 {
 	static const char *const proxy[] = {"", " PROXY optional", " PROXY required"};

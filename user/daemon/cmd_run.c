@@ -291,8 +291,8 @@ static int control_open(struct daemon *d)
 			fd, "control socket %s: another kedge answers there (set --control PATH)",
 			path);
 	if (has_no_place(fd)) {
-		log_emit(LOG_WARN, -fd, "control socket %s: no kedge status (set --control PATH)",
-			 path);
+		log_emit(LOG_LEVEL_WARN, -fd,
+			 "control socket %s: no kedge status (set --control PATH)", path);
 		return 0;
 	}
 	return fd < 0 ? log_err(fd, "control socket %s: cannot be made (set --control PATH or off)",

@@ -36,7 +36,7 @@ static void hear(struct log_tap *tap, enum log_level level, const char *line)
 {
 	struct attempt *a = container_of(tap, struct attempt, tap);
 
-	if (level <= LOG_WARN)
+	if (level <= LOG_LEVEL_WARN)
 		json_array_append_new(a->lines, json_string(line));
 }
 

@@ -532,7 +532,7 @@ static void detach(struct guard *g)
 		for (size_t i = 0; i < g->interfaces_count && !err; i++)
 			err = guard_detach(guard_attach_id(g->prog), &g->interfaces[i]);
 	if (err && err != -EIO) /* which the keeper has explained */
-		log_emit(LOG_WARN, -err,
+		log_emit(LOG_LEVEL_WARN, -err,
 			 "guard: not detached; everything passes, and the next kedge takes it off");
 }
 

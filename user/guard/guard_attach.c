@@ -22,7 +22,7 @@ static void multiprog_closep(struct xdp_multiprog **mp)
 static int log_libxdp(enum libxdp_print_level level, const char *fmt, va_list ap)
 {
 	if (level != LIBXDP_DEBUG)
-		log_vemit(LOG_DEBUG, 0, fmt, ap);
+		log_vemit(LOG_LEVEL_DEBUG, 0, fmt, ap);
 	return 0;
 }
 

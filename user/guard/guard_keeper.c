@@ -83,7 +83,7 @@ static _Noreturn void keep(int hear, int say, int lock, unsigned id,
 
 	setsid();
 	if (chdir("/") < 0) /* holds no mount */
-		log_emit(LOG_DEBUG, errno, "guard: keeper: chdir");
+		log_emit(LOG_LEVEL_DEBUG, errno, "guard: keeper: chdir");
 	ignore_signals();
 	prctl(PR_SET_NAME, "kedge-guard");
 	prctl(PR_SET_PDEATHSIG, 0);
@@ -162,7 +162,7 @@ void guard_keeper_dismiss(struct guard_keeper *k)
 	const char told = TELL_DISMISS;
 
 	if (k->pid && write(k->tell, &told, 1) < 0)
-		log_emit(LOG_WARN, errno, "guard: the keeper does not hear");
+		log_emit(LOG_LEVEL_WARN, errno, "guard: the keeper does not hear");
 	forget(k);
 }
 

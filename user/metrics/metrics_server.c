@@ -234,8 +234,8 @@ static void resume_expired(struct timer *timer)
 static void pause_accept(struct metrics_server *s, int err)
 {
 	if (!s->said_ms || s->loop.now_ms >= s->said_ms + SAID_MS) {
-		log_emit(LOG_WARN, err, "metrics: nobody can be accepted: trying again every %d ms",
-			 PAUSE_MS);
+		log_emit(LOG_LEVEL_WARN, err,
+			 "metrics: nobody can be accepted: trying again every %d ms", PAUSE_MS);
 		s->said_ms = s->loop.now_ms;
 	}
 	loop_mod(&s->loop, s->fd, &s->listen_watch, 0);

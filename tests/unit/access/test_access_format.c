@@ -37,7 +37,7 @@ static const char *format(enum access_format f, struct access_entry e, const cha
 	e.referer_len = (uint16_t)strlen(referer);
 	e.agent_len = (uint16_t)strlen(agent);
 	e.listener_len = (uint16_t)strlen(t.listener);
-	n = access_format(out, f, &e, &t, WALL_US);
+	n = access_format_line(out, f, &e, &t, WALL_US);
 	assert_true(n < sizeof(out));
 	assert_int_equal(out[n - 1], '\n');
 	assert_null(memchr(out, '\n', n - 1));
@@ -50,7 +50,7 @@ static void common_has_its_fields_and_four_more(void **state)
 	struct access_entry e = plain;
 
 	(void)state;
-	assert_string_equal(format(ACCESS_COMMON, e, "GET /a?b HTTP/1.1", "", ""),
+	assert_string_equal(format(ACCESS_FORMAT_COMMON, e, "GET /a?b HTTP/1.1", "", ""),
 			    "198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
 			    "\"GET /a?b HTTP/1.1\" 200 5000000000 1.000042 - - "
 			    "record=plain,edit=user,bypass=off\n");
@@ -61,7 +61,7 @@ static void common_has_its_fields_and_four_more(void **state)
 	e.status = 0;
 	e.bytes = 0;
 	e.duration_us = 7;
-	assert_string_equal(format(ACCESS_COMMON, e, "GET / HTTP/1.0", "", ""),
+	assert_string_equal(format(ACCESS_FORMAT_COMMON, e, "GET / HTTP/1.0", "", ""),
 			    "198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
 			    "\"GET / HTTP/1.0\" - 0 0.000007 TLSv1.3 CHACHA20-POLY1305 "
 			    "record=kernel,edit=kernel,bypass=on\n");
@@ -74,12 +74,13 @@ static void combined_has_referer_and_agent(void **state)
 	(void)state;
 	e.record = ACCESS_RECORD_USER;
 	e.tls_version = VERSION_TLS12;
-	assert_string_equal(format(ACCESS_COMBINED, e, "GET / HTTP/1.1", "http://r/", "curl/8"),
-			    "198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
-			    "\"GET / HTTP/1.1\" 200 5000000000 \"http://r/\" \"curl/8\" "
-			    "1.000042 TLSv1.2 AES-128-GCM record=user,edit=user,bypass=off\n");
+	assert_string_equal(
+		format(ACCESS_FORMAT_COMBINED, e, "GET / HTTP/1.1", "http://r/", "curl/8"),
+		"198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
+		"\"GET / HTTP/1.1\" 200 5000000000 \"http://r/\" \"curl/8\" "
+		"1.000042 TLSv1.2 AES-128-GCM record=user,edit=user,bypass=off\n");
 	e.client[0] = '\0';
-	assert_string_equal(format(ACCESS_COMBINED, e, "", "", ""),
+	assert_string_equal(format(ACCESS_FORMAT_COMBINED, e, "", "", ""),
 			    "- - - [25/Nov/2026:07:11:18 +0000] \"-\" 200 5000000000 \"-\" \"-\" "
 			    "1.000042 TLSv1.2 AES-128-GCM record=user,edit=user,bypass=off\n");
 }
@@ -112,7 +113,7 @@ static void json_has_everything_by_name(void **state)
 	e.tls_version = VERSION_TLS13;
 	e.tls_suite = SUITE_AES_256_GCM;
 	e.reason = KEDGE_REASON_http_host;
-	line = parse(format(ACCESS_JSON, e, "POST /a HTTP/1.1", "", "x"));
+	line = parse(format(ACCESS_FORMAT_JSON, e, "POST /a HTTP/1.1", "", "x"));
 	assert_string_equal(string_of(line, "time"), "2026-11-25T07:11:18.000250Z");
 	assert_string_equal(string_of(line, "client"), "198.51.100.22");
 	assert_int_equal(json_integer_value(json_object_get(line, "client_port")), 35646);
@@ -155,7 +156,7 @@ static void json_splits_any_request_line(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *want[] = {cases[i].method, cases[i].target, cases[i].protocol};
 		const char *key[] = {"method", "target", "protocol"};
-		json_t *line = parse(format(ACCESS_JSON, plain, cases[i].line, "", ""));
+		json_t *line = parse(format(ACCESS_FORMAT_JSON, plain, cases[i].line, "", ""));
 
 		for (int k = 0; k < 3; k++) {
 			const char *got = string_of(line, key[k]);
@@ -177,7 +178,7 @@ static void no_byte_breaks_a_line(void **state)
 	for (int i = 0; i < 255; i++)
 		all[i] = (char)(i + 1);
 	all[255] = '\0';
-	format(ACCESS_COMBINED, plain, all, all, all);
+	format(ACCESS_FORMAT_COMBINED, plain, all, all, all);
 	for (const char *p = out; p[1]; p++)
 		assert_in_range(*p, ' ', '~');
 	assert_non_null(strstr(out, "\\x01\\x02"));
@@ -185,7 +186,7 @@ static void no_byte_breaks_a_line(void **state)
 	assert_non_null(strstr(out, "[\\x5C]"));
 	assert_non_null(strstr(out, "~\\x7F\\x80"));
 	assert_non_null(strstr(out, "\\xFF\" 200"));
-	line = parse(format(ACCESS_JSON, plain, "GET / HTTP/1.1", all, all));
+	line = parse(format(ACCESS_FORMAT_JSON, plain, "GET / HTTP/1.1", all, all));
 	/* U+0080 and up take two bytes in UTF-8. */
 	assert_int_equal(strlen(string_of(line, "user_agent")), 127 + 2 * 128);
 	assert_memory_equal(string_of(line, "referer"), all, 127);
@@ -204,11 +205,11 @@ static void the_longest_line_fits(void **state)
 	memset(field, 0xff, ACCESS_FIELD_MAX);
 	memset(e.client, ':', sizeof(e.client) - 1);
 	e.duration_us = e.bytes = INT64_MAX;
-	line = parse(format(ACCESS_JSON, e, bytes, field, field));
+	line = parse(format(ACCESS_FORMAT_JSON, e, bytes, field, field));
 	assert_int_equal(strlen(string_of(line, "method")), 2 * ACCESS_REQUEST_MAX);
 	assert_int_equal(strlen(string_of(line, "user_agent")), 2 * ACCESS_FIELD_MAX);
 	json_decref(line);
-	format(ACCESS_COMBINED, e, bytes, field, field);
+	format(ACCESS_FORMAT_COMBINED, e, bytes, field, field);
 	assert_non_null(strstr(out, "bypass=off\n"));
 }
 

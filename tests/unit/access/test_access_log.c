@@ -123,7 +123,7 @@ static void responses_go_to_requests_in_order(void **state)
 	struct access_flow *a, *b;
 	char *text;
 
-	begin(path, ACCESS_COMMON);
+	begin(path, ACCESS_FORMAT_COMMON);
 	a = flow(0);
 	b = flow(1);
 	request(a, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -180,7 +180,7 @@ static void fields_come_from_the_head(void **state)
 		struct access_flow *a;
 		char *text;
 
-		begin(path, ACCESS_COMBINED);
+		begin(path, ACCESS_FORMAT_COMBINED);
 		a = flow(0);
 		request(a, cases[i].head);
 		access_response(a, 200, 1, 1);
@@ -202,7 +202,7 @@ static void long_fields_are_cut(void **state)
 
 	memset(head + strlen(head), 'r', ACCESS_FIELD_MAX + 1);
 	strcat(head, "\r\n\r\n");
-	begin(path, ACCESS_COMBINED);
+	begin(path, ACCESS_FORMAT_COMBINED);
 	a = flow(0);
 	request(a, head);
 	access_flow_end(a, 0, 0);
@@ -226,7 +226,7 @@ static void a_moved_file_is_left_when_asked(void **state)
 {
 	char *text;
 
-	begin(path, ACCESS_COMMON);
+	begin(path, ACCESS_FORMAT_COMMON);
 	one_line("GET /old HTTP/1.1");
 	until_lines(1);
 	assert_int_equal(rename(path, moved), 0);
@@ -253,7 +253,7 @@ static void a_failed_reopen_changes_nothing(void **state)
 {
 	char *text;
 
-	begin(path, ACCESS_COMMON);
+	begin(path, ACCESS_FORMAT_COMMON);
 	one_line("GET /1 HTTP/1.1");
 	until_lines(1);
 	assert_int_equal(rename(path, moved), 0);
@@ -278,7 +278,7 @@ static void a_stuck_sink_costs_lines_only(void **state)
 	int fd;
 
 	assert_int_equal(mkfifo(path, 0600), 0);
-	begin(path, ACCESS_JSON);
+	begin(path, ACCESS_FORMAT_JSON);
 	fd = open(path, O_RDONLY | O_NONBLOCK);
 	assert_true(fd >= 0);
 	begun = net_now_ms();
@@ -303,7 +303,7 @@ static void a_slow_sink_loses_nothing_that_fits(void **state)
 	FILE *from;
 
 	assert_int_equal(mkfifo(path, 0600), 0);
-	begin(path, ACCESS_JSON);
+	begin(path, ACCESS_FORMAT_JSON);
 	for (int i = 0; i < 2000; i++)
 		one_line("GET /a HTTP/1.1");
 	from = fopen(path, "r");
@@ -325,7 +325,7 @@ static void a_failing_sink_is_counted(void **state)
 {
 	uint64_t deadline = net_now_ms() + NET_PATIENCE_MS;
 
-	begin("/dev/full", ACCESS_COMMON);
+	begin("/dev/full", ACCESS_FORMAT_COMMON);
 	one_line("GET /1 HTTP/1.1");
 	one_line("GET /2 HTTP/1.1");
 	while (dropped() < 2 && net_now_ms() < deadline)
@@ -339,7 +339,7 @@ static void what_can_not_be_opened_is_an_error(void **state)
 {
 	struct access_log *log = NULL;
 
-	assert_int_equal(access_log_open(&log, "/no/such/dir/log", ACCESS_JSON, 1), -ENOENT);
+	assert_int_equal(access_log_open(&log, "/no/such/dir/log", ACCESS_FORMAT_JSON, 1), -ENOENT);
 	assert_null(log);
 	access_log_close(NULL);
 }

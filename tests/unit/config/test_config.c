@@ -223,9 +223,9 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->body_rate_min, 9);
 	assert_int_equal(conf->response_rate_min, 10);
 	assert_int_equal(conf->rate_grace_ms, 11);
-	assert_int_equal(conf->log_level, LOG_DEBUG);
+	assert_int_equal(conf->log_level, LOG_LEVEL_DEBUG);
 	assert_string_equal(conf->access_log, "/log/x");
-	assert_int_equal(conf->access_log_format, ACCESS_JSON);
+	assert_int_equal(conf->access_log_format, ACCESS_FORMAT_JSON);
 	assert_int_equal(addr_port(&conf->metrics), 9100);
 }
 
@@ -328,9 +328,9 @@ static void check_defaults(const struct conf *conf)
 	assert_null(conf->ticket_keys);
 	assert_null(conf->user);
 	assert_int_equal(conf->seccomp, SECCOMP_ENFORCE);
-	assert_int_equal(conf->log_level, LOG_INFO);
+	assert_int_equal(conf->log_level, LOG_LEVEL_INFO);
 	assert_null(conf->access_log);
-	assert_int_equal(conf->access_log_format, ACCESS_COMBINED);
+	assert_int_equal(conf->access_log_format, ACCESS_FORMAT_COMBINED);
 	assert_int_equal(conf->metrics.family, AF_UNSPEC);
 }
 
@@ -379,10 +379,10 @@ static void every_word_has_its_meaning(void **state)
 		     {"require", PROXY_PREFIX_REQUIRE});
 	assert_words("--xff-trust ::1 --xff", xff, {"append", XFF_APPEND}, {"replace", XFF_REPLACE},
 		     {"if-none", XFF_IF_NONE}, {"never", XFF_NEVER});
-	assert_words("--log-level", log_level, {"error", LOG_ERROR}, {"warn", LOG_WARN},
-		     {"info", LOG_INFO}, {"debug", LOG_DEBUG});
-	assert_words("--access-log-format", access_log_format, {"common", ACCESS_COMMON},
-		     {"combined", ACCESS_COMBINED}, {"json", ACCESS_JSON});
+	assert_words("--log-level", log_level, {"error", LOG_LEVEL_ERROR}, {"warn", LOG_LEVEL_WARN},
+		     {"info", LOG_LEVEL_INFO}, {"debug", LOG_LEVEL_DEBUG});
+	assert_words("--access-log-format", access_log_format, {"common", ACCESS_FORMAT_COMMON},
+		     {"combined", ACCESS_FORMAT_COMBINED}, {"json", ACCESS_FORMAT_JSON});
 	assert_words("--tls-policy", tls_policy, {"intermediate", TLS_POLICY_INTERMEDIATE},
 		     {"modern", TLS_POLICY_MODERN}, {"high", TLS_POLICY_HIGH});
 	assert_words("--seccomp", seccomp, {"off", SECCOMP_OFF}, {"log", SECCOMP_LOG},

@@ -130,7 +130,7 @@ static int up_logged(void **state)
 	close(fd);
 	row = aligned_alloc(64, sizeof(*row));
 	memset(row, 0, sizeof(*row));
-	if (access_log_open(&access_log, path, ACCESS_COMMON, 1) < 0 ||
+	if (access_log_open(&access_log, path, ACCESS_FORMAT_COMMON, 1) < 0 ||
 	    access_log_start(access_log, &row) < 0)
 		return -1;
 	r.f.access = access_flow_new(access_log, 0, &facts, &r.now_us);
