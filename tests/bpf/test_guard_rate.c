@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "guard.skel.h"
 #include "guard_rig.h"
 #include "leg.h"
@@ -34,14 +35,6 @@ static int rules(void **state)
 	guard_allow(0, 1, "10.0.0.0/8");
 	guard_allow(0, 1, "2001:db8::/32");
 	return 0;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 static unsigned connect_from(const char *from, unsigned *count)
@@ -69,14 +62,14 @@ static void expect(const char *from, unsigned count)
  */
 static void expect_burst(const char *from, unsigned burst, unsigned reason)
 {
-	uint64_t began = now_ns();
+	uint64_t began = monotonic_ns();
 	unsigned passed = 0, count;
 
 	while (connect_from(from, &count) == XDP_PASS && count == COUNT(allowed))
 		passed++;
 	assert_int_equal(count, reason);
 	assert_true(passed >= burst);
-	assert_true(passed <= burst + (now_ns() - began) / 1000000000);
+	assert_true(passed <= burst + (monotonic_ns() - began) / 1000000000);
 }
 
 static struct kedge_guard_config source_limit(uint64_t burst)
@@ -148,10 +141,10 @@ static void prefixes_have_their_own(void **state)
 	(void)state;
 	guard_configure(source_limit(2));
 	expect_burst("10.0.0.1", 2, COUNT(rate_source));
-	set_source("10.0.0.1", 1, now_ns() + 100000000000);
+	set_source("10.0.0.1", 1, monotonic_ns() + 100000000000);
 	expect("10.0.0.255", COUNT(rate_source));
 	expect("10.0.1.0", COUNT(allowed));
-	set_source("2001:db8::1", 8, now_ns() + 100000000000);
+	set_source("2001:db8::1", 8, monotonic_ns() + 100000000000);
 	expect("2001:db8::ffff:1", COUNT(rate_source));
 	expect("2001:db8:0:1::", COUNT(allowed));
 }
@@ -196,12 +189,12 @@ static void buckets_fill_with_time(void **state)
 
 	(void)state;
 	guard_configure(source_limit(4));
-	set_source("10.0.0.1", 1, now_ns() + 100 * second);
+	set_source("10.0.0.1", 1, monotonic_ns() + 100 * second);
 	expect("10.0.0.1", COUNT(rate_source));
-	set_source("10.0.0.1", 1, now_ns() + 3 * second); /* one token of four is there */
+	set_source("10.0.0.1", 1, monotonic_ns() + 3 * second); /* one token of four is there */
 	expect("10.0.0.1", COUNT(allowed));
-	assert_true(source_full_ns("10.0.0.1", 1) <= now_ns() + 4 * second);
-	assert_true(source_full_ns("10.0.0.1", 1) + 60 * second > now_ns() + 4 * second);
+	assert_true(source_full_ns("10.0.0.1", 1) <= monotonic_ns() + 4 * second);
+	assert_true(source_full_ns("10.0.0.1", 1) + 60 * second > monotonic_ns() + 4 * second);
 	/* Long full: it holds a burst, not what the time was good for. */
 	set_source("10.0.0.1", 1, 1);
 	expect_burst("10.0.0.1", 4, COUNT(rate_source));
@@ -216,19 +209,19 @@ static void a_token_comes_when_it_is_time(void **state)
 	(void)state;
 	config.source_rate = 20;
 	guard_configure(config);
-	began = now_ns();
+	began = monotonic_ns();
 	expect("10.0.0.1", COUNT(allowed));
 	do {
-		assert_true(now_ns() - began < 10000000000);
+		assert_true(monotonic_ns() - began < 10000000000);
 	} while (connect_from("10.0.0.1", &count) != XDP_PASS);
-	assert_true(now_ns() - began >= 50000000);
+	assert_true(monotonic_ns() - began >= 50000000);
 }
 
 static void in_all(void **state)
 {
 	char from[20];
 	unsigned passed = 0, count = COUNT(allowed);
-	uint64_t began = now_ns();
+	uint64_t began = monotonic_ns();
 
 	(void)state;
 	guard_configure((struct kedge_guard_config){.total_rate = 1, .total_burst = 10});
@@ -238,7 +231,7 @@ static void in_all(void **state)
 			passed++;
 	}
 	assert_int_equal(count, COUNT(rate_total));
-	assert_in_range(passed, 10, 10 + (now_ns() - began) / 1000000000);
+	assert_in_range(passed, 10, 10 + (monotonic_ns() - began) / 1000000000);
 	expect("2001:db8::1", COUNT(rate_total));
 }
 
@@ -253,13 +246,13 @@ static void a_refusal_takes_no_token_of_the_other(void **state)
 	guard_configure(config);
 	expect("10.0.0.1", COUNT(allowed));
 	full = total_full_ns();
-	set_source("10.0.0.1", 1, now_ns() + 100000000000);
+	set_source("10.0.0.1", 1, monotonic_ns() + 100000000000);
 	expect("10.0.0.1", COUNT(rate_source));
 	assert_int_equal(total_full_ns(), full);
 	config.total_burst = 1;
 	guard_configure(config);
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(guard->maps.kdg_guard_total), &(__u32){0},
-					     &(uint64_t){now_ns() + 100000000000}, BPF_ANY),
+					     &(uint64_t){monotonic_ns() + 100000000000}, BPF_ANY),
 			 0);
 	expect("10.0.1.1", COUNT(rate_total));
 	assert_int_equal(source_full_ns("10.0.1.1", 1), 0);
@@ -350,7 +343,7 @@ static void flood_at_once(void)
 /* Cores that race may take a token that is not there: one each, and not again. */
 static void cores_share_a_bucket(void **state)
 {
-	uint64_t before[KEDGE_GUARD_COUNTS], after[KEDGE_GUARD_COUNTS], began = now_ns();
+	uint64_t before[KEDGE_GUARD_COUNTS], after[KEDGE_GUARD_COUNTS], began = monotonic_ns();
 	uint64_t passed;
 
 	(void)state;
@@ -361,7 +354,7 @@ static void cores_share_a_bucket(void **state)
 	passed = after[COUNT(allowed)] - before[COUNT(allowed)];
 	assert_int_equal(passed + after[COUNT(rate_source)] - before[COUNT(rate_source)],
 			 THREADS * REPEAT);
-	assert_in_range(passed, 1000, 1000 + THREADS - 1 + (now_ns() - began) / 1000000000);
+	assert_in_range(passed, 1000, 1000 + THREADS - 1 + (monotonic_ns() - began) / 1000000000);
 }
 
 /* However many take at the same moment, each is counted. */
@@ -369,15 +362,15 @@ static void no_token_is_taken_unpaid(void **state)
 {
 	struct kedge_guard_config config = source_limit(10 * THREADS * REPEAT);
 	const uint64_t cost = (uint64_t)THREADS * REPEAT * 1000000000;
-	uint64_t began = now_ns();
+	uint64_t began = monotonic_ns();
 
 	(void)state;
 	config.total_rate = 1;
 	config.total_burst = config.source_burst;
 	guard_configure(config);
 	flood_at_once();
-	assert_in_range(total_full_ns(), began + cost, now_ns() + cost);
-	assert_in_range(source_full_ns("10.0.0.1", 1), began + cost, now_ns() + cost);
+	assert_in_range(total_full_ns(), began + cost, monotonic_ns() + cost);
+	assert_in_range(source_full_ns("10.0.0.1", 1), began + cost, monotonic_ns() + cost);
 }
 
 int main(void)

@@ -19,6 +19,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "guard.skel.h"
 #include "guard_rig.h"
 #include "leg.h"
@@ -170,22 +171,14 @@ static void no_rules_pass_everything(void **state)
 	assert_int_equal(opts.retval, XDP_PASS);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void the_lease_is_of_this_clock(void **state)
 {
 	struct packet_spec s = {.from = STRANGER4, .to = HERE4, .to_port = 443, .flags = SYN};
 
 	(void)state;
-	guard_configure((struct kedge_guard_config){.lease_ns = now_ns() + 600000000000});
+	guard_configure((struct kedge_guard_config){.lease_ns = monotonic_ns() + 600000000000});
 	expect(&s, XDP_DROP, COUNT(stranger));
-	guard_configure((struct kedge_guard_config){.lease_ns = now_ns() - 1000000000});
+	guard_configure((struct kedge_guard_config){.lease_ns = monotonic_ns() - 1000000000});
 	expect(&s, XDP_PASS, COUNT(expired));
 }
 
@@ -219,7 +212,7 @@ static void later_fragments_follow_the_first(void **state)
 {
 	struct packet_spec s = {.from = STRANGER4, .to = HERE4, .to_port = 443, .flags = SYN};
 	struct packet_spec later;
-	uint64_t long_ago = now_ns() - 2000000000;
+	uint64_t long_ago = monotonic_ns() - 2000000000;
 	struct kedge_guard_datagram key = {.id = htons(7), .protocol = IPPROTO_TCP};
 
 	(void)state;
@@ -269,7 +262,7 @@ static void observed_fragments_pass(void **state)
 static void expect_refused(const char *who, unsigned packets, unsigned reason)
 {
 	struct kedge_guard_refused row;
-	uint64_t now = now_ns();
+	uint64_t now = monotonic_ns();
 	uint8_t key[16];
 
 	packet_ip(key, who);
@@ -308,7 +301,7 @@ static void the_refused_are_remembered(void **state)
 static void ever_new_ones_are_not_all_remembered(void **state)
 {
 	struct packet_spec s = {.from = STRANGER4, .to = HERE4, .to_port = 443, .flags = SYN};
-	uint64_t rows = 0, began = now_ns();
+	uint64_t rows = 0, began = monotonic_ns();
 	struct packet p;
 	unsigned count;
 	uint8_t key[16];
@@ -324,7 +317,7 @@ static void ever_new_ones_are_not_all_remembered(void **state)
 	     !bpf_map_get_next_key(bpf_map__fd(guard->maps.kdg_guard_refused), at, key); at = key)
 		rows++;
 	assert_in_range(rows, 1,
-			(uint64_t)libbpf_num_possible_cpus() + (now_ns() - began) / 100000);
+			(uint64_t)libbpf_num_possible_cpus() + (monotonic_ns() - began) / 100000);
 }
 
 static void run(const char *command)

@@ -21,7 +21,7 @@
 
 #include "access/access_sink.h"
 #include "base/log.h"
-#include "base/loop.h"
+#include "base/clock.h"
 #include "base/ring.h"
 
 /* Some thousand requests a worker. */
@@ -210,12 +210,10 @@ static void add_line(struct access_log *log)
 
 static int64_t wall_now_us(void)
 {
-	struct timespec wall, mono;
+	struct timespec wall;
 
 	clock_gettime(CLOCK_REALTIME, &wall);
-	clock_gettime(CLOCK_MONOTONIC, &mono);
-	return (int64_t)(wall.tv_sec - mono.tv_sec) * 1000000 +
-	       (wall.tv_nsec - mono.tv_nsec) / 1000;
+	return (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 - (int64_t)monotonic_us();
 }
 
 /* Writes all that there is; true when there was something. */

@@ -3,25 +3,12 @@
 #include "base/loop.h"
 
 #include <errno.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #define EVENTS_PER_TURN 256
-
-uint64_t monotonic_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-uint64_t monotonic_ms(void)
-{
-	return monotonic_us() / 1000;
-}
 
 static void read_clock(struct loop *l)
 {

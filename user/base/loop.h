@@ -73,6 +73,3 @@ void loop_later(struct loop *l, struct task *t);
 
 /* Runs turns until l->stop. */
 void loop_run(struct loop *l);
-
-uint64_t monotonic_ms(void);
-uint64_t monotonic_us(void);

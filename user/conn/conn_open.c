@@ -12,6 +12,7 @@
 #include "listen/service.h"
 #include "http/proxy_proto.h"
 #include "tls/tls.h"
+#include "base/clock.h"
 #include "base/trace.h"
 
 /* --- handshake -------------------------------------------------------------------------------- */

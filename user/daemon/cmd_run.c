@@ -15,6 +15,7 @@
 #include "access/access_log.h"
 #include "daemon/capabilities.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "daemon/cmd.h"
 #include "daemon/control.h"
 #include "daemon/daemon.h"

@@ -14,10 +14,10 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 /* The daemon's main thread has other things to do. */
@@ -146,20 +146,12 @@ int control_give(const char *path, uid_t uid, gid_t gid)
 	return holds_one(dir) && lchown(dir, uid, gid) < 0 ? -errno : 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Sends all of it, and gives up at `until`: a peer that reads slowly holds nobody for longer. */
-static void write_all(int fd, const char *p, size_t n, int64_t until)
+static void write_all(int fd, const char *p, size_t n, uint64_t until)
 {
 	while (n) {
 		struct pollfd room = {.fd = fd, .events = POLLOUT};
-		int64_t left = until - now_ms();
+		int64_t left = (int64_t)(until - monotonic_ms());
 		ssize_t w;
 
 		if (left <= 0 || poll(&room, 1, (int)left) <= 0)
@@ -226,7 +218,7 @@ static void client_answer(const struct client *c, answer_fn answer, void *arg)
 	text = json_dumps(reply, JSON_COMPACT);
 	json_decref(reply);
 	if (text)
-		write_all(c->fd, text, strlen(text), now_ms() + PATIENCE_MS);
+		write_all(c->fd, text, strlen(text), monotonic_ms() + PATIENCE_MS);
 }
 
 /* Reads what is there; true when it is done with: answered, gone, or not to be understood. */
@@ -248,10 +240,10 @@ static bool client_read(struct client *c, answer_fn answer, void *arg)
 }
 
 /* Waits for the next line or client until then; false when there is nobody left to wait for. */
-static bool clients_wait(const struct clients *c, int listener, int64_t until,
+static bool clients_wait(const struct clients *c, int listener, uint64_t until,
 			 struct pollfd fds[CLIENTS_MAX + 1])
 {
-	int64_t left = until - now_ms();
+	int64_t left = (int64_t)(until - monotonic_ms());
 
 	if (!c->count || left <= 0)
 		return false;
@@ -263,7 +255,7 @@ static bool clients_wait(const struct clients *c, int listener, int64_t until,
 
 int control_serve(int fd, answer_fn answer, void *arg)
 {
-	int64_t until = now_ms() + PATIENCE_MS;
+	uint64_t until = monotonic_ms() + PATIENCE_MS;
 	struct pollfd fds[CLIENTS_MAX + 1];
 	struct clients c = {0};
 	int more = client_take(&c, fd);
@@ -301,7 +293,7 @@ json_t *control_ask(const char *path, const char *command)
 		return NULL;
 	}
 	n = snprintf(line, sizeof(line), "%s\n", command);
-	write_all(fd, line, (size_t)n, now_ms() + ANSWER_MS);
+	write_all(fd, line, (size_t)n, monotonic_ms() + ANSWER_MS);
 	if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, ANSWER_MS) == 0) {
 		log_error("control socket %s: no answer within %d s: is that kedge stopped "
 			  "(kill -CONT), or hung?",

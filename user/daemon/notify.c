@@ -3,10 +3,9 @@
 #include "daemon/notify.h"
 
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
-#include "base/loop.h"
 
 /* Pings in a period: one or two may be late on a busy machine. */
 #define PINGS 4
@@ -18,12 +17,7 @@ void notify_ready(const char *what)
 
 void notify_reloading(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
-		   (unsigned long long)now.tv_sec * 1000000 +
-			   (unsigned long long)now.tv_nsec / 1000);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)monotonic_us());
 }
 
 void notify_stopping(uint32_t drain_ms)

@@ -13,7 +13,7 @@
 #include "tls/certs_check.h"
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "base/loop.h"
+#include "base/clock.h"
 #include "daemon/notify.h"
 #include "listen/sockets.h"
 

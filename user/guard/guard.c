@@ -23,7 +23,7 @@
 #include "guard/guard_port.h"
 #include "guard/guard_rules.h"
 #include "base/log.h"
-#include "base/loop.h"
+#include "base/clock.h"
 
 #define RENEW_MS 1000
 /* A main thread that is busy with a reload must not end it. */
@@ -56,14 +56,6 @@ struct guard {
 	unsigned cores;
 	uint64_t next_ms; /* on the clock of monotonic_ms() */
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now); /* that of bpf_ktime_get_ns() */
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
 
 static void set_lease(struct guard *g, uint64_t ns)
 {
@@ -403,7 +395,7 @@ void guard_run(struct guard *g)
 {
 	if (!g || !g->armed || (!g->keep && guard_wait_ms(g)))
 		return;
-	set_lease(g, g->keep ? FOREVER : now_ns() + LEASE_NS);
+	set_lease(g, g->keep ? FOREVER : monotonic_ns() + LEASE_NS);
 	g->next_ms = monotonic_ms() + RENEW_MS;
 	if (g->keep || g->keeper_missed || guard_keeper_lives(&g->keeper))
 		return;
@@ -489,7 +481,7 @@ size_t guard_refused(const struct guard *g, struct guard_refused *rows, size_t m
 {
 	int fd = g ? bpf_map__fd(g->skel->maps.kdg_guard_refused) : -1;
 	struct guard_refused row = {0};
-	uint64_t now = now_ns();
+	uint64_t now = monotonic_ns();
 	size_t count = 0;
 	void *before = NULL;
 	uint8_t key[16];

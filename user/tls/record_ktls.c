@@ -16,7 +16,7 @@
 
 #include <openssl/crypto.h>
 
-#include "base/loop.h"
+#include "base/clock.h"
 #include "tls/pace.h"
 
 /* A read of fewer bytes may split a record, and a control record is judged as a whole. */

@@ -12,7 +12,7 @@
 
 #include "base/capability_loss.h"
 #include "base/cleanup.h"
-#include "base/loop.h"
+#include "base/clock.h"
 #include "tls/record_impl.h"
 #include "tls/tls_impl.h"
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/container_of.h"
 
 static uint64_t clock_ms;
 
@@ -393,7 +394,7 @@ struct owner {
 
 static void owner_bury(struct task *t)
 {
-	struct owner *o = (struct owner *)((char *)t - offsetof(struct owner, bury));
+	struct owner *o = container_of(t, struct owner, bury);
 
 	++*o->buried;
 	free(o);
