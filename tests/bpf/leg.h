@@ -10,7 +10,8 @@
 #include <stdint.h>
 
 #include "bpf/kbpf.h"
-#include "http/edit.h"
+#include "http/edit_bpf.h"
+#include "http/edit_user.h"
 
 struct bytes {
 	uint8_t *p;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "net.h"
+#include "http/edit_user.h"
 #include "http/xff.h"
 
 static void watch(struct rig *r, int fd)

@@ -11,6 +11,9 @@
 #include <string.h>
 
 #include "app/app.h"
+#include "http/edit_bpf.h"
+#include "http/edit_none.h"
+#include "http/edit_user.h"
 #include "http/edit_watch.h"
 #include "listen/service.h"
 #include "base/log.h"

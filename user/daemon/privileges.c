@@ -10,7 +10,7 @@
 
 #include "confine/confine.h"
 #include "daemon/control.h"
-#include "http/edit.h"
+#include "http/edit_bpf.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/way_to.h"

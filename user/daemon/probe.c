@@ -15,7 +15,7 @@
 #include "app/app.h"
 #include "base/capability_loss.h"
 #include "base/cleanup.h"
-#include "http/edit.h"
+#include "http/edit_bpf.h"
 #include "guard/guard_probe.h"
 #include "http/xff.h"
 

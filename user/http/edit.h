@@ -15,8 +15,6 @@
 #include <sys/types.h>
 
 #include "kedge/abi.h"
-#include "bpf/kbpf.h"
-#include "kedge/http1.h"
 
 struct edit;
 
@@ -74,20 +72,3 @@ static inline void edit_free(struct edit *e)
 	if (e)
 		e->ops->free(e);
 }
-
-/* NULL when out of memory. `conf` is copied. */
-struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_stats *stats);
-
-/* For a flow without HTTP: a tunnel from its first byte on. NULL when out of memory. */
-struct edit *edit_none_new(int fd, struct kedge_stats *stats);
-
-/*
- * The editor for a flow that kbpf_flow_add() and kbpf_flow_join() put under the sk_msg program with
- * a conf. Owns *flow from here on (moved; freed with the edit). NULL when out of memory.
- */
-struct edit *edit_bpf_new(int fd, struct kbpf *bpf, const struct kbpf_flow *flow,
-			  struct kedge_stats *stats);
-
-/* Do sockets get the send buffer that edit_bpf_new() asks for, with the capabilities that are
- * effective now? With less it works in smaller pieces. */
-bool edit_bpf_has_room(void);

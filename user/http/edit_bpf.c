@@ -9,7 +9,7 @@
  * worst growth, is charged against that third, and poll() is asked again when the next send might
  * not fit.
  */
-#include "http/edit.h"
+#include "http/edit_bpf.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -3,9 +3,12 @@
  * No editor: of a listener in mode tcp every byte is the application's own. The flow is a tunnel
  * from its first byte on; nothing is read, nothing kept.
  */
-#include "http/edit_impl.h"
+#include "http/edit_none.h"
 
+#include <errno.h>
 #include <stdlib.h>
+
+#include "http/edit_socket.h"
 
 struct edit_none {
 	struct edit edit;
@@ -15,7 +18,7 @@ struct edit_none {
 static ssize_t edit_none_send(struct edit *e, const void *buf, size_t len)
 {
 	struct iovec v = {(void *)buf, len};
-	ssize_t n = edit_send_pieces(e, &v, 1);
+	ssize_t n = edit_socket_send(e, &v, 1);
 
 	return n || !len ? n : -EAGAIN;
 }

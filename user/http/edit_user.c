@@ -3,12 +3,14 @@
  * The editor in user space: the automaton over the mover's buffer, one sendmsg(2) for what comes of
  * it. What the socket does not take at once is copied and kept; nothing more is read meanwhile.
  */
-#include "http/edit_impl.h"
+#include "http/edit_user.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "http/edit_socket.h"
 #include "http/http1_edit.h"
 
 struct edit_user {
@@ -48,7 +50,7 @@ static int keep_rest(struct edit_user *u, const struct http1_edit *out, size_t s
 	uint8_t *p = malloc(out->bytes - sent);
 
 	if (!p)
-		return edit_failed(&u->edit, ENOMEM);
+		return edit_socket_failed(&u->edit, ENOMEM);
 	u->rest = p;
 	u->rest_len = out->bytes - sent;
 	u->rest_off = 0;
@@ -70,7 +72,7 @@ static int send_out(struct edit_user *u, struct http1_edit *out)
 
 	if (!out->bytes)
 		return 0;
-	n = edit_send_pieces(&u->edit, out->piece, out->pieces);
+	n = edit_socket_send(&u->edit, out->piece, out->pieces);
 	if (n < 0)
 		return (int)n;
 	return (size_t)n < out->bytes ? keep_rest(u, out, (size_t)n) : 0;
@@ -82,7 +84,7 @@ static int edit_user_flush(struct edit *e)
 
 	while (u->rest) {
 		struct iovec v = {u->rest + u->rest_off, u->rest_len - u->rest_off};
-		ssize_t n = edit_send_pieces(&u->edit, &v, 1);
+		ssize_t n = edit_socket_send(&u->edit, &v, 1);
 
 		if (n < 0)
 			return (int)n;

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/edit.h"
+#include "http/edit_none.h"
 
 static int fd[2];
 static struct kedge_stats stats;

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "http/edit.h"
+#include "http/edit_user.h"
 #include "tests/lib/http1_corpus.h"
 
 #define OURS    "X-Forwarded-For: 198.51.100.22\r\n"

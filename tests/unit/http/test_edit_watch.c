@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "http/edit_user.h"
 #include "http/edit_watch.h"
 #include "tests/lib/http1_corpus.h"
 
