@@ -12,7 +12,7 @@ CFLAGS	?= -O2 -g
 Q	:= $(if $(V),,@)
 say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 
 pkgs		:= libbpf libxdp libssl libcrypto libcyaml yaml-0.1 jansson libsystemd libseccomp
 kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -iquote . -iquote user -I$(OUT) \
@@ -69,6 +69,9 @@ $(OUT)/asan/%.o: %.c | $(skels)
 	$(call say,ASAN,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -O1 -g $(SANITIZE) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+
+# They contain the version.
+$(foreach dir,user asan/user,$(addprefix $(OUT)/$(dir)/,daemon/main.o daemon/status.o metrics/metrics_text.o)): Makefile
 
 $(OUT)/kedge: $(user_srcs:user/%.c=$(OUT)/user/%.o)
 	$(call say,LINK,$@)
@@ -284,7 +287,7 @@ unitdir		?= $(prefix)/lib/systemd/system
 sysusersdir	?= $(prefix)/lib/sysusers.d
 INSTALL		?= install
 
-inst_docs	:= README.md dist/kedge.yaml $(wildcard docs/*.md)
+inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml $(wildcard docs/*.md)
 inst_units	:= $(wildcard dist/*.service dist/*.socket)
 # Dashboards, scripts of bpftrace: what stands in a directory of dist/ keeps it.
 inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*))

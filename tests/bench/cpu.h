@@ -22,7 +22,7 @@ uint64_t cpu_self_ns(void);
 
 /*
  * Reads NAME=PID,PID,... into the group, which keeps pointers into `text` and changes it. 0,
- * -EINVAL when it can not be read so, -ESRCH when there is no such process.
+ * -EINVAL when it cannot be read so, -ESRCH when there is no such process.
  */
 int cpu_group_parse(struct cpu_group *g, char *text);
 

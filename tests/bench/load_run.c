@@ -4,7 +4,7 @@
  *
  * Without a rate the loop is closed: a connection sends its next request when the answer is there.
  * With one, requests are due at fixed times, and the latency of a request counts from the time it
- * was due, also when no connection was free then: a proxy that stalls can not hide it.
+ * was due, also when no connection was free then: a proxy that stalls cannot hide it.
  */
 #include "load_run.h"
 

@@ -12,7 +12,7 @@ enum mark {
 };
 
 /*
- * nopl "kdg" N (%rax,%rax); the number is part of the instruction, since registers can not be seen.
+ * nopl "kdg" N (%rax,%rax); the number is part of the instruction, since registers cannot be seen.
  */
 #define MARK(n) \
 	__asm__ volatile(".byte 0x0f, 0x1f, 0x84, 0x00, 'k', 'd', 'g', %c0" : : "i"(n) : "memory")

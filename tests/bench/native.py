@@ -41,7 +41,7 @@ def say(text):
 
 
 def chosen_peers():
-    """Those that are wanted, and {name: why} of those that this machine can not have."""
+    """Those that are wanted, and {name: why} of those that this machine cannot have."""
     ours, missing = peers.kedge_peers(peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge"),
                                       [int(n) for n in os.environ.get("BENCH_WORKERS", "1").split()])
     patterns = os.environ.get("BENCH_PEERS", "")

@@ -20,7 +20,7 @@ ROOT = machine.ROOT
 
 
 def free_port():
-    """A port that was free a moment ago, for programs that can not be given a socket."""
+    """A port that was free a moment ago, for programs that cannot be given a socket."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]

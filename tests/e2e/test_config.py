@@ -205,7 +205,7 @@ def test_unprivileged_runs_in_user_space(nobody, keys_of_nobody, tls, certs, mon
         assert [conn.requests[0].xff for conn in app.connections] == ["127.0.0.1", "198.51.100.22"]
         status = kedge_.status()
         assert status["edit"] == "user" and status["bypass"] == "off"
-        # It says what it can not do and why, without calling it an error.
+        # It says what it cannot do and why, without calling it an error.
         said = "\n".join(kedge_.process.lines)
         assert "CAP_" in said and "edit" in said, said
         assert "error:" not in said

@@ -8,6 +8,7 @@ import pytest
 
 import docs
 import machine
+from run import run
 from sandbox import Sandbox
 
 README = machine.ROOT / "README.md"
@@ -15,6 +16,8 @@ OPERATIONS = machine.ROOT / "docs/operations.md"
 CONFIGURATION = machine.ROOT / "docs/configuration.md"
 GUARD = machine.ROOT / "docs/guard.md"
 TROUBLESHOOTING = machine.ROOT / "docs/troubleshooting.md"
+CHANGELOG = machine.ROOT / "CHANGELOG.md"
+SECURITY = machine.ROOT / "SECURITY.md"
 
 # Commands that no test here runs, by how they begin, and why.
 NOT_RUN = {
@@ -162,3 +165,41 @@ def test_every_option_is_on_the_pages_it_belongs_to(sandbox):
         text = (machine.ROOT / path).read_text()
         missing = [o for o in options if o != "help" and not re.search(rf"(?<![\w-]){o}(?![\w-])", text)]
         assert missing == [], path
+
+
+def test_the_version_is_the_newest_of_the_changelog():
+    version = re.search(r"^VERSION := (\S+)$", (machine.ROOT / "Makefile").read_text(), re.M)[1]
+    headings = [heading for heading, _ in docs.sections(CHANGELOG) if heading[0].isdigit()]
+    assert headings[0].split(" - ")[0] == version
+    assert run(machine.ROOT / "build/kedge", "--version").stdout == f"kedge {version}\n"
+    newest = re.search(r"^\| (\S+) \| yes \|", SECURITY.read_text(), re.M)[1]
+    assert version.startswith(newest + "."), newest
+
+
+def test_the_changelog_names_reasons_that_exist():
+    reasons = set(re.findall(r"^X\((\w+)", (machine.ROOT / "include/kedge/reasons.def").read_text(), re.M))
+    listed = re.search(r"^- Reasons: (.*?)\.$", CHANGELOG.read_text(), re.M | re.S)[1]
+    named = set(re.findall(r"`(\w+)`", listed))
+    assert len(named) > 10 and named <= reasons, named - reasons
+
+
+def links(path):
+    """(link, file, heading) of every link that stays in the tree."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        if "://" not in link:
+            name, _, heading = link.partition("#")
+            yield link, path.parent / name if name else path, heading
+
+
+def slug(heading):
+    """As Markdown's readers make it of a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("path", sorted([*machine.ROOT.glob("*.md"), *machine.ROOT.glob("docs/*.md")]),
+                         ids=lambda p: p.name)
+def test_every_link_leads_somewhere(path):
+    for link, target, heading in links(path):
+        assert target.exists(), link
+        if heading:
+            assert heading in [slug(name) for name, _ in docs.sections(target)], link

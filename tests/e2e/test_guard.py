@@ -559,7 +559,7 @@ def test_keeper_killed_as_well(net, certs):
 
 
 def test_keeper_killed_and_kedge_stopped(net, certs):
-    """It can not detach any more: everything passes at once, and it says so."""
+    """It cannot detach any more: everything passes at once, and it says so."""
     kedge = Guarded(net, certs)
     try:
         os.kill(kedge.keeper(), signal.SIGKILL)

@@ -293,7 +293,7 @@ def test_a_file_that_is_gone_changes_nothing(running):
 
 
 def test_all_or_nothing(running):
-    """One of two new listeners can not be had: the other one is not there either, nor anything else."""
+    """One of two new listeners cannot be had: the other one is not there either, nor anything else."""
     fds = running.kedge.fds()
     with RawApp() as occupied, socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -224,7 +224,7 @@ def test_reload_reads_tickets_and_response_again(starts, certs, tmp_path):
         give_to_nobody(ticket_file(tickets, old), tmp_path)
         assert kedge.reload().returncode == 0
         assert not session_of(kedge, context, session)[1]
-        # What can not be read any more changes nothing.
+        # What cannot be read any more changes nothing.
         tickets.chmod(0o644)
         done = kedge.reload()
         assert done.returncode == 1 and "chmod 600" in done.stdout + done.stderr

@@ -88,7 +88,7 @@ def test_both_directions_at_once(front, leg, combo):
     """An echo: the answer begins while the request still comes."""
     with Client(front[leg[0]], tls=leg[1]) as c:
         if leg[1]:
-            pytest.skip("one OpenSSL object can not be read and written by two threads")
+            pytest.skip("one OpenSSL object cannot be read and written by two threads")
         c.send(f"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: {SIZE}\r\n\r\n".encode())
         writer = threading.Thread(target=c.sock.sendall, args=(pattern(SIZE),), daemon=True)
         writer.start()

@@ -34,7 +34,7 @@ class Combination:
                 for word in (f"--{name}", "require" if getattr(self, name) else "off")]
 
     def missing(self, probed):
-        """Why this machine can not have it; "" if it can."""
+        """Why this machine cannot have it; "" if it can."""
         return "; ".join(f"{name}: {probed[name]}" for name in NAMES
                          if getattr(self, name) and probed[name])
 
@@ -44,7 +44,7 @@ ALL = [Combination(r, e, b) for r in (False, True) for e in (False, True) for b 
 
 
 def probe(binary=BINARY):
-    """{"record": why this machine can not have it or "", ...} as `kedge probe` finds it."""
+    """{"record": why this machine cannot have it or "", ...} as `kedge probe` finds it."""
     group = machine.Cgroup() if os.geteuid() == 0 else None
     argv = [binary, "probe", "--json"] + (["--cgroup", group.path] if group else [])
     with group.inside() if group else contextlib.nullcontext():

@@ -27,7 +27,7 @@ LARGE = (bytes(range(251)) * ((8 << 20) // 251 + 1))[:8 << 20]
 
 class Seen:
     """
-    A request a server was given. done: all of its body came; None where the server can not tell. peer:
+    A request a server was given. done: all of its body came; None where the server cannot tell. peer:
     "ADDRESS PORT" of the connection, as the server has it.
     """
 

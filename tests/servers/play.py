@@ -122,7 +122,7 @@ class Run:
                        ("--forwarding-aliases", "remove", "--h2c", "remove"))
         finally:
             backend.stop()
-        self.strangers = []  # what the server saw and can not be given to a stream
+        self.strangers = []  # what the server saw and cannot be given to a stream
         by_address = {p.stream.address: p for p in self.played}
         for seen in backend.seen():
             last = seen.xff[-1].split(",")[-1].strip() if seen.xff else None
