@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/loopback_pair.h"
 
 #define MUST(what)                                                              \
 	do {                                                                    \
@@ -29,12 +30,19 @@ uint64_t net_now_ms(void)
 	return monotonic_ms();
 }
 
+static void no_delay(int fd)
+{
+	int one = 1;
+
+	MUST(!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
+}
+
 static int tcp_socket(int bufs)
 {
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	MUST(fd >= 0);
-	MUST(!setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
+	no_delay(fd);
 	if (bufs) { /* before the handshake, so that the window follows */
 		MUST(!setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bufs, sizeof(bufs)));
 		MUST(!setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bufs, sizeof(bufs)));
@@ -79,12 +87,12 @@ int net_connect(uint16_t port)
 
 int net_accept(int fd)
 {
-	int new, one = 1;
+	int new;
 
 	MUST(net_wait(fd, POLLIN, NET_PATIENCE_MS));
 	new = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	MUST(new >= 0);
-	MUST(!setsockopt(new, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)));
+	no_delay(new);
 	return new;
 }
 
@@ -94,7 +102,9 @@ void net_pair(int *one, int *other, int bufs)
 	int fd = listen_with(bufs, &port);
 
 	*one = connect_with(bufs, port);
-	*other = net_accept(fd);
+	*other = loopback_accept(fd, *one, NULL, NULL, SOCK_NONBLOCK);
+	MUST(*other >= 0);
+	no_delay(*other);
 	close(fd);
 }
 

@@ -17,6 +17,8 @@
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
+#include "base/loopback_pair.h"
+
 #define WAIT_MS 60000 /* an emulated machine may be very busy */
 
 static void must(bool ok, const char *what)
@@ -115,23 +117,11 @@ void peer_cert_make(struct peer_cert *out, const char *file, enum peer_key type,
 
 void peer_pair(int ends[2])
 {
-	struct sockaddr_in addr = {.sin_family = AF_INET,
-				   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	socklen_t len = sizeof(addr);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	ends[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	must(listener >= 0 && ends[0] >= 0, "socket");
-	must(!bind(listener, (struct sockaddr *)&addr, len) && !listen(listener, 1) &&
-		     !getsockname(listener, (struct sockaddr *)&addr, &len),
-	     "listen");
-	must(!connect(ends[0], (struct sockaddr *)&addr, len), "connect");
-	ends[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	must(ends[1] >= 0 && !fcntl(ends[0], F_SETFL, O_NONBLOCK), "accept");
+	must(!loopback_pair(ends), "loopback pair");
 	for (int i = 0; i < 2; i++)
-		must(!setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)),
-		     "TCP_NODELAY");
-	close(listener);
+		must(!fcntl(ends[i], F_SETFL, O_NONBLOCK) &&
+			     !setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)),
+		     "socket options");
 }
 
 void peer_wait_any(int a, int b)

@@ -15,8 +15,9 @@
 #include "app/app.h"
 #include "base/capability_loss.h"
 #include "base/cleanup.h"
-#include "http/edit_bpf.h"
+#include "base/loopback_pair.h"
 #include "guard/guard_probe.h"
+#include "http/edit_bpf.h"
 #include "http/xff.h"
 
 #define PATIENCE_MS 2000
@@ -73,37 +74,37 @@ static bool wait_for(int fd, short events)
 /* What is done to `near` before it connects; what it needs is in `arg`. 0 or -errno. */
 typedef int (*pair_prepare_fn)(void *arg, int near);
 
-/* *peer, where it is asked for: what accept() gives for it. */
-static int pair_accept(struct pair *p, int listener, union addr *peer)
-{
-	socklen_t len = sizeof(*peer);
+/* What pair_connect() does beside connecting; all of it may be absent. */
+struct pair_extra {
+	pair_prepare_fn prepare;
+	void *arg;
+	const union addr *alias; /* how accept() may show `near`, beside its own address */
+	union addr *peer;        /* out: how it did */
+};
 
-	if (!wait_for(p->near, POLLOUT) || !wait_for(listener, POLLIN))
-		return -ETIMEDOUT;
-	p->far = accept4(listener, peer ? &peer->sa : NULL, peer ? &len : NULL,
-			 SOCK_CLOEXEC | SOCK_NONBLOCK);
-	return p->far < 0 ? -errno : 0;
-}
-
-static int pair_connect(struct pair *p, pair_prepare_fn prepare, void *arg, union addr *peer)
+static int pair_connect(struct pair *p, const struct pair_extra *extra)
 {
-	union addr addr = {
-		.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	static const struct pair_extra none = {0};
+	const struct pair_extra *x = extra ? extra : &none;
+	union addr addr;
 	_cleanup_(close_fdp)
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	socklen_t len = sizeof(addr);
+	int listener = loopback_listen(&addr);
 	int err;
 
-	if (listener < 0 || bind(listener, &addr.sa, sizeof(addr.in)) < 0 ||
-	    listen(listener, 1) < 0 || getsockname(listener, &addr.sa, &len) < 0)
-		return -errno;
+	if (listener < 0)
+		return listener;
 	p->near = app_socket(&addr, false);
 	if (p->near < 0)
 		return p->near;
-	err = prepare ? prepare(arg, p->near) : 0;
+	err = x->prepare ? x->prepare(x->arg, p->near) : 0;
 	if (!err)
 		err = app_connect(p->near, &addr);
-	return err ? err : pair_accept(p, listener, peer);
+	if (err)
+		return err;
+	p->far = loopback_accept(listener, p->near, x->alias, x->peer, SOCK_NONBLOCK);
+	if (p->far < 0)
+		return p->far;
+	return wait_for(p->near, POLLOUT) ? 0 : -ETIMEDOUT;
 }
 
 /* A flow to be, for pair_connect(). */
@@ -150,7 +151,7 @@ static void probe_splice(struct probe_report *r)
 		return row(r, "record", "splice", false, "no pipe: %s", strerrordesc_np(errno));
 	in = fds[1];
 	out = fds[0];
-	err = pair_connect(&p, NULL, NULL, NULL);
+	err = pair_connect(&p, NULL);
 	if (!err)
 		take_over_pair(&p, &err);
 	if (err)
@@ -274,7 +275,7 @@ void probe_edit(struct probe_report *r, struct kbpf *bpf)
 
 	row(r, "edit", "sk_msg program", true, "verified and attached");
 	probe_http1(&http1);
-	err = pair_connect(&p, pair_add_flow, &to_be, NULL);
+	err = pair_connect(&p, &(struct pair_extra){.prepare = pair_add_flow, .arg = &to_be});
 	if (!err)
 		err = kbpf_flow_join(bpf, &flow, p.near);
 	if (err) {
@@ -352,7 +353,7 @@ void probe_bypass(struct probe_report *r, struct kbpf *bpf)
 	struct kbpf_flow flow = {0};
 	struct pair_flow to_be = {bpf, &flow, NULL};
 	char cause[160];
-	int err = pair_connect(&p, pair_add_flow, &to_be, NULL);
+	int err = pair_connect(&p, &(struct pair_extra){.prepare = pair_add_flow, .arg = &to_be});
 
 	if (err) {
 		row(r, "bypass", "sockops program", false, "no loopback pair: %s",
@@ -388,19 +389,18 @@ void probe_bypass(struct probe_report *r, struct kbpf *bpf)
 #define SOMEBODY_IP   0xc0000201 /* 192.0.2.1 */
 #define SOMEBODY_PORT 4711
 
-static int name_peer(void *arg, int near)
+static union addr somebody(void)
 {
-	const union addr client = {.in = {.sin_family = AF_INET,
-					  .sin_addr.s_addr = htonl(SOMEBODY_IP),
-					  .sin_port = htons(SOMEBODY_PORT)}};
-
-	return peername_set(arg, near, &client);
+	return (union addr){.in = {.sin_family = AF_INET,
+				   .sin_addr.s_addr = htonl(SOMEBODY_IP),
+				   .sin_port = htons(SOMEBODY_PORT)}};
 }
 
-static bool is_somebody(const union addr *a)
+static int name_peer(void *arg, int near)
 {
-	return a->family == AF_INET && ntohl(a->in.sin_addr.s_addr) == SOMEBODY_IP &&
-	       addr_port(a) == SOMEBODY_PORT;
+	const union addr client = somebody();
+
+	return peername_set(arg, near, &client);
 }
 
 void probe_peername(struct probe_report *r, struct peername *peername)
@@ -409,14 +409,16 @@ void probe_peername(struct probe_report *r, struct peername *peername)
 	struct pair p = {-1, -1};
 	union addr accepted = {0}, asked = {0};
 	socklen_t len = sizeof(asked);
-	int err = pair_connect(&p, name_peer, peername, &accepted);
-	bool by_accept = is_somebody(&accepted), by_name = false;
+	const union addr client = somebody();
+	const struct pair_extra named = {name_peer, peername, &client, &accepted};
+	int err = pair_connect(&p, &named);
+	bool by_accept = addr_equal(&accepted, &client), by_name = false;
 
 	if (!err)
 		err = peername_outcome(peername, p.near);
 
 	if (!err && getpeername(p.far, &asked.sa, &len) == 0)
-		by_name = is_somebody(&asked);
+		by_name = addr_equal(&asked, &client);
 	r->peername = by_accept && by_name;
 	if (err)
 		row(r, "peername", "getpeername programs", false, "no loopback pair: %s",

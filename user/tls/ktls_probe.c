@@ -8,72 +8,23 @@
 
 #include <errno.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "base/loopback_pair.h"
 
 #define PROBE_TIMEOUT_MS 2000
 
 struct pair {
-	int a, b;
+	int fds[2];
 };
 
 static void pair_close(struct pair *p)
 {
-	close_fdp(&p->a);
-	close_fdp(&p->b);
-}
-
-/* Other processes can connect to our listener too: take the connection that is ours. */
-static bool same_port(int listening_end, int connecting_end)
-{
-	struct sockaddr_in peer = {0}, own = {0};
-	socklen_t peer_len = sizeof(peer), own_len = sizeof(own);
-
-	return !getpeername(listening_end, (struct sockaddr *)&peer, &peer_len) &&
-	       !getsockname(connecting_end, (struct sockaddr *)&own, &own_len) &&
-	       peer.sin_port == own.sin_port;
-}
-
-static int pair_open(struct pair *out)
-{
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	_cleanup_(close_fdp)
-	int listener = -1;
-	_cleanup_(pair_close)
-	struct pair p = {-1, -1};
-	socklen_t len = sizeof(addr);
-
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	p.a = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (listener < 0 || p.a < 0)
-		return -errno;
-	if (bind(listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(listener, 8) < 0 ||
-	    getsockname(listener, (struct sockaddr *)&addr, &len) < 0 ||
-	    connect(p.a, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		return -errno;
-	for (int tries = 0; tries < 8; tries++) {
-		struct pollfd ready = {.fd = listener, .events = POLLIN};
-
-		if (poll(&ready, 1, PROBE_TIMEOUT_MS) != 1)
-			return -ETIMEDOUT;
-		p.b = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (p.b < 0)
-			return -errno;
-		if (same_port(p.b, p.a)) {
-			out->a = take_fd(p.a);
-			out->b = take_fd(p.b);
-			return 0;
-		}
-		close_fdp(&p.b);
-	}
-	return -EADDRINUSE;
+	close_fdp(&p->fds[0]);
+	close_fdp(&p->fds[1]);
 }
 
 /* Made-up keys: `seed` tells the two directions and generations apart. They protect nothing. */
@@ -127,13 +78,13 @@ static void probe_suite(struct ktls_caps *out, enum tls_version v, enum tls_suit
 	probe_keys(&up, v, s, 1);
 	probe_keys(&down, v, s, 2);
 	if (!r)
-		r = ktls_take_over(p->a, &up, &down);
+		r = ktls_take_over(p->fds[0], &up, &down);
 	if (!r)
-		r = ktls_take_over(p->b, &down, &up);
+		r = ktls_take_over(p->fds[1], &down, &up);
 	if (!r)
-		r = carry_text(p->a, p->b);
+		r = carry_text(p->fds[0], p->fds[1]);
 	if (!r)
-		r = carry_text(p->b, p->a);
+		r = carry_text(p->fds[1], p->fds[0]);
 	out->tx[v][s] = out->rx[v][s] = !r;
 	out->err[v][s] = -r;
 }
@@ -148,29 +99,29 @@ static int probe_rekey(const struct pair *p, enum tls_suite s)
 	probe_keys(&up, VERSION_TLS13, s, 1);
 	probe_keys(&down, VERSION_TLS13, s, 2);
 	probe_keys(&next, VERSION_TLS13, s, 3);
-	r = ktls_take_over(p->a, &up, &down);
+	r = ktls_take_over(p->fds[0], &up, &down);
 	if (!r)
-		r = ktls_take_over(p->b, &down, &up);
+		r = ktls_take_over(p->fds[1], &down, &up);
 	if (!r)
-		r = carry(p->a, p->b, TLS_CONTENT_HANDSHAKE, update, sizeof(update));
+		r = carry(p->fds[0], p->fds[1], TLS_CONTENT_HANDSHAKE, update, sizeof(update));
 	if (!r)
-		r = ktls_rekey_tx(p->a, &next);
+		r = ktls_rekey_tx(p->fds[0], &next);
 	if (!r)
-		r = ktls_rekey_rx(p->b, &next);
+		r = ktls_rekey_rx(p->fds[1], &next);
 	if (!r)
-		r = carry_text(p->a, p->b);
-	return r ? r : carry_text(p->b, p->a);
+		r = carry_text(p->fds[0], p->fds[1]);
+	return r ? r : carry_text(p->fds[1], p->fds[0]);
 }
 
 static int probe_ulp(struct ktls_caps *out)
 {
 	_cleanup_(pair_close)
-	struct pair p = {-1, -1};
-	int r = pair_open(&p);
+	struct pair p = {{-1, -1}};
+	int r = loopback_pair(p.fds);
 
 	if (r)
 		return r;
-	if (setsockopt(p.a, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0)
+	if (setsockopt(p.fds[0], IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0)
 		out->ulp_err = errno;
 	return 0;
 }
@@ -179,8 +130,8 @@ static void probe_suites(struct ktls_caps *out, enum tls_version v)
 {
 	for (int s = 0; s < SUITE_COUNT; s++) {
 		_cleanup_(pair_close)
-		struct pair p = {-1, -1};
-		int r = out->ulp_err ? -out->ulp_err : pair_open(&p);
+		struct pair p = {{-1, -1}};
+		int r = out->ulp_err ? -out->ulp_err : loopback_pair(p.fds);
 
 		probe_suite(out, v, (enum tls_suite)s, r, &p);
 	}
@@ -198,9 +149,9 @@ int ktls_probe(struct ktls_caps *out)
 	probe_suites(out, VERSION_TLS13);
 	for (int s = 0; s < SUITE_COUNT && !out->rekey; s++) {
 		_cleanup_(pair_close)
-		struct pair p = {-1, -1};
+		struct pair p = {{-1, -1}};
 
-		if (ktls_can(out, VERSION_TLS13, (enum tls_suite)s) && !pair_open(&p))
+		if (ktls_can(out, VERSION_TLS13, (enum tls_suite)s) && !loopback_pair(p.fds))
 			out->rekey = !probe_rekey(&p, (enum tls_suite)s);
 	}
 	return 0;
