@@ -10,7 +10,7 @@
 #include <openssl/err.h>
 
 #include "move.h"
-#include "tls/keys.h"
+#include "tls/keys_tap.h"
 #include "tls/ktls.h"
 
 SSL_CTX *move_tls_new(const char *cert, const char *key)

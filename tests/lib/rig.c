@@ -16,6 +16,7 @@
 #include "net.h"
 #include "http/edit_user.h"
 #include "http/xff.h"
+#include "tls/record_plain.h"
 
 static void watch(struct rig *r, int fd)
 {

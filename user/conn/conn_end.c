@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "http/reply.h"
+#include "tls/record_plain.h"
 #include "tls/tls.h"
 #include "base/trace.h"
 

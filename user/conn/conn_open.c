@@ -11,6 +11,8 @@
 
 #include "listen/service.h"
 #include "http/proxy_proto.h"
+#include "tls/record_plain.h"
+#include "tls/tls_handoff.h"
 #include "tls/tls.h"
 #include "base/clock.h"
 #include "base/trace.h"

@@ -19,6 +19,7 @@
 #include "guard/guard_probe.h"
 #include "http/edit_bpf.h"
 #include "http/xff.h"
+#include "tls/ktls_probe.h"
 
 #define PATIENCE_MS 2000
 

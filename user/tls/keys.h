@@ -43,20 +43,10 @@ struct keys_watch {
 	uint8_t block_len;
 };
 
-/*
- * A server context whose connections can be watched. NULL when OpenSSL does not let us; connections
- * of other contexts work the same, but keys_derive() has nothing for them.
- */
-SSL_CTX *keys_ssl_ctx_new(void);
-
 /* Before the handshake; `w` must live until the SSL object is freed or keys_unwatch(). */
 void keys_watch(SSL *ssl, struct keys_watch *w);
 void keys_unwatch(SSL *ssl);
 void keys_wipe(struct keys_watch *w);
-
-/* Around every SSL_do_handshake() of a watched connection: keys made in this thread are its own. */
-void keys_enter(struct keys_watch *w);
-void keys_leave(void);
 
 /*
  * Version and suite of a finished handshake. 0, or -EPROTONOSUPPORT for one that kedge has not

@@ -9,7 +9,7 @@
  * costs a tenth of a whole TLS 1.3 handshake, and leaves them lying as text in freed memory. This
  * costs nothing that can be measured.
  */
-#include "tls/keys.h"
+#include "tls/keys_tap.h"
 
 #include <string.h>
 #include <pthread.h>

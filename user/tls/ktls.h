@@ -40,12 +40,6 @@ static inline bool ktls_can(const struct ktls_caps *c, enum tls_version v, enum 
 }
 
 /*
- * Tries every version and suite in both directions with bytes through a loopback pair, and a rekey.
- * Always returns with *out filled in; 0, or -errno when not even a loopback pair could be made.
- */
-int ktls_probe(struct ktls_caps *out);
-
-/*
  * Fills the kernel's struct for one direction. key: 16 or 32 bytes by suite; iv: the 12-byte
  * TLS 1.3 write_iv, or for TLS 1.2 the 4-byte salt (GCM) or 12-byte iv (ChaCha20) of the key block,
  * in iv[0..]; seq: number of the next record, host order.

@@ -4,7 +4,7 @@
  * bytes through a loopback pair with made-up keys. A kernel version or a module list would not
  * tell: the AEAD of a suite may be missing while TLS itself is there.
  */
-#include "tls/ktls.h"
+#include "tls/ktls_probe.h"
 
 #include <errno.h>
 #include <string.h>

@@ -5,7 +5,8 @@
  *   record_plain.c    no TLS on this listener
  *   record_ktls.c     the kernel carries the records (keys were handed off)
  *   record_openssl.c  OpenSSL carries them
- * The mover (mover.c) drives a record; who makes one is conn_open.c, through tls_into_record().
+ * The mover (mover.c) drives a record; who makes one is conn_open.c, through tls_into_record() or
+ * record_plain_new().
  *
  * A record does not own the socket: conn_end.c closes it. Sockets are non-blocking and registered
  * edge-triggered, so a caller reads and writes until -EAGAIN.
@@ -115,15 +116,9 @@ static inline ssize_t record_drain(struct record *r, void *buf, size_t len)
 	return r->ops->drain(r, buf, len);
 }
 
-/* record_drain() of a socket that is nothing but that. */
-ssize_t record_socket_drain(int fd, void *buf, size_t len);
-
 /* Frees and wipes what the record holds, NULL is fine. Sends nothing and leaves the socket open. */
 static inline void record_free(struct record *r)
 {
 	if (r)
 		r->ops->free(r);
 }
-
-/* A leg without TLS. Returns NULL when out of memory. */
-struct record *record_plain_new(int fd, struct record_scratch *scratch);

@@ -5,7 +5,7 @@
  *
  * A leg that failed stays failed: the kernel reports some errors once and then -EAGAIN for ever.
  */
-#include "tls/record_impl.h"
+#include "tls/record_ktls.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,7 +17,9 @@
 #include <openssl/crypto.h>
 
 #include "base/clock.h"
+#include "tls/control_record.h"
 #include "tls/pace.h"
+#include "tls/record_open.h"
 
 /* A read of fewer bytes may split a record, and a control record is judged as a whole. */
 #define PLAINTEXT_MAX 16384

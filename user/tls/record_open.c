@@ -4,7 +4,7 @@
  * and of a TLS 1.3 record without a type, and the client must be told which (RFC 8446 sections 5.2
  * and 5.4).
  */
-#include "tls/record_impl.h"
+#include "tls/record_open.h"
 
 #include <string.h>
 

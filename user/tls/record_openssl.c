@@ -3,15 +3,17 @@
  * The client leg when OpenSSL carries the records: one recv() for many records in, one send() for
  * many records out, through the buffers that a worker's records share.
  */
+#include "tls/record_openssl.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include <openssl/err.h>
 
-#include "tls/record_impl.h"
-
 #include "base/cleanup.h"
+#include "tls/control_record.h"
+#include "tls/record_plain.h"
 
 /* A record's plaintext, and what its header, nonce, type byte and tag add at most. */
 #define PLAINTEXT_MAX   16384

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A client leg without TLS: the socket as it is. */
-#include "tls/record.h"
+#include "tls/record_plain.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Contexts and handshakes of the client leg; see tls.h. Certificates: tls_cert.c. What a handshake
  * becomes: tls_handoff.c. */
-#include "tls/tls_impl.h"
+#include "tls/tls.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -11,7 +11,10 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "tls/record_impl.h"
+#include "tls/keys_tap.h"
+#include "tls/tls_cert.h"
+#include "tls/tls_cert_warn.h"
+#include "tls/tls_types.h"
 
 /*
  * One ticket per full handshake. OpenSSL's default of two serves clients that open several

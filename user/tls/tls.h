@@ -90,21 +90,3 @@ size_t tls_first_bytes(const struct tls_conn *c, const uint8_t **bytes);
 
 /* Has the client said a hello that a session can come of? It has not proved anything yet. */
 bool tls_hello_taken(const struct tls_conn *c);
-
-/* After TLS_DONE. */
-struct tls_facts {
-	enum tls_version version;
-	enum tls_suite suite;
-	bool resumed;
-	bool kernel; /* the records are carried by the kernel */
-};
-
-/*
- * After TLS_DONE: turns the finished handshake into the record layer and frees *c. Kernel records
- * where the policy and the caps allow: keys are derived, the SSL object is freed, the keys are
- * given to the kernel and wiped. Returns 0 with *out; otherwise -errno with *reason, the socket
- * must then be closed and nothing sent (never half a hand-off). *c is NULL afterwards in every
- * case.
- */
-int tls_into_record(struct tls_conn **c, struct record **out, struct tls_facts *facts,
-		    enum kedge_reason *reason);

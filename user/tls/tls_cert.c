@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Certificates of a listener; see tls_cert.h. */
-#include "tls/tls_cert_impl.h"
+#include "tls/tls_cert.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -17,6 +17,7 @@
 #include "config/pem_check.h"
 #include "base/secret.h"
 #include "base/way_to.h"
+#include "tls/tls_cert_types.h"
 
 #define HOST_NAME_MAX_LEN 253 /* RFC 1035 section 2.3.4, as text */
 

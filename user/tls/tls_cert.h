@@ -41,6 +41,3 @@ int tls_certs_build(struct tls_certs *certs, tls_make_ctx_fn make, void *arg);
 /* Borrowed; NULL when no certificate covers the name. */
 SSL_CTX *tls_certs_find(const struct tls_certs *certs, const char *host);
 SSL_CTX *tls_certs_default(const struct tls_certs *certs);
-
-/* Says what clients will meet: a certificate that none of them can get, or cannot verify. */
-void tls_certs_warn(const struct tls_certs *certs);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Certificates that are read well and are of no use. See tls_cert.h. */
-#include "tls/tls_cert_impl.h"
+#include "tls/tls_cert_warn.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "tls/tls_cert_types.h"
 
 static void storep(X509_STORE **store)
 {

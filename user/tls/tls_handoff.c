@@ -5,6 +5,8 @@
  * can go on. From then on there is no way back: whatever fails closes the connection. In between,
  * with the ULP on and no key set, the kernel would send plaintext: only OpenSSL's records go there.
  */
+#include "tls/tls_handoff.h"
+
 #include <errno.h>
 
 #include <openssl/crypto.h>
@@ -13,8 +15,10 @@
 #include "base/capability_loss.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "tls/record_impl.h"
-#include "tls/tls_impl.h"
+#include "tls/record_ktls.h"
+#include "tls/record_openssl.h"
+#include "tls/tls.h"
+#include "tls/tls_types.h"
 
 /* A client that asked for small records (RFC 6066 section 4) would not get them from the kernel. */
 static bool small_records(const struct tls_conn *c)

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include <sys/socket.h>
 
-#include "tls/keys.h"
+#include "tls/keys_tap.h"
 #include "tests/lib/tls_peer.h"
 #include "tests/lib/tls_records.h"
 

@@ -18,7 +18,10 @@
 
 #include <openssl/err.h>
 
+#include "tls/ktls_probe.h"
+#include "tls/record_plain.h"
 #include "tls/tls.h"
+#include "tls/tls_handoff.h"
 #include "tests/lib/tls_peer.h"
 
 static struct conf_cert pair;

@@ -15,7 +15,10 @@
 #include <sys/socket.h>
 #include <sys/utsname.h>
 
-#include "tls/record_impl.h"
+#include "tls/control_record.h"
+#include "tls/ktls_probe.h"
+#include "tls/record_ktls.h"
+#include "tls/record_open.h"
 #include "tests/lib/tls_peer.h"
 #include "tests/lib/tls_records.h"
 

@@ -20,8 +20,11 @@
 
 #include <openssl/err.h>
 
-#include "tls/record_impl.h"
-#include "tls/tls_impl.h"
+#include "tls/control_record.h"
+#include "tls/ktls_probe.h"
+#include "tls/tls.h"
+#include "tls/tls_handoff.h"
+#include "tls/tls_types.h"
 #include "tests/lib/tls_peer.h"
 #include "tests/lib/tls_records.h"
 

@@ -21,7 +21,9 @@
 
 #include "base/log.h"
 #include "base/capability_loss.h"
+#include "tls/ktls_probe.h"
 #include "tls/tls.h"
+#include "tls/tls_handoff.h"
 #include "tests/lib/tls_peer.h"
 
 static const char *const suites12[] = {

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: what the files behind tls.h share. */
+/* user only: the bodies of the types of tls.h, for tls.c and tls_handoff.c. */
 #pragma once
 
+#include <stdbool.h>
+
+#include <openssl/ssl.h>
+
+#include "config/config.h"
 #include "tls/keys.h"
-#include "tls/tls.h"
-#include "tls/tls_cert.h"
 #include "tls/wire.h"
+
+struct tls_certs;
+struct tls_shared;
 
 struct tls_ctx {
 	const struct tls_shared *shared;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: what the files behind tls_cert.h share. */
+/* user only: the bodies of the types of tls_cert.h, for the files that look into them. */
 #pragma once
 
+#include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "tls/tls_cert.h"
+#include "config/config.h"
 #include "tls/tls_ocsp.h"
 
 #define KEY_TYPES_MAX 5
