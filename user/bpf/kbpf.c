@@ -9,7 +9,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <limits.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,16 +17,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "bpf/kbpf_private.h"
+#include "bpf/kbpf_host.h"
+#include "bpf/kbpf_map.h"
+#include "bpf/kbpf_pins.h"
+#include "bpf/kbpf_slots.h"
 #include "base/cleanup.h"
 #include "flow.skel.h"
 #include "kedge/flow.h"
-
-/* Free slots of kdg_note of one worker, a stack; touched by that worker alone. */
-struct slots {
-	uint32_t *free;
-	uint32_t count;
-};
 
 struct kbpf {
 	struct flow_bpf *skel;
@@ -38,8 +34,7 @@ struct kbpf {
 	struct kedge_note *notes;
 	struct kedge_stats *stats;
 	size_t notes_size, stats_size;
-	struct slots *slots;
-	unsigned workers;
+	struct kbpf_slots *slots;
 	bool bypass;
 	struct kbpf_pins pins;
 };
@@ -99,7 +94,7 @@ static uint32_t prog_id(const struct bpf_program *prog)
 	return bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len) ? 0 : info.id;
 }
 
-static int attach(struct kbpf *bpf, const struct kbpf_opts *opts, char why[BPF_WHY_SIZE])
+static int attach(struct kbpf *bpf, const struct kbpf_opts *opts, char why[KBPF_WHY_SIZE])
 {
 	_cleanup_(close_fdp)
 	int cgroup = -1;
@@ -125,63 +120,16 @@ static int attach(struct kbpf *bpf, const struct kbpf_opts *opts, char why[BPF_W
 	return 0;
 }
 
-static void *map_values(const struct bpf_map *map, size_t *size)
+static int share(struct kbpf *bpf, char why[KBPF_WHY_SIZE])
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	void *p;
-
-	*size = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
-	*size = (*size + page - 1) / page * page;
-	p = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static int share(struct kbpf *bpf, char why[BPF_WHY_SIZE])
-{
-	bpf->notes = map_values(bpf->skel->maps.kdg_note, &bpf->notes_size);
-	bpf->stats = map_values(bpf->skel->maps.kdg_stats, &bpf->stats_size);
+	bpf->notes = kbpf_map_values(bpf->skel->maps.kdg_note, &bpf->notes_size);
+	bpf->stats = kbpf_map_values(bpf->skel->maps.kdg_stats, &bpf->stats_size);
 	if (!bpf->notes || !bpf->stats)
 		return kbpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
 	return 0;
 }
 
-static int slots_make(struct kbpf *bpf, unsigned workers, uint32_t each)
-{
-	bpf->slots = calloc(workers, sizeof(*bpf->slots));
-	if (!bpf->slots)
-		return -ENOMEM;
-	bpf->workers = workers;
-	for (unsigned w = 0; w < workers; w++) {
-		struct slots *s = &bpf->slots[w];
-
-		s->free = malloc(each * sizeof(*s->free));
-		if (!s->free)
-			return -ENOMEM;
-		while (s->count < each) {
-			s->free[s->count] = w * each + (each - 1 - s->count);
-			s->count++;
-		}
-	}
-	return 0;
-}
-
-static int pin(struct kbpf *bpf, const char *dir, char why[BPF_WHY_SIZE])
-{
-	char path[PATH_MAX];
-	int err = kbpf_pins_maps(&bpf->pins, bpf->skel->obj, why);
-
-	if (err)
-		return err;
-	err = kbpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
-	if (!err && bpf->sockops)
-		err = bpf_link__pin(bpf->sockops, path);
-	if (err)
-		return kbpf_why(why, err, "pin directory %s: cannot pin the sockops link: %s", dir,
-				strerror(-err));
-	return 0;
-}
-
-static int open_in(struct kbpf *bpf, const struct kbpf_opts *opts, char why[BPF_WHY_SIZE])
+static int open_in(struct kbpf *bpf, const struct kbpf_opts *opts, char why[KBPF_WHY_SIZE])
 {
 	uint32_t each = opts->flows_each;
 	int err;
@@ -202,19 +150,16 @@ static int open_in(struct kbpf *bpf, const struct kbpf_opts *opts, char why[BPF_
 	err = share(bpf, why);
 	if (err)
 		return err;
-	err = slots_make(bpf, opts->workers, each);
-	if (err)
-		return kbpf_why(why, err, "out of memory for %u flows", opts->flows_max);
-	/* Before attaching: pins that a dead kedge left go first, and its program with them. */
-	if (opts->pin) {
-		err = kbpf_pins_claim(&bpf->pins, opts->pin, why);
-		if (err)
-			return err;
-	}
-	err = attach(bpf, opts, why);
-	if (err)
-		return err;
-	return opts->pin ? pin(bpf, opts->pin, why) : 0;
+	bpf->slots = kbpf_slots_new(opts->workers, each);
+	if (!bpf->slots)
+		return kbpf_why(why, -ENOMEM, "out of memory for %u flows", opts->flows_max);
+	/* Before anything is attached: this finds out whether another kedge lives here. */
+	if (opts->pin)
+		err = kbpf_pins_open(&bpf->pins, bpf->skel->obj, opts->pin, "", why);
+	err = err ? err : attach(bpf, opts, why);
+	if (!err && opts->pin && bpf->sockops)
+		err = kbpf_pins_link(&bpf->pins, bpf->sockops, "kdg_sockops", why);
+	return err;
 }
 
 int kbpf_open(struct kbpf **out, const struct kbpf_opts *opts, char why[256])
@@ -232,7 +177,7 @@ int kbpf_open(struct kbpf **out, const struct kbpf_opts *opts, char why[256])
 	bpf->request_link = -1;
 	bpf->response_link = -1;
 	bpf->bypass = opts->bypass;
-	bpf->pins = (struct kbpf_pins)BPF_PINS_NONE;
+	bpf->pins = (struct kbpf_pins)KBPF_PINS_NONE;
 	err = open_in(bpf, opts, why);
 	if (err) {
 		kbpf_close(bpf);
@@ -244,13 +189,8 @@ int kbpf_open(struct kbpf **out, const struct kbpf_opts *opts, char why[256])
 
 void kbpf_unpin(struct kbpf *bpf)
 {
-	char path[PATH_MAX];
-
-	if (!bpf || !bpf->skel || bpf->pins.lock < 0)
-		return;
-	kbpf_pins_clear_maps(&bpf->pins, bpf->skel->obj);
-	kbpf_pins_clear(&bpf->pins, "kdg_sockops", path, sizeof(path));
-	kbpf_pins_release(&bpf->pins);
+	if (bpf)
+		kbpf_pins_close(&bpf->pins);
 }
 
 void kbpf_close(struct kbpf *bpf)
@@ -265,33 +205,19 @@ void kbpf_close(struct kbpf *bpf)
 		munmap(bpf->notes, bpf->notes_size);
 	if (bpf->stats)
 		munmap(bpf->stats, bpf->stats_size);
-	for (unsigned w = 0; w < bpf->workers; w++)
-		free(bpf->slots[w].free);
-	free(bpf->slots);
+	kbpf_slots_free(bpf->slots);
 	flow_bpf__destroy(bpf->skel);
 	free(bpf);
 }
 
 int kbpf_give(struct kbpf *bpf, uid_t uid, gid_t gid)
 {
-	int err;
-
-	if (bpf->pins.lock < 0)
-		return 0;
-	err = kbpf_pins_give(&bpf->pins, NULL, uid, gid);
-	if (!err)
-		err = kbpf_pins_give_maps(&bpf->pins, bpf->skel->obj, uid, gid);
-	if (!err && bpf->sockops)
-		err = kbpf_pins_give(&bpf->pins, "kdg_sockops", uid, gid);
-	return err;
+	return kbpf_pins_give(&bpf->pins, uid, gid);
 }
 
 bool kbpf_may_update(struct kbpf *bpf)
 {
-	const uint64_t nobody = 0; /* no socket has this cookie */
-
-	return bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &nobody) == 0 ||
-	       errno != EPERM;
+	return kbpf_map_may_change(bpf->skel->maps.kdg_flow, &(uint64_t){0}); /* no such cookie */
 }
 
 struct kedge_stats *kbpf_stats(struct kbpf *bpf, unsigned worker)
@@ -302,15 +228,12 @@ struct kedge_stats *kbpf_stats(struct kbpf *bpf, unsigned worker)
 int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned worker,
 		  const struct http1_conf *conf, bool bypass)
 {
-	struct slots *slots = &bpf->slots[worker];
 	struct kedge_flow value = {.worker = worker};
 	int protocol = 0;
 	socklen_t cookie_len = sizeof(flow->cookie), protocol_len = sizeof(protocol);
 	uint64_t cookie;
 
 	memset(flow, 0, sizeof(*flow));
-	if (!slots->count)
-		return -ENOSPC;
 	/* A sockhash takes unix sockets too, but their messages do not go through the program. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_len) < 0)
 		return -errno;
@@ -319,7 +242,8 @@ int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned wor
 	/* This makes the cookie, which the sk_msg program reads but could not make. */
 	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_len) < 0)
 		return -errno;
-	value.slot = slots->free[slots->count - 1];
+	if (!kbpf_slots_take(bpf->slots, worker, &value.slot))
+		return -ENOSPC;
 	if (conf) {
 		value.flags |= KEDGE_FLOW_EDIT;
 		value.conf = *conf;
@@ -332,9 +256,12 @@ int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned wor
 		value.flags |= KEDGE_FLOW_BYPASS;
 	flow->note = &bpf->notes[value.slot];
 	memset(flow->note, 0, sizeof(*flow->note));
-	if (bpf_map_update_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &cookie, &value, BPF_ANY))
-		return errno == E2BIG ? -ENOSPC : -errno;
-	slots->count--;
+	if (bpf_map_update_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &cookie, &value, BPF_ANY)) {
+		int err = errno == E2BIG ? -ENOSPC : -errno;
+
+		kbpf_slots_put(bpf->slots, worker, value.slot);
+		return err;
+	}
 	flow->cookie = cookie;
 	flow->slot = value.slot;
 	flow->worker = worker;
@@ -390,13 +317,10 @@ int kbpf_flow_resume(struct kbpf *bpf, struct kbpf_flow *flow, bool tunnel)
 
 void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *flow)
 {
-	struct slots *slots;
-
 	if (!flow->cookie)
 		return;
 	bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_leg), &flow->cookie);
 	bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &flow->cookie);
-	slots = &bpf->slots[flow->worker];
-	slots->free[slots->count++] = flow->slot;
+	kbpf_slots_put(bpf->slots, flow->worker, flow->slot);
 	memset(flow, 0, sizeof(*flow));
 }

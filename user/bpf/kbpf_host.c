@@ -3,7 +3,7 @@
  * What the host has to offer to BPF: capabilities, the cgroup to attach to. And where libbpf
  * speaks.
  */
-#include "bpf/kbpf_private.h"
+#include "bpf/kbpf_host.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -22,12 +22,12 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-int kbpf_why(char why[BPF_WHY_SIZE], int err, const char *fmt, ...)
+int kbpf_why(char why[KBPF_WHY_SIZE], int err, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(why, BPF_WHY_SIZE, fmt, ap);
+	vsnprintf(why, KBPF_WHY_SIZE, fmt, ap);
 	va_end(ap);
 	return err;
 }
@@ -136,7 +136,7 @@ static const char *kbpf_refused_by(void)
 	       "the audit log";
 }
 
-int kbpf_load_why(int err, const char *lacks, char why[BPF_WHY_SIZE])
+int kbpf_load_why(int err, const char *lacks, char why[KBPF_WHY_SIZE])
 {
 	const char *refused;
 	char caps[80];
@@ -192,20 +192,20 @@ static bool cgroup_own(char *buf, size_t size)
 	return false;
 }
 
-static int no_mount(char why[BPF_WHY_SIZE])
+static int no_mount(char why[KBPF_WHY_SIZE])
 {
 	return kbpf_why(why, -ENOENT,
 			"no cgroup v2 is mounted: mount -t cgroup2 none /sys/fs/cgroup");
 }
 
-int kbpf_cgroup_open_root(char why[BPF_WHY_SIZE])
+int kbpf_cgroup_open_root(char why[KBPF_WHY_SIZE])
 {
 	char mount[PATH_MAX];
 
 	return cgroup_mount(mount, sizeof(mount)) ? kbpf_cgroup_open(mount, why) : no_mount(why);
 }
 
-int kbpf_cgroup_open(const char *path, char why[BPF_WHY_SIZE])
+int kbpf_cgroup_open(const char *path, char why[KBPF_WHY_SIZE])
 {
 	char mount[PATH_MAX], own[PATH_MAX], joined[2 * PATH_MAX];
 	_cleanup_(close_fdp)

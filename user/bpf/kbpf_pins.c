@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where the BPF objects are pinned: the directory, its file system, and who may use it. */
-#include "bpf/kbpf_private.h"
+#include "bpf/kbpf_pins.h"
 
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -40,17 +40,35 @@ void kbpf_mount(const char *dir)
 	mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME, "mode=0700");
 }
 
-/* Whoever can open a directory can lock it: nobody else shall. */
-static void close_to_others(const char *dir, int fd)
+/* Whoever can open a directory can lock it. */
+static void close_to_others(const char *dir, int fd, const struct stat *st)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) < 0 || !(st.st_mode & S_IROTH))
+	if (!(st->st_mode & S_IROTH))
 		return;
-	if (fchmod(fd, st.st_mode & 07777 & ~(mode_t)S_IROTH) == 0)
+	if (fchmod(fd, st->st_mode & 07777 & ~(mode_t)S_IROTH) == 0)
 		log_info("pin directory %s: no longer readable by everybody, who could hold its "
 			 "lock",
 			 dir);
+}
+
+/*
+ * Another user's directory is his to fill: he could put a link to any file in the place of a pin. A
+ * kedge that became this user and died leaves such a directory, so root takes it back.
+ */
+static int make_ours(const char *dir, int fd, char why[KBPF_WHY_SIZE])
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return kbpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
+	if (st.st_uid != 0 && st.st_uid != geteuid() && fchown(fd, geteuid(), (gid_t)-1) < 0)
+		return kbpf_why(
+			why, -EPERM,
+			"pin directory %s: belongs to user %u: remove it, or choose another "
+			"directory",
+			dir, st.st_uid);
+	close_to_others(dir, fd, &st);
+	return 0;
 }
 
 static bool is_at(int fd, const char *path)
@@ -62,9 +80,10 @@ static bool is_at(int fd, const char *path)
 }
 
 /*
- * flock(2) on the directory: gone with the last process that has it open, whatever kills that, in
- * every network namespace, and only who may read the directory can take it. -EBUSY: somebody has;
- * -ESTALE: it was removed meanwhile, by a kedge that ended.
+ * Locks the directory with flock(2). The kernel releases the lock with the last process that has it
+ * open, however that process ends. It holds across network namespaces, and taking it needs read
+ * permission. -EBUSY: another process has it; -ESTALE: a kedge that ended has removed the
+ * directory.
  */
 static int lock_dir(const char *dir)
 {
@@ -77,12 +96,11 @@ static int lock_dir(const char *dir)
 		return errno == EWOULDBLOCK ? -EBUSY : -errno;
 	if (!is_at(fd, dir))
 		return -ESTALE;
-	close_to_others(dir, fd);
 	return take_fd(fd);
 }
 
 /* Makes the directory if it is missing, and locks it. */
-static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[BPF_WHY_SIZE])
+static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[KBPF_WHY_SIZE])
 {
 	if (mkdir(dir, 0700) == 0)
 		claimed->made = true;
@@ -97,7 +115,8 @@ static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[BPF_W
 				strerror(errno));
 	claimed->dir = realpath(dir, NULL);
 	if (!claimed->dir)
-		return kbpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
+		return kbpf_why(why, -errno, "pin directory %s: %s%s", dir, strerror(errno),
+				errno == ENOENT ? ": it is a link to nothing: remove it" : "");
 	if (!on_bpffs(claimed->dir))
 		return kbpf_why(why, -EINVAL,
 				"pin directory %s: not on a bpffs: name a directory below %s, or "
@@ -110,104 +129,157 @@ static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[BPF_W
 				"stop it, or choose another directory",
 				dir);
 	if (claimed->lock < 0)
-		return kbpf_why(why, claimed->lock, "pin directory %s: cannot lock it: %s", dir,
-				strerror(-claimed->lock));
-	claimed->fd = open(claimed->dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (claimed->fd < 0)
-		return kbpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
-	return 0;
+		return kbpf_why(why, claimed->lock, "pin directory %s: cannot lock it: %s%s", dir,
+				strerror(-claimed->lock),
+				claimed->lock == -ENOTDIR ? ": remove it, or choose another name"
+							  : "");
+	return make_ours(dir, claimed->lock, why);
 }
 
-int kbpf_pins_claim(struct kbpf_pins *pins, const char *dir, char why[BPF_WHY_SIZE])
+static void release(struct kbpf_pins *pins)
 {
-	struct kbpf_pins claimed;
+	if (pins->made && pins->dir && pins->lock != -EBUSY)
+		rmdir(pins->dir); /* stays if it is not empty, or if we are another user by now */
+	close_fdp(&pins->lock);
+	free(pins->dir);
+	*pins = (struct kbpf_pins)KBPF_PINS_NONE;
+}
+
+static int claim(struct kbpf_pins *pins, const char *dir, char why[KBPF_WHY_SIZE])
+{
 	int err = -ESTALE;
 
 	kbpf_mount(dir);
 	for (int tries = 0; err == -ESTALE && tries < CLAIM_TRIES; tries++) {
-		claimed = (struct kbpf_pins)BPF_PINS_NONE;
+		struct kbpf_pins claimed = KBPF_PINS_NONE;
+
 		err = claim_once(&claimed, dir, why);
 		if (!err)
 			*pins = claimed;
 		else
-			kbpf_pins_release(&claimed);
+			release(&claimed);
 	}
 	return err;
 }
 
-int kbpf_pins_clear(const struct kbpf_pins *pins, const char *name, char *buf, size_t size)
-{
-	int n = snprintf(buf, size, "%s/%s", pins->dir, name);
-
-	if (n < 0 || (size_t)n >= size)
-		return -ENAMETOOLONG;
-	if (unlinkat(pins->fd, name, 0) < 0 && errno != ENOENT)
-		return -errno;
-	return 0;
-}
-
-int kbpf_pins_give(const struct kbpf_pins *pins, const char *name, uid_t uid, gid_t gid)
-{
-	if (fchownat(pins->fd, name ? name : "", uid, gid, name ? 0 : AT_EMPTY_PATH) < 0)
-		return -errno;
-	return 0;
-}
+/* --- what is pinned --------------------------------------------------------------------------- */
 
 static bool is_pinned(const struct bpf_map *map)
 {
 	return !strncmp(bpf_map__name(map), "kdg_", 4);
 }
 
-int kbpf_pins_maps(const struct kbpf_pins *pins, struct bpf_object *obj, char why[BPF_WHY_SIZE])
+static int remove_pin(const struct kbpf_pins *pins, const char *name)
+{
+	return unlinkat(pins->lock, name, 0) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Makes the name free, and writes its path to buf. */
+static int make_room(const struct kbpf_pins *pins, const char *name, char buf[PATH_MAX])
+{
+	int n = snprintf(buf, PATH_MAX, "%s/%s", pins->dir, name);
+
+	return n < 0 || n >= PATH_MAX ? -ENAMETOOLONG : remove_pin(pins, name);
+}
+
+static int pin_why(const struct kbpf_pins *pins, const char *name, int err, char why[KBPF_WHY_SIZE])
+{
+	const char *next = "";
+
+	if (err == -EISDIR || err == -EEXIST)
+		next = ": something else has this name: remove it, or choose another directory";
+	else if (err == -EACCES || err == -EPERM)
+		next = ": give the directory to the user that kedge runs as, or choose another";
+	return kbpf_why(why, err, "pin directory %s: cannot pin %s: %s%s", pins->dir, name,
+			strerror(-err), next);
+}
+
+static int pin_maps(struct kbpf_pins *pins, char why[KBPF_WHY_SIZE])
 {
 	char path[PATH_MAX];
 	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, obj) {
+	bpf_object__for_each_map(map, pins->obj) {
 		int err;
 
 		if (!is_pinned(map))
 			continue;
-		err = kbpf_pins_clear(pins, bpf_map__name(map), path, sizeof(path));
+		err = make_room(pins, bpf_map__name(map), path);
 		if (!err)
 			err = bpf_map__pin(map, path);
 		if (err)
-			return kbpf_why(why, err, "pin directory %s: cannot pin %s: %s", pins->dir,
-					bpf_map__name(map), strerror(-err));
+			return pin_why(pins, bpf_map__name(map), err, why);
 	}
 	return 0;
 }
 
-void kbpf_pins_clear_maps(const struct kbpf_pins *pins, struct bpf_object *obj)
+int kbpf_pins_link(struct kbpf_pins *pins, struct bpf_link *link, const char *name,
+		   char why[KBPF_WHY_SIZE])
 {
 	char path[PATH_MAX];
-	struct bpf_map *map;
+	int err = make_room(pins, name, path);
 
-	bpf_object__for_each_map(map, obj) {
-		if (is_pinned(map))
-			kbpf_pins_clear(pins, bpf_map__name(map), path, sizeof(path));
-	}
+	if (!err)
+		err = bpf_link__pin(link, path);
+	if (err)
+		return pin_why(pins, name, err, why);
+	pins->link = name;
+	return 0;
 }
 
-int kbpf_pins_give_maps(const struct kbpf_pins *pins, struct bpf_object *obj, uid_t uid, gid_t gid)
+int kbpf_pins_open(struct kbpf_pins *pins, struct bpf_object *obj, const char *dir,
+		   const char *suffix, char why[KBPF_WHY_SIZE])
+{
+	char whole[PATH_MAX];
+	int err;
+
+	if ((size_t)snprintf(whole, sizeof(whole), "%s%s", dir, suffix) >= sizeof(whole))
+		return kbpf_why(why, -ENAMETOOLONG, "pin directory %.100s...: too long", dir);
+	err = claim(pins, whole, why);
+	if (err)
+		return err;
+	pins->obj = obj;
+	err = pin_maps(pins, why);
+	if (err)
+		kbpf_pins_close(pins);
+	return err;
+}
+
+static int give(const struct kbpf_pins *pins, const char *name, uid_t uid, gid_t gid)
+{
+	return fchownat(pins->lock, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+/* The directory last: what another user's directory holds may be his by the next line. */
+int kbpf_pins_give(const struct kbpf_pins *pins, uid_t uid, gid_t gid)
 {
 	struct bpf_map *map;
 	int err = 0;
 
-	bpf_object__for_each_map(map, obj) {
+	if (pins->lock < 0)
+		return 0;
+	bpf_object__for_each_map(map, pins->obj) {
 		if (!err && is_pinned(map))
-			err = kbpf_pins_give(pins, bpf_map__name(map), uid, gid);
+			err = give(pins, bpf_map__name(map), uid, gid);
 	}
+	if (!err && pins->link)
+		err = give(pins, pins->link, uid, gid);
+	if (!err && fchownat(pins->lock, "", uid, gid, AT_EMPTY_PATH) < 0)
+		err = -errno;
 	return err;
 }
 
-void kbpf_pins_release(struct kbpf_pins *pins)
+void kbpf_pins_close(struct kbpf_pins *pins)
 {
-	if (pins->made && pins->dir && pins->lock != -EBUSY)
-		rmdir(pins->dir); /* not empty, or we are another user by now: it stays */
-	close_fdp(&pins->fd);
-	if (pins->lock >= 0)
-		close(pins->lock);
-	free(pins->dir);
-	*pins = (struct kbpf_pins)BPF_PINS_NONE;
+	struct bpf_map *map;
+
+	if (pins->lock < 0)
+		return;
+	bpf_object__for_each_map(map, pins->obj) {
+		if (is_pinned(map))
+			remove_pin(pins, bpf_map__name(map));
+	}
+	if (pins->link)
+		remove_pin(pins, pins->link);
+	release(pins);
 }

@@ -13,7 +13,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "bpf/kbpf_private.h"
+#include "bpf/kbpf_host.h"
+#include "bpf/kbpf_map.h"
+#include "bpf/kbpf_pins.h"
 #include "base/cleanup.h"
 #include "peername.skel.h"
 
@@ -31,7 +33,8 @@ struct peername {
 	struct peername_bpf *skel;
 	struct bpf_link *links[LINKS_MAX];
 	unsigned links_count;
-	struct kedge_peer_stats *stats;
+	struct kedge_peer_stats *stats; /* mmapped */
+	size_t stats_size;
 	struct kbpf_pins pins;
 };
 
@@ -55,7 +58,7 @@ static bool covers(int outer, int inner)
 	return !strncmp(a, b, n) && (b[n] == '\0' || b[n] == '/');
 }
 
-static int attach_to(struct peername *p, int cgroup, const char *name, char why[BPF_WHY_SIZE])
+static int attach_to(struct peername *p, int cgroup, const char *name, char why[KBPF_WHY_SIZE])
 {
 	struct bpf_program *prog;
 
@@ -71,7 +74,7 @@ static int attach_to(struct peername *p, int cgroup, const char *name, char why[
 }
 
 /* Never twice to one socket: a program would run, and count, twice. */
-static int attach(struct peername *p, const struct peername_opts *opts, char why[BPF_WHY_SIZE])
+static int attach(struct peername *p, const struct peername_opts *opts, char why[KBPF_WHY_SIZE])
 {
 	_cleanup_(close_fdp)
 	int own = -1;
@@ -101,56 +104,22 @@ static int attach(struct peername *p, const struct peername_opts *opts, char why
 	return err;
 }
 
-/*
- * --- pins ---------------------------------------------------------------------------------------
- */
-
-/* Of the maps alone: a pinned link would outlive us. */
-static int pin(struct peername *p, const char *beside, char why[BPF_WHY_SIZE])
-{
-	char dir[PATH_MAX];
-	int err;
-
-	if ((size_t)snprintf(dir, sizeof(dir), "%s" PEERNAME_PIN, beside) >= sizeof(dir))
-		return kbpf_why(why, -ENAMETOOLONG, "pin directory %.100s...: too long", beside);
-	err = kbpf_pins_claim(&p->pins, dir, why);
-	return err ? err : kbpf_pins_maps(&p->pins, p->skel->obj, why);
-}
-
 void peername_unpin(struct peername *p)
 {
-	if (!p || !p->skel || p->pins.lock < 0)
-		return;
-	kbpf_pins_clear_maps(&p->pins, p->skel->obj);
-	kbpf_pins_release(&p->pins);
+	if (p)
+		kbpf_pins_close(&p->pins);
 }
 
 int peername_give(struct peername *p, uid_t uid, gid_t gid)
 {
-	int err;
-
-	if (p->pins.lock < 0)
-		return 0;
-	err = kbpf_pins_give(&p->pins, NULL, uid, gid);
-	return err ? err : kbpf_pins_give_maps(&p->pins, p->skel->obj, uid, gid);
+	return kbpf_pins_give(&p->pins, uid, gid);
 }
 
 /*
  * --- open and close -----------------------------------------------------------------------------
  */
 
-static int share(struct peername *p, char why[BPF_WHY_SIZE])
-{
-	void *row = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
-			 bpf_map__fd(p->skel->maps.kdg_peer_stats), 0);
-
-	if (row == MAP_FAILED)
-		return kbpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
-	p->stats = row;
-	return 0;
-}
-
-static int open_in(struct peername *p, const struct peername_opts *opts, char why[BPF_WHY_SIZE])
+static int open_in(struct peername *p, const struct peername_opts *opts, char why[KBPF_WHY_SIZE])
 {
 	int err;
 
@@ -163,11 +132,13 @@ static int open_in(struct peername *p, const struct peername_opts *opts, char wh
 	err = peername_bpf__load(p->skel);
 	if (err)
 		return kbpf_load_why(err, NULL, why);
-	err = share(p, why);
-	if (!err)
-		err = attach(p, opts, why);
+	p->stats = kbpf_map_values(p->skel->maps.kdg_peer_stats, &p->stats_size);
+	if (!p->stats)
+		return kbpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
+	err = attach(p, opts, why);
+	/* Of the maps alone: a pinned link would outlive us. */
 	if (!err && opts->pin)
-		err = pin(p, opts->pin, why);
+		err = kbpf_pins_open(&p->pins, p->skel->obj, opts->pin, PEERNAME_PIN, why);
 	return err;
 }
 
@@ -179,7 +150,7 @@ int peername_open(struct peername **out, const struct peername_opts *opts, char 
 	why[0] = '\0';
 	if (!p)
 		return kbpf_why(why, -ENOMEM, "out of memory");
-	p->pins = (struct kbpf_pins)BPF_PINS_NONE;
+	p->pins = (struct kbpf_pins)KBPF_PINS_NONE;
 	kbpf_log();
 	err = open_in(p, opts, why);
 	if (err) {
@@ -198,7 +169,7 @@ void peername_close(struct peername *p)
 	for (unsigned i = 0; i < p->links_count; i++)
 		bpf_link__destroy(p->links[i]);
 	if (p->stats)
-		munmap(p->stats, (size_t)sysconf(_SC_PAGESIZE));
+		munmap(p->stats, p->stats_size);
 	peername_bpf__destroy(p->skel);
 	free(p);
 }
@@ -209,10 +180,7 @@ void peername_close(struct peername *p)
 
 bool peername_may_set(struct peername *p)
 {
-	const int nobody = -1; /* no descriptor */
-
-	return bpf_map_delete_elem(bpf_map__fd(p->skel->maps.kdg_client), &nobody) == 0 ||
-	       errno != EPERM;
+	return kbpf_map_may_change(p->skel->maps.kdg_client, &(int){-1}); /* no descriptor */
 }
 
 int peername_set(struct peername *p, int fd, const union addr *client)

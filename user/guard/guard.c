@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "bpf/kbpf_private.h"
+#include "bpf/kbpf_host.h"
+#include "bpf/kbpf_map.h"
+#include "bpf/kbpf_pins.h"
 #include "base/cleanup.h"
 #include "guard.skel.h"
 #include "guard/guard_attach.h"
@@ -45,7 +47,8 @@ struct guard {
 	struct guard_bpf *skel;
 	struct xdp_program *prog;
 	struct kedge_guard_config *config; /* mmapped */
-	struct guard_rules rules[2];       /* as they stand in the maps, by side */
+	size_t config_size;
+	struct guard_rules rules[2]; /* as they stand in the maps, by side */
 	struct guard_interface *interfaces;
 	size_t interfaces_wanted, interfaces_count; /* how many; on how many of them it is */
 	struct ifaddrs *addresses;                  /* of the machine, at the start */
@@ -98,11 +101,11 @@ static unsigned other_side(const struct guard *g)
 }
 
 int guard_prepare(struct guard *g, const struct conf *conf, const uint16_t *ports,
-		  char why[BPF_WHY_SIZE])
+		  char why[KBPF_WHY_SIZE])
 {
 	unsigned side = other_side(g);
 	struct guard_rules *rules = &g->rules[side];
-	int err = guard_rules_make(rules, conf, ports, why, BPF_WHY_SIZE);
+	int err = guard_rules_make(rules, conf, ports, why, KBPF_WHY_SIZE);
 
 	if (err)
 		return err;
@@ -165,29 +168,13 @@ void guard_commit(struct guard *g, const struct conf *conf)
 
 /* --- open ------------------------------------------------------------------------------------- */
 
-static int share(struct guard *g, char why[BPF_WHY_SIZE])
+static int share(struct guard *g, char why[KBPF_WHY_SIZE])
 {
-	void *row = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
-			 bpf_map__fd(g->skel->maps.kdg_guard_config), 0);
-
-	if (row == MAP_FAILED)
+	g->config = kbpf_map_values(g->skel->maps.kdg_guard_config, &g->config_size);
+	if (!g->config)
 		return kbpf_why(why, -errno, "its maps: cannot mmap: %s", strerror(errno));
-	g->config = row;
 	g->config->version = KEDGE_GUARD_ABI_VERSION;
 	return 0;
-}
-
-static int pin(struct guard *g, const char *beside, char why[BPF_WHY_SIZE])
-{
-	char dir[PATH_MAX];
-	int err;
-
-	if (!beside)
-		return 0;
-	if ((size_t)snprintf(dir, sizeof(dir), "%s" GUARD_PIN, beside) >= sizeof(dir))
-		return kbpf_why(why, -ENAMETOOLONG, "pin directory %.100s...: too long", beside);
-	err = kbpf_pins_claim(&g->pins, dir, why);
-	return err ? err : kbpf_pins_maps(&g->pins, g->skel->obj, why);
 }
 
 /*
@@ -205,19 +192,19 @@ static void leave_out_ports(struct ifaddrs *have)
 	}
 }
 
-static int find_interfaces(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE])
+static int find_interfaces(struct guard *g, const struct conf *conf, char why[KBPF_WHY_SIZE])
 {
 	if (getifaddrs(&g->addresses) < 0)
 		return kbpf_why(why, -errno, "the machine's addresses: %s", strerror(errno));
 	leave_out_ports(g->addresses);
 	return guard_interfaces_find(&g->interfaces, &g->interfaces_wanted, conf, g->addresses, why,
-				     BPF_WHY_SIZE);
+				     KBPF_WHY_SIZE);
 }
 
-static int start_lock(char why[BPF_WHY_SIZE])
+static int start_lock(char why[KBPF_WHY_SIZE])
 {
 	const struct timespec pause = {.tv_nsec = START_MS * 1000000L};
-	char lacks[BPF_WHY_SIZE];
+	char lacks[KBPF_WHY_SIZE];
 	int fd = -EADDRINUSE;
 
 	for (int i = 0; i < START_TRIES && fd == -EADDRINUSE; i++) {
@@ -240,7 +227,7 @@ static int start_lock(char why[BPF_WHY_SIZE])
 
 /* A dead one that is alone on an interface, without libxdp's dispatcher, has to go first. */
 static int attach_to(struct guard *g, struct guard_interface *i, enum guard_mode mode,
-		     char why[BPF_WHY_SIZE])
+		     char why[KBPF_WHY_SIZE])
 {
 	int err = guard_attach(g->prog, i, mode, why);
 
@@ -251,7 +238,7 @@ static int attach_to(struct guard *g, struct guard_interface *i, enum guard_mode
 	return guard_attach(g->prog, i, mode, why);
 }
 
-static int attach(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE])
+static int attach(struct guard *g, const struct conf *conf, char why[KBPF_WHY_SIZE])
 {
 	int err = 0;
 
@@ -265,7 +252,7 @@ static int attach(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZ
 	return g->lock < 0 ? kbpf_why(why, g->lock, "its lock: %s", strerror(-g->lock)) : 0;
 }
 
-static int load(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE])
+static int load(struct guard *g, const struct conf *conf, char why[KBPF_WHY_SIZE])
 {
 	_cleanup_(close_fdp)
 	int starting = start_lock(why);
@@ -291,7 +278,7 @@ static int load(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE]
 	return err;
 }
 
-static int open_in(struct guard *g, const struct conf *conf, char why[BPF_WHY_SIZE])
+static int open_in(struct guard *g, const struct conf *conf, char why[KBPF_WHY_SIZE])
 {
 	int err = find_interfaces(g, conf, why);
 
@@ -300,14 +287,15 @@ static int open_in(struct guard *g, const struct conf *conf, char why[BPF_WHY_SI
 			       "no interface carries a listener: name them in guard-interfaces");
 	err = err ? err : load(g, conf, why);
 	err = err ? err : share(g, why);
-	err = err ? err : pin(g, conf->pin, why);
+	if (!err && conf->pin)
+		err = kbpf_pins_open(&g->pins, g->skel->obj, conf->pin, GUARD_PIN, why);
 	err = err ? err : guard_prepare(g, conf, NULL, why);
 	if (!err)
 		guard_commit(g, conf);
 	return err;
 }
 
-int guard_open(struct guard **out, const struct conf *conf, char why[BPF_WHY_SIZE])
+int guard_open(struct guard **out, const struct conf *conf, char why[KBPF_WHY_SIZE])
 {
 	struct guard *g = calloc(1, sizeof(*g));
 	int cores = libbpf_num_possible_cpus(), err;
@@ -317,7 +305,7 @@ int guard_open(struct guard **out, const struct conf *conf, char why[BPF_WHY_SIZ
 		free(g);
 		return kbpf_why(why, -ENOMEM, "out of memory");
 	}
-	g->pins = (struct kbpf_pins)BPF_PINS_NONE;
+	g->pins = (struct kbpf_pins)KBPF_PINS_NONE;
 	g->keeper = (struct guard_keeper)GUARD_KEEPER_NONE;
 	g->lock = -1;
 	g->keep = conf->guard.keep;
@@ -410,7 +398,7 @@ void guard_warn_uncovered(const struct guard *g, const struct conf *conf)
 	_cleanup_(freep)
 	struct guard_interface *wanted = NULL;
 	size_t count = 0;
-	char why[BPF_WHY_SIZE] = "";
+	char why[KBPF_WHY_SIZE] = "";
 
 	if (guard_interfaces_find(&wanted, &count, conf, g->addresses, why, sizeof(why)) < 0)
 		log_warn("guard: %s", why);
@@ -427,20 +415,14 @@ void guard_warn_uncovered(const struct guard *g, const struct conf *conf)
 
 int guard_give(struct guard *g, uid_t uid, gid_t gid)
 {
-	int err;
-
-	if (g->pins.lock < 0)
-		return 0;
-	err = kbpf_pins_give(&g->pins, NULL, uid, gid);
-	return err ? err : kbpf_pins_give_maps(&g->pins, g->skel->obj, uid, gid);
+	return kbpf_pins_give(&g->pins, uid, gid);
 }
 
 bool guard_may_update(struct guard *g)
 {
 	const struct kedge_guard_address nowhere = {.side = UINT32_MAX};
 
-	return bpf_map_delete_elem(bpf_map__fd(g->skel->maps.kdg_guard_listener), &nowhere) == 0 ||
-	       errno != EPERM;
+	return kbpf_map_may_change(g->skel->maps.kdg_guard_listener, &nowhere);
 }
 
 /* --- what it sees ----------------------------------------------------------------------------- */
@@ -528,21 +510,13 @@ static void detach(struct guard *g)
 			 "guard: not detached; everything passes, and the next kedge takes it off");
 }
 
-static void unpin(struct guard *g)
-{
-	if (g->pins.lock < 0)
-		return;
-	kbpf_pins_clear_maps(&g->pins, g->skel->obj);
-	kbpf_pins_release(&g->pins);
-}
-
 void guard_leave(struct guard *g)
 {
 	if (!g)
 		return;
 	if (!g->keep || !g->armed)
 		detach(g);
-	unpin(g);
+	kbpf_pins_close(&g->pins);
 }
 
 void guard_close(struct guard *g)
@@ -551,7 +525,7 @@ void guard_close(struct guard *g)
 		return;
 	guard_leave(g);
 	if (g->config)
-		munmap(g->config, (size_t)sysconf(_SC_PAGESIZE));
+		munmap(g->config, g->config_size);
 	for (int side = 0; side < 2; side++)
 		guard_rules_clear(&g->rules[side]);
 	guard_unlock(&g->lock, g->prog ? guard_attach_id(g->prog) : 0);

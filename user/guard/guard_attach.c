@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include <xdp/libxdp.h>
 
-#include "bpf/kbpf_private.h"
+#include "bpf/kbpf_host.h"
 #include "base/cleanup.h"
 #include "guard/guard_lock.h"
 #include "base/log.h"
@@ -42,7 +42,7 @@ static struct xdp_multiprog *programs_on(unsigned ifindex)
 /* --- on --------------------------------------------------------------------------------------- */
 
 struct xdp_program *guard_attach_open(struct bpf_object *obj, unsigned priority,
-				      char why[BPF_WHY_SIZE])
+				      char why[KBPF_WHY_SIZE])
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, opts, .obj = obj, .prog_name = GUARD_PROGRAM);
 	struct xdp_program *prog = xdp_program__create(&opts);
@@ -75,7 +75,7 @@ unsigned guard_attach_id(const struct xdp_program *prog)
 }
 
 static int attach_why(const struct guard_interface *i, enum guard_mode mode, int err,
-		      char why[BPF_WHY_SIZE])
+		      char why[KBPF_WHY_SIZE])
 {
 	const char *name = mode == GUARD_NATIVE ? "native" : "generic";
 	char caps[80];
@@ -118,7 +118,7 @@ static void note_chain(struct guard_interface *i)
 }
 
 int guard_attach(struct xdp_program *prog, struct guard_interface *i, enum guard_mode mode,
-		 char why[BPF_WHY_SIZE])
+		 char why[KBPF_WHY_SIZE])
 {
 	int err = -EOPNOTSUPP;
 

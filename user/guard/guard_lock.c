@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "bpf/kbpf_private.h"
+#include "bpf/kbpf_pins.h"
 #include "base/cleanup.h"
 
 #define DIRECTORY "kedge-guard-lock"

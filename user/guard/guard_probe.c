@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "bpf/kbpf_private.h"
+#include "bpf/kbpf_host.h"
 #include "base/cleanup.h"
 #include "guard.skel.h"
 #include "guard/guard_attach.h"
@@ -17,7 +17,7 @@ static void destroyp(struct guard_bpf **skel)
 	guard_bpf__destroy(*skel);
 }
 
-static int load(struct guard_bpf *skel, char why[BPF_WHY_SIZE])
+static int load(struct guard_bpf *skel, char why[KBPF_WHY_SIZE])
 {
 	int err = guard_bpf__load(skel);
 	char caps[80];
@@ -30,7 +30,7 @@ static int load(struct guard_bpf *skel, char why[BPF_WHY_SIZE])
 	return kbpf_load_why(err, NULL, why);
 }
 
-int guard_probe_load(char why[BPF_WHY_SIZE])
+int guard_probe_load(char why[KBPF_WHY_SIZE])
 {
 	_cleanup_(destroyp)
 	struct guard_bpf *skel = guard_bpf__open();
@@ -40,7 +40,7 @@ int guard_probe_load(char why[BPF_WHY_SIZE])
 }
 
 /* The dispatcher's places are functions that other programs take; ours takes its own. */
-int guard_probe_dispatcher(char why[BPF_WHY_SIZE])
+int guard_probe_dispatcher(char why[KBPF_WHY_SIZE])
 {
 	_cleanup_(destroyp)
 	struct guard_bpf *target = guard_bpf__open();
