@@ -14,7 +14,7 @@ say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 VERSION := 0.2.0
 
-pkgs		:= libbpf libxdp libssl libcrypto libcyaml yaml-0.1 jansson libsystemd libseccomp
+pkgs		:= libbpf libxdp libssl libcrypto yaml-0.1 jansson libsystemd libseccomp
 kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -iquote . -iquote user -I$(OUT) \
 		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
 		   -Wundef -Wno-unused-parameter -fno-strict-aliasing \

@@ -12,7 +12,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 # One word each: a package, or PACKAGE=COMMAND where any vendor's COMMAND in the path will do.
 build=(clang=clang llvm=llvm-strip gcc=gcc make=make pkg-config=pkg-config bpftool=bpftool
-	libc6-dev libbpf-dev libxdp-dev libelf-dev zlib1g-dev libssl-dev libcyaml-dev libyaml-dev libjansson-dev systemtap-sdt-dev
+	libc6-dev libbpf-dev libxdp-dev libelf-dev zlib1g-dev libssl-dev libyaml-dev libjansson-dev systemtap-sdt-dev
 	libseccomp-dev libsystemd-dev)
 check=("${build[@]}" libcmocka-dev)
 test=("${check[@]}" libhttp-parser-dev libclang-rt-14-dev clang-format=clang-format clang-tidy=clang-tidy

@@ -287,7 +287,7 @@ def test_a_file_that_is_wrong_changes_nothing(running, tls):
 def test_a_file_that_is_gone_changes_nothing(running):
     running.config.path.unlink()
     done = running.kedge.reload()
-    assert done.returncode == 1 and "can not be read" in done.stderr
+    assert done.returncode == 1 and "cannot be read" in done.stderr
     with running.clear() as c:
         assert c.request().status == 200
 

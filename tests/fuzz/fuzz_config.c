@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libFuzzer on the configuration file: bytes through the scan, libcyaml, the checks and the
- * building. Beside memory errors it looks for a file that is taken and yet leaves something out,
- * and for one that is refused without a word.
- */
-/* | To build and run, from the top of the tree:
- *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
- *         -D_GNU_SOURCE -std=gnu11 -Iinclude -I. -Iuser \
- *         tests/fuzz/fuzz_config.c user/config*.c user/base/addr.c user/base/log.c \
- *         -lcyaml -lyaml -o build/fuzz_config
- *   mkdir -p build/corpus-config && cp dist/kedge.yaml build/corpus-config
- *   build/fuzz_config -max_len=4096 -timeout=10 -max_total_time=120 -close_fd_mask=2 \
- *         build/corpus-config
+ * libFuzzer on the configuration file: from bytes to settings to struct conf. Beside memory errors
+ * it finds a file that is accepted although a setting is missing or bad, and one that is rejected
+ * without a message.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "config/config_private.h"
+#include "config/config_build.h"
+#include "config/config_file.h"
 #include "invariant.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -52,22 +43,22 @@ static void check_conf(const struct conf *conf)
 }
 
 /* Every setting has a line of the file and a path that names its option, or the list it is in. */
-static void check_source(const struct source *src)
+static void check_source(const struct settings *all)
 {
-	for (size_t i = 0; i < src->count; i++) {
-		const struct setting *s = &src->settings[i];
+	for (size_t i = 0; i < all->count; i++) {
+		const struct setting *s = &all->all[i];
 
 		INVARIANT(s->place.line > 0);
 		INVARIANT(strstr(s->place.path, s->opt->name));
 		INVARIANT(s->text || option_has_entries(s->opt));
-		INVARIANT(s->listener >= -1 && s->listener < (int)src->listeners_count);
+		INVARIANT(s->listener >= -1 && s->listener < (int)all->listeners_count);
 	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	_cleanup_(source_clear)
-	struct source file = {0}, flags = {0};
+	_cleanup_(settings_clear)
+	struct settings file = {0}, flags = {0};
 	_cleanup_(conf_freep)
 	struct conf *conf = calloc(1, sizeof(*conf));
 	struct mistakes m = {0};

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/cleanup.h"
-#include "config/config_private.h"
+#include "config/config_load.h"
 
 /* What one loading returned and said; the directory of the file is cut out of what it said. */
 struct loaded {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: the configuration, from a YAML file and from flags, checked whole before anything
- * starts. Every key of the file is a flag of the same name and the other way round. Immutable once
- * loaded.
+ * user only: the configuration. config_load() makes it from a YAML file and from flags. Every key
+ * of the file is a flag of the same name, and the other way round. Immutable once loaded.
  */
 #pragma once
 
@@ -15,6 +14,9 @@
 #include "base/log.h"
 
 enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
+/* Bounds the search for two listeners with one address. */
+#define CONFIG_LISTENERS_MAX 256
+
 /* What clients of a listener speak, inside TLS if it has it. */
 enum conf_mode { MODE_HTTP, MODE_TCP };
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
@@ -110,13 +112,11 @@ struct conf {
 	union addr metrics; /* where metrics are served; AF_UNSPEC: nowhere ("off") */
 };
 
-/*
- * Reads `kedge run`'s or `kedge check`'s arguments (argv[0] is the subcommand) and the file that -c
- * names. Flags win over the file. Returns 0 with *out; -EINVAL after writing one line for every
- * mistake found, with file, line, value and what is allowed (exit status 2). `--help` prints the
- * usage and returns 1.
- */
-int config_load(struct conf **out, int argc, char **argv);
+/* Free what these own, not the struct, and leave it empty. */
+void conf_names_clear(struct conf_names *names);
+void conf_listener_clear(struct conf_listener *l);
+void conf_listener_clear_certs(struct conf_listener *l);
+
 /* NULL is fine. */
 void config_free(struct conf *conf);
 
@@ -124,24 +124,3 @@ static inline void conf_freep(struct conf **conf)
 {
 	config_free(*conf);
 }
-
-/* What a reload does with a key that is not as it was. */
-enum config_change {
-	CONFIG_CHANGED,       /* takes it over */
-	CONFIG_NEEDS_RESTART, /* keeps what was; `after` has the old value again */
-};
-typedef void (*config_say_fn)(void *arg, enum config_change change, const char *text);
-
-/*
- * Compares two configurations key by key, without their listeners, and says each difference ("app:
- * 127.0.0.1:3000 -> 127.0.0.1:4000"). 0, or -ENOMEM: then `after` is of no use.
- */
-int config_diff(const struct conf *before, struct conf *after, config_say_fn say, void *arg);
-
-/* The same for two listeners; text begins with "listener NAME: ". */
-int config_diff_listener(const struct conf_listener *before, struct conf_listener *after,
-			 config_say_fn say, void *arg);
-
-/* For each listener of `after` the index of the one in `before` that has its address and each only
- * once; -1: none. */
-void config_match_listeners(int *from, const struct conf *before, const struct conf *after);

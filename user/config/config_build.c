@@ -6,7 +6,7 @@
  * outside a listener, else the file's top level, else the default. A list is taken whole from one
  * of them. Listeners come from the flags if those have any, else from the file.
  */
-#include "config/config_private.h"
+#include "config/config_build.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,28 +15,10 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "config/config_family.h"
+#include "config/config_guard.h"
+#include "config/config_options.h"
 #include "kedge/limits.h"
-
-#define OPTIONS_MAX 96 /* checked in config_build() */
-
-static void clear_certs(struct conf_listener *l)
-{
-	for (size_t i = 0; i < l->certs_count; i++) {
-		free(l->certs[i].cert);
-		free(l->certs[i].key);
-		free(l->certs[i].ocsp);
-	}
-	free(l->certs);
-	l->certs = NULL;
-	l->certs_count = 0;
-}
-
-void conf_listener_clear(struct conf_listener *l)
-{
-	clear_certs(l);
-	free(l->trust.set);
-	*l = (struct conf_listener){0};
-}
 
 /* Tries one text on a struct that is thrown away. */
 static int try_setting(const struct setting *s, char why[WHY_MAX])
@@ -50,10 +32,10 @@ static int try_setting(const struct setting *s, char why[WHY_MAX])
 	return conf ? option_set(s->opt, base, s->text, 0, why) : -ENOMEM;
 }
 
-int config_check_settings(struct source *src, struct mistakes *m)
+int config_check_settings(struct settings *settings, struct mistakes *m)
 {
-	for (size_t i = 0; i < src->count; i++) {
-		struct setting *s = &src->settings[i];
+	for (size_t i = 0; i < settings->count; i++) {
+		struct setting *s = &settings->all[i];
 		char why[WHY_MAX];
 		int err;
 
@@ -80,9 +62,9 @@ static size_t list_index(const struct option_def *opt)
 /* One struct that is being filled in, from the narrowest writer to the widest. */
 struct filling {
 	void *base;
-	bool listener;          /* base is a struct conf_listener, not a struct conf */
-	bool seen[OPTIONS_MAX]; /* a narrower writer has said it */
-	bool bad;               /* something belongs here that was a mistake */
+	bool listener;                 /* base is a struct conf_listener, not a struct conf */
+	bool seen[CONFIG_OPTIONS_MAX]; /* a narrower writer has said it */
+	bool bad;                      /* something belongs here that was a mistake */
 };
 
 static bool belongs(const struct filling *f, const struct option_def *opt)
@@ -91,14 +73,14 @@ static bool belongs(const struct filling *f, const struct option_def *opt)
 }
 
 /* Takes the settings of one writer: those of src at `listener` (-1: outside). */
-static int fill_from(struct filling *f, const struct source *src, int listener)
+static int fill_from(struct filling *f, const struct settings *src, int listener)
 {
-	bool now[OPTIONS_MAX] = {false};
+	bool now[CONFIG_OPTIONS_MAX] = {false};
 	char why[WHY_MAX];
 	int err;
 
 	for (size_t i = 0; i < src->count; i++) {
-		const struct setting *s = &src->settings[i];
+		const struct setting *s = &src->all[i];
 		size_t at = list_index(s->opt);
 
 		if (s->listener != listener || !belongs(f, s->opt) || f->seen[at])
@@ -111,7 +93,7 @@ static int fill_from(struct filling *f, const struct source *src, int listener)
 		if (err)
 			return err;
 	}
-	for (size_t i = 0; i < OPTIONS_MAX; i++)
+	for (size_t i = 0; i < CONFIG_OPTIONS_MAX; i++)
 		f->seen[i] |= now[i];
 	return 0;
 }
@@ -135,14 +117,14 @@ static int fill_defaults(struct filling *f)
 
 /* The setting of this name at this listener (-1: outside) that counts: the last one, or the first
  * of a list. NULL when there is none. */
-static const struct setting *find_setting(const struct source *src, const char *name, int listener)
+static const struct setting *find_setting(const struct settings *src, const char *name,
+					  int listener)
 {
 	const struct setting *found = NULL;
 
 	for (size_t i = 0; i < src->count && !(found && option_is_list(found->opt)); i++)
-		if (src->settings[i].listener == listener &&
-		    !strcmp(src->settings[i].opt->name, name))
-			found = &src->settings[i];
+		if (src->all[i].listener == listener && !strcmp(src->all[i].opt->name, name))
+			found = &src->all[i];
 	return found;
 }
 
@@ -168,7 +150,7 @@ static void check_certs(const struct conf_listener *l, const struct place *at, s
 }
 
 /* What belongs together in one listener, and what it has no use for. */
-static void check_listener(struct conf_listener *l, const struct source *from, int index,
+static void check_listener(struct conf_listener *l, const struct settings *from, int index,
 			   struct mistakes *m)
 {
 	const struct setting *trust = find_setting(from, "trust", index);
@@ -179,7 +161,7 @@ static void check_listener(struct conf_listener *l, const struct source *from, i
 	if (!l->tls && cert)
 		config_warn(&cert->place, "not used: tls is off at this listener");
 	if (!l->tls)
-		clear_certs(l);
+		conf_listener_clear_certs(l);
 	if (l->proxy == PROXY_PREFIX_OFF && trust && trust->text)
 		mistake(m, &trust->place,
 			"nothing to trust: proxy-protocol is off at this listener (trust does not "
@@ -194,7 +176,7 @@ static bool same_addr(const union addr *a, const union addr *b)
 	return addr_port(a) && addr_len(a) == addr_len(b) && !memcmp(a, b, addr_len(a));
 }
 
-static void check_same_addr(const struct conf *conf, const struct source *from, int index,
+static void check_same_addr(const struct conf *conf, const struct settings *from, int index,
 			    struct mistakes *m)
 {
 	const struct conf_listener *l = &conf->listeners[index];
@@ -208,8 +190,9 @@ static void check_same_addr(const struct conf *conf, const struct source *from, 
 	}
 }
 
-static int build_listener(struct conf *conf, const struct source *from, int index,
-			  const struct source *file, const struct source *flags, struct mistakes *m)
+static int build_listener(struct conf *conf, const struct settings *from, int index,
+			  const struct settings *file, const struct settings *flags,
+			  struct mistakes *m)
 {
 	struct conf_listener *l = &conf->listeners[conf->listeners_count++];
 	struct filling f = {.base = l, .listener = true};
@@ -238,10 +221,10 @@ static int build_listener(struct conf *conf, const struct source *from, int inde
 	return 0;
 }
 
-static int build_listeners(struct conf *conf, const struct source *file, const struct source *flags,
-			   struct mistakes *m)
+static int build_listeners(struct conf *conf, const struct settings *file,
+			   const struct settings *flags, struct mistakes *m)
 {
-	const struct source *from = flags->listeners_count ? flags : file;
+	const struct settings *from = flags->listeners_count ? flags : file;
 	const struct place nowhere = {0};
 	int err = 0;
 
@@ -264,7 +247,7 @@ static int build_listeners(struct conf *conf, const struct source *file, const s
 }
 
 /* A list that no listener has a use for was meant to do something. */
-static void check_common_trust(const struct conf *conf, const struct source *src)
+static void check_common_trust(const struct conf *conf, const struct settings *src)
 {
 	const struct setting *s = find_setting(src, "trust", -1);
 
@@ -276,8 +259,8 @@ static void check_common_trust(const struct conf *conf, const struct source *src
 }
 
 /* The edit takes the client's word, unless it knows whose word counts. */
-static void check_if_none(const struct conf *conf, const struct source *file,
-			  const struct source *flags)
+static void check_if_none(const struct conf *conf, const struct settings *file,
+			  const struct settings *flags)
 {
 	const struct setting *s = find_setting(flags, "xff", -1);
 	bool http = false;
@@ -291,8 +274,8 @@ static void check_if_none(const struct conf *conf, const struct source *file,
 				       "front");
 }
 
-static void check_app(const struct conf *conf, const struct source *file,
-		      const struct source *flags, struct mistakes *m)
+static void check_app(const struct conf *conf, const struct settings *file,
+		      const struct settings *flags, struct mistakes *m)
 {
 	const struct setting *s = find_setting(flags, "app", -1);
 	const struct place nowhere = {0};
@@ -314,8 +297,8 @@ static void check_app(const struct conf *conf, const struct source *file,
 		config_app_family(conf, &s->place);
 }
 
-static void check_user(const struct conf *conf, const struct source *file,
-		       const struct source *flags, struct mistakes *m)
+static void check_user(const struct conf *conf, const struct settings *file,
+		       const struct settings *flags, struct mistakes *m)
 {
 	const struct setting *s = find_setting(flags, "user", -1);
 	struct confine_user user;
@@ -326,8 +309,8 @@ static void check_user(const struct conf *conf, const struct source *file,
 		mistake(m, &s->place, "%s", why);
 }
 
-static void check_interfaces(const struct conf *conf, const struct source *file,
-			     const struct source *flags, struct mistakes *m)
+static void check_interfaces(const struct conf *conf, const struct settings *file,
+			     const struct settings *flags, struct mistakes *m)
 {
 	const struct setting *s = find_setting(flags, "guard-interfaces", -1);
 
@@ -345,14 +328,12 @@ static unsigned usable_cores(void)
 	return (unsigned)CPU_COUNT(&set);
 }
 
-int config_build(struct conf *conf, const struct source *file, const struct source *flags,
+int config_build(struct conf *conf, const struct settings *file, const struct settings *flags,
 		 struct mistakes *m)
 {
 	struct filling f = {.base = conf};
 	int err;
 
-	if (config_options_count > OPTIONS_MAX)
-		return -E2BIG;
 	err = fill_from(&f, flags, -1);
 	err = err ? err : fill_from(&f, file, -1);
 	err = err ? err : fill_defaults(&f);

@@ -3,13 +3,14 @@
  * What a reload changes, key by key. Two values are the same when they are written the same, so
  * that an option needs no comparison of its own.
  */
-#include "config/config_private.h"
+#include "config/config_diff.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "config/config_options.h"
 
 static void write_cidrs(FILE *to, const struct conf_cidrs *cidrs)
 {

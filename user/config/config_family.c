@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What becomes of addresses on a host without IPv6 (ipv6.disable=1). See config_private.h. */
-#include "config/config_private.h"
+/* What becomes of addresses on a host without IPv6 (ipv6.disable=1). See config_family.h. */
+#include "config/config_family.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -3,13 +3,17 @@
  * Flags into settings. Not getopt_long(3): it takes abbreviations, and it stops being of use where
  * an option's meaning depends on the --listen before it.
  */
-#include "config/config_private.h"
+#include "config/config_flags.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "base/addr.h"
+#include "config/config_options.h"
+
 struct flags {
-	struct source *src;
+	struct settings *to;
 	struct mistakes *m;
 	const char **file;
 	bool *help;
@@ -36,14 +40,14 @@ static int add_flag(struct flags *f, const struct option_def *opt, char *flag, c
 	if (opt->scope == OPTION_LISTEN) {
 		f->certs = f->keys = 0;
 		snprintf(name, sizeof(name), "%s %s", flag, text);
-		err = source_add_listener(f->src, &(struct place){.path = name});
+		err = settings_add_listener(f->to, &(struct place){.path = name});
 		if (err)
 			return err;
 	}
-	written.listener = opt->scope == OPTION_GLOBAL ? -1 : (int)f->src->listeners_count - 1;
+	written.listener = opt->scope == OPTION_GLOBAL ? -1 : (int)f->to->listeners_count - 1;
 	if (opt->kind == OPTION_CERT)
 		written.pair = pair_of(f, opt);
-	return source_add_setting(f->src, &written);
+	return settings_add(f->to, &written);
 }
 
 /* Reads argv[0], "--name" with its value in argv[1] or "--name=value". Returns how many it took, or
@@ -87,10 +91,10 @@ static int read_file_name(struct flags *f, int argc, char **argv)
 	return 2;
 }
 
-int config_read_flags(struct source *src, int argc, char **argv, const char **file, bool *help,
+int config_read_flags(struct settings *to, int argc, char **argv, const char **file, bool *help,
 		      struct mistakes *m)
 {
-	struct flags f = {.src = src, .m = m, .file = file, .help = help};
+	struct flags f = {.to = to, .m = m, .file = file, .help = help};
 	int taken;
 
 	for (int i = 1; i < argc; i += taken) {

@@ -4,7 +4,7 @@
  * reached by nobody, which is never meant: a mistake, at the start, for `kedge check`, for a
  * reload.
  */
-#include "config/config_private.h"
+#include "config/config_guard.h"
 
 /* A prefix of the family that clients of the listener come by. */
 static bool allows_family(const struct conf_cidrs *trust, bool ipv4)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The table of options, for people: the usage, the table of docs/configuration.md, and the lists of
  * docs/man/kedge.yaml.5. */
-#include "config/config_private.h"
+#include "config/config_help.h"
 
 #include <ctype.h>
 #include <string.h>
+
+#include "config/config_options.h"
 
 #define USAGE_COLUMN 30
 #define USAGE_WIDTH  96

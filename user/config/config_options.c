@@ -3,11 +3,14 @@
  * How one text becomes one checked field, whether it was a flag's or a key's. Reasons are worded so
  * that they stand after "PLACE: OPTION: ".
  */
-#include "config/config_private.h"
+#include "config/config_options.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "config/config.h"
 
 const struct option_def *option_find(const char *name, size_t name_len)
 {

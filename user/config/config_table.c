@@ -3,15 +3,17 @@
  * The one table of options. Flags, YAML keys, usage, reference table and messages come from it;
  * what an option is called, may be and is without being told is written nowhere else.
  */
-#include "config/config_private.h"
+#include "config/config_table.h"
 
 #include <limits.h>
 #include <net/if.h>
 #include <sys/un.h>
 
+#include "config/config.h"
 #include "kedge/limits.h"
 
-#define RATE_MAX (1u << 30)
+#define RATE_MAX       (1u << 30)
+#define TIMEOUT_MS_MAX (24 * 60 * 60 * 1000)
 
 #define POLICY_WORDS                       \
 	{                                  \
@@ -25,11 +27,10 @@
 #define IN_LISTENER(field) .scope = OPTION_LISTENER, .offset = offsetof(struct conf_listener, field)
 #define TIMEOUT(field)                                                              \
 	.kind = OPTION_NUMBER, IN_CONF(field), .arg = "MS", .unit = "ms", .min = 1, \
-	.max = CONFIG_TIMEOUT_MS_MAX
+	.max = TIMEOUT_MS_MAX
 
-#define TIMEOUT_OR_NONE(field)                                            \
-	.kind = OPTION_NUMBER, IN_CONF(field), .arg = "MS", .unit = "ms", \
-	.max = CONFIG_TIMEOUT_MS_MAX
+#define TIMEOUT_OR_NONE(field) \
+	.kind = OPTION_NUMBER, IN_CONF(field), .arg = "MS", .unit = "ms", .max = TIMEOUT_MS_MAX
 
 const struct option_def config_options[] = {
 	{.name = "listen",
@@ -512,6 +513,8 @@ const struct option_def config_options[] = {
 };
 const size_t config_options_count = sizeof(config_options) / sizeof(config_options[0]);
 
+_Static_assert(sizeof(config_options) / sizeof(config_options[0]) <= CONFIG_OPTIONS_MAX,
+	       "more options");
 /* OPTION_WORD and OPTION_NUMBER fields are written as unsigned. */
 _Static_assert(sizeof(enum policy) == sizeof(unsigned), "enum fields");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "enum fields");

@@ -7,7 +7,8 @@
 #include "tls/certs_check.h"
 #include "base/cleanup.h"
 #include "daemon/cmd.h"
-#include "config/config_private.h"
+#include "config/config_help.h"
+#include "config/config_load.h"
 #include "daemon/privileges.h"
 
 static void say_ok(const struct conf *conf)

@@ -16,6 +16,7 @@
 #include "daemon/capabilities.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "config/config_load.h"
 #include "daemon/cmd.h"
 #include "daemon/control.h"
 #include "daemon/daemon.h"

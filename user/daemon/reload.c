@@ -10,8 +10,9 @@
 
 #include "base/container_of.h"
 #include "tls/certs_check.h"
-#include "tls/certs_check.h"
 #include "base/cleanup.h"
+#include "config/config_diff.h"
+#include "config/config_load.h"
 #include "base/log.h"
 #include "base/clock.h"
 #include "daemon/notify.h"

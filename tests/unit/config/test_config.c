@@ -8,6 +8,9 @@
 #include <sched.h>
 #include <string.h>
 
+#include "config/config_file.h"
+#include "config/config_help.h"
+#include "config/config_table.h"
 #include "tests/lib/loading.h"
 
 /* Each option with a value that is not its default, once as flags and once as keys. */

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "config/config_diff.h"
 #include "tests/lib/loading.h"
 
 static char changed[4096], kept[4096];

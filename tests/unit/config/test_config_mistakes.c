@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config/config_mistakes.h"
 #include "tests/lib/loading.h"
 
 /* A mistake and all that is said about it; lines are written without "kedge: error: ". */
@@ -394,11 +395,11 @@ static void a_file_that_can_not_be_read_is_a_mistake(void **state)
 
 	missing = load("-c /nowhere/kedge.yaml");
 	assert_string_equal(missing.err,
-			    "kedge: error: /nowhere/kedge.yaml: can not be read: No such "
+			    "kedge: error: /nowhere/kedge.yaml: cannot be read: No such "
 			    "file or directory\n");
 	assert_int_equal(missing.status, -EINVAL);
 	directory = load("-c /");
-	assert_string_equal(directory.err, "kedge: error: /: can not be read: Is a directory\n");
+	assert_string_equal(directory.err, "kedge: error: /: cannot be read: Is a directory\n");
 	write_file("", 0);
 	assert_int_equal(chmod(loading_file, 0), 0);
 	assert_int_equal(chmod(loading_dir, 0755), 0);
@@ -408,7 +409,7 @@ static void a_file_that_can_not_be_read_is_a_mistake(void **state)
 	if (was == 0)
 		assert_int_equal(seteuid(0), 0);
 	assert_int_equal(chmod(loading_file, 0600), 0);
-	assert_string_equal(denied.err, "kedge: error: kedge.yaml: can not be read: Permission "
+	assert_string_equal(denied.err, "kedge: error: kedge.yaml: cannot be read: Permission "
 					"denied\n");
 }
 

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The file into settings. The table of options says which keys there are; option_set() says later
+ * what their values may be. Every mistake of structure is found in one pass, with its line.
+ *
+ * The read_*() functions begin at the first event of what they read and end at its last one. Their
+ * recursion is as deep as listeners, certs and keys can be nested; anything else is skipped without
+ * recursion. They return 0; -EINVAL after a mistake that ends the reading; -ENOMEM.
+ */
+#include "config/config_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "config/config.h"
+#include "config/config_yaml.h"
+
+/* The keys of a mapping: the rows of the table, and two that hold further mappings. */
+#define KEY_CERTS     CONFIG_OPTIONS_MAX
+#define KEY_LISTENERS (CONFIG_OPTIONS_MAX + 1)
+#define KEYS_MAX      (CONFIG_OPTIONS_MAX + 2)
+
+/* Which mapping. */
+enum level { LEVEL_TOP, LEVEL_LISTENER, LEVEL_CERT };
+
+struct reading {
+	struct cursor c;
+	struct settings *to;
+	int listener;  /* the current one; -1: outside */
+	size_t pair;   /* the current one of certs */
+	bool unusable; /* after a mistake that leaves no sense in the rest */
+};
+
+static int read_keys(struct reading *r, enum level level);
+
+/* --- which keys there are --------------------------------------------------------------------- */
+
+/* NULL: there is no such key at this level. */
+static const char *key_name(enum level level, size_t key)
+{
+	const struct option_def *opt;
+
+	if (key == KEY_LISTENERS)
+		return level == LEVEL_TOP ? "listeners" : NULL;
+	if (key == KEY_CERTS)
+		return level != LEVEL_CERT ? "certs" : NULL;
+	if (key >= config_options_count)
+		return NULL;
+	opt = &config_options[key];
+	if ((opt->kind == OPTION_CERT) != (level == LEVEL_CERT))
+		return NULL;
+	if (level == LEVEL_TOP && opt->scope == OPTION_LISTEN)
+		return NULL;
+	if (level == LEVEL_LISTENER && opt->scope == OPTION_GLOBAL)
+		return NULL;
+	return opt->name;
+}
+
+/* KEYS_MAX: there is none of this name. */
+static size_t find_key(enum level level, const yaml_event_t *event)
+{
+	size_t key;
+
+	for (key = 0; key < KEYS_MAX; key++) {
+		const char *name = key_name(level, key);
+
+		if (name && strlen(name) == event->data.scalar.length &&
+		    !memcmp(name, event->data.scalar.value, event->data.scalar.length))
+			break;
+	}
+	return key;
+}
+
+static void say_unknown_key(struct reading *r, enum level level)
+{
+	struct place at = cursor_place(&r->c);
+	char known[2048];
+	size_t len = 0;
+
+	for (size_t key = 0; key < KEYS_MAX && len < sizeof(known); key++) {
+		const char *name = key_name(level, key);
+
+		if (name)
+			len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
+						len ? ", " : "", name);
+	}
+	mistake(r->c.m, &at, "unknown key; known are %s", known);
+}
+
+/* --- values ----------------------------------------------------------------------------------- */
+
+/* False after a mistake, at the end of the value. *err: of skipping it. */
+static bool expect(struct reading *r, enum cursor_kind kind, int *err)
+{
+	struct place at = cursor_place(&r->c);
+
+	*err = 0;
+	if (cursor_is(&r->c, kind))
+		return true;
+	mistake(r->c.m, &at, "must be %s, not %s", cursor_kind_name(kind),
+		cursor_event_name(&r->c));
+	r->unusable = true;
+	*err = cursor_skip(&r->c);
+	return false;
+}
+
+/* text NULL: an empty list, which begins at `at`. */
+static int add(struct reading *r, const struct option_def *opt, char *text, const struct place *at)
+{
+	const struct setting written = {
+		.opt = opt,
+		.listener = r->listener,
+		.pair = r->pair,
+		.text = text,
+		.place = *at,
+	};
+
+	return settings_add(r->to, &written);
+}
+
+static int read_text(struct reading *r, const struct option_def *opt)
+{
+	const struct place at = cursor_place(&r->c);
+	const yaml_event_t *e = &r->c.event;
+	int err;
+
+	if (!expect(r, CURSOR_VALUE, &err))
+		return err;
+	if (memchr(e->data.scalar.value, '\0', e->data.scalar.length)) {
+		mistake(r->c.m, &at, "has a NUL character in it");
+		r->unusable = true;
+		return 0;
+	}
+	return add(r, opt, (char *)e->data.scalar.value, &at);
+}
+
+static int read_cert(struct reading *r, const struct option_def *opt)
+{
+	const struct place at = cursor_place(&r->c);
+	size_t before = r->to->count;
+	int err;
+
+	(void)opt;
+	if (!expect(r, CURSOR_KEYS, &err))
+		return err;
+	err = read_keys(r, LEVEL_CERT);
+	/* What else is wrong with a pair is reported with the values, by config_build(). */
+	if (!err && r->to->count == before)
+		mistake(r->c.m, &at, "has neither cert nor key");
+	return err;
+}
+
+static int read_listener(struct reading *r, const struct option_def *opt)
+{
+	const struct place at = cursor_place(&r->c);
+	int err;
+
+	(void)opt;
+	if (!expect(r, CURSOR_KEYS, &err))
+		return err;
+	r->listener = (int)r->to->listeners_count;
+	err = settings_add_listener(r->to, &at);
+	err = err ? err : read_keys(r, LEVEL_LISTENER);
+	r->listener = -1;
+	return err;
+}
+
+/* A list of at most `max` entries; `opt` is for read_entry(). */
+static int read_list(struct reading *r, const struct option_def *opt, unsigned max,
+		     int (*read_entry)(struct reading *r, const struct option_def *opt))
+{
+	const struct place list = cursor_place(&r->c);
+	unsigned i;
+	int err;
+
+	if (!expect(r, CURSOR_LIST, &err))
+		return err;
+	for (i = 0;; i++) {
+		struct place at;
+		size_t path_len;
+
+		err = cursor_next(&r->c);
+		if (err || r->c.event.type == YAML_SEQUENCE_END_EVENT)
+			break;
+		path_len = cursor_enter_entry(&r->c, i);
+		at = cursor_place(&r->c);
+		if (i == max) {
+			mistake(r->c.m, &at, "more than %u entries", max);
+			return -EINVAL;
+		}
+		r->pair = read_entry == read_cert ? i : 0;
+		err = read_entry(r, opt);
+		if (err)
+			return err;
+		cursor_leave(&r->c, path_len);
+	}
+	r->pair = 0;
+	return err || i || !opt ? err : add(r, opt, NULL, &list);
+}
+
+static int read_value(struct reading *r, size_t key)
+{
+	const struct option_def *opt;
+
+	if (key == KEY_LISTENERS)
+		return read_list(r, NULL, CONFIG_LISTENERS_MAX, read_listener);
+	if (key == KEY_CERTS)
+		return read_list(r, NULL, CONFIG_CERTS_MAX, read_cert);
+	opt = &config_options[key];
+	if (option_has_entries(opt))
+		return read_list(r, opt, CONFIG_ENTRIES_MAX, read_text);
+	return read_text(r, opt);
+}
+
+/* --- keys ------------------------------------------------------------------------------------- */
+
+/* One key and its value. */
+static int read_key(struct reading *r, enum level level, bool seen[KEYS_MAX])
+{
+	struct place at = cursor_place(&r->c);
+	size_t path_len, key;
+	int err;
+
+	if (!cursor_is(&r->c, CURSOR_VALUE)) {
+		mistake(r->c.m, &at, "a key must be one word, not %s", cursor_event_name(&r->c));
+		return -EINVAL;
+	}
+	path_len = cursor_enter_key(&r->c, (const char *)r->c.event.data.scalar.value);
+	key = find_key(level, &r->c.event);
+	if (key == KEYS_MAX) {
+		say_unknown_key(r, level);
+	} else if (seen[key]) {
+		mistake(r->c.m, &at, "given twice");
+		r->unusable = true;
+	} else {
+		seen[key] = true;
+	}
+	err = cursor_next(&r->c);
+	if (err)
+		return err;
+	err = key == KEYS_MAX ? cursor_skip(&r->c) : read_value(r, key);
+	cursor_leave(&r->c, path_len);
+	return err;
+}
+
+static int read_keys(struct reading *r, enum level level)
+{
+	bool seen[KEYS_MAX] = {false};
+	int err;
+
+	for (;;) {
+		err = cursor_next(&r->c);
+		if (err || r->c.event.type == YAML_MAPPING_END_EVENT)
+			return err;
+		err = read_key(r, level, seen);
+		if (err)
+			return err;
+	}
+}
+
+/* The one document of the file. "---" and nothing is one, too. */
+static int read_document(struct reading *r)
+{
+	int err;
+
+	if (cursor_is(&r->c, CURSOR_VALUE) && !r->c.event.data.scalar.length)
+		return 0;
+	return expect(r, CURSOR_KEYS, &err) ? read_keys(r, LEVEL_TOP) : err;
+}
+
+static int read_stream(struct reading *r)
+{
+	struct place at;
+	int err;
+
+	err = cursor_next(&r->c);             /* the stream begins */
+	err = err ? err : cursor_next(&r->c); /* a document begins, or the stream ends */
+	if (err || r->c.event.type == YAML_STREAM_END_EVENT)
+		return err;
+	err = cursor_next(&r->c);
+	err = err ? err : read_document(r);
+	err = err ? err : cursor_next(&r->c); /* the document ends */
+	err = err ? err : cursor_next(&r->c);
+	if (err || r->c.event.type == YAML_STREAM_END_EVENT)
+		return err;
+	at = cursor_place(&r->c);
+	mistake(r->c.m, &at, "a second document: one file is one document");
+	return -EINVAL;
+}
+
+int config_read_yaml(struct settings *to, const char *file, const uint8_t *bytes, size_t len,
+		     struct mistakes *m)
+{
+	struct reading r = {.to = to, .listener = -1};
+	int err;
+
+	err = cursor_open(&r.c, file, bytes, len, m);
+	err = err ? err : read_stream(&r);
+	cursor_close(&r.c);
+	if (err == -EINVAL || (!err && r.unusable)) {
+		settings_clear(to);
+		return 1;
+	}
+	return err;
+}
+
+/* --- the file --------------------------------------------------------------------------------- */
+
+/* Reads the whole file. Returns 0; 1 after a mistake; -ENOMEM. */
+static int slurp(uint8_t **out, size_t *len, const char *file, struct mistakes *m)
+{
+	_cleanup_(freep)
+	uint8_t *bytes = malloc(CONFIG_BYTES_MAX + 1);
+	_cleanup_(close_fdp)
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	const struct place at = {.file = file};
+	size_t have = 0;
+	ssize_t n = fd < 0 ? -1 : 1;
+
+	if (!bytes)
+		return -ENOMEM;
+	while (n > 0 && have <= CONFIG_BYTES_MAX) {
+		n = read(fd, bytes + have, CONFIG_BYTES_MAX + 1 - have);
+		have += n > 0 ? (size_t)n : 0;
+	}
+	if (n < 0) {
+		mistake(m, &at, "cannot be read: %s", strerrordesc_np(errno));
+		return 1;
+	}
+	if (have > CONFIG_BYTES_MAX) {
+		mistake(m, &at, "larger than %u bytes: not a configuration", CONFIG_BYTES_MAX);
+		return 1;
+	}
+	*out = take_ptr(bytes);
+	*len = have;
+	return 0;
+}
+
+int config_read_file(struct settings *to, const char *file, struct mistakes *m)
+{
+	_cleanup_(freep)
+	uint8_t *bytes = NULL;
+	size_t len = 0;
+	int err;
+
+	err = slurp(&bytes, &len, file, m);
+	if (err)
+		return err;
+	return config_read_yaml(to, file, bytes, len, m);
+}

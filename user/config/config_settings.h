@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* user only: the settings of one source, the file or the flags: texts, each with its place. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config/config_mistakes.h"
+#include "config/config_table.h"
+
+/* One value as it was written. */
+struct setting {
+	const struct option_def *opt;
+	int listener;       /* index; -1: outside a listener */
+	size_t pair;        /* OPTION_CERT: index in certs */
+	char *text;         /* owned; NULL: an empty list */
+	bool bad;           /* it is a mistake, which was reported */
+	struct place place; /* its path is owned */
+};
+
+struct settings {
+	struct setting *all; /* in the order written */
+	size_t count;
+	struct place *listeners; /* where each begins; the paths are owned */
+	size_t listeners_count;
+};
+
+/* Both copy text and path. 0 or -ENOMEM. */
+int settings_add(struct settings *s, const struct setting *written);
+int settings_add_listener(struct settings *s, const struct place *place);
+
+/* Frees all of it; `s` is empty afterwards. */
+void settings_clear(struct settings *s);

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* user only: what an option is, and the table of all of them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum option_kind {
+	OPTION_ADDR,   /* union addr; "off" is AF_UNSPEC if off_allowed */
+	OPTION_NUMBER, /* uint32_t or unsigned */
+	OPTION_WORD,   /* an enum whose values are indexes into words */
+	OPTION_BOOL,   /* bool: words[0] is false, words[1] is true */
+	OPTION_PATH,   /* char *; "off" is NULL if off_allowed */
+	OPTION_CIDRS,  /* struct conf_cidrs, a list */
+	OPTION_NAMES,  /* struct conf_names, a list */
+	OPTION_CERT,   /* one part of a struct conf_cert in conf_listener.certs, a list */
+};
+
+enum option_scope {
+	OPTION_GLOBAL,   /* a field of struct conf */
+	OPTION_LISTENER, /* a field of struct conf_listener; outside a listener: for all of them */
+	OPTION_LISTEN,   /* begins a listener */
+};
+
+#define OPTION_WORDS_MAX 4
+
+struct option_def {
+	const char *name; /* of the key and of the flag */
+	enum option_kind kind;
+	enum option_scope scope;
+	size_t offset;       /* in the struct that the scope names */
+	const char *text;    /* the default, as one would write it; NULL: none */
+	const char *without; /* what having none means, for the reader; NULL: it must be given */
+	const char *arg;     /* the value's shape in the usage; NULL: the words */
+	const char *unit;    /* NULL: none */
+	uint32_t min, max;   /* NUMBER: inclusive; PATH, NAMES and CERT: max bytes */
+	bool off_allowed;    /* PATH: "off" is NULL; ADDR: "off" is AF_UNSPEC */
+	bool restart;        /* a reload does not change it */
+	const char *words[OPTION_WORDS_MAX + 1];
+	const char *help; /* one sentence, no full stop */
+};
+
+/* Room for flags about options, in arrays of one per option. */
+#define CONFIG_OPTIONS_MAX 128
+
+extern const struct option_def config_options[];
+extern const size_t config_options_count; /* at most CONFIG_OPTIONS_MAX */
+
+/* The value is a list of texts. */
+static inline bool option_has_entries(const struct option_def *opt)
+{
+	return opt->kind == OPTION_CIDRS || opt->kind == OPTION_NAMES;
+}
+
+static inline bool option_is_list(const struct option_def *opt)
+{
+	return option_has_entries(opt) || opt->kind == OPTION_CERT;
+}
