@@ -20,10 +20,10 @@ int loopback_pair(int fds[2]);
 int loopback_listen(union addr *out);
 
 /*
- * Accepts the connection that `near`, whose connect(2) has begun, made to `listener`, and drops
- * those of strangers. accept(2) tells whose a connection is: it gives the address of `near`, or
- * `alias` (may be NULL) where a program of peername shows another one. `*peer` (may be NULL) is what
- * it gave. `flags` are those of accept4(2) beside SOCK_CLOEXEC.
+ * Accepts the connection that `near`, whose connect(2) has begun, makes to `listener`, and drops
+ * those of strangers. It is ours if accept(2) gives the address of `near`, or `alias` (may be
+ * NULL), which a program of peername may show instead. `*peer` (may be NULL) is what it gave.
+ * `flags` are those of accept4(2) beside SOCK_CLOEXEC.
  *
  * The descriptor, or -errno: -ETIMEDOUT when the connection does not come within
  * LOOPBACK_PATIENCE_MS, -EADDRINUSE when LOOPBACK_TRIES_MAX strangers came first.

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum seccomp_mode { SECCOMP_OFF, SECCOMP_LOG, SECCOMP_ERRNO, SECCOMP_ENFORCE };
+#include "confine/seccomp.h"
 
 /* Whom kedge becomes. */
 struct confine_user {
@@ -56,9 +56,3 @@ int confine_switch(unsigned capability, bool on);
 
 /* For a process that goes on beside kedge: no new privileges, and no capabilities but these. */
 void confine_keep(uint64_t keep);
-
-/*
- * Installs the filter. 0, or -errno after a logged line. SECCOMP_ENFORCE ends the process at a
- * system call that is not on the list, after a line that names it.
- */
-int seccomp_confine(enum seccomp_mode mode);

@@ -4,7 +4,7 @@
  * made and a later feature is known to need stands here as well, with that reason. A call that is
  * missing here ends kedge: add it with its reason, or find out who made it.
  */
-#include "confine/confine.h"
+#include "confine/seccomp.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,8 @@
 #include "base/capability_loss.h"
 #include "daemon/daemon.h"
 #include "base/log.h"
-#include "daemon/probe.h"
+#include "daemon/probe_bpf.h"
+#include "daemon/probe_record.h"
 
 static bool wants_tls(const struct conf *conf)
 {

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: the subcommands. argv[0] is the subcommand's name; each returns the exit status. */
+/*
+ * user only: exit statuses of the subcommands, each of which has a header of its own. A subcommand
+ * gets its name in argv[0] and returns its exit status.
+ */
 #pragma once
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-int cmd_run(int argc, char **argv);
-int cmd_probe(int argc, char **argv);
-int cmd_check(int argc, char **argv);
-int cmd_status(int argc, char **argv);
-int cmd_reload(int argc, char **argv);

@@ -7,6 +7,7 @@
 #include "tls/certs_check.h"
 #include "base/cleanup.h"
 #include "daemon/cmd.h"
+#include "daemon/cmd_check.h"
 #include "config/config_help.h"
 #include "config/config_load.h"
 #include "daemon/privileges.h"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "daemon/cmd.h"
+#include "daemon/cmd_control.h"
 #include "daemon/control.h"
 #include "daemon/reload.h"
 #include "daemon/status.h"

@@ -7,8 +7,10 @@
 #include <sys/utsname.h>
 
 #include "daemon/cmd.h"
+#include "daemon/cmd_probe.h"
 #include "base/log.h"
-#include "daemon/probe.h"
+#include "daemon/probe_bpf.h"
+#include "daemon/probe_record.h"
 
 static void probe_bpf(struct probe_report *r, const char *cgroup)
 {
@@ -24,10 +26,7 @@ static void probe_bpf(struct probe_report *r, const char *cgroup)
 	kbpf_close(bpf);
 	opts.bypass = true;
 	if (kbpf_open(&bpf, &opts, why) < 0) {
-		struct probe_row *row = &r->rows[r->count++];
-
-		*row = (struct probe_row){.capability = "bypass", .name = "sockops program"};
-		snprintf(row->detail, sizeof(row->detail), "%.190s", why);
+		probe_no_bypass(r, why);
 		return;
 	}
 	probe_bypass(r, bpf);

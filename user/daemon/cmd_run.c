@@ -3,60 +3,25 @@
  * kedge run: start and stop order of the daemon. What a connection goes through stands in conn.h.
  */
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "access/access_log.h"
 #include "daemon/capabilities.h"
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "config/config_load.h"
 #include "daemon/cmd.h"
+#include "daemon/cmd_run.h"
 #include "daemon/control.h"
 #include "daemon/daemon.h"
 #include "base/log.h"
 #include "metrics/metrics_server.h"
+#include "daemon/mainloop.h"
 #include "daemon/privileges.h"
-#include "daemon/reload.h"
 #include "listen/sockets.h"
-#include "daemon/status.h"
-
-/* Out of descriptors: how long nobody is heard at the control socket, instead of spinning. */
-#define CONTROL_PAUSE_MS 200
-
-/* Signals that mean nothing to kedge would end it at once, requests and all. */
-static void signals_ignore(void)
-{
-	static const int ignored[] = {
-		SIGPIPE, SIGUSR2, SIGALRM,   SIGVTALRM, SIGPROF,
-		SIGIO,   SIGPWR,  SIGSTKFLT, SIGXFSZ /* the access log hears EFBIG */};
-
-	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
-		signal(ignored[i], SIG_IGN);
-	for (int i = SIGRTMIN; i <= SIGRTMAX; i++)
-		signal(i, SIG_IGN);
-}
-
-static int signals_open(void)
-{
-	sigset_t set;
-
-	signals_ignore();
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGQUIT); /* images of nginx have it as their STOPSIGNAL */
-	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &set, NULL); /* the workers inherit this */
-	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
 
 /* Not a capability that could be done without: who asks for it is told when it can not be had. */
 static int guard_start(struct daemon *d)
@@ -166,114 +131,7 @@ static int workers_start(struct daemon *d)
 	return err;
 }
 
-/* --- until a signal ends it ------------------------------------------------------------------- */
-
-static json_t *answer(const char *command, void *arg)
-{
-	struct daemon *d = arg;
-
-	if (!strcmp(command, "status"))
-		return status_json(d);
-	if (!strcmp(command, "reload") && d->draining)
-		return json_pack("{s:b, s:s}", "ok", 0, "error", "draining: no reload any more");
-	if (!strcmp(command, "reload"))
-		return reload(d);
-	return NULL;
-}
-
-static unsigned workers_running(const struct daemon *d)
-{
-	unsigned running = 0;
-
-	for (unsigned i = 0; i < d->workers_made; i++)
-		running += d->workers[i].started &&
-			   !__atomic_load_n(&d->workers[i].ended, __ATOMIC_ACQUIRE);
-	return running;
-}
-
-static void drain(struct daemon *d)
-{
-	d->draining = true;
-	notify_stopping(d->conf->drain_timeout_ms);
-	log_info("draining: no new connections; %u s for running requests",
-		 d->conf->drain_timeout_ms / 1000);
-	for (unsigned i = 0; i < d->workers_made; i++)
-		worker_drain(&d->workers[i]);
-}
-
-static void reopen_logs(struct daemon *d)
-{
-	if (d->shared.access)
-		access_log_reopen(d->shared.access);
-}
-
-/* -EINTR: it shall end at once. */
-static int obey_signals(struct daemon *d)
-{
-	struct signalfd_siginfo info;
-
-	while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
-		if (info.ssi_signo == SIGUSR1)
-			reopen_logs(d);
-		else if (info.ssi_signo == SIGHUP && d->draining)
-			log_warn("draining: no reload any more");
-		else if (info.ssi_signo == SIGHUP)
-			json_decref(reload(d));
-		else if (d->draining)
-			return log_err(EINTR, "second signal %u: not waiting any longer",
-				       info.ssi_signo);
-		else
-			drain(d);
-	}
-	return 0;
-}
-
-/* Of two times for poll(2), each -1 where there is none. */
-static int sooner(int a, int b)
-{
-	return a < 0 || (b >= 0 && b < a) ? b : a;
-}
-
-/* How long poll(2) may take; who asks is left alone while there is no descriptor for him. */
-static int wait_ms(const struct daemon *d, struct pollfd *control)
-{
-	uint64_t now = monotonic_ms();
-	int wait = sooner(watchdog_wait_ms(&d->watchdog), guard_wait_ms(d->shared.guard));
-
-	control->fd = d->control_fd;
-	if (now >= d->control_again_ms)
-		return wait;
-	control->fd = -1;
-	control->revents = 0;
-	return sooner(wait, (int)(d->control_again_ms - now));
-}
-
-/* Serves the control socket until a signal came and every worker has ended. */
-static int serve(struct daemon *d)
-{
-	struct pollfd fds[] = {
-		{.fd = d->signal_fd, .events = POLLIN},
-		{.fd = d->shared.done_fd, .events = POLLIN},
-		{.fd = d->control_fd, .events = POLLIN},
-	};
-	uint64_t n;
-	int err;
-
-	while (workers_running(d)) {
-		if (poll(fds, 3, wait_ms(d, &fds[2])) < 0 && errno != EINTR)
-			return log_err(errno, "main loop: poll failed");
-		watchdog_run(&d->watchdog, d->workers, d->workers_made);
-		guard_run(d->shared.guard);
-		err = obey_signals(d);
-		if (err)
-			return err;
-		if (fds[1].revents && read(d->shared.done_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
-			return log_err(errno, "main loop: eventfd");
-		if (fds[2].revents & POLLIN && control_serve(d->control_fd, answer, d) < 0)
-			d->control_again_ms = monotonic_ms() + CONTROL_PAUSE_MS;
-	}
-	return d->draining ? 0 : log_err(EIO, "every worker ended by itself");
-}
+/* --- begin and end ---------------------------------------------------------------------------- */
 
 /* An unprivileged kedge, or one on a read-only file system, may well have no place for the default
  * socket: it runs without one. */
@@ -340,7 +198,7 @@ static int start(struct daemon *d)
 	const struct conf *conf = d->conf;
 	int err;
 
-	d->signal_fd = signals_open();
+	d->signal_fd = mainloop_signals();
 	d->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->signal_fd < 0 || d->shared.done_fd < 0)
 		return log_err(errno, "start: no descriptor");
@@ -429,9 +287,9 @@ int cmd_run(int argc, char **argv)
 	err = start(&d);
 	if (!err) {
 		say_ready(&d);
-		err = serve(&d);
+		err = mainloop_run(&d);
 	}
-	if (err && workers_running(&d)) {
+	if (err && daemon_workers_running(&d)) {
 		/* Threads still run: let the kernel take back all but what has a name. */
 		kbpf_unpin(d.shared.bpf);
 		peername_unpin(d.shared.peername);

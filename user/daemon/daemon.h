@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: the running daemon as its main thread sees it: cmd_run.c, which owns it, and what it
- * is made of. Nothing here is touched by a worker but `shared`.
+ * user only: the running daemon as its main thread sees it. cmd_run.c owns it. Workers touch only
+ * `shared`.
  */
 #pragma once
 
@@ -38,4 +38,14 @@ struct daemon {
 static inline const struct kedge_stats *const *daemon_rows(const struct daemon *d)
 {
 	return (const struct kedge_stats *const *)d->rows;
+}
+
+static inline unsigned daemon_workers_running(const struct daemon *d)
+{
+	unsigned running = 0;
+
+	for (unsigned i = 0; i < d->workers_made; i++)
+		running += d->workers[i].started &&
+			   !__atomic_load_n(&d->workers[i].ended, __ATOMIC_ACQUIRE);
+	return running;
 }

@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "daemon/cmd.h"
+#include "daemon/cmd_check.h"
+#include "daemon/cmd_control.h"
+#include "daemon/cmd_probe.h"
+#include "daemon/cmd_run.h"
 
 static const struct {
 	const char *name;

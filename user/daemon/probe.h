@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: tries for real what the running kernel can do, one function a capability, and says why
- * not and what to do about it. `kedge probe` prints it; `kedge run` decides by it. Never by
- * version.
+ * user only: the report of the probes, which try what the running kernel can do: one row for each
+ * attempt, and where it failed the cause and the next step. `kedge probe` prints it, `kedge run`
+ * decides by it. probe_record.h and probe_bpf.h fill it.
  */
 #pragma once
 
@@ -10,9 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/kbpf.h"
 #include "tls/ktls.h"
-#include "bpf/peername.h"
 
 #define PROBE_ROWS_MAX 28
 
@@ -31,17 +29,14 @@ struct probe_report {
 	bool record, edit, bypass, peername, guard; /* the capability as a whole works */
 };
 
-/* Kernel TLS: every version and suite both ways, rekey, splice. */
-void probe_record(struct probe_report *r);
+/*
+ * Adds a row; beyond PROBE_ROWS_MAX nothing is added. `name` and the text are cut to their arrays.
+ */
+void probe_say(struct probe_report *r, const char *capability, const char *name, bool ok,
+	       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
-/* Puts a request through the sk_msg program on a loopback pair. `bpf` is open for editing. */
-void probe_edit(struct probe_report *r, struct kbpf *bpf);
-
-/* Sends bytes past loopback TCP, both ways, and asks FIONREAD. `bpf` is open for bypass. */
-void probe_bypass(struct probe_report *r, struct kbpf *bpf);
-
-/* Asks an accepted socket for its peer. */
-void probe_peername(struct probe_report *r, struct peername *peername);
+/* The next step of the row that was added last, if it is not ok. `next` is borrowed. */
+void probe_next_step(struct probe_report *r, const char *next);
 
 /* Loads the guard's program, alone and for libxdp's dispatcher. */
 void probe_guard(struct probe_report *r);
@@ -49,4 +44,5 @@ void probe_guard(struct probe_report *r);
 /* Add a row for a BPF object that could not even be opened; `why` is kbpf_open()'s or
  * peername_open()'s. */
 void probe_no_bpf(struct probe_report *r, const char *why);
+void probe_no_bypass(struct probe_report *r, const char *why);
 void probe_no_peername(struct probe_report *r, const char *why);

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "confine/confine.h"
+#include "confine/seccomp.h"
 
 /* How a child ended that did something under a filter, and what it said. */
 struct outcome {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "daemon/cmd.h"
+#include "daemon/cmd_check.h"
 #include "tests/lib/loading.h"
 #include "tests/lib/tls_peer.h"
 
