@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The documents: their commands run as written, their messages exist."""
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,12 @@ GUARD = machine.ROOT / "docs/guard.md"
 TROUBLESHOOTING = machine.ROOT / "docs/troubleshooting.md"
 CHANGELOG = machine.ROOT / "CHANGELOG.md"
 SECURITY = machine.ROOT / "SECURITY.md"
+CONTRIBUTING = machine.ROOT / "CONTRIBUTING.md"
+ARCHITECTURE = machine.ROOT / "docs/architecture.md"
+DOCUMENTS = sorted([*machine.ROOT.glob("*.md"), *machine.ROOT.glob("docs/*.md")])
+
+# A cgroup of the documents. Ours has a name that tells whose it is.
+TRY = "/sys/fs/cgroup/kedge-try"
 
 # Commands that no test here runs, by how they begin, and why.
 NOT_RUN = {
@@ -28,6 +35,8 @@ NOT_RUN = {
     "kedge reload": "test_reload.py", "kill -HUP PID": "test_reload.py",
     "xdp-loader unload": "needs a number; test_guard.py leaves nothing to unload",
     "ip link set dev eth0 xdp off": "the same",
+    "tests/deps.sh": "installs packages", "make asan": "the tests need it themselves",
+    "cd tests && ": "this is what runs the tests",
     "openssl ocsp": "asks a responder on the network; test_tls_posture.py has one without",
 }
 
@@ -58,19 +67,24 @@ def start(sandbox, command):
     process.wait_line("kedge: info: ready" if is_kedge else r"port \d+", seconds=60)
 
 
-def follow(sandbox, block, ran):
-    """Runs a block's commands; what a comment says of req.xff must be in the answer."""
+def follow(sandbox, block, ran, timeout=120):
+    """Runs a block's commands; what a comment says of req.xff must be in the answer. Returns what was printed."""
+    printed = ""
     for command in docs.commands(block):
         if is_not_run(command):
             continue
         if command.background:
             start(sandbox, command)
+        elif command.text.startswith("kill %"):
+            sandbox.stop_all()
         else:
-            done = sandbox.run(command.text, timeout=120)
+            done = sandbox.run(command.text, timeout=timeout)
+            printed += done.stdout
             assert done.returncode == 0, (command, done.stdout, done.stderr)
             if command.comment.startswith("req."):
                 assert command.comment + "\n" in done.stdout, (command, command.comment, done.stdout)
         ran.append(command.text)
+    return printed
 
 
 def make_certificates(sandbox, *names):
@@ -132,11 +146,46 @@ def test_the_commands_of_the_guard_page(sandbox):
     assert [c.split()[0] for c in ran] == ["kedge", "kedge", "bpftool", "bpftool", "xdp-loader"]
 
 
-@pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING, GUARD], ids=lambda p: p.name)
+@pytest.fixture
+def own_cgroup():
+    """A name for TRY; nothing of it is left after the test."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    path = machine.cgroup2_mount() / f"kedge-test-{os.getpid()}-try"
+    yield path
+    if path.exists():
+        machine.wait_for(lambda: not (path / "cgroup.procs").read_text(), what=f"{path}: still in use")
+        path.rmdir()
+
+
+def save_patch(sandbox, block):
+    (sandbox.home / "sizes.diff").write_text(block + "\n")
+
+
+def test_a_bpf_program_is_changed_and_seen(tmp_path, cgroup, own_cgroup):
+    """All of CONTRIBUTING.md, in a copy of the tree."""
+    ran, printed = [], ""
+    with Sandbox(tmp_path, cgroup, own_tree=True) as sandbox:
+        sandbox.env = {name: value for name, value in sandbox.env.items() if not name.startswith("MAKE")}
+        for _, text in docs.sections(CONTRIBUTING):
+            for block in docs.blocks(text):
+                if docs.is_patch(block):
+                    save_patch(sandbox, block)
+                elif docs.is_shell(block):
+                    printed += follow(sandbox, block.replace(TRY, str(own_cgroup)), ran, timeout=900)
+    rows = json.loads(re.search(r"^\[\{$.*?^\}?\]$", printed, re.M | re.S)[0])
+    # The probe of `edit` sends a short one, too.
+    assert {row["key"]: row["value"] for row in rows if row["value"]} == {0: 2, 6: 1}
+    assert "steps of the verifier" in printed and "kdg_request" in printed
+    assert not own_cgroup.exists()
+
+
+@pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING, GUARD, CONTRIBUTING],
+                         ids=lambda p: p.name)
 def test_no_command_is_forgotten(path):
     """Each is run by a test above, or stands in NOT_RUN with the reason."""
     covered = {README: ["Five minutes"], CONFIGURATION: None, OPERATIONS: ["Start, stop, upgrade"],
-               TROUBLESHOOTING: [], GUARD: None}[path]
+               TROUBLESHOOTING: [], GUARD: None, CONTRIBUTING: None}[path]
     for heading, text in docs.sections(path):
         if covered is None or heading in covered:
             continue
@@ -183,6 +232,33 @@ def test_the_changelog_names_reasons_that_exist():
     assert len(named) > 10 and named <= reasons, named - reasons
 
 
+def defines(text, name):
+    """A function with its body, a table, a BPF map."""
+    return (re.search(rf"^(?![\s#*/])[^;{{}}#]*?\b{name}\s*\([^;{{}}]*\)\s*\{{", text, re.M)
+            or re.search(rf"^[^;{{}}\n]*\b{name}\[.*\] = \{{|^\}} {name} SEC\(\"\.maps\"\);", text, re.M))
+
+
+def test_where_is_what():
+    """Each file of the table is there, and each name is defined in one of its files, of which none is named in vain."""
+    table = dict(docs.sections(ARCHITECTURE))["Where is what"]
+    rows = [[re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[2:4]]
+            for line in table.splitlines() if line.startswith("| ") and "`" in line]
+    assert len(rows) > 20
+    for files, names in rows:
+        texts = {name: (machine.ROOT / name).read_text() for name in files}
+        for name in names:
+            assert any(defines(text, name) for text in texts.values()), (name, files)
+        for file, text in texts.items() if names else []:
+            assert any(defines(text, name) for name in names), (file, names)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_every_named_file_is_there(path):
+    named = re.findall(r"`((?:user|bpf|include|tests|vmtest|dist|docs)/[\w./-]*[\w/])`", path.read_text())
+    missing = [name for name in named if not (machine.ROOT / name).exists()]
+    assert missing == []
+
+
 def links(path):
     """(link, file, heading) of every link that stays in the tree."""
     for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
@@ -196,8 +272,7 @@ def slug(heading):
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("path", sorted([*machine.ROOT.glob("*.md"), *machine.ROOT.glob("docs/*.md")]),
-                         ids=lambda p: p.name)
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
 def test_every_link_leads_somewhere(path):
     for link, target, heading in links(path):
         assert target.exists(), link

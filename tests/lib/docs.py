@@ -36,8 +36,14 @@ def commands(block):
     return [Command(line) for line in joined.splitlines() if line.strip() and not line.startswith("#")]
 
 
+def is_patch(block):
+    return block.startswith("--- a/")
+
+
 def is_shell(block):
-    """True for a block of commands, false for one of YAML, output or a drawing."""
+    """True for a block of commands, false for one of YAML, output, a patch or a drawing."""
+    if is_patch(block):
+        return False
     first = commands(block)[0].text.split(" ", 1)[0] if commands(block) else ""
     return bool(re.fullmatch(r"[\w./-]+[\w-]", first)) and block.isascii()
 

@@ -5,6 +5,7 @@ A network namespace of its own with nothing but loopback (every port is free), a
 its own /sys/fs/bpf, /run and /etc, which are gone afterwards.
 """
 import os
+import shutil
 from pathlib import Path
 
 import machine
@@ -24,13 +25,32 @@ exec sleep infinity
 """
 
 
-class Sandbox:
-    """`base` becomes the current directory of the commands; the tree's build/ is in it."""
+# What `make` and the unit tests make in build/, and what is made of it.
+BUILT = ("*.bpf.o", "*.bpf.d", "*.skel.h", "kedge", "user", "asan")
 
-    def __init__(self, base, cgroup=None):
+
+def copy_tree(to):
+    """The sources and what is built of them, with their times: make has nothing to do there."""
+    shutil.copytree(machine.ROOT, to, symlinks=True,
+                    ignore=shutil.ignore_patterns("build", ".git", "__pycache__", ".pytest_cache"))
+    (to / "build").mkdir()
+    for path in [path for pattern in BUILT for path in (machine.ROOT / "build").glob(pattern)]:
+        (shutil.copytree if path.is_dir() else shutil.copy2)(path, to / "build" / path.name)
+
+
+class Sandbox:
+    """
+    `base` becomes the current directory of the commands; the tree's build/ is in it. With own_tree it is a
+    copy of the tree, which may be changed.
+    """
+
+    def __init__(self, base, cgroup=None, own_tree=False):
         self.home = Path(base) / "home"
-        self.home.mkdir()
-        (self.home / "build").symlink_to(machine.ROOT / "build")
+        if own_tree:
+            copy_tree(self.home)
+        else:
+            self.home.mkdir()
+            (self.home / "build").symlink_to(machine.ROOT / "build")
         self.cgroup = cgroup
         self.running = []
         self.env = {**node_env(PORT=3000), "CAROOT": str(self.home), "TRUST_STORES": "nss",
