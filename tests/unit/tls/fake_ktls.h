@@ -60,13 +60,13 @@ static struct {
 	struct fake_leg legs[FAKE_SOCKETS];
 } fake;
 
-static void fake_start(void)
+static inline void fake_start(void)
 {
 	memset(&fake, 0, sizeof(fake));
 	fake.on = fake.rekey = true;
 }
 
-static struct fake_leg *fake_leg(int fd)
+static inline struct fake_leg *fake_leg(int fd)
 {
 	for (int i = 0; fake.on && i < FAKE_SOCKETS; i++)
 		if (fake.legs[i].fd == fd && fd)
@@ -74,14 +74,14 @@ static struct fake_leg *fake_leg(int fd)
 	return NULL;
 }
 
-static int fake_fails(int err)
+static inline int fake_fails(int err)
 {
 	errno = err;
 	return -1;
 }
 
 /* True, with errno, when this step is to fail. */
-static bool fake_step(enum fake_step step)
+static inline bool fake_step(enum fake_step step)
 {
 	size_t n = strlen(fake.log);
 
@@ -93,7 +93,7 @@ static bool fake_step(enum fake_step step)
 	return true;
 }
 
-static int fake_ulp(int fd)
+static inline int fake_ulp(int fd)
 {
 	int type = 0, domain = 0;
 	socklen_t len = sizeof(int);
@@ -115,7 +115,7 @@ static int fake_ulp(int fd)
 	return fake_fails(ENOMEM);
 }
 
-static socklen_t fake_crypto_len(const struct tls_crypto_info *info)
+static inline socklen_t fake_crypto_len(const struct tls_crypto_info *info)
 {
 	switch (info->cipher_type) {
 	case TLS_CIPHER_AES_GCM_128:
@@ -129,7 +129,7 @@ static socklen_t fake_crypto_len(const struct tls_crypto_info *info)
 	}
 }
 
-static bool fake_refuses_suite(const struct tls_crypto_info *info)
+static inline bool fake_refuses_suite(const struct tls_crypto_info *info)
 {
 	const int suite = info->cipher_type == TLS_CIPHER_AES_GCM_128   ? SUITE_AES_128_GCM
 			  : info->cipher_type == TLS_CIPHER_AES_GCM_256 ? SUITE_AES_256_GCM
@@ -138,7 +138,7 @@ static bool fake_refuses_suite(const struct tls_crypto_info *info)
 	return fake.suites >> (8 * (info->version == TLS_1_3_VERSION) + suite) & 1;
 }
 
-static int fake_set_keys(struct fake_leg *l, bool tx, const void *val, socklen_t len)
+static inline int fake_set_keys(struct fake_leg *l, bool tx, const void *val, socklen_t len)
 {
 	union ktls_crypto *keys = tx ? &l->tx : &l->rx;
 	bool *has = tx ? &l->has_tx : &l->has_rx;
@@ -200,7 +200,7 @@ int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 
 /* --- receiving -------------------------------------------------------------------------------- */
 
-static ssize_t fake_recv(int fd, void *buf, size_t len, int flags)
+static inline ssize_t fake_recv(int fd, void *buf, size_t len, int flags)
 {
 	return syscall(SYS_recvfrom, fd, buf, len, flags | MSG_DONTWAIT, NULL, NULL);
 }
@@ -209,7 +209,7 @@ static ssize_t fake_recv(int fd, void *buf, size_t len, int flags)
  * Opens the next record, if there is none. 1: there is one; 0: the end of the stream; -1, errno. A
  * record that is refused stays in TCP's queue.
  */
-static int fake_fill(struct fake_leg *l)
+static inline int fake_fill(struct fake_leg *l)
 {
 	static uint8_t rec[5 + 65536];
 	ssize_t n;
@@ -243,7 +243,7 @@ static int fake_fill(struct fake_leg *l)
 	return 1;
 }
 
-static void fake_say_type(struct msghdr *msg, uint8_t type)
+static inline void fake_say_type(struct msghdr *msg, uint8_t type)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
 
@@ -300,7 +300,7 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 /* --- sending ---------------------------------------------------------------------------------- */
 
 /* True when the socket has taken all. */
-static bool fake_push(struct fake_leg *l)
+static inline bool fake_push(struct fake_leg *l)
 {
 	while (l->out_at < l->out_len) {
 		ssize_t n = syscall(SYS_sendto, l->fd, l->out + l->out_at, l->out_len - l->out_at,
@@ -314,7 +314,7 @@ static bool fake_push(struct fake_leg *l)
 	return true;
 }
 
-static ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t *bytes, size_t len)
+static inline ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t *bytes, size_t len)
 {
 	size_t done = 0;
 

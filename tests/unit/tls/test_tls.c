@@ -20,11 +20,10 @@
 #include <openssl/x509v3.h>
 
 #include "base/log.h"
-#include "base/capability_loss.h"
-#include "tls/ktls_probe.h"
 #include "tls/tls.h"
 #include "tls/tls_handoff.h"
 #include "tests/lib/tls_peer.h"
+#include "tests/unit/tls/tls_rig.h"
 
 static const char *const suites12[] = {
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
@@ -37,98 +36,6 @@ static const char *const suites13[] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GC
 enum { EC_A, RSA_A, EC_WILD, RSA_NO_SAN, PAIRS };
 static struct peer_cert files[PAIRS];
 static struct conf_cert pairs[PAIRS];
-
-static struct kedge_stats stats;
-static uint8_t in[65536], out[65536];
-static struct record_scratch scratch = {in, out, sizeof(in), sizeof(out), &stats};
-
-/* --- one connection --------------------------------------------------------------------------- */
-
-struct conn {
-	struct peer peer;
-	struct tls_conn *tls;
-	int fd;
-	enum tls_step step;
-	enum kedge_reason reason;
-};
-
-static void step(void *arg)
-{
-	struct conn *c = arg;
-
-	if (c->step == TLS_WANT_READ || c->step == TLS_WANT_WRITE)
-		c->step = tls_handshake(c->tls, &c->reason);
-}
-
-static void start(struct conn *c, struct tls_ctx *ctx, const struct peer_opts *opts)
-{
-	int ends[2];
-
-	*c = (struct conn){.step = TLS_WANT_READ};
-	peer_pair(ends);
-	c->fd = ends[1];
-	peer_open(&c->peer, ends[0], opts);
-	c->tls = tls_conn_new(ctx, c->fd, &scratch);
-	assert_non_null(c->tls);
-}
-
-/* Lets both sides go on until the server is done or has failed. Returns the client's last result.
- */
-static int shake_hands(struct conn *c, size_t piece)
-{
-	int client = 0;
-	size_t got;
-
-	ERR_clear_error();
-	for (;;) {
-		client = SSL_do_handshake(c->peer.ssl);
-		peer_send(&c->peer, piece, step, c);
-		step(c);
-		got = peer_receive(&c->peer);
-		if (c->step == TLS_DONE || c->step == TLS_FAILED)
-			break;
-		if (!got)
-			peer_wait_any(c->peer.fd, c->fd);
-	}
-	return client;
-}
-
-/* Until the client is done; its last words may still be in its hands. */
-static void client_handshake(struct conn *c)
-{
-	while (SSL_do_handshake(c->peer.ssl) != 1) {
-		peer_send(&c->peer, 0, step, c);
-		step(c);
-		if (!peer_receive(&c->peer))
-			peer_wait_any(c->peer.fd, c->fd);
-	}
-}
-
-/* Until the server is done. */
-static void server_handshake(struct conn *c)
-{
-	for (step(c); c->step == TLS_WANT_READ; step(c))
-		peer_wait(c->fd);
-	assert_int_equal(c->step, TLS_DONE);
-}
-
-static void stop(struct conn *c)
-{
-	tls_conn_free(c->tls);
-	peer_close(&c->peer);
-	close(c->fd);
-}
-
-static void make_shared(struct tls_shared *s, enum policy record, bool tls13_only, bool kernel)
-{
-	const struct conf conf = {.record = record, .tls13_only = tls13_only};
-	struct ktls_caps caps = {0};
-
-	for (int i = 0; kernel && i < SUITE_COUNT; i++)
-		for (int v = 0; v < VERSION_COUNT; v++)
-			caps.tx[v][i] = caps.rx[v][i] = true;
-	assert_int_equal(tls_shared_init(s, &conf, &caps), 0);
-}
 
 static struct tls_ctx *make_ctx_of(enum conf_mode mode, const struct tls_shared *s, size_t first,
 				   size_t count)
@@ -143,13 +50,6 @@ static struct tls_ctx *make_ctx_of(enum conf_mode mode, const struct tls_shared 
 static struct tls_ctx *make_ctx(const struct tls_shared *s, size_t first, size_t count)
 {
 	return make_ctx_of(MODE_HTTP, s, first, count);
-}
-
-static void wait_for_fin(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLRDHUP};
-
-	assert_int_equal(poll(&p, 1, 10000), 1);
 }
 
 /* --- handshakes ------------------------------------------------------------------------------- */
@@ -241,7 +141,7 @@ static void early_data_reaches_the_record(void **state)
 		peer_send(&c.peer, 0, NULL, NULL);
 		server_handshake(&c);
 		/* Another connection uses the shared buffers meanwhile. */
-		memset(in, 0xee, sizeof(in));
+		memset(scratch_in, 0xee, sizeof(scratch_in));
 		assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
 		assert_null(c.tls);
 		assert_string_equal(record->ops->name, "user");
@@ -259,152 +159,6 @@ static void early_data_reaches_the_record(void **state)
 		record_free(record);
 		stop(&c);
 	}
-	tls_ctx_free(ctx);
-}
-
-/* A socketpair cannot have kernel TLS on any kernel: as where another program has the socket. */
-static void handoff_over_a_socketpair(struct conn *c, enum policy policy, struct tls_ctx **ctx)
-{
-	static struct tls_shared shared;
-	int ends[2];
-
-	make_shared(&shared, policy, false, true);
-	capability_start(CAPABILITY_RECORD, policy == POLICY_REQUIRE);
-	*ctx = make_ctx(&shared, 0, 1);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-	*c = (struct conn){.step = TLS_WANT_READ, .fd = ends[1]};
-	peer_open(&c->peer, ends[0], &(struct peer_opts){0});
-	c->tls = tls_conn_new(*ctx, c->fd, &scratch);
-	shake_hands(c, 0);
-	assert_int_equal(c->step, TLS_DONE);
-}
-
-static void failed_handoff_sends_nothing(void **state)
-{
-	enum kedge_reason reason = KEDGE_REASON_NONE;
-	struct capability_state lost;
-	struct record *record = NULL;
-	struct tls_facts facts;
-	struct tls_ctx *ctx;
-	struct conn c;
-	char got[10];
-
-	handoff_over_a_socketpair(&c, POLICY_REQUIRE, &ctx);
-	assert_true(tls_into_record(&c.tls, &record, &facts, &reason) < 0);
-	assert_int_equal(reason, KEDGE_REASON_handoff_failed);
-	assert_null(c.tls);
-	assert_null(record);
-	assert_int_equal(recv(c.peer.fd, got, sizeof(got), 0), -1);
-	assert_int_equal(errno, EAGAIN);
-	capability_read(CAPABILITY_RECORD, &lost);
-	assert_true(lost.err);
-	stop(&c);
-	tls_ctx_free(ctx);
-}
-
-/* Before the first key is with the kernel OpenSSL can go on, and the next one does not even try. */
-static void refused_handoff_stays_in_user_space(void **state)
-{
-	enum kedge_reason reason = KEDGE_REASON_NONE;
-	struct capability_state lost;
-	struct record *record = NULL;
-	struct tls_facts facts;
-	struct tls_ctx *ctx;
-	struct conn c;
-	char got[10];
-
-	handoff_over_a_socketpair(&c, POLICY_PREFER, &ctx);
-	assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
-	assert_false(facts.kernel);
-	assert_string_equal(record->ops->name, "user");
-	capability_read(CAPABILITY_RECORD, &lost);
-	assert_true(lost.err);
-	assert_int_equal(lost.losses, 1);
-	assert_int_equal(lost.without, 1);
-	assert_int_equal(SSL_write(c.peer.ssl, "request", 7), 7);
-	peer_send(&c.peer, 0, NULL, NULL);
-	peer_wait(c.fd);
-	assert_int_equal(record_read(record, got, sizeof(got)), 7);
-	assert_int_equal(record_write(record, "answer", 6), 6);
-	peer_wait(c.peer.fd);
-	peer_receive(&c.peer);
-	assert_int_equal(SSL_read(c.peer.ssl, got, sizeof(got)), 6);
-	record_free(record);
-	stop(&c);
-	tls_ctx_free(ctx);
-	capability_start(CAPABILITY_RECORD, false);
-}
-
-/* Finished, a request and FIN at once: kernel TLS takes no such socket, but the client waits. */
-static void client_that_has_ended_is_served(void **state)
-{
-	enum kedge_reason reason = KEDGE_REASON_NONE;
-	struct record *record = NULL;
-	struct tls_shared shared;
-	struct tls_facts facts;
-	struct ktls_caps caps;
-	struct tls_ctx *ctx;
-	char got[100];
-	struct conn c;
-
-	if (ktls_probe(&caps) || caps.ulp_err)
-		skip();
-	make_shared(&shared, POLICY_REQUIRE, false, true);
-	ctx = make_ctx(&shared, 0, 1);
-	start(&c, ctx, &(struct peer_opts){.version = TLS1_3_VERSION});
-	client_handshake(&c);
-	assert_int_equal(SSL_write(c.peer.ssl, "request", 7), 7);
-	SSL_shutdown(c.peer.ssl);
-	peer_send(&c.peer, 0, NULL, NULL);
-	shutdown(c.peer.fd, SHUT_WR);
-	wait_for_fin(c.fd);
-	server_handshake(&c);
-	assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
-	assert_string_equal(record->ops->name, "user");
-	assert_int_equal(record_read(record, got, sizeof(got)), 7);
-	assert_int_equal(record_read(record, got, sizeof(got)), 0);
-	assert_true(record->clean_end);
-	assert_int_equal(record_write(record, "answer", 6), 6);
-	assert_int_equal(record_close_write(record), 0);
-	while (!c.peer.eof) {
-		peer_wait(c.peer.fd);
-		peer_receive(&c.peer);
-	}
-	assert_int_equal(SSL_read(c.peer.ssl, got, sizeof(got)), 6);
-	record_free(record);
-	stop(&c);
-	tls_ctx_free(ctx);
-}
-
-/* The kernel would send records of 16 KB to a client that can take 512 bytes. */
-static void small_fragments_stay_in_user_space(void **state)
-{
-	const struct peer_opts opts = {.max_fragment = TLSEXT_max_fragment_length_512};
-	enum kedge_reason reason = KEDGE_REASON_NONE;
-	struct record *record = NULL;
-	struct tls_shared shared;
-	struct tls_facts facts;
-	struct tls_ctx *ctx;
-	struct conn c;
-
-	make_shared(&shared, POLICY_PREFER, false, true);
-	ctx = make_ctx(&shared, 0, 1);
-	start(&c, ctx, &opts);
-	shake_hands(&c, 0);
-	assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
-	assert_string_equal(record->ops->name, "user");
-	record_free(record);
-	stop(&c);
-	tls_ctx_free(ctx);
-
-	shared.record = POLICY_REQUIRE;
-	ctx = make_ctx(&shared, 0, 1);
-	start(&c, ctx, &opts);
-	shake_hands(&c, 0);
-	assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
-	assert_string_equal(record->ops->name, "user");
-	record_free(record);
-	stop(&c);
 	tls_ctx_free(ctx);
 }
 
@@ -886,14 +640,14 @@ static void full_socket_is_waited_for(void **state)
 	peer_send(&c.peer, 0, NULL, NULL);
 	step(&c);
 	assert_int_equal(c.step, TLS_WANT_WRITE);
-	memset(out, 0xee, sizeof(out));
+	memset(scratch_out, 0xee, sizeof(scratch_out));
 	step(&c);
 	assert_int_equal(c.step, TLS_WANT_WRITE);
 	for (char x; turns; turns--)
 		assert_int_equal(recv(c.peer.fd, &x, 1, 0), 1);
 	for (turns = 0; turns < 1000 && c.step != TLS_DONE && c.step != TLS_FAILED; turns++) {
 		step(&c);
-		memset(out, 0xee, sizeof(out));
+		memset(scratch_out, 0xee, sizeof(scratch_out));
 		peer_receive(&c.peer);
 		SSL_do_handshake(c.peer.ssl);
 		peer_send(&c.peer, 0, NULL, NULL);
@@ -945,10 +699,6 @@ int main(void)
 		cmocka_unit_test(every_version_and_suite_in_any_pieces),
 		cmocka_unit_test(nothing_is_read_beyond_the_handshake),
 		cmocka_unit_test(early_data_reaches_the_record),
-		cmocka_unit_test(failed_handoff_sends_nothing),
-		cmocka_unit_test(refused_handoff_stays_in_user_space),
-		cmocka_unit_test(client_that_has_ended_is_served),
-		cmocka_unit_test(small_fragments_stay_in_user_space),
 		cmocka_unit_test(resumes_in_another_context),
 		cmocka_unit_test(resumes_in_no_other_mode),
 		cmocka_unit_test(resumes_with_no_other_certificates),
