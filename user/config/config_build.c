@@ -225,7 +225,7 @@ static int build_listeners(struct conf *conf, const struct settings *file,
 			   const struct settings *flags, struct mistakes *m)
 {
 	const struct settings *from = flags->listeners_count ? flags : file;
-	const struct place nowhere = {0};
+	const struct place nowhere = {.file = conf->file};
 	int err = 0;
 
 	if (!from->listeners_count) {
@@ -278,7 +278,7 @@ static void check_app(const struct conf *conf, const struct settings *file,
 		      const struct settings *flags, struct mistakes *m)
 {
 	const struct setting *s = find_setting(flags, "app", -1);
-	const struct place nowhere = {0};
+	const struct place nowhere = {.file = conf->file};
 	char quoted[QUOTED_MAX];
 
 	s = s ? s : find_setting(file, "app", -1);

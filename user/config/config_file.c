@@ -17,6 +17,7 @@
 
 #include "base/cleanup.h"
 #include "config/config.h"
+#include "config/config_suggest.h"
 #include "config/config_yaml.h"
 
 /* The keys of a mapping: the rows of the table, and two that hold further mappings. */
@@ -38,6 +39,12 @@ struct reading {
 static int read_keys(struct reading *r, enum level level);
 
 /* --- which keys there are --------------------------------------------------------------------- */
+
+/* Of a scalar. Its path ends there. */
+static bool has_nul(const yaml_event_t *event)
+{
+	return memchr(event->data.scalar.value, '\0', event->data.scalar.length);
+}
 
 /* NULL: there is no such key at this level. */
 static const char *key_name(enum level level, size_t key)
@@ -75,15 +82,54 @@ static size_t find_key(enum level level, const yaml_event_t *event)
 	return key;
 }
 
+/* The name of the nearest key of a level; NULL: none is near. */
+static const char *nearest_key(enum level level, const yaml_event_t *event)
+{
+	struct suggestion s = {0};
+
+	for (size_t key = 0; key < KEYS_MAX; key++) {
+		const char *name = key_name(level, key);
+
+		if (name)
+			suggest(&s, (const char *)event->data.scalar.value,
+				event->data.scalar.length, name);
+	}
+	return s.name;
+}
+
+/* Names the key that was meant, the place where it belongs, or all keys that there are. */
 static void say_unknown_key(struct reading *r, enum level level)
 {
-	struct place at = cursor_place(&r->c);
+	static const char *const homes[] = {
+		[LEVEL_TOP] = "at the top level",
+		[LEVEL_LISTENER] = "in an entry of listeners",
+		[LEVEL_CERT] = "in an entry of certs",
+	};
+	const struct place at = cursor_place(&r->c);
+	const char *name = nearest_key(level, &r->c.event);
 	char known[2048];
 	size_t len = 0;
 
+	if (r->c.m->count >= CONFIG_MISTAKES_MAX) {
+		r->c.m->count++;
+		return;
+	}
+	if (has_nul(&r->c.event)) {
+		mistake(r->c.m, &at, "unknown key with a NUL character in it");
+		return;
+	}
+	for (enum level home = LEVEL_TOP; home <= LEVEL_CERT; home++) {
+		if (find_key(home, &r->c.event) == KEYS_MAX)
+			continue;
+		mistake(r->c.m, &at, "unknown key here; it belongs %s", homes[home]);
+		return;
+	}
+	if (name) {
+		mistake(r->c.m, &at, "unknown key; did you mean %s?", name);
+		return;
+	}
 	for (size_t key = 0; key < KEYS_MAX && len < sizeof(known); key++) {
-		const char *name = key_name(level, key);
-
+		name = key_name(level, key);
 		if (name)
 			len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
 						len ? ", " : "", name);
@@ -94,15 +140,15 @@ static void say_unknown_key(struct reading *r, enum level level)
 /* --- values ----------------------------------------------------------------------------------- */
 
 /* False after a mistake, at the end of the value. *err: of skipping it. */
-static bool expect(struct reading *r, enum cursor_kind kind, int *err)
+static bool expect(struct reading *r, enum cursor_kind kind, const char *hint, int *err)
 {
-	struct place at = cursor_place(&r->c);
+	const struct place at = cursor_place(&r->c);
 
 	*err = 0;
 	if (cursor_is(&r->c, kind))
 		return true;
-	mistake(r->c.m, &at, "must be %s, not %s", cursor_kind_name(kind),
-		cursor_event_name(&r->c));
+	mistake(r->c.m, &at, "must be %s, not %s%s", cursor_kind_name(kind),
+		cursor_event_name(&r->c), hint);
 	r->unusable = true;
 	*err = cursor_skip(&r->c);
 	return false;
@@ -126,11 +172,14 @@ static int read_text(struct reading *r, const struct option_def *opt)
 {
 	const struct place at = cursor_place(&r->c);
 	const yaml_event_t *e = &r->c.event;
+	/* YAML takes "[::1]:443" without quotes for a list. */
+	bool bracketed = opt->kind == OPTION_ADDR && cursor_is(&r->c, CURSOR_LIST) &&
+			 e->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
 	int err;
 
-	if (!expect(r, CURSOR_VALUE, &err))
+	if (!expect(r, CURSOR_VALUE, bracketed ? ": quote an address with brackets" : "", &err))
 		return err;
-	if (memchr(e->data.scalar.value, '\0', e->data.scalar.length)) {
+	if (has_nul(e)) {
 		mistake(r->c.m, &at, "has a NUL character in it");
 		r->unusable = true;
 		return 0;
@@ -145,7 +194,7 @@ static int read_cert(struct reading *r, const struct option_def *opt)
 	int err;
 
 	(void)opt;
-	if (!expect(r, CURSOR_KEYS, &err))
+	if (!expect(r, CURSOR_KEYS, "", &err))
 		return err;
 	err = read_keys(r, LEVEL_CERT);
 	/* What else is wrong with a pair is reported with the values, by config_build(). */
@@ -160,7 +209,7 @@ static int read_listener(struct reading *r, const struct option_def *opt)
 	int err;
 
 	(void)opt;
-	if (!expect(r, CURSOR_KEYS, &err))
+	if (!expect(r, CURSOR_KEYS, "", &err))
 		return err;
 	r->listener = (int)r->to->listeners_count;
 	err = settings_add_listener(r->to, &at);
@@ -177,7 +226,7 @@ static int read_list(struct reading *r, const struct option_def *opt, unsigned m
 	unsigned i;
 	int err;
 
-	if (!expect(r, CURSOR_LIST, &err))
+	if (!expect(r, CURSOR_LIST, "", &err))
 		return err;
 	for (i = 0;; i++) {
 		struct place at;
@@ -269,7 +318,7 @@ static int read_document(struct reading *r)
 
 	if (cursor_is(&r->c, CURSOR_VALUE) && !r->c.event.data.scalar.length)
 		return 0;
-	return expect(r, CURSOR_KEYS, &err) ? read_keys(r, LEVEL_TOP) : err;
+	return expect(r, CURSOR_KEYS, "", &err) ? read_keys(r, LEVEL_TOP) : err;
 }
 
 static int read_stream(struct reading *r)

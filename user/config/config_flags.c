@@ -11,12 +11,13 @@
 
 #include "base/addr.h"
 #include "config/config_options.h"
+#include "config/config_suggest.h"
 
 struct flags {
 	struct settings *to;
 	struct mistakes *m;
 	const char **file;
-	bool *help;
+	bool file_unknown;  /* a mistake may have been meant to name it */
 	size_t certs, keys; /* seen since the last --listen */
 };
 
@@ -50,6 +51,40 @@ static int add_flag(struct flags *f, const struct option_def *opt, char *flag, c
 	return settings_add(f->to, &written);
 }
 
+/* arg does not begin with "--" and a name. */
+static void say_not_an_option(struct flags *f, char *arg)
+{
+	const struct place at = {.path = arg};
+
+	if (arg[0] == '-') {
+		mistake(f->m, &at, "not an option: see --help");
+		return;
+	}
+	mistake(f->m, &at, "not an option: a file is given as -c FILE");
+	f->file_unknown = true;
+}
+
+static void say_unknown_option(struct flags *f, const struct place *at, const char *name,
+			       size_t name_len)
+{
+	static const char *const names_of_c[] = {"config", "conf", "file"};
+	struct suggestion s = {0};
+
+	for (size_t i = 0; i < sizeof(names_of_c) / sizeof(names_of_c[0]); i++) {
+		if (strlen(names_of_c[i]) != name_len || memcmp(names_of_c[i], name, name_len))
+			continue;
+		mistake(f->m, at, "unknown option: a file is given as -c FILE");
+		f->file_unknown = true;
+		return;
+	}
+	for (size_t i = 0; i < config_options_count; i++)
+		suggest(&s, name, name_len, config_options[i].name);
+	if (s.name)
+		mistake(f->m, at, "unknown option; did you mean --%s?", s.name);
+	else
+		mistake(f->m, at, "unknown option: see --help");
+}
+
 /* Reads argv[0], "--name" with its value in argv[1] or "--name=value". Returns how many it took, or
  * -ENOMEM. */
 static int read_long(struct flags *f, int argc, char **argv)
@@ -62,7 +97,7 @@ static int read_long(struct flags *f, int argc, char **argv)
 	int err;
 
 	if (!opt) {
-		mistake(f->m, &at, "unknown option: see --help");
+		say_unknown_option(f, &at, name, name_len);
 		/* Its value, if it has one, is not a mistake of its own. */
 		return !equals && argc > 1 && argv[1][0] != '-' ? 2 : 1;
 	}
@@ -83,6 +118,7 @@ static int read_file_name(struct flags *f, int argc, char **argv)
 
 	if (argc < 2) {
 		mistake(f->m, &at, "needs a file");
+		f->file_unknown = true;
 		return 1;
 	}
 	if (*f->file)
@@ -94,12 +130,10 @@ static int read_file_name(struct flags *f, int argc, char **argv)
 int config_read_flags(struct settings *to, int argc, char **argv, const char **file, bool *help,
 		      struct mistakes *m)
 {
-	struct flags f = {.to = to, .m = m, .file = file, .help = help};
+	struct flags f = {.to = to, .m = m, .file = file};
 	int taken;
 
 	for (int i = 1; i < argc; i += taken) {
-		struct place at = {.path = argv[i]};
-
 		taken = 1;
 		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
 			*help = true;
@@ -108,9 +142,9 @@ int config_read_flags(struct settings *to, int argc, char **argv, const char **f
 		else if (!strncmp(argv[i], "--", 2) && argv[i][2])
 			taken = read_long(&f, argc - i, argv + i);
 		else
-			mistake(m, &at, "not an option: see --help");
+			say_not_an_option(&f, argv[i]);
 		if (taken < 0)
 			return taken;
 	}
-	return 0;
+	return f.file_unknown;
 }

@@ -20,20 +20,23 @@ static int load(struct conf *conf, int argc, char **argv, struct mistakes *m)
 	struct settings flags = {0}, file = {0};
 	const char *name = NULL;
 	bool help = false;
-	int err, unread = 0;
+	int err, unread;
 
-	err = config_read_flags(&flags, argc, argv, &name, &help, m);
-	if (err)
-		return err;
+	unread = config_read_flags(&flags, argc, argv, &name, &help, m);
+	if (unread < 0)
+		return unread;
 	if (help) {
 		config_write_usage(stdout, argv[0]);
 		return 1;
 	}
 	if (name) {
 		conf->file = strdup(name);
-		unread = conf->file ? config_read_file(&file, conf->file, m) : -ENOMEM;
+		err = conf->file ? config_read_file(&file, conf->file, m) : -ENOMEM;
+		if (err < 0)
+			return err;
+		unread |= err;
 	}
-	err = unread < 0 ? unread : config_check_settings(&flags, m);
+	err = config_check_settings(&flags, m);
 	err = err ? err : config_check_settings(&file, m);
 	/* Without the file, its settings would be reported as missing. */
 	return err || unread ? err : config_build(conf, &file, &flags, m);

@@ -24,12 +24,19 @@ static const struct mistake_case mistakes_in_flags[] = {
 	{NULL, "",
 	 "no listener: give --listen ADDR:PORT, or listeners in the file\n"
 	 "no application: give --app ADDR:PORT, or app in the file\n"},
-	{NULL, FINE "stray", "stray: not an option: see --help\n"},
+	{NULL, FINE "stray", "stray: not an option: a file is given as -c FILE\n"},
 	{NULL, FINE "-x", "-x: not an option: see --help\n"},
 	{NULL, FINE "--", "--: not an option: see --help\n"},
 	{NULL, FINE "--work 3", "--work: unknown option: see --help\n"},
+	{NULL, "kedge.yaml", "kedge.yaml: not an option: a file is given as -c FILE\n"},
+	{NULL, "-c", "-c: needs a file\n"},
+	{NULL, "--config kedge.yaml", "--config: unknown option: a file is given as -c FILE\n"},
+	{NULL, "--file=x", "--file=x: unknown option: a file is given as -c FILE\n"},
+	{NULL, FINE "--log_level debug --hanshakes-max 3",
+	 "--log_level: unknown option; did you mean --log-level?\n"
+	 "--hanshakes-max: unknown option; did you mean --handshakes-max?\n"},
 	{NULL, FINE "--workerss=3 --foo",
-	 "--workerss=3: unknown option: see --help\n"
+	 "--workerss=3: unknown option; did you mean --workers?\n"
 	 "--foo: unknown option: see --help\n"},
 	{NULL, FINE "--workers", "--workers: needs a value\n"},
 	{NULL, FINE "--workers --pin off", "--workers: needs a value\n"},
@@ -134,10 +141,19 @@ static const struct mistake_case mistakes_in_files[] = {
 	 "kedge.yaml:6: listeners[0].proxy-protocol: \"maybe\" is not one of off, optional, "
 	 "require\n"},
 	{"workers: 1\nworker: 2\n", FINE,
-	 "kedge.yaml:2: worker: unknown key; known are " KNOWN_TOP},
-	{"listen: localhost:1\n", FINE, "kedge.yaml:1: listen: unknown key; known are " KNOWN_TOP},
+	 "kedge.yaml:2: worker: unknown key; did you mean workers?\n"},
+	{"listen: localhost:1\n", FINE,
+	 "kedge.yaml:1: listen: unknown key here; it belongs in an entry of listeners\n"},
+	{"cert: a\nkey: b\n", FINE,
+	 "kedge.yaml:1: cert: unknown key here; it belongs in an entry of certs\n"
+	 "kedge.yaml:2: key: unknown key here; it belongs in an entry of certs\n"},
 	{"listeners:\n- {listen: localhost:1, tls: off, app: localhost:3}\n", "--app localhost:1",
-	 "kedge.yaml:2: listeners[0].app: unknown key; known are listen, tls, mode, "
+	 "kedge.yaml:2: listeners[0].app: unknown key here; it belongs at the top level\n"},
+	{"\"app\\0x\": localhost:1\n", FINE,
+	 "kedge.yaml:1: app: unknown key with a NUL character in it\n"},
+	{"listeners:\n- {listen: localhost:1, tls: off, address: localhost:3}\n",
+	 "--app localhost:1",
+	 "kedge.yaml:2: listeners[0].address: unknown key; known are listen, tls, mode, "
 	 "proxy-protocol, "
 	 "trust, listener-connections-max, "
 	 "certs\n"},
@@ -209,8 +225,15 @@ static const struct mistake_case mistakes_in_files[] = {
 	{"app: ':5'\n", "--tls off --listen :1",
 	 "kedge.yaml:1: app: \":5\" is not one address: name "
 	 "the host\n"},
+	{"app: [::1]:80\n", FINE,
+	 "kedge.yaml:1: app: must be one value, not a list: quote an address with brackets\n"
+	 "kedge.yaml:1: not YAML: did not find expected node content while parsing a flow node\n"},
+	{"app:\n- localhost:1\n", FINE, "kedge.yaml:2: app: must be one value, not a list\n"},
+	{"", "",
+	 "kedge.yaml: no listener: give --listen ADDR:PORT, or listeners in the file\n"
+	 "kedge.yaml: no application: give --app ADDR:PORT, or app in the file\n"},
 	{"app: [\n", FINE,
-	 "kedge.yaml:1: app: must be one value, not a list\n"
+	 "kedge.yaml:1: app: must be one value, not a list: quote an address with brackets\n"
 	 "kedge.yaml:2: not YAML: did not find expected node content while parsing a "
 	 "flow node\n"},
 	{"a: b\n c: d\n", FINE,
