@@ -6,12 +6,10 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <ifaddrs.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bpf/kbpf_host.h"
@@ -20,10 +18,12 @@
 #include "base/cleanup.h"
 #include "guard.skel.h"
 #include "guard/guard_attach.h"
+#include "guard/guard_counts.h"
 #include "guard/guard_keeper.h"
 #include "guard/guard_lock.h"
 #include "guard/guard_port.h"
-#include "guard/guard_rules.h"
+#include "guard/guard_sides.h"
+#include "guard/guard_warn.h"
 #include "base/log.h"
 #include "base/clock.h"
 
@@ -32,23 +32,14 @@
 #define LEASE_NS 15000000000ULL
 #define FOREVER  UINT64_MAX
 
-/*
- * Two kedges that start at once would take each other's guard for a dead one: one after the other.
- */
-#define START_TRIES 100
-#define START_MS    100
-
 #define GUARD_PIN "-guard"
-
-#define SYNCOOKIES        "/proc/sys/net/ipv4/tcp_syncookies"
-#define SYNCOOKIES_ALWAYS 2
 
 struct guard {
 	struct guard_bpf *skel;
 	struct xdp_program *prog;
 	struct kedge_guard_config *config; /* mmapped */
 	size_t config_size;
-	struct guard_rules rules[2]; /* as they stand in the maps, by side */
+	struct guard_sides sides;
 	struct guard_interface *interfaces;
 	size_t interfaces_wanted, interfaces_count; /* how many; on how many of them it is */
 	struct ifaddrs *addresses;                  /* of the machine, at the start */
@@ -67,103 +58,27 @@ static void set_lease(struct guard *g, uint64_t ns)
 
 /* --- rules ------------------------------------------------------------------------------------ */
 
-/* Puts one side's rows in, or takes them out. 0 or -errno of the first that failed. */
-static int put_rules(struct guard *g, struct guard_rules *rules, unsigned side, bool in)
+static void warn_cookies(const struct guard *g, const struct conf *conf)
 {
-	int listener = bpf_map__fd(g->skel->maps.kdg_guard_listener);
-	int allow = bpf_map__fd(g->skel->maps.kdg_guard_allow), err = 0;
-	const __u8 one = 1;
-
-	for (size_t i = 0; i < rules->prefixes_count && !err; i++) {
-		struct kedge_guard_prefix *p = &rules->prefixes[i];
-
-		p->side = side;
-		if (in && bpf_map_update_elem(allow, p, &one, BPF_ANY))
-			err = -errno;
-		else if (!in)
-			bpf_map_delete_elem(allow, p); /* twice in the list: once here */
-	}
-	for (size_t i = 0; i < rules->rules_count && !err; i++) {
-		struct guard_rule *r = &rules->rules[i];
-
-		r->at.side = side;
-		if (in && bpf_map_update_elem(listener, &r->at, &r->listener, BPF_ANY))
-			err = -errno;
-		else if (!in)
-			bpf_map_delete_elem(listener, &r->at);
-	}
-	return err;
-}
-
-static unsigned other_side(const struct guard *g)
-{
-	return !g->config->side;
+	guard_warn_cookies(&conf->guard, g->skel->rodata->guard_can_cookie);
 }
 
 int guard_prepare(struct guard *g, const struct conf *conf, const uint16_t *ports,
 		  char why[KBPF_WHY_SIZE])
 {
-	unsigned side = other_side(g);
-	struct guard_rules *rules = &g->rules[side];
-	int err = guard_rules_make(rules, conf, ports, why, KBPF_WHY_SIZE);
-
-	if (err)
-		return err;
-	err = put_rules(g, rules, side, true);
-	if (!err)
-		return 0;
-	guard_cancel(g);
-	return kbpf_why(why, err, "its maps can not be changed: %s: restart kedge", strerror(-err));
+	return guard_sides_prepare(&g->sides, conf, ports, why);
 }
 
 void guard_cancel(struct guard *g)
 {
-	unsigned side = other_side(g);
-
-	put_rules(g, &g->rules[side], side, false);
-	guard_rules_clear(&g->rules[side]);
-}
-
-static uint32_t flags_of(const struct conf_guard *conf)
-{
-	return (conf->observe ? KEDGE_GUARD_OBSERVE : 0u) |
-	       (conf->cookies ? KEDGE_GUARD_COOKIES : 0u) |
-	       (conf->follow ? KEDGE_GUARD_FOLLOW : 0u);
-}
-
-/* Cookies are made without asking only by a kernel that is told to always make them. */
-static void warn_cookies(const struct guard *g, const struct conf_guard *conf)
-{
-	_cleanup_(fclosep)
-	FILE *f = conf->cookies ? fopen(SYNCOOKIES, "re") : NULL;
-	int mode = -1;
-
-	if (!conf->cookies)
-		return;
-	if (!g->skel->rodata->guard_can_cookie)
-		log_warn("guard-over: cookie: this kernel makes none for XDP: dropping instead");
-	else if (!f || fscanf(f, "%d", &mode) != 1 || mode != SYNCOOKIES_ALWAYS)
-		log_warn("guard-over: cookie: dropping instead until sysctl "
-			 "net.ipv4.tcp_syncookies=2 (it is %d)",
-			 mode);
+	guard_sides_cancel(&g->sides);
 }
 
 void guard_commit(struct guard *g, const struct conf *conf)
 {
-	const struct conf_guard *c = &conf->guard;
-	struct kedge_guard_config *to = g->config;
-
-	__atomic_store_n(&to->source_rate, c->source_rate, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->source_burst, c->source_burst, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->total_rate, c->total_rate, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->total_burst, c->total_burst, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->source_bits_v4, c->source_bits_v4, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->source_bits_v6, c->source_bits_v6, __ATOMIC_RELAXED);
-	__atomic_store_n(&to->flags, flags_of(c), __ATOMIC_RELAXED);
-	__atomic_store_n(&to->side, other_side(g), __ATOMIC_RELEASE);
-	guard_cancel(g); /* what is on the other side now */
+	guard_sides_commit(&g->sides, &conf->guard);
 	if (g->armed)
-		warn_cookies(g, c);
+		warn_cookies(g, conf);
 }
 
 /* --- open ------------------------------------------------------------------------------------- */
@@ -174,55 +89,19 @@ static int share(struct guard *g, char why[KBPF_WHY_SIZE])
 	if (!g->config)
 		return kbpf_why(why, -errno, "its maps: cannot mmap: %s", strerror(errno));
 	g->config->version = KEDGE_GUARD_ABI_VERSION;
+	g->sides.config = g->config;
+	g->sides.listener = bpf_map__fd(g->skel->maps.kdg_guard_listener);
+	g->sides.allow = bpf_map__fd(g->skel->maps.kdg_guard_allow);
 	return 0;
-}
-
-/*
- * What a port of a bridge or a bond receives is for that one, or for somebody behind it: for
- * all-listeners it counts as one that is down.
- */
-static void leave_out_ports(struct ifaddrs *have)
-{
-	char kind[GUARD_PORT_KIND_SIZE];
-
-	for (; have; have = have->ifa_next) {
-		guard_port_kind(kind, if_nametoindex(have->ifa_name));
-		if (guard_port_takes_all(kind))
-			have->ifa_flags &= ~(unsigned)IFF_UP;
-	}
 }
 
 static int find_interfaces(struct guard *g, const struct conf *conf, char why[KBPF_WHY_SIZE])
 {
 	if (getifaddrs(&g->addresses) < 0)
 		return kbpf_why(why, -errno, "the machine's addresses: %s", strerror(errno));
-	leave_out_ports(g->addresses);
+	guard_port_leave_out(g->addresses);
 	return guard_interfaces_find(&g->interfaces, &g->interfaces_wanted, conf, g->addresses, why,
 				     KBPF_WHY_SIZE);
-}
-
-static int start_lock(char why[KBPF_WHY_SIZE])
-{
-	const struct timespec pause = {.tv_nsec = START_MS * 1000000L};
-	char lacks[KBPF_WHY_SIZE];
-	int fd = -EADDRINUSE;
-
-	for (int i = 0; i < START_TRIES && fd == -EADDRINUSE; i++) {
-		if (i)
-			nanosleep(&pause, NULL);
-		fd = guard_lock(GUARD_LOCK_START);
-	}
-	if (fd == -EADDRINUSE)
-		return kbpf_why(why, fd, "another kedge is starting: try again");
-	if (fd < 0) {
-		snprintf(lacks, sizeof(lacks),
-			 "its locks (kedge-guard-lock on /sys/fs/bpf): %s: run as root, with a "
-			 "bpffs that may be written to",
-			 strerror(-fd));
-		return kbpf_load_why(fd, lacks, why);
-	}
-	guard_lock_sweep();
-	return fd;
 }
 
 /* A dead one that is alone on an interface, without libxdp's dispatcher, has to go first. */
@@ -255,7 +134,7 @@ static int attach(struct guard *g, const struct conf *conf, char why[KBPF_WHY_SI
 static int load(struct guard *g, const struct conf *conf, char why[KBPF_WHY_SIZE])
 {
 	_cleanup_(close_fdp)
-	int starting = start_lock(why);
+	int starting = guard_lock_start(why);
 	int err;
 
 	if (starting < 0)
@@ -323,26 +202,6 @@ int guard_open(struct guard **out, const struct conf *conf, char why[KBPF_WHY_SI
 
 /* --- at work ---------------------------------------------------------------------------------- */
 
-/* By a bridge packets go to others than this machine, and no routing table knows it. */
-static void warn_ports(const struct guard *g, const struct conf *conf)
-{
-	bool everywhere = false;
-	char kind[GUARD_PORT_KIND_SIZE];
-
-	for (size_t i = 0; i < conf->listeners_count; i++)
-		everywhere |= addr_is_wildcard(&conf->listeners[i].addr);
-	for (size_t i = 0; everywhere && i < g->interfaces_count; i++) {
-		guard_port_kind(kind, g->interfaces[i].index);
-		if (guard_port_forwards(kind))
-			log_warn(
-				"guard: interface %s is a port of a bridge: packets to others "
-				"behind "
-				"it are judged too where they are for a port of kedge's: let kedge "
-				"listen on its own addresses",
-				g->interfaces[i].name);
-	}
-}
-
 void guard_arm(struct guard *g, const struct conf *conf)
 {
 	char modes[256] = "";
@@ -364,8 +223,8 @@ void guard_arm(struct guard *g, const struct conf *conf)
 			log_info("guard: interface %s: one that a dead kedge left is removed",
 				 g->interfaces[i].name);
 	log_info("guard: on %s", modes);
-	warn_ports(g, conf);
-	warn_cookies(g, &conf->guard);
+	guard_warn_ports(g->interfaces, g->interfaces_count, conf);
+	warn_cookies(g, conf);
 	if (g->keep)
 		guard_keeper_dismiss(&g->keeper);
 }
@@ -395,22 +254,7 @@ void guard_run(struct guard *g)
 
 void guard_warn_uncovered(const struct guard *g, const struct conf *conf)
 {
-	_cleanup_(freep)
-	struct guard_interface *wanted = NULL;
-	size_t count = 0;
-	char why[KBPF_WHY_SIZE] = "";
-
-	if (guard_interfaces_find(&wanted, &count, conf, g->addresses, why, sizeof(why)) < 0)
-		log_warn("guard: %s", why);
-	for (size_t i = 0; i < count; i++) {
-		bool on = false;
-
-		for (size_t k = 0; k < g->interfaces_count; k++)
-			on |= !strcmp(wanted[i].name, g->interfaces[k].name);
-		if (!on)
-			log_warn("guard: interface %s: it is not there before a restart",
-				 wanted[i].name);
-	}
+	guard_warn_missing(g->interfaces, g->interfaces_count, conf, g->addresses);
 }
 
 int guard_give(struct guard *g, uid_t uid, gid_t gid)
@@ -429,60 +273,17 @@ bool guard_may_update(struct guard *g)
 
 void guard_stats(const struct guard *g, struct kedge_guard_stats *sum)
 {
-	const size_t numbers = sizeof(*sum) / sizeof(uint64_t);
-	const __u32 row = 0;
-	_cleanup_(freep)
-	uint64_t *all = g ? calloc(g->cores, sizeof(*sum)) : NULL;
-
 	*sum = (struct kedge_guard_stats){0};
-	if (!all || bpf_map_lookup_elem(bpf_map__fd(g->skel->maps.kdg_guard_stats), &row, all) < 0)
-		return;
-	for (size_t core = 0; core < g->cores; core++)
-		for (size_t i = 0; i < numbers; i++)
-			((uint64_t *)sum)[i] += all[core * numbers + i];
-}
-
-/* Keeps rows[0..count) in order, the most packets first. */
-static size_t insert(struct guard_refused *rows, size_t count, size_t max,
-		     const struct guard_refused *row)
-{
-	size_t at = count;
-
-	while (at > 0 && rows[at - 1].what.packets < row->what.packets)
-		at--;
-	if (at == max)
-		return count;
-	if (count == max)
-		count--;
-	memmove(&rows[at + 1], &rows[at], (count - at) * sizeof(*rows));
-	rows[at] = *row;
-	return count + 1;
+	if (g)
+		guard_counts_sum(bpf_map__fd(g->skel->maps.kdg_guard_stats), g->cores, sum);
 }
 
 size_t guard_refused(const struct guard *g, struct guard_refused *rows, size_t max)
 {
-	int fd = g ? bpf_map__fd(g->skel->maps.kdg_guard_refused) : -1;
-	struct guard_refused row = {0};
-	uint64_t now = monotonic_ns();
-	size_t count = 0;
-	void *before = NULL;
-	uint8_t key[16];
-
-	/*
-	 * Rows come and go meanwhile; a walk that is thrown back to its beginning ends somewhere.
-	 */
-	for (int i = 0; g && i < KEDGE_GUARD_REFUSED_MAX; i++) {
-		if (bpf_map_get_next_key(fd, before, row.ip))
-			break;
-		if (!bpf_map_lookup_elem(fd, row.ip, &row.what)) {
-			row.age_ms =
-				now > row.what.last_ns ? (now - row.what.last_ns) / 1000000 : 0;
-			count = insert(rows, count, max, &row);
-		}
-		memcpy(key, row.ip, sizeof(key));
-		before = key;
-	}
-	return count;
+	if (!g)
+		return 0;
+	return guard_counts_refused(bpf_map__fd(g->skel->maps.kdg_guard_refused), monotonic_ns(),
+				    rows, max);
 }
 
 const struct guard_interface *guard_interfaces(const struct guard *g, size_t *count)
@@ -526,8 +327,7 @@ void guard_close(struct guard *g)
 	guard_leave(g);
 	if (g->config)
 		munmap(g->config, g->config_size);
-	for (int side = 0; side < 2; side++)
-		guard_rules_clear(&g->rules[side]);
+	guard_sides_clear(&g->sides);
 	guard_unlock(&g->lock, g->prog ? guard_attach_id(g->prog) : 0);
 	freeifaddrs(g->addresses);
 	free(g->interfaces);

@@ -26,6 +26,7 @@
 #include <sys/types.h>
 
 #include "config/config.h"
+#include "guard/guard_counts.h"
 #include "guard/guard_interface.h"
 #include "kedge/guard.h"
 
@@ -74,12 +75,6 @@ bool guard_may_update(struct guard *g);
 
 /* Counters, summed over the cores; zero where they can not be read. NULL is fine. */
 void guard_stats(const struct guard *g, struct kedge_guard_stats *sum);
-
-struct guard_refused {
-	uint8_t ip[16];
-	struct kedge_guard_refused what;
-	uint64_t age_ms; /* since the last packet */
-};
 
 /* The sources that were refused most, the first of them first: how many of `max`. */
 size_t guard_refused(const struct guard *g, struct guard_refused *rows, size_t max);

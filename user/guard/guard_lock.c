@@ -9,12 +9,19 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "bpf/kbpf_host.h"
 #include "bpf/kbpf_pins.h"
 #include "base/cleanup.h"
+
+/* Two kedges that start at once wait for each other this long at most. */
+#define START_TRIES 100
+#define START_MS    100
 
 #define DIRECTORY "kedge-guard-lock"
 
@@ -129,4 +136,28 @@ void guard_lock_sweep(void)
 		if (e->d_name[0] >= '1' && e->d_name[0] <= '9')
 			remove_free(dirfd(dir), e->d_name);
 	closedir(dir);
+}
+
+int guard_lock_start(char why[KBPF_WHY_SIZE])
+{
+	const struct timespec pause = {.tv_nsec = START_MS * 1000000L};
+	char lacks[KBPF_WHY_SIZE];
+	int fd = -EADDRINUSE;
+
+	for (int i = 0; i < START_TRIES && fd == -EADDRINUSE; i++) {
+		if (i)
+			nanosleep(&pause, NULL);
+		fd = guard_lock(GUARD_LOCK_START);
+	}
+	if (fd == -EADDRINUSE)
+		return kbpf_why(why, fd, "another kedge is starting: try again");
+	if (fd < 0) {
+		snprintf(lacks, sizeof(lacks),
+			 "its locks (kedge-guard-lock on /sys/fs/bpf): %s: run as root, with a "
+			 "bpffs that may be written to",
+			 strerror(-fd));
+		return kbpf_load_why(fd, lacks, why);
+	}
+	guard_lock_sweep();
+	return fd;
 }

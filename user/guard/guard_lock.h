@@ -6,7 +6,9 @@
  */
 #pragma once
 
-/* Held while a guard is put on its interfaces: no program has this number. */
+#include "bpf/kbpf_host.h"
+
+/* Held while a guard is put on its interfaces. No program has this number. */
 #define GUARD_LOCK_START 0
 
 /* A descriptor, or -errno; -EADDRINUSE: another has it. */
@@ -17,3 +19,10 @@ void guard_unlock(int *fd, unsigned id);
 
 /* Removes what killed processes left. Under GUARD_LOCK_START. */
 void guard_lock_sweep(void);
+
+/*
+ * Takes the lock GUARD_LOCK_START, and waits for it up to ten seconds: two kedges that start at the
+ * same time would take each other's guard for a dead one. Then sweeps. A descriptor, or -errno with
+ * why[].
+ */
+int guard_lock_start(char why[KBPF_WHY_SIZE]);

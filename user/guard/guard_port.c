@@ -2,6 +2,8 @@
 /* Asks by rtnetlink(7) what an interface is a port of. See guard_port.h. */
 #include "guard/guard_port.h"
 
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -73,4 +75,15 @@ bool guard_port_forwards(const char *kind)
 bool guard_port_takes_all(const char *kind)
 {
 	return kind[0] && strcmp(kind, "vrf") != 0;
+}
+
+void guard_port_leave_out(struct ifaddrs *have)
+{
+	char kind[GUARD_PORT_KIND_SIZE];
+
+	for (; have; have = have->ifa_next) {
+		guard_port_kind(kind, if_nametoindex(have->ifa_name));
+		if (guard_port_takes_all(kind))
+			have->ifa_flags &= ~(unsigned)IFF_UP;
+	}
 }

@@ -17,3 +17,10 @@ bool guard_port_forwards(const char *kind);
 
 /* Does it take all that the port receives, with an XDP program of its own to see it? */
 bool guard_port_takes_all(const char *kind);
+
+/*
+ * Clears IFF_UP of those that are such ports. What they receive is for the bridge or the bond, or
+ * for somebody behind it, so that all-listeners leaves them out.
+ */
+struct ifaddrs;
+void guard_port_leave_out(struct ifaddrs *have);
