@@ -13,14 +13,14 @@ void guard_counts_sum(int map, unsigned cores, struct kedge_guard_stats *sum)
 	const size_t numbers = sizeof(*sum) / sizeof(uint64_t);
 	const __u32 row = 0;
 	_cleanup_(freep)
-	uint64_t *all = calloc(cores, sizeof(*sum));
+	struct kedge_guard_stats *all = calloc(cores, sizeof(*all));
 
 	*sum = (struct kedge_guard_stats){0};
 	if (!all || bpf_map_lookup_elem(map, &row, all) < 0)
 		return;
 	for (size_t core = 0; core < cores; core++)
 		for (size_t i = 0; i < numbers; i++)
-			((uint64_t *)sum)[i] += all[core * numbers + i];
+			((uint64_t *)sum)[i] += ((const uint64_t *)&all[core])[i];
 }
 
 static size_t remove_row(struct guard_refused *rows, size_t count, const uint8_t ip[16])

@@ -119,7 +119,8 @@ void guard_unlock(int *fd, unsigned id)
 	 * later. */
 	if ((size_t)snprintf(path, sizeof(path), "%s/" DIRECTORY "/%u", bpffs(), id) < sizeof(path))
 		rmdir(path);
-	close_fdp(fd);
+	close(*fd);
+	*fd = -1;
 }
 
 void guard_lock_sweep(void)

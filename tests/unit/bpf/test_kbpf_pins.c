@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "bpf/kbpf_pins.h"
 #include "peername.skel.h"
-#include "tests/lib/own_bpffs.h"
+#include "tests/lib/own_ns.h"
 
 static const char *const maps[] = {"kdg_client", "kdg_coming", "kdg_peer_stats"};
 #define MAPS (sizeof(maps) / sizeof(maps[0]))
@@ -47,7 +47,7 @@ static int group_up(void **state)
 {
 	(void)state;
 	kbpf_log();
-	real_root = own_bpffs_real_root();
+	real_root = own_real_root();
 	there = own_bpffs_up();
 	return 0;
 }

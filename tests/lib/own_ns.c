@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "own_bpffs.h"
+#include "own_ns.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +15,7 @@ char own_bpffs[64];
 
 static bool in_user_namespace;
 
-bool own_bpffs_real_root(void)
+bool own_real_root(void)
 {
 	return geteuid() == 0 && !in_user_namespace;
 }
@@ -48,7 +48,7 @@ static bool become_root(void)
 
 static bool no(const char *what)
 {
-	printf("no bpffs of our own: %s: %s\n", what, strerror(errno));
+	printf("no namespace of our own: %s: %s\n", what, strerror(errno));
 	return false;
 }
 
@@ -73,4 +73,21 @@ void own_bpffs_down(void)
 {
 	umount2(own_bpffs, MNT_DETACH);
 	rmdir(own_bpffs);
+}
+
+bool own_ip(const char *args)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "ip %s >/dev/null 2>&1", args);
+	return system(command) == 0;
+}
+
+bool own_net_up(void)
+{
+	if (geteuid() && !become_root())
+		return no("user namespace");
+	if (unshare(CLONE_NEWNET))
+		return no("network namespace");
+	return own_ip("link set lo up") || no("ip link");
 }

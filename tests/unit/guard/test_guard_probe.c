@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* guard_probe.c: what is said where the guard cannot be loaded, and that nothing is left loaded. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bpf/kbpf_host.h"
+#include "guard/guard_probe.h"
+
+static bool has_caps(void)
+{
+	char caps[80];
+
+	kbpf_missing_caps(caps, sizeof(caps));
+	return !caps[0];
+}
+
+static int try(int (*probe)(char *why))
+{
+	char why[KBPF_WHY_SIZE] = "", caps[80], want[96];
+	int err = probe(why);
+
+	kbpf_missing_caps(caps, sizeof(caps));
+	snprintf(want, sizeof(want), "no %s", caps);
+	if (caps[0] && strcmp(why, want) != 0)
+		fprintf(stderr, "\"%s\" instead of \"%s\"\n", why, want);
+	return caps[0] && err == -EPERM && !strcmp(why, want) ? 0 : 1;
+}
+
+/* As a child that has no capabilities: the message is what they are called, and no more. */
+static void without_capabilities(void **state)
+{
+	int status;
+	pid_t child = fork();
+
+	(void)state;
+	if (!child) {
+		if (geteuid() == 0 && setresuid(65534, 65534, 65534))
+			_exit(9);
+		_exit(try(guard_probe_load) + 2 * try(guard_probe_dispatcher));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static void need_caps(void)
+{
+	if (has_caps())
+		return;
+	print_message("no capabilities for bpf(2): run as root\n");
+	skip();
+}
+
+static void it_loads(void **state)
+{
+	char why[KBPF_WHY_SIZE] = "";
+
+	(void)state;
+	need_caps();
+	if (guard_probe_load(why))
+		fail_msg("%s", why);
+	assert_string_equal(why, "");
+}
+
+/* Older kernels cannot; then it is said why. */
+static void it_loads_for_the_dispatcher(void **state)
+{
+	char why[KBPF_WHY_SIZE] = "";
+	int err;
+
+	(void)state;
+	need_caps();
+	err = guard_probe_dispatcher(why);
+	if (!err)
+		assert_string_equal(why, "");
+	else
+		assert_int_equal(strncmp(why, "programs of type EXT are refused: ", 34), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_capabilities),
+		cmocka_unit_test(it_loads),
+		cmocka_unit_test(it_loads_for_the_dispatcher),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
