@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -121,8 +120,7 @@ static int probe_ulp(struct ktls_caps *out)
 
 	if (r)
 		return r;
-	if (setsockopt(p.fds[0], IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0)
-		out->ulp_err = errno;
+	out->ulp_err = -ktls_begin(p.fds[0]);
 	return 0;
 }
 
