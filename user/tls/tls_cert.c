@@ -2,95 +2,18 @@
 /* Certificates of a listener; see tls_cert.h. */
 #include "tls/tls_cert.h"
 
-#include <assert.h>
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "config/pem_check.h"
-#include "base/secret.h"
-#include "base/way_to.h"
+#include "tls/cert_name.h"
 #include "tls/tls_cert_types.h"
 
-#define HOST_NAME_MAX_LEN 253 /* RFC 1035 section 2.3.4, as text */
-
-/* --- reading the files ------------------------------------------------------------------------ */
-
-/* No one is there to type a passphrase. */
-static int no_passphrase(char *buf, int size, int write, void *arg)
-{
-	return -1;
-}
-
-static int read_chain(struct cert *c)
-{
-	_cleanup_(fclosep)
-	FILE *f = fopen(c->files->cert, "re");
-	X509 *more;
-
-	if (!f)
-		return way_cannot_open("certificate", c->files->cert, errno);
-	c->leaf = PEM_read_X509_AUX(f, NULL, no_passphrase, NULL);
-	if (!c->leaf)
-		return log_err(EINVAL, "certificate %s: holds no certificate in PEM form",
-			       c->files->cert);
-	c->chain = sk_X509_new_null();
-	while (c->chain && (more = PEM_read_X509(f, NULL, no_passphrase, NULL)))
-		if (!sk_X509_push(c->chain, more)) {
-			X509_free(more);
-			return log_err(ENOMEM, "certificate %s", c->files->cert);
-		}
-	/* The loop ends with "no start line" at the end of the file; anything else is damage. */
-	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return log_err(EINVAL, "certificate %s: damaged after the first certificate",
-			       c->files->cert);
-	ERR_clear_error();
-	return pem_check(f, "certificate", c->files->cert);
-}
-
-static int read_key(struct cert *c)
-{
-	_cleanup_(fclosep)
-	FILE *f = fopen(c->files->key, "re");
-	int r;
-
-	if (!f)
-		return way_cannot_open("key", c->files->key, errno);
-	r = secret_check(fileno(f), "key", c->files->key);
-	if (r)
-		return r;
-	c->key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
-	if (!c->key)
-		return log_err(EINVAL, "key %s: holds no unencrypted private key in PEM form",
-			       c->files->key);
-	if (X509_check_private_key(c->leaf, c->key) != 1)
-		return log_err(EINVAL, "key %s: does not belong to certificate %s", c->files->key,
-			       c->files->cert);
-	return pem_check(f, "key", c->files->key);
-}
-
-static int read_pair(struct cert *c)
-{
-	int r = read_chain(c);
-
-	if (!r)
-		r = read_key(c);
-	if (!r && c->files->ocsp)
-		r = ocsp_staple_load(&c->staple, c->files->ocsp, c->leaf, c->chain);
-	ERR_clear_error();
-	if (r)
-		return r;
-	c->sans = X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL);
-	ERR_clear_error();
-	return 0;
-}
+/* --- all of a listener ---------------------------------------------------------------------- */
 
 static void certs_freep(struct tls_certs **certs)
 {
@@ -110,9 +33,8 @@ int tls_certs_load(struct tls_certs **out, const struct conf_cert *certs, size_t
 	if (!t || !t->certs)
 		return log_err(ENOMEM, "certificate %s", certs[0].cert);
 	for (size_t i = 0; i < count; i++) {
-		t->certs[i].files = &certs[i];
 		t->certs_count++;
-		r = read_pair(&t->certs[i]);
+		r = cert_read(&t->certs[i], &certs[i]);
 		if (r)
 			return r;
 	}
@@ -124,13 +46,8 @@ void tls_certs_free(struct tls_certs *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < t->certs_count; i++) {
-		X509_free(t->certs[i].leaf);
-		sk_X509_pop_free(t->certs[i].chain, X509_free);
-		EVP_PKEY_free(t->certs[i].key);
-		GENERAL_NAMES_free(t->certs[i].sans);
-		ocsp_staple_free(t->certs[i].staple);
-	}
+	for (size_t i = 0; i < t->certs_count; i++)
+		cert_release(&t->certs[i]);
 	for (size_t i = 0; i < t->hosts_count; i++) {
 		free(t->hosts[i].name);
 		SSL_CTX_free(t->hosts[i].ctx);
@@ -182,60 +99,7 @@ void tls_certs_identity(const struct tls_certs *t, uint8_t mode, uint8_t out[32]
 		digest_add(out, t->certs[i].leaf);
 }
 
-/* --- names ------------------------------------------------------------------------------------ */
-
-/* Lower case, without the root's dot. 0, or -EINVAL for what can be no host name. */
-static int normalise(char out[HOST_NAME_MAX_LEN + 1], const char *name, size_t len)
-{
-	if (len && name[len - 1] == '.')
-		len--;
-	if (!len || len > HOST_NAME_MAX_LEN || memchr(name, '\0', len))
-		return -EINVAL;
-	assert(len <= HOST_NAME_MAX_LEN);
-	for (size_t i = 0; i < len; i++)
-		out[i] = (char)tolower((unsigned char)name[i]);
-	out[len] = '\0';
-	return 0;
-}
-
-/* The n-th DNS name of a certificate, normalised; false past the last. Bad ones come out empty. */
-static bool san_at(const struct cert *c, int n, char out[HOST_NAME_MAX_LEN + 1])
-{
-	const GENERAL_NAME *name;
-
-	if (!c->sans || n >= sk_GENERAL_NAME_num(c->sans))
-		return false;
-	name = sk_GENERAL_NAME_value(c->sans, n);
-	out[0] = '\0';
-	if (name->type == GEN_DNS &&
-	    normalise(out, (const char *)ASN1_STRING_get0_data(name->d.dNSName),
-		      (size_t)ASN1_STRING_length(name->d.dNSName)))
-		out[0] = '\0';
-	return true;
-}
-
-static bool lists(const struct cert *c, const char *name)
-{
-	char san[HOST_NAME_MAX_LEN + 1];
-
-	for (int n = 0; san_at(c, n, san); n++)
-		if (!strcmp(san, name))
-			return true;
-	return false;
-}
-
-/* "*.example.org" for "www.example.org"; false where there is no label to replace. */
-static bool wildcard_of(char out[HOST_NAME_MAX_LEN + 2], const char *name)
-{
-	const char *dot = strchr(name, '.');
-
-	if (!dot || dot == name || name[0] == '*')
-		return false;
-	assert(strlen(dot) <= HOST_NAME_MAX_LEN);
-	out[0] = '*';
-	strcpy(out + 1, dot);
-	return true;
-}
+/* --- found by name -------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {
@@ -254,13 +118,13 @@ static SSL_CTX *lookup(const struct tls_certs *t, char *name)
 
 SSL_CTX *tls_certs_find(const struct tls_certs *t, const char *host)
 {
-	char name[HOST_NAME_MAX_LEN + 1], wild[HOST_NAME_MAX_LEN + 2];
+	char name[CERT_NAME_MAX + 1], wild[CERT_NAME_MAX + 2];
 	SSL_CTX *ctx;
 
-	if (normalise(name, host, strlen(host)) || name[0] == '*')
+	if (cert_name_normalise(name, host, strlen(host)) || name[0] == '*')
 		return NULL;
 	ctx = lookup(t, name);
-	if (!ctx && wildcard_of(wild, name))
+	if (!ctx && cert_name_wildcard(wild, name))
 		ctx = lookup(t, wild);
 	return ctx;
 }
@@ -294,7 +158,7 @@ static void choose(const struct tls_certs *t, const char *name, struct choice *o
 	for (size_t i = 0; i < t->certs_count; i++) {
 		int *place = &out->cert[key_type(&t->certs[i])];
 
-		if (*place < 0 && lists(&t->certs[i], name))
+		if (*place < 0 && cert_name_is_listed(t->certs[i].sans, name))
 			*place = (int)i;
 	}
 }
@@ -302,7 +166,7 @@ static void choose(const struct tls_certs *t, const char *name, struct choice *o
 static int add_host(struct tls_certs *t, const char *name)
 {
 	struct host *grown, *h;
-	char wild[HOST_NAME_MAX_LEN + 2];
+	char wild[CERT_NAME_MAX + 2];
 
 	for (size_t i = 0; i < t->hosts_count; i++)
 		if (!strcmp(t->hosts[i].name, name))
@@ -318,7 +182,7 @@ static int add_host(struct tls_certs *t, const char *name)
 	t->hosts_count++;
 	memset(&h->choice, 0xff, sizeof(h->choice)); /* -1 in each */
 	choose(t, name, &h->choice);
-	if (wildcard_of(wild, name))
+	if (cert_name_wildcard(wild, name))
 		choose(t, wild, &h->choice);
 	return 0;
 }
@@ -398,12 +262,12 @@ static int make_host_ctx(struct tls_certs *t, size_t at, tls_make_ctx_fn make, v
 /* The first pair, and the other key types for the first name it lists. */
 static int make_fallback(struct tls_certs *t, tls_make_ctx_fn make, void *arg)
 {
-	char name[HOST_NAME_MAX_LEN + 1];
+	char name[CERT_NAME_MAX + 1];
 	struct choice choice;
 
 	memset(&choice, 0xff, sizeof(choice));
 	choice.cert[key_type(&t->certs[0])] = 0;
-	for (int n = 0; san_at(&t->certs[0], n, name); n++) {
+	for (int n = 0; cert_name_at(t->certs[0].sans, n, name); n++) {
 		if (!name[0])
 			continue;
 		choose(t, name, &choice);
@@ -414,11 +278,11 @@ static int make_fallback(struct tls_certs *t, tls_make_ctx_fn make, void *arg)
 
 int tls_certs_build(struct tls_certs *t, tls_make_ctx_fn make, void *arg)
 {
-	char name[HOST_NAME_MAX_LEN + 1];
+	char name[CERT_NAME_MAX + 1];
 	int r = 0;
 
 	for (size_t i = 0; i < t->certs_count; i++)
-		for (int n = 0; !r && san_at(&t->certs[i], n, name); n++)
+		for (int n = 0; !r && cert_name_at(t->certs[i].sans, n, name); n++)
 			if (name[0])
 				r = add_host(t, name);
 	if (r)

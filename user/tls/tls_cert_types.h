@@ -3,21 +3,10 @@
 #pragma once
 
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
-#include "config/config.h"
-#include "tls/tls_ocsp.h"
+#include "tls/cert_file.h"
 
 #define KEY_TYPES_MAX 5
-
-struct cert {
-	const struct conf_cert *files;
-	X509 *leaf;
-	STACK_OF(X509) * chain;
-	EVP_PKEY *key;
-	GENERAL_NAMES *sans; /* NULL when there are none */
-	struct ocsp_staple *staple;
-};
 
 /* Which certificate stands for each key type; -1 none. */
 struct choice {

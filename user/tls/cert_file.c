@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A certificate, its chain and its key out of their files. See cert_file.h. */
+#include "tls/cert_file.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "base/way_to.h"
+#include "config/pem_check.h"
+
+/* No one is there to type a passphrase. */
+static int no_passphrase(char *buf, int size, int write, void *arg)
+{
+	return -1;
+}
+
+static int read_chain(struct cert *c)
+{
+	_cleanup_(fclosep)
+	FILE *f = fopen(c->files->cert, "re");
+	X509 *more;
+
+	if (!f)
+		return way_cannot_open("certificate", c->files->cert, errno);
+	c->leaf = PEM_read_X509_AUX(f, NULL, no_passphrase, NULL);
+	if (!c->leaf)
+		return log_err(EINVAL, "certificate %s: holds no certificate in PEM form",
+			       c->files->cert);
+	c->chain = sk_X509_new_null();
+	while (c->chain && (more = PEM_read_X509(f, NULL, no_passphrase, NULL)))
+		if (!sk_X509_push(c->chain, more)) {
+			X509_free(more);
+			return log_err(ENOMEM, "certificate %s", c->files->cert);
+		}
+	/* The loop ends with "no start line" at the end of the file; anything else is damage. */
+	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+		return log_err(EINVAL, "certificate %s: damaged after the first certificate",
+			       c->files->cert);
+	ERR_clear_error();
+	return pem_check(f, "certificate", c->files->cert);
+}
+
+static int read_key(struct cert *c)
+{
+	_cleanup_(fclosep)
+	FILE *f = fopen(c->files->key, "re");
+	int r;
+
+	if (!f)
+		return way_cannot_open("key", c->files->key, errno);
+	r = secret_check(fileno(f), "key", c->files->key);
+	if (r)
+		return r;
+	c->key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
+	if (!c->key)
+		return log_err(EINVAL, "key %s: holds no unencrypted private key in PEM form",
+			       c->files->key);
+	if (X509_check_private_key(c->leaf, c->key) != 1)
+		return log_err(EINVAL, "key %s: does not belong to certificate %s", c->files->key,
+			       c->files->cert);
+	return pem_check(f, "key", c->files->key);
+}
+
+int cert_read(struct cert *c, const struct conf_cert *files)
+{
+	int r;
+
+	*c = (struct cert){.files = files};
+	r = read_chain(c);
+
+	if (!r)
+		r = read_key(c);
+	if (!r && c->files->ocsp)
+		r = ocsp_staple_load(&c->staple, c->files->ocsp, c->leaf, c->chain);
+	ERR_clear_error();
+	if (r)
+		return r;
+	c->sans = X509_get_ext_d2i(c->leaf, NID_subject_alt_name, NULL, NULL);
+	ERR_clear_error();
+	return 0;
+}
+
+void cert_release(struct cert *c)
+{
+	X509_free(c->leaf);
+	sk_X509_pop_free(c->chain, X509_free);
+	EVP_PKEY_free(c->key);
+	GENERAL_NAMES_free(c->sans);
+	ocsp_staple_free(c->staple);
+	*c = (struct cert){0};
+}
