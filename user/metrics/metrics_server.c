@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "metrics/metrics_answer.h"
 
 /* From accept to the end of the answer. */
 #define SCRAPE_MS   5000
@@ -94,65 +95,6 @@ static void scrape_expired(struct timer *timer)
 	scrape_end(container_of(timer, struct scrape, timer));
 }
 
-/* --- what is answered ------------------------------------------------------------------------- */
-
-static bool asks_for(const struct scrape *c, const char *begin)
-{
-	size_t n = strlen(begin);
-
-	return c->in_len > n && !memcmp(c->in, begin, n) && (c->in[n] == ' ' || c->in[n] == '?');
-}
-
-static bool is_head(const struct scrape *c)
-{
-	return memcmp(c->in, "HEAD ", 5) == 0;
-}
-
-/* The body, by what was asked for; returns the rest of the status line. */
-static const char *write_body(FILE *to, const struct scrape *c)
-{
-	if (asks_for(c, "GET /metrics") || asks_for(c, "HEAD /metrics")) {
-		metrics_write(to, &c->server->source);
-		return "200 OK";
-	}
-	if (memcmp(c->in, "GET ", 4) != 0 && !is_head(c)) {
-		fputs("only GET and HEAD are answered here\n", to);
-		return "405 Method Not Allowed\r\nAllow: GET, HEAD";
-	}
-	fputs("metrics are at /metrics\n", to);
-	return "404 Not Found";
-}
-
-static void answer_begin(struct scrape *c)
-{
-	_cleanup_(freep)
-	char *body = NULL;
-	size_t body_len = 0;
-	const char *status;
-	FILE *to = open_memstream(&body, &body_len);
-
-	if (!to)
-		return;
-	status = write_body(to, c);
-	if (fclose(to) != 0)
-		return;
-	to = open_memstream(&c->out, &c->out_len);
-	if (!to)
-		return;
-	fprintf(to,
-		"HTTP/1.1 %s\r\n"
-		"Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-		"Content-Length: %zu\r\n"
-		"Connection: close\r\n\r\n",
-		status, body_len);
-	if (!is_head(c))
-		fwrite(body, 1, body_len, to);
-	if (fclose(to) != 0) {
-		free(c->out);
-		c->out = NULL;
-	}
-}
-
 /* --- one connection --------------------------------------------------------------------------- */
 
 static void scrape_write(struct scrape *c)
@@ -194,7 +136,7 @@ static void scrape_read(struct scrape *c)
 			scrape_end(c);
 		return;
 	}
-	answer_begin(c);
+	c->out = metrics_answer(&c->out_len, c->in, c->in_len, &c->server->source);
 	if (c->out)
 		scrape_write(c);
 	else
