@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -141,4 +142,24 @@ struct conf *must_load(const char *yaml, const char *args)
 	assert_string_equal(l.err, "");
 	assert_int_equal(l.status, 0);
 	return take_ptr(l.conf);
+}
+
+static void check_mistake(const struct mistake_case *c)
+{
+	static const char lead[] = "kedge: error: ";
+	_cleanup_(loaded_free)
+	struct loaded l = c->yaml ? load_yaml(c->yaml, c->args) : load(c->args);
+	char *found;
+
+	while ((found = strstr(l.err, lead)))
+		memmove(found, found + strlen(lead), strlen(found + strlen(lead)) + 1);
+	assert_string_equal(l.err, c->said);
+	assert_int_equal(l.status, -EINVAL);
+	assert_null(l.conf);
+}
+
+void check_mistakes(const struct mistake_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		check_mistake(&cases[i]);
 }

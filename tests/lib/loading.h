@@ -39,3 +39,13 @@ struct conf *must_load(const char *yaml, const char *args);
 
 /* main() of a subcommand with `args`; argv[0] is `name`. Output as in load(), caller frees. */
 struct loaded run_command(int (*command)(int, char **), const char *name, const char *args);
+
+/* Arguments and file that make mistakes, and all that is said about them. */
+struct mistake_case {
+	const char *yaml; /* NULL: no file */
+	const char *args;
+	const char *said; /* lines without "kedge: error: " */
+};
+
+/* Loads each: exactly this is said, and nothing is loaded. */
+void check_mistakes(const struct mistake_case *cases, size_t count);

@@ -106,10 +106,11 @@ static void say_unknown_key(struct reading *r, enum level level)
 		[LEVEL_CERT] = "in an entry of certs",
 	};
 	const struct place at = cursor_place(&r->c);
-	const char *name = nearest_key(level, &r->c.event);
+	const char *name;
 	char known[2048];
 	size_t len = 0;
 
+	/* It would not be shown, and a file can have very many. */
 	if (r->c.m->count >= CONFIG_MISTAKES_MAX) {
 		r->c.m->count++;
 		return;
@@ -124,6 +125,7 @@ static void say_unknown_key(struct reading *r, enum level level)
 		mistake(r->c.m, &at, "unknown key here; it belongs %s", homes[home]);
 		return;
 	}
+	name = nearest_key(level, &r->c.event);
 	if (name) {
 		mistake(r->c.m, &at, "unknown key; did you mean %s?", name);
 		return;

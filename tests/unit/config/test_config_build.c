@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config_build.c: who wins, what is inherited, what does not go together. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "tests/lib/loading.h"
+
+static void assert_cidr(const struct conf_cidrs *set, size_t at, const char *text)
+{
+	const char *why = NULL;
+	struct cidr want;
+
+	assert_int_equal(cidr_parse(&want, text, &why), 0);
+	assert_true(at < set->count);
+	assert_memory_equal(set->set[at].ip, want.ip, sizeof(want.ip));
+	assert_int_equal(set->set[at].bits, want.bits);
+}
+
+static void listeners_take_what_they_do_not_say_from_the_top_level(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf = must_load(
+		"listeners:\n"
+		"- listen: :1\n"
+		"- {listen: localhost:2, tls: on, proxy-protocol: require, trust: [10.0.0.1],"
+		" certs: [{key: k2, cert: c2}]}\n"
+		"app: localhost:3\n"
+		"tls: off\n"
+		"proxy-protocol: optional\n"
+		"trust: [10.0.0.0/8, 11.0.0.0/8]\n"
+		"certs: [{cert: c, key: k}, {cert: d, key: l}]\n",
+		"");
+	const struct conf_listener *l = conf->listeners;
+
+	assert_false(l[0].tls);
+	assert_int_equal(l[0].proxy, PROXY_PREFIX_OPTIONAL);
+	assert_int_equal(l[0].trust.count, 2);
+	assert_true(l[1].tls);
+	assert_int_equal(l[1].proxy, PROXY_PREFIX_REQUIRE);
+	assert_int_equal(l[1].trust.count, 1);
+	assert_cidr(&l[1].trust, 0, "10.0.0.1");
+	assert_int_equal(l[1].certs_count, 1);
+	assert_string_equal(l[1].certs[0].cert, "c2");
+	assert_string_equal(l[1].certs[0].key, "k2");
+}
+
+static void flags_win_over_the_file(void **state)
+{
+	static const char yaml[] = "app: localhost:3\n"
+				   "workers: 2\n"
+				   "xff-trust: [10.0.0.0/8, 11.0.0.0/8]\n"
+				   "proxy-protocol: require\n"
+				   "trust: [10.0.0.1]\n"
+				   "certs: [{cert: c, key: k}]\n"
+				   "listeners:\n"
+				   "- listen: :1\n"
+				   "- {listen: localhost:2, trust: [10.0.0.2]}\n";
+	_cleanup_(conf_freep)
+	struct conf *conf =
+		must_load(yaml, "--workers 5 --workers 4 --xff-trust 12.0.0.0/8 --trust 10.0.0.3 "
+				"--cert fc --key fk");
+
+	assert_int_equal(conf->workers, 4);
+	assert_string_equal(conf->app_name, "127.0.0.1:3");
+	assert_int_equal(conf->xff_trust.count, 1);
+	assert_cidr(&conf->xff_trust, 0, "12.0.0.0/8");
+	assert_int_equal(conf->listeners_count, 2);
+	assert_int_equal(conf->listeners[0].trust.count, 1);
+	assert_cidr(&conf->listeners[0].trust, 0, "10.0.0.3");
+	assert_cidr(&conf->listeners[1].trust, 0, "10.0.0.2");
+	assert_string_equal(conf->listeners[0].certs[0].cert, "fc");
+}
+
+static void a_listen_flag_leaves_out_the_listeners_of_the_file(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf = must_load("app: localhost:3\n"
+				      "proxy-protocol: optional\n"
+				      "trust: [10.0.0.1]\n"
+				      "listeners: [{listen: localhost:1}, {listen: localhost:2}]\n",
+				      "--listen :9 --tls off");
+
+	assert_int_equal(conf->listeners_count, 1);
+	assert_string_equal(conf->listeners[0].name, "[::]:9");
+	assert_int_equal(conf->listeners[0].proxy, PROXY_PREFIX_OPTIONAL);
+	assert_int_equal(conf->listeners[0].trust.count, 1);
+}
+
+static void certificates_before_a_listener_are_for_those_without_their_own(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf = must_load(
+		NULL, "--cert a --key b --listen :1 --listen :2 --cert c --key d --listen :3 "
+		      "--key f --cert e --app localhost:4");
+	const struct conf_listener *l = conf->listeners;
+
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(l[i].certs_count, 1);
+	assert_string_equal(l[0].certs[0].cert, "a");
+	assert_string_equal(l[0].certs[0].key, "b");
+	assert_string_equal(l[1].certs[0].cert, "c");
+	assert_string_equal(l[1].certs[0].key, "d");
+	assert_string_equal(l[2].certs[0].cert, "e");
+	assert_string_equal(l[2].certs[0].key, "f");
+}
+
+static void port_0_may_be_listened_on_more_than_once(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf =
+		must_load(NULL, "--tls off --listen localhost:0 --listen localhost:0 --app :1 "
+				"--app localhost:1");
+
+	assert_int_equal(conf->listeners_count, 2);
+}
+
+static void flags_that_do_not_go_together(void **state)
+{
+	static const struct mistake_case cases[] = {
+		{NULL, "",
+		 "no listener: give --listen ADDR:PORT, or listeners in the file\n"
+		 "no application: give --app ADDR:PORT, or app in the file\n"},
+		{NULL, FINE "--user no-such-user", "--user: there is no user \"no-such-user\"\n"},
+		{NULL, FINE "--app :80", "--app: \":80\" is not one address: name the host\n"},
+		{NULL, FINE "--app 0.0.0.0:80",
+		 "--app: \"0.0.0.0:80\" is not one address: name the host\n"},
+		{NULL, FINE "--app localhost:0", "--app: \"localhost:0\" has no port\n"},
+		{NULL, FINE "--listen :1",
+		 "--listen :1: the same address as --listen :1: [::]:1\n"
+		 "--listen :1: TLS without a certificate: give cert and key, or tls off\n"},
+		{NULL, FINE "--tls on --cert a --key b --cert c",
+		 "--listen :1: the certificate \"c\" has no key\n"},
+		{NULL, "--cert a --key b --listen :1 --cert c --app localhost:2",
+		 "--listen :1: the certificate \"c\" has no key\n"},
+		{NULL, FINE "--tls on --key b", "--listen :1: the key \"b\" has no certificate\n"},
+		{NULL, FINE "--trust 10.0.0.0/8",
+		 "--trust: nothing to trust: proxy-protocol is off at this listener (trust does not "
+		 "restrict "
+		 "who may connect)\n"},
+	};
+
+	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void keys_that_do_not_go_together(void **state)
+{
+	static const struct mistake_case cases[] = {
+		{"guard-mode: auto\nguard-interfaces: []\n", FINE,
+		 "kedge.yaml:2: guard-interfaces: no interface to guard: name one, or all-listeners\n"},
+		{"app: localhost:1\nlisteners:\n- listen: localhost:1\n  tls: off\n- tls: off\n",
+		 "", "kedge.yaml:5: listeners[1]: listen is missing: ADDR:PORT\n"},
+		{"app: localhost:1\nlisteners:\n- listen: localhost:1\n- {listen: localhost:2, certs: "
+		 "[]}\n",
+		 "",
+		 "kedge.yaml:3: listeners[0]: TLS without a certificate: give cert and key, or tls off\n"
+		 "kedge.yaml:4: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},
+		{"app: localhost:1\ncerts:\n- cert: a\n- key: b\nlisteners:\n- listen: localhost:1\n",
+		 "",
+		 "kedge.yaml:6: listeners[0]: the certificate \"a\" has no key\n"
+		 "kedge.yaml:6: listeners[0]: the key \"b\" has no certificate\n"},
+		{"app: localhost:1\ntls: off\nlisteners:\n- listen: 127.0.0.1:1\n- listen: :1\n"
+		 "- listen: localhost:1\n",
+		 "", "kedge.yaml:6: listeners[2]: the same address as listeners[0]: 127.0.0.1:1\n"},
+		{"app: localhost:1\ntls: off\nlisteners:\n- listen: localhost:1\n  trust: [10.0.0.0/8]\n",
+		 "",
+		 "kedge.yaml:5: listeners[0].trust[0]: nothing to trust: proxy-protocol is off at this "
+		 "listener (trust does not restrict who may connect)\n"},
+		{"app: ':5'\n", "--tls off --listen :1",
+		 "kedge.yaml:1: app: \":5\" is not one address: name "
+		 "the host\n"},
+		{"", "",
+		 "kedge.yaml: no listener: give --listen ADDR:PORT, or listeners in the file\n"
+		 "kedge.yaml: no application: give --app ADDR:PORT, or app in the file\n"},
+		/* A bad value is not a missing one too. */
+		{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{cert: '', key: k}]\n", "",
+		 "kedge.yaml:4: listeners[0].certs[0].cert: \"\" names no file\n"},
+	};
+
+	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void warnings_do_not_stop_anything(void **state)
+{
+	static const struct mistake_case cases[] = {
+		{NULL, FINE "--xff if-none",
+		 "kedge: warning: --xff: if-none without xff-trust: any client may name any client "
+		 "address in X-Forwarded-For: give xff-trust, the proxies in front\n"},
+		{"app: localhost:1\ntls: off\nlisteners: [{listen: \"localhost:1\"}]\nxff: "
+		 "if-none\n",
+		 "",
+		 "kedge: warning: kedge.yaml:4: xff: if-none without xff-trust: any client may "
+		 "name "
+		 "any client address in X-Forwarded-For: give xff-trust, the proxies in front\n"},
+		{NULL, FINE "--xff if-none --xff-trust 10.0.0.0/8", ""},
+		{NULL, FINE "--xff if-none --mode tcp", ""},
+		{NULL, FINE "--proxy-protocol optional",
+		 "kedge: warning: --listen :1: proxy-protocol without trust: whoever connects may "
+		 "name "
+		 "any client address\n"},
+		{"app: localhost:1\ntrust: [10.0.0.0/8]\ntls: off\nlisteners:\n"
+		 "- listen: :1\n- {listen: localhost:2, proxy-protocol: require, trust: []}\n",
+		 "",
+		 "kedge: warning: kedge.yaml:6: listeners[1]: proxy-protocol without trust: "
+		 "whoever "
+		 "connects may name any client address\n"},
+		{"app: localhost:1\ntrust: [10.0.0.0/8]\ntls: off\nlisteners: [{listen: "
+		 "localhost:1}]\n",
+		 "",
+		 "kedge: warning: kedge.yaml:2: trust[0]: nothing to trust: proxy-protocol is off "
+		 "at "
+		 "every listener\n"},
+		{"trust: [\"::1\"]\napp: localhost:1\ntls: off\nproxy-protocol: "
+		 "require\nlisteners:\n"
+		 "- {listen: localhost:1, certs: [{cert: a, key: b}]}\n",
+		 "",
+		 "kedge: warning: kedge.yaml:6: listeners[0].certs[0].cert: not used: tls is off "
+		 "at "
+		 "this listener\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		_cleanup_(loaded_free)
+		struct loaded l = cases[i].yaml ? load_yaml(cases[i].yaml, cases[i].args)
+						: load(cases[i].args);
+
+		assert_string_equal(l.err, cases[i].said);
+		assert_int_equal(l.status, 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(listeners_take_what_they_do_not_say_from_the_top_level),
+		cmocka_unit_test(flags_win_over_the_file),
+		cmocka_unit_test(a_listen_flag_leaves_out_the_listeners_of_the_file),
+		cmocka_unit_test(certificates_before_a_listener_are_for_those_without_their_own),
+		cmocka_unit_test(port_0_may_be_listened_on_more_than_once),
+		cmocka_unit_test(flags_that_do_not_go_together),
+		cmocka_unit_test(keys_that_do_not_go_together),
+		cmocka_unit_test(warnings_do_not_stop_anything),
+	};
+
+	return cmocka_run_group_tests(tests, loading_begin, loading_end);
+}

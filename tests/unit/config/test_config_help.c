@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config_help.c: the table of options, for people. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "config/config_help.h"
+#include "config/config_table.h"
+#include "tests/lib/loading.h"
+
+static void help_shows_every_option(void **state)
+{
+	_cleanup_(loaded_free)
+	struct loaded l = load("--help");
+
+	assert_int_equal(l.status, 1);
+	assert_string_equal(l.err, "");
+	assert_non_null(strstr(l.out, "usage: kedge run [-c FILE]"));
+	for (size_t i = 0; i < config_options_count; i++) {
+		char flag[64];
+
+		snprintf(flag, sizeof(flag), "\n  --%s ", config_options[i].name);
+		assert_non_null(strstr(l.out, flag));
+	}
+	for (char *line = strtok(l.out, "\n"); line; line = strtok(NULL, "\n"))
+		assert_true(strlen(line) <= 100);
+}
+
+/* A file of the source tree; the tests run at its top. */
+static char *read_tree(const char *path)
+{
+	_cleanup_(fclosep)
+	FILE *f = fopen(path, "r");
+	char *text = calloc(1, 65536);
+
+	assert_non_null(f);
+	assert_non_null(text);
+	assert_true(fread(text, 1, 65535, f) > 0);
+	return text;
+}
+
+/* What a document has between two lines is what we would write there. */
+static void assert_written(const char *path, const char *begin_mark, const char *end_mark,
+			   void (*write_it)(FILE *))
+{
+	_cleanup_(freep)
+	char *text = read_tree(path), *ours = NULL;
+	char *begin = strstr(text, begin_mark);
+	char *end = strstr(text, end_mark);
+	FILE *to;
+	size_t len;
+
+	assert_true(begin && end);
+	begin += strlen(begin_mark);
+	*end = '\0';
+	to = open_memstream(&ours, &len);
+	assert_non_null(to);
+	write_it(to);
+	fclose(to);
+	/* Otherwise: make reference. */
+	assert_string_equal(begin, ours);
+}
+
+static void the_reference_in_the_documentation_is_ours(void **state)
+{
+	assert_written("docs/configuration.md", "<!-- reference -->\n", "<!-- end of reference -->",
+		       config_write_reference);
+	assert_written("docs/man/kedge.yaml.5", ".\\\" reference\n", ".\\\" end of reference\n",
+		       config_write_man);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(help_shows_every_option),
+		cmocka_unit_test(the_reference_in_the_documentation_is_ours),
+	};
+
+	return cmocka_run_group_tests(tests, loading_begin, loading_end);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config_options.c: one text becomes one checked field, or a reason. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_options.h"
+#include "tests/lib/loading.h"
+
+static const struct option_def *option(const char *name)
+{
+	const struct option_def *opt = option_find(name, strlen(name));
+
+	assert_non_null(opt);
+	return opt;
+}
+
+static void an_option_is_found_by_its_whole_name(void **state)
+{
+	assert_ptr_equal(option_find("workers=3", 7), option("workers"));
+	assert_string_equal(option("workers")->name, "workers");
+	assert_null(option_find("worker", 6));
+	assert_null(option_find("workerss", 8));
+	assert_null(option_find("", 0));
+	assert_null(option_find("Workers", 7));
+	assert_null(option_find("work\0rs", 7));
+}
+
+/* What was there stays, whatever is wrong with the new value. */
+static void a_refused_text_changes_nothing(void **state)
+{
+	static const struct {
+		const char *option, *good, *bad;
+	} cases[] = {
+		{"app", "localhost:7", "localhost"},
+		{"workers", "7", "65"},
+		{"workers", "7", ""},
+		{"record", "off", "of"},
+		{"tls-min", "1.3", "1.4"},
+		{"pin", "/a", ""},
+		{"user", "a", "12345678901234567890123456789012345678901234567890123456789012345"},
+		{"xff-trust", "10.0.0.0/8", "10.0.0.0/33"},
+		{"guard-interfaces", "eth0", ""},
+		{"guard-interfaces", "eth0", "1234567890123456"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(conf_freep)
+		struct conf *conf = calloc(1, sizeof(*conf));
+		struct conf before;
+		char why[WHY_MAX] = "";
+
+		assert_non_null(conf);
+		assert_int_equal(option_set(option(cases[i].option), conf, cases[i].good, 0, why),
+				 0);
+		assert_string_equal(why, "");
+		before = *conf;
+		assert_int_equal(option_set(option(cases[i].option), conf, cases[i].bad, 0, why),
+				 -EINVAL);
+		assert_string_not_equal(why, "");
+		assert_memory_equal(conf, &before, sizeof(before));
+	}
+}
+
+/* The last one counts; none is lost. */
+static void a_path_set_again_is_freed(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf = calloc(1, sizeof(*conf));
+	char why[WHY_MAX];
+
+	assert_non_null(conf);
+	assert_int_equal(option_set(option("control"), conf, "/a", 0, why), 0);
+	assert_int_equal(option_set(option("control"), conf, "/b", 0, why), 0);
+	assert_string_equal(conf->control, "/b");
+	assert_int_equal(option_set(option("control"), conf, "off", 0, why), 0);
+	assert_null(conf->control);
+	/* Only where it is said: a cgroup may have this name. */
+	assert_int_equal(option_set(option("cgroup"), conf, "off", 0, why), 0);
+	assert_string_equal(conf->cgroup, "off");
+}
+
+static void pairs_are_made_in_any_order_of_their_parts(void **state)
+{
+	_cleanup_(conf_listener_clear)
+	struct conf_listener l = {0};
+	char why[WHY_MAX];
+
+	assert_int_equal(option_set(option("key"), &l, "k0", 0, why), 0);
+	assert_int_equal(option_set(option("ocsp"), &l, "o1", 1, why), 0);
+	assert_int_equal(option_set(option("cert"), &l, "c1", 1, why), 0);
+	assert_int_equal(option_set(option("cert"), &l, "c0", 0, why), 0);
+	assert_int_equal(l.certs_count, 2);
+	assert_string_equal(l.certs[0].cert, "c0");
+	assert_string_equal(l.certs[0].key, "k0");
+	assert_null(l.certs[0].ocsp);
+	assert_string_equal(l.certs[1].cert, "c1");
+	assert_null(l.certs[1].key);
+	assert_string_equal(l.certs[1].ocsp, "o1");
+}
+
+static void a_long_value_is_quoted_in_part(void **state)
+{
+	char text[200] = "", quoted[QUOTED_MAX];
+	const size_t fits = QUOTED_MAX - sizeof("\"...\"");
+
+	memset(text, 'x', fits);
+	config_quote(quoted, text);
+	assert_int_equal(strlen(quoted), fits + 2);
+	assert_string_equal(quoted + fits, "x\"");
+	text[fits] = 'y';
+	config_quote(quoted, text);
+	assert_int_equal(strlen(quoted), QUOTED_MAX - 1);
+	assert_string_equal(quoted + fits, "x...\"");
+	assert_string_equal(config_quote(quoted, ""), "\"\"");
+}
+
+static void words_are_listed(void **state)
+{
+	char words[WHY_MAX];
+
+	option_format_words(words, option("xff"), "|");
+	assert_string_equal(words, "append|replace|if-none|never");
+	option_format_words(words, option("app"), "|");
+	assert_string_equal(words, "");
+}
+
+static void a_path_may_be_as_long_as_a_socket_address(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf = NULL;
+	char args[256] = FINE "--control /";
+	size_t len = strlen(args);
+
+	memset(args + len, 'x', 106);
+	conf = must_load(NULL, args);
+	assert_int_equal(strlen(conf->control), 107);
+}
+
+static void off_means_no_path(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *flags =
+		must_load(NULL, "--listen :1 --tls off --app localhost:2 --pin off --control off");
+	_cleanup_(conf_freep)
+	struct conf *keys = must_load("pin: off\ncontrol: off\n", "--listen :1 --tls off --app "
+								  "localhost:2");
+
+	assert_null(flags->pin);
+	assert_null(flags->control);
+	assert_null(keys->pin);
+	assert_null(keys->control);
+}
+
+static void every_refusal_says_what_is_allowed(void **state)
+{
+	static const struct mistake_case cases[] = {
+		{NULL,
+		 FINE "--workers=", "--workers: \"\" is not a whole number from 0 to 64 threads\n"},
+		{NULL, FINE "--workers 65",
+		 "--workers: \"65\" is not a whole number from 0 to 64 threads\n"},
+		{NULL, FINE "--workers -1",
+		 "--workers: \"-1\" is not a whole number from 0 to 64 threads\n"},
+		{NULL, FINE "--idle-timeout-ms 0",
+		 "--idle-timeout-ms: \"0\" is not a whole number from 1 to 86400000 ms\n"},
+		{NULL, FINE "--idle-timeout-ms 86400001",
+		 "--idle-timeout-ms: \"86400001\" is not a whole number from 1 to 86400000 ms\n"},
+		{NULL, FINE "--idle-timeout-ms 18446744073709551617",
+		 "--idle-timeout-ms: \"18446744073709551617\" is not a whole number from 1 to 86400000 "
+		 "ms\n"},
+		{NULL, FINE "--idle-timeout-ms 5s",
+		 "--idle-timeout-ms: \"5s\" is not a whole number from 1 to 86400000 ms\n"},
+		{NULL, FINE "--connections-max 1048577",
+		 "--connections-max: \"1048577\" is not a whole number from 1 to 1048576 connections\n"},
+		{NULL, FINE "--head-bytes-max 65537",
+		 "--head-bytes-max: \"65537\" is not a whole number from 8192 to 65536 bytes\n"},
+		{NULL, FINE "--head-bytes-max 8191",
+		 "--head-bytes-max: \"8191\" is not a whole number from 8192 to 65536 bytes\n"},
+		{NULL, FINE "--record on", "--record: \"on\" is not one of require, prefer, off\n"},
+		{NULL, FINE "--edit Off", "--edit: \"Off\" is not one of require, prefer, off\n"},
+		{NULL, FINE "--xff set",
+		 "--xff: \"set\" is not one of append, replace, if-none, never\n"},
+		{NULL, FINE "--tls-min 1.1", "--tls-min: \"1.1\" is not one of 1.2, 1.3\n"},
+		{NULL, FINE "--tls yes", "--tls: \"yes\" is not one of off, on\n"},
+		{NULL, FINE "--seccomp on",
+		 "--seccomp: \"on\" is not one of off, log, errno, enforce\n"},
+		{NULL, FINE "--log-level trace",
+		 "--log-level: \"trace\" is not one of error, warn, info, debug\n"},
+		{NULL, FINE "--cgroup=", "--cgroup: \"\" names no file\n"},
+		{NULL, FINE "--xff-trust 10.0.0.1/8",
+		 "--xff-trust: \"10.0.0.1/8\" is not a CIDR: bits are set below the prefix length\n"},
+		{NULL, FINE "--app nonsense",
+		 "--app: \"nonsense\" is not ADDR:PORT: the port is missing: ADDRESS:PORT\n"},
+		{NULL, FINE "--guard-mode drv",
+		 "--guard-mode: \"drv\" is not one of off, auto, native, generic\n"},
+		{NULL, FINE "--guard-interfaces 1234567890123456",
+		 "--guard-interfaces: \"1234567890123456\" is longer than 15 bytes\n"},
+		{NULL, FINE "--guard-interfaces=", "--guard-interfaces: \"\" names no interface\n"},
+		{NULL, FINE "--guard-source-prefix-v4 33",
+		 "--guard-source-prefix-v4: \"33\" is not a whole number from 0 to 32 bits\n"},
+		{NULL, FINE "--guard-source-burst 0",
+		 "--guard-source-burst: \"0\" is not a whole number from 1 to 1073741824 connections\n"},
+		{NULL,
+		 FINE
+		 "--control "
+		 "/234567890123456789012345678901234567890123456789012345678901234567890123456789"
+		 "01234567890123456789012345678",
+		 "--control: \"/23456789012345678901234567890123456789012345678901234567890123456...\" is "
+		 "longer than 107 bytes\n"},
+	};
+
+	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void a_text_of_the_file_is_judged_as_a_flag_is(void **state)
+{
+	static const struct mistake_case cases[] = {
+		{"\n\nlisteners:\n- listen: localhost:1\n  tls: off\n  proxy-protocol: maybe\n",
+		 "--app localhost:1",
+		 "kedge.yaml:6: listeners[0].proxy-protocol: \"maybe\" is not one of off, optional, "
+		 "require\n"},
+		{"workers:\n", FINE,
+		 "kedge.yaml:1: workers: \"\" is not a whole number from 0 to 64 "
+		 "threads\n"},
+		{"workers: 0x4\n", FINE,
+		 "kedge.yaml:1: workers: \"0x4\" is not a whole number from 0 to 64 "
+		 "threads\n"},
+		{"bypass: true\n", FINE,
+		 "kedge.yaml:1: bypass: \"true\" is not one of require, prefer, off\n"},
+		{"x-forwarded-proto: yes\n", FINE,
+		 "kedge.yaml:1: x-forwarded-proto: \"yes\" is not one of off, on\n"},
+		{"trust: [\"::1\",\n 10.0.0.0/33]\n", FINE,
+		 "kedge.yaml:2: trust[1]: \"10.0.0.0/33\" is not a CIDR: the prefix length is not a number "
+		 "from 0 to 32\n"},
+	};
+
+	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_option_is_found_by_its_whole_name),
+		cmocka_unit_test(a_refused_text_changes_nothing),
+		cmocka_unit_test(a_path_set_again_is_freed),
+		cmocka_unit_test(pairs_are_made_in_any_order_of_their_parts),
+		cmocka_unit_test(a_long_value_is_quoted_in_part),
+		cmocka_unit_test(words_are_listed),
+		cmocka_unit_test(a_path_may_be_as_long_as_a_socket_address),
+		cmocka_unit_test(off_means_no_path),
+		cmocka_unit_test(every_refusal_says_what_is_allowed),
+		cmocka_unit_test(a_text_of_the_file_is_judged_as_a_flag_is),
+	};
+
+	return cmocka_run_group_tests(tests, loading_begin, loading_end);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* config_table.c: what the rest of the room relies on in every row. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "config/config.h"
+#include "config/config_options.h"
+
+#define for_each_option(opt)                                \
+	for (const struct option_def *opt = config_options; \
+	     opt < config_options + config_options_count; opt++)
+
+static void names_are_distinct_and_fit_on_a_flag(void **state)
+{
+	assert_in_range(config_options_count, 60, CONFIG_OPTIONS_MAX);
+	for_each_option(a)
+	{
+		size_t len = strlen(a->name);
+
+		assert_in_range(len, 1, 40);
+		for (const char *c = a->name; *c; c++)
+			assert_true(islower(*c) || isdigit(*c) || *c == '-');
+		assert_true(islower(a->name[0]));
+		/* option_find() gives the first of its name: the row itself, if there is no other. */
+		assert_ptr_equal(option_find(a->name, len), a);
+		/* Names of the file's own keys. */
+		assert_string_not_equal(a->name, "certs");
+		assert_string_not_equal(a->name, "listeners");
+		assert_string_not_equal(a->name, "help");
+	}
+}
+
+static size_t size_of(const struct option_def *opt)
+{
+	static const size_t sizes[] = {
+		[OPTION_ADDR] = sizeof(union addr),
+		[OPTION_NUMBER] = sizeof(uint32_t),
+		[OPTION_WORD] = sizeof(unsigned),
+		[OPTION_BOOL] = sizeof(bool),
+		[OPTION_PATH] = sizeof(char *),
+		[OPTION_CIDRS] = sizeof(struct conf_cidrs),
+		[OPTION_NAMES] = sizeof(struct conf_names),
+		[OPTION_CERT] = sizeof(struct conf_cert *),
+	};
+
+	return sizes[opt->kind];
+}
+
+/* Two rows for one field, or one that reaches into the next, would write over each other. */
+static void fields_do_not_overlap(void **state)
+{
+	for_each_option(a)
+	{
+		assert_true(a->offset + size_of(a) <= (a->scope == OPTION_GLOBAL
+							       ? sizeof(struct conf)
+							       : sizeof(struct conf_listener)));
+		for_each_option(b)
+		{
+			if (a == b || (a->kind == OPTION_CERT && b->kind == OPTION_CERT) ||
+			    (a->scope == OPTION_GLOBAL) != (b->scope == OPTION_GLOBAL))
+				continue;
+			assert_true(a->offset + size_of(a) <= b->offset ||
+				    b->offset + size_of(b) <= a->offset);
+		}
+	}
+}
+
+static void every_default_is_one_of_its_own_values(void **state)
+{
+	for_each_option(opt)
+	{
+		_cleanup_(conf_freep)
+		struct conf *conf = calloc(1, sizeof(*conf));
+		_cleanup_(conf_listener_clear)
+		struct conf_listener l = {0};
+		void *base = opt->scope == OPTION_GLOBAL ? (void *)conf : &l;
+		char why[WHY_MAX] = "";
+
+		assert_non_null(conf);
+		/* A default, or a word for what having none means, or it must be given. */
+		assert_false(opt->text && opt->without);
+		if (opt->text && option_set(opt, base, opt->text, 0, why))
+			fail_msg("%s: %s", opt->name, why);
+	}
+	assert_null(option_find("app", 3)->text);
+	assert_null(option_find("app", 3)->without);
+}
+
+static void each_kind_has_what_it_needs(void **state)
+{
+	for_each_option(opt)
+	{
+		size_t words = 0;
+
+		while (words <= OPTION_WORDS_MAX && opt->words[words])
+			words++;
+		assert_true(words <= OPTION_WORDS_MAX);
+		/* The value's shape is the words or the argument. */
+		assert_int_equal(words > 0, !opt->arg);
+		assert_int_equal(words > 0, opt->kind == OPTION_WORD || opt->kind == OPTION_BOOL);
+		if (opt->kind == OPTION_BOOL)
+			assert_int_equal(words, 2);
+		if (opt->kind == OPTION_NUMBER || opt->kind == OPTION_PATH ||
+		    opt->kind == OPTION_NAMES || opt->kind == OPTION_CERT)
+			assert_true(opt->max > opt->min);
+		if (opt->off_allowed)
+			assert_non_null(strstr(opt->arg, "|off"));
+		/* config_diff() can put only these back. */
+		if (opt->restart)
+			assert_true(opt->kind != OPTION_CIDRS && opt->kind != OPTION_CERT);
+	}
+}
+
+/* A sentence without its capital and its full stop; the usage puts more behind it. */
+static void help_is_one_sentence(void **state)
+{
+	for_each_option(opt)
+	{
+		size_t len = strlen(opt->help);
+
+		assert_in_range(len, 10, 400);
+		assert_false(ispunct(opt->help[len - 1]) && opt->help[len - 1] != ')');
+		assert_null(strchr(opt->help, '\n'));
+		assert_null(strstr(opt->help, "  "));
+		/* A bar would end a cell of the table in docs/configuration.md. */
+		assert_null(strchr(opt->help, '|'));
+	}
+}
+
+/* "begins a listener" is one option's, and nothing else may stand outside of struct conf. */
+static void one_option_begins_a_listener(void **state)
+{
+	size_t count = 0;
+
+	for_each_option(opt) count += opt->scope == OPTION_LISTEN;
+	assert_int_equal(count, 1);
+	assert_int_equal(option_find("listen", 6)->scope, OPTION_LISTEN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_are_distinct_and_fit_on_a_flag),
+		cmocka_unit_test(fields_do_not_overlap),
+		cmocka_unit_test(every_default_is_one_of_its_own_values),
+		cmocka_unit_test(each_kind_has_what_it_needs),
+		cmocka_unit_test(help_is_one_sentence),
+		cmocka_unit_test(one_option_begins_a_listener),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

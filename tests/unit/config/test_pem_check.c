@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* pem_check.c: damage that OpenSSL passes over, and text that is allowed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "config/pem_check.h"
+#include "tests/lib/heard.h"
+
+#define BEGIN "-----BEGIN CERTIFICATE-----\n"
+#define END   "-----END CERTIFICATE-----\n"
+#define BODY  "MIIB\nAQAB\n"
+
+/* Of these bytes; what is said is in heard[]. */
+static int check(const char *bytes, size_t len)
+{
+	_cleanup_(fclosep)
+	FILE *f = fmemopen((void *)bytes, len, "r");
+	int err;
+
+	assert_non_null(f);
+	/* It reads from the beginning, wherever the file stands. */
+	getc(f);
+	heard_begin();
+	err = pem_check(f, "certificate", "c.pem");
+	heard_end();
+	return err;
+}
+
+static void blocks_with_text_around_them_are_fine(void **state)
+{
+	static const char *const files[] = {
+		BEGIN BODY END,
+		BEGIN BODY END BEGIN BODY END,
+		"subject=CN = a\n\n" BEGIN BODY END "anything\n" BEGIN BODY END "end",
+		"-----BEGIN X-----\r\nMIIB\r\n-----END X-----\r\n",
+		BEGIN BODY "-----END CERTIFICATE-----",
+		BEGIN BODY "-----END CERTIFICATE-----  \t\n",
+		"no block at all\n",
+		"\n",
+		"-----\n",
+		/* Headers of an encrypted key (RFC 1421). */
+		"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n" BODY
+		"-----END RSA PRIVATE KEY-----\n",
+	};
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		assert_int_equal(check(files[i], strlen(files[i])), 0);
+		assert_string_equal(heard, "");
+	}
+}
+
+#define DAMAGED "damaged: neither a line of a PEM block nor one between two\n"
+#define CUT     "the file ends in the middle of a PEM block\n"
+
+static void damage_is_said_with_its_line(void **state)
+{
+	static const struct {
+		const char *file, *said;
+	} cases[] = {
+		{"----BEGIN CERTIFICATE-----\n" BODY END, ":1: " DAMAGED},
+		{"x-----BEGIN CERTIFICATE-----\n" BODY END, ":1: " DAMAGED},
+		{"-----BEGIN CERTIFICATE----\n" BODY END, ":1: " DAMAGED},
+		{"-----BEGIN -----\n" BODY END, ":1: " DAMAGED},
+		{BODY END, ":3: " DAMAGED},
+		{BEGIN BODY END "\n" BODY END, ":8: " DAMAGED},
+		{BEGIN BODY BEGIN BODY END, ":4: " DAMAGED},
+		{BEGIN BODY "----END CERTIFICATE-----\n", ":4: " DAMAGED},
+		{BEGIN BODY "-----END CERTIFICATE\n", ":4: " DAMAGED},
+		{BEGIN BODY, ":3: " CUT},
+		{BEGIN, ":1: " CUT},
+		{"-----BEGIN CERTIFICATE-----", ":1: " CUT},
+		{BEGIN "MIIB", ":2: " CUT},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char said[256];
+
+		snprintf(said, sizeof(said), "error: certificate c.pem%s", cases[i].said);
+		assert_int_equal(check(cases[i].file, strlen(cases[i].file)), -EINVAL);
+		assert_string_equal(heard, said);
+	}
+}
+
+/* DER, or a disk's zeros. */
+static void a_nul_is_damage(void **state)
+{
+	static const char zeros[64];
+	static const char inside[] = BEGIN "MI\0B\n" END;
+
+	assert_int_equal(check(zeros, sizeof(zeros)), -EINVAL);
+	assert_string_equal(heard, "error: certificate c.pem:1: " DAMAGED);
+	assert_int_equal(check(inside, sizeof(inside) - 1), -EINVAL);
+	assert_string_equal(heard, "error: certificate c.pem:2: " DAMAGED);
+}
+
+/* Text between blocks may have lines of any length; a mark in one is not a mark. */
+static void a_long_line_is_read_in_part(void **state)
+{
+	static char file[4096];
+
+	for (size_t len = 200; len < 300; len++) {
+		memset(file, 'x', len);
+		strcpy(file + len, "\n" BEGIN BODY END);
+		assert_int_equal(check(file, strlen(file)), 0);
+		/* The same with a mark at its end, which is damage as long as it is seen. */
+		memset(file, 'x', len);
+		strcpy(file + len, "-----BEGIN X-----\n" BEGIN BODY END);
+		assert_int_equal(check(file, strlen(file)), len < 244 ? -EINVAL : 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(blocks_with_text_around_them_are_fine),
+		cmocka_unit_test(damage_is_said_with_its_line),
+		cmocka_unit_test(a_nul_is_damage),
+		cmocka_unit_test(a_long_line_is_read_in_part),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
