@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# reference.sh KEDGE: writes what KEDGE knows of its options between the marks of the documents.
+# reference.sh KEDGE: writes KEDGE's list of options between the marks of the documents.
 set -euo pipefail
 cd "$(dirname "$0")"
 kedge=$1
 
-# between FILE BEGIN END COMMAND...: the output of the command takes the place of what stands between two lines.
+# between FILE BEGIN END COMMAND...: replaces the text between two lines with the output of the command.
 between()
 {
 	local file=$1 begin=$2 end=$3 new

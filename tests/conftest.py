@@ -36,7 +36,7 @@ def pytest_runtest_logreport(report):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    # A suite that could not even be collected must not look like one without failures.
+    # A suite that cannot be collected must not look like one without failures.
     if exitstatus not in (0, 1, 5) and not totals["failed"]:
         totals["failed"] += 1
 
@@ -92,7 +92,7 @@ def tls(certs):
 
 @pytest.fixture(scope="session", autouse=True)
 def kernel_log():
-    """A warning in the kernel's log fails the session, whoever's test it was."""
+    """A warning in the kernel's log fails the session, whichever test caused it."""
     before = len(machine.kernel_warnings())
     yield
     assert machine.kernel_warnings()[before:] == []
@@ -100,7 +100,7 @@ def kernel_log():
 
 @pytest.fixture(scope="session")
 def cgroup():
-    """The cgroup that kedge and the applications of this session are in; None without root."""
+    """The cgroup of kedge and the applications of this session; None without root."""
     if os.geteuid() != 0:
         yield None
         return
@@ -138,7 +138,7 @@ def is_left_out(item):
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
-    """One combination after the other: a kedge in front is started once for all its tests."""
+    """Sorts by combination, so that a kedge in front is started once for all its tests."""
     def combination(item):
         params = item.callspec.params if hasattr(item, "callspec") else {}
         case = params.get("case")
@@ -177,7 +177,7 @@ class Fronts:
         return kedge
 
     def drop(self, kedge):
-        """Ends one that a test has spoilt, without asking whether it ends well."""
+        """Ends a kedge that a test has broken, without checks."""
         for key in [k for k, v in self.running.items() if v is kedge]:
             del self.running[key]
         kedge.kill()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * backend: the application of the benchmarks: HTTP/1.1, one process, one epoll loop, as little work
- * as possible, so that what is measured is the proxy before it.
+ * backend: the application of the benchmarks: HTTP/1.1, one process, one epoll loop. It does as
+ * little work as possible, so that the proxy before it is measured.
  *
  *   GET /SIZE     so many bytes: the alphabet, again and again
  *   POST /SIZE    reads the body, then the same
@@ -31,7 +31,7 @@
 #define BODY_BYTES_MAX        (1u << 20)
 #define HEAD_BYTES_MAX        8192
 #define ANSWER_HEAD_BYTES_MAX 256
-/* Of answers other than the alphabet. */
+/* The size of answers other than the alphabet. */
 #define SMALL_BYTES_MAX       1024
 #define FNV_BASIS             UINT64_C(0xcbf29ce484222325)
 #define FNV_PRIME             UINT64_C(0x100000001b3)
@@ -42,7 +42,7 @@ struct conn {
 	bool in_body, wants_digest;
 	uint64_t body_left, digest;
 	size_t head_len;
-	struct iovec out[2]; /* of the answer, what is still to be sent */
+	struct iovec out[2]; /* the unsent part of the answer */
 	/* Not cleared from here on. */
 	char out_head[ANSWER_HEAD_BYTES_MAX + SMALL_BYTES_MAX];
 	char head[HEAD_BYTES_MAX + 1];
@@ -95,7 +95,7 @@ static bool sending(const struct conn *c)
 	return c->out[0].iov_len || c->out[1].iov_len;
 }
 
-/* Answers with len bytes at data, which stay where they are. */
+/* Answers with len bytes at data, which must stay valid. */
 static bool answer(struct conn *c, char *data, size_t len)
 {
 	int n = snprintf(
@@ -124,7 +124,7 @@ static const char *field(const char *from, const char *name, size_t *len)
 	return at;
 }
 
-/* Joins the values of X-Forwarded-For into `to`, SMALL_BYTES_MAX long; those that fit. */
+/* Joins the values of X-Forwarded-For that fit into `to`, SMALL_BYTES_MAX long. */
 static size_t join_xff(const struct conn *c, char *to)
 {
 	const char *value = c->head;
@@ -163,7 +163,7 @@ static void take_body(struct conn *c, const char *data, size_t len)
 		c->digest = (c->digest ^ (unsigned char)data[i]) * FNV_PRIME;
 }
 
-/* The request is whole: answers, and keeps what was read behind its head. */
+/* The request is complete: answers it, and keeps the bytes behind its head. */
 static bool finish_request(struct conn *c, size_t head_end)
 {
 	bool alive = answer_request(c);
@@ -174,7 +174,7 @@ static bool finish_request(struct conn *c, size_t head_end)
 	return alive;
 }
 
-/* Looks for a whole head. False when the connection must end. */
+/* Looks for a complete head. False when the connection must end. */
 static bool read_head(struct conn *c)
 {
 	const char *value;
@@ -202,7 +202,7 @@ static bool read_head(struct conn *c)
 	return true;
 }
 
-/* Answers what is whole in the buffer, in turn. */
+/* Answers the complete requests in the buffer, in order. */
 static bool serve(struct conn *c)
 {
 	size_t before;

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-make bench-profile: where the time of one proxy goes in one case: WHO=nginx, kedge+edit+bypass, ... CASE=get1k.
+make bench-profile: where one proxy spends its time in one case: WHO=nginx, kedge+edit+bypass, ... CASE=get1k.
 
-Natively by perf, which sees time; kernel functions only roughly where the processor's counters are missing (samples taken
-by a timer gather where interrupts are enabled again). With KERNEL=6.12 (a label of vmtest/kernels) in a guest
-with kernel TLS, which counts instructions exactly, by kernel function. TOP=40 lines.
+Natively perf samples time. If the processor's counters are missing, kernel functions are rough, because samples by a
+timer gather where interrupts are enabled again. With KERNEL=6.12 (a label of vmtest/kernels) a guest with kernel TLS
+counts instructions exactly, by kernel function. TOP=40 lines.
 """
 import os
 import subprocess
@@ -32,7 +32,7 @@ def by_perf(peer, case, certs, base):
     try:
         pids = ",".join(map(str, stand.proxy.pids()))
         data = Path(base) / "perf.data"
-        # Several times as long as a run of the benchmark: perf takes a sample each quarter of a millisecond.
+        # Several times as long as a run of the benchmark: perf takes only a sample each quarter of a millisecond.
         load = [str(LOAD), "--port", str(stand.proxy.address[1]), *cases.words(case, case.requests * 5)]
         subprocess.run(["perf", "record", "-q", "-F", "3999", "-g", "-o", data, "-p", pids, "--", *load],
                        check=True, stdout=subprocess.DEVNULL)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is measured: each case is one kind of request, in a fixed number."""
+"""The cases: each is one kind of request, in a fixed number."""
 import dataclasses
 import fnmatch
 
@@ -14,13 +14,13 @@ class Case:
     upload: int = 0
     mode: str = "keep"      # of the load client
     load: float = 0         # share of the rate that the reference peer reaches; 0: as fast as it goes
-    group: str = "small"    # small, bulk or handshake: what the cost consists of
+    group: str = "small"    # small, bulk or handshake: the main part of the cost
     warm: int = 0           # requests before; 0: a share of the measured ones
     calls: bool = False     # its system calls are counted, too
     plain: bool = False     # no TLS
 
     def warmup(self, requests):
-        """Caches and pools are warm, and every connection has been used, after so many."""
+        """So many requests warm caches and pools, and use every connection."""
         return self.warm or max(requests // 10, 2 * self.connections if self.mode != "new" else self.connections)
 
 
@@ -41,7 +41,7 @@ NATIVE = [
     Case("resume", "resumed handshake and one request", 1000, mode="resume", group="handshake"),
 ]
 
-# Few, for a guest is some ten times slower; its counts hardly vary.
+# Few, because a guest is some ten times slower. Its counts hardly vary.
 GUEST = [
     Case("get100", "100 B", 1000, warm=300),
     Case("get1k", "1 KB", 1000, size=KB, warm=300),
@@ -55,7 +55,7 @@ GUEST = [
 
 
 def words(case, requests=None, rate=None):
-    """What the load client is told."""
+    """The arguments of the load client."""
     requests = requests or case.requests
     said = {"--mode": case.mode, "--connections": case.connections, "--size": case.size,
             "--upload": case.upload, "--requests": requests, "--warmup": case.warmup(requests)}
@@ -65,7 +65,7 @@ def words(case, requests=None, rate=None):
 
 
 def chosen(cases, patterns):
-    """Those whose name matches one of the words; all for no word."""
+    """The cases whose name matches one of the words; all without words."""
     words = patterns.split()
     known = [c for c in cases if not words or any(fnmatch.fnmatchcase(c.name, w) for w in words)]
     for word in words:

@@ -22,12 +22,12 @@ uint64_t cpu_self_ns(void);
 
 /*
  * Reads NAME=PID,PID,... into the group, which keeps pointers into `text` and changes it. 0,
- * -EINVAL when it cannot be read so, -ESRCH when there is no such process.
+ * -EINVAL for other text, -ESRCH when there is no such process.
  */
 int cpu_group_parse(struct cpu_group *g, char *text);
 
 /*
- * User and system time of all its processes and their threads so far; ends the program if one is
- * gone.
+ * User and system time of all its processes and their threads so far. Ends the program if one has
+ * ended.
  */
 uint64_t cpu_group_ns(const struct cpu_group *g);

@@ -4,7 +4,7 @@ import statistics
 
 
 def of_run(answer):
-    """What a line of the load client says, in the units of the reports."""
+    """A line of the load client, in the units of the reports."""
     requests, cpu = answer["requests"], answer["cpu_ns"]
     return {
         "rate": requests * 1e9 / answer["wall_ns"],            # requests a second
@@ -29,7 +29,7 @@ def summary(runs):
 
 def ratio(runs, others, metric):
     """
-    The same round's values divided, so that what disturbed a round disturbs both: median, min, max.
+    Median, min and max of the ratios of each round, because a disturbance in a round disturbs both.
     """
     each = [a / b for a, b in zip(values(runs, metric), values(others, metric), strict=True)]
     return {"median": statistics.median(each), "min": min(each), "max": max(each)}
@@ -42,5 +42,5 @@ def best(by_peer, names, metric, highest):
 
 
 def change(now, then):
-    """By what share something has grown; negative if it has shrunk."""
+    """The share by which a value has grown; negative if it has shrunk."""
     return now / then - 1

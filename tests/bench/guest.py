@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-A guest whose instructions are counted: QEMU with one emulated CPU on which one instruction is one nanosecond
-(-icount), an initramfs that holds everything, no device but a serial console. The same image with the same seed
-gives the same counts, to the last digit.
+A guest whose instructions are counted: QEMU with one emulated CPU on which an instruction takes a nanosecond
+(-icount), an initramfs with everything in it, and a serial console as the only device. The same image with the same
+seed gives exactly the same counts.
 """
 import base64
 import gzip
@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 VM = machine.ROOT / "build/vm"
 VMTEST = machine.ROOT / "vmtest"
 PLUGIN = machine.ROOT / "build/bench/plugin.so"
-# erms and fsrm would make the kernel copy with `rep movsb`, of which each byte counts as an instruction.
+# With erms and fsrm the kernel would copy by `rep movsb`, and each byte counts as an instruction.
 CPU = "max,-erms,-fsrm,-la57"
 MEMORY_MB = 2048
 COMMAND_LINE = ("console=ttyS0 quiet loglevel=3 panic=-1 oops=panic mitigations=auto nokaslr norandmaps "
@@ -28,7 +28,7 @@ COMMAND_LINE = ("console=ttyS0 quiet loglevel=3 panic=-1 oops=panic mitigations=
 
 
 def fetch(label):
-    """Sees to it that the kernel is there; its package and version."""
+    """Fetches the kernel if it is missing. Returns its package and version."""
     done = subprocess.run([VMTEST / "fetch.sh", label], stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip()
 
@@ -40,8 +40,8 @@ def qemu_version():
 
 class Image:
     """
-    An initramfs for one kernel. programs: {path here: path in the guest}; plan: what /bench/plan.sh says. Files are
-    added to `bench`, the guest's /bench, before make(), which fetches the kernel where it is missing.
+    An initramfs for one kernel. programs: {path here: path in the guest}; plan: the text of /bench/plan.sh. Add files
+    to `bench`, the guest's /bench, before make(), which fetches the kernel if it is missing.
     """
 
     def __init__(self, label):
@@ -77,7 +77,7 @@ class Guest:
     """One run of an image, from boot to power-off."""
 
     def __init__(self, image, seed=1, counted=None, symbols=None, top=0):
-        """counted: addresses() of the kernel, to count with the plugin. symbols: a file, for functions."""
+        """counted: addresses() of the kernel, to count by the plugin. symbols: a file, to count by function."""
         self.image, self.seed = image, seed
         self.base = Path(tempfile.mkdtemp(prefix="guest-", dir=image.base))
         self.counts = self.base / "counts"
@@ -98,7 +98,7 @@ class Guest:
                 "-initrd", str(self.image.file), "-append", COMMAND_LINE, *self.plugin]
 
     def run(self, seconds=3600):
-        """Its console's lines. An error, with them, unless its plan ended with status 0."""
+        """Returns the lines of the console. Raises an error with them unless the plan ended with status 0."""
         done = subprocess.run(self.argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False)
         text = self.console.read_text(errors="replace") if self.console.exists() else ""
@@ -109,12 +109,12 @@ class Guest:
         return lines
 
     def windows(self):
-        """What the plugin counted, one for each window."""
+        """The plugin's counts, one for each window."""
         return [json.loads(line) for line in self.counts.read_text().splitlines()]
 
 
 def _kept(label, name, make):
-    """What make() returns, kept beside the kernel until the kernel or the guest's first process changes."""
+    """The result of make(), cached beside the kernel until the kernel or the guest's first process changes."""
     parts = fetch(label).encode() + (HERE / "guest/init").read_bytes() + (VMTEST / "mkflat.sh").read_bytes()
     file = VM / label / f"{name}-{hashlib.sha256(parts).hexdigest()[:16]}"
     if not file.exists():
@@ -125,7 +125,7 @@ def _kept(label, name, make):
 
 
 def addresses(label):
-    """Where two functions of the kernel are, which the plugin must know."""
+    """The addresses of two kernel functions that the plugin needs."""
     def make():
         with Image(label) as image:
             image.make("grep -E ' (__switch_to_asm|entry_SYSCALL_64)$' /proc/kallsyms\n")

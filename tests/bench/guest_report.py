@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Tables and JSON out of what was counted in guests."""
+"""Tables and JSON of the counts in guests."""
 import datetime
 import json
 import os

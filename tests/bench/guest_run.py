@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What runs in a guest of the benchmarks, proxy by proxy, and what came of it."""
+"""Runs the proxies in a guest, one after the other, and reads the results."""
 import json
 import re
 import shlex
@@ -16,14 +16,14 @@ import peers
 BACKEND, PROXY_PORT = ("127.0.0.1", 9000), 9443  # as in guest/lib.sh
 # Caddy would double the image.
 OTHERS = ("nginx", "haproxy", "hitch")
-# Between the moments at which the kernel's clock and the plugin go from one task to the next.
+# The kernel's clock and the plugin switch tasks at slightly different moments.
 SWITCH_INSTRUCTIONS = 500
-# Above this share of the time between the marks, the guest has waited for a timer.
+# With a larger share of the time between the marks the guest has waited for a timer.
 IDLE_MAX = 0.005
 
 
 def everyone(binaries):
-    """Every kernel of the guests has everything that kedge can use."""
+    """Every kernel of the guests has all that kedge can use."""
     others = [p for p in peers.other_peers() if p.name.split("-")[0] in OTHERS]
     ours = [peers.Peer(peers.kedge_name(label, combination), binary=binary, combination=combination)
             for label, binary in binaries.items() for combination in kedge_module.ALL]
@@ -37,7 +37,7 @@ def kedge_command(program, combination, base):
 
 
 def install(image, peer, certs):
-    """Puts a peer into the image; the command that starts it there."""
+    """Puts a peer into the image. Returns the command that starts it there."""
     if not peer.ours and peer.program.root:
         return install_root(image, peer, certs)
     base = image.bench / peer.name
@@ -51,14 +51,14 @@ def install(image, peer, certs):
         return kedge_command(seen, peer.combination, f"/bench/{peer.name}")
     command = peer.program.install(base, certs.ec, PROXY_PORT, BACKEND, f"/bench/{peer.name}")
     path = Path(peers.find_program(command[0]))
-    # One of ours is not where it was built: the guest has other things there.
+    # One of ours gets another path: the guest has other files at the path of the build.
     seen = f"/bin/{path.name}" if path.is_relative_to(machine.ROOT) else str(path)
     image.programs[path] = seen
     return [seen, *command[1:]]
 
 
 def install_root(image, peer, certs):
-    """For a program with libraries of its own: a root within the guest's, /new, with what it needs."""
+    """A program with its own libraries gets a root of its own in the guest, /new."""
     root, new = peer.program.root, image.tree / "new"
     base = new / "bench" / peer.name
     base.mkdir(parents=True)
@@ -87,7 +87,7 @@ def plan_for(image, who, certs, steps):
 
 
 def bench_image(label, who, chosen, certs):
-    """An image in which every peer is measured in every case. To be used as a context."""
+    """An image that measures every peer in every case. A context manager."""
     image = guest.Image(label)
     steps = [shlex.join(["measure", case.name, *cases_module.words(case)]) for case in chosen]
     image.make(plan_for(image, who, certs, lambda peer: steps))
@@ -95,7 +95,7 @@ def bench_image(label, who, chosen, certs):
 
 
 def figures_of_window(answer, counts):
-    """Instructions a request, out of what the client said and what the plugin counted."""
+    """Instructions a request, from the client's output and the plugin's counts."""
     n, other = answer["requests"], counts["other"]
     unsure = SWITCH_INSTRUCTIONS * counts["switches"]
     if other["user"] + other["kernel"] < 0.98 * answer["cpu_ns"]["proxy"] - unsure:
@@ -130,7 +130,7 @@ def figures_of(image, seed, counted):
 
 
 def check_kernel_tls(lines):
-    """Kernel TLS carried the connections of those that are said to use it, and nobody else's."""
+    """Checks that kernel TLS carried the connections of exactly the proxies that should use it."""
     before = [0, 0]
     for line in (line.split() for line in lines if line.startswith("tls ")):
         name, (tx, rx, bad) = line[1], map(int, line[2:])
@@ -142,7 +142,7 @@ def check_kernel_tls(lines):
 
 
 def stalls(results):
-    """What waited for a timer within a measured window, as lines."""
+    """A line for each measured window that waited for a timer."""
     return [f"{label}: {peer}: {case}: idle for {max(f['idle'] for f in runs):.1%} of the time"
             for label, by_peer in results.items() for peer, by_case in by_peer.items()
             for case, runs in by_case.items() if max(f["idle"] for f in runs) > IDLE_MAX]

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench only: a histogram of latencies, log-linear: HIST_SUB buckets for each power of two, so that
- * a value is known to within 1/HIST_SUB of itself, however large. Knows nothing of clocks or units.
+ * bench only: a log-linear histogram of latencies: HIST_SUB buckets for each power of two, so that
+ * each value is known to within 1/HIST_SUB of itself. Knows nothing of clocks or units.
  */
 #pragma once
 

@@ -140,7 +140,7 @@ static void print_result(uint64_t cpu_ns, const uint64_t *groups_ns)
 	printf("}}\n");
 }
 
-/* A batch that was to resume and did not, or the other way round, measured something else. */
+/* A batch that resumed against its mode, or did not resume, has measured something else. */
 static void check_resumed(void)
 {
 	uint64_t wanted = load.mode == LOAD_RESUME ? load.requests : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* bench only: what the load client is asked to do, and what it found. */
+/* bench only: the orders and results of the load client. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@ struct load {
 	uint64_t upload;   /* bytes of each request's body; 0: GET */
 	uint64_t requests; /* measured */
 	uint64_t warmup;   /* before, not measured */
-	uint64_t rate; /* requests a second, whatever the answers do; 0: as fast as answers come */
+	uint64_t rate; /* requests a second, whatever the answers; 0: as fast as answers come */
 	unsigned patience_s;
 };
 

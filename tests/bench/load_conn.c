@@ -15,11 +15,11 @@
 
 #include <openssl/err.h>
 
-/* The same for every proxy, so that all of them compute the same. */
+/* The same for every proxy, so that all do the same work. */
 #define SUITE "TLS_AES_128_GCM_SHA256"
 #define GROUP "X25519"
 
-/* What one read may take, and one write of an upload gives. */
+/* The size of one read, and of one write of an upload. */
 static char received[256 << 10];
 static char upload[64 << 10];
 
@@ -47,7 +47,7 @@ static SSL_CTX *make_context(enum load_mode mode)
 	    !SSL_CTX_set_ciphersuites(ctx, SUITE) || !SSL_CTX_set1_groups_list(ctx, GROUP))
 		die("TLS context");
 	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	/* One recv(2) for several records: the client should cost as little as it can. */
+	/* One recv(2) for several records, so that the client costs as little as possible. */
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_default_read_buffer_len(ctx, sizeof(upload));
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -188,7 +188,7 @@ static enum conn_verdict failed(struct conn *c, const char *what)
 	return CONN_FAILED;
 }
 
-/* What an n <= 0 of conn_read() or conn_write() means. */
+/* The meaning of an n <= 0 from conn_read() or conn_write(). */
 static enum conn_verdict stopped(struct conn *c, ssize_t n)
 {
 	if (n < 0 && errno == EAGAIN)
@@ -232,7 +232,7 @@ static enum conn_verdict step_send(struct conn *c)
 	return CONN_DONE;
 }
 
-/* Reads the status and the length; sets body_left to what is still missing of the body. */
+/* Reads the status and the length. Sets body_left to the missing bytes of the body. */
 static enum conn_verdict parse_head(struct conn *c)
 {
 	const char *end, *field;
@@ -292,8 +292,7 @@ enum conn_verdict conn_step(struct conn *c)
 		[CONN_BODY] = step_body,
 	};
 
-	/* An event for an idle connection: tickets, or the end, which the next request will meet.
-	 */
+	/* An event for an idle connection: tickets, or the end, which the next request finds. */
 	if (c->state == CONN_IDLE)
 		return CONN_WAIT;
 	do {

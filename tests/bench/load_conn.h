@@ -3,8 +3,8 @@
  * bench only: one connection of the load client: connect, handshake, request, answer. Knows nothing
  * of the other connections, nor of time.
  *
- * A connection is driven by conn_step(): it goes on until the socket has no more for it. Sockets
- * are registered edge-triggered, once.
+ * conn_step() drives a connection until the socket has no more for it. Sockets are registered once,
+ * edge-triggered.
  */
 #pragma once
 
@@ -17,7 +17,7 @@
 
 #include "load.h"
 
-/* What all connections share. */
+/* Shared by all connections. */
 struct conn_env {
 	const struct load *load;
 	SSL_CTX *ctx;
@@ -45,10 +45,10 @@ struct conn {
 enum conn_verdict {
 	CONN_WAIT,   /* until the next event */
 	CONN_DONE,   /* the answer is whole; the connection is idle */
-	CONN_FAILED, /* said why on standard error */
+	CONN_FAILED, /* the reason is on standard error */
 };
 
-/* Prepares requests and the TLS context; ends the program when that fails. */
+/* Prepares requests and the TLS context. Ends the program on failure. */
 void conn_env_init(struct conn_env *env, const struct load *load);
 void conn_env_fini(struct conn_env *env);
 
@@ -60,7 +60,7 @@ void conn_request(struct conn *c);
 
 enum conn_verdict conn_step(struct conn *c);
 
-/* Says close_notify and closes; nothing when it is not open. Keeps the session. */
+/* Sends close_notify and closes, if it is open. Keeps the session. */
 void conn_close(struct conn *c);
 
 /* Closes, and frees the session. */

@@ -2,9 +2,9 @@
 /*
  * Batches of requests. See load_run.h.
  *
- * Without a rate the loop is closed: a connection sends its next request when the answer is there.
- * With one, requests are due at fixed times, and the latency of a request counts from the time it
- * was due, also when no connection was free then: a proxy that stalls cannot hide it.
+ * Without a rate the loop is closed: a connection sends its next request when the answer has come.
+ * With a rate, requests are due at fixed times, and the latency counts from the time at which a
+ * request was due, even if no connection was free then. So a proxy cannot hide a stall.
  */
 #include "load_run.h"
 
@@ -100,7 +100,7 @@ static void drive(struct load_run *r, struct conn *c)
 	}
 }
 
-/* Sets the timer for the next request that is due, if a connection is there for it. */
+/* Sets the timer for the next request that is due, if there is a connection for it. */
 static void set_timer(struct load_run *r)
 {
 	uint64_t due = r->first_ns + r->started * r->interval_ns;
@@ -111,7 +111,7 @@ static void set_timer(struct load_run *r)
 		fail("timerfd_settime");
 }
 
-/* Starts what is due on the connections that are idle. */
+/* Starts the requests that are due on idle connections. */
 static void start_due(struct load_run *r)
 {
 	uint64_t now = now_ns();

@@ -19,9 +19,7 @@ struct load_run {
 
 void load_run_init(struct load_run *r, const struct load *load);
 
-/*
- * Opens nothing new where connections are kept from the last batch. Ends the program on any error.
- */
+/* Uses the connections that the last batch has kept. Ends the program on any error. */
 void load_run_batch(struct load_run *r, uint64_t total, struct load_result *result);
 
 /* LOAD_IDLE: opens all connections one by one, one request on each. */

@@ -30,15 +30,15 @@ import report  # noqa: E402
 from stand import LOAD, Stand  # noqa: E402
 from verify import verify  # noqa: E402
 
-# Opened and closed before anything is measured: pools have their first blocks then.
+# Opened and closed before the measurement, so that pools have their first blocks.
 WARM = 60
 WHO = "nginx haproxy kedge*"
 
 
 def user_kb(pids):
     """
-    Anonymous memory. The proportional set size would shrink when the load client, which maps the same
-    libraries, is started.
+    Anonymous memory. The proportional set size would shrink when the load client starts, because it maps the
+    same libraries.
     """
     return sum(int(re.search(r"^Anonymous: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
                for pid in pids)
@@ -68,13 +68,13 @@ class Held:
 
 
 def settled(stand):
-    """What a proxy uses once the connections of before are gone and it has given back what it gives back."""
+    """The memory of a proxy after the earlier connections have ended and it has freed what it frees."""
     time.sleep(1.5)
     return user_kb(stand.proxy.pids()), slab_kb()
 
 
 def measure_native(stand, count):
-    """(user, slab, base): bytes a connection, and kilobytes before there was any."""
+    """(user, slab, base): bytes a connection, and kilobytes before the first one."""
     port = stand.proxy.address[1]
     with Held(port, WARM):
         pass
@@ -85,7 +85,7 @@ def measure_native(stand, count):
 
 
 def native(who, count, rounds, certs):
-    """{peer: [(user, slab, base) of each round]}; a proxy is new in each round."""
+    """{peer: [(user, slab, base) of each round]}. Each round starts a new proxy."""
     found = {peer.name: [] for peer in who}
     for _ in range(rounds):
         for peer in who:
@@ -99,7 +99,7 @@ def native(who, count, rounds, certs):
 
 
 def in_guest(label, who, count, certs):
-    """The same by guest/lib.sh, once: such a guest repeats itself."""
+    """The same by guest/lib.sh, once, because such a guest repeats exactly."""
     with guest.Image(label) as image:
         plan = guest_run.plan_for(image, who, certs, lambda peer: [f"hold {WARM} {count}"])
         image.make(plan)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * move: a relay in two engines: kedge's way to move bytes, and io_uring's. See move.h.
+ * move: a relay with two engines: kedge's way of moving bytes, and io_uring. See move.h.
  *
  *   move --engine epoll|uring --port PORT --app HOST:PORT [--cert FILE --key FILE]
  *        [--without FEATURE,...] [--buffers N] [--buffer-bytes N]

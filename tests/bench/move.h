@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench only: a relay of bytes between accepted connections and one application, in two engines
- * that do the same in two ways, to find out which way is cheaper. It edits nothing and follows no
- * response: what is compared is how sockets are waited for, read and written.
+ * bench only: a relay of bytes between accepted connections and one application, with two engines,
+ * to find out which is cheaper. It edits nothing and follows no response: the comparison is about
+ * waiting for sockets, reading and writing.
  *
  * Sockets are blocking; an engine that must not wait says so in each call.
  */
@@ -15,11 +15,11 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 
-/* What kedge's mover reads at once (user/conn/worker.c, MOVER_BYTES). */
+/* The size of a read of kedge's mover (user/conn/worker.c, MOVER_BYTES). */
 #define MOVE_BYTES  (128 * 1024)
 #define MOVE_EVENTS 256
 
-/* Ways of io_uring that can be left out to see what each is worth. */
+/* Features of io_uring that can be left out to see the value of each. */
 enum move_feature {
 	MOVE_DEFER = 1 << 0,     /* one issuer, completions made when it asks (6.1) */
 	MOVE_RING_FD = 1 << 1,   /* the ring's descriptor is registered (5.18) */
@@ -33,14 +33,14 @@ struct move {
 	int listener; /* non-blocking */
 	struct sockaddr_in app;
 	SSL_CTX *tls;        /* NULL: clients speak in the clear */
-	unsigned features;   /* enum move_feature: what may be used */
+	unsigned features;   /* enum move_feature: allowed ones */
 	unsigned buffers;    /* of the ring, a power of two */
 	size_t buffer_bytes; /* of each */
 };
 
 /*
- * The sockets of a new flow; client's with kernel TLS if so wished. False when nobody waits, or it
- * failed.
+ * Accepts a client, with kernel TLS if there is a certificate, and connects to the application.
+ * False when no client waits, or on failure.
  */
 bool move_accept(const struct move *m, int *client, int *app);
 
@@ -50,14 +50,12 @@ void move_shut(int fd, bool tls);
 /* Ends the program: prints what failed, and why by errno. */
 _Noreturn void move_die(const char *what);
 
-/*
- * Each runs until the program is ended, after one line on standard output that says what is used.
- */
+/* Each prints one line with the features in use, and runs until the program is ended. */
 _Noreturn void move_epoll(const struct move *m);
 _Noreturn void move_uring(const struct move *m);
 
 /* TLS 1.3 with one certificate; NULL on failure, with a reason on standard error. */
 SSL_CTX *move_tls_new(const char *cert, const char *key);
 
-/* Handshake, and the keys to the kernel. False: close the socket. */
+/* Does the handshake and gives the keys to the kernel. False: close the socket. */
 bool move_tls_accept(SSL_CTX *ctx, int fd);

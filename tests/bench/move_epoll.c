@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engine that is kedge's: legs registered once, edge-triggered; a recv() that gives less than
- * was asked for has emptied the socket and is not repeated (user/conn/mover.c, invariant I2); the
- * bytes go on at once, out of a buffer that all flows share.
+ * kedge's engine: legs are registered once, edge-triggered. A recv() that returns less than was
+ * asked for has emptied the socket and is not repeated (user/conn/mover.c, invariant I2). The bytes
+ * go on at once, out of a buffer that all flows share.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ struct leg {
 	int fd;
 	bool tls;
 	bool in, ends, full, eof, shut;
-	/* Of the other leg's bytes, what this one could not take. */
+	/* Bytes of the other leg that this one could not take. */
 	uint8_t *rest;
 	size_t rest_len, rest_off;
 };
@@ -69,7 +69,7 @@ static void bury(void)
 	}
 }
 
-/* As recv(2), with -errno. An alert of the client's is taken for its end. */
+/* As recv(2), with -errno. An alert from the client counts as its end. */
 static ssize_t leg_read(struct leg *leg)
 {
 	uint8_t type;
@@ -164,7 +164,7 @@ static enum step step(struct leg *from, struct leg *to)
 
 static void run(struct flow *f)
 {
-	/* kedge gives other flows their turn after some rounds; here nobody waits for one. */
+	/* kedge gives other flows a turn after some rounds; here no flow waits. */
 	for (;;) {
 		enum step up = step(&f->client, &f->app), down = step(&f->app, &f->client);
 

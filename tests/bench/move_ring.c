@@ -20,7 +20,7 @@ static void die(int err, const char *what)
 	move_die(what);
 }
 
-/* The best set-up that the kernel takes; older ones refuse flags that they do not know. */
+/* The best set-up that the kernel accepts; older ones refuse unknown flags. */
 static void open_ring(struct ring *r)
 {
 	const unsigned always = IORING_SETUP_CLAMP;
@@ -68,7 +68,7 @@ static void register_buffers(struct ring *r)
 	ring_offer(r);
 }
 
-/* Sockets stand under their own numbers, so the table must be as large as the largest. */
+/* The index of a socket is its descriptor, so the table must hold the largest one. */
 static void register_files(struct ring *r)
 {
 	struct rlimit limit = {SOCKETS_MAX, SOCKETS_MAX}, now;
@@ -79,7 +79,7 @@ static void register_files(struct ring *r)
 		r->features &= ~(unsigned)MOVE_FILES;
 }
 
-/* No kernel says whether its recv can be multishot: a byte through a pair of sockets does. */
+/* No kernel says whether it has a multishot recv: a byte through a socket pair shows it. */
 static void try_multishot(struct ring *r)
 {
 	struct io_uring_sqe *sqe = ring_sqe(r);

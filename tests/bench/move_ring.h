@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * bench only: the ring of move_uring.c: what the kernel can is tried; sockets and buffers are
- * registered.
+ * bench only: the ring of move_uring.c. It tests what the kernel can do, and registers sockets and
+ * buffers.
  */
 #pragma once
 
@@ -11,9 +11,9 @@
 
 #define RING_GROUP 0 /* of the buffers */
 
-/* What a buffer holds. */
+/* The contents of a buffer. */
 struct chunk {
-	uint16_t next; /* of its queue; of the last one meaningless */
+	uint16_t next; /* in its queue; meaningless for the last one */
 	uint32_t off, len;
 };
 
@@ -29,14 +29,14 @@ struct ring {
 	struct io_uring_buf_ring *shared;
 	uint8_t *buffers;
 	struct chunk *chunks;       /* of each buffer */
-	unsigned count, given_back; /* given_back: since the kernel was told the last time */
+	unsigned count, given_back; /* given_back: since the last ring_offer() */
 	size_t buffer_bytes;
 };
 
-/* Ends the program when there is no io_uring with rings of buffers; prints what is in use. */
+/* Ends the program without io_uring and rings of buffers. Prints the features in use. */
 void ring_open(struct ring *r, const struct move *m);
 
-/* An empty entry. Submits what there is when the queue is full. */
+/* An empty entry. Submits the queue when it is full. */
 struct io_uring_sqe *ring_sqe(struct ring *r);
 
 static inline uint8_t *ring_buffer(const struct ring *r, uint16_t id)
@@ -44,7 +44,7 @@ static inline uint8_t *ring_buffer(const struct ring *r, uint16_t id)
 	return r->buffers + id * r->buffer_bytes;
 }
 
-/* A buffer that is not needed any more; the kernel has it after ring_offer(). */
+/* Gives a buffer back; the kernel has it after ring_offer(). */
 void ring_give_back(struct ring *r, uint16_t id);
 void ring_offer(struct ring *r);
 
@@ -54,9 +54,9 @@ void ring_forget(struct ring *r, int fd);
 
 void queue_add(struct ring *r, struct queue *q, uint16_t id, uint32_t off, uint32_t len);
 
-/* Where the first chunks of it are, `most` of them at most. Returns how many. */
+/* The places of its first chunks, at most `most`. Returns how many. */
 unsigned queue_gather(const struct ring *r, const struct queue *q, struct iovec *to, unsigned most);
 
-/* Takes bytes off its front; whole chunks off it. Buffers that become empty are given back. */
+/* Takes bytes off its front. Empty buffers are given back. */
 void queue_sent(struct ring *r, struct queue *q, size_t bytes);
 void queue_drop(struct ring *r, struct queue *q, unsigned chunks);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * TLS 1.3 for move: a handshake that waits, then the kernel has the keys. With kedge's own modules
- * for keys.
+ * TLS 1.3 for move: a blocking handshake, then the kernel gets the keys, by kedge's own modules for
+ * keys.
  */
 #include <stdio.h>
 #include <unistd.h>

@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The engine that is io_uring's, as good as we could make it: one io_uring_enter() a turn, which
- * sends what the turn before has received and waits for more. A multishot recv stands on every leg
- * and takes its buffers out of a ring of them; a send is tried right away, and has no completion
- * when it went out whole.
+ * The engine by io_uring, as good as we could make it: one io_uring_enter() a turn, which sends the
+ * bytes of the turn before and waits for more. Every leg has a multishot recv, which takes buffers
+ * out of a ring. A send is tried right away, and has no completion if it went out whole.
  *
  * Each direction of a flow is a `way`: chunks that were received and not yet sent, in order, and at
- * most one send at a time, since two in one batch could overtake one another when the first is cut
+ * most one send at a time, because two in one batch could overtake one another if the first is cut
  * short.
  *
- * What a feature needs is tried at the start (move_uring_open()); what the kernel has not is done
- * the old way.
+ * Features are tested at startup (move_uring_open()); missing ones are replaced by the older way.
  */
 #include <errno.h>
 #include <poll.h>
@@ -25,7 +23,7 @@
 #include "tls/ktls.h"
 
 #define CHUNKS_PER_SEND 16
-/* With so many chunks unsent a way is not read from any more. */
+/* With so many unsent chunks a way is not read any more. */
 #define CHUNKS_MAX      32
 
 /* What a completion belongs to: the lowest bits of user_data, beside the way. */
@@ -37,13 +35,13 @@ struct way {
 	struct flow *flow;
 	int from, to;
 	bool from_tls, to_tls;
-	bool reading, cancelling; /* a recv is under way; it was told to end */
+	bool reading, cancelling; /* a recv is under way; it was cancelled */
 	bool eof, shut, queued;   /* queued: in `dirty` */
 	bool starving;            /* in `starving`: there was no buffer for it */
 	enum { NOTHING, TRIED, WAITED_FOR } sending;
 	struct queue unsent;
 	unsigned trying; /* chunks that are being sent */
-	int result;      /* of a send that was TRIED: bytes, if it completed after all */
+	int result;      /* of a send that was TRIED: bytes, if it did complete */
 	bool completed;
 	struct way *next_dirty, *next_tried, *next_starving;
 	struct msghdr msg;
@@ -58,7 +56,7 @@ struct flow {
 
 static struct ring ring;
 static struct way *dirty, *tried, *starving;
-/* For a multishot recvmsg: what room to leave for the type of a record. */
+/* For a multishot recvmsg: the room for the type of a record. */
 static struct msghdr with_type = {.msg_controllen = CMSG_SPACE(sizeof(uint8_t))};
 
 static void way_dirty(struct way *w)
@@ -97,7 +95,7 @@ static void start_recv(struct way *w)
 	else
 		io_uring_prep_recv(sqe, w->from, NULL, ring.buffer_bytes, 0);
 	io_uring_sqe_set_data64(sqe, (uintptr_t)w | OP_RECV);
-	/* What is there already is found by the poll; nearly always there is nothing. */
+	/* The poll finds bytes that are there already, which are very rare. */
 	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = RING_GROUP;
@@ -118,13 +116,13 @@ static void flow_end(struct flow *f)
 	if (f->dead)
 		return;
 	f->dead = true;
-	/* What is still under way on them completes now. */
+	/* Operations that are still under way on them complete now. */
 	shutdown(f->up.from, SHUT_RDWR);
 	shutdown(f->up.to, SHUT_RDWR);
 	way_dirty(&f->up);
 }
 
-/* Not read from until a buffer is free: it would be told at once that there is none. */
+/* Not read until a buffer is free: a recv would fail at once. */
 static void starve(struct way *w)
 {
 	w->starving = true;
@@ -143,7 +141,7 @@ static void feed(void)
 	}
 }
 
-/* What a multishot recvmsg wrote into a buffer: an alert is taken for the end. */
+/* Reads what a multishot recvmsg has written into a buffer. An alert counts as the end. */
 static void take_record(struct way *w, uint16_t id, int bytes)
 {
 	struct io_uring_recvmsg_out *out =
@@ -210,7 +208,7 @@ static void prepare_send(struct way *w, struct io_uring_sqe *sqe, int flags)
 	on_socket(sqe);
 }
 
-/* Goes out when it is submitted, or fails. */
+/* Goes out whole when it is submitted, or fails. */
 static void try_send(struct way *w)
 {
 	struct io_uring_sqe *sqe = ring_sqe(&ring);
@@ -223,7 +221,7 @@ static void try_send(struct way *w)
 	tried = w;
 }
 
-/* Completes when all of it has gone out, or with kernel TLS some. */
+/* Completes when all of it has gone out, or a part with kernel TLS. */
 static void wait_send(struct way *w)
 {
 	prepare_send(w, ring_sqe(&ring), 0);
@@ -247,7 +245,7 @@ static void send_completed(struct way *w, int result)
 		queue_sent(&ring, &w->unsent, (size_t)result);
 }
 
-/* What became of the sends that were tried in this turn: whole, unless they completed. */
+/* The sends that were tried in this turn went out whole, unless they have completed. */
 static void settle(void)
 {
 	while (tried) {
@@ -278,7 +276,7 @@ static bool way_busy(const struct way *w)
 	return w->queued || w->starving || w->sending != NOTHING;
 }
 
-/* What a dead way has not sent will not go; others may wait for the buffers. */
+/* A dead way sends no more, and others may wait for its buffers. */
 static void way_drop(struct way *w)
 {
 	if (w->sending == NOTHING)
@@ -298,8 +296,8 @@ static void flow_bury(struct flow *f)
 }
 
 /*
- * Whether a send may have no completion: nothing must wait for its end, since nothing would wake us
- * then; and the kernel must not cut it short in silence.
+ * May a send have no completion? Only if nothing waits for its end, because nothing would wake us,
+ * and if the kernel does not cut it short silently.
  */
 static bool may_be_silent(const struct way *w)
 {
@@ -307,7 +305,7 @@ static bool may_be_silent(const struct way *w)
 	       w->unsent.chunks <= CHUNKS_PER_SEND && !starving;
 }
 
-/* Does what is next to do on a way. */
+/* Takes the next step on a way. */
 static void way_go(struct way *w)
 {
 	if (w->sending == NOTHING && w->unsent.chunks) {

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-make bench-mover: a relay by epoll, as kedge's mover has it, beside the same by io_uring: instructions in guests, in the
-clear and with kernel TLS, interleaved rounds on this machine, and what io_uring's calls do on kedge's sockets. Writes
-docs/bench/mover.md and .json, or to BENCH_OUT.
+make bench-mover: a relay by epoll, like kedge's mover, beside one by io_uring: instructions in guests, in the clear
+and with kernel TLS, interleaved rounds on this machine, and the behaviour of io_uring's calls on kedge's sockets.
+Writes docs/bench/mover.md and .json, or to BENCH_OUT.
 
 KERNELS        labels of vmtest/kernels; default "6.12 7.x"
 SEEDS          default 3

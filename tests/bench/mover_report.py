@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Tables and JSON out of what make bench-mover has found."""
+"""Tables and JSON of the results of make bench-mover."""
 import datetime
 
 import figures
@@ -44,7 +44,7 @@ def round_table(bench):
 
 
 def saved_table(bench, price_ns):
-    """What the calls that are saved would cost, beside what was saved."""
+    """The cost of the calls that are saved, beside the actual saving."""
     rows = []
     for case in bench.cases:
         cpu, calls = ({name: of(name) for name in ("epoll", "uring")} for of in

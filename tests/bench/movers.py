@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What make bench-mover compares: the engines of move, as proxies of peers.py, and the cases they are measured in."""
+"""The engines that make bench-mover compares, as proxies of peers.py, and their cases."""
 import dataclasses
 import re
 import subprocess
@@ -18,7 +18,7 @@ BASIC = ("--without", "defer,ring-fd,files,multishot,skip")
 
 @dataclasses.dataclass(frozen=True)
 class Engine:
-    """Stands where a peers.Program does: how move is run."""
+    """Takes the place of a peers.Program: how to run move."""
     words: tuple
     record: bool = False
     adds_xff: bool = False
@@ -27,7 +27,7 @@ class Engine:
     version: tuple = ("pkg-config", "--modversion", "liburing")
 
     def install(self, base, leaf, port, backend, seen=None):
-        """As peers.Program.install(): the command; with kernel TLS the certificate is put into `base`."""
+        """As peers.Program.install(): returns the command. With kernel TLS it puts the certificate into `base`."""
         command = [MOVE, "--port", port, "--app", f"{backend[0]}:{backend[1]}", *self.words]
         if self.record:
             for option, source in (("--cert", leaf.cert), ("--key", leaf.key)):
@@ -44,7 +44,7 @@ RECORD = [peers.Peer(f"{name}+record", program=Engine(("--engine", name), record
 
 
 def reference(name):
-    """Whom an engine is compared with: epoll, with kernel TLS if it has that."""
+    """The engine to compare with: epoll, with kernel TLS if this one has it."""
     return "epoll" + "+record" * name.endswith("+record")
 
 
@@ -61,7 +61,7 @@ def parse_facts(text):
 
 
 def native_facts():
-    """{name: what was seen} of uring_facts on this kernel."""
+    """{name: result} of uring_facts on this kernel."""
     done = subprocess.run([FACTS], capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{done.stdout}{done.stderr}")

@@ -41,7 +41,7 @@ def say(text):
 
 
 def chosen_peers():
-    """Those that are wanted, and {name: why} of those that this machine cannot have."""
+    """The chosen peers, and {name: why} of those that this machine cannot have."""
     ours, missing = peers.kedge_peers(peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge"),
                                       [int(n) for n in os.environ.get("BENCH_WORKERS", "1").split()])
     patterns = os.environ.get("BENCH_PEERS", "")
@@ -65,7 +65,7 @@ class Native:
         return max(int(case.requests * self.scale), case.connections)
 
     def calibrate(self):
-        """For cases at a given load: what the best of the others does when it goes as fast as it can."""
+        """For cases at a fixed load: the highest rate of the best other proxy."""
         others = [s for s in self.stands if not s.peer.ours] or self.stands
         for case in (c for c in self.cases if c.load):
             rates = {s.peer.name: statistics.median(
@@ -77,14 +77,14 @@ class Native:
 
     def round(self, number):
         for case in self.cases:
-            # Nobody is always the first after a pause, or always after the same neighbour.
+            # No peer is always the first after a pause, or always behind the same neighbour.
             shift = number % len(self.stands)
             for stand in self.stands[shift:] + self.stands[:shift]:
                 answer = stand.run(case, self.requests(case), self.rates.get(case.name))
                 self.runs[case.name][stand.peer.name].append(figures.of_run(answer))
 
     def count_calls(self):
-        """Apart from the rounds, since counting costs time."""
+        """Not during the rounds, because counting costs time."""
         for case in (c for c in self.cases if c.calls):
             self.calls[case.name] = {s.peer.name: syscalls.count(s, case, max(self.requests(case) // 4, 1))
                                      for s in self.stands}
@@ -105,7 +105,7 @@ def main():
         say(f"left out: {', '.join(n for n, w in missing.items() if w == why)}: {why}")
     rounds = int(os.environ.get("BENCH_ROUNDS") or 5)
     whole = len(chosen) == len(cases.NATIVE) and not any(map(os.environ.get, ("BENCH_PEERS", "BENCH_WORKERS")))
-    # Whatever fails, each of the stands is ended.
+    # Each stand is ended, even after a failure.
     with tempfile.TemporaryDirectory(prefix="kedge-bench-") as base, contextlib.ExitStack() as ends:
         Path(base).chmod(0o755)
         certs = certs_module.Certs(base)

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# new-root.sh: install the newest nginx, HAProxy and hitch that Debian has, with their own libraries, into
-# build/bench/new, a root of their own: sid, and experimental for HAProxy. Does nothing if it is there; remove
-# the directory for newer ones. Needs root. Nothing in it is started by the installation.
+# new-root.sh: installs Debian's newest nginx, HAProxy and hitch with their own libraries into build/bench/new, a
+# root of their own: sid, and experimental for HAProxy. Does nothing if it is there; remove the directory for newer
+# ones. Needs root. The installation starts none of them.
 set -euo pipefail
 # shellcheck source=vmtest/lib.sh
 . "$(dirname "$0")/../../vmtest/lib.sh"
@@ -23,12 +23,12 @@ if [[ ! -e $new/base ]]; then
 	printf '#!/bin/sh\nexit 101\n' >"$new/usr/sbin/policy-rc.d"
 	chmod 755 "$new/usr/sbin/policy-rc.d"
 	echo "deb $mirror experimental main" >"$new/etc/apt/sources.list.d/experimental.list"
-	# How this machine reaches its mirror (a proxy, say) holds in there, too.
+	# This machine's way to its mirror (a proxy, for example) works in there, too.
 	apt-config dump | grep -E '^Acquire::https?::' >"$new/etc/apt/apt.conf.d/00machine" || true
 	touch "$new/base"
 fi
 
-# A mirror may be some weeks behind; its lists are signed all the same.
+# A mirror may be some weeks behind, but its lists are signed.
 apt()
 {
 	DEBIAN_FRONTEND=noninteractive chroot "$new" apt-get -q -y -o Acquire::Check-Valid-Until=false "$@" </dev/null

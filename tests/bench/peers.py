@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The proxies that are compared: how each is started in front of a backend, and what it is called."""
+"""The proxies to compare: how each is started in front of a backend, and its name."""
 import dataclasses
 import fnmatch
 import os
@@ -48,7 +48,7 @@ def tree(pid):
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """How one of the others is run. {dir} and {file}: its directory and its configuration in there."""
+    """How to run one of the others. {dir} and {file}: its directory and its configuration in it."""
     config: str
     argv: tuple
     version: tuple
@@ -60,7 +60,7 @@ class Program:
 
     def install(self, base, leaf, port, backend, seen=None):
         """
-        Puts its configuration and the certificate into `base`, which it will see as `seen`. Returns the
+        Puts its configuration and the certificate into `base`, which the proxy sees as `seen`. Returns the
         command that runs it on `port` before `backend`, (host, port).
         """
         seen = Path(seen or base)
@@ -88,12 +88,12 @@ PROGRAMS = {
 
 
 class OtherProxy:
-    """One of PROGRAMS, running from a filled-in configuration in a directory of its own."""
+    """One of PROGRAMS, running with its configuration in a directory of its own."""
 
     def __init__(self, name, program, leaf, backend, cgroup):
         within = program.root / "tmp" if program.root else None
         self.base = Path(tempfile.mkdtemp(prefix=f"kedge-bench-{name}-", dir=within))
-        # Some give up root, and must still read what is in here.
+        # Some give up root, and must still read these files.
         self.base.chmod(0o777)
         port = free_port()
         self.address = ("127.0.0.1", port)
@@ -136,7 +136,7 @@ class KedgeProxy:
 
 @dataclasses.dataclass(frozen=True)
 class Peer:
-    """Something to measure; start() gives it a life."""
+    """A proxy to measure; start() starts it."""
     name: str
     program: Program = None
     binary: Path = None
@@ -166,23 +166,23 @@ class Peer:
 
 
 def find_program(name):
-    """Where a program of the system is; /usr/sbin is not in every user's path."""
+    """The path of a program of the system; /usr/sbin is not in every user's path."""
     return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") or name
 
 
 def kedge_name(label, combination, workers=1):
-    """What is done in the kernel, after the label, and by how many: "kedge+edit+bypass", "kedge+edit@2"."""
+    """The label, the capabilities in the kernel, and the number of workers: "kedge+edit+bypass", "kedge+edit@2"."""
     return ("+".join([label, *(n for n in kedge_module.NAMES if getattr(combination, n))])
             + (f"@{workers}" if workers > 1 else ""))
 
 
 def kedge_binaries(words):
-    """{label: path} of "[LABEL=]BINARY ..."; the label of the first is "kedge", of others the path."""
+    """{label: path} of "[LABEL=]BINARY ...". By default the first has the label "kedge", others their path."""
     found = {}
     for word in words.split():
         label, _, path = word.rpartition("=")
         label = label or (path if found else "kedge")
-        found[label] = ROOT / path  # an absolute path stays what it is
+        found[label] = ROOT / path  # an absolute path does not change
         if not found[label].exists():
             raise SystemExit(f"{path}: not there")
     return found
@@ -190,8 +190,8 @@ def kedge_binaries(words):
 
 def kedge_peers(binaries, workers=(1,)):
     """
-    Each kedge in every combination of capabilities that this machine has, with each number of workers; and why
-    not in others.
+    Each kedge in every combination of capabilities that this machine has, with each number of workers; and the
+    reasons why others are missing.
     """
     found, missing = [], {}
     for label, binary in binaries.items():
@@ -215,7 +215,7 @@ KTLS = {"nginx": (("TLS", "ssl_conf_command Options KTLS;"),),
 
 
 def new_programs():
-    """The newest versions, and those of them that can with kernel TLS, under names of their own."""
+    """The newest versions, once more with kernel TLS if they can, under names of their own."""
     found = {}
     for name in ("nginx", "haproxy", "hitch"):
         program = dataclasses.replace(PROGRAMS[name], root=NEW_ROOT)
@@ -232,7 +232,7 @@ def other_peers():
 
 
 def wanted(name, patterns):
-    """Whether one of the words matches the name; none matches all."""
+    """Does one of the words match the name? Without words every name matches."""
     return not patterns.split() or any(fnmatch.fnmatchcase(name, word) for word in patterns.split())
 
 

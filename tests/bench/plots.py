@@ -2,7 +2,7 @@
 """Pictures for the reports, by gnuplot. A missing figure is a gap."""
 import subprocess
 
-# Grey for the others, colours for kedge: the eye should find it.
+# Grey for the others, colours for kedge, so that it stands out.
 GREYS = ("#b8b8b8", "#989898", "#787878", "#585858", "#404040", "#282828")
 COLOURS = ("#9ecae1", "#4292c6", "#fdae6b", "#e6550d", "#a1d99b", "#31a354", "#bcbddc", "#756bb1")
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Tables, JSON and pictures out of what was measured."""
+"""Tables, JSON and pictures of the measurements."""
 import datetime
 import json
 import os
@@ -15,7 +15,7 @@ DOCS = machine.ROOT / "docs/bench"
 
 
 def number(value):
-    """Three significant digits or all digits before the point, whichever is more."""
+    """A number with three significant digits, or all digits before the point if those are more."""
     if value >= 100:
         return f"{value:,.0f}".replace(",", " ")
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -110,7 +110,7 @@ class NativeReport:
                 + table(["case", "", "divided by", "requests/s", "proxy CPU", "all CPU", "p99"], rows) + "\n")
 
     def missing_text(self):
-        """One line for each reason: a kernel without TLS takes half of the combinations away."""
+        """One line for each reason: without kernel TLS half of the combinations are missing."""
         reasons = {}
         for name, why in self.missing.items():
             reasons.setdefault(why, []).append(f"`{name}`")
@@ -163,7 +163,7 @@ class NativeReport:
         return figures.summary(self.runs[case.name][name])[metric]["median"]
 
     def relative(self, metric, highest):
-        """Rows for a picture: each case's medians, divided by the best peer's."""
+        """Rows for a picture: the medians of each case, divided by the best peer's."""
         rows = []
         for case in self.bench.cases:
             best = figures.best(self.runs[case.name], self.others or self.names, metric, highest)

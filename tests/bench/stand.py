@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A proxy with a backend of its own, in a cgroup of their own, ready to be measured."""
+"""A proxy with its own backend, both in their own cgroup, ready to be measured."""
 import json
 import subprocess
 
@@ -13,8 +13,8 @@ BACKEND = machine.ROOT / "build/bench/backend"
 
 class Stand:
     """
-    Every proxy has its own backend (the same program) and cgroup, so that a BPF program of one is never
-    run for the connections of another. What is idle costs nothing.
+    Every proxy has its own backend (the same program) and cgroup, so that a BPF program of one never runs for
+    the connections of another. Idle ones cost nothing.
     """
 
     def __init__(self, peer, certs):
@@ -34,12 +34,12 @@ class Stand:
                 if part:
                     part.stop()
         finally:
-            # Whoever did not listen, or was left by a master that went first.
+            # Processes that ignored the signal, or whose master ended first.
             (self.cgroup.path / "cgroup.kill").write_text("1")
             self.cgroup.remove()
 
     def load(self, *words):
-        """Runs the load client with these words; what it says, or an error with the proxy's log."""
+        """Runs the load client with these arguments. Returns its output, or raises an error with the proxy's log."""
         pids = ",".join(map(str, self.proxy.pids()))
         argv = [LOAD, "--port", self.proxy.address[1], "--cpu", f"proxy={pids}",
                 "--cpu", f"backend={self.backend.pid}", *words]

@@ -7,7 +7,7 @@ import tempfile
 import cases
 from stand import LOAD
 
-# Those that servers make. All that there are would be some 350 counters for each thread.
+# The calls that servers make. All calls would need some 350 counters for each thread.
 NAMES = ("accept4", "bpf", "clock_gettime", "clone", "close", "connect", "epoll_ctl", "epoll_pwait",
          "epoll_wait", "fcntl", "futex", "getpid", "getppid", "getrandom", "getsockname", "getsockopt",
          "io_uring_enter", "ioctl", "madvise", "mmap", "munmap", "nanosleep", "openat", "pipe2", "poll",
@@ -17,8 +17,8 @@ NAMES = ("accept4", "bpf", "clock_gettime", "clone", "close", "connect", "epoll_
 
 def count(stand, case, requests):
     """
-    {name: calls a request} of the proxy's processes. The warm-up is not told apart, so there is none but
-    the connections' first request.
+    {name: calls a request} of the proxy's processes. The counters include the warm-up, so the only warm-up is
+    the first request of each connection.
     """
     pids = ",".join(map(str, stand.proxy.pids()))
     events = ",".join(["raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in NAMES)])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The arithmetic of the reports, by hand."""
+"""The arithmetic of the reports, compared with values by hand."""
 import cases
 import figures
 import pytest
@@ -28,7 +28,7 @@ def test_summary_is_over_the_rounds():
 
 
 def test_a_ratio_is_formed_within_rounds():
-    # Twice as fast in every round; a machine that slows down from round to round does not matter.
+    # Twice as fast in every round, even if the machine slows down from round to round.
     fast = [figures.of_run(answer(wall_ms=w)) for w in (100, 200, 900)]
     slow = [figures.of_run(answer(wall_ms=2 * w)) for w in (100, 200, 900)]
     assert figures.ratio(fast, slow, "rate") == {"median": 2, "min": 2, "max": 2}

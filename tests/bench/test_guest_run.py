@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is made of a guest's words and the plugin's counts; the guest itself is the benchmark's business."""
+"""How a guest's output and the plugin's counts are read. No guest is started here."""
 import cases
 import guest_run
 import pytest
@@ -41,7 +41,7 @@ def test_a_wait_for_a_timer_is_a_stall():
     (["tls nginx 0 0 0", "tls kedge+record 0 0 0"], False),     # it was to use it
     (["tls kedge+record 64 0 0"], False),                       # in both directions
     (["tls kedge+edit 64 64 0"], False),                        # it was not
-    (["tls kedge+record 64 64 1"], False),                      # and nothing may be undecipherable
+    (["tls kedge+record 64 64 1"], False),                      # and every record must be decrypted
 ])
 def test_kernel_tls_is_used_by_whom_it_should_be(lines, good):
     if good:

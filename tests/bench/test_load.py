@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The load client: what it measures is true, and what is wrong it does not pass over."""
+"""The load client: its measurements are right, and it notices errors."""
 import json
 import signal
 import subprocess
@@ -35,7 +35,7 @@ def test_counts_and_cpu_of_others(backend):
                  "--cpu", f"backend={backend.pid}")
     assert got["requests"] == 2000
     assert 0 < got["p50_ns"] <= got["p99_ns"] <= got["p999_ns"] <= got["max_ns"] <= got["wall_ns"]
-    # Two thousand answers cost something, and a process of one thread not more than the time.
+    # Two thousand answers cost CPU, and one thread cannot use more than the elapsed time.
     assert 10**6 < got["cpu_ns"]["backend"] <= got["wall_ns"] * 1.1
 
 
@@ -49,7 +49,7 @@ def test_a_rate_is_kept(backend):
 
 
 def test_a_stall_shows_in_the_latency_of_all_that_were_due(backend):
-    """300 of 1000 requests fall due while the server stands still; a closed loop would hide 299."""
+    """300 of 1000 requests fall due while the server is stopped. A closed loop would hide 299 of them."""
     def stall():
         time.sleep(0.3)
         backend.popen.send_signal(signal.SIGSTOP)

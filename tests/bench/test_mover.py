@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The relay in both its engines: the same bytes, also for who reads slowly, and as few calls as is written; its report."""
+"""The relay with both engines: the same bytes, also for slow readers, and as few calls as documented; its report."""
 import json
 import re
 import signal
@@ -17,7 +17,7 @@ from stand import Stand
 from verify import body, verify
 
 
-# So few buffers that directions wait for one.
+# So few buffers that directions must wait for one.
 FEW = peers.Peer("uring, 8 buffers", program=movers.Engine(("--engine", "uring", "--buffers", "8")))
 
 
@@ -55,8 +55,8 @@ def test_the_same_bytes(stand):
 
 def test_a_reader_that_is_slow(stand):
     """
-    Twenty megabytes are asked for at once: what the client does not take waits, in order, and nobody else does. Of a
-    ring of eight buffers it takes all.
+    A client asks for twenty megabytes at once and reads slowly. Its bytes wait in order, and other clients do not
+    wait. It uses all of a ring of eight buffers.
     """
     size, count = 1 << 20, 20
     alone = stand.peer is FEW
@@ -95,7 +95,7 @@ def test_calls_a_request(stands, name, calls):
     """One connection: epoll waits, reads and writes for the request and for the answer; io_uring waits."""
     if name not in stands:
         pytest.skip("no io_uring on this machine")
-    # Setting a connection up takes some twenty.
+    # A new connection costs some twenty calls.
     assert calls - 0.05 <= counted(stands[name], 1000) <= calls + 0.1
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A whole benchmark in small, and the check that precedes it."""
+"""A whole benchmark in small, and the check before it."""
 import dataclasses
 import json
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * uring_facts: what io_uring's calls do on the sockets that kedge has: with kernel TLS, and under
- * its sk_msg program; and what a seccomp filter sees of them. Tries it, and prints a line for each:
+ * uring_facts: the behaviour of io_uring's calls on kedge's sockets (with kernel TLS, and under its
+ * sk_msg program), and under a seccomp filter. Prints a line for each test:
  *
- *   fact NAME: what was seen
+ *   fact NAME: result
  *
- * Needs root for the sk_msg program. Ends with status 1 when something could not even be tried, and
- * says what.
+ * Needs root for the sk_msg program. If a test cannot be made, it says so and ends with status 1.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -209,7 +208,7 @@ static void edit_facts(void)
 
 /* --- a filter --------------------------------------------------------------------------------- */
 
-/* In a process of its own: a filter stays. */
+/* In a process of its own, because a filter cannot be removed. */
 static void filter_facts(void)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&facts_ring);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* bench only: what the two parts of uring_facts share: one ring, and pairs of sockets. */
+/* bench only: shared by the two parts of uring_facts: one ring, and socket pairs. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,12 +24,12 @@ void open_ring(void);
 void close_ring(void);
 
 /*
- * The next completion; *flags, if not NULL: its flags; *buffer, if not NULL: what it filled, NULL
- * for no buffer. -ETIME when none comes.
+ * Waits for the next completion. Sets, if not NULL, *flags to its flags and *buffer to the buffer
+ * that it filled, or NULL. -ETIME when none comes.
  */
 int complete(unsigned *flags, uint8_t **buffer);
 
-/* Submits what was prepared and waits for its completion. */
+/* Submits the prepared entry and waits for its completion. */
 int run(void);
 
 /* A result in words; valid until the next call. */

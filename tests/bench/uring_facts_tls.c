@@ -43,7 +43,7 @@ static void selects(struct io_uring_sqe *sqe)
 	sqe->buf_group = FACTS_GROUP;
 }
 
-/* A recv has no room for a record's type. */
+/* recv(2) has no room for a record's type. */
 static void try_recv(int fd, int peer)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&facts_ring);
@@ -187,7 +187,7 @@ void tls_facts(void)
 			fact("kernel TLS", "not on this kernel");
 			return;
 		}
-		/* A ring for each: what is still under way ends with it. */
+		/* A ring for each, so that pending operations end with it. */
 		open_ring();
 		tries[i](pair[0], pair[1]);
 		close_ring();

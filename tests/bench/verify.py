@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Before anything is measured: every proxy gives the right bytes, and adds the address where it can."""
+"""The check before a benchmark: every proxy gives the right bytes, and adds the address if it can."""
 import string
 
 from client import Client, request, tls_context
@@ -27,8 +27,7 @@ def expect(what, got, wanted):
 
 def verify(stand, certs, sizes=(0, 100, 1 << 10, 16 << 10, 64 << 10, 1 << 20)):
     """
-    One kept connection, so that every one of several requests is seen to carry the address. certs: None for clear
-    text.
+    Sends several requests on one kept connection: each must carry the address. certs: None for clear text.
     """
     name = stand.peer.name
     tls = certs and tls_context(certs.ca, version="1.3", cipher="TLS_AES_128_GCM_SHA256")

@@ -1,11 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-make vmbench-check: a short form of make vmbench, compared with tests/bench/baseline.json. Fails where kedge needs
-more instructions for a request than the baseline by more than 3 % (small), 2 % (bulk) or 0.5 % (handshakes),
-or when a guest waited for a timer inside a measured window. --write makes the numbers of this run the baseline.
+make vmbench-check: a short make vmbench, compared with tests/bench/baseline.json. Fails if kedge takes more instructions
+for a request than the baseline by more than 3 % (small), 2 % (bulk) or 0.5 % (handshakes), or if a guest waited for a
+timer inside a measured window. --write makes the numbers of this run the baseline.
 
-The baseline belongs to a series of QEMU, kernel and OpenSSL; with others the comparison is skipped, and said so.
+The baseline is for one series of QEMU, kernel and OpenSSL. With others the check says so and skips the comparison.
 """
 import dataclasses
 import json
@@ -29,13 +29,13 @@ import peers  # noqa: E402
 
 BASELINE = Path(__file__).resolve().parent / "baseline.json"
 LABEL, SEEDS = "6.12", (1, 2, 3)
-# Fewer handshakes than the report has: they are what takes long, and hardly vary.
+# Fewer handshakes than in the report: they are slow, and hardly vary.
 CASES = [dataclasses.replace(c, requests=64, warm=32) if c.mode == "new" else c
          for c in cases.chosen(cases.GUEST, "get1k get64k handshake")]
 PEERS = "kedge kedge+record+edit+bypass"
 LIMITS = {"small": 0.03, "bulk": 0.02, "handshake": 0.005}
-# The whole guest, for the kernel works for a proxy in everybody's name. Most of a handshake is the client's own
-# arithmetic: there the proxy's share.
+# The whole guest, because the kernel works for a proxy in every task. Most of a handshake is arithmetic of the
+# client: there only the proxy's share counts.
 METRICS = {"small": "whole", "bulk": "whole", "handshake": "proxy"}
 
 
@@ -95,7 +95,7 @@ def main():
     for line in stalls:
         print("FAILED  " + line)
     failed = sum(not good for good, _ in lines) + len(stalls)
-    # That nobody stalled, and that kernel TLS carried what it should, has been checked in any case.
+    # The checks for stalls and for kernel TLS have already run.
     passed = sum(good for good, _ in lines) + (not stalls)
     print(f"vmbench-check: {passed} passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 0

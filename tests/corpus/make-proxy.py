@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Writes tests/corpus/proxy/: samples of PROXY protocol prefixes, one file each, named by behaviour.
 
-The first word of a name is the verdict on the whole file (done, bad, none, more). What must come out of
-each stands in tests/unit/test_proxy_proto.c; tests/fuzz/fuzz_proxy.c begins from the same files. They
-are in the tree, so this needs to run only after a change here.
+The first word of a name is the verdict on the whole file (done, bad, none, more). The expected result of each is
+in tests/unit/http/test_proxy_proto.c; tests/fuzz/fuzz_proxy.c starts from the same files. They are in the tree, so
+run this only after a change here.
 """
 import ipaddress
 import pathlib
@@ -20,7 +20,7 @@ CLIENT6, SERVER6 = "2001:db8::22", "2001:db8:0:1::7"
 
 
 def crc32c(data):
-    """Bit by bit, on purpose not the way user/http/proxy_proto.c does it."""
+    """Bit by bit: on purpose not as in user/http/proxy_proto.c."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc ^= byte
@@ -202,7 +202,7 @@ BAD = {
     "v2_crc_five_bytes": v2(IP4 + tlv(3, bytes(5))),
     "v2_crc_empty": v2(IP4 + tlv(3)),
     "v2_crc_twice": v2(IP4 + NO_CRC + NO_CRC),
-    # a valid first checksum, so that only the rule against a second one can refuse it
+    # the first checksum is valid, so that only the rule against a second one can refuse it
     "v2_crc_twice_first_right": sealed(v2(IP4 + NO_CRC + tlv(3, b"\1\2\3\4"))),
     "v2_crc_zero": v2(IP4 + NO_CRC),
     "v2_crc_wrong": v2(IP4 + tlv(3, b"\xde\xad\xbe\xef") + ALPN),

@@ -13,7 +13,7 @@ from story import Express
 
 
 def settled(fronts, kedge):
-    """What a test leaves open is its own failure; the next one gets a fresh kedge."""
+    """A test that leaves something open fails; the next one gets a fresh kedge."""
     try:
         kedge.wait_idle()
     except TimeoutError:
@@ -28,7 +28,7 @@ def express(fronts, combination):
 
 
 def recording(fronts, combination):
-    """The record begins anew with each test, and the application answers as usual."""
+    """Each test begins with an empty record and an application that answers as usual."""
     kedge = fronts.get(combination, "raw", lambda cgroup: RawApp(cgroup=cgroup))
     kedge.app.forget()
     kedge.app.respond, kedge.app.serve = default_answer, Connection.serve
@@ -44,7 +44,7 @@ def front(fronts, combo):
 
 @pytest.fixture
 def end_front(fronts, ends):
-    """kedge before Express, with two combinations: for what does not depend on edit and bypass."""
+    """kedge before Express, with two combinations: for tests that do not depend on edit and bypass."""
     yield from express(fronts, ends)
 
 
@@ -73,7 +73,7 @@ def ipv6():
 
 @pytest.fixture
 def nobody(tmp_path_factory):
-    """A copy of the program where an unprivileged user can reach it, and the words to become one."""
+    """A copy of the program that an unprivileged user can run, and the command that becomes one."""
     if os.geteuid() != 0:
         pytest.skip("only root can become nobody")
     base = tmp_path_factory.mktemp("nobody")

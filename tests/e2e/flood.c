@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: sends TCP SYNs as fast as one core can, or RATE a second, by a packet socket, with
- * sources and ports that change, and says how many.
+ * tests only: sends TCP SYNs by a packet socket, with changing sources and ports, as fast as one
+ * core can or RATE a second. Prints how many.
  *
  *   flood INTERFACE MAC SOURCE_NET TARGET PORT SECONDS RATE
  *

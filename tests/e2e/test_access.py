@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The access log: one line for each request, whatever becomes of it, and never at its expense."""
+"""The access log: one line for each request, however it ends. Logging never delays a request."""
 import json
 import os
 import re
@@ -51,7 +51,7 @@ class Logged:
         return self.kedge[name]
 
     def text_lines(self, count=None):
-        """All lines, once there are so many."""
+        """All lines, as soon as there are `count` of them."""
         def whole():
             lines = self.path.read_text().splitlines() if self.path.exists() else []
             return lines if count is None or len(lines) >= count else None
@@ -72,7 +72,7 @@ def one_kedge(certs, cgroup, combo, tmp_path_factory):
 
 @pytest.fixture
 def logged(one_kedge):
-    """kedge with every combination. A test must have seen all of its lines when it is done."""
+    """kedge with every combination. A test must read all of its lines."""
     one_kedge.app.forget()
     one_kedge.app.respond = default_answer
     yield one_kedge
@@ -85,7 +85,7 @@ def short(line):
 
 
 def respond(conn, req):
-    """Answers of every framing."""
+    """One answer of each kind of framing."""
     if req.target == "/chunked":
         return (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(b"abc", b"defgh"))
     if req.target == "/to-end":
@@ -269,7 +269,7 @@ def test_sigusr1_without_a_log_is_harmless(certs, cgroup):
 
 
 def test_a_log_that_nobody_reads_costs_lines_and_no_request(certs, cgroup, ends, tmp_path):
-    """The pipe and the ring fill up; every request is answered, what was not written is counted."""
+    """The pipe and the ring fill up. Every request is answered, and lost lines are counted."""
     path = tmp_path / "fifo"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -287,7 +287,7 @@ def test_a_log_that_nobody_reads_costs_lines_and_no_request(certs, cgroup, ends,
             assert stats["access_lines"] < count - stats["access_dropped"]
             # A new request does not wait either.
             assert curl(url(logged["clear"], scheme="http")).returncode == 0
-            # Somebody reads at last: what was kept comes, and later lines with it.
+            # Now the pipe is read: the lines that were kept arrive, then later ones.
             os.set_blocking(reader, True)
             threading.Thread(target=drain, args=(reader,), daemon=True).start()
             kept = count + 1 - stats["access_dropped"]
@@ -322,7 +322,7 @@ def argv_before(app):
 # --- the journal ------------------------------------------------------------------------------
 @pytest.fixture
 def journal(tmp_path):
-    """A socket that speaks as journald's, and the words to run a command where it is the journal."""
+    """A socket that acts as journald's, and the command prefix that puts it in the journal's place."""
     base = tmp_path / "journal"
     base.mkdir()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What kedge says itself, where it says nothing, and responses that are not what they should be: over
-both kinds of client leg, with both editors."""
+"""kedge's own answers, ends without an answer, and malformed responses of the application: over both kinds
+of client leg, with both editors."""
 import http.server
 import random
 import threading
@@ -16,7 +16,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @pytest.fixture
 def strange(raw):
-    """kedge before an application that gives these bytes for its n-th request, and ends after the last."""
+    """kedge before an application that answers its n-th request with the n-th bytes, and closes after the last."""
     def serve_with(*answers, end=lambda conn: conn.close()):
         def serve(conn):
             try:
@@ -61,7 +61,7 @@ def test_application_ends_a_kept_connection(strange, leg, how):
 @pytest.mark.parametrize("last", [b"Connection: close\r\n", b"Connection: x , Close\r\n", None],
                          ids=["close", "listed", "old"])
 def test_nothing_follows_the_last_response(strange, leg, last):
-    """Two pipelined, and one of two that kedge refuses: one response, and the end."""
+    """Two pipelined requests, or a good one and a refused one: one response, then the end."""
     head = b"HTTP/1.1 200 OK\r\n" + last if last else b"HTTP/1.0 200 OK\r\n"
     for second in (request(), b"GET / HTTP/1.1\r\nHost : a\r\n\r\n"):
         with connect(strange(head + b"Content-Length: 2\r\n\r\nok"), leg) as c:
@@ -143,7 +143,7 @@ def test_a_101_that_nobody_asked_for(raw, leg):
 
 
 class Unread(http.server.BaseHTTPRequestHandler):
-    """python's http.server in HTTP/1.1 mode: a body that its handler does not read is the next request."""
+    """Python's http.server in HTTP/1.1 mode: it takes a body that its handler does not read for the next request."""
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
@@ -157,7 +157,7 @@ class Unread(http.server.BaseHTTPRequestHandler):
 
 
 def test_an_application_that_leaves_bodies_unread(certs, cgroup):
-    """Said once, and the second answer reaches nobody."""
+    """kedge logs it once, and the second answer does not reach the client."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Unread)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     listeners = [Listener("clear", tls=False)]
@@ -176,7 +176,7 @@ def test_an_application_that_leaves_bodies_unread(certs, cgroup):
 
 
 def test_no_application(certs, cgroup, tls):
-    """The method is heard before it is answered, and nobody is who asks for nothing."""
+    """kedge waits for the method before it answers. A client that asks for nothing gets no answer."""
     app = RawApp(cgroup=cgroup)
     app.stop()
     listeners = [Listener("tls"), Listener("clear", tls=False)]
@@ -203,7 +203,7 @@ def test_a_late_head_behind_a_slow_reader(certs, cgroup, tls):
         with Client(kedge["tls"], tls=tls, rcvbuf=65536) as c:
             c.send(request() + b"GET /second HTT")
             kedge.wait_status(lambda s: s["stats"]["bytes_down"] > 100000)
-            # It takes nothing until its head is late; there is no event to wait for.
+            # The client reads nothing until its head is late; there is no event to wait for.
             threading.Event().wait(1.5)
             assert c.response().body == body
             assert c.response().status == 408

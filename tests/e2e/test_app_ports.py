@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The application's port is one that the kernel takes for connections on their way out.
+"""The kernel also uses the application's port for outgoing connections.
 
-Once kedge runs, the range is the one port of the application: the kernel has no other choice.
+As soon as kedge runs, the range of ports is just the application's: the kernel has no other choice.
 """
 import contextlib
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces ta
 
 
 class Net:
-    """A namespace with few ports, and clients that take none of them."""
+    """A namespace with few ports, and clients that use none of them."""
 
     def __init__(self, family):
         self.host = LOOPBACK[family]
@@ -51,7 +51,7 @@ class Net:
             return Client(kedge["only"], source=(self.host, next(self.ports)), **kwargs)
 
     def bind(self, port=PORT):
-        """As the application does when it comes up."""
+        """Binds the port, as the application does at startup."""
         with self.space.inside():
             app = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
         app.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -88,7 +88,7 @@ def test_nor_one_that_kedge_does_not_read(net, certs):
 
 
 def test_nor_one_in_the_middle_of_its_handshake(net, certs, tls, combo, cgroup):
-    """It would have the port for as long as a handshake may last."""
+    """Such a connection would hold the port for as long as a handshake may last."""
     with net.kedge(certs, "--handshake-timeout-ms", "60000", tls=True, combination=combo, cgroup=cgroup) as kedge, \
             net.client(kedge, tls=tls, handshake=False) as c:
         c.send_raw(c.client_hello())
@@ -106,7 +106,7 @@ def test_without_a_source_port_the_application_is_not_blamed(net, certs):
     with net.bind(), net.kedge(certs) as kedge, net.client(kedge) as c:
         answer = c.request()
         assert answer.status == 503
-        # One that is refused before its request is there may have asked with HEAD: no body then.
+        # If it is refused before its request has come, that may be a HEAD: no body then.
         assert not answer.text or "out of source ports" in answer.text
         assert (kedge.reason("limit_ports"), kedge.reason("app_refused")) == (1, 0)
         kedge.process.wait_line(rf"application \S+:{PORT}: no source port is left for another connection; "

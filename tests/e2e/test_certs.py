@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Certificates that are read well and are of no use to clients: said by check and by run, once."""
+"""Certificates that can be read but are of no use to clients: check and run warn of each, once."""
 import contextlib
 import re
 import subprocess
@@ -24,7 +24,7 @@ class Maker:
         self.base = base
 
     def own(self, name, san, newkey=EC):
-        """Self-signed: nobody's issuer is missing."""
+        """Self-signed, so that no issuer is missing."""
         leaf = Leaf(self.base, name)
         openssl("req", "-x509", "-newkey", *newkey, "-nodes", "-keyout", leaf.key, "-out", leaf.cert, "-days", 7,
                 "-subj", f"/CN={name}", *(["-addext", f"subjectAltName={san}"] if san else []))
@@ -32,7 +32,7 @@ class Maker:
         return leaf
 
     def issued(self, name, by, san=None):
-        """By another one; an authority where there is no san."""
+        """Issued by another certificate. Without a san it is an authority."""
         leaf, request, extensions = Leaf(self.base, name), self.base / f"{name}.csr", self.base / f"{name}.ext"
         extensions.write_text(f"subjectAltName={san}\n" if san else "basicConstraints=critical,CA:TRUE\n")
         openssl("req", "-new", "-newkey", *EC, "-nodes", "-keyout", leaf.key, "-out", request, "-subj", f"/CN={name}")
@@ -42,7 +42,7 @@ class Maker:
         return leaf
 
     def file(self, name, leaf, *chain):
-        """The leaf again, in a file with these behind it."""
+        """A file with the same leaf, and these certificates behind it."""
         whole = Leaf(self.base, name)
         whole.cert.write_text("".join(x.cert.read_text() for x in (leaf, *chain)))
         whole.key.write_bytes(leaf.key.read_bytes())

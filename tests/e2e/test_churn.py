@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Many connections that begin and end in every way: nothing may be left of them.
+"""Many connections that begin and end in every way. Nothing of them may be left.
 
     KEDGE_TEST_CHURN   how many (400; 2000 in the acceptance run)
 """
@@ -69,7 +69,7 @@ ALWAYS_ANSWERED = (whole, several, half_closed, refused)
 
 
 def before_handshake(kedge, tls, kind):
-    """Connections that never get so far."""
+    """Connections that end before the handshake."""
     with Client(kedge["tls_proxy"], tls=tls, handshake=False) as c:
         if kind == 0:
             return

@@ -80,7 +80,7 @@ def file_with(tmp_path, text):
 
 
 def test_file_and_flags_say_the_same(tmp_path, certs, cgroup, ends):
-    """A whole configuration from a file, with one flag that wins over it."""
+    """A whole configuration from a file, and one flag that overrides it."""
     with RawApp(cgroup=cgroup) as app:
         path = file_with(tmp_path, f"""\
 listeners:
@@ -148,7 +148,7 @@ def test_port_in_use(certs, cgroup):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_required_capability_that_is_not_there(name, certs):
-    """Says why and exits 1; where it is there, the combinations show it."""
+    """kedge says why and exits with 1. If the capability is there, the combinations show it."""
     why = probe()[name]
     if not why:
         pytest.skip(f"this machine has {name}")
@@ -159,7 +159,7 @@ def test_required_capability_that_is_not_there(name, certs):
 
 
 def test_combinations_that_this_machine_can_not_have(pytestconfig):
-    """Skipped, with the reason, so that the totals tell what was not tried here."""
+    """Skipped with the reason, so that the totals show what was not tried."""
     missing = pytestconfig.kedge_missing
     if missing:
         pytest.skip(", ".join(str(c) for c in missing) + ": " + sorted(missing.values())[0])
@@ -226,7 +226,7 @@ def test_unprivileged_can_not_require_bpf(nobody):
 
 
 def test_programs_that_load_work(cgroup):
-    """Where they do not, kedge would go on without them, and every test with them would be skipped."""
+    """If they failed to load, kedge would go on without them, and every test of them would be skipped."""
     with cgroup.inside():
         tried = json.loads(kedge("probe", "--json", "--cgroup", cgroup.path).stdout)["tried"]
     rows = {(row["capability"], row["name"]): row for row in tried}
@@ -239,7 +239,7 @@ def test_programs_that_load_work(cgroup):
 # --- the bypass, preferred -------------------------------------------------------------------------
 @pytest.fixture
 def fionread(cgroup):
-    """Whether FIONREAD tells the truth on a bypassed socket of this kernel; skips where there are none."""
+    """Is FIONREAD right on a bypassed socket of this kernel? Skips if the kernel has no bypass."""
     with cgroup.inside():
         probed = json.loads(kedge("probe", "--json", "--cgroup", cgroup.path).stdout)
     if not probed["bypass"]:
@@ -249,7 +249,7 @@ def fionread(cgroup):
 
 @pytest.mark.parametrize("edit", ["require", "off"])
 def test_the_preferred_bypass_is_used_where_nothing_lies(certs, cgroup, fionread, edit):
-    """An application that asks FIONREAD where it lies may stall: only who requires the bypass gets it there."""
+    """If FIONREAD is wrong, an application that uses it may stall. Then only `require` turns the bypass on."""
     flags = ("--record", "off", "--edit", edit, "--bypass")
     for policy, used in (("prefer", fionread), ("require", True)):
         with RawApp(cgroup=cgroup) as app, Kedge(certs, app.text, [Listener("clear", tls=False)], None, cgroup,
@@ -268,7 +268,7 @@ def test_the_preferred_bypass_is_used_where_nothing_lies(certs, cgroup, fionread
 
 
 def test_without_a_bpffs_it_runs_unpinned(certs, cgroup, tmp_path):
-    """--pin names a directory that is no bpffs: said in one line, and not the end of it."""
+    """--pin names a directory that is no bpffs: kedge says so in one line and goes on."""
     with RawApp(cgroup=cgroup) as app:
         process = Process([BINARY, "run", "--listen", "127.0.0.1:0", "--tls", "off", "--app", app.text,
                            "--pin", tmp_path / "plain", "--control", "off"], cgroup=cgroup,

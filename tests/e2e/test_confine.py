@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What kedge gives up once it runs, and which capability buys which feature.
+"""The privileges that kedge gives up, and the capability that each feature needs.
 
 The system call filter is that of the ordinary build here; the sanitizers' build allows a few more calls.
 """
@@ -61,10 +61,10 @@ def test_becomes_its_user_and_gives_up_everything(ends, certs, tls, cgroup, plai
                 assert thread["Uid"] == [str(NOBODY)] * 4 and thread["Gid"] == [str(NOGROUP)] * 4
                 assert "0" not in thread["Groups"]
                 for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-                    # The send buffers of edit need one where net.core.wmem_max is small.
+                    # If net.core.wmem_max is small, the send buffers of edit need one.
                     assert int(thread[name][0], 16) & ~(1 << 12) == 0, (name, thread[name])
                 assert thread["NoNewPrivs"] == ["1"] and thread["Seccomp"] == ["2"]
-            # Not dumpable: what is secret in /proc belongs to root.
+            # Not dumpable: the secret files in /proc belong to root.
             assert os.stat(f"/proc/{kedge.pid}/mem").st_uid == 0
             assert re.search(r"Max core file size +0 +0", Path(f"/proc/{kedge.pid}/limits").read_text())
             with Client(kedge["tls"], tls=tls) as c:
@@ -94,7 +94,7 @@ def test_says_which_key_a_reload_could_not_read(certs, plain):
 
 
 def test_a_call_that_is_not_on_the_list_ends_kedge_by_name(certs, tmp_path, plain):
-    """strace puts another call in the place of the first accept; the filter sees that one."""
+    """strace replaces the first accept by another call, and the filter sees that one."""
     log = tmp_path / "strace"
     with RawApp() as app:
         kedge = Kedge(certs, app.text, [Listener("clear", tls=False)],
@@ -140,7 +140,7 @@ def test_keys_that_others_may_read(certs, tmp_path, mode, gid, user, word):
 
 @pytest.fixture
 def pair(plain, nobody, certs):
-    """A program and a pair of its own where everybody may go."""
+    """A copy of the program and a pair of its own, in a directory that everybody may enter."""
     base = nobody[0].parent
     pair = Leaf(base, "site")
     for file, mode in ((pair.cert, 0o644), (pair.key, 0o600)):
@@ -174,7 +174,7 @@ def check(pair, *flags, prefix=()):
 def test_a_further_group_may_read_keys(pair, groups, good):
     """fsGroup of a Kubernetes pod, whose secrets are root:fsGroup 0440 on a read-only volume."""
     give_to_group(pair.key, 2000, 0o440)
-    # Also one that may read everything: who else may is the question.
+    # The same for one that may read everything: the check is about who else may.
     words = ["setpriv", "--reuid", "1000", "--regid", "1000", "--groups", groups, "--inh-caps", "+dac_override",
              "--ambient-caps", "+dac_override"]
     done = check(pair, prefix=words)
@@ -200,7 +200,7 @@ def test_a_further_group_of_its_user_may_read_keys(certs, pair, tmp_path):
 
 @pytest.mark.parametrize("closed", ["live", "archive"])
 def test_the_directory_in_the_way_is_named(certs, pair, closed):
-    """certbot: live/site/privkey.pem points to ../../archive/site/privkey1.pem; both may be root's alone."""
+    """certbot: live/site/privkey.pem points to ../../archive/site/privkey1.pem. Both directories may be root's."""
     base = pair.key.parent
     for name in ("live", "archive"):
         (base / name / "site").mkdir(parents=True)
@@ -247,7 +247,7 @@ def buys_edit(capability, binary, tmp_path, certs):
 
 
 def started(argv_prefix, binary, *flags):
-    """(the line that says it is ready or None, all that it said); it is stopped again."""
+    """(the line that says it is ready or None, its whole output). kedge is stopped again."""
     process = Process([*argv_prefix, binary, "run", *GOOD, *flags], name="kedge")
     try:
         try:
@@ -332,7 +332,7 @@ def test_the_table_has_these_rows():
 
 @pytest.mark.parametrize("name", ROWS)
 def test_row_of_the_table(name, nobody, tmp_path, certs, monkeypatch):
-    """With the capability the feature is there, without it it is not, and kedge says so."""
+    """With the capability the feature works. Without it the feature is off, and kedge says so."""
     open_to_nobody(certs)
     tmp_path.chmod(0o755)
     ROWS[name](name.removeprefix("CAP_").lower(), nobody[0], tmp_path, certs)

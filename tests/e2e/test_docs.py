@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The documents: their commands run as written, their messages exist."""
+"""The documents: their commands run as written, and the program has the messages that they quote."""
 import json
 import os
 import re
@@ -59,7 +59,7 @@ def sandbox(tmp_path, cgroup):
 
 
 def start(sandbox, command):
-    """One that goes on. There is one kedge at a time, as for someone who follows the text."""
+    """Starts a command that goes on. There is one kedge at a time, as for a reader who follows the text."""
     is_kedge = "kedge run" in command.text
     if is_kedge:
         sandbox.stop_all("kedge")
@@ -68,7 +68,7 @@ def start(sandbox, command):
 
 
 def follow(sandbox, block, ran, timeout=120):
-    """Runs a block's commands; what a comment says of req.xff must be in the answer. Returns what was printed."""
+    """Runs a block's commands and returns their output. If a comment says what req.xff is, the answer must have it."""
     printed = ""
     for command in docs.commands(block):
         if is_not_run(command):
@@ -88,7 +88,7 @@ def follow(sandbox, block, ran, timeout=120):
 
 
 def make_certificates(sandbox, *names):
-    """What the text takes for granted."""
+    """Certificates that the text expects to be there."""
     for cert, key in names:
         done = sandbox.run(f"mkcert -cert-file {cert} -key-file {key} localhost 127.0.0.1 ::1", timeout=120)
         assert done.returncode == 0, done.stderr
@@ -183,7 +183,7 @@ def test_a_bpf_program_is_changed_and_seen(tmp_path, cgroup, own_cgroup):
 @pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING, GUARD, CONTRIBUTING],
                          ids=lambda p: p.name)
 def test_no_command_is_forgotten(path):
-    """Each is run by a test above, or stands in NOT_RUN with the reason."""
+    """Each command is run by a test above, or is in NOT_RUN with the reason."""
     covered = {README: ["Five minutes"], CONFIGURATION: None, OPERATIONS: ["Start, stop, upgrade"],
                TROUBLESHOOTING: [], GUARD: None, CONTRIBUTING: None}[path]
     for heading, text in docs.sections(path):
@@ -239,7 +239,7 @@ def defines(text, name):
 
 
 def test_where_is_what():
-    """Each file of the table is there, and each name is defined in one of its files, of which none is named in vain."""
+    """Each file of the table exists and defines one of the names. Each name is defined in one of the files."""
     table = dict(docs.sections(ARCHITECTURE))["Where is what"]
     rows = [[re.findall(r"`([^`]+)`", cell) for cell in line.split("|")[2:4]]
             for line in table.splitlines() if line.startswith("| ") and "`" in line]

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The guard: who is not a balancer does not reach a listener that reads PROXY prefixes, and nothing else
-changes.
+The guard: only balancers reach a listener that reads PROXY prefixes, and nothing else changes.
 
 Everything happens in two network namespaces of the test's own: `server`, where kedge and the application
 are, and `outside`, whose addresses are a balancer, another one and a stranger. libxdp's pins stand on a bpffs
@@ -44,7 +43,7 @@ RELOADS = int(os.environ.get("KEDGE_TEST_RELOADS", "20"))
 FLOOD_S = float(os.environ.get("KEDGE_TEST_FLOOD_S", "2"))
 PLAIN = machine.ROOT / "build/kedge"
 FLOOD = machine.ROOT / "build/flood"
-# What a refused SYN is told from one that is on its way by.
+# Tells a refused SYN from one that is still on its way.
 SILENCE_S = 1.0 if machine.PATIENCE == 1 else 3.0
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -76,7 +75,7 @@ class Net:
             return c.request().status
 
     def reaches(self, address, source=STRANGER):
-        """False: silence. A refusal by the kernel is an answer, and an error here."""
+        """False if nothing answers. A refusal by the kernel is an answer, and an error here."""
         with self.outside.inside():
             sock = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET)
         with sock:
@@ -89,7 +88,7 @@ class Net:
                 return False
 
     def shell(self, text):
-        """A command of the server's, with our bpffs at its usual place."""
+        """Runs a command in the server's namespace, with our bpffs at its usual place."""
         done = run(*self.server.argv, "unshare", "-m", "sh", "-c",
                    f"mount --bind {self.bpffs.path} /sys/fs/bpf && {text}")
         assert done.returncode == 0, f"{text}: {done.stdout}{done.stderr}"
@@ -99,7 +98,7 @@ class Net:
         return self.server.xdp("srv") is not None
 
     def clean(self):
-        """After a test: whatever it left is taken off, and is its failure."""
+        """After a test: removes what is left, and fails the test for it."""
         left = self.server.xdp("srv")
         if left:
             self.server.ip("link set srv xdp off")
@@ -137,7 +136,7 @@ def balancers(*trust, addr=f"{SERVER}:0", proxy="require"):
 
 
 class Guarded(Kedge):
-    """kedge in the server's namespace; then not even a keeper may be left."""
+    """kedge in the server's namespace. After its end not even a keeper may be left."""
 
     def __init__(self, net, certs, *flags, listeners=None, mode="auto", **kwargs):
         self.net = net
@@ -149,7 +148,7 @@ class Guarded(Kedge):
                          env={**os.environ, "LIBXDP_BPFFS": str(net.bpffs.path)}, **kwargs)
 
     def keeper(self):
-        """Its process id; None when there is none."""
+        """Its process id, or None."""
         for path in Path("/proc").glob("[0-9]*/stat"):
             try:
                 name, state, parent = re.match(r"\d+ \((.*)\) (\S) (\d+)", path.read_text()).groups()
@@ -168,7 +167,7 @@ class Guarded(Kedge):
 
 
 def ends(kedge, says, status=1):
-    """A start that is refused, with a line and this status; nothing of it stays."""
+    """A start that is refused with a line and this status, and leaves nothing behind."""
     try:
         kedge.process.wait_line(says)
         assert kedge.process.wait() == status, kedge.log()
@@ -198,7 +197,7 @@ def memory_has(pid, secret):
 
 
 def test_the_keeper_holds_no_secret(net, certs, tmp_path, monkeypatch):
-    """It outlives kedge, and has more privileges."""
+    """The keeper outlives kedge and has more privileges."""
     monkeypatch.setattr(module, "BINARY", machine.ROOT / "build/kedge")  # the sanitizers map terabytes
     tickets, key = tmp_path / "tickets", os.urandom(80)
     tickets.write_bytes(base64.b64encode(key) + b"\n")
@@ -237,7 +236,7 @@ def test_balancers_pass_and_strangers_do_not(net, certs, mode):
 
 
 def test_nobody_else_is_touched(net, certs):
-    """Another service of the machine, asked by the stranger while its SYNs to kedge are refused."""
+    """The stranger asks another service of the machine while its SYNs to kedge are refused."""
     with Guarded(net, certs) as kedge:
         for _ in range(3):
             assert not net.reaches(kedge["guarded"])
@@ -260,7 +259,7 @@ def test_ipv6(net, certs):
 
 
 def test_all_of_ipv6_is_not_ipv4(net, certs):
-    """As in trust: ::/0 is no prefix of IPv4."""
+    """::/0 is no prefix of IPv4, as in trust."""
     with Guarded(net, certs, listeners=[balancers("::/0", addr=":0")]) as kedge:
         port = kedge["guarded"][1]
         assert net.ask((SERVER6, port), STRANGER6) == 200
@@ -294,7 +293,7 @@ def test_observe_counts_and_drops_nothing(net, certs):
 
 def burst(net, address, source, count):
     """
-    (connections, tokens): how many of so many, begun at once, come about, and how many tokens a bucket that
+    Begins so many connections at once. Returns how many are established, and how many tokens a bucket that
     gets one a second may have got meanwhile.
     """
     socks = []
@@ -310,7 +309,7 @@ def burst(net, address, source, count):
         poll = select.poll()
         for sock in socks:
             poll.register(sock, select.POLLOUT)
-        # All that are coming have come when nothing has changed for a while.
+        # No more are coming when nothing has changed for a while.
         ready, before = 0, -1
         while ready != before:
             time.sleep(SILENCE_S / 10)
@@ -332,7 +331,7 @@ def test_rate_of_a_source(net, certs):
 
 
 def spends_of_one_bucket(net, kedge):
-    """Two sources and a bucket of four tokens: the second finds it empty. Returns how many were refused."""
+    """Two sources share a bucket of four tokens, and the second finds it empty. Returns how many were refused."""
     begin = time.monotonic()
     assert burst(net, kedge["guarded"], BALANCER, 4)[0] == 4
     ready, _ = burst(net, kedge["guarded"], OTHER, 12)
@@ -354,8 +353,8 @@ def test_rate_of_all(net, certs):
 
 def test_cookies_over_a_limit(net, certs):
     """
-    A connection over the limit is answered without a place for it, and comes about; where the kernel makes no
-    cookies it is dropped, and that is said.
+    A connection over the limit is answered without a place in the queue, and is established. If the kernel makes
+    no cookies, it is dropped, and kedge says so.
     """
     flags = ("--guard-total-rate", "1", "--guard-total-burst", "2", "--guard-over", "cookie")
     with Guarded(net, certs, *flags, mode="generic") as kedge:
@@ -386,7 +385,7 @@ def config(tmp_path, certs):
 
 
 def reload(kedge, config, net, trust, **keys):
-    """Says something else of the one listener that `config` has."""
+    """Changes the one listener of `config`."""
     config.write([balancers(*trust, addr=f"{SERVER}:0")], app=net.app.text, guard_mode="auto", **keys)
     if kedge:
         done = kedge.reload()
@@ -496,7 +495,7 @@ def test_killed_it_is_gone_within_a_second(net, certs):
 
 
 def test_the_keeper_has_nothing(net, certs):
-    """Three descriptors beside its log, no client's, and the capabilities that libxdp needs."""
+    """Three descriptors beside its log, none of a client, and only the capabilities that libxdp needs."""
     with Guarded(net, certs) as kedge:
         fds = {int(x): os.readlink(f"/proc/{kedge.keeper()}/fd/{x}")
                for x in os.listdir(f"/proc/{kedge.keeper()}/fd")}
@@ -520,7 +519,7 @@ sys.stdin.buffer.raw.read(1) or __import__("signal").pause()
 
 
 def test_no_lock_is_for_everybody(net, certs):
-    """Names that anybody may have do nothing, and what there is only root can lock."""
+    """Names that anybody may take have no effect, and only root can lock the rest."""
     locks = net.bpffs.path / "kedge-guard-lock"
     with Process([*net.server.argv, sys.executable, "-c", HOLD], name="squatter") as squatter:
         squatter.wait_line("held")
@@ -534,7 +533,7 @@ def test_no_lock_is_for_everybody(net, certs):
 
 @pytest.mark.full
 def test_keeper_killed_as_well(net, certs):
-    """The lease ends, and everything passes; the next kedge takes the program off."""
+    """The lease ends, and everything passes. The next kedge removes the program."""
     kedge = Guarded(net, certs)
     address = kedge["guarded"]
     try:
@@ -559,7 +558,7 @@ def test_keeper_killed_as_well(net, certs):
 
 
 def test_keeper_killed_and_kedge_stopped(net, certs):
-    """It cannot detach any more: everything passes at once, and it says so."""
+    """kedge cannot detach any more: everything passes at once, and it says so."""
     kedge = Guarded(net, certs)
     try:
         os.kill(kedge.keeper(), signal.SIGKILL)
@@ -576,7 +575,7 @@ def test_keeper_killed_and_kedge_stopped(net, certs):
 
 
 def test_kept(net, certs):
-    """Stopped and killed, it stays and judges; the next kedge takes it over, and one without keep ends it."""
+    """After a stop or a kill the guard stays and judges. The next kedge takes it over; one without keep removes it."""
     for end in (Guarded.stop, kill):
         kedge = Guarded(net, certs, "--guard-keep", "on")
         try:
@@ -595,7 +594,7 @@ def test_kept(net, certs):
 
 
 def test_a_start_that_fails_leaves_nothing(net, certs):
-    """Kept or not: what never was in force does not stay."""
+    """With keep or without: a guard that was never in force does not stay."""
     with Kedge(certs, net.app.text, [balancers(addr=f"{SERVER}:0")],
                argv_prefix=net.server.argv) as first:
         port = first["guarded"][1]
@@ -608,7 +607,7 @@ def test_a_start_that_fails_leaves_nothing(net, certs):
 
 # --- confined ------------------------------------------------------------------------------------
 def test_confined(net, certs, config, monkeypatch):
-    """As nobody, without a capability, under the filter: reloads, counters, the lease, the end."""
+    """As nobody, without capabilities, under the filter: reload, counters, the lease and the end work."""
     monkeypatch.setattr(module, "BINARY", PLAIN)
     with guarded_by(net, certs, config, [BALANCER],
                     through=[]) as kedge:
@@ -655,7 +654,7 @@ def test_check_refuses_as_well(net, certs):
 
 
 def test_driver_without_xdp(net, certs):
-    """A bridge has none of its own."""
+    """A bridge has no XDP of its own."""
     net.server.ip("link add br0 type bridge")
     net.server.ip("link set br0 up")
     try:
@@ -671,7 +670,7 @@ def test_driver_without_xdp(net, certs):
 
 
 def test_ports_of_a_bridge(net, certs):
-    """A port is not one of all-listeners; named, it is said what that means, and done."""
+    """all-listeners leaves out a port of a bridge. If it is named, kedge warns and guards it."""
     net.server.ip("link add br0 type bridge")
     net.server.ip("link add port0 type veth peer name port1")
     net.server.ip("link set port0 master br0")
@@ -698,7 +697,7 @@ def test_without_privileges(net, certs, nobody):
 
 # --- beside others -------------------------------------------------------------------------------
 def test_second_kedge_on_the_interface(net, certs):
-    """Both judge, each for its own listeners; without a dispatcher the second is told why not."""
+    """Both judge, each for its own listeners. Without a dispatcher the second is refused with the reason."""
     with Guarded(net, certs) as first:
         if has_dispatcher(first):
             with Guarded(net, certs, listeners=[balancers(OTHER)]) as second:
@@ -713,7 +712,7 @@ def test_second_kedge_on_the_interface(net, certs):
 
 @pytest.mark.parametrize("first", ["filter", "kedge"])
 def test_beside_xdp_filter(net, certs, first):
-    """Another program of libxdp's, loaded before or after: both do their work, and each goes alone."""
+    """Another program of libxdp, loaded before or after: both work, and each can be removed alone."""
     def load():
         net.shell("xdp-filter load -p allow -f tcp srv")
         net.shell(f"xdp-filter port {net.ssh.address[1]} -m dst -p tcp")
@@ -801,7 +800,7 @@ def requests_in(net, address, seconds):
 
 
 def queue_full(net):
-    """How many SYNs have so far found no place in a listener's queue: dropped, or answered with a cookie."""
+    """How many SYNs have found no place in a listener's queue so far, and were dropped or answered with a cookie."""
     done = net.server.run("cat", "/proc/net/netstat")
     assert done.returncode == 0, done.stderr
     names, values = (line.split()[1:] for line in done.stdout.splitlines() if line.startswith("TcpExt:"))
@@ -810,13 +809,13 @@ def queue_full(net):
 
 
 def flooded(net, address, limit=0):
-    """(requests, SYNs) a second while SYNs come from everywhere, at most so many; 0: all that can be sent."""
+    """(requests, SYNs) a second while SYNs come from everywhere, at most so many; 0 means as many as can be sent."""
     mac = json.loads(net.server.run("ip", "-j", "link", "show", "srv").stdout)[0]["address"]
     seconds = FLOOD_S * (2 if machine.PATIENCE > 1 else 1)
     flood = Process([*net.outside.argv, FLOOD, "out", mac, "10.77.2", *address, seconds + 1, limit])
     time.sleep(0.5)
     rate = requests_in(net, address, seconds)
-    assert net.ask(net.ssh.address, STRANGER, header=b"") == 200  # as if nothing was the matter
+    assert net.ask(net.ssh.address, STRANGER, header=b"") == 200  # as without a flood
     sent = float(flood.wait_line(r"SYNs, (\d+) a second")[0][1])
     flood.stop()
     return rate, sent
@@ -826,10 +825,10 @@ def flooded(net, address, limit=0):
 def test_flood(net, certs, capsys):
     """
     Legitimate requests while a namespace sends refused SYNs, with the guard and without: as fast as it can, and
-    as fast as it could without the guard; a refused SYN costs the sender's core less, too.
+    as fast as it could without the guard, because a refused SYN costs the sender's core less, too.
 
-    Judged by what the SYNs do to the listener's queue. How many requests that leaves is printed: client, kedge,
-    application and sender share the cores here, and what a core does meanwhile is not the guard's doing.
+    The verdict is by the listener's queue. The number of requests is only printed: client, kedge, application and
+    sender share the cores here.
     """
     net.server.ip(f"route add 10.77.2.0/24 via {STRANGER}")
     bare = 0

@@ -96,7 +96,7 @@ def test_expect_continue(front, certs, tmp_path):
 
 
 def test_expect_continue_answered_with_a_refusal(raw, leg):
-    """417 without the body being read: the client does not send it, the connection ends."""
+    """417 before the body is read: the client does not send it, and the connection ends."""
     def serve(conn):
         while b"\r\n\r\n" not in conn.received:
             conn.fill()
@@ -133,7 +133,7 @@ def test_pipelined_50(raw, leg, cut):
 
 
 def test_pipelined_1000_short_ones(raw, leg):
-    """More than a send can hold and than the answers' ring has room for."""
+    """More than one send holds, and more than the ring of answers has room for."""
     with connect(raw, leg) as c:
         c.send(b"GET / HTTP/1.1\r\nHost:a\r\n\r\n" * 1000)
         for i in range(1000):
@@ -144,7 +144,7 @@ def test_pipelined_1000_short_ones(raw, leg):
 @pytest.mark.parametrize("lines, heads", [(127, 2), (120, 4), (60, 50)])
 @pytest.mark.parametrize("line", [b"x:\r\n", b"X-Forwarded-For: \r\n", b"u:\r\n"])
 def test_pipelined_heads_of_one_sort_of_line(raw, leg, line, lines, heads):
-    """Lines that are held until it is known whether they stay, as many as a head may have."""
+    """As many lines as a head may have, each held until it is known whether it stays."""
     with connect(raw, leg) as c:
         c.send((b"GET / HTTP/1.1\r\nHost: a\r\n" + line * lines + b"\r\n") * heads)
         for _ in range(heads):
@@ -205,7 +205,7 @@ def test_upgrade_becomes_a_tunnel(front, leg, cut):
 
 
 def test_bytes_behind_an_upgrade_wait_for_the_answer(raw, leg):
-    """What is pipelined behind an upgrade is a request if refused and tunnel bytes if accepted."""
+    """Bytes behind an upgrade are a request if it is refused, and tunnel bytes if it is accepted."""
     evil = request(target="/behind", fields=[("X-Forwarded-For", "6.6.6.6")])
     upgrade = request(target="/up", fields=[("Connection", "upgrade"), ("Upgrade", "x")])
 
@@ -315,7 +315,7 @@ def test_refused_request_is_answered_and_never_arrives(raw, leg, name):
     conn = raw.app.wait_ended()
     assert [r.target for r in conn.requests] == ["/good"]
     assert conn.fault is None
-    # The beginning of a long head may have gone on before its fault was seen, but never its end.
+    # The beginning of a long head may pass before its fault is seen, but never its end.
     after = bytes(conn.received).partition(b"/bad")[2]
     assert b"\r\n\r\n" not in after and (not after or name == "large")
 
@@ -331,7 +331,7 @@ XFF = [
     (["--xff", "never", "--forwarding-fields", "keep"], "9.9.9.9", "9.9.9.9"),
     (["--xff", "never", "--xff-trust", "198.51.100.0/24"], "9.9.9.9", "9.9.9.9"),
     (["--xff", "never"], None, None),
-    # The prefix names 198.51.100.22: whether its incoming values count is about that address.
+    # The prefix names 198.51.100.22, and trust in incoming values goes by that address.
     (["--xff-trust", "198.51.100.0/24"], "9.9.9.9", f"9.9.9.9, {TRUE}"),
     (["--xff-trust", "10.0.0.0/8"], "9.9.9.9", TRUE),
     (["--xff-trust", "10.0.0.0/8", "--xff", "if-none"], "9.9.9.9", TRUE),
@@ -454,7 +454,7 @@ def test_forwarded_with_an_ipv6_address(by_flags, ends):
 
 
 def test_counters_tell_who_edited(raw):
-    """The capability asked for is the one at work."""
+    """The capability that was asked for does the work."""
     combo, before = raw_combo(raw), raw.status()["stats"]
     with Client(raw["clear"]) as c:
         for _ in range(5):

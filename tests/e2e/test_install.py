@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""make install and make uninstall, what they put where; the units; the man pages."""
+"""make install and make uninstall, where they put each file; the units; the man pages."""
 import os
 import re
 import shutil
@@ -26,7 +26,7 @@ def files_below(root):
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
-    """Installed below a directory of its own, as a packager does it."""
+    """An installation below a directory of its own, as a packager makes it."""
     root = tmp_path_factory.mktemp("install")
     make("install", f"DESTDIR={root}", f"prefix=/{PREFIX}")
     return root
@@ -65,7 +65,7 @@ def test_uninstall_leaves_nothing_of_ours(tmp_path):
 
 # --- units -----------------------------------------------------------------------------------------
 def test_units_are_right(tree, tmp_path):
-    """systemd finds no mistake in them; the program is where they say."""
+    """systemd finds no mistake in them, and the program is where they say."""
     units = tree / PREFIX / "lib/systemd/system"
     for unit in ("kedge.service", "kedge.socket"):
         text = (units / unit).read_text()

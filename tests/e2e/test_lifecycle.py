@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How connections end, what happens when the application is not well, time limits, drain."""
+"""How connections end, an application that is down or slow, time limits, drain."""
 import contextlib
 import os
 import signal
@@ -42,7 +42,7 @@ def started(certs, cgroup):
 
 # --- ends of connections ----------------------------------------------------------------------
 def test_client_ends_first(raw, leg):
-    """close_notify and FIN after a request: the answer still comes, then the same from kedge."""
+    """close_notify and FIN after a request: the answer still comes, then kedge's close_notify and FIN."""
     with connect(raw, leg) as c:
         c.send(request())
         c.half_close()
@@ -52,7 +52,7 @@ def test_client_ends_first(raw, leg):
 
 
 def test_half_close_before_a_late_answer(raw, leg):
-    """The client's end travels to the application at once; the other direction lives on."""
+    """The client's end reaches the application at once. The other direction stays open."""
     seen_end = threading.Event()
 
     def serve(conn):
@@ -133,7 +133,7 @@ def test_reset_by_the_client_in_an_answer(raw, leg):
 
 
 def test_reset_by_the_application_in_an_answer(raw, leg):
-    """A cut answer may not look like a whole one: no close_notify."""
+    """A cut answer must not look like a whole one: no close_notify."""
     before = raw.reason("app_reset")
 
     def respond(conn, req):
@@ -177,7 +177,7 @@ def test_application_closes_without_an_answer(raw, leg):
 
 
 def test_application_closes_between_requests(raw, leg):
-    """An idle connection that the application drops ends without an answer nobody asked for."""
+    """If the application drops an idle connection, it ends without an answer, because there was no request."""
     def respond(conn, req):
         conn.send(answer())
         conn.close()
@@ -265,7 +265,7 @@ def test_handshake_limit(started, ends, tls, cgroup):
 
 
 def test_head_limit(started, ends, leg, cgroup):
-    """The whole head has the time, however many bytes come now and then."""
+    """The time is for the whole head, even if bytes come now and then."""
     with RawApp(cgroup=cgroup) as app, started(ends, app, "--head-timeout-ms", "400") as kedge:
         with connect(kedge, leg) as c:
             assert c.request().status == 200
@@ -279,7 +279,7 @@ def test_head_limit(started, ends, leg, cgroup):
                     except (OSError, ssl.SSLError):
                         return
             if not leg[1]:
-                # OpenSSL objects are not for two threads; clear text shows the limit as well.
+                # Two threads cannot share an OpenSSL object; clear text shows the limit as well.
                 threading.Thread(target=trickle, daemon=True).start()
             got = c.response()
             stop.set()
@@ -358,7 +358,7 @@ def test_drain_lets_a_running_request_finish(started, combo, leg, cgroup, sig):
             os.kill(kedge.pid, sig)
 
             machine.wait_for(lambda: machine.refused(kedge[leg[0]]), what="the listener still takes connections")
-            # The idle connection is let go at once, the running one is not.
+            # The idle connection is closed at once, the running one is not.
             assert (idle.recv_all(), idle.ended) == (b"", ENDS_WELL[leg[0]])
             assert kedge.process.popen.poll() is None
             assert direct.request(target="/release/a").status == 200
@@ -376,13 +376,13 @@ def test_signals_that_mean_nothing_do_nothing(end_front, sig):
     with Client(end_front["clear"]) as c:
         assert c.request().status == 200
         os.kill(end_front.pid, sig)
-        # A signal that kills has done so before the next answer of the same process can come.
+        # A signal that kills does so before the process can answer again.
         assert end_front.status()["connections_open"] == 1
         assert c.request().status == 200
 
 
 def test_a_read_only_file_system_has_no_control_socket(certs):
-    """As a container with a read-only root: its directory cannot be made."""
+    """As in a container with a read-only root: its directory cannot be made."""
     prefix = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs -o ro tmpfs /mnt && exec "$0" "$@"']
     for path in ("/mnt/socket", "/mnt/kedge/socket"):
         process = Process([*prefix, BINARY, "run", "--listen", "127.0.0.1:0", "--tls", "off", "--app", "127.0.0.1:9",
@@ -424,7 +424,7 @@ def test_second_signal_ends_at_once(started, ends, cgroup):
 
 
 def test_killed_kedge_leaves_no_traffic_stuck(certs, cgroup, ends):
-    """SIGKILL: the next one starts on the same pins, the application goes on."""
+    """After SIGKILL the next kedge starts on the same pins, and the application goes on."""
     with RawApp(cgroup=cgroup) as app:
         first = Kedge(certs, app.text, two_listeners(), ends, cgroup)
         second = None
@@ -458,7 +458,7 @@ def test_two_kedges_beside_each_other(certs, cgroup, ends):
 
 @contextlib.contextmanager
 def squatters(*names):
-    """Abstract sockets that a local user has before kedge comes."""
+    """Abstract sockets that a local user takes before kedge starts."""
     with contextlib.ExitStack() as stack:
         for name in names:
             stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)).bind(f"\0{name}")
@@ -466,7 +466,7 @@ def squatters(*names):
 
 
 def test_no_lock_is_for_everybody(certs, cgroup, ends, tmp_path):
-    """Names that anybody may have do nothing: who holds them holds nothing of kedge's."""
+    """Names that anybody may take have no effect: they lock nothing of kedge's."""
     with machine_bpffs(tmp_path) as pins, RawApp(cgroup=cgroup) as app, \
             squatters(f"kedge:{pins}/kedge", f"kedge:{pins}/kedge-peername"):
         with Kedge(certs, app.text, two_listeners(), ends, cgroup,
@@ -474,7 +474,7 @@ def test_no_lock_is_for_everybody(certs, cgroup, ends, tmp_path):
             assert kedge.status()["edit"] == ("kernel" if ends.edit else "user")
             assert kedge.status()["peername"] == "on"
             assert (pins / "kedge-peername").exists()
-            # Of what there is, nothing can be locked by others.
+            # Others cannot lock anything that is there.
             for path in pins.glob("kedge*"):
                 assert path.stat().st_mode & 0o077 == 0
             for line in Path("/proc/net/unix").read_text().splitlines():
@@ -486,7 +486,7 @@ def test_no_lock_is_for_everybody(certs, cgroup, ends, tmp_path):
 @pytest.mark.parametrize("flags", [("--edit", "prefer"), ("--edit", "require"), ("--peername", "prefer"),
                                    ("--bypass", "require", "--edit", "off")], ids=" ".join)
 def test_a_second_kedge_on_the_same_pins_does_not_start(certs, cgroup, tmp_path, flags):
-    """It does not run in user space, as if nothing were."""
+    """It does not fall back to user space."""
     def one_more(wait=True):
         return Kedge(certs, app.text, two_listeners(), None, cgroup,
                      ["--record", "off", *flags, "--pin", pins / "k"], wait=wait)

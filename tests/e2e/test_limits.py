@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Limits and fairness: what is too many or too slow ends, and nobody else notices.
+"""Limits and fairness: too many or too slow connections end, and other clients do not notice.
 
     KEDGE_TEST_SLOW   connections of each attack (1000)
 """
@@ -45,7 +45,7 @@ def attempt(*args, **kwargs):
 
 # --- too many -----------------------------------------------------------------------------------
 def test_connections_are_counted_over_all_workers(started, cgroup):
-    """The whole number may come, however the kernel spreads them, and not one more."""
+    """Exactly that many are accepted, however the kernel spreads them over the workers."""
     with RawApp(cgroup=cgroup) as app, \
             started(app, "--connections-max", "21", "--workers", "4") as kedge:
         kept = [Client(kedge["clear"]) for _ in range(21)]
@@ -60,7 +60,7 @@ def test_connections_are_counted_over_all_workers(started, cgroup):
 
 
 def test_connections_of_one_address(started, cgroup, tls):
-    """By the address in the prefix; an answer where there can be one, else a reset."""
+    """Counted by the address in the prefix. The client gets an answer if that is possible, else a reset."""
     head = prefix.v2()
     with RawApp(cgroup=cgroup) as app, \
             started(app, "--address-connections-max", "3", "--workers", "2") as kedge:
@@ -84,7 +84,7 @@ def cpu_seconds(pid):
 
 
 def test_out_of_descriptors(started, cgroup):
-    """Warned of at start, then a pause: no spinning, few lines, and service when there is room."""
+    """A warning at startup, then a pause: no busy loop, few lines, and service as soon as there is room."""
     limit = 100
     with RawApp(cgroup=cgroup) as app, \
             started(app, "--workers", "1",
@@ -111,7 +111,7 @@ def test_out_of_descriptors(started, cgroup):
 
 # --- too slow -----------------------------------------------------------------------------------
 class Drip(threading.Thread):
-    """Sends bytes one at a time, until the other side has enough of it."""
+    """Sends bytes one at a time until the other side ends it."""
 
     def __init__(self, sock, data, pause=0.05):
         super().__init__(daemon=True)
@@ -142,7 +142,7 @@ def test_a_head_that_drips(started, cgroup, tls):
             Drip(c.sock, b"".join(c.records(head[i:i + 1]) for i in range(2, 1000)), pause=0.001)
             assert c.response().status == 408
         assert kedge.reason("head_timeout") == 2
-        # Nothing of a request is there before its record is whole: the connection counts as idle.
+        # Before its record is whole there is no byte of a request: the connection counts as idle.
         with Client(kedge["tls"], tls=tls) as c:
             drip = Drip(c.sock, c.records(head))
             c.recv_all()
@@ -171,8 +171,8 @@ def attack(kedge, mode, connections, size):
 
 
 def rate(kedge, tls, rounds=5, requests=200):
-    """Requests a second of one well-behaved client, on new and kept connections; all answered. The best
-    of some rounds: what else this machine does is not the question."""
+    """Requests a second of one well-behaved client, on new and kept connections; all are answered. The best of
+    some rounds, because the machine has other work, too."""
     best = 0
     for _ in range(rounds):
         begin = time.monotonic()
@@ -187,7 +187,7 @@ def rate(kedge, tls, rounds=5, requests=200):
 @pytest.mark.full
 @pytest.mark.parametrize("mode", MODES)
 def test_slowhttptest(started, cgroup, tls, mode):
-    """1,000 slow connections; well-behaved clients are served as without them."""
+    """1,000 slow connections. Well-behaved clients are served as without them."""
     with Express(cgroup) as app, \
             started(app, "--head-timeout-ms", "120000", "--body-rate-min", "0") as kedge:
         rate(kedge, tls, rounds=1)
@@ -199,13 +199,13 @@ def test_slowhttptest(started, cgroup, tls, mode):
             attacked = rate(kedge, tls)
         print(f"measured {mode}: {free:.0f} requests/s without, {attacked:.0f} with "
               f"{status['connections_open']} connections open")
-        # The range attack asks and hangs up; the others stay for as long as they may.
+        # The range attack asks and closes; the others stay as long as they can.
         assert mode == "range" or status["connections_open"] > CONNECTIONS * 0.9
         kedge.wait_status(lambda s: s["connections_open"] == 0, "the attack over", seconds=30)
 
 
 def test_slowhttptest_is_ended(started, cgroup):
-    """By the limit that is meant for it, each connection; three attacks at once."""
+    """Each connection ends by the limit that is meant for it; three attacks at once."""
     with Express(cgroup) as app, \
             started(app, "--head-timeout-ms", "2000", "--body-rate-min", "1000",
                     "--response-rate-min", "1000", "--rate-grace-ms", "2000") as kedge:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""bpftool's recipes in docs/bpf-abi.md, each run as it stands there against a kedge at work."""
+"""bpftool's recipes in docs/bpf-abi.md: each is run as written, against a kedge at work."""
 import json
 import re
 import struct
@@ -27,7 +27,7 @@ def table(header):
 
 RECIPES = [cells[1].strip("`") for cells in table("| question | command |")]
 MAPS = [cells[0].strip("`") for cells in table("| pin | what | key |") if cells[1] != "link"]
-# What must be in the output, where a name alone says too little.
+# What must be in the output, if a name alone says too little.
 SHOWS = {
     "map dump kdg_stats": r'"requests_bpf": [1-9]',
     "map dump kdg_flow": r'"requests": 1,(.|\n)*"client": "198\.51\.100\.22',
@@ -44,7 +44,7 @@ SHOWS = {
 
 @pytest.fixture(scope="module")
 def at_work(fronts, request):
-    """kedge with all of it in the kernel, one client with a request behind it still connected."""
+    """kedge with everything in the kernel, and a client that has had an answer and is still connected."""
     from rawapp import RawApp
     combination = kedge_module.Combination(False, True, True)
     if str(combination) not in [str(c) for c in request.config.kedge_combinations]:
@@ -58,7 +58,7 @@ def at_work(fronts, request):
 
 
 def test_every_map_has_a_recipe(at_work):
-    """And the document knows every map that is pinned."""
+    """The document has every map that is pinned."""
     pinned = {path.name for path in at_work.pin.iterdir()}
     assert set(MAPS) <= pinned and len(MAPS) == 7
     assert {name for name in pinned if name.startswith("kdg_")} - {"kdg_sockops"} - set(MAPS) == set()
@@ -79,7 +79,7 @@ def test_recipe(at_work, bpf_stats, command):
     verb = " ".join(re.search(r"bpftool (\w+) (\w+)", command).groups())
     name = re.search(r"kdg_\w+", command)[0]
     if verb.startswith("prog"):
-        # Programs are found by name, and other kedges may run here: the switch is all that is shared.
+        # The switch is global, and other kedges may run here, but programs are found by name.
         with Client(at_work["clear"]) as c:
             STATS_SWITCH.write_text("1")
             c.request()
@@ -89,7 +89,7 @@ def test_recipe(at_work, bpf_stats, command):
 
 
 def test_cookies_name_the_same_sockets(at_work):
-    """The keys of the maps are what `ss` calls them: from a flow to its socket."""
+    """`ss` shows the keys of the maps, so that a flow's socket can be found."""
     done = run("bpftool", "-j", "map", "dump", "pinned", at_work.pin / "kdg_flow")
     cookies = [struct.unpack("<Q", bytes(int(byte, 16) for byte in entry["key"]))[0]
                for entry in json.loads(done.stdout)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Capabilities that are lost after the start: what flows get then, what is said, that they come back."""
+"""Capabilities that are lost at run time: what flows get instead, what kedge says, and that they come back."""
 import json
 import os
 import platform
@@ -89,7 +89,7 @@ def lines(kedge, pattern):
 
 @pytest.mark.each_kernel
 def test_an_agent_that_comes_and_goes(certs, own_cgroup, app):
-    """edit: prefer. Every request is answered, edited, whoever edits it."""
+    """edit: prefer. Every request is answered and edited, in the kernel or in user space."""
     with start(certs, own_cgroup, app) as kedge, Agent(own_cgroup) as agent:
         assert kedge.status()["edit"] == "kernel"
         assert ask(kedge) == 200
@@ -131,7 +131,7 @@ def test_required_edit(certs, own_cgroup, app):
 @pytest.mark.parametrize("bypass, status", [("prefer", 200), ("require", 503)])
 @pytest.mark.parametrize("edit", ["off", "prefer"])
 def test_bypass(certs, own_cgroup, app, edit, bypass, status, which):
-    """An agent wants kedge's socket, the application's, or both. The latter kedge's own program has first."""
+    """An agent claims kedge's socket, the application's, or both. kedge's own program is first on the application's."""
     status = 200 if which == "passive" else status
     with start(certs, own_cgroup, app, edit=edit, bypass="require") as kedge:
         assert ask(kedge) == 200 and kedge.status()["bypass"] == "on"
@@ -141,7 +141,7 @@ def test_bypass(certs, own_cgroup, app, edit, bypass, status, which):
         agent.attach()
         assert [ask(kedge) for _ in range(5)] == [status] * 5
         if not on:
-            return  # FIONREAD lies here: who prefers it does not get it
+            return  # FIONREAD is wrong here: `prefer` leaves the bypass off
         if which == "passive":
             assert not losses(kedge)
             return
@@ -155,7 +155,7 @@ def test_bypass(certs, own_cgroup, app, edit, bypass, status, which):
 
 @pytest.mark.each_kernel
 def test_some_sockets_are_claimed(certs, own_cgroup, app):
-    """The log has few lines; each request is edited all the same."""
+    """The log has few lines, and each request is still edited."""
     with start(certs, own_cgroup, app) as kedge, Agent(own_cgroup, "some") as agent:
         agent.attach()
         for _ in range(100):
@@ -180,7 +180,7 @@ def test_an_agent_of_before_and_the_bypass(certs, own_cgroup, app, which, said):
 
 
 def test_an_agent_of_before(certs, own_cgroup, app):
-    """It was there first: the start names the cause."""
+    """The agent was there first: kedge names the cause at startup."""
     with Agent(own_cgroup) as agent:
         agent.attach()
         with start(certs, own_cgroup, app) as kedge:
@@ -199,7 +199,7 @@ def test_an_agent_of_before(certs, own_cgroup, app):
 
 @pytest.mark.each_kernel
 def test_a_link_that_somebody_detaches(certs, own_cgroup, app):
-    """No request goes on unedited once that is seen."""
+    """After kedge has noticed, no request goes on unedited."""
     with start(certs, own_cgroup, app) as kedge:
         assert ask(kedge) == 200
         links = links_of(kedge, "sockmap")
@@ -207,7 +207,7 @@ def test_a_link_that_somebody_detaches(certs, own_cgroup, app):
             bpftool("link", "detach", "id", link["link_id"])
         if links:
             assert ask(kedge) == 200
-        else:  # before 6.10: attached to the map itself, and it shows in what has gone out
+        else:  # before 6.10 it is attached to the map itself, and kedge notices by the first request that went out
             detach_from_map(kedge)
             with Client(kedge["clear"]) as c:
                 c.send(request())
@@ -236,7 +236,7 @@ def test_metrics(certs, own_cgroup, app):
 
 
 def test_pins_that_are_removed(certs, own_cgroup, app):
-    """They are names for others; kedge has the maps themselves."""
+    """Pins are names for other programs; kedge holds the maps themselves."""
     with start(certs, own_cgroup, app) as kedge:
         for path in kedge.pin.iterdir():
             path.unlink()
@@ -260,7 +260,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 def details(*argv):
-    """capability -> why kedge probe says it is not there, when it is run by these words."""
+    """{capability: why it is missing} as kedge probe says when it is run by this command."""
     done = subprocess.run([*map(str, argv), str(BINARY), "probe", "--json"], capture_output=True, text=True,
                           check=False, env={**os.environ, **SANITIZER_OPTIONS})
     assert done.returncode == 0, done.stderr
@@ -270,7 +270,7 @@ def details(*argv):
 
 @pytest.mark.parametrize("errno", [1, 38], ids=["EPERM", "ENOSYS"])
 def test_a_seccomp_filter_is_told_as_such(errno):
-    """All capabilities are there, and a container's profile forbids the call: the kernel lacks nothing."""
+    """All capabilities are there, but a container's profile forbids the call. The kernel lacks nothing."""
     why = details(sys.executable, "-c", FILTERED, BPF_NUMBER[platform.machine()], errno)
     for capability in ("edit", "peername", "guard"):
         assert "BPF programs refused: a seccomp filter forbids bpf(2)" in why[capability]

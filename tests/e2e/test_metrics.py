@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Metrics: what Prometheus scrapes, what `kedge status` shows of the same, and the dashboard."""
+"""Metrics as Prometheus scrapes them, the same in `kedge status`, and the dashboard."""
 import json
 import re
 import socket
@@ -58,7 +58,7 @@ def app(cgroup):
 
 @pytest.fixture(scope="module")
 def measured(certs, cgroup, app):
-    """A kedge that has seen one of each: requests, a handshake, a refusal, a health check."""
+    """A kedge that has had requests, a handshake, a refusal and a health check."""
     with Measured(certs, app.text, listeners(), cgroup=cgroup) as kedge:
         with Client(kedge["tls_proxy"], prefix.v1(), tls_context(certs.ca)) as c:
             for _ in range(3):
@@ -157,7 +157,7 @@ def test_a_late_answer_is_in_its_bucket(measured, app):
 
 
 def test_silent_and_slow_scrapers_block_nothing(measured, app):
-    """More of them than are held at a time, some in the middle of a request."""
+    """More scrapers than kedge reads at a time, some in the middle of a request."""
     app.respond = lambda conn, req: answer()
     silent = [socket.create_connection(("127.0.0.1", measured.metrics)) for _ in range(50)]
     try:
@@ -204,7 +204,7 @@ def queries():
 
 
 def test_the_dashboard_asks_for_what_there_is(measured):
-    """Every name exists, with every label that is asked for."""
+    """Every name that it queries exists, with every label."""
     labels = {}
     for key in measured.samples():
         name, _, rest = key.partition("{")
@@ -225,7 +225,7 @@ def test_the_dashboard_asks_for_what_there_is(measured):
 
 
 def test_the_queries_are_promql(tmp_path):
-    """promtool reads them as rules would be read."""
+    """promtool reads them as the expressions of rules."""
     def plain(expr):
         return expr.replace("$__rate_interval", "1m").replace("$job", ".*").replace("$instance", ".*")
     rules = [{"record": f"query:{i}", "expr": plain(expr)} for i, (_, expr) in enumerate(queries())]

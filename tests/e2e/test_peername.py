@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The true peer: an application that asks its socket is given the client, and nobody else's is touched.
+The true peer: an application that asks its socket gets the client, and no other socket changes.
 
     KEDGE_TEST_PEERS   how many are open at once (1000)
 """
@@ -57,7 +57,7 @@ def app(cgroup):
 
 @pytest.fixture
 def own_cgroup():
-    """Where no other kedge of this session has attached anything."""
+    """A cgroup in which no other kedge of this session has attached anything."""
     group = machine.Cgroup()
     yield group
     group.remove()
@@ -78,7 +78,7 @@ def ask(kedge, header, name="clear", tls=None):
 @pytest.mark.each_kernel
 @pytest.mark.parametrize("name", ["clear", "tls"])
 def test_client_is_the_peer(certs, cgroup, app, tls, combo, name):
-    """By accept(), by getpeername(), for as long as the connection lives, whatever else is on."""
+    """By accept() and getpeername(), for as long as the connection lives, with every other capability."""
     with start(certs, cgroup, app.text, combo) as kedge:
         with ask(kedge, prefix.v2(CLIENT4, sport=PORT), name, tls if name == "tls" else None) as c:
             conn = app.connection()
@@ -88,7 +88,7 @@ def test_client_is_the_peer(certs, cgroup, app, tls, combo, name):
                 assert c.request().status == 200
         stats = kedge.status()["peername_stats"]
         assert (stats["peers"], stats["shown"], stats["not_shown"], stats["lost"]) == (1, 4, 0, 0)
-        # The end of kedge's socket at the other side is what a peer still has to be there for.
+        # The peer must be known even after kedge's socket has ended.
         assert kedge.status()["peername"] == "on"
 
 
@@ -98,13 +98,13 @@ def test_without_a_prefix_it_is_the_peer_of_kedge(front, app):
 
 
 def test_others_keep_their_peers(front, app):
-    """Sockets of the same application that have nothing to do with kedge, at the same time."""
+    """Sockets of the same application that have nothing to do with kedge keep their peers."""
     with ask(front, prefix.v1(CLIENT4, sport=PORT)), Client(app.address) as direct:
         assert direct.request().status == 200
         assert app.connection(0).peer == (CLIENT4, PORT)
         assert app.connection(1).peer == direct.sock.getsockname()
         assert app.connection(1).sock.getpeername() == direct.sock.getsockname()
-        # Neither the other end of the application's socket nor kedge's own is anybody else.
+        # The other end of the application's socket and kedge's own socket keep their peers, too.
         assert direct.sock.getpeername() == app.address
 
 
@@ -118,7 +118,7 @@ def test_others_keep_their_peers(front, app):
 ], ids=["4-4", "6-6", "4-6", "4-dual", "6-dual", "6-4"])
 @pytest.mark.each_kernel
 def test_address_families(certs, cgroup, ipv6, host, target, client, shown):
-    """An IPv4 socket cannot show an IPv6 client: it shows nobody's address, and that is counted."""
+    """An IPv4 socket cannot show an IPv6 client. It shows nobody's address, and kedge counts it."""
     with RawApp(cgroup=cgroup, host=host) as app, \
             start(certs, cgroup, f"{target}:{app.address[1]}", flags=("--peername", "prefer")) as kedge:
         with ask(kedge, prefix.v1(client, dst="2001:db8::7" if ":" in client else "203.0.113.7",
@@ -147,12 +147,12 @@ def test_a_client_that_cannot_be_shown_is_refused(front, app):
     (prefix.v1_unknown(), NOBODY), (prefix.v2_unix(), NOBODY), (prefix.v2_local(), "127.0.0.1"),
 ], ids=["v1 UNKNOWN", "v2 unix", "v2 LOCAL"])
 def test_prefixes_that_name_nobody(front, app, header, shown):
-    """LOCAL is the balancer speaking for itself; a client that nobody knows is not the balancer."""
+    """LOCAL is the balancer itself. A client that nobody knows is not shown as the balancer."""
     with ask(front, header):
         assert app.connection().peer[0] == app.connection().sock.getpeername()[0] == shown
 
 
-# --- rows that nobody comes for ------------------------------------------------------------------
+# --- rows that nobody uses -----------------------------------------------------------------------
 
 def coming(kedge):
     return kedge.pin.with_name(f"{kedge.pin.name}-peername") / "kdg_coming"
@@ -170,7 +170,7 @@ def closed_port():
 
 @pytest.mark.parametrize("family", ["v4", "v6"])
 def test_a_refused_connect_leaves_nothing(certs, own_cgroup, ipv6, family):
-    """The application is down. When it comes up, those who come directly are themselves."""
+    """The application is down. When it is up, clients that connect directly are shown as themselves."""
     host, target = ("127.0.0.1", "127.0.0.1") if family == "v4" else ("::1", "[::1]")
     port = closed_port()
     with start(certs, own_cgroup, f"{target}:{port}") as kedge:
@@ -187,7 +187,7 @@ def test_a_refused_connect_leaves_nothing(certs, own_cgroup, ipv6, family):
 
 
 def test_a_connect_that_is_given_up_leaves_nothing(certs, own_cgroup):
-    """The listener takes no SYN: by the client's end, by connect-timeout, the row goes with the socket."""
+    """The listener takes no SYN. When the client ends, or connect-timeout, the row is removed with the socket."""
     with own_cgroup.inside(), socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -212,7 +212,7 @@ def test_a_connect_that_is_given_up_leaves_nothing(certs, own_cgroup):
 
 
 def test_an_application_that_accepts_late(certs, own_cgroup):
-    """TCP_DEFER_ACCEPT: its end comes to be with the first byte. The name waits that long."""
+    """TCP_DEFER_ACCEPT: the application's socket is made at the first byte. The name waits for it."""
     with RawApp(cgroup=own_cgroup) as app:
         app.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 30)
         with start(certs, own_cgroup, app.text) as kedge:
@@ -223,7 +223,7 @@ def test_an_application_that_accepts_late(certs, own_cgroup):
 
 
 def test_a_port_that_is_used_again(certs, own_cgroup):
-    """kedge's socket was reset before the application's end was there; somebody connects from its port."""
+    """kedge's socket is reset before the application's exists, and somebody else connects from its port."""
     with RawApp(cgroup=own_cgroup) as app:
         app.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 30)
         with start(certs, own_cgroup, app.text) as kedge:
@@ -242,7 +242,7 @@ def test_a_port_that_is_used_again(certs, own_cgroup):
 
 
 def fill(kedge, n, verb="update"):
-    """Puts n rows of nobody's into kdg_coming, or takes them out."""
+    """Puts n rows that belong to nobody into kdg_coming, or removes them."""
     batch = "".join(f"map {verb} pinned {coming(kedge)} key hex {i.to_bytes(8, 'big').hex(' ')} {' 00' * 40}"
                     + (f" value hex {' 00' * 32}" if verb == "update" else "") + "\n" for i in range(n))
     subprocess.run(["bpftool", "batch", "file", "-"], input=batch, text=True, check=True,
@@ -252,7 +252,7 @@ def fill(kedge, n, verb="update"):
 @pytest.mark.each_kernel
 @pytest.mark.parametrize("policy, status", [("prefer", 200), ("require", 503)])
 def test_a_full_map(certs, own_cgroup, policy, status):
-    """No row makes room for another one: the flow learns that there was none for it."""
+    """No row is evicted: the flow learns that there was no room for its own."""
     with RawApp(cgroup=own_cgroup) as app, \
             start(certs, own_cgroup, app.text,
                   flags=("--peername", policy, "--connections-max", "16")) as kedge:
@@ -272,7 +272,7 @@ def test_a_full_map(certs, own_cgroup, policy, status):
 
 @pytest.mark.parametrize("policy, status", [("prefer", 200), ("require", 503)])
 def test_an_application_outside(certs, own_cgroup, policy, status):
-    """No program is attached where it runs: it would see kedge."""
+    """No program is attached where the application runs: it would see kedge."""
     outside = machine.Cgroup()
     try:
         with RawApp(cgroup=outside) as app, \
@@ -305,7 +305,7 @@ def test_a_program_that_somebody_detaches(certs, own_cgroup, kind):
 
 
 def test_many_at_once(front, app):
-    """Connections that are open together: each has its own client."""
+    """Many connections at once: each shows its own client."""
     clients = [(f"198.51.{i // 250}.{i % 250 + 1}", 1024 + i) for i in range(MANY)]
     open_now = []
     try:
@@ -386,7 +386,7 @@ COSTED = 300
 
 @pytest.fixture
 def bpf_stats():
-    """The kernel takes the time of every run of a program, which itself adds some tens of ns."""
+    """The kernel measures every run of a program, which adds some tens of ns itself."""
     before = STATS.read_text()
     STATS.write_text("1")
     yield
@@ -394,7 +394,7 @@ def bpf_stats():
 
 
 class Cost:
-    """What the programs of the only peername module took in the body: {name: (runs, ns)}."""
+    """Measures the programs of the only peername module during the body: {name: (runs, ns)}."""
 
     def __enter__(self):
         self.before = self.now()
@@ -416,7 +416,7 @@ class Cost:
 
 
 def test_cost_of_an_accept(certs, own_cgroup, bpf_stats, capsys):
-    """Of a connection of kedge's, with its client leg and both ends of the app leg, and of somebody else's."""
+    """The cost for a connection of kedge (its client leg and both ends of the app leg), and for another one."""
     with RawApp(cgroup=own_cgroup) as app, start(certs, own_cgroup, app.text) as kedge:
         with Cost() as ours:
             for _ in range(COSTED):
@@ -428,7 +428,7 @@ def test_cost_of_an_accept(certs, own_cgroup, bpf_stats, capsys):
                     assert c.request().status == 200
         with capsys.disabled():
             print(f"\nmeasured peername: kedge's own: {ours}\nmeasured peername: others: {others}")
-        # Each accept asks once, whoever has connected; kedge's own is in the same cgroup.
+        # Each accept asks once, for every client; kedge's own accept is in the same cgroup.
         assert ours.spent["kdg_peername4"][0] == 2 * COSTED
         assert others.spent["kdg_peername4"][0] == COSTED
         assert ours.spent["kdg_peername4"][1] > 0
@@ -444,7 +444,7 @@ def test_off_unless_asked(certs, own_cgroup):
 
 
 def test_another_cgroup_for_the_application(certs, app):
-    """kedge's sockets in one cgroup, the application's in another: each has its programs once."""
+    """kedge's sockets in one cgroup, the application's in another: each gets its programs once."""
     ours, theirs = machine.Cgroup(), machine.Cgroup()
     try:
         with RawApp(cgroup=theirs) as app, \
@@ -471,7 +471,7 @@ def test_a_cgroup_that_is_none(certs, app, cgroup, where, says):
 
 
 def test_unprivileged(certs, app, nobody):
-    """Required, it ends the start; preferred, it is done without, and said."""
+    """With require kedge does not start; with prefer it goes on without peername and says so."""
     binary, become = nobody
     for policy, status in (("require", 1), ("prefer", 0)):
         kedge = Kedge(certs, app.text, [Listener("clear", tls=False)], Combination(), root=False,

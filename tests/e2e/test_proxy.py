@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""PROXY protocol: every form that is right, and that nothing wrong reaches the application."""
+"""PROXY protocol: every valid form works, and nothing invalid reaches the application."""
 import pytest
 
 import prefix
@@ -82,7 +82,7 @@ def test_prefix_comes_only_with_the_first_payload(end_front, leg, name):
     before = end_front.stat("accepted")
     c = Client(end_front[listener + "_proxy"], bytes_, tls, prefix_alone=False, handshake=False)
     with c:
-        # kedge has the connection and must bear that it is silent.
+        # kedge has the connection and must wait while it is silent.
         end_front.wait_status(lambda s: s["stats"]["accepted"] > before)
         if tls:
             c.handshake()
@@ -112,7 +112,7 @@ def test_missing_prefix_before_tls(end_raw, tls):
 
 
 SECOND = {"v1": prefix.v1(), "v1_unknown": prefix.v1_unknown(), "v2": prefix.v2(), "v2_local": prefix.v2_local()}
-# Where it comes: at a listener that reads none, or behind one that was read; in front of TLS, or in it.
+# A prefix at a listener that reads none, or behind one that was read; in front of TLS, or inside it.
 UNREAD = {"clear": ("clear", b"", False), "clear_second": ("clear_proxy", prefix.v2(), False),
           "tls": ("tls", b"", False), "tls_second": ("tls_proxy", prefix.v1(), False),
           "in_tls": ("tls", b"", True), "in_tls_second": ("tls_proxy", prefix.v2(), True)}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""kedge reload and SIGHUP: what changes, what stays, and that nobody notices who need not."""
+"""kedge reload and SIGHUP: what changes, what stays, and that clients do not notice."""
 import json
 import os
 import signal
@@ -19,7 +19,7 @@ from run import run
 
 
 class Running:
-    """A kedge with a file, and two applications that its file may name."""
+    """A kedge with a configuration file, and two applications for it to name."""
 
     def __init__(self, tmp_path, certs, cgroup, combination, flags=(), listeners=None, **keys):
         self.first, self.second = RawApp(cgroup=cgroup), RawApp(cgroup=cgroup)
@@ -43,7 +43,7 @@ class Running:
         self.config.write(listeners or self.listeners, **self.keys)
 
     def reload(self, listeners=None, **keys):
-        """Writes and reloads, which has to work; the lines of the answer."""
+        """Writes the file and reloads, which must succeed. Returns the lines of the answer."""
         self.write(listeners, **keys)
         done = self.kedge.reload()
         assert done.returncode == 0, done.stdout + done.stderr
@@ -60,7 +60,7 @@ def running(tmp_path, certs, cgroup, most):
 
 
 def xff(app):
-    """In the last request of the newest connection that has one."""
+    """X-Forwarded-For of the last request on the newest connection that has one."""
     return [req for conn in app.connections for req in conn.requests][-1].xff
 
 
@@ -76,7 +76,7 @@ def certificate(kedge, name="tls"):
 
 
 def test_application(running, tls):
-    """Open connections stay with the application they have, new ones go to the new one."""
+    """Open connections keep their application, new ones go to the new one."""
     with Client(running.kedge["tls"], tls=tls) as old, running.clear() as old_clear:
         assert old.request().status == old_clear.request().status == 200
         said = running.reload(app=running.second.text)
@@ -98,8 +98,8 @@ def test_nothing_changed(running):
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_certificates(tmp_path, certs, cgroup, most, version):
     """
-    The same file names with other contents. Sessions outlive a reload, but not the certificates they
-    began with: these may have been replaced because somebody else has their key.
+    The same file names with other contents. Sessions survive a reload, but not a change of the certificates
+    that they began with: the old ones may have been replaced because their key was stolen.
     """
     tls = tls_context(certs.ca, version)
     leaf, other = certs.leaf(tmp_path, "one", "*.one.test", "ec", "-pkeyopt",
@@ -143,7 +143,7 @@ def test_listeners_come_and_go(running, tls):
         said = running.reload(running.listeners)
         assert said[0] == "listener 127.0.0.1:0: removed", said
         assert machine.refused(address)
-        # Who came by the listener that is gone goes on.
+        # A connection of the listener that was removed goes on.
         assert kept.request().status == silent.request().status == 200
         assert inodes == [sockets_of(running.kedge[name][1]) for name in ("tls", "clear")]
     with Client(running.kedge["tls"], tls=tls) as c:
@@ -151,7 +151,7 @@ def test_listeners_come_and_go(running, tls):
 
 
 def test_who_waits_at_a_listener_that_goes(running):
-    """Connected before, and not yet accepted or not yet heard: served."""
+    """Clients that connected before and were not accepted, or not read, are served."""
     more = [*running.listeners, Listener("more", tls=False)]
     running.reload(more)
     address = running.kedge.wait_bound(3)[2]
@@ -163,7 +163,7 @@ def test_who_waits_at_a_listener_that_goes(running):
 
 
 def test_a_listener_changes(running, tls):
-    """tls, proxy-protocol and trust of the same socket."""
+    """tls, proxy-protocol and trust change for the same socket."""
     port = running.kedge["clear"][1]
     inodes = sockets_of(port)
     with running.clear() as old:
@@ -204,7 +204,7 @@ def test_header_modes_and_limits(running):
 
 
 def test_size_of_a_head(running):
-    """Connections keep the limit that they were accepted under."""
+    """Connections keep the limit that they were accepted with."""
     def head(size):
         begin, end = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: ", b"\r\n\r\n"
         return begin + b"v" * (size - len(begin + end)) + end
@@ -268,7 +268,7 @@ def broken_files(running):
 
 
 def test_a_file_that_is_wrong_changes_nothing(running, tls):
-    """And the answer has the lines of kedge check."""
+    """The answer has the lines of kedge check."""
     texts = dict(broken_files(running))
     for name, text in texts.items():
         running.config.path.write_text(text)
@@ -293,7 +293,7 @@ def test_a_file_that_is_gone_changes_nothing(running):
 
 
 def test_all_or_nothing(running):
-    """One of two new listeners cannot be had: the other one is not there either, nor anything else."""
+    """One of two new listeners cannot be opened: the other one is not opened either, and nothing else changes."""
     fds = running.kedge.fds()
     with RawApp() as occupied, socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -346,7 +346,7 @@ def test_without_a_kedge(tmp_path):
 
 
 class Load(threading.Thread):
-    """Requests on new and on kept connections, until told to stop; every one must be answered."""
+    """Sends requests on new and on kept connections until told to stop. Every one must be answered."""
 
     def __init__(self, address, tls, head=b""):
         super().__init__(daemon=True)
@@ -373,7 +373,7 @@ class Load(threading.Thread):
 
 
 def test_under_load(tmp_path, certs, cgroup, ends, tls):
-    """Twenty reloads in a row that change everything that can be changed; nobody loses anything."""
+    """Twenty reloads in a row that change everything that can change. No request is lost."""
     base = [Listener("tls"), Listener("clear", tls=False), Listener("proxy", proxy="require")]
     with Running(tmp_path, certs, cgroup, ends, listeners=base, workers=2) as r:
         loads = [Load(r.kedge["tls"], tls), Load(r.kedge["clear"], None),

@@ -16,7 +16,7 @@ from rawapp import RawApp
 
 
 class Manager:
-    """The socket that a service manager listens on; what it heard, one dict a message."""
+    """The socket of a service manager, and what it has received: a dict for each message."""
 
     def __init__(self, tmp_path):
         self.path = tmp_path / "notify"
@@ -99,7 +99,7 @@ PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT = 17, 0x4206, 0x4207
 
 
 class Stopped:
-    """One thread of a process, stopped while the others run on."""
+    """One thread of a process, stopped while the others run."""
 
     libc = ctypes.CDLL(None, use_errno=True)
     libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
@@ -129,7 +129,7 @@ def worker_thread(pid, index):
 
 
 def test_a_stuck_worker_ends_the_pings(manager):
-    """Idle workers answer; one that does not run keeps the manager from hearing anything."""
+    """Idle workers answer. If one does not run, the manager gets no more pings."""
     manager.watch(2)
     with RawApp() as app, started(manager, app, "--workers", "2") as kedge:
         manager.hear_until("WATCHDOG")
@@ -143,7 +143,7 @@ def test_a_stuck_worker_ends_the_pings(manager):
 
 
 def test_a_stopped_process_of_another_is_not_watched(manager):
-    """WATCHDOG_PID names somebody else."""
+    """WATCHDOG_PID names another process."""
     manager.watch(0.2)
     with RawApp() as app, started(manager, app, WATCHDOG_PID="1"):
         manager.hear_until("READY")
@@ -155,7 +155,7 @@ LISTEN = 'exec 3<&"$0" 4<&"$1"; export LISTEN_PID=$$ LISTEN_FDS=2; shift; exec "
 
 
 class Activated(Process):
-    """kedge with two sockets that listen already; the first one is what `flags` say."""
+    """kedge with two sockets that listen already. `flags` describes the first one."""
 
     def __init__(self, first, second, *flags):
         argv = ["bash", "-c", LISTEN, first.fileno(), second.fileno(), BINARY, "run", *flags,
@@ -176,7 +176,7 @@ def text(sock):
 
 
 def test_sockets_are_matched_by_their_address(tmp_path):
-    """The order does not matter; what waited before the start is served; all workers accept."""
+    """The order does not matter, clients that waited before the start are served, and all workers accept."""
     one, two = listening(), listening()
     with RawApp() as app:
         waiting = Client(one.getsockname())

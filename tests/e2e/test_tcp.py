@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Listeners in mode tcp: what the two ends say reaches the other unread, and kedge says nothing of its own."""
+"""Listeners in mode tcp: bytes reach the other end unread, and kedge sends nothing of its own."""
 import json
 import os
 import socket
@@ -15,7 +15,7 @@ from rawapp import Connection, RawApp
 
 SIZE = int(os.environ.get("KEDGE_TEST_TRANSFER_MB", "8")) << 20
 
-# What a listener in mode http edits, refuses, answers or waits with.
+# Bytes that a listener in mode http edits, refuses, answers or holds back.
 NO_HTTP = [
     request(fields=[("X-Forwarded-For", "192.0.2.1"), ("Forwarded", "for=192.0.2.1")]),
     request(fields=[("Upgrade", "x"), ("Connection", "upgrade")]) + b"\x00\x01\x02",
@@ -29,7 +29,7 @@ NO_HTTP = [
 
 
 def echo(conn):
-    """Until the other side ends; then ends too."""
+    """Echoes until the other side ends, then ends too."""
     at = 0
     while conn.fill():
         conn.send(conn.received[at:])
@@ -59,7 +59,7 @@ def front(whole_front):
 
 @pytest.fixture
 def end_front(certs, cgroup, ends):
-    """Two combinations, for what does not depend on how bytes go."""
+    """Two combinations, for tests that do not depend on how bytes are moved."""
     with RawApp(cgroup=cgroup) as app, Kedge(certs, app.text, listeners(), ends, cgroup) as kedge:
         app.serve = echo
         kedge.app = app
@@ -85,7 +85,7 @@ def test_bytes_pass_unread(front, leg, cut):
 
 
 def test_the_application_speaks_first(front, leg):
-    """Before the client has said a word, and more than once."""
+    """Before the client has sent a byte, and more than once."""
     def greet(conn):
         conn.send(b"220 ready\r\n")
         assert conn.fill()
@@ -106,7 +106,7 @@ def test_the_prefix_is_taken_off(front, tls):
 
 
 def test_much_both_ways_at_once(front, leg):
-    """Each way its own stream, neither waits for the other."""
+    """A stream in each direction; neither waits for the other."""
     seen, sent = Checker(), Checker()
 
     def both(conn):
@@ -171,7 +171,7 @@ def test_the_application_ends_first(front, leg):
         c.send(b"one more thing")
         front.app.wait(lambda: front.app.connections[0].received == b"one more thing")
     assert front.app.wait_ended().ended == "eof"
-    assert len(front.app.connections) == 1  # nobody called twice because it hung up
+    assert len(front.app.connections) == 1  # kedge does not connect a second time because the application closed
 
 
 def test_a_reset_of_the_application_is_no_end(front, leg):
@@ -199,7 +199,7 @@ def test_nothing_of_kedge_where_the_application_is_dead(end_front, leg):
 
 # --- beside http ---------------------------------------------------------------------------------
 def test_beside_http(front):
-    """Each listener is what it is, at the same time, before the same application."""
+    """Listeners of both modes at the same time, before the same application."""
     with Client(front["clear"]) as raw:
         raw.send(b"raw")
         assert raw.recv_exactly(3) == b"raw"
@@ -236,12 +236,12 @@ def test_counted_as_what_it_is(certs, cgroup, ends):
         address = kedge.process.wait_line(r"metrics: (?:bound to )?(\S+):(\d+)")[0]
         with Client((address[1], int(address[2]))) as c:
             text = c.request(target="/metrics").text
-        # Not even where it is on: any application may read as it likes.
+        # Not even if it is on: any application may read as it likes.
         assert 'kedge_flow_capabilities_total{record="plain",edit="none",bypass="off"} 2\n' in text
 
 
 def test_reload_changes_the_mode(tmp_path, certs, cgroup, ends):
-    """Of connections to come; who is there goes on."""
+    """For new connections; open ones go on."""
     def clear(mode):
         return [Listener("clear", tls=False, mode=mode)]
     with RawApp(cgroup=cgroup) as app:
@@ -266,7 +266,7 @@ def test_reload_changes_the_mode(tmp_path, certs, cgroup, ends):
 # --- who is it -----------------------------------------------------------------------------------
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may attach to a cgroup")
 def test_the_client_is_the_peer(certs, cgroup, tls, combo):
-    """The way for protocols without a header."""
+    """peername is for protocols without a header."""
     with RawApp(cgroup=cgroup) as app, \
             Kedge(certs, app.text, [Listener("tls", proxy="require", mode="tcp")], combo, cgroup,
                   flags=("--peername", "require", "--app-cgroup", cgroup.path)) as kedge:

@@ -56,7 +56,7 @@ def test_version_and_cipher_with_certificate_by_sni(end_front, certs, version, c
 
 
 def test_certificate_by_what_the_client_can_verify(end_front, certs):
-    """Both certificates are for localhost: the suite decides."""
+    """Both certificates are for localhost, so the suite decides."""
     for kind in ("RSA", "ECDSA"):
         context = tls_context(certs.ca, "1.2", suite12(CIPHERS12[0], kind))
         with Client(end_front["tls"], tls=context) as c:
@@ -93,7 +93,7 @@ def test_resumption(end_front, certs, version):
 
 
 def test_every_resumption_brings_the_ticket_of_the_next(end_front, certs):
-    """TLS 1.3: a ticket is for one use, so a client that resumes must be given another."""
+    """TLS 1.3: a ticket is for one use, so a client that resumes must get another."""
     context = tls_context(certs.ca, "1.3")
     session, seen_ids = None, set()
     for _ in range(4):
@@ -106,7 +106,7 @@ def test_every_resumption_brings_the_ticket_of_the_next(end_front, certs):
 
 
 def last_flight(c, data, version):
-    """Handshakes up to the client's last flight and returns it with data as records behind it."""
+    """Runs the handshake up to the client's last flight. Returns that flight with data as records behind it."""
     c.send_raw(c.client_hello())
     while True:
         c._feed()
@@ -121,7 +121,7 @@ def last_flight(c, data, version):
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
 def test_requests_in_the_same_segment_as_the_finish(front, certs, version):
-    """The last flight of the handshake and the first requests together: no byte may be lost."""
+    """The last flight of the handshake and the first requests in one segment: no byte may be lost."""
     two = b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n"
     with Client(front["tls"], tls=tls_context(certs.ca, version), handshake=False) as c:
         c.send_raw(last_flight(c, two, version))
@@ -129,7 +129,7 @@ def test_requests_in_the_same_segment_as_the_finish(front, certs, version):
 
 
 def test_client_has_ended_before_the_hand_off(front, certs):
-    """Finished, request, close_notify and FIN are there before kedge has looked at any of them."""
+    """Finished, request, close_notify and FIN arrive before kedge reads any of them."""
     with Client(front["tls"], tls=tls_context(certs.ca, "1.3"), handshake=False) as c:
         flight = last_flight(c, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "1.3")
         with contextlib.suppress(ssl.SSLWantReadError):
@@ -165,7 +165,7 @@ def test_records_of_every_kind_of_size(front, certs, version):
 def test_empty_records_are_no_end(front, certs):
     with Client(front["tls"], tls=tls_context(certs.ca, "1.3")) as c:
         c.send(b"GET / HTTP/1.1\r\nHost: ")
-        # OpenSSL writes no empty record of its own accord; CBC's trick is not for us either.
+        # OpenSSL writes no empty record by itself, and CBC's trick does not help here.
         c.send(b"localhost\r\n\r\n")
         assert c.response().status == 200
 
@@ -232,7 +232,7 @@ def test_client_gives_up_in_the_handshake(end_raw, tls):
                 c._feed()
         end_raw.wait_status(lambda s: s["stats"]["closed"] > before)
     assert end_raw.reason("tls_client_gone") > 0
-    # It may have been connected to, while the handshake lasted; it was told nothing.
+    # kedge may have connected to it during the handshake, but has sent nothing.
     assert not any(conn.received for conn in end_raw.app.connections)
 
 
@@ -262,7 +262,7 @@ def test_curl_by_version(front, certs, version):
 
 
 def test_key_update(front, certs):
-    """Followed where records are in user space or the kernel can; else ended, never corrupted."""
+    """Followed if records are in user space or the kernel can. Else the connection ends, and no byte is corrupted."""
     refused = front.reason("key_update_refused")
     with Client(front["tls"], tls=tls_context(certs.ca, "1.3")) as c:
         assert c.request().status == 200
@@ -277,7 +277,7 @@ def test_key_update(front, certs):
 
 
 def test_key_updates_asked_for_in_a_download(front, combo, certs):
-    """By openssl s_client, while the sockets are full of the response."""
+    """openssl s_client asks while the sockets are full of the response."""
     if combo.record:
         return  # what each kernel can do is in tests/guest
     before = front.stat("key_updates")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is offered by name, tickets that several machines share, stapling, and what testssl.sh thinks of it."""
+"""Suites by policy, tickets that several machines share, stapling, and the verdict of testssl.sh."""
 import base64
 import json
 import os
@@ -18,7 +18,7 @@ from run import run
 
 DOC = machine.ROOT / "docs/configuration.md"
 SUITES = [("1.3", c) for c in CIPHERS13] + [("1.2", c) for c in CIPHERS12]
-# What testssl.sh is asked, and its words for findings that are none.
+# What testssl.sh checks, and its words for a check without findings.
 CHECKS = ("--protocols", "--std", "--vulnerable")
 HARMLESS = ("OK", "INFO", "LOW", "DEBUG")
 
@@ -49,7 +49,7 @@ def documented_policies():
 
 
 def offered(kedge, certs):
-    """Which of all suites kedge takes, each offered alone with both kinds of certificate."""
+    """The suites that kedge takes. Each is offered alone, with both kinds of certificate."""
     taken = []
     for version, suite in SUITES:
         kinds = ("",) if version == "1.3" else ("ECDHE-ECDSA-", "ECDHE-RSA-")
@@ -87,7 +87,7 @@ def ticket_file(path, *keys):
 
 
 def session_of(kedge, context, session=None):
-    """(the session to go on with, whether this connection was resumed)"""
+    """(the session for the next connection, whether this one was resumed)"""
     with Client(kedge["tls"], tls=context, session=session) as c:
         assert c.request().status == 200
         return c.tls.session, c.tls.session_reused
@@ -97,7 +97,7 @@ def session_of(kedge, context, session=None):
 def test_two_kedges_resume_each_others_sessions(starts, certs, tmp_path, version):
     old, new, alien = (os.urandom(80) for _ in range(3))
     context = tls_context(certs.ca, version)
-    # Two machines in the middle of a change of keys, and one that has other keys.
+    # Two machines in the middle of a change of keys, and one with other keys.
     with starts("--ticket-keys", ticket_file(tmp_path / "a", old, new)) as a, \
             starts("--ticket-keys", ticket_file(tmp_path / "b", new, old)) as b, \
             starts("--ticket-keys", ticket_file(tmp_path / "c", alien)) as c:
@@ -117,7 +117,7 @@ def test_a_retired_key_opens_nothing(starts, certs, tmp_path):
         session, _ = session_of(kedge, context)
     with starts("--ticket-keys", ticket_file(tmp_path / "b", new, old)) as kedge:
         session, resumed = session_of(kedge, context, session)
-        assert resumed  # and the ticket that came is of the new key
+        assert resumed  # and the ticket that came was made with the new key
     with starts("--ticket-keys", ticket_file(tmp_path / "c", new)) as kedge:
         session, resumed = session_of(kedge, context, session)
         assert resumed
@@ -159,7 +159,7 @@ class Responder:
 
 
 def stapled(kedge, certs):
-    """What s_client says of the response it got, verified against the CA."""
+    """What s_client says of the stapled response, which it verifies against the CA."""
     done = run("openssl", "s_client", "-connect", "%s:%d" % kedge["tls"], "-CAfile", certs.ca, "-status",
                input="")
     return done.stdout
@@ -192,7 +192,7 @@ def test_a_response_about_another_certificate_is_refused(certs, tmp_path):
 
 # --- a reload reads them again, as the user that kedge has become ---------------------------------
 def give_to_nobody(path, base):
-    """What the documents say: the group of kedge's user may read it."""
+    """As the documents say: the group of kedge's user may read it."""
     os.chown(path, 0, 65534)
     path.chmod(0o640)
     for directory in (base, *list(base.parents)[:2]):
@@ -224,7 +224,7 @@ def test_reload_reads_tickets_and_response_again(starts, certs, tmp_path):
         give_to_nobody(ticket_file(tickets, old), tmp_path)
         assert kedge.reload().returncode == 0
         assert not session_of(kedge, context, session)[1]
-        # What cannot be read any more changes nothing.
+        # A reload of a file that can no longer be read changes nothing.
         tickets.chmod(0o644)
         done = kedge.reload()
         assert done.returncode == 1 and "chmod 600" in done.stdout + done.stderr
@@ -235,16 +235,16 @@ def test_reload_reads_tickets_and_response_again(starts, certs, tmp_path):
 @pytest.mark.full
 def test_testssl_finds_no_weakness(certs, cgroup, tmp_path, capfd):
     """
-    Protocols, categories of ciphers and every vulnerability it knows. Left out, because they take minutes:
-    forward secrecy (no policy has a suite without), the simulation of clients, the order of ciphers, and
-    the server's defaults, which are about the certificate for the most part, and that one is the test's.
+    Protocols, categories of ciphers and every vulnerability that it knows. Left out because they take minutes:
+    forward secrecy (every suite of every policy has it), the simulation of clients, the order of ciphers, and
+    the server's defaults, which are mostly about the test's own certificate.
     """
     report = tmp_path / "report.json"
     with RawApp(cgroup=cgroup) as app, Kedge(certs, app.text, [Listener("tls")], cgroup=cgroup) as kedge:
         done = run("testssl", "--quiet", "--color", "0", "--warnings", "off", "--jsonfile", report, "--nodns",
                    "none", *CHECKS, "https://127.0.0.1:%d" % kedge["tls"][1], timeout=500)
     assert report.exists(), done.stdout + done.stderr
-    # What it says of the openssl it uses itself is not about kedge.
+    # Lines about the openssl that it uses itself are not about kedge.
     findings = [f for f in json.loads(report.read_text()) if f["id"] != "engine_problem"]
     bad = [f"{f['severity']} {f['id']}: {f['finding']}" for f in findings if f["severity"] not in HARMLESS]
     count = {word: sum(f["severity"] == word for f in findings) for word in {f["severity"] for f in findings}}

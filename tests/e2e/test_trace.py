@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Static probes and the bpftrace scripts of dist/bpftrace, over a kedge that is given work.
+"""Static probes and the bpftrace scripts of dist/bpftrace, on a kedge at work.
 
-tests/guest/trace.sh runs the scripts in the guests: whether they load is a matter of the kernel.
+tests/guest/trace.sh runs the scripts in the guests, because loading them depends on the kernel.
 """
 import re
 import signal
@@ -37,7 +37,7 @@ def test_the_probes_are_those_of_the_document():
 
 def bpftrace(kedge, *args):
     process = Process(["bpftrace", "-p", kedge.pid, *args], name="bpftrace")
-    # bpftrace says how many it attaches before it does; BEGIN runs when all are.
+    # bpftrace prints the number of probes before it attaches them; BEGIN runs when all are attached.
     process.wait_line("Ctrl-C to end|ready", seconds=60)
     return process
 
@@ -69,7 +69,7 @@ def kedge(certs, tls, cgroup):
 
 @pytest.fixture(scope="module")
 def outputs(kedge):
-    """What the scripts print at their end, all three having watched the same work."""
+    """What the scripts print at their end. All three watch the same work."""
     running = {name: bpftrace(kedge, ROOT / f"dist/bpftrace/{name}.bt") for name in SCRIPTS}
     work(kedge)
     for process in running.values():
@@ -81,7 +81,7 @@ def outputs(kedge):
 
 
 def test_latency(outputs):
-    """Every stage that there was, with as many entries as connections or answers took part."""
+    """Every stage is there, with an entry for each connection or answer."""
     stages = {}
     for name, lines in re.findall(r"@us\[(.*?)\]: *\n((?:\[.*\n?)+)", outputs["latency"]):
         stages[name] = sum(int(n) for n in re.findall(r"\) +(\d+) \|", lines))
@@ -104,7 +104,7 @@ def test_top_clients(outputs):
 
 
 def test_the_line_of_the_document(kedge):
-    """With a lower limit, so that something is seen."""
+    """With a lower limit, so that there is output."""
     line = re.search(r"^    bpftrace .* -e '(.*)'$", DOC, re.M)[1].replace("100000", "0")
     process = bpftrace(kedge, "-e", line + ' BEGIN { printf("ready\\n"); }')
     work(kedge)

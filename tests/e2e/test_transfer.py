@@ -23,13 +23,13 @@ STALL_S = float(os.environ.get("KEDGE_TEST_STALL_S", "1"))
 
 
 def tcp_memory_kb():
-    """Of the whole machine, TCP's pages."""
+    """TCP's pages on the whole machine."""
     text = Path("/proc/net/sockstat").read_text()
     return int(re.search(r"^TCP:.* mem (\d+)", text, re.M)[1]) * 4
 
 
 class Meter:
-    """The largest memory seen while something runs."""
+    """Measures the largest memory while something runs."""
 
     def __init__(self, kedge, what):
         self.kedge, self.what = kedge, what
@@ -101,8 +101,8 @@ def test_both_directions_at_once(front, leg, combo):
 
 def test_slow_reader(raw, leg, combo):
     """
-    A client that takes 1 MB/s for a while, then nothing for some time, then all. Whatever carries the
-    bytes, the application must come to a halt long before it has sent everything.
+    A client that reads 1 MB/s for a while, then nothing for some time, then all. With every combination the
+    application must stall long before it has sent everything.
     """
     size = max(SIZE, 64 << 20)
     sent, halted = [0], threading.Event()
@@ -138,7 +138,7 @@ def test_slow_reader(raw, leg, combo):
 
 
 def test_slow_application(raw, leg, combo):
-    """The other way round: the application stops reading an upload."""
+    """The reverse: the application stops reading an upload."""
     size = max(SIZE, 64 << 20)
     go_on, sent = threading.Event(), [0]
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The tests of the BPF programs on this kernel, with fewer random streams and shorter bodies: it is emulated.
+# The tests of the BPF programs on this kernel, with fewer random streams and shorter bodies because it is emulated.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -13,6 +13,6 @@ for name in "${names[@]}"; do
 	[[ -x build/bpf-test/$name ]] || { echo "build/bpf-test/$name is not built: make bpf-test"; exit 77; }
 done
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf || exit 1
-# Leaks are looked for natively: under emulation the search takes a minute at each exit.
+# Leaks are found natively; under emulation the search takes a minute at each exit.
 export ASAN_OPTIONS=detect_leaks=0 KEDGE_RANDOM=20 KEDGE_MEGABYTES=8 KEDGE_STRIDE=7 KEDGE_GUARD_REPEAT=1000
 tests/run-unit.sh -n bpf-test "${programs[@]}"

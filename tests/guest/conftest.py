@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Tests of one combination stand together, so that kedge and Express start once for all of them."""
+"""Sorts tests by combination, so that kedge and Express start once for each."""
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The guard, on this kernel: what natively is tests/e2e/test_guard.py.
+# The guard on this kernel: tests/e2e/test_guard.py in the guest.
 cd "$(dirname "$0")/../.." || exit 1
 export KEDGE_SUITE=guard KEDGE_TEST_PATIENCE=${KEDGE_TEST_PATIENCE:-10} KEDGE_TEST_RELOADS=8
 # As in kernel.sh.

@@ -3,6 +3,6 @@
 # The whole story with kernel TLS, the edit and the bypass in the kernel: test_kernel.py.
 cd "$(dirname "$0")/../.." || exit 1
 export KEDGE_TEST_PATIENCE=${KEDGE_TEST_PATIENCE:-15} KEDGE_SUITE=kernel
-# The sanitizers' build takes a minute to start under emulation; it does its work natively and in record.sh.
+# The build with sanitizers takes a minute to start under emulation. It runs natively and in record.sh.
 export KEDGE_BIN=${KEDGE_BIN:-$PWD/build/kedge} KEDGE_TEST_TRANSFER_MB=${KEDGE_TEST_TRANSFER_MB:-8}
 exec /usr/bin/python3 -m pytest -q -p no:cacheprovider -s tests/guest

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# The true peer, and capabilities that are lost after the start, on this kernel: what natively is
-# tests/e2e/test_peername.py and test_losses.py.
+# The true peer and the loss of capabilities at run time, on this kernel: tests/e2e/test_peername.py and
+# test_losses.py in the guest.
 cd "$(dirname "$0")/../.." || exit 1
 export KEDGE_SUITE=peername KEDGE_TEST_COMBINATIONS=ends KEDGE_TEST_PEERS=200
 # As in kernel.sh.

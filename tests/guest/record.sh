@@ -12,5 +12,5 @@ for name in "${names[@]}"; do
 	programs+=("build/unit/$name")
 	[[ -x build/unit/$name ]] || { echo "build/unit/$name is not built: make unit"; exit 77; }
 done
-# What leaks is found where there is time; here a failed test would drown in it.
+# Leaks are found natively; here the report would hide a failed test.
 ASAN_OPTIONS=detect_leaks=0 tests/run-unit.sh "${programs[@]}"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Real servers, on this kernel: the true peer, and the bypass; natively they stand among tests/servers.
-# KEDGE_TEST_SERVERS is an expression of pytest's that chooses some ("" is all): servers start slowly under emulation.
+# Real servers on this kernel: the true peer and the bypass, from tests/servers.
+# KEDGE_TEST_SERVERS is an expression of pytest that chooses some ("" is all), because servers start slowly here.
 cd "$(dirname "$0")/../.." || exit 1
 export KEDGE_SUITE=servers KEDGE_TEST_PATIENCE=${KEDGE_TEST_PATIENCE:-15} KEDGE_TEST_COMBINATIONS=ends KEDGE_TEST_PEERS=100 \
 	KEDGE_TEST_REQUESTS=${KEDGE_TEST_REQUESTS:-500}

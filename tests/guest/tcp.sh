@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Listeners in mode tcp, on this kernel: what natively is tests/e2e/test_tcp.py.
+# Listeners in mode tcp on this kernel: tests/e2e/test_tcp.py in the guest.
 cd "$(dirname "$0")/../.." || exit 1
 export KEDGE_SUITE=tcp KEDGE_TEST_PATIENCE=${KEDGE_TEST_PATIENCE:-15} KEDGE_TEST_COMBINATIONS=ends KEDGE_TEST_TRANSFER_MB=2
 # As in kernel.sh.

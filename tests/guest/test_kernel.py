@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The whole story where the kernel does the work: records by kernel TLS, the edit and the bypass by BPF. Run in
-a guest by vmtest; each combination starts one kedge and one Express for all of its tests.
+The whole story with the work in the kernel: records by kernel TLS, the edit and the bypass by BPF. vmtest runs
+this in a guest. Each combination starts one kedge and one Express for all of its tests.
 
     KEDGE_TEST_TRANSFER_MB   size of the large bodies (16; 100 in the acceptance run)
     KEDGE_TEST_SLOW_S        seconds at 1 MB/s before the stall (2; 5 in the acceptance run)
@@ -34,12 +34,12 @@ KEPT, PIPELINED = (20, 20) if SHORT else (100, 50)
 SLOW_S = float(os.environ.get("KEDGE_TEST_SLOW_S", "2"))
 STALL_S = float(os.environ.get("KEDGE_TEST_STALL_S", "3"))
 
-# Kernel records with every way of editing and steering, or with all and nothing of it in the kernel.
+# Kernel records with every combination of edit and bypass, or with both and neither in the kernel.
 COMBINATIONS = [Combination(True, edit, bypass) for edit in (True, False) for bypass in (False, True)
                 if edit == bypass or not SHORT]
 SESSIONS = [(version, cipher) for version, ciphers in (("1.2", CIPHERS12), ("1.3", CIPHERS13))
             for cipher in ciphers]
-# Every version and cipher where the edit is in the kernel too; two of them where it is not.
+# Every version and cipher with the edit in the kernel; two of them without.
 CASES = [(combination, session) for combination in COMBINATIONS for session in SESSIONS
          if combination.edit or session in (SESSIONS[0], SESSIONS[-1])]
 
@@ -48,13 +48,13 @@ pytestmark = pytest.mark.each_kernel
 
 
 def tls_stat():
-    """/proc/net/tls_stat: what kernel TLS has done since the boot."""
+    """/proc/net/tls_stat: the counters of kernel TLS since the boot."""
     lines = Path("/proc/net/tls_stat").read_text().splitlines()
     return {name: int(value) for name, value in (line.split() for line in lines)}
 
 
 class Front(Kedge):
-    """kedge before Express, and a look at who did the work since the last look."""
+    """kedge before Express. Tells who did the work since the last call."""
 
     def begin(self):
         self.wait_idle()
@@ -65,7 +65,7 @@ class Front(Kedge):
         return {name: now[name] - self.before[name] for name in now}
 
     def check_kernel_worked(self, combination, sessions, requests):
-        """Both directions of every session in the kernel, every request edited where it should be."""
+        """Both directions of every session are in the kernel, and every request was edited where it should be."""
         tls, stats = tls_stat(), self.grown()
         for counter in ("TlsTxSw", "TlsRxSw"):
             assert tls[counter] - self.tls_before[counter] == sessions, counter
@@ -148,7 +148,7 @@ def test_close_notify_both_ways(front, contexts):
 
 @pytest.mark.parametrize("session", [SESSIONS[0], SESSIONS[-1]], ids=lambda s: " ".join(s))
 def test_close_notify_in_one_segment_with_a_request(front, contexts, session):
-    """The kernel gives no event for a record of another kind behind the data: it is looked for."""
+    """The kernel gives no event for a record of another type behind data: kedge looks for it."""
     with connect(front, contexts[session]) as c:
         c.request()
         last = c.records(wrapped())
@@ -221,7 +221,7 @@ def test_large_up(front, combination, contexts):
 
 
 def test_key_update(front, contexts):
-    """Followed where this kernel takes new keys, else the connection ends with an alert and a count."""
+    """Followed if this kernel takes new keys. Else the connection ends with an alert and is counted."""
     with connect(front, contexts[SESSIONS[3]]) as c:
         assert c.request().status == 200
         c.key_update(requested=True)
@@ -238,7 +238,7 @@ def test_key_update(front, contexts):
 
 
 def rekeys(front, contexts):
-    """Whether this kernel takes new keys."""
+    """Does this kernel take new keys?"""
     with connect(front, contexts[SESSIONS[3]]) as c:
         c.key_update(requested=True)
         with contextlib.suppress(EOFError, OSError):
@@ -247,7 +247,7 @@ def rekeys(front, contexts):
 
 
 def test_key_updates_asked_for_in_a_download(front, certs, contexts):
-    """By openssl s_client, while the socket is full of the response: the answer waits, and nothing is lost."""
+    """openssl s_client asks while the socket is full of the response: the answer waits, and nothing is lost."""
     if not rekeys(front, contexts):
         pytest.skip("this kernel takes no new keys")
     with Balancer(front["tls_proxy"], "send-proxy") as balancer:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Kernel records of a running kedge: a socket that another program has, and how a fault ends."""
+"""Kernel records of a running kedge: a socket that another program has claimed, and the end after a fault."""
 import ssl
 
 import pytest
@@ -41,7 +41,7 @@ def lost(kedge):
 
 
 def test_an_agent_has_the_socket(certs, own_cgroup, app):
-    """prefer: served, by OpenSSL over a socket that kernel TLS has begun with; and the kernel comes back."""
+    """prefer: OpenSSL takes over a socket that kernel TLS has begun with. Later connections use the kernel again."""
     with start(certs, own_cgroup, app, "prefer") as kedge, Agent(own_cgroup, "passive") as agent:
         assert ask(kedge, certs) == [200] * 3
         assert kedge.stat("flows_record_kernel") == 1 and not lost(kedge)
@@ -60,7 +60,7 @@ def test_an_agent_has_the_socket(certs, own_cgroup, app):
 
 
 def a_fault_ends_after_its_alert(kedge, certs, version):
-    """Also for a client that is in the middle of a long write."""
+    """Also if the client is in the middle of a long write."""
     before = kedge.reason("record_bad")
     with Client(kedge["tls"], tls=tls_context(certs.ca, version)) as c:
         assert c.request().status == 200

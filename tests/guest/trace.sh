@@ -65,7 +65,7 @@ wait_for "$base/out" ready
 
 curl -sS -k --haproxy-protocol -o /dev/null https://127.0.0.1:3443/1 https://127.0.0.1:3443/2
 curl -sS -k --haproxy-protocol -o /dev/null -H 'Transfer-Encoding: x' https://127.0.0.1:3443/3
-# What is no PROXY prefix.
+# Bytes that are no PROXY prefix.
 curl -sS -k -o /dev/null https://127.0.0.1:3443/4 2>/dev/null && exit 1
 kill "$kedge"
 wait "$kedge"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A client with its hands on every byte: PROXY prefix, then TLS (or not), then HTTP/1.1.
+"""A client that controls every byte: PROXY prefix, then TLS or clear text, then HTTP/1.1.
 
 TLS runs over memory buffers, so that a test decides how the bytes are cut, what travels together
 and how the connection ends.
@@ -18,7 +18,7 @@ CIPHERS12 = ("AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305")
 def tls_context(ca=None, version=None, cipher=None, alpn=None):
     """version: "1.2", "1.3" or None for both; ca None: verifies nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # Python takes an end without close_notify for an end by default; a test must see the difference.
+    # By default Python hides an end without close_notify; a test must see the difference.
     context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     if ca:
         context.load_verify_locations(ca)
@@ -90,7 +90,7 @@ class Client:
 
     # --- bytes ------------------------------------------------------------------------------
     def send_raw(self, data):
-        """Past TLS: straight to the socket."""
+        """Sends straight to the socket, past TLS."""
         data, self._pending = self._pending + data, b""
         step = self.cut or len(data) or 1
         for at in range(0, len(data), step):
@@ -121,7 +121,7 @@ class Client:
                 raise
 
     def client_hello(self):
-        """The bytes of the first flight, for a test to do with as it likes."""
+        """The bytes of the first flight, for the test to send."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -160,7 +160,7 @@ class Client:
                 except ssl.SSLWantReadError:
                     self._flush()
                     self._feed()
-        except ssl.SSLZeroReturnError:  # the same as b"", once we have said close_notify ourselves
+        except ssl.SSLZeroReturnError:  # the same as b"", after our own close_notify
             self.ended = "close_notify"
             return b""
         except ssl.SSLError as error:

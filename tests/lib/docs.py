@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What documents contain: commands in indented blocks, messages in tables; and the source's format strings."""
+"""The commands and messages of documents, and the format strings of the source."""
 import re
 
 from machine import ROOT

@@ -14,13 +14,13 @@ from process import Process
 
 BINARY = Path(os.environ.get("KEDGE_BIN", machine.ROOT / "build/kedge-asan"))
 SANITIZER = r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer"
-# The quarantine of freed memory would hide how much kedge itself needs.
+# The quarantine of freed memory would hide kedge's own use.
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "quarantine_size_mb=4", "UBSAN_OPTIONS": "print_stacktrace=1"}
 MAPS_OF_FLOWS = ("kdg_flow", "kdg_pair", "kdg_app")
 
 
 class Combination:
-    """Which capabilities are in the kernel; each is required or off, so nothing is by chance."""
+    """The capabilities that are in the kernel. Each is required or off, so that nothing is left to chance."""
 
     def __init__(self, record=False, edit=False, bypass=False):
         self.record, self.edit, self.bypass = record, edit, bypass
@@ -101,7 +101,7 @@ class Listener:
             del keys["trust"]
         if self.tls:
             keys["certs"] = leaves
-        # A word that JSON would put into quotes is what YAML has for a switch.
+        # JSON would quote these words, but YAML's switches have no quotes.
         return f"- {json.dumps({'tls': 'on' if self.tls else 'off', **keys})}"
 
 
@@ -114,9 +114,9 @@ def standard_listeners():
 
 class Kedge:
     """
-    app: "ADDR:PORT". combination: None leaves the capabilities to kedge's defaults. cgroup: one that
-    the application is in too (the caller's), for the bypass. config: a written Config, which has
-    app and listeners (given here for their names); app is then None.
+    app: "ADDR:PORT". combination: None means kedge's defaults. cgroup: the caller's, with the application in
+    it, for the bypass. config: a written Config. It has app and listeners (given here for their names); app is
+    then None.
     """
 
     def __init__(self, certs, app, listeners=None, combination=None, cgroup=None, flags=(),
@@ -167,12 +167,12 @@ class Kedge:
         self.process.wait_line(r"kedge: info: ready", seconds=60)
 
     def wait_bound(self, count):
-        """The addresses that were bound first, also by reloads."""
+        """Waits for the addresses that the first start, or a reload, has bound."""
         found = self.process.wait_line(r"listener \S+: bound to (\S+):(\d+)", seconds=60, count=count)
         return [(match[1].strip("[]"), int(match[2])) for match in found]
 
     def reload(self, *args):
-        """kedge reload: the finished process."""
+        """Runs kedge reload; returns the finished process."""
         return subprocess.run([self.binary, "reload", "--control", self.control, *args],
                               capture_output=True, text=True, check=False)
 
@@ -185,7 +185,7 @@ class Kedge:
         return self.process.pid
 
     def status(self):
-        # It gives up after a second, which a machine full of tests may need once in a while.
+        # kedge status gives up after a second, and a busy machine may need more.
         for _ in range(5):
             done = subprocess.run([self.binary, "status", "--control", self.control, "--json"],
                                   capture_output=True, text=True, check=False)
@@ -201,7 +201,7 @@ class Kedge:
         return self.status()["reasons"].get(name, 0)
 
     def wait_status(self, predicate, what="kedge's status", seconds=10):
-        """Until predicate(status) is true. Nothing announces a counter, so it asks again."""
+        """Waits until predicate(status) is true. Nothing announces a change of a counter, so it polls."""
         last = {}
 
         def ask():
@@ -221,7 +221,7 @@ class Kedge:
         return self.wait_status(lambda s: s["connections_open"] == 0, "no open connection")
 
     def entries(self, name):
-        """How many entries a pinned map has; None if it is not there."""
+        """How many entries a pinned map has; None if there is no such map."""
         path = self.pin / name
         if not path.exists():
             return None
@@ -248,7 +248,7 @@ class Kedge:
         assert not self.process.matches(SANITIZER), self.log()
 
     def stop(self, status=0, seconds=30):
-        """SIGTERM; then nothing of it may be left, and no sanitizer may have spoken."""
+        """Sends SIGTERM. Then nothing of kedge may be left, and no sanitizer may have reported anything."""
         try:
             got = self.process.stop(seconds=seconds)
             self.check_log()
@@ -260,7 +260,7 @@ class Kedge:
             self.kill()
 
     def kill(self):
-        """The way out when a test has failed already: no questions asked."""
+        """Ends it without checks, after a test has failed."""
         if self._gone:
             return
         self._gone = True

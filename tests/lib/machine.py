@@ -14,7 +14,7 @@ PATIENCE = float(os.environ.get("KEDGE_TEST_PATIENCE", "1"))
 
 
 class Deadline:
-    """A point in time by which something must have happened. `what` is for the message."""
+    """The time by which something must have happened. `what` is for the message."""
 
     def __init__(self, seconds, what="event"):
         self.what = what
@@ -29,7 +29,7 @@ class Deadline:
 
 
 def wait_for(predicate, seconds=10, what="condition", pause=0.02):
-    """For states that nothing announces: asks again and again until true or the deadline."""
+    """For states that nothing announces: polls until true or the deadline."""
     deadline = Deadline(seconds, what)
     while True:
         value = predicate()
@@ -41,8 +41,8 @@ def wait_for(predicate, seconds=10, what="condition", pause=0.02):
 
 def refused(address):
     """
-    Nobody listens at (host, port). A connection that stood in the queue of a listener when it was closed is reset
-    before connect() returns; the next attempt tells.
+    Does nobody listen at (host, port)? A connection in the queue of a listener that is just being closed is
+    reset before connect() returns; then the next attempt tells.
     """
     try:
         socket.create_connection(address, 5 * PATIENCE).close()
@@ -78,7 +78,7 @@ def alive(pid):
 
 
 class Cgroup:
-    """A cgroup of our own. Sockets belong to the cgroup that their maker was in at that time."""
+    """A cgroup of our own. A socket belongs to the cgroup that the process was in when it made the socket."""
 
     count = 0
 
@@ -114,7 +114,7 @@ class Cgroup:
 
 
 class Bpffs:
-    """A bpffs mounted for us alone below `base`."""
+    """A bpffs of our own below `base`."""
 
     def __init__(self, base):
         self.path = Path(base) / "bpf"
@@ -127,7 +127,7 @@ class Bpffs:
 
 
 def remove_stale():
-    """Clears what a killed predecessor left: its cgroups and mounts. Living ones are left alone."""
+    """Removes the cgroups and mounts of killed test runs, but not those of living ones."""
     for point, fstype in list(mounts()):
         name = point.parent.name
         if fstype == "bpf" and name.startswith("kedge-test-"):
@@ -139,7 +139,7 @@ def remove_stale():
         pid = path.name.split("-")[2]
         if pid.isdigit() and not alive(pid):
             with contextlib.suppress(OSError):
-                # Children of children outlive a killed run: a master's workers.
+                # Grandchildren outlive a killed run, such as a master's workers.
                 (path / "cgroup.kill").write_text("1")
                 wait_for(lambda path=path: not (path / "cgroup.procs").read_text())
                 path.rmdir()

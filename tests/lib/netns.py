@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Network namespaces of a test's own, joined by veth pairs; gone with the processes that hold them."""
+"""Network namespaces of a test, joined by veth pairs. They end with the processes that hold them."""
 import contextlib
 import ctypes
 import json
@@ -36,7 +36,7 @@ class Namespace:
         assert done.returncode == 0, f"ip {text}: {done.stderr}"
 
     def has(self, kind, on=()):
-        """Does this kernel have such a device? on: ("link", NAME) of the one it lies on."""
+        """Does this kernel have such a device? on: ("link", NAME) of the device below it."""
         done = self.run("ip", "link", "add", *on, "name", "try0", "type", *kind.split())
         if done.returncode == 0:
             self.ip("link del try0")
@@ -44,7 +44,7 @@ class Namespace:
 
     @contextlib.contextmanager
     def inside(self):
-        """Sockets that this thread makes in the body belong to the namespace, for as long as they live."""
+        """Sockets that this thread makes in the body belong to the namespace for good."""
         with _open("/proc/thread-self/ns/net") as home:
             with _open(f"/proc/{self.holder.pid}/ns/net") as there:
                 _enter(there)
@@ -54,7 +54,7 @@ class Namespace:
                 _enter(home)
 
     def xdp(self, interface):
-        """What is attached there: None or {"mode": ..., "prog": {"name": ...}}, as ip says it."""
+        """The XDP program that is attached there: None or {"mode": ..., "prog": {"name": ...}}, as `ip` prints it."""
         done = self.run("ip", "-j", "link", "show", "dev", interface)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)[0].get("xdp")

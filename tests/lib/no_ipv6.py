@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Runs a command on what looks to it like a host without IPv6: `python3 no_ipv6.py COMMAND...`.
+"""Runs a command as on a host without IPv6: `python3 no_ipv6.py COMMAND...`.
 
-With ipv6.disable=1 socket(AF_INET6, ...) fails with EAFNOSUPPORT. A seccomp filter says so here; other
-address families are not touched.
+With ipv6.disable=1 socket(AF_INET6, ...) fails with EAFNOSUPPORT. Here a seccomp filter makes it fail. Other
+address families work.
 """
 import ctypes
 import os

@@ -8,7 +8,7 @@ def pattern(size):
 
 
 class Checker:
-    """Compares a stream with the pattern as it comes in."""
+    """Compares a stream with the pattern while it arrives."""
 
     def __init__(self):
         self.size = 0

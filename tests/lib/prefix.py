@@ -33,7 +33,7 @@ def crc32c(data):
 
 def v2(src="198.51.100.22", dst="203.0.113.7", sport=35646, dport=443, command=PROXY, tlvs=b"",
        family=None, addresses=None, crc=None):
-    """crc: None for none, True for a right one, a number to put that one in."""
+    """crc: None for none, True for the right one, or the number to use."""
     if addresses is None:
         source, destination = ipaddress.ip_address(src), ipaddress.ip_address(dst)
         family = family if family is not None else (0x21 if source.version == 6 else 0x11)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A child process whose lines can be waited for, and which is always ended."""
+"""A child process whose lines a test can wait for. It is always ended."""
 import ctypes
 import re
 import signal
@@ -73,7 +73,7 @@ class Process:
                 self._changed.wait(min(deadline.left(), 0.5))
 
     def wait(self, seconds=15):
-        """Exit status."""
+        """Waits for the end; returns the exit status."""
         status = self.popen.wait(Deadline(seconds).left())
         self._reader.join(Deadline(5).left())
         return status

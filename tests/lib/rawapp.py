@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """An application that keeps every byte it was sent and reads requests strictly.
 
-It answers each complete request, by default with its number, method and target, so that a test can
-tell from the answers what the application took for a request. Whatever it would not take is kept in
-`fault`, and the connection is closed: two readings of one byte stream must not exist behind kedge.
+It answers each complete request, by default with its number, method and target, so that the answers show
+what the application took for a request. Bytes that are no request are kept in `fault`, and the connection
+is closed: behind kedge, a byte stream must have one reading only.
 """
 import re
 import socket
@@ -31,7 +31,7 @@ class Request:
 
     @property
     def xff(self):
-        """None where there is no such line; more than one is what no test expects."""
+        """None if there is no such line. No test expects more than one."""
         values = self.values("X-Forwarded-For")
         assert len(values) <= 1, values
         return values[0] if values else None
@@ -58,7 +58,7 @@ class Connection:
         self.ended = None  # "eof" or "reset"
         self._at = 0       # how much of `received` has been read as requests
 
-    # --- what a test's own answer function may use --------------------------------------------
+    # --- for a test's own answer function -----------------------------------------------------
     def send(self, data):
         self.sock.sendall(data)
 
@@ -122,7 +122,7 @@ class Connection:
             fields.append(tuple(part.decode("latin-1") for part in match.groups()))
 
     def head_read(self, req):
-        """A hook: the head of a request has come, its body has not been read."""
+        """A hook: the head of a request has arrived, its body has not been read."""
 
     def read_request(self):
         begin = self._at
@@ -187,7 +187,7 @@ class Connection:
 
 
 class Replay(Connection):
-    """Bytes that were received somewhere, read as the application would have read them."""
+    """Reads bytes that were received elsewhere, as the application would."""
 
     def __init__(self, data):
         super().__init__(None, None, None)
@@ -197,7 +197,7 @@ class Replay(Connection):
         return False
 
     def all(self):
-        """The complete requests; what is left behind them may be the beginning of one more."""
+        """The complete requests. The rest may be the beginning of another one."""
         try:
             while True:
                 self.requests.append(self.read_request())
@@ -207,8 +207,8 @@ class Replay(Connection):
 
 class RawApp:
     """
-    respond(connection, request): the bytes to answer, or None if it sent them itself. `serve` may
-    replace the whole of Connection.serve. cgroup: where the listening socket shall belong.
+    respond(connection, request): the bytes of the answer, or None if it has sent them itself. `serve` replaces
+    Connection.serve. cgroup: the cgroup of the listening socket.
     """
 
     def __init__(self, respond=default_answer, cgroup=None, host="127.0.0.1", serve=None,
@@ -260,7 +260,7 @@ class RawApp:
             threading.Thread(target=self.serve, args=(conn,), daemon=True).start()
 
     def wait(self, predicate, seconds=10, what="the application's state"):
-        """Until predicate() is true of the recorded connections; returns its value."""
+        """Waits until predicate(), a check of the recorded connections, is true. Returns its value."""
         deadline = Deadline(seconds, what)
         with self.changed:
             while True:
@@ -278,7 +278,7 @@ class RawApp:
         return conn
 
     def forget(self):
-        """Between tests that share an application: its record begins anew."""
+        """Empties the record, between tests that share an application."""
         with self.changed:
             self.connections = []
 

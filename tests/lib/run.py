@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Commands and what they say."""
+"""Runs commands and reads their output."""
 import re
 import subprocess
 

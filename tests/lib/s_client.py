@@ -8,8 +8,8 @@ from pattern import Checker
 
 def download(address, ca, size, every=1 << 20):
     """
-    Takes /bytes/SIZE and asks for new keys after each `every` bytes, at most; how often. Every byte is checked.
-    s_client takes what has come together for one order, so it gets the next one when it has said KEYUPDATE.
+    Downloads /bytes/SIZE and asks for new keys after each `every` bytes at most. Checks every byte. Returns how
+    often it asked. s_client reads all pending input as one order, so it gets the next one after it has said KEYUPDATE.
     """
     argv = ["openssl", "s_client", "-connect", "%s:%d" % address, "-CAfile", str(ca), "-verify_return_error",
             "-servername", "localhost", "-tls1_3"]

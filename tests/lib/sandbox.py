@@ -2,7 +2,7 @@
 """A place where the commands of the documents run as they are written: ports, paths and all.
 
 A network namespace of its own with nothing but loopback (every port is free), and a mount namespace with
-its own /sys/fs/bpf, /run and /etc, which are gone afterwards.
+its own /sys/fs/bpf, /run and /etc. Both end with the sandbox.
 """
 import os
 import shutil
@@ -25,12 +25,12 @@ exec sleep infinity
 """
 
 
-# What `make` and the unit tests make in build/, and what is made of it.
+# What `make`, the unit tests and the tests of the BPF programs leave in build/.
 BUILT = ("*.bpf.o", "*.bpf.d", "*.skel.h", "kedge", "user", "asan")
 
 
 def copy_tree(to):
-    """The sources and what is built of them, with their times: make has nothing to do there."""
+    """Copies the sources and what is built of them, with their times, so that make has nothing to do there."""
     shutil.copytree(machine.ROOT, to, symlinks=True,
                     ignore=shutil.ignore_patterns("build", ".git", "__pycache__", ".pytest_cache"))
     (to / "build").mkdir()
@@ -75,7 +75,7 @@ class Sandbox:
         return run(*self._argv(text), env=self.env, **kwargs)
 
     def start(self, text, name):
-        """Starts one that goes on; stopped by stop_all()."""
+        """Starts a command that goes on until stop_all()."""
         process = Process(self._argv(f"exec {text}"), env=self.env, cgroup=self.cgroup, name=name)
         self.running.append(process)
         return process

@@ -19,8 +19,7 @@ def node_env(**more):
 
 
 class Express(Process):
-    """trust_proxy: hops that Express takes the client's address from; None for none. port: 0 lets the
-    kernel choose."""
+    """trust_proxy: the number of hops that Express trusts; None for none. port: 0 lets the kernel choose."""
 
     def __init__(self, cgroup=None, trust_proxy=None, host="127.0.0.1", port=0):
         env = node_env(HOST=host, PORT=port)
@@ -53,7 +52,7 @@ frontend clients
 backend kedge
 	server kedge {server[0]}:{server[1]} {send} {more}
 """)
-        # The socket listens from here on, so that nobody has to wait for HAProxy to be up.
+        # The socket listens from here on, so that no test has to wait for HAProxy.
         listener.listen(128)
         haproxy = shutil.which("haproxy") or "/usr/sbin/haproxy"
         super().__init__([haproxy, "-db", "-f", self.config], name="haproxy",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """One corpus of byte streams through every combination of capabilities: the same bytes come out.
 
-What the application receives is compared with the expected output of the corpus and, where it is not
-defined to the byte (a refused request cut into pieces), with the rules: nothing complete beyond it.
+The bytes that the application receives are compared with the expected output of the corpus. If that is not
+defined to the byte (a refused request cut into pieces), the rule is that no complete request comes behind it.
 
     KEDGE_TEST_SPLITS   every how many bytes a stream is split (3; 1 in the acceptance run)
 """
@@ -22,10 +22,10 @@ STEP = int(os.environ.get("KEDGE_TEST_SPLITS", "3"))
 CASES = corpus.load()
 BY_NAME = {c.name: c for c in CASES}
 COMMON = [c for c in CASES if c.mode == "append" and not c.flags]
-# Those that end at a boundary and not inside the empty line that may follow one.
+# Cases that end at a boundary, and not inside the empty line that may follow.
 WHOLE = [c for c in COMMON if c.ends == "between" and not c.refuse and not c.resume
          and not c.inputs[0].endswith(b"\r")]
-# Chosen so that a cut falls into everything that is held back, taken out or put in.
+# Chosen so that a cut falls into everything that is held back, removed or added.
 SPLIT = [name for name in (
     "upgrade_declined", "upgrade_tunnel", "pipelined", "chunked_pipelined", "chunked_case",
     "near_names", "refused_after_two", "alias_for_2", "chunk_bare_cr", "chunked_partial_trailer")
@@ -69,7 +69,7 @@ def same(certs, cgroup):
 
 
 def answering(case):
-    """What the application does: nothing new, but an upgrade is answered as the case says."""
+    """The application's answers: the default ones, and for an upgrade as the case says."""
     tunnel = (b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
 
     def respond(conn, req):
@@ -91,7 +91,7 @@ def pieces(data, cut):
 
 
 def send(client, case, cut):
-    """Both inputs; the second one when the answer to the upgrade is there."""
+    """Sends both inputs; the second one after the answer to the upgrade."""
     with contextlib.suppress(ConnectionError):  # refused before all was sent
         for piece in pieces(case.inputs[0], cut):
             client.send(piece)
@@ -114,7 +114,7 @@ def play(same, combination, case, leg, tls, cut=None):
             if case.refuse:
                 c.recv_all()
             elif case.ends == "waiting":
-                conn.close()  # kedge reads nothing of the client before the answer, not even its end
+                conn.close()  # kedge reads nothing from the client before the answer, not even its end
             else:
                 c.half_close()
         return app.wait_ended()
@@ -166,7 +166,7 @@ def test_every_split_point(same, combo, name, tls):
 @pytest.mark.parametrize("leg", ["clear", "tls"])
 @pytest.mark.parametrize("cut", [None, 1000, 97, 13])
 def test_all_accepted_streams_pipelined(same, combo, leg, cut, tls):
-    """One connection, every accepted stream of the corpus behind the other, in a drawn order."""
+    """One connection with every accepted stream of the corpus, one behind the other, in random order."""
     draw = random.Random(len(leg) + (cut or 0))
     chosen = [c for c in WHOLE if len(c.inputs[0]) < 2000]
     draw.shuffle(chosen)
@@ -182,7 +182,7 @@ def test_all_accepted_streams_pipelined(same, combo, leg, cut, tls):
 
 @pytest.mark.parametrize("name", [c.name for c in COMMON if c.refuse][::6])
 def test_refused_behind_accepted_ones(same, combo, name, tls):
-    """What is complete before a fault arrives, the fault does not, and all answers owed are given."""
+    """Complete requests before a fault arrive, the fault does not, and every request gets its answer."""
     bad, good = BY_NAME[name], [c for c in WHOLE if len(c.inputs[0]) < 300][:3]
     if len(bad.inputs[0]) > 8000:
         pytest.skip("would not fit one send")

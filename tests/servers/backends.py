@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Real servers as they come from their packages, each telling which requests it was given.
+"""Real servers as packaged. Each tells which requests it has received.
 
 Applications (tests/servers/apps) write a line for each request; the others write an access log. `seen()`
 is valid after stop(): [Seen, ...] in the order of each connection.
@@ -21,14 +21,14 @@ from process import Process
 
 APPS = Path(__file__).parent / "apps"
 BUILD = machine.ROOT / "build/servers"
-# What each server gives for /large; the applications make the same.
+# Each server's body for /large; the applications make the same.
 LARGE = (bytes(range(251)) * ((8 << 20) // 251 + 1))[:8 << 20]
 
 
 class Seen:
     """
-    A request a server was given. done: all of its body came; None where the server cannot tell. peer:
-    "ADDRESS PORT" of the connection, as the server has it.
+    A request that a server has received. done: its body was complete; None if the server cannot tell. peer:
+    "ADDRESS PORT" of the connection, as the server logs it.
     """
 
     def __init__(self, xff, method, target, done=None, status=None, peer=None):
@@ -46,9 +46,9 @@ def run(*argv):
 
 class Backend:
     """
-    name: as in docs/servers.md. at_once: the client ends its direction right after its last byte;
-    otherwise once its answers have come, since many servers take the end for a client that is gone.
-    origin_form, upper_case: it tells targets without the authority, methods in upper case.
+    name: as in docs/servers.md. at_once: the client ends its direction right after its last byte. Otherwise it
+    does so after its answers, because many servers then take the client for gone. origin_form, upper_case: the
+    server logs targets without the authority, methods in upper case.
     """
 
     name, at_once, origin_form, upper_case = "", False, False, False
@@ -69,11 +69,11 @@ class Backend:
 
     @classmethod
     def version(cls):
-        """The version number its package or vendor gives it."""
+        """The version number of its package or vendor."""
         raise NotImplementedError
 
     def start(self):
-        """Starts it; (host, port)."""
+        """Starts it. Returns (host, port)."""
         raise NotImplementedError
 
     def seen(self):
@@ -83,14 +83,14 @@ class Backend:
     def stop(self):
         if self.process:
             self.process.stop(seconds=30)
-            # Behind the process: lines that were still in its pipe.
+            # After the process has ended: lines that were still in its pipe.
             self.process.wait()
         shutil.rmtree(self.base, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def behind(make, certs, cgroup, listeners, combination, flags=()):
-    """A kedge before what make() starts in the cgroup, and knows as `server`."""
+    """A kedge before the server that make() starts in the cgroup; `server` names it."""
     with cgroup.inside():
         server = make()
     try:
@@ -102,7 +102,7 @@ def behind(make, certs, cgroup, listeners, combination, flags=()):
 
 
 class Listening(Backend):
-    """One that says which port the kernel has given it."""
+    """A server that prints the port that the kernel chose."""
 
     argv, env = (), {}
 
@@ -130,7 +130,7 @@ class Go(Listening):
 
     def start(self):
         binary, source = self.argv[0], APPS / "seen.go"
-        # Looked at here: in a guest even the compiler's finding that nothing has changed takes a minute.
+        # Checked here: in a guest even a compiler that finds nothing to do takes a minute.
         if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
             BUILD.mkdir(parents=True, exist_ok=True)
             env = {**os.environ, "GOCACHE": str(BUILD / "go-cache"), "GO111MODULE": "off"}
@@ -140,9 +140,9 @@ class Go(Listening):
 
 class Gunicorn(Listening):
     name, upper_case = "gunicorn", True
-    # Its threads look at a request that has come with an earlier one only when something more comes.
+    # Its threads read a request that came with an earlier one only when more bytes come.
     at_once = True
-    # Threads: the worker that Debian's gunicorn has by default closes after each answer.
+    # Threads, because the default worker of Debian's gunicorn closes after each answer.
     argv = ("/usr/bin/python3", "-B", "-m", "gunicorn", "--bind", "127.0.0.1:0", "--worker-class",
             "gthread", "--threads", "16", "--chdir", APPS, "seen:wsgi")
 
@@ -153,8 +153,8 @@ class Gunicorn(Listening):
 
 class Elsewhere(Backend):
     """
-    One that must be told a port. Its loopback address is its own, so that a port found free there
-    stays free: nobody else is given ports of that address.
+    A server that must be told a port. It has a loopback address of its own, so that a port that was free there
+    stays free: nothing else uses that address.
     """
 
     count = 0
@@ -194,7 +194,7 @@ class Uvicorn(Elsewhere):
 
 
 class Logging(Elsewhere):
-    """One with a configuration file, and an access log to learn from."""
+    """A server with a configuration file. Its access log tells which requests it has received."""
 
     argv, config = (), ""
 
@@ -221,13 +221,13 @@ class Logging(Elsewhere):
 
 
 def split_line(request):
-    """Method and target of a request line as a log has it."""
+    """Method and target of a request line from a log."""
     method, _, rest = request.partition(" ")
     return method, rest.rpartition(" ")[0] if " HTTP/" in rest else rest
 
 
 def origin_form(target):
-    """Of an absolute-form target: what is behind the authority."""
+    """The part of an absolute-form target behind the authority."""
     match = re.fullmatch(r"https?://[^/?]*(.*)", target, re.I)
     if not match:
         return target
@@ -237,7 +237,7 @@ def origin_form(target):
 class Nginx(Logging):
     name = "nginx"
     argv = ("/usr/sbin/nginx", "-p", "BASE", "-e", "BASE/error", "-c", "BASE/config")
-    # Requests go through its proxy to itself, which it does once it has the whole of a body.
+    # Requests go through its proxy to itself. The proxy sends them after it has the whole body.
     config = r"""
 daemon off;
 user root;
@@ -280,7 +280,7 @@ http {
                        row["status"], row["peer"])
 
     def seen(self):
-        """What came in; done if it came out of the proxy. What only came out is left over."""
+        """The requests that came in; done if they came out of the proxy. Those that only came out are left over."""
         inner = collections.defaultdict(list)
         for row in self.rows("access-whole"):
             inner[str(row.xff)].append(row)
@@ -297,7 +297,7 @@ http {
 class Apache(Logging):
     name = "Apache"
     argv = ("/usr/sbin/apache2", "-X", "-d", "BASE", "-f", "BASE/config")
-    # The file is sent once the whole of a body has been read.
+    # The file is sent after the whole body has been read.
     config = r"""
 LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
@@ -329,7 +329,7 @@ CustomLog BASE/access seen
         rows = []
         for whole in self.lines["access"]:
             peer, _, line = whole.partition("\t")
-            # The log escapes quotes, backslashes and what is not visible.
+            # The log escapes quotes, backslashes and invisible characters.
             request, _, rest = (re.sub(r'\\(x[0-9a-f]{2}|["\\])', lambda m: chr(int(m[1][1:], 16))
                                        if m[1][0] == "x" else m[1], part)
                                 for part in line.partition("\t"))
@@ -368,7 +368,7 @@ accesslog.format = "%a %{remote}p	%r	%s %{X-Forwarded-For}i"
 
 
 class Haproxy(Backend):
-    """A second proxy, as it comes, with Node behind it."""
+    """A second proxy, as packaged, with Node behind it."""
 
     name = "HAProxy"
 

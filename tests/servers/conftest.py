@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Shared by the tests that ask with few connections; test_servers.py has runs of its own."""
+"""Shared by the tests with few connections; test_servers.py has runs of its own."""
 import pytest
 
 import fronts
@@ -18,7 +18,7 @@ def editor(request):
 
 @pytest.fixture(scope="session")
 def applications():
-    """Those that others speak FastCGI, SCGI and uwsgi with."""
+    """The applications behind FastCGI, SCGI and uwsgi."""
     behind = fronts.Behind()
     fronts.Configured.sockets = behind.base
     yield

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Servers that give an application a request's fields as variables: CGI, FastCGI, SCGI, uwsgi, WSGI, Rack. Each
-application gives its variables back. A name of a variable has room for letters, digits and "_" only, so that
-several names of fields become one.
+Servers that pass a request's fields to an application as variables: CGI, FastCGI, SCGI, uwsgi, WSGI, Rack.
+Each application returns its variables. The name of a variable has letters, digits and "_" only, so several
+names of fields become one.
 """
 import os
 import re
@@ -29,10 +29,10 @@ def compiled():
 
 class Configured(Elsewhere):
     """
-    One with a configuration file. In it and in argv BASE, HOST and PORT are replaced, and SOCKETS by the
-    directory of the sockets of Behind. doors: {what is in between: target}. fooled_by: {door: characters that it
-    takes for a dash}; "" is for all doors that are not named. keeps: a connection serves more than one request.
-    takes_bodies: a body that the application does not read is taken for the next request (no, yes, at times).
+    A server with a configuration file. In it and in argv BASE, HOST and PORT are replaced, and SOCKETS by the
+    directory of the sockets of Behind. doors: {protocol in between: target}. fooled_by: {door: characters that it
+    takes for a dash}; "" is for all doors without a name there. keeps: a connection serves more than one request.
+    takes_bodies: it takes a body that the application does not read for the next request (no, yes, at times).
     chunks: it reads bodies in chunks.
     """
 
@@ -62,7 +62,7 @@ class Configured(Elsewhere):
 
 
 class Behind(Elsewhere):
-    """The applications that others speak FastCGI, SCGI and uwsgi with: `base` has their sockets."""
+    """The applications behind FastCGI, SCGI and uwsgi. Their sockets are in `base`."""
 
     name = "PHP-FPM and uwsgi"
     sockets = ("php", "uwsgi", "scgi", "fastcgi", "wrap")
@@ -167,7 +167,7 @@ class Nginx(Configured):
     doors = {"FastCGI: PHP": "/php", "FastCGI: C": "/wrap", "FastCGI: Python": "/fastcgi", "SCGI: Python": "/scgi",
              "uwsgi: Python": "/uwsgi"}
     fooled_by = {"": "_", "FastCGI: PHP": "._"}
-    # By default it drops what is not of letters, digits and dashes.
+    # By default it drops fields with other characters than letters, digits and dashes.
     config = r"""
 daemon off;
 user root;
@@ -305,7 +305,7 @@ class Express(Listening):
     name, argv = "Express", ("node", APPS / "environment.express.js")
     doors, fooled_by, keeps = {"": "/"}, {"": ""}, True
     takes_bodies, chunks = "no", True
-    env = {"NODE_PATH": "/usr/share/nodejs"}  # where Debian has it; only Debian's own node looks there by itself
+    env = {"NODE_PATH": "/usr/share/nodejs"}  # Debian's place; only Debian's own node looks there by itself
 
     @classmethod
     def version(cls):
@@ -314,5 +314,5 @@ class Express(Listening):
 
 
 ALL = (Lighttpd, Apache, Nginx, Caddy, UwsgiSocket, UwsgiHttp, UwsgiHttp11, Puma, Gunicorn, Wsgiref, Express)
-# Those whose applications have a request's fields under their own names.
+# Servers whose applications get a request's fields under their own names.
 PLAIN = (HttpServer, Uvicorn)

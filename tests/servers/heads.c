@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * heads: tells what of a request stream kedge counts, for the tests with real servers. Reads
+ * heads: tells which requests of a stream kedge counts, for the tests with real servers. Reads
  * streams from standard input, each as flags (of struct http1_conf), its length (32 bits each,
- * little-endian) and its bytes, and drives the automaton over them a byte at a time; upgrades are
- * declined. For each it writes two texts, each behind its length: a line, and the output.
+ * little-endian) and its bytes. Drives the automaton over them a byte at a time and declines
+ * upgrades. For each stream it writes two texts, each behind its length: a line, and the output.
  *
  *   REASON SURE WAITS HEADS
  *
- * The output is all that may have gone on before the fault, HEADS its heads. SURE of them go on
- * when the stream comes in one piece, whatever the application does; WAITS is 1 if what is behind
- * them waits for the answer to an upgrade.
+ * The output is all that may pass before the fault, HEADS its heads. SURE of them pass when the
+ * stream comes in one piece, whatever the application does. WAITS is 1 if the bytes behind them
+ * wait for the answer to an upgrade.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Plays all streams through one kedge before one real server, and judges what came of them."""
+"""Plays all streams through one kedge to one real server, and judges the results."""
 import asyncio
 import re
 
@@ -11,14 +11,14 @@ from machine import PATIENCE
 
 AT_ONCE = 64           # connections
 PATIENCE_S = 20        # for one of them
-BETWEEN_PIECES_S = 0.003  # so that pieces are mostly read one by one; nothing depends on it
-# Of these, a server's log tells requests as well; others are about files.
+BETWEEN_PIECES_S = 0.003  # so that pieces are mostly read one by one; no result depends on it
+# A server's log has requests for these, too; other lines are about files.
 REFUSALS = (400, 408, 411, 413, 414, 417, 431, 501, 505)
 OWN = re.compile(rb"\d{3} [A-Z][A-Za-z ]+: [^\n]+\n")  # a body that kedge makes: user/http/reply.c
 
 
 class Answers(Client):
-    """Reads responses out of bytes that were received."""
+    """Reads responses from received bytes."""
 
     def __init__(self, data):
         self.data, self._unread, self._tls, self.ended = data, data, None, None
@@ -28,7 +28,7 @@ class Answers(Client):
         return data
 
     def all(self, methods):
-        """[(status, kedge's own)], in order; what is incomplete is left out."""
+        """[(status, whether it is kedge's own)], in order, without an incomplete one."""
         found = []
         try:
             while self._unread:
@@ -36,7 +36,7 @@ class Answers(Client):
                 before = self._unread
                 answer = self.response(method)
                 if method == "HEAD" and self._unread and not self._unread.startswith(b"HTTP/"):
-                    self._unread = before  # kedge or the server did not know that it was one
+                    self._unread = before  # kedge or the server did not take it for a request
                     answer = self.response()
                 found.append((answer.status, bool(OWN.fullmatch(answer.body))))
         except EOFError:
@@ -45,7 +45,7 @@ class Answers(Client):
 
 
 def address_of(number):
-    """As long as 198.51.100.22, the client of the corpus, so that limits are met alike."""
+    """An address of the same length as 198.51.100.22, the client of the corpus, so that limits are the same."""
     assert number < 8100
     return f"198.51.1{number // 90:02d}.{number % 90 + 10}"
 
@@ -61,7 +61,7 @@ class Played:
 
 
 async def read_to_end(reader, played, enough=None):
-    """Until the end, or until enough(); False: the end has come."""
+    """Reads until the end, or until enough(). False at the end."""
     while not (enough and enough()):
         data = await reader.read(65536)
         if not data:
@@ -105,8 +105,8 @@ async def play_family(streams, address, at_once):
 
 class Run:
     """
-    One server behind kedge: every stream played, both ended, and what the server saw. Streams of the
-    family "removed" meet a kedge that takes aliases and h2c out instead of refusing them.
+    One server behind kedge: plays every stream, ends both, and collects what the server saw. Streams of the
+    family "removed" go to a kedge that removes aliases and h2c instead of refusing them.
     """
 
     def __init__(self, make, combination, certs, streams):
@@ -122,7 +122,7 @@ class Run:
                        ("--forwarding-aliases", "remove", "--h2c", "remove"))
         finally:
             backend.stop()
-        self.strangers = []  # what the server saw and cannot be given to a stream
+        self.strangers = []  # requests that the server saw and that belong to no stream
         by_address = {p.stream.address: p for p in self.played}
         for seen in backend.seen():
             last = seen.xff[-1].split(",")[-1].strip() if seen.xff else None
@@ -140,7 +140,7 @@ class Run:
                 played = asyncio.run(play_family([s for s in streams if s.family == family],
                                                  kedge["clear"], backend.at_once))
                 late = [p.stream for p in played if p.late]
-                if late:  # kedge may have ends of them left, and could not be stopped well
+                if late:  # kedge may still have some of them open, and could not end in order
                     raise TimeoutError(f"no end in time: {late[:10]}")
                 self.status[family] = before, kedge.wait_idle()
                 self.played += played
@@ -149,7 +149,7 @@ class Run:
         return [p for p in self.played if p.stream.family == name]
 
     def grown(self, family, part, *names):
-        """How much counters have grown while a family was played."""
+        """By how much counters have grown while a family was played."""
         before, after = self.status[family]
         return sum(after[part][n] - before[part][n] for n in names)
 
@@ -157,16 +157,16 @@ class Run:
 def is_same(backend, head, seen):
     method = head.method.upper() if backend.upper_case else head.method
     target = origin_form(head.target) if backend.origin_form else head.target
-    # uvicorn does not tell an empty query from none.
+    # uvicorn does not distinguish an empty query from none.
     return method == seen.method and target.removesuffix("?") == seen.target.removesuffix("?")
 
 
 class Verdict:
     """
-    faults: what must not be. differences: [(which head, what)] that the server did otherwise.
+    faults: forbidden results. differences: [(which head, what)] that the server treats otherwise.
 
-    What the server saw must be the heads that kedge counted, in their order; one that is missing
-    was answered by the server itself, or the server had ended the connection before.
+    The server must have seen the heads that kedge counted, in their order. If one is missing, the server has
+    answered it itself, or had ended the connection before.
     """
 
     def __init__(self, backend, played):
@@ -205,14 +205,14 @@ class Verdict:
             self._differs(at, str(seen.status))
 
     def _passed_over(self, at):
-        """A head that the server did not see, but a later one."""
+        """The server did not see this head, but it saw a later one."""
         if at < len(self.answers) and self.heads[at].whole:
             self._differs(at, f"{self.answers[at]}, by itself")
         else:
             self.faults.append(f"did not see {self.heads[at]}, but a later one")
 
     def _rest(self, at):
-        """From here on the server saw nothing, though all went on. Why not?"""
+        """From here on the server saw nothing, although kedge passed all of it on. Finds out why."""
         if len(self.answers) > len(self.heads):
             self.faults.append(f"more answers than {len(self.heads)} requests: {self.answers}")
         if at == len(self.heads):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-docs/servers.md: what real servers do otherwise than kedge, and what they take other names and unread bodies for.
-Run as a program, writes its tables anew.
+docs/servers.md: what real servers treat otherwise than kedge, and how they read other names and unread bodies.
+Run as a program, it rewrites the tables.
 """
 import re
 import tempfile
@@ -22,7 +22,7 @@ NAMES_BEGIN, NAMES_END = "<!-- names: made by `make servers-doc` -->\n", "<!-- e
 
 
 def rows_of(run):
-    """{case: what the server did otherwise}, for the streams of the corpus."""
+    """{case: what the server treats otherwise}, for the streams of the corpus."""
     rows = {}
     for played in run.family("corpus") + run.family("long"):
         found = Verdict(run.backend, played).differences
@@ -37,7 +37,7 @@ def cells(line):
 
 
 def documented():
-    """{server: (version, {case: what})} as the document has it."""
+    """{server: (version, {case: what})} from the document."""
     text = DOCUMENT.read_text()
     lines = text[text.index(BEGIN) + len(BEGIN):text.index(END)].splitlines()
     servers = [cell.rsplit(" ", 1) for cell in cells(lines[0])[2:]]
@@ -68,7 +68,7 @@ def table(found):
 
 
 def names_table():
-    """Of fronts.py, which test_names.py and test_unread.py hold against the servers."""
+    """The table of fronts.py, which test_names.py and test_unread.py compare with the servers."""
     yield row("server", "application", "takes for a dash", "takes an unread body for a request")
     yield "|---" * 4 + "|"
     for server in (*fronts.ALL, *fronts.PLAIN):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Request streams for the real servers, and what kedge counts of each (the program `heads`)."""
+"""Request streams for the real servers, and the heads that kedge counts in each (the program `heads`)."""
 import random
 import struct
 import subprocess
@@ -16,12 +16,12 @@ SPICE = [b"\r", b"\n", b"\r\n", b"\r\n\r\n", b" ", b"\t", b":", b";", b",", b"\0
 CUT_ALIASES, CUT_H2C = 8, 16  # include/kedge/http1_state.h
 STRIP, SET_PROTO = 0x20, 0x02  # the defaults
 MUTANTS = 600
-ONE_READ = 16000  # bytes that kedge takes at a time; more are cut by kedge itself
+ONE_READ = 16000  # bytes that kedge reads at a time; it cuts longer input itself
 SEED = 20260729
 
 
 class Head:
-    """A request head that kedge passes on; whole: so is its body."""
+    """A request head that kedge passes on. whole: its body is complete."""
 
     def __init__(self, req, whole):
         self.method, self.target, self.whole = req.method, req.target, whole
@@ -33,7 +33,7 @@ class Head:
 
 
 class Heads(Connection):
-    """Reads what kedge has passed on; `heads`, and whether nothing has begun behind the last one."""
+    """Reads what kedge has passed on: `heads`, and whether another request has begun behind the last one."""
 
     def __init__(self, data):
         super().__init__(None, None, None)
@@ -56,10 +56,10 @@ class Heads(Connection):
 class Stream:
     def __init__(self, family, name, data, cuts=()):
         self.family, self.name, self.data, self.cuts = family, name, data, cuts
-        self.address = None  # the true client: another one for each stream of a run
-        # Of all that goes on, however it is cut: heads, until the fault, and its reason.
+        self.address = None  # the true client, different for each stream of a run
+        # The heads that pass, however the stream is cut, up to the fault, and its reason.
         self.heads, self.reason = [], "none"
-        self.counted = range(0)  # how many of them kedge counts, whatever the server does
+        self.counted = range(0)  # how many of them kedge counts, independent of the server
         self.ends_between = False  # accepted, and nothing is incomplete at its end
 
     @property
@@ -98,7 +98,7 @@ def cut(draw, low, high):
 
 
 def mutants(draw, cases):
-    """Changed ones, with an ordinary request behind: one that a wrong boundary would swallow."""
+    """Changed streams, with an ordinary request behind that a wrong boundary would swallow."""
     short = [c for c in cases if 0 < sum(map(len, c.inputs)) < 1000]
     accepted = [c for c in short if not c.refuse and c.ends == "between"]
     for number in range(MUTANTS):
@@ -144,12 +144,12 @@ def expect(streams):
     for s in streams:
         s.reason, sure, waits, heads = (
             int(w) if w.isdigit() else w for w in take().decode().split())
-        if s.data.startswith(b"PROXY "):  # behind the prefix that is read; told before the automaton sees it
+        if s.data.startswith(b"PROXY "):  # behind the prefix that is read; refused before the automaton sees it
             s.reason = "prefix_unexpected"
         passed = Heads(take())
         s.heads = passed.heads
         assert len(s.heads) == heads, f"{s}: kedge counts {heads}, not {s.heads}"
-        # In one piece what comes before a fault goes on, and no more.
+        # In one piece, only the bytes before a fault pass.
         is_cut = s.cuts or len(s.data) >= ONE_READ
         s.counted = range(0 if is_cut else sure, (heads if is_cut or waits else sure) + 1)
         s.ends_between = s.reason == "none" and passed.between

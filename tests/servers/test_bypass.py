@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Real servers with the bypass on: the bytes of a flow go from socket to socket, and nobody notices. Requests by
-the thousand, long bodies both ways, WebSocket messages.
+Real servers with the bypass on: the bytes of a flow go from socket to socket, and the results are the same.
+Thousands of requests, long bodies in both directions, WebSocket messages.
 
     KEDGE_TEST_REQUESTS   requests to each server (10000)
 """
@@ -20,11 +20,11 @@ REQUESTS = int(os.environ.get("KEDGE_TEST_REQUESTS", "10000"))
 CONNECTIONS = 20
 UP, DOWN = [("POST", "/up", pattern(4 << 20))], [("GET", "/large", b"")]
 BYPASS = next(c for c in ALL if c.edit and c.bypass and not c.record)
-# gunicorn looks at a request that has come with an earlier one only when something more comes.
+# gunicorn reads a request that came with an earlier one only when more bytes come.
 ALONE = (backends.Gunicorn,)
-# Waits for ever for the rest of an upload where FIONREAD lies on a bypassed socket; kedge warns of that.
+# If FIONREAD is wrong on a bypassed socket it waits forever for the rest of an upload; kedge warns of that.
 FIONREAD = (backends.Nginx,)
-SERVERS = [server for server in backends.ALL if server is not backends.Haproxy]  # Node is behind that
+SERVERS = [server for server in backends.ALL if server is not backends.Haproxy]  # Node is behind it
 
 
 class Echo(backends.Listening):
@@ -43,8 +43,8 @@ def bypass(request):
 @pytest.fixture
 def kept(monkeypatch):
     """
-    By themselves servers close a connection that was idle for 2 or 5 s, at which a client in an emulator may just be
-    sending its next request.
+    By default servers close a connection that is idle for 2 or 5 s. A client in an emulator may just then send its
+    next request.
     """
     monkeypatch.setenv("NODE_KEPT_MS", "75000")
     monkeypatch.setenv("GUNICORN_CMD_ARGS", "--keep-alive 75")
@@ -55,7 +55,7 @@ def kept(monkeypatch):
 
 
 def ask_many(address, count, at_once):
-    """GET /0 to /count-1, over connections that stay, so many at once on each; each answered with 200."""
+    """GET /0 to /count-1 over kept connections, so many at once on each. Each must be answered with 200."""
     clients = [Client(address, timeout=60) for _ in range(CONNECTIONS)]
     numbers = iter(range(count))
     try:
@@ -93,7 +93,7 @@ def test_real_servers(certs, cgroup, bypass, kept, make):
 
 
 def large_ones(address, asked):
-    """Three times what is asked, on one connection if the server keeps it."""
+    """Asks three times, on one connection if the server keeps it."""
     c = None
     for method, target, body in asked * 3:
         c = c or Client(address, timeout=60)
@@ -117,7 +117,7 @@ def frame(payload, opcode=2):
 
 
 def message(c):
-    """The payload of the next message, which is one frame and not masked."""
+    """The payload of the next message: one frame, not masked."""
     first, n = c.recv_exactly(2)
     assert first & 0x80
     if n >= 126:
@@ -136,7 +136,7 @@ def test_websocket(certs, cgroup, bypass):
             for n in [*range(0, 300), 65535, 65536, 1000000] * 3:
                 c.send(frame(pattern(n)))
                 assert message(c) == pattern(n)
-            # Many on their way at once.
+            # Many under way at once.
             sent = [pattern(n) for n in range(1, 200)]
             c.send(b"".join(map(frame, sent)))
             assert [message(c) for _ in sent] == sent

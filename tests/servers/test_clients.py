@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Real clients before real servers: Java's, curl and Node's, each with what it alone does."""
+"""Real clients before real servers: Java's, curl and Node's, each with its own habits."""
 import contextlib
 import hashlib
 import json
@@ -38,7 +38,7 @@ def all_behind(certs, cgroup, editor):
 
 
 def test_java_asks_for_h2c(certs, cgroup, editor):
-    """By default; the application is not asked, and answers as ever."""
+    """It does so by default. The application does not see that, and answers in HTTP/1.1."""
     with all_behind(certs, cgroup, editor) as urls:
         got = ask_with_java(certs, "", *urls.values())
     assert {(method, url): answer for method, url, *answer in got} == {
@@ -55,7 +55,7 @@ def test_curl_asks_for_h2c(certs, cgroup, editor):
 
 
 def test_java_renews_its_keys(certs, cgroup):
-    """A burst of KeyUpdates at each limit: 1 MB instead of Java's 128 GB."""
+    """A burst of KeyUpdates at each limit, set to 1 MB instead of Java's 128 GB."""
     with backends.behind(backends.Node, certs, cgroup, [Listener("tls")], Combination()) as kedge:
         url = "https://localhost:%d/large" % kedge["tls"][1]
         got = ask_with_java(certs, "AES/GCM/NoPadding KeyUpdate 2^20", url)
@@ -65,7 +65,7 @@ def test_java_renews_its_keys(certs, cgroup):
 
 
 def test_node_and_an_application_that_is_down(certs, cgroup, editor):
-    """kedge's own answer to HEAD has no body, or the next answer is read wrongly."""
+    """kedge's own answer to a HEAD must have no body. Otherwise Node reads the next answer wrongly."""
     asked = ["HEAD /", "GET /", "HEAD /", "HEAD /", "POST /", "GET /"]
     with Kedge(certs, "127.0.0.1:1", [CLEAR], editor, cgroup) as kedge:
         got = json.loads(run("node", APPS / "agent.js", kedge["clear"][1], *asked))
@@ -74,7 +74,7 @@ def test_node_and_an_application_that_is_down(certs, cgroup, editor):
 
 
 def test_node_keeps_its_connection(certs, cgroup, editor):
-    """It finds the same as without kedge."""
+    """It works as without kedge."""
     asked = ["HEAD /", "GET /", "HEAD /", "POST /", "DELETE /", "GET /"]
     with backends.behind(backends.Node, certs, cgroup, [CLEAR], editor) as kedge:
         got, direct = (json.loads(run("node", APPS / "agent.js", port, *asked))
@@ -84,7 +84,7 @@ def test_node_keeps_its_connection(certs, cgroup, editor):
 
 
 def test_curl_asks_again(certs, cgroup, editor):
-    """The application ends its connection after each answer and does not say so: the client is told nothing else."""
+    """The application closes after each answer without `Connection: close`. kedge adds no answer of its own."""
     count = 40
     with backends.behind(fronts.UwsgiSocket, certs, cgroup, [Listener("clear", tls=False)], editor) as kedge:
         url = "http://127.0.0.1:%d/" % kedge["clear"][1]

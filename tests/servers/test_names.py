@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-No name of a field gets past kedge as one that kedge sets or strips. Servers that give their application a
-variable for each field have one variable for many names: with CGI, FastCGI, SCGI, uwsgi, WSGI and Rack.
+No field gets past kedge under a name that a server could take for one that kedge sets or strips. With CGI,
+FastCGI, SCGI, uwsgi, WSGI and Rack, many names of fields become one variable.
 """
 import concurrent.futures
 
@@ -29,13 +29,13 @@ def front(request, applications):
 
 
 class Kept:
-    """A connection that is made anew when the server has ended it. keeps: it does not do so without a word."""
+    """A connection that is made again after the server has ended it. keeps: the server says so when it closes."""
 
     def __init__(self, address, keeps):
         self.address, self.keeps, self.client = address, keeps, None
 
     def ask(self, target, fields=()):
-        """(status, {variable: [values]}) of what the application gives back."""
+        """(status, {variable: [values]}) as the application returns them."""
         self.client = self.client or Client(self.address)
         answer = self.client.request("GET", target, fields)
         if answer.field("Connection") == "close" or not self.keeps:
@@ -62,7 +62,7 @@ def batches(names):
 
 
 def is_fooled_by(kept, target):
-    """Separators that make another name ours: asked without kedge."""
+    """The separators with which a name becomes ours, found without kedge."""
     found = ""
     for separator in SEPARATORS.replace("-", ""):
         status, rows = kept.ask(target, [(f"X{separator}Real{separator}IP", FORGED)])
@@ -72,7 +72,7 @@ def is_fooled_by(kept, target):
 
 
 def test_servers_take_other_names_for_ours(front):
-    """Without kedge, or else the tests below are worth nothing; fronts.py says which."""
+    """Without kedge. Otherwise the tests below prove nothing. fronts.py says which names."""
     for door, target in front.doors.items():
         kept = Kept((front.host, front.port), front.keeps)
         assert is_fooled_by(kept, target) == front.fooled_by.get(door, front.fooled_by[""]), door
@@ -83,7 +83,7 @@ def test_removed(front, editor, certs, cgroup):
     with Kedge(certs, front.text, [CLEAR], editor, cgroup, ("--forwarding-aliases", "remove")) as kedge:
         for door, target in front.doors.items():
             kept = Kept(kedge["clear"], front.keeps)
-            # An interpreter that is started for each request takes long, and is given the same by its server.
+            # An interpreter that starts for each request is slow, and gets the same from its server.
             few = door.startswith("CGI: ") and door != "CGI: C"
             for some in batches((cases(ALIASES)[::8] if few else cases(ALIASES)) + cases(STRIPPED) * 3):
                 status, rows = kept.ask(target, [*some, ("X-Control", "passed")])
@@ -94,7 +94,7 @@ def test_removed(front, editor, certs, cgroup):
 
 
 def ask_alone(address, name):
-    """The status of a request with this field, and whether kedge itself answered."""
+    """The status of a request with this field, and whether kedge itself has answered."""
     with Client(address) as c:
         c.send(request(fields=[(name, FORGED)]))
         answer = c.response()
@@ -108,7 +108,7 @@ def test_the_document_has_them():
 
 
 def test_refused(editor, certs, cgroup):
-    """Each by itself, by default; no request with one of them is given to a server."""
+    """Each name by itself, with the defaults. No server receives a request with one of them."""
     with backends.behind(backends.Node, certs, cgroup, [CLEAR], editor) as kedge:
         with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
             answers = list(pool.map(lambda name: ask_alone(kedge["clear"], name), cases(ALIASES)))
@@ -121,9 +121,9 @@ def test_refused(editor, certs, cgroup):
 
 
 def test_a_request_behind_another(front, editor, certs, cgroup):
-    """By default, on a connection that has had a good request: some of each separator."""
+    """With the defaults, on a connection that has had a good request: some names of each separator."""
     if not front.keeps:
-        return  # nothing can be behind another
+        return  # there is no second request on a connection
     chosen = [alias for separator in SEPARATORS for alias in ALIASES if separator in alias][::97]
     with Kedge(certs, front.text, [CLEAR], editor, cgroup) as kedge:
         target = list(front.doors.values())[0]
@@ -138,7 +138,7 @@ def test_a_request_behind_another(front, editor, certs, cgroup):
 
 
 def test_express_believes_kedge(editor, certs, cgroup):
-    """trust proxy: 1. Host and scheme are what they are, unless a client in xff-trust says otherwise."""
+    """trust proxy: 1. Host and scheme are the true ones, unless a client in xff-trust sends others."""
     said = [("X-Forwarded-Host", "forged.example"), ("X-Forwarded-Proto", "gopher"),
             ("Forwarded", "for=203.0.113.66;host=forged.example"), ("X-Forwarded-For", "203.0.113.66")]
     for flags, hostname, protocols in (((), "localhost", ("http", "https")),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-The true peer before real servers that do not know of it: each has every connection's own client for its
-peer, and those that come to it directly keep theirs.
+The true peer before real servers that know nothing of it: each sees the client of a connection as its peer,
+and connections that come to it directly keep their peers.
 
     KEDGE_TEST_PEERS   how many are open at once (1000)
 """
@@ -16,7 +16,7 @@ from kedge import Combination, Kedge, Listener
 
 MANY = int(os.environ.get("KEDGE_TEST_PEERS", "1000"))
 DIRECT = max(MANY // 20, 1)
-SERVERS = [server for server in backends.ALL if server is not backends.Haproxy]  # Node is behind that
+SERVERS = [server for server in backends.ALL if server is not backends.Haproxy]  # Node is behind it
 
 
 @pytest.fixture(scope="module", params=SERVERS, ids=lambda b: b.name)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-A server without HTTP behind a listener in mode tcp: Redis as it comes from its package, with its own
-client over TLS, and its own list of who is connected.
+A server without HTTP behind a listener in mode tcp: Redis as packaged, with its own client over TLS and its
+own list of clients.
 
     KEDGE_TEST_PEERS   how many are open at once (1000)
 """
@@ -62,7 +62,7 @@ def named(address, header, name, source=None):
 
 
 def test_its_own_client(certs, cgroup, ends):
-    """redis-cli, over TLS: commands, and a value larger than any buffer on the way."""
+    """redis-cli over TLS: commands, and a value that is larger than any buffer on the way."""
     value = pattern(3 << 20).hex()
     with behind(certs, cgroup, [Listener("tls", mode="tcp")], ends) as kedge:
         host, port = kedge["tls"]
@@ -95,12 +95,12 @@ def test_every_client_is_the_peer(certs, cgroup):
 
 
 def test_a_rule_about_this_host_means_what_it_says(certs, cgroup):
-    """Redis without a password lets nobody in but this host: behind a proxy everybody, unless it sees the client."""
+    """Redis without a password lets in this host only. Behind a proxy that is everybody, unless it sees the client."""
     listeners = [Listener("clear", tls=False, proxy="require", mode="tcp")]
     for flags, says in (((), b"+PONG\r\n"), (peername(cgroup), b"-DENIED Redis is running in protected mode")):
         with behind(certs, cgroup, listeners, Combination(), flags=flags) as kedge:
             with Client(kedge["clear"], prefix.v2(CLIENT, sport=PORT)) as c:
-                with contextlib.suppress(ConnectionError):  # it has hung up already
+                with contextlib.suppress(ConnectionError):  # it has closed already
                     c.send(b"PING\r\n")
                 assert c.recv_until(b"\r\n").startswith(says)
             assert run("redis-cli", "-h", kedge.server.host, "-p", str(kedge.server.port), "PING").stdout == "PONG\n"

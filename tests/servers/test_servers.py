@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Nobody is fooled: real servers behind kedge see the requests that kedge counted, no other ones.
+"""Real servers behind kedge see the requests that kedge counted, and no others.
 
-Every stream of the corpus, the same behind another request and cut, and changed ones, through each
-editor to each server. In whatever a server saw, the last element of X-Forwarded-For is the client of
-that stream. A server that refuses what kedge passes is not fooled: docs/servers.md lists these.
+Every stream of the corpus, the same behind another request and cut, and changed ones, through each editor to
+each server. In each request that a server saw, the last element of X-Forwarded-For is the client of that stream.
+A server may refuse what kedge passes: docs/servers.md lists these cases.
 """
 import collections
 
@@ -27,7 +27,7 @@ def everything():
 
 @pytest.fixture(scope="session")
 def runs(request, certs, everything):
-    """{(server, editor): Run}, each made when it is first asked for."""
+    """{(server, editor): Run}, each made at first use."""
     made = {}
 
     def get(server, editor):
@@ -63,7 +63,7 @@ def run(runs, server, editor):
 
 
 def test_streams_are_worth_it(everything):
-    """Streams of every kind are there: accepted and refused, late and early, several requests."""
+    """There are streams of every kind: accepted and refused, late and early, with several requests."""
     for family in ("corpus", "second", "mutant"):
         ours = [s for s in everything if s.family == family]
         assert len(ours) > 300
@@ -81,21 +81,21 @@ def test_saw_what_kedge_counted(run, server, family):
 
 
 def test_saw_nobody_elses(run):
-    """A request without the address of its client: only a server's log has those, of refused ones."""
+    """Requests without the address of their client are only in a server's log, and were refused."""
     strange = [s for s in run.strangers if s.status is None or s.status < 400]
     assert not strange, strange[:20]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_kedge_counted_them(run, family):
-    """kedge's counter of requests is what the streams hold; to the last one where none is cut."""
+    """kedge's counter is the number of requests in the streams; exactly, if none is cut."""
     counted = run.grown(family, "stats", *REQUESTS)
     ranges = [p.stream.counted for p in run.family(family)]
     assert sum(r[0] for r in ranges) <= counted <= sum(r[-1] for r in ranges)
 
 
 def test_kedge_refused_with_the_reason(run):
-    """A server that leaves requests unanswered ends the connection by that, before kedge can say that it refuses one."""
+    """A server that leaves requests unanswered ends the connection before kedge can refuse one."""
     everybody = collections.Counter(p.stream.reason for p in run.family("corpus"))
     alone = collections.Counter(p.stream.reason for p in run.family("corpus")
                                 if not run.backend.at_once or len(p.stream.heads) < 2)
@@ -109,7 +109,7 @@ def test_kedge_could_follow_the_answers(run):
 
 
 def test_differences_are_documented(runs, server):
-    """docs/servers.md says what this server does otherwise, and both editors find the same."""
+    """docs/servers.md has what this server treats otherwise, and both editors give the same."""
     version, rows = documented().get(server.name, (None, None))
     found = [rows_of(runs(server, editor)) for editor in EDITORS]
     assert found[0] == found[1]

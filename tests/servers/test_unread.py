@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-An application that answers a POST without reading its body. A server that then takes the body for the next
-request gives its client an answer too many; kedge must not let that pass for the answer to another request.
+An application that answers a POST without reading its body. If its server takes the body for the next request,
+it sends an answer too many. kedge must not pass that as the answer to another request.
 """
 import pytest
 
@@ -12,7 +12,7 @@ from kedge import Listener
 
 
 class Answers(list):
-    """What came on one connection, until its end: bodies in their order, each of which holds its request's X-Number."""
+    """All bodies that came on one connection, in order. Each has the X-Number of its request."""
 
     @property
     def smuggled(self):
@@ -26,7 +26,7 @@ class Answers(list):
 def together(c, post, body, second, last):
     c.send(post + body + second)
     answer = c.response().body
-    # Some look at a request that has come with an earlier one only when something more comes.
+    # Some read a request that came with an earlier one only when more bytes come.
     c.send(last)
     return [answer]
 
@@ -52,7 +52,7 @@ WAYS = (together, body_later, one_by_one)
 
 
 def ask(address, target, way, is_chunked=False):
-    """A POST whose body is a request, then two GET."""
+    """A POST with a request as its body, then two GETs."""
     body = request(target=target, fields=[("X-Smuggled", "yes")])
     framing = ("Transfer-Encoding", "chunked") if is_chunked else ("Content-Length", len(body))
     post = request("POST", target, [("X-Number", 0), framing])
@@ -75,15 +75,15 @@ ASKED = [(way, is_chunked) for is_chunked in (False, True) for way in WAYS]
 @pytest.mark.parametrize("make", (*fronts.ALL, *fronts.PLAIN), ids=lambda f: f.name)
 def test_a_body_that_is_not_read(make, applications, editor, certs, cgroup):
     """
-    What is found without kedge is in fronts.py. With it the client gets no more answers than it has asked for, and
-    an application that gives one too many is known by it.
+    fronts.py has the results without kedge. With kedge the client gets no more answers than it has asked for, and
+    an application that sends one too many is counted.
     """
     with backends.behind(make, certs, cgroup, [Listener("clear", tls=False)], editor) as kedge:
         server = kedge.server
         ways = ASKED if server.chunks else ASKED[:len(WAYS)]
         for door, target in server.doors.items():
             if door.startswith("CGI: ") and door != "CGI: C":
-                continue  # the server reads the body, and an interpreter takes long
+                continue  # the server reads the body, and an interpreter is slow
             direct = [ask((server.host, server.port), target, *how) for how in ways]
             if server.takes_bodies != "at times":
                 assert any(a.smuggled for a in direct) == (server.takes_bodies == "yes"), door
@@ -92,5 +92,5 @@ def test_a_body_that_is_not_read(make, applications, editor, certs, cgroup):
             smuggled = sum(a.smuggled for a in found)
             assert server.takes_bodies != "no" or not smuggled, door
             kedge.wait_idle()
-            if server.takes_bodies == "yes":  # some answers are known to be too many before they are passed
+            if server.takes_bodies == "yes":  # kedge knows of some answers before it passes them that they are too many
                 assert len(ways) >= kedge.reason("app_unasked") >= max(smuggled, 1)

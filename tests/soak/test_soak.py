@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Load for a long time, while kedge is reloaded, the application dies and comes back, slow clients drip
-and handshakes are aborted: no well-formed request is lost but those that the dead application had
-or would have had, and memory, descriptors and maps stay as they are.
+"""Load for a long time, while kedge is reloaded, the application dies and comes back, slow clients drip and
+handshakes are aborted. No well-formed request is lost, except those that the dead application had or would have
+had. Memory, descriptors and maps do not grow.
 
     SOAK_SECONDS   how long (60, scaled down; 3600 for `make soak`)
 """
@@ -34,7 +34,7 @@ TROUBLE = (ConnectionError, EOFError, ssl.SSLError, TimeoutError, OSError)
 
 
 class Part(threading.Thread):
-    """Something that goes on until the end; what it dies of is kept."""
+    """Something that goes on until the end. It keeps the error that ends it."""
 
     def __init__(self, over, do, every=0.0):
         super().__init__(daemon=True)
@@ -52,12 +52,12 @@ class Part(threading.Thread):
 
 
 class Application:
-    """Express, killed now and then; knows when it was away."""
+    """Express, killed now and then. It knows when it was down."""
 
     def __init__(self, cgroup):
         self.cgroup, self.express = cgroup, Express(cgroup)
         self.text, self.port = self.express.text, self.express.address[1]
-        self.away = []  # [from, to] in monotonic time; to is None while it is
+        self.away = []  # [from, to] in monotonic time; to is None while it is down
 
     def die_and_return(self):
         self.away.append([time.monotonic(), None])
@@ -69,7 +69,7 @@ class Application:
         self.away[-1][1] = time.monotonic()
 
     def was_away(self, begin, end):
-        """Any time from begin to end."""
+        """Was it down at any time from begin to end?"""
         return any(a <= end and (b is None or b >= begin) for a, b in list(self.away))
 
     def __enter__(self):
@@ -101,7 +101,7 @@ class Loader:
         return got.status == 200 and 'req.xff: "192.0.2.1, ' in got.text, f"status {got.status}: {got.body[:90]}"
 
     def __call__(self, _):
-        # A connection is lost with the application from its beginning on, and between two requests.
+        # A connection can be lost with the application from its start, and between two requests.
         begin = time.monotonic()
         try:
             with self.connect() as c:
@@ -125,7 +125,7 @@ class Loader:
 
 
 def nuisance(kedge, tls):
-    """Clients that are slow, or go in the middle; what becomes of them is not asked."""
+    """Clients that are slow, or leave in the middle. Their results are not checked."""
     draw = random.Random(7)
 
     def half_a_handshake():
@@ -164,7 +164,7 @@ def nuisance(kedge, tls):
 
 
 class Reloader:
-    """A changed file each time: limits, a listener that comes and goes, other certificates."""
+    """Reloads a changed file each time: limits, a listener that comes and goes, other certificates."""
 
     def __init__(self, kedge, config, certs, keys):
         self.kedge, self.config, self.certs, self.keys = kedge, config, certs, keys
@@ -185,7 +185,7 @@ class Reloader:
 
 
 class Watch:
-    """Samples of what must not grow."""
+    """Samples the numbers that must not grow."""
 
     def __init__(self, kedge):
         self.kedge, self.begin, self.rss = kedge, time.monotonic(), []
@@ -207,7 +207,7 @@ class Watch:
 
 
 def quiet(kedge):
-    """Descriptors when nothing goes on; nothing else may be left."""
+    """The number of descriptors at rest. Nothing else may be left."""
     kedge.wait_status(lambda s: s["connections_open"] == 0 and s["generations_in_use"] == 1,
                       "no connection, one configuration", seconds=60)
     machine.wait_for(lambda: not kedge.entries_of_flows(), what="entries left in the maps")
@@ -239,7 +239,7 @@ def soak(app, config, certs, cgroup, combination, tls):
         def balanced():
             return Client(balancer.address, tls=tls)
         loaders = [Loader(app, (balanced, direct)[n % 4 == 3], n) for n in range(LOADERS)]
-        loaders[0](0)  # what is made once is there
+        loaders[0](0)  # everything that is made once exists by then
         reloader(-1)
         before = quiet(kedge)
         watch = Watch(kedge)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The story's application: Express behind kedge, plain HTTP. It shows what it sees of the client, and
-// has a few more doors for the tests. Prints "port N" when it listens.
+// The story's application: Express behind kedge, plain HTTP. It shows what it knows of the client, and
+// has a few more paths for the tests. Prints "port N" when it listens.
 //
 //   HOST, PORT     where to listen; port 0 lets the kernel choose
 //   TRUST_PROXY    Express's `trust proxy`: a number of hops; none if unset
@@ -67,7 +67,7 @@ app.all('/headers', (req, res) => {
 	});
 });
 
-// Holds the answer back until somebody asks for /release/KEY.
+// Holds the answer back until there is a request for /release/KEY.
 const held = new Map();
 const asked = new Map();
 

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-kedge.service and kedge.socket under a real systemd, with the whole sandbox, kernel TLS and the edit by BPF. Run
-in a guest by vmtest: it installs into /usr and takes the host's own services out of the copy of the system it sees.
+kedge.service and kedge.socket under a real systemd, with the whole sandbox, kernel TLS and the edit by BPF.
+vmtest runs this in a guest: it installs into /usr and removes the host's services from the guest's copy of the
+system.
 """
 import os
 import shutil
@@ -34,7 +35,7 @@ SAID = Path("/run/kedge-said")  # where the journal does not follow
 
 
 class Systemd:
-    """A systemd as the first process of a PID namespace, with no unit but what it is asked for."""
+    """A systemd as the first process of a PID namespace. It starts only the units that it is asked for."""
 
     def __init__(self):
         for wants in [*UNITS.glob("*.wants"), *Path("/etc/systemd/system").glob("*.wants")]:
@@ -69,7 +70,7 @@ class Systemd:
         return self.ctl("status", "--no-pager", "-l", "kedge.service", check=False).stdout
 
     def main_pid(self):
-        """As the guest numbers it."""
+        """The main process, by its number in the guest."""
         inner = self.shows("kedge.service", "MainPID")
         for status in Path("/proc").glob("[0-9]*/status"):
             try:
@@ -93,7 +94,7 @@ def app():
 
 @pytest.fixture(scope="module")
 def systemd(app, certs):
-    # Nothing of this is for a machine that goes on.
+    # This must not run on a real machine.
     assert run("findmnt", "-no", "FSTYPE", "/").stdout.strip() == "overlay" and socket.gethostname() == "kedge-vm"
     done = run("make", "install", "prefix=/usr", timeout=machine.Deadline(60).left())
     assert done.returncode == 0, done.stdout + done.stderr
@@ -174,7 +175,7 @@ def test_connections_wait_in_the_socket_while_it_restarts(systemd, app, certs):
 
 @pytest.fixture
 def guarded(systemd):
-    """With the drop-in of docs/guard.md, as it stands there, and a guard on loopback."""
+    """With the drop-in of docs/guard.md, as written there, and a guard on loopback."""
     page = (machine.ROOT / "docs/guard.md").read_text()
     block = page.split("# /etc/systemd/system/kedge.service.d/guard.conf\n", 1)[1].split("\n\n", 1)[0]
     there = Path("/etc/systemd/system/kedge.service.d/guard.conf")
@@ -196,7 +197,7 @@ def on_loopback():
 
 
 def test_the_guard_with_its_drop_in(systemd, app, certs, guarded):
-    """On, kept by an unprivileged kedge, off when that is killed, on again with the next, off at the end."""
+    """The guard is on, is kept by an unprivileged kedge, off when that is killed, on with the next, off at the end."""
     started = systemd.ctl("start", "kedge.service", check=False)
     assert started.returncode == 0 and served(app, certs) and on_loopback(), SAID.read_text()
     assert "guard: on" in systemd.inside("kedge", "status").stdout

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Sourced by the plan of a guest: starts proxies, one at a time, and measures them. busybox sh.
 #
-# Proxy and backend are in cgroups of their own below the one that kedge attaches to; so their processes are
-# known, and the load client's sockets meet no program of kedge's.
+# Proxy and backend are in cgroups of their own below the one that kedge attaches to. So their processes are known,
+# and no program of kedge sees the load client's sockets.
 cgroup=/sys/fs/cgroup/bench
 backend_port=9000 proxy_port=9443
 
@@ -32,7 +32,7 @@ wait_listening()
 {
 	local hex=$(printf ':%04X ' "$1") tries=0
 
-	# Column 4 of /proc/net/tcp: 0A is LISTEN. Time is free here.
+	# Column 4 of /proc/net/tcp: 0A is LISTEN. Time costs nothing here.
 	until grep -q "$hex.* 0A " /proc/net/tcp; do
 		tries=$((tries + 1))
 		[ "$tries" -lt 300 ] || fail "nobody listens on port $1"
@@ -51,7 +51,7 @@ start_proxy()
 	(in_cgroup proxy "$@") >/tmp/proxy.log 2>&1 &
 	proxy_pid=$!
 	wait_listening $proxy_port
-	# Until everything that happens at the start has happened.
+	# Until the startup is over.
 	sleep 2
 }
 
@@ -122,7 +122,7 @@ hold()
 	close_idle
 }
 
-# How many connections the kernel's TLS has carried, and what it could not decrypt.
+# The numbers of connections that kernel TLS has carried, and of records that it could not decrypt.
 tls_counts()
 {
 	[ ! -e /proc/net/tls_stat ] || awk -v name="$name" '
@@ -135,7 +135,7 @@ stop_proxy()
 	tls_counts
 	kill $proxy_pid
 	wait $proxy_pid || true
-	# A master has gone before its workers.
+	# A master ends before its workers.
 	while [ -s "$cgroup/proxy/cgroup.procs" ]; do
 		sleep 0.1
 	done

@@ -16,9 +16,9 @@
  * that holds AES or carry-less multiplication instructions: the inner loops of AES-GCM, in user
  * space and in the kernel alike.
  *
- * Debian packages no header for plugins: what is used of QEMU's API, version 1 (QEMU 4.2 to 8.1),
- * is declared here. That version cannot read registers. Which task is switched to is known all the
- * same: from the address in its task_struct that __switch_to_asm loads the stack pointer from.
+ * Debian packages no header for plugins: the parts of QEMU's API, version 1 (QEMU 4.2 to 8.1), that
+ * are used here are declared here. That version cannot read registers. Still the plugin knows the
+ * next task, by the address in its task_struct from which __switch_to_asm loads the stack pointer.
  */
 #include <inttypes.h>
 #include <stdbool.h>
@@ -35,7 +35,7 @@ typedef uint32_t qemu_plugin_meminfo_t;
 struct qemu_info;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
-/* Asked for reads alone, QEMU 7.2 does not call. */
+/* QEMU 7.2 does not call back if only reads are asked for. */
 enum { CB_NO_REGS = 0, MEM_READ_WRITE = 3, INLINE_ADD_U64 = 0 };
 
 typedef void (*tb_trans_cb)(qemu_plugin_id_t, struct qemu_plugin_tb *);
@@ -67,7 +67,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info *info
 /* The load instruction of __switch_to_asm is among its first bytes. */
 #define SWITCH_BYTES 64
 
-/* QEMU adds to these in the code it makes of the guest's. */
+/* QEMU adds to these in its translation of the guest's code. */
 struct counts {
 	uint64_t user, kernel, user_crypto, kernel_crypto, syscalls;
 };
@@ -98,7 +98,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* What was counted since the last time belongs to the task that runs. */
+/* The counts since the last call belong to the task that runs. */
 static void settle(void)
 {
 	struct counts *to = &of[current->who];
@@ -151,7 +151,7 @@ static void print_functions(void)
 	free(sorted);
 }
 
-/* There is one of each at a time, and the memory of a task that has ended is used for others. */
+/* There is one of each at a time, and the memory of an ended task is used again. */
 static void name_current(enum who who)
 {
 	for (size_t i = 0; i < tasks_count; i++)

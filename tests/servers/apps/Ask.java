@@ -13,8 +13,8 @@ import javax.net.ssl.SSLContext;
 import javax.net.ssl.TrustManagerFactory;
 
 /**
- * Java's own client. java Ask.java CA LIMITS URL...: asks for each URL twice, over one connection, as a GET and as
- * a POST, and prints what came: method, URL, status, SHA-256 of the body. LIMITS: of jdk.tls.keyLimits, "" for Java's own.
+ * Java's own client. java Ask.java CA LIMITS URL...: asks for each URL twice over one connection, by GET and by POST,
+ * and prints method, URL, status and the SHA-256 of the body. LIMITS: jdk.tls.keyLimits, "" for Java's default.
  */
 class Ask {
 	static SSLContext trusting(String file) throws Exception {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 'use strict';
-// Node's own client: asks one after the other over connections that stay, "METHOD PATH" each, and prints for each
-// its status and body, or what was wrong, and whether the connection had been used before.
+// Node's own client: sends "METHOD PATH" requests one after the other over kept connections. Prints for each its
+// status and body, or the error, and whether the connection had been used before.
 const http = require('http');
 
 const [port, ...asked] = process.argv.slice(2);

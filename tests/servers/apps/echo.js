@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 'use strict';
-// A WebSocket server of Debian's node-ws: gives every message back.
+// A WebSocket server of Debian's node-ws: returns every message.
 const { WebSocketServer } = require('/usr/share/nodejs/ws');
 
 const server = new WebSocketServer({ host: '127.0.0.1', port: 0 },

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A CGI program in C: gives back its environment, a variable in each line. */
+/* A CGI program in C: returns its environment, a variable in each line. */
 #include <stdio.h>
 
 extern char **environ;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 'use strict';
-// Express that trusts one proxy: what it makes of a request, and the fields as Node has them.
+// Express that trusts one proxy: returns its reading of a request, and the fields as Node has them.
 const express = require('express');
 
 const app = express();
 app.set('trust proxy', 1);
 app.use((req, res) => {
   const lines = { ip: req.ip, ips: req.ips.join(), hostname: req.hostname, protocol: req.protocol, secure: req.secure };
-  // As variables, like the others; a name with "_" stays what it is, since Node takes it for no other.
+  // As variables, like the others. A name with "_" keeps it, because Node takes it for no other name.
   for (const [name, value] of Object.entries(req.headers))
     lines[name.includes('_') ? name : 'HTTP_' + name.toUpperCase().replaceAll('-', '_')] = value;
   res.type('text').send(Object.entries(lines).map(([name, value]) => `${name}=${value}\n`).join(''));

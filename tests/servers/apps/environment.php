@@ -1,6 +1,6 @@
 <?php
 /* SPDX-License-Identifier: BSD-2-Clause */
-// Gives back whatever PHP knows of the request's fields.
+// Returns all that PHP knows of the request's fields.
 header("Content-Type: text/plain");
 foreach ([$_SERVER, getenv(), function_exists("getallheaders") ? getallheaders() : []] as $values)
 	foreach ($values as $name => $value)

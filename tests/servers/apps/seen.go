@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-// Go's own server; writes a line for each request it was given: its peer, whose, what, and whether all of its
-// body came.
+// Go's own server. Writes a line for each request: peer, X-Forwarded-For, request line, and whether the body was
+// complete.
 package main
 
 import (
@@ -23,7 +23,7 @@ type seen struct {
 
 var out sync.Mutex
 
-// Each byte follows from its place; as in backends.py.
+// Each byte follows from its place, as in backends.py.
 var large = make([]byte, 8<<20)
 
 func handle(w http.ResponseWriter, r *http.Request) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 'use strict';
-// Node's own server; writes a line for each request it was given: its peer, whose, what, and whether all of
-// its body came.
+// Node's own server. Writes a line for each request: peer, X-Forwarded-For, request line, and whether the body was
+// complete.
 const http = require('http');
 
-// Each byte follows from its place; as in backends.py.
+// Each byte follows from its place, as in backends.py.
 const large = Buffer.alloc(8 << 20, Buffer.from(Array.from({ length: 251 }, (_, i) => i)));
 
 function report(req) {

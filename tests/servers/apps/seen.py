@@ -3,7 +3,7 @@
 import json
 import os
 
-# Each byte follows from its place; as in backends.py.
+# Each byte follows from its place, as in backends.py.
 LARGE = (bytes(range(251)) * ((8 << 20) // 251 + 1))[:8 << 20]
 
 
@@ -21,7 +21,7 @@ def wsgi(environ, start_response):
         while environ["wsgi.input"].read(65536):
             pass
         done = True
-    except Exception:  # whatever the server raises: the body was not whole
+    except Exception:  # any error of the server: the body was not complete
         done = False
     forwarded = environ.get("HTTP_X_FORWARDED_FOR")
     report(f'{environ["REMOTE_ADDR"]} {environ["REMOTE_PORT"]}',
