@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/errno_text.h"
 #include "base/log.h"
 
 /* Between tries: doubled from the first to the last. */
@@ -96,9 +97,9 @@ const char *capability_cause(char *buf, size_t size, int err)
 		if (causes[i].err == abs(err))
 			cause = causes[i].cause;
 	if (cause)
-		snprintf(buf, size, "%s (%s)", cause, strerrordesc_np(abs(err)));
+		snprintf(buf, size, "%s (%s)", cause, errno_text(abs(err)));
 	else
-		snprintf(buf, size, "%s", strerrordesc_np(abs(err)));
+		snprintf(buf, size, "%s", errno_text(abs(err)));
 	return buf;
 }
 

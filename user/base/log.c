@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/errno_text.h"
+
 static enum log_level max_level = LOG_LEVEL_INFO; /* atomic: a reload may change it */
 static _Thread_local struct log_tap *thread_tap;
 
@@ -44,7 +46,7 @@ void log_vemit(enum log_level level, int err, const char *fmt, va_list ap)
 	if (len > sizeof(line) - 2)
 		len = sizeof(line) - 2;
 	if (err) {
-		n = snprintf(line + len, sizeof(line) - len, ": %s", strerrordesc_np(err));
+		n = snprintf(line + len, sizeof(line) - len, ": %s", errno_text(err));
 		if (n > 0)
 			len += (size_t)n;
 		if (len > sizeof(line) - 2)
@@ -52,7 +54,7 @@ void log_vemit(enum log_level level, int err, const char *fmt, va_list ap)
 	}
 	/* One line means one line, also when a message quotes something with a newline in it. */
 	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)line[i] < ' ')
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
 			line[i] = '?';
 	line[len] = '\0';
 	if (thread_tap) {

@@ -11,6 +11,7 @@
 
 #include "base/capability_loss.h"
 #include "base/cleanup.h"
+#include "base/errno_text.h"
 #include "daemon/probe_pair.h"
 #include "http/edit_bpf.h"
 #include "http/xff.h"
@@ -171,7 +172,7 @@ void probe_bypass(struct probe_report *r, struct kbpf *bpf)
 
 	if (err) {
 		probe_say(r, "bypass", "sockops program", false, "no loopback pair: %s",
-			  strerrordesc_np(-err));
+			  errno_text(-err));
 	} else if (flow.note && flow.note->unpaired) {
 		probe_say(r, "bypass", "sockops program", false, "%s",
 			  capability_cause(cause, sizeof(cause), flow.note->unpaired));
@@ -238,7 +239,7 @@ void probe_peername(struct probe_report *r, struct peername *peername)
 	r->peername = by_accept && by_name;
 	if (err)
 		probe_say(r, "peername", "getpeername programs", false, "no loopback pair: %s",
-			  strerrordesc_np(-err));
+			  errno_text(-err));
 	else
 		probe_say(r, "peername", "getpeername programs", r->peername,
 			  "the client is shown by accept(): %s, by getpeername(): %s",

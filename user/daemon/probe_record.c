@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/errno_text.h"
 #include "daemon/probe_pair.h"
 #include "tls/ktls_probe.h"
 
@@ -44,7 +45,7 @@ static void probe_splice(struct probe_report *r)
 
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return probe_say(r, "record", "splice", false, "no pipe: %s",
-				 strerrordesc_np(errno));
+				 errno_text(errno));
 	in = fds[1];
 	out = fds[0];
 	err = probe_pair_open(&p, NULL);
@@ -52,7 +53,7 @@ static void probe_splice(struct probe_report *r)
 		take_over_pair(&p, &err);
 	if (err)
 		return probe_say(r, "record", "splice", false, "no kTLS pair: %s",
-				 strerrordesc_np(-err));
+				 errno_text(-err));
 	memset(sent, 'k', sizeof(sent));
 	if (send(p.near, sent, sizeof(sent), MSG_NOSIGNAL) != sizeof(sent) ||
 	    !probe_wait(p.far, POLLIN))
@@ -86,7 +87,7 @@ void probe_record(struct probe_report *r)
 	if (r->caps.ulp_err) {
 		probe_say(r, "record", "TCP_ULP tls", false, "%s",
 			  r->caps.ulp_err == ENOENT ? "no kernel TLS (CONFIG_TLS) in this kernel"
-						    : strerrordesc_np(r->caps.ulp_err));
+						    : errno_text(r->caps.ulp_err));
 		probe_next_step(r, "modprobe tls, or a kernel with CONFIG_TLS; until then OpenSSL "
 				   "carries the records");
 		return;
@@ -102,7 +103,7 @@ void probe_record(struct probe_report *r)
 			else
 				probe_say(r, "record", name, false, "TX %s, RX %s: %s",
 					  tx ? "ok" : "refused", rx ? "ok" : "refused",
-					  strerrordesc_np(r->caps.err[v][s]));
+					  errno_text(r->caps.err[v][s]));
 			probe_next_step(r, record_next(r->caps.err[v][s]));
 			r->record |= tx && rx;
 		}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* secret.c: who may read a key beside kedge, by mode, group and the groups of whoever kedge is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <grp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct stat file; /* as fstat(2) gives it */
+static int fstat_fails;
+static gid_t own_group, groups[8]; /* of the process */
+static int groups_count;
+static gid_t listed[1030]; /* of the user database */
+static int listed_count;
+
+static int test_fstat(int fd, struct stat *out)
+{
+	(void)fd;
+	*out = file;
+	errno = fstat_fails;
+	return fstat_fails ? -1 : 0;
+}
+
+static gid_t test_getegid(void)
+{
+	return own_group;
+}
+
+static int test_getgroups(int size, gid_t *out)
+{
+	assert_true(size >= groups_count);
+	memcpy(out, groups, sizeof(groups));
+	return groups_count;
+}
+
+static int test_getgrouplist(const char *name, gid_t gid, gid_t *out, int *count)
+{
+	int room = *count;
+
+	assert_string_equal(name, "kedge");
+	for (int i = 0; i < room && i < listed_count; i++)
+		out[i] = i ? listed[i] : gid;
+	*count = listed_count;
+	return listed_count > room ? -1 : listed_count;
+}
+
+#define fstat        test_fstat
+#define getegid      test_getegid
+#define getgroups    test_getgroups
+#define getgrouplist test_getgrouplist
+#include "base/secret.c"
+#undef fstat
+#undef getegid
+#undef getgroups
+#undef getgrouplist
+
+static char heard[512];
+
+static void hear(struct log_tap *tap, enum log_level level, const char *line)
+{
+	(void)tap;
+	assert_int_equal(level, LOG_LEVEL_ERROR);
+	assert_string_equal(heard, ""); /* one line for one refusal */
+	snprintf(heard, sizeof(heard), "%s", line);
+}
+
+static struct log_tap tap = {.hear = hear, .quiet = true};
+
+static int setup(void **state)
+{
+	(void)state;
+	file = (struct stat){.st_mode = S_IFREG | 0600, .st_gid = 500};
+	fstat_fails = 0;
+	own_group = 100;
+	groups_count = 0;
+	listed_count = 0;
+	future_count = 0;
+	log_set_tap(&tap);
+	return 0;
+}
+
+static int check(unsigned mode, unsigned gid)
+{
+	file.st_mode = mode;
+	file.st_gid = gid;
+	heard[0] = '\0';
+	return secret_check(3, "key", "/etc/a.key");
+}
+
+static void nobody_else_may_read_or_write_it(void **state)
+{
+	(void)state;
+	for (unsigned mode = 0; mode <= 0777; mode++) {
+		bool others = mode & 0006, group = mode & 0060;
+
+		assert_int_equal(check(S_IFREG | mode, 500), others || group ? -EPERM : 0);
+		assert_int_equal(heard[0] != '\0', others || group);
+	}
+}
+
+static void the_message_says_what_to_do(void **state)
+{
+	(void)state;
+	assert_int_equal(check(S_IFREG | 0644, 500), -EPERM);
+	assert_string_equal(heard, "kedge: error: key /etc/a.key: everybody may read it (mode "
+				   "644): chmod 600 /etc/a.key");
+	assert_int_equal(check(S_IFREG | 0640, 500), -EPERM);
+	assert_string_equal(heard, "kedge: error: key /etc/a.key: group 500 may read it (mode "
+				   "640): chmod 600 /etc/a.key, or chgrp it to a group that kedge "
+				   "is in");
+}
+
+static void groups_of_kedge_may_read_it(void **state)
+{
+	(void)state;
+	assert_int_equal(check(S_IFREG | 0660, 100), 0); /* its own */
+	groups[0] = 7;
+	groups[1] = 500;
+	groups_count = 2;
+	assert_int_equal(check(S_IFREG | 0640, 500), 0);
+	assert_int_equal(check(S_IFREG | 0640, 7), 0);
+	assert_int_equal(check(S_IFREG | 0640, 501), -EPERM);
+	groups_count = 1;
+	assert_int_equal(check(S_IFREG | 0640, 500), -EPERM);
+	groups_count = -1; /* getgroups(2) has failed */
+	assert_int_equal(check(S_IFREG | 0640, 7), -EPERM);
+}
+
+static void root_may_read_everything_anyway(void **state)
+{
+	(void)state;
+	assert_int_equal(check(S_IFREG | 0640, 0), 0);
+	secret_user(NULL, 200);
+	assert_int_equal(check(S_IFREG | 0640, 0), 0);
+	assert_int_equal(check(S_IFREG | 0644, 0), -EPERM); /* everybody is not */
+}
+
+/* Of the user that kedge will be, not of the one it still is. */
+static void groups_of_the_later_user_count(void **state)
+{
+	(void)state;
+	groups[0] = 500;
+	groups_count = 1;
+	secret_user(NULL, 200);
+	assert_int_equal(check(S_IFREG | 0640, 200), 0);
+	assert_int_equal(check(S_IFREG | 0640, 500), -EPERM);
+	assert_int_equal(check(S_IFREG | 0640, 100), -EPERM);
+	listed[1] = 300;
+	listed_count = 2;
+	secret_user("kedge", 200);
+	assert_int_equal(check(S_IFREG | 0640, 200), 0);
+	assert_int_equal(check(S_IFREG | 0640, 300), 0);
+	assert_int_equal(check(S_IFREG | 0640, 301), -EPERM);
+}
+
+/* More groups than there is room for: the user's own one still counts. */
+static void too_many_groups_leave_the_first(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 1030; i++)
+		listed[i] = 10000 + (gid_t)i;
+	listed_count = 1030;
+	secret_user("kedge", 200);
+	assert_int_equal(check(S_IFREG | 0640, 200), 0);
+	assert_int_equal(check(S_IFREG | 0640, 11029), -EPERM);
+	listed_count = 1024; /* as many as fit */
+	secret_user("kedge", 200);
+	assert_int_equal(check(S_IFREG | 0640, 11023), 0);
+}
+
+static void a_pipe_is_nobodys_to_read_twice(void **state)
+{
+	(void)state;
+	assert_int_equal(check(S_IFIFO | 0666, 500), 0);
+	assert_int_equal(check(S_IFCHR | 0666, 500), 0);
+	assert_string_equal(heard, "");
+}
+
+static void a_file_that_cannot_be_looked_at_is_refused(void **state)
+{
+	(void)state;
+	fstat_fails = EIO;
+	assert_int_equal(check(S_IFREG | 0600, 0), -EIO);
+	assert_non_null(strstr(heard, "key /etc/a.key: "));
+	assert_non_null(strstr(heard, ": Input/output error"));
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup(t, setup)
+	const struct CMUnitTest tests[] = {
+		TEST(nobody_else_may_read_or_write_it),
+		TEST(the_message_says_what_to_do),
+		TEST(groups_of_kedge_may_read_it),
+		TEST(root_may_read_everything_anyway),
+		TEST(groups_of_the_later_user_count),
+		TEST(too_many_groups_leave_the_first),
+		TEST(a_pipe_is_nobodys_to_read_twice),
+		TEST(a_file_that_cannot_be_looked_at_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
