@@ -18,8 +18,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -55,6 +57,9 @@ static struct {
 	int err[FAKE_STEPS];    /* the step fails with it, 0: works */
 	int after[FAKE_STEPS];  /* but not before so many have worked */
 	int recv_err, send_err; /* the next recvmsg(), and the next send or sendmsg(), fail */
+	int recv_after;         /* but not before so many recvmsg() have worked */
+	unsigned recvs;         /* recvmsg() so far */
+	uint64_t received;      /* what TCP_INFO says of the bytes received; 0: the truth */
 	uint32_t suites;        /* bit 8 * version + suite: refused, as if its AEAD were missing */
 	char log[64];
 	struct fake_leg legs[FAKE_SOCKETS];
@@ -180,13 +185,22 @@ int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 	}
 }
 
+static inline int fake_get(int fd, int level, int name, void *val, socklen_t *len)
+{
+	const int r = (int)syscall(SYS_getsockopt, fd, level, name, val, len);
+
+	if (!r && level == IPPROTO_TCP && name == TCP_INFO && fake.received)
+		((struct tcp_info *)val)->tcpi_bytes_received = fake.received;
+	return r;
+}
+
 int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
 {
 	struct fake_leg *l = fake_leg(fd);
 	const struct tls_crypto_info *asked = val;
 
 	if (!l || level != FAKE_SOL_TLS)
-		return (int)syscall(SYS_getsockopt, fd, level, name, val, len);
+		return fake_get(fd, level, name, val, len);
 	if (fake_step(FAKE_GET_RX))
 		return -1;
 	if (name != TLS_RX || !l->has_rx)
@@ -265,7 +279,8 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 	if (!l || !l->has_rx)
 		return syscall(SYS_recvmsg, fd, msg, flags);
-	if (fake.recv_err) {
+	fake.recvs++;
+	if (fake.recv_err && fake.recv_after-- <= 0) {
 		errno = fake.recv_err;
 		fake.recv_err = 0;
 		return -1;
@@ -299,9 +314,11 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-/* True when the socket has taken all. */
+/* True when the socket has taken all, and has room for more. */
 static inline bool fake_push(struct fake_leg *l)
 {
+	struct pollfd room = {.fd = l->fd, .events = POLLOUT};
+
 	while (l->out_at < l->out_len) {
 		ssize_t n = syscall(SYS_sendto, l->fd, l->out + l->out_at, l->out_len - l->out_at,
 				    MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
@@ -311,7 +328,8 @@ static inline bool fake_push(struct fake_leg *l)
 		l->out_at += (int)n;
 	}
 	l->out_at = l->out_len = 0;
-	return true;
+	errno = EAGAIN;
+	return poll(&room, 1, 0) == 1;
 }
 
 static inline ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t *bytes, size_t len)

@@ -115,6 +115,12 @@ static void bytes_must_arrive(void **state)
 	fake.recv_err = EBADMSG;
 	assert_int_equal(ktls_probe(&caps), 0);
 	expect(1, EBADMSG);
+
+	fake_start(); /* on the way back */
+	fake.recv_err = EBADMSG;
+	fake.recv_after = 1;
+	assert_int_equal(ktls_probe(&caps), 0);
+	expect(1, EBADMSG);
 }
 
 static void keys_that_can_be_set_once(void **state)

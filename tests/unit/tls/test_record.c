@@ -19,7 +19,6 @@
 #include <openssl/err.h>
 
 #include "tls/ktls_probe.h"
-#include "tls/record_plain.h"
 #include "tls/tls.h"
 #include "tls/tls_handoff.h"
 #include "tests/lib/tls_peer.h"
@@ -717,69 +716,6 @@ static void plaintext_instead_of_records_is_refused(void **state)
 	stop(&l);
 }
 
-/* --- without TLS ------------------------------------------------------------------------------ */
-
-static void plain_leg(void **state)
-{
-	static uint8_t buf[1 << 20];
-	struct record *r;
-	size_t sent = 0, got = 0;
-	int ends[2];
-	ssize_t n;
-
-	peer_pair(ends);
-	r = record_plain_new(ends[1], &scratch);
-	assert_string_equal(r->ops->name, "plain");
-	assert_int_equal(record_read(r, buf, 10), -EAGAIN);
-	assert_int_equal(send(ends[0], "hello", 5, 0), 5);
-	peer_wait(ends[1]);
-	assert_int_equal(record_read(r, buf, 10), 5);
-	assert_memory_equal(buf, "hello", 5);
-	shutdown(ends[0], SHUT_WR);
-	peer_wait(ends[1]);
-	assert_int_equal(record_read(r, buf, 10), 0);
-	assert_true(r->clean_end);
-
-	do {
-		fill(buf, sizeof(buf), sent);
-		n = record_write(r, buf, sizeof(buf));
-		sent += n > 0 ? (size_t)n : 0;
-	} while (n > 0);
-	assert_int_equal(n, -EAGAIN);
-	assert_int_equal(record_flush(r), 0);
-	assert_int_equal(record_close_write(r), 0);
-	assert_int_equal(record_close_write(r), 0);
-	assert_int_equal(record_write(r, buf, 1), -EPIPE);
-	while (peer_wait(ends[0]), (n = recv(ends[0], buf, sizeof(buf), 0)) > 0) {
-		expect(buf, (size_t)n, got);
-		got += (size_t)n;
-	}
-	assert_int_equal(n, 0);
-	assert_int_equal(got, sent);
-	record_free(r);
-	close(ends[0]);
-	close(ends[1]);
-}
-
-static void plain_leg_reset(void **state)
-{
-	const struct linger now = {.l_onoff = 1};
-	struct record *r;
-	uint8_t buf[10];
-	int ends[2];
-
-	peer_pair(ends);
-	r = record_plain_new(ends[1], &scratch);
-	setsockopt(ends[0], SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-	close(ends[0]);
-	peer_wait(ends[1]);
-	assert_int_equal(record_read(r, buf, sizeof(buf)), -ECONNRESET);
-	assert_int_equal(r->reason, KEDGE_REASON_client_reset);
-	assert_false(r->clean_end);
-	record_free(r);
-	close(ends[1]);
-}
-
 /* --- both rounds ------------------------------------------------------------------------------ */
 
 static int set_up(void **state)
@@ -807,10 +743,6 @@ static void kernel_records(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest plain[] = {
-		cmocka_unit_test(plain_leg),
-		cmocka_unit_test(plain_leg_reset),
-	};
 	const struct CMUnitTest missing[] = {
 		cmocka_unit_test(kernel_records),
 	};
@@ -837,8 +769,7 @@ int main(void)
 	int failed;
 
 	ktls_probe(&caps);
-	failed = cmocka_run_group_tests_name("plain", plain, NULL, NULL);
-	failed += cmocka_run_group_tests_name("user", tls, set_up, tear_down);
+	failed = cmocka_run_group_tests_name("user", tls, set_up, tear_down);
 	kernel = true;
 	if (caps.ulp_err)
 		return failed + cmocka_run_group_tests_name("kernel", missing, NULL, NULL);
