@@ -1,24 +1,169 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Begins a connection, and hands its events and deadlines to the file of its state. See conn.h for
- * the state table.
+ * Begins a connection, hands its events and deadlines to the file of its state, and carries out
+ * what that says. The only file that changes the state. See conn.h.
  */
-#include "conn/conn_private.h"
+#include "conn/conn.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "access/access.h"
 #include "base/container_of.h"
-#include "listen/service.h"
 #include "base/trace.h"
+#include "conn/conn_connect.h"
+#include "conn/conn_end.h"
+#include "conn/conn_late.h"
+#include "conn/conn_move.h"
+#include "conn/conn_open.h"
+#include "conn/conn_reply.h"
+#include "conn/mover.h"
+#include "http/reply.h"
 
-void conn_enter(struct conn *c, enum conn_state state, uint32_t timeout_ms)
+/* --- transitions ------------------------------------------------------------------------------ */
+
+#define ROW(state, to) [CONN_##state] = (to),
+static const uint16_t goes_to[CONN_STAY] = {CONN_TABLE(ROW)};
+
+/* So the loop of go() ends. */
+#define ROW_DESCENDS(state, to)                                                        \
+	_Static_assert(((to) & (2 * CONN_TO(state) - 1)) == 0 && (to) < CONN_TO(STAY), \
+		       #state " goes to itself or back");
+CONN_TABLE(ROW_DESCENDS)
+
+/* Only a fault of kedge's own code can break one of these: no peer, no kernel. */
+static void check(const struct conn *c, struct conn_verdict v)
 {
-	c->state = (uint8_t)state;
-	loop_timer_set(&c->worker->loop, &c->timer, timeout_ms);
+	const struct flow *f = &c->flow;
+
+	assert(v.next < CONN_STAY && goes_to[c->state] & 1u << v.next);
+	switch ((enum conn_state)v.next) {
+	case CONN_HANDSHAKE:
+		assert(c->service->tls && !f->record);
+		break;
+	case CONN_CONNECT:
+		assert(f->record && !c->tls);
+		break;
+	case CONN_HEAR:
+		assert(f->record && !f->edit && !conn_is_tcp(c));
+		break;
+	case CONN_MOVE:
+		assert(f->record && f->edit && f->app_fd >= 0);
+		break;
+	case CONN_REPLY:
+		/* Within another response, an answer would be taken for a part of it. */
+		assert(f->record && (v.how == CONN_ORDERLY || !f->down.data));
+		assert(v.how != CONN_ANSWER || conn_may_answer(c, v.reason));
+		break;
+	case CONN_LINGER:
+		assert(f->client_shut || v.how == CONN_ALERT);
+		break;
+	case CONN_ACCEPTED:
+	case CONN_PREFIX:
+	case CONN_CLOSED:
+	case CONN_STAY:
+		break;
+	}
+}
+
+static void count_reason(struct conn *c, enum kedge_reason reason)
+{
+	/* The struct of counters is made of the same list as the enum, in the same order. */
+	uint64_t *counters = (uint64_t *)&c->worker->stats->reasons;
+
+	if (reason == KEDGE_REASON_NONE || c->counted)
+		return;
+	c->counted = true;
+	counters[reason - 1]++;
+	TRACE_REASON(&c->flow, reason, reason_name(reason));
+	if (c->access)
+		access_reason(c->access, reason);
+}
+
+static struct conn_verdict enter(struct conn *c, enum conn_state from, struct conn_verdict v)
+{
+	switch ((enum conn_state)v.next) {
+	case CONN_PREFIX:
+		return conn_prefix_enter(c);
+	case CONN_HANDSHAKE:
+		return conn_handshake_enter(c, from == CONN_PREFIX);
+	case CONN_CONNECT:
+		return conn_connect_enter(c);
+	case CONN_HEAR:
+		return conn_hear_enter(c, v.reason);
+	case CONN_MOVE:
+		return conn_move_enter(c);
+	case CONN_REPLY:
+		return conn_reply_enter(c, v.how, v.reason);
+	case CONN_LINGER:
+		return conn_linger_enter(c, v.how == CONN_ALERT);
+	case CONN_CLOSED:
+		conn_closed_enter(c, v.how == CONN_CUT);
+		break;
+	case CONN_ACCEPTED:
+	case CONN_STAY:
+		break;
+	}
+	return verdict_stay();
+}
+
+/* Makes the transitions that follow from a verdict, until a state stays. */
+static void go(struct conn *c, struct conn_verdict v)
+{
+	do {
+		enum conn_state from = c->state;
+
+		check(c, v);
+		count_reason(c, v.reason);
+		if (from == CONN_HANDSHAKE)
+			conn_handshake_leave(c);
+		c->state = v.next;
+		v = enter(c, from, v);
+	} while (v.next != CONN_STAY);
+}
+
+/* Most events change no state. */
+static inline void carry_out(struct conn *c, struct conn_verdict v)
+{
+	if (v.next != CONN_STAY)
+		go(c, v);
 }
 
 /* --- events ----------------------------------------------------------------------------------- */
+
+static struct conn_verdict client_event(struct conn *c, uint32_t events)
+{
+	switch ((enum conn_state)c->state) {
+	case CONN_PREFIX:
+		return conn_prefix_run(c, events);
+	case CONN_HANDSHAKE:
+		return conn_handshake_run(c);
+	case CONN_CONNECT: /* the flow remembers it: read once the legs are joined */
+		/* An error alone is one of the record layer, which has an alert for it. */
+		if (events & EPOLLHUP)
+			return verdict_reset(KEDGE_REASON_client_reset);
+		break;
+	case CONN_HEAR:
+		return conn_hear_run(c);
+	case CONN_MOVE:
+		c->client_error |= !!(events & EPOLLERR);
+		return conn_move_run(c);
+	case CONN_REPLY:
+		if (events & EPOLLOUT)
+			return conn_reply_run(c);
+		if (events & (EPOLLERR | EPOLLHUP))
+			return verdict_reset(KEDGE_REASON_client_reset);
+		break;
+	case CONN_LINGER:
+		return conn_linger_run(c);
+	case CONN_ACCEPTED:
+	case CONN_CLOSED:
+	case CONN_STAY:
+		break;
+	}
+	return verdict_stay();
+}
 
 static void client_ready(struct watch *watch, uint32_t events)
 {
@@ -27,37 +172,7 @@ static void client_ready(struct watch *watch, uint32_t events)
 	if (events & EPOLLOUT && c->flow.client_full) /* it has taken something */
 		c->active_ms = c->worker->loop.now_ms;
 	mover_client_event(&c->flow, events);
-	switch ((enum conn_state)c->state) {
-	case CONN_PREFIX:
-		conn_prefix_run(c, events);
-		break;
-	case CONN_HANDSHAKE:
-		conn_handshake_run(c);
-		break;
-	case CONN_CONNECT: /* remembered by the socket: read once the legs are joined */
-		/* An error alone is one of the record layer, which has an alert for it. */
-		if (events & EPOLLHUP)
-			conn_abort(c, KEDGE_REASON_client_reset);
-		break;
-	case CONN_MOVE:
-		c->client_error |= !!(events & EPOLLERR);
-		conn_move_run(c);
-		break;
-	case CONN_REPLY:
-		if (events & EPOLLOUT)
-			conn_reply_run(c);
-		else if (events & (EPOLLERR | EPOLLHUP))
-			conn_abort(c, KEDGE_REASON_client_reset);
-		break;
-	case CONN_LINGER:
-		conn_linger_read(c);
-		break;
-	case CONN_HEAR:
-		conn_hear_run(c);
-		break;
-	case CONN_CLOSED:
-		break;
-	}
+	carry_out(c, client_event(c, events));
 }
 
 static void app_ready(struct watch *watch, uint32_t events)
@@ -65,7 +180,7 @@ static void app_ready(struct watch *watch, uint32_t events)
 	struct conn *c = container_of(watch, struct conn, app_watch);
 
 	if (c->state == CONN_HANDSHAKE || c->state == CONN_CONNECT) {
-		conn_app_event(c, events);
+		carry_out(c, conn_connect_event(c, events));
 		return;
 	}
 	if (c->state != CONN_MOVE)
@@ -73,7 +188,7 @@ static void app_ready(struct watch *watch, uint32_t events)
 	if (events & EPOLLOUT && c->flow.app_full) /* it has taken something */
 		c->active_ms = c->worker->loop.now_ms;
 	mover_app_event(&c->flow, events);
-	conn_move_run(c);
+	carry_out(c, conn_move_run(c));
 }
 
 static void again_run(struct task *task)
@@ -81,45 +196,45 @@ static void again_run(struct task *task)
 	struct conn *c = container_of(task, struct conn, again);
 
 	if (c->state == CONN_HANDSHAKE)
-		conn_handshake_run(c);
+		carry_out(c, conn_handshake_run(c));
+	else if (c->state == CONN_HEAR)
+		carry_out(c, conn_hear_run(c));
 	else if (c->state == CONN_MOVE)
-		conn_move_run(c);
+		carry_out(c, conn_move_run(c));
 	else if (c->state == CONN_LINGER)
-		conn_linger_read(c);
+		carry_out(c, conn_linger_run(c));
+}
+
+static struct conn_verdict expiry(struct conn *c)
+{
+	switch ((enum conn_state)c->state) {
+	case CONN_PREFIX:
+		return conn_prefix_expired(c);
+	case CONN_HANDSHAKE:
+		return conn_handshake_expired(c);
+	case CONN_CONNECT:
+		return conn_connect_expired(c);
+	case CONN_HEAR:
+		return conn_hear_expired(c);
+	case CONN_MOVE:
+		return conn_move_expired(c);
+	case CONN_REPLY:
+		return conn_reply_expired(c);
+	case CONN_LINGER:
+		return conn_linger_expired(c);
+	case CONN_ACCEPTED:
+	case CONN_CLOSED:
+	case CONN_STAY:
+		break;
+	}
+	return verdict_stay();
 }
 
 static void expired(struct timer *timer)
 {
 	struct conn *c = container_of(timer, struct conn, timer);
 
-	switch ((enum conn_state)c->state) {
-	case CONN_PREFIX:
-		if (c->worker->draining)
-			conn_close(c); /* see conn_drain() */
-		else
-			conn_abort(c, KEDGE_REASON_prefix_timeout);
-		break;
-	case CONN_HANDSHAKE:
-		conn_handshake_expired(c);
-		break;
-	case CONN_CONNECT:
-		conn_refuse(c, KEDGE_REASON_app_timeout);
-		break;
-	case CONN_HEAR: /* it asks for nothing */
-		conn_finish(c);
-		break;
-	case CONN_MOVE:
-		conn_move_expired(c);
-		break;
-	case CONN_REPLY:
-		conn_reply_expired(c);
-		break;
-	case CONN_LINGER:
-		conn_linger_expired(c);
-		break;
-	case CONN_CLOSED:
-		break;
-	}
+	carry_out(c, expiry(c));
 }
 
 /* --- begin ------------------------------------------------------------------------------------ */
@@ -127,7 +242,7 @@ static void expired(struct timer *timer)
 void conn_accept(struct worker *w, struct service *s, int fd, const union addr *peer)
 {
 	const struct conf_cidrs *trust = &s->conf->trust;
-	struct conn *c = calloc(1, sizeof(*c));
+	struct conn *c = calloc(1, sizeof(*c)); /* ACCEPTED */
 
 	if (!c || loop_add(&w->loop, fd, &c->client_watch, CONN_EVENTS) < 0) {
 		free(c);
@@ -151,11 +266,11 @@ void conn_accept(struct worker *w, struct service *s, int fd, const union addr *
 	w->stats->accepted++;
 	s->metrics->accepted++;
 	TRACE_ACCEPT(&c->flow, peer, s->name);
-	if (s->conf->proxy == PROXY_PREFIX_OFF)
-		conn_client_known(c);
-	else
-		conn_enter(c, CONN_PREFIX, s->generation->conf->prefix_timeout_ms);
+	carry_out(c, s->conf->proxy == PROXY_PREFIX_OFF ? conn_client_known(c)
+							: verdict_next(CONN_PREFIX));
 }
+
+/* --- end -------------------------------------------------------------------------------------- */
 
 void conn_drain_over(struct worker *w)
 {
@@ -164,19 +279,39 @@ void conn_drain_over(struct worker *w)
 	for (c = LIST_FIRST(&w->conns); c; c = next) {
 		next = LIST_NEXT(c, link);
 		if (c->state == CONN_LINGER)
-			conn_close(c);
+			carry_out(c, verdict_next(CONN_CLOSED));
 	}
 }
 
 void conn_drain(struct conn *c)
 {
+	bool idle = c->state == CONN_MOVE && mover_idle(&c->flow);
+
+	if (idle && c->flow.edit->note->requests)
+		carry_out(c, verdict_finish(KEDGE_REASON_NONE));
 	/* Its first bytes, and with them a request, may be on the way. */
-	if (c->state == CONN_PREFIX || c->state == CONN_HANDSHAKE || c->state == CONN_HEAR)
+	else if (idle || c->state == CONN_PREFIX || c->state == CONN_HANDSHAKE ||
+		 c->state == CONN_HEAR)
 		loop_timer_set(&c->worker->loop, &c->timer, CONN_DRAIN_LOOK_MS);
-	else if (c->state == CONN_MOVE && mover_idle(&c->flow)) {
-		if (c->flow.edit->note->requests)
-			conn_finish(c);
-		else
-			loop_timer_set(&c->worker->loop, &c->timer, CONN_DRAIN_LOOK_MS);
+}
+
+void conn_abort(struct conn *c, enum kedge_reason reason)
+{
+	carry_out(c, verdict_reset(reason));
+}
+
+void conn_bury(struct worker *w)
+{
+	struct conn *c, *next;
+
+	for (c = LIST_FIRST(&w->graves); c; c = next) {
+		next = LIST_NEXT(c, link);
+		if (c->again.queued) { /* still on the list of tasks: next turn */
+			loop_later(&w->loop, &w->bury);
+			continue;
+		}
+		LIST_REMOVE(c, link);
+		service_put(c->service);
+		free(c);
 	}
 }

@@ -1,23 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the kernel does for an application's leg: BPF's editor, the bypass, the name of the client.
- * Each may be lost at any time (capability_loss.h): then the leg goes on without, or the connection
- * is refused where it is required.
+ * The application's leg: BPF's editor, the bypass and the name of the client, and its close. The
+ * kernel may stop doing any of these at any time (capability_loss.h): then the leg goes on without
+ * it, or the connection is refused if the configuration requires it.
  */
-#include "conn/conn_private.h"
+#include "conn/conn_leg.h"
 
 #include <errno.h>
+#include <unistd.h>
 
 #include "base/capability_loss.h"
+#include "bpf/peername.h"
+#include "http/edit.h"
+#include "http/xff.h"
 
-/* How long the programs of peername are taken to be attached still. */
+/* The programs of peername are looked for again after this time. */
 #define NAMES_LOOK_MS 1000
 
+void conn_http1_conf(const struct conn *c, struct http1_conf *out)
+{
+	xff_prepare(out, conn_conf(c), &c->client, c->service->conf->tls, c->port);
+}
+
 /*
- * What the kernel is to do for this leg: what was decided at the start, without what was lost
- * since. No bypass in mode tcp: a read that waits comes back empty-handed (EAGAIN) from a bypassed
- * socket when another thread writes to it or ends it, and one with MSG_WAITALL may see bytes out of
- * order. Who answers requests does neither; of an application that may be anything nobody knows.
+ * What was decided at startup, without what was lost since. No bypass in mode tcp: on a bypassed
+ * socket, a read that waits returns EAGAIN when another thread writes to the socket or ends it, and
+ * a read with MSG_WAITALL may see bytes out of order. A server of requests does neither; nobody
+ * knows what an application in mode tcp does.
  */
 void conn_leg_choose(struct conn *c)
 {
@@ -29,7 +38,6 @@ void conn_leg_choose(struct conn *c)
 	c->bypass = http && shared->bypass && capability_try(CAPABILITY_BYPASS, now);
 }
 
-/* The kernel does not take the leg: user space does its work. False when that is not allowed. */
 bool conn_leg_lost(struct conn *c, int err)
 {
 	uint64_t now = c->worker->loop.now_ms;
@@ -75,7 +83,7 @@ static enum kedge_reason flow_register(struct conn *c)
 	return err == -ENOSPC ? KEDGE_REASON_limit_connections : KEDGE_REASON_capability_lost;
 }
 
-/* Who the application is to see as its peer. */
+/* Sets whom the application sees as its peer. */
 static enum kedge_reason name_register(struct conn *c)
 {
 	struct peername *peername = c->worker->shared->peername;
@@ -102,8 +110,8 @@ enum kedge_reason conn_leg_register(struct conn *c)
  */
 
 /*
- * Has the application's end been found? Mostly it has by now, but where it is made with the first
- * byte only (TCP_DEFER_ACCEPT) nobody knows yet. False when the flow may not go on.
+ * Has the application's end been found? Mostly it has by now. With TCP_DEFER_ACCEPT that end is
+ * made with the first byte, and nobody knows yet. False if the flow may not go on.
  */
 static bool pair_check(struct conn *c)
 {
@@ -124,7 +132,7 @@ static bool pair_check(struct conn *c)
 	return true;
 }
 
-/* Looked at by each worker once in a while: it takes a call for each program. */
+/* Each worker looks once in a while: it takes a system call for each program. */
 static bool name_attached(struct conn *c)
 {
 	struct worker *w = c->worker;
@@ -170,11 +178,12 @@ enum kedge_reason conn_leg_join(struct conn *c)
 	return pair_check(c) ? KEDGE_REASON_NONE : KEDGE_REASON_capability_lost;
 }
 
-void conn_leg_over(struct conn *c)
+/* Says whether the bypass worked. */
+static void pair_over(struct conn *c)
 {
 	const struct kedge_note *note = c->kbpf_flow.note;
 
-	/* Without an answer it is not known whether the application's end ever came to be. */
+	/* Without an answer it is not known whether the application's end was ever made. */
 	if (!c->bypass || !c->flow.edit || !c->flow.response.done)
 		return;
 	if (note->paired)
@@ -182,4 +191,19 @@ void conn_leg_over(struct conn *c)
 	else
 		capability_failed(CAPABILITY_BYPASS, note->unpaired ? note->unpaired : ENXIO,
 				  c->worker->loop.now_ms);
+}
+
+void conn_leg_close(struct conn *c, bool reset)
+{
+	if (c->flow.app_fd < 0)
+		return;
+	if (reset)
+		conn_reset_on_close(c->flow.app_fd);
+	pair_over(c);
+	edit_free(c->flow.edit);
+	c->flow.edit = NULL;
+	if (c->kbpf_flow.cookie)
+		kbpf_flow_del(c->worker->shared->bpf, &c->kbpf_flow);
+	close(c->flow.app_fd);
+	c->flow.app_fd = -1;
 }

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A connection whose legs are joined: what the mover's verdicts mean for it. */
-#include "conn/conn_private.h"
-#include "base/log.h"
+#include "conn/conn_move.h"
 
 #include <errno.h>
 
 #include "base/capability_loss.h"
+#include "base/log.h"
+#include "conn/conn_deadline.h"
+#include "conn/conn_reply.h"
+#include "conn/mover.h"
 
-/* What the application does wrong it does again and again: said once an hour, by each worker. */
+/* An application that does something wrong does it again: a worker logs it once an hour. */
 #define SAID_AGAIN_MS (3600u * 1000)
 
 static bool is_due(struct conn *c, uint64_t *said_ms)
@@ -27,16 +30,13 @@ static void say_fault(struct conn *c)
 	const char *app = conn_conf(c)->app_name;
 
 	if (c->flow.reason == KEDGE_REASON_app_unasked && is_due(c, &s->unasked_said_ms))
-		log_warn("listener %s: application %s sent more answers than it was asked for, and "
-			 "the "
-			 "connection was ended; it may take the body of a request for another "
-			 "request "
-			 "(app_unasked)",
+		log_warn("listener %s: application %s sent more answers than it was asked for, "
+			 "and the connection was ended; it may take the body of a request for "
+			 "another request (app_unasked)",
 			 s->name, app);
 	if (c->flow.reason == KEDGE_REASON_app_response_lost && is_due(c, &s->lost_said_ms))
 		log_warn("listener %s: application %s sent a response whose end cannot be found, "
-			 "and the "
-			 "connection was ended; look at its Content-Length and its chunks "
+			 "and the connection was ended; look at its Content-Length and its chunks "
 			 "(app_response_lost)",
 			 s->name, app);
 }
@@ -50,56 +50,59 @@ static enum mover_verdict move(struct conn *c, uint64_t *up, uint64_t *down)
 
 	*up = s->bytes_up - before_up;
 	*down = s->bytes_down - before_down;
-	/* Half a TLS record is no byte: who drips those counts as idle. */
+	/* Half a TLS record is no byte: a client that drips those counts as idle. */
 	if (*up || *down)
 		c->active_ms = c->worker->loop.now_ms;
 	return verdict;
 }
 
-void conn_move_run(struct conn *c)
+/* Both directions have ended. */
+static struct conn_verdict ended(struct conn *c)
+{
+	if (!c->flow.edit->note->requests && c->flow.client_eof && !conn_is_tcp(c))
+		c->worker->stats->health_checks++;
+	say_fault(c);
+	return verdict_of(CONN_LINGER, CONN_ORDERLY, c->flow.reason);
+}
+
+static struct conn_verdict aborted(struct conn *c)
+{
+	/* Of the mover's reasons: the editor's program is no longer on its sockets. */
+	if (c->flow.reason == KEDGE_REASON_capability_lost)
+		capability_failed(CAPABILITY_EDIT, ENOLINK, c->worker->loop.now_ms);
+	if (c->flow.record->told)
+		return verdict_of(CONN_LINGER, CONN_ALERT, c->flow.reason);
+	return verdict_reset(c->flow.reason);
+}
+
+struct conn_verdict conn_move_run(struct conn *c)
 {
 	uint64_t up, down;
 
 	switch (move(c, &up, &down)) {
 	case MOVER_MORE:
 		loop_later(&c->worker->loop, &c->again);
-		conn_deadline_set(c, up, down);
 		break;
 	case MOVER_WAIT:
 		if (c->client_error && c->flow.client_in)
-			conn_abort(c, KEDGE_REASON_client_reset);
-		else if (c->worker->draining && c->flow.edit->note->requests &&
-			 mover_idle(&c->flow))
-			conn_finish(c);
-		else
-			conn_deadline_set(c, up, down);
+			return verdict_reset(KEDGE_REASON_client_reset);
+		if (c->worker->draining && c->flow.edit->note->requests && mover_idle(&c->flow))
+			return verdict_finish(KEDGE_REASON_NONE);
 		break;
 	case MOVER_END:
-		if (!c->flow.edit->note->requests && c->flow.client_eof && !conn_is_tcp(c))
-			c->worker->stats->health_checks++;
-		conn_count_reason(c, c->flow.reason);
-		say_fault(c);
-		conn_linger(c);
-		break;
+		return ended(c);
 	case MOVER_REPLY:
-		conn_reply(c, c->flow.reason);
-		break;
+		return conn_tell(c, c->flow.reason);
 	case MOVER_ABORT:
-		/* Of the mover's reasons: the editor's program is no longer on its sockets. */
-		if (c->flow.reason == KEDGE_REASON_capability_lost)
-			capability_failed(CAPABILITY_EDIT, ENOLINK, c->worker->loop.now_ms);
-		if (c->flow.record->told)
-			conn_record_fault(c, c->flow.reason);
-		else
-			conn_abort(c, c->flow.reason);
-		break;
+		return aborted(c);
 	}
+	conn_deadline_set(c, up, down);
+	return verdict_stay();
 }
 
-void conn_move_begin(struct conn *c)
+struct conn_verdict conn_move_enter(struct conn *c)
 {
-	c->state = CONN_MOVE;
 	c->active_ms = c->worker->loop.now_ms;
 	c->flow.client_in = true; /* bytes may have come before and with the handshake */
-	conn_move_run(c);
+	return conn_move_run(c);
 }

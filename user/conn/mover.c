@@ -55,16 +55,6 @@ static void residue_advance(struct residue *r, size_t n)
 		residue_drop(r);
 }
 
-static bool is_tunnel(const struct flow *f)
-{
-	return f->edit->note->standing == KEDGE_TUNNEL;
-}
-
-static uint32_t outstanding(const struct flow *f)
-{
-	return response_outstanding(&f->response, f->edit->note);
-}
-
 /* --- client to application -------------------------------------------------------------------- */
 
 static void note_first(struct flow *f, const uint8_t *p, size_t n)
@@ -116,7 +106,7 @@ static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
 {
 	size_t sent = 0;
 
-	while (sent < n && outstanding(f) <= KEDGE_PIPELINE_MAX) {
+	while (sent < n && flow_outstanding(f) <= KEDGE_PIPELINE_MAX) {
 		size_t piece = n - sent;
 		ssize_t r;
 
@@ -129,7 +119,7 @@ static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
 		}
 		if (r < 0)
 			return r;
-		assert(outstanding(f) <= KEDGE_NOTE_RING);
+		assert(flow_outstanding(f) <= KEDGE_NOTE_RING);
 		sent += (size_t)r;
 		if ((size_t)r < piece) {
 			f->app_full = f->edit->note->standing != KEDGE_WAITING;
@@ -259,7 +249,7 @@ static enum step up(struct mover *m, struct flow *f)
 		return up_residue(f);
 	if (f->client_eof)
 		return up_end(f);
-	if (!f->client_in || outstanding(f) > KEDGE_PIPELINE_MAX)
+	if (!f->client_in || flow_outstanding(f) > KEDGE_PIPELINE_MAX)
 		return STEP_IDLE;
 	return up_read(m, f);
 }
@@ -275,15 +265,15 @@ static enum step down_failed(struct flow *f)
 /* A request waits for its answer, as far as it can: behind the last response nothing is due. */
 static bool unanswered(const struct flow *f)
 {
-	return response_between(&f->response) && (outstanding(f) || f->unsent) && !is_tunnel(f) &&
-	       !response_was_last(&f->response);
+	return response_between(&f->response) && (flow_outstanding(f) || f->unsent) &&
+	       !flow_is_tunnel(f) && !response_was_last(&f->response);
 }
 
 /* A refused stream is answered once the responses owed before it have gone. */
 static bool refusal_due(const struct flow *f)
 {
 	return f->refused && !f->down.data && response_between(&f->response) &&
-	       outstanding(f) <= (f->edit->cut_off ? 1 : 0);
+	       flow_outstanding(f) <= (f->edit->cut_off ? 1 : 0);
 }
 
 /* The end of the stream leaves a response incomplete. */
@@ -418,7 +408,7 @@ static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t
 		return;
 	TRACE_RESPONSE(f, f->response.status, since, ended);
 	f->request_us = 0;
-	if (outstanding(f))
+	if (flow_outstanding(f))
 		request_begins(m, f);
 }
 
@@ -431,7 +421,7 @@ static void down_cut(struct flow *f, enum response_event event)
 {
 	f->app_eof = f->app_write_dead = true;
 	f->app_bad = event == RESPONSE_REFUSED;
-	if (f->app_bad && !outstanding(f)) /* to half a head: nobody is told */
+	if (f->app_bad && !flow_outstanding(f)) /* to half a head: nobody is told */
 		ends_for(f, KEDGE_REASON_app_response_bad);
 	else if (event == RESPONSE_STRAY)
 		ends_for(f, KEDGE_REASON_app_response_lost);
@@ -576,7 +566,7 @@ void mover_app_event(struct flow *f, uint32_t events)
 /* The end of the application's stream ends the flow, but of a tunnel only one direction. */
 static bool ended(const struct flow *f)
 {
-	return f->client_shut && (f->app_shut || f->app_write_dead || !is_tunnel(f));
+	return f->client_shut && (f->app_shut || f->app_write_dead || !flow_is_tunnel(f));
 }
 
 static uint64_t bytes_read(const struct mover *m)
@@ -591,7 +581,7 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f)
 	for (int round = 0; round < ROUNDS_PER_TURN; round++) {
 		enum step a = up(m, f), b;
 
-		if (!f->request_us && outstanding(f))
+		if (!f->request_us && flow_outstanding(f))
 			request_begins(m, f);
 		if (a == STEP_ABORT)
 			return MOVER_ABORT;
@@ -618,21 +608,22 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f)
 
 bool mover_idle(const struct flow *f)
 {
-	return !f->up.data && !f->down.data && response_between(&f->response) && !outstanding(f) &&
-	       f->edit->note->standing == KEDGE_BETWEEN;
+	return !f->up.data && !f->down.data && response_between(&f->response) &&
+	       !flow_outstanding(f) && f->edit->note->standing == KEDGE_BETWEEN;
 }
 
 bool mover_awaits_client(const struct flow *f)
 {
 	return !f->client_eof && !f->up.data && !f->app_full && !f->app_write_dead && !f->refused &&
-	       f->edit->note->standing != KEDGE_WAITING && outstanding(f) <= KEDGE_PIPELINE_MAX;
+	       f->edit->note->standing != KEDGE_WAITING &&
+	       flow_outstanding(f) <= KEDGE_PIPELINE_MAX;
 }
 
 bool mover_awaits_answer(const struct flow *f)
 {
-	uint32_t requests = outstanding(f);
+	uint32_t requests = flow_outstanding(f);
 
-	if (!requests || f->down.data || is_tunnel(f) || !response_between(&f->response))
+	if (!requests || f->down.data || flow_is_tunnel(f) || !response_between(&f->response))
 		return false;
 	return requests > 1 || f->edit->note->standing != KEDGE_BODY || f->app_full;
 }
@@ -641,7 +632,8 @@ bool mover_body_unasked(const struct flow *f)
 {
 	const struct response *r = &f->response;
 
-	return outstanding(f) && !(outstanding(f) == 1 && (r->interim || !response_between(r))) &&
+	return flow_outstanding(f) &&
+	       !(flow_outstanding(f) == 1 && (r->interim || !response_between(r))) &&
 	       !memcmp(f->tail, "\r\n\r\n", sizeof(f->tail));
 }
 
@@ -652,7 +644,7 @@ enum mover_say mover_may_say(const struct flow *f)
 	if (response_was_last(&f->response))
 		return MOVER_SAY_NOTHING;
 	/* The request at fault was answered before its fault was found. */
-	if (f->refused && f->edit->cut_off && !outstanding(f))
+	if (f->refused && f->edit->cut_off && !flow_outstanding(f))
 		return MOVER_SAY_NOTHING;
 	return MOVER_SAY_ANSWER;
 }

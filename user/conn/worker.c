@@ -12,6 +12,7 @@
 
 #include "base/container_of.h"
 #include "base/log.h"
+#include "conn/conn.h"
 
 /*
  * One read takes at most this much, and one residue keeps at most this much. Larger buffers save

@@ -18,6 +18,7 @@
 #include "daemon/control.h"
 #include "daemon/daemon.h"
 #include "base/log.h"
+#include "bpf/peername.h"
 #include "metrics/metrics_server.h"
 #include "daemon/mainloop.h"
 #include "daemon/privileges.h"

@@ -14,7 +14,9 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/way_to.h"
+#include "bpf/peername.h"
 #include "conn/worker.h"
+#include "guard/guard.h"
 
 /* Ports below are for CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start). */
 #define PRIVILEGED_PORTS 1024

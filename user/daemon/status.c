@@ -7,6 +7,7 @@
 #include "base/capability_loss.h"
 #include "metrics/counters.h"
 #include "base/clock.h"
+#include "bpf/peername.h"
 #include "http/reply.h"
 
 /* Of the sources that the guard refused, those with the most packets. */

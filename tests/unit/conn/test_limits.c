@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What kedge does when there is not enough of something. */
 #include "conn_rig.h"
-#include "conn/conn_private.h"
+#include "conn/conn_deadline.h"
 
 #include <sys/resource.h>
 #include <time.h>

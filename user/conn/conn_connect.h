@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conn.c and conn_open.c only: CONNECT: the socket to the application. It may be opened while the
+ * handshake still runs: then it is ready when the client's first request is.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "conn/types.h"
+#include "conn/verdict.h"
+
+/*
+ * HANDSHAKE: the client has said hello, so that the application may be asked. It is asked once;
+ * later calls do nothing.
+ */
+void conn_connect_early(struct conn *c);
+
+struct conn_verdict conn_connect_enter(struct conn *c);
+struct conn_verdict conn_connect_expired(struct conn *c);
+
+/* HANDSHAKE and CONNECT: what happened to the application's leg; `events` are EPOLL*. */
+struct conn_verdict conn_connect_event(struct conn *c, uint32_t events);

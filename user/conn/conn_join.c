@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Joins both legs to a flow: its editor, its counts, its access log. */
+#include "conn/conn_join.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "access/access.h"
+#include "app/app.h"
+#include "base/trace.h"
+#include "conn/conn_leg.h"
+#include "conn/conn_reply.h"
+#include "http/edit_bpf.h"
+#include "http/edit_none.h"
+#include "http/edit_user.h"
+#include "http/edit_watch.h"
+
+/* --- its editor ------------------------------------------------------------------------------- */
+
+static struct edit *edit_new_kernel(struct conn *c)
+{
+	struct edit *e = edit_bpf_new(c->flow.app_fd, c->worker->shared->bpf, &c->kbpf_flow,
+				      c->worker->stats);
+
+	if (e)
+		c->kbpf_flow.cookie = 0; /* the editor owns it now */
+	return e;
+}
+
+/* NULL with a reason. */
+static struct edit *edit_new(struct conn *c, enum kedge_reason *reason)
+{
+	struct http1_conf http1;
+	struct edit *e;
+
+	*reason = KEDGE_REASON_no_memory;
+	if (conn_is_tcp(c))
+		return edit_none_new(c->flow.app_fd, c->worker->stats);
+	if (c->edit_kernel) {
+		e = edit_new_kernel(c);
+		if (e || errno != ENOBUFS)
+			return e;
+		if (!conn_leg_lost(c, ENOBUFS)) {
+			*reason = KEDGE_REASON_capability_lost;
+			return NULL;
+		}
+	}
+	conn_http1_conf(c, &http1);
+	return edit_user_new(c->flow.app_fd, &http1, c->worker->stats);
+}
+
+/* --- its counts ------------------------------------------------------------------------------- */
+
+static enum access_record record_kind(const struct conn *c)
+{
+	if (!c->service->tls)
+		return ACCESS_RECORD_PLAIN;
+	return !strcmp(c->flow.record->ops->name, "kernel") ? ACCESS_RECORD_KERNEL
+							    : ACCESS_RECORD_USER;
+}
+
+static enum metrics_edit edit_kind(const struct conn *c)
+{
+	if (conn_is_tcp(c))
+		return METRICS_EDIT_NONE;
+	return c->edit_kernel ? METRICS_EDIT_KERNEL : METRICS_EDIT_USER;
+}
+
+static void count_flow(struct conn *c)
+{
+	struct kedge_stats *s = c->worker->stats;
+	struct metrics_row *m = c->worker->metrics;
+	enum access_record record = record_kind(c);
+	enum metrics_edit edit = edit_kind(c);
+
+	s->flows++;
+	s->flows_plain += record == ACCESS_RECORD_PLAIN;
+	s->flows_record_kernel += record == ACCESS_RECORD_KERNEL;
+	s->flows_record_user += record == ACCESS_RECORD_USER;
+	s->flows_edit_kernel += edit == METRICS_EDIT_KERNEL;
+	s->flows_edit_user += edit == METRICS_EDIT_USER;
+	s->flows_tcp += edit == METRICS_EDIT_NONE;
+	s->flows_bypass += c->bypass;
+	m->flows[record][edit][c->bypass]++;
+	c->service->metrics->flows++;
+	histogram_take(&m->connect, c->connect_took_us, 1);
+}
+
+/* --- its access log --------------------------------------------------------------------------- */
+
+void conn_access_begin(struct conn *c)
+{
+	const struct shared *shared = c->worker->shared;
+	const struct access_facts facts = {
+		.listener = c->service->name,
+		.client = &c->client,
+		.record = record_kind(c),
+		.tls_version = c->tls_version,
+		.tls_suite = c->tls_suite,
+		.edit_kernel = shared->edit_kernel,
+		.bypass = shared->bypass,
+	};
+
+	c->access =
+		access_flow_new(shared->access, c->worker->index, &facts, &c->worker->loop.now_us);
+}
+
+/* Lets the log see the requests. */
+static void access_join(struct conn *c)
+{
+	struct http1_conf http1;
+	struct edit *e;
+
+	access_joined(c->access, c->edit_kernel, c->bypass);
+	conn_http1_conf(c, &http1);
+	e = edit_watch_new(c->flow.edit, &http1, access_request, c->access);
+	if (!e)
+		return;
+	c->flow.edit = e;
+	c->flow.access = c->access;
+}
+
+/* --- the join --------------------------------------------------------------------------------- */
+
+/* NONE, and the flow has an editor; or why it cannot have one. */
+static enum kedge_reason edit_begin(struct conn *c)
+{
+	enum kedge_reason reason = conn_leg_join(c);
+	const struct kedge_note *note;
+
+	if (reason != KEDGE_REASON_NONE)
+		return reason;
+	note = c->kbpf_flow.note; /* the flow still has it when the editor owns the rest */
+	c->flow.edit = edit_new(c, &reason);
+	c->flow.app_mixed = c->bypass && note ? &note->mixed : NULL;
+	return c->flow.edit ? KEDGE_REASON_NONE : reason;
+}
+
+struct conn_verdict conn_join(struct conn *c)
+{
+	int err = app_connected(c->flow.app_fd, &conn_conf(c)->app);
+	enum kedge_reason reason;
+
+	if (err < 0)
+		return conn_refuse(c, err == -ETIMEDOUT ? KEDGE_REASON_app_timeout
+							: KEDGE_REASON_app_refused);
+	reason = edit_begin(c);
+	if (reason != KEDGE_REASON_NONE)
+		return conn_refuse(c, reason);
+	if (conn_is_tcp(c))
+		response_tunnel(&c->flow.response);
+	TRACE_JOIN(&c->flow);
+	count_flow(c);
+	if (c->access)
+		access_join(c);
+	return verdict_next(CONN_MOVE);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* conn_connect.c only: joins the client leg and the application's leg to a flow. */
+#pragma once
+
+#include "conn/types.h"
+#include "conn/verdict.h"
+
+/* Begins the access log of a connection. Without memory for it the flow is not logged. */
+void conn_access_begin(struct conn *c);
+
+/* CONNECT: the application has answered, one way or the other. */
+struct conn_verdict conn_join(struct conn *c);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conn_*.c only: the application's leg: what the kernel does for it, and its close. A reason other
+ * than NONE means that the connection is refused for it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "conn/types.h"
+#include "kedge/http1.h"
+
+/* How the connection's requests are edited. */
+void conn_http1_conf(const struct conn *c, struct http1_conf *out);
+
+/* Before a new leg: chooses what the kernel does for it. */
+void conn_leg_choose(struct conn *c);
+/* Before its connect(2): BPF knows the socket from its first packet on. */
+enum kedge_reason conn_leg_register(struct conn *c);
+/* It is connected: puts it under BPF, if it was registered. */
+enum kedge_reason conn_leg_join(struct conn *c);
+/*
+ * The kernel does not take the leg, for this errno: user space does its work. False if that is not
+ * allowed.
+ */
+bool conn_leg_lost(struct conn *c, int err);
+
+/*
+ * Closes the leg, if there is one, and frees its editor. With `reset` the application does not take
+ * what it got for finished.
+ */
+void conn_leg_close(struct conn *c, bool reset);
+
+/* The next close(2) sends RST instead of FIN. */
+static inline void conn_reset_on_close(int fd)
+{
+	struct linger now = {.l_onoff = 1, .l_linger = 0};
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}

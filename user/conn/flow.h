@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * user only: the data of a flow: one stream of HTTP/1.1 messages (or of anything, in mode tcp)
+ * between a client leg and an application leg. The mover works on it (mover.h). A flow knows
+ * records, editors and responses. It does not know timers, epoll or connections.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "access/access.h"
+#include "http/edit.h"
+#include "http/proxy_proto.h"
+#include "http/response.h"
+#include "metrics/metrics.h"
+#include "tls/record.h"
+
+/* Bytes that were read and that the other side could not take yet. */
+struct residue {
+	uint8_t *data; /* owned, NULL when empty */
+	uint32_t len, off;
+};
+
+struct flow {
+	struct record *record; /* client leg, owned by the connection */
+	struct edit *edit;     /* app leg, owned by the connection */
+	int app_fd;
+	struct residue up, down;
+	struct response response;
+	struct access_flow *access; /* borrowed; NULL: requests are not logged */
+	/* When the oldest request without a response became complete, or became the oldest; 0:
+	 * there is none. */
+	uint64_t request_us;
+	enum kedge_reason reason; /* with MOVER_REPLY and MOVER_ABORT */
+	bool client_in, client_full, client_flush, client_eof;
+	bool client_shut; /* our direction of the client leg has ended */
+	bool app_in, app_full, app_flush, app_eof, app_shut;
+	bool client_ends, app_ends; /* an event told of an end or an error: read until it shows */
+	const __u8 *app_mixed;      /* kedge_note.mixed of a flow that may be bypassed, else NULL */
+	bool refused; /* the request stream is at fault: only responses still owed are moved */
+	bool app_write_dead; /* the application takes nothing more; it may still have answered */
+	/* The client's first bytes: a prefix that nobody reads is told as one. */
+	uint8_t first[PROXY_BEGIN_BYTES], first_len;
+	bool app_bad;  /* with app_eof: it did not end; what came must not reach the client */
+	bool lost_end; /* the client goes on behind a response that nobody can follow */
+	char tail[4];  /* the client's last bytes: did they end with a head? */
+	bool unsent;   /* with app_write_dead: part of a request, which may not be counted */
+};
+
+/* What all flows of one worker share. */
+struct mover {
+	uint8_t *buf;
+	size_t buf_size;
+	struct kedge_stats *stats;
+	struct metrics_row *metrics; /* the worker's own */
+	const uint64_t *now_us;      /* the worker's clock */
+};
+
+static inline bool flow_is_tunnel(const struct flow *f)
+{
+	return f->edit->note->standing == KEDGE_TUNNEL;
+}
+
+/* Requests whose final response is not finished. */
+static inline uint32_t flow_outstanding(const struct flow *f)
+{
+	return response_outstanding(&f->response, f->edit->note);
+}

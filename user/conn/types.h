@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * user only: the types that the files of this room share: what all workers are given, a worker, a
+ * connection. What they do is in worker.h, conn.h and the header of each state's file.
+ */
+#pragma once
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/addr.h"
+#include "base/loop.h"
+#include "bpf/kbpf.h"
+#include "conn/flow.h"
+#include "kedge/abi.h"
+#include "listen/door.h"
+#include "listen/limit.h"
+#include "listen/service.h"
+#include "metrics/metrics.h"
+#include "tls/record.h"
+
+struct access_flow;
+struct access_log;
+struct doors;
+struct guard;
+struct peername;
+struct source;
+struct tls_conn;
+
+/* Set up by cmd_run.c before the workers start, and read-only from then on. */
+struct shared {
+	struct limits *limits;
+	struct kbpf *bpf;          /* NULL: nothing of kedge runs in BPF */
+	struct peername *peername; /* NULL: applications see kedge as their peer */
+	struct guard *guard;       /* NULL: anyone may connect */
+	bool record_kernel;        /* the kernel carries some TLS version and suite both ways */
+	bool edit_kernel;          /* flows are edited by BPF */
+	bool bypass;               /* flows may bypass loopback TCP */
+	struct access_log *access; /* NULL: requests are not logged */
+	struct metrics *metrics;
+	unsigned flows_max; /* room in the maps of bpf */
+	int done_fd;        /* eventfd: a worker that ends, or has taken doors over, writes to it */
+};
+
+LIST_HEAD(conn_list, conn);
+
+struct worker {
+	unsigned index;
+	const struct shared *shared;
+	struct loop loop;
+	struct record_scratch scratch;
+	struct mover mover;
+	struct kedge_stats *stats;   /* this worker's row */
+	struct metrics_row *metrics; /* likewise */
+	struct acceptor acceptor;
+	struct doors *doors;  /* what it listens with now */
+	struct doors *posted; /* atomic: what it listens with from the next turn on */
+	struct conn_list conns;
+	struct conn_list graves; /* closed, and freed at the end of the turn */
+	struct task bury;
+	uint32_t conns_count;
+	uint64_t ports_said_ms;   /* when it was last said that source ports ran out; 0: never */
+	uint64_t names_look_ms;   /* when it looks again whether peername is attached */
+	bool drain_asked;         /* atomic */
+	unsigned asked, answered; /* atomic: by the main thread and by the worker */
+	bool draining;
+
+	pthread_t thread;
+	bool started;
+	bool ended;  /* atomic: the thread is about to return */
+	int wake_fd; /* eventfd of the main thread: worker_drain(), worker_post() */
+	struct watch wake;
+	struct task obey; /* does it, at the end of the turn */
+	struct timer drain_timer;
+};
+
+struct conn {
+	struct watch client_watch, app_watch;
+	struct timer timer;
+	struct task again; /* its share of a turn was used up */
+	LIST_ENTRY(conn) link;
+	struct worker *worker;
+	struct service *service; /* a reference: the configuration that applies to it */
+	struct source *source; /* its address, if connections of an address are counted; or NULL */
+	struct source *refused_source; /* the same if it was refused for that, and is told so */
+	struct tls_conn *tls;          /* during HANDSHAKE */
+	struct flow flow;              /* from the end of the handshake on */
+	struct kbpf_flow kbpf_flow;    /* registered, but not yet owned by an editor */
+	union addr client;          /* who the client is: from the prefix, or the socket's peer */
+	struct access_flow *access; /* NULL: its requests are not logged */
+	uint64_t handshake_began_us;
+	uint64_t connect_began_us;
+	uint64_t connect_took_us; /* once app_ready */
+	uint64_t active_ms;       /* last time bytes moved; HANDSHAKE: when it began */
+	uint64_t head_ms;         /* a head has been incomplete since; 0: none is */
+	uint64_t body_due_ms;     /* a body is too slow from then on; 0: none is awaited */
+	uint64_t answer_ms;   /* waits for the application's answer only, since; 0: it does not */
+	uint64_t take_due_ms; /* the client must have taken enough by then; 0: it keeps up */
+	uint64_t take_acked;  /* bytes that it had acknowledged when that was set */
+	uint64_t idle_acked;  /* the same when idle-timeout was last over */
+	uint32_t prefix_bytes;
+	uint32_t head_index; /* which head that is */
+	uint32_t body_index; /* the request that body_due_ms and body_begun belong to */
+	uint32_t body_rest;  /* what body_due_ms is short of, as a fraction of body-rate-min */
+	int client_fd;
+	uint16_t port; /* that the client connected to, host order: from the prefix or the socket */
+	uint8_t state; /* enum conn_state; only conn.c writes it */
+	uint8_t tls_version, tls_suite; /* enums of ktls.h, with TLS, after the handshake */
+	bool handshaking;               /* counted as such */
+	bool trusted;                   /* the socket's peer may send a prefix */
+	bool early;                     /* the application was asked during HANDSHAKE */
+	bool app_ready;                 /* it has answered, one way or the other */
+	bool nobody;                    /* the prefix says that nobody knows the client */
+	bool named;                     /* the app leg has the client's name */
+	bool edit_kernel;               /* BPF edits its requests */
+	bool bypass;                    /* its bytes may bypass loopback TCP */
+	bool body_begun;   /* the client has no reason to hold the body back any more */
+	bool counted;      /* the reason why it ends */
+	bool heard;        /* the client has asked for something, or will not: */
+	bool asked_head;   /* with HEAD */
+	bool client_error; /* MOVE: the client leg is dead; its queue may still be worth reading */
+};
+
+#define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
+
+/* While draining, a flow is looked at this often; one without a request yet gets as long. */
+#define CONN_DRAIN_LOOK_MS 1000
+
+/* A client whose record layer may hide something is read once more after this long a silence. */
+#define CONN_QUIET_LOOK_MS 200
+
+static inline const struct conf *conn_conf(const struct conn *c)
+{
+	return c->service->generation->conf;
+}
+
+/* No word of HTTP may be read or said. */
+static inline bool conn_is_tcp(const struct conn *c)
+{
+	return c->service->conf->mode == MODE_TCP;
+}
