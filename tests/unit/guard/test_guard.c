@@ -183,8 +183,8 @@ static void an_interface_that_is_not_there(void **state)
 {
 	_cleanup_(conf_freep)
 	struct conf *conf =
-		conf_of("--guard-mode generic --guard-interfaces kv0 --guard-interfaces "
-			"nosuch0 --app 127.0.0.1:9 --tls off --listen 192.0.2.1:1");
+		need_root_conf_of("--guard-mode generic --guard-interfaces kv0 --guard-interfaces "
+				  "nosuch0 --app 127.0.0.1:9 --tls off --listen 192.0.2.1:1");
 	struct guard *g = NULL;
 	char path[128];
 
