@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests only: one worker's side of the listeners, without a worker. Events are taken from the loop
+ * one at a time; what is accepted is kept in a list.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "listen/door.h"
+#include "tests/lib/net.h"
+
+#define RIG_MAX 256
+
+static struct loop rig_loop;
+static struct limits rig_limits;
+static struct kedge_stats *rig_stats;
+static struct acceptor rig_acceptor;
+static struct {
+	int fd;
+	struct service *service; /* a reference */
+	uint16_t peer;           /* its port */
+} rig_conns[RIG_MAX];
+static unsigned rig_count;
+static char rig_said[4096]; /* lines of the log, each with a newline */
+
+static inline void rig_hear(struct log_tap *tap, enum log_level level, const char *line)
+{
+	size_t len = strlen(rig_said);
+
+	(void)tap;
+	(void)level;
+	snprintf(rig_said + len, sizeof(rig_said) - len, "%s\n", line);
+}
+
+static struct log_tap rig_tap = {rig_hear, true};
+
+static inline void rig_accepted(struct acceptor *a, struct service *s, int fd,
+				const union addr *peer)
+{
+	assert_ptr_equal(a, &rig_acceptor);
+	assert_true(rig_count < RIG_MAX);
+	rig_conns[rig_count].fd = fd;
+	rig_conns[rig_count].service = service_get(s);
+	rig_conns[rig_count++].peer = addr_port(peer);
+}
+
+static inline int rig_up(void **state)
+{
+	(void)state;
+	rig_stats = aligned_alloc(64, sizeof(*rig_stats));
+	if (!rig_stats || loop_init(&rig_loop) || limits_init(&rig_limits))
+		return -1;
+	memset(rig_stats, 0, sizeof(*rig_stats));
+	rig_acceptor = (struct acceptor){.loop = &rig_loop,
+					 .limits = &rig_limits,
+					 .metrics = metrics_new(2),
+					 .stats = rig_stats,
+					 .accepted = rig_accepted};
+	rig_count = 0;
+	rig_said[0] = '\0';
+	log_set_tap(&rig_tap);
+	return rig_acceptor.metrics ? 0 : -1;
+}
+
+/* Ends connection i, as its worker would. */
+static inline void rig_end(unsigned i)
+{
+	if (!rig_conns[i].service)
+		return;
+	close(rig_conns[i].fd);
+	service_leave(rig_conns[i].service);
+	service_put(rig_conns[i].service);
+	rig_conns[i].service = NULL;
+}
+
+/* Ends all connections. Fails if anything of a generation or a count is left. */
+static inline int rig_down(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < rig_count; i++)
+		rig_end(i);
+	log_set_tap(NULL);
+	metrics_free(rig_acceptor.metrics);
+	loop_fini(&rig_loop);
+	limits_fini(&rig_limits);
+	free(rig_stats);
+	return generation_count() || rig_limits.connections ? -1 : 0;
+}
+
+/* The next generation: so many listeners on 127.0.0.1:0. A reference. */
+static inline struct generation *rig_generation(size_t listeners, unsigned number)
+{
+	struct conf *conf = calloc(1, sizeof(*conf));
+	struct generation *g;
+
+	assert_non_null(conf);
+	conf->listeners = calloc(listeners + 1, sizeof(*conf->listeners));
+	assert_non_null(conf->listeners);
+	conf->listeners_count = listeners;
+	conf->workers = 1;
+	conf->connections_max = RIG_MAX;
+	conf->record = POLICY_OFF;
+	for (size_t i = 0; i < listeners; i++) {
+		conf->listeners[i].addr.in = (struct sockaddr_in){
+			.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		strcpy(conf->listeners[i].name, "127.0.0.1:0");
+	}
+	g = generation_new(conf, number);
+	assert_non_null(g);
+	return g;
+}
+
+/* Waits for an event and hands it to its watch; false when none comes within ms. */
+static inline bool rig_turn(int ms)
+{
+	struct epoll_event event;
+	struct watch *watch;
+
+	if (epoll_wait(rig_loop.epfd, &event, 1, ms) != 1)
+		return false;
+	watch = event.data.ptr;
+	watch->ready(watch, event.events);
+	return true;
+}

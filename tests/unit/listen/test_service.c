@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* service.c: who keeps one alive, what counts, and what is left after a failure. */
+#include "listen_rig.h"
+
+#include "tests/lib/tls_peer.h"
+
+static struct service *must_make(struct generation *g, size_t index)
+{
+	struct service *s = NULL;
+
+	assert_int_equal(service_new(&s, g, index, &rig_limits, false), 0);
+	assert_non_null(s);
+	return s;
+}
+
+static void it_is_of_one_listener(void **state)
+{
+	struct generation *g = rig_generation(2, 1);
+	struct service *s = must_make(g, 1);
+
+	(void)state;
+	assert_ptr_equal(s->conf, &g->conf->listeners[1]);
+	assert_ptr_equal(s->connections, &g->tallies[1]->connections);
+	assert_null(s->tls);
+	assert_null(s->metrics);
+	/* It keeps the generation, for each reference once. */
+	generation_put(g);
+	assert_int_equal(generation_count(), 1);
+	assert_ptr_equal(service_get(s), s);
+	service_put(s);
+	assert_int_equal(generation_count(), 1);
+	service_put(s);
+	assert_int_equal(generation_count(), 0);
+}
+
+static void connections_are_counted_twice(void **state)
+{
+	struct generation *g = rig_generation(2, 1);
+	struct service *a = must_make(g, 0), *b = must_make(g, 1);
+
+	(void)state;
+	g->conf->connections_max = 3;
+	g->conf->listeners[0].connections_max = 2;
+	assert_int_equal(service_enter(a), KEDGE_REASON_NONE);
+	assert_int_equal(service_enter(a), KEDGE_REASON_NONE);
+	assert_int_equal(service_enter(a), KEDGE_REASON_limit_listener);
+	/* Who was refused by the listener does not count for all of them. */
+	assert_int_equal(rig_limits.connections, 2);
+	assert_int_equal(service_enter(b), KEDGE_REASON_NONE);
+	assert_int_equal(service_enter(b), KEDGE_REASON_limit_connections);
+	/* Both limits are reached: the common one is named. */
+	assert_int_equal(service_enter(a), KEDGE_REASON_limit_connections);
+	assert_int_equal(*a->connections, 2);
+	assert_int_equal(*b->connections, 1);
+	service_leave(a);
+	assert_int_equal(service_enter(b), KEDGE_REASON_NONE);
+	service_leave(a);
+	service_leave(b);
+	service_leave(b);
+	assert_int_equal(rig_limits.connections, 0);
+	assert_int_equal(*a->connections, 0);
+	assert_int_equal(*b->connections, 0);
+	service_put(a);
+	service_put(b);
+	generation_put(g);
+}
+
+/* The counts are the listener's, in whichever generation and worker; the limit is the service's. */
+static void a_reload_changes_the_limit_and_not_the_count(void **state)
+{
+	static const int from[] = {0};
+	struct generation *g = rig_generation(1, 1), *next = rig_generation(1, 2);
+	struct service *before = must_make(g, 0), *after, *other_worker;
+
+	(void)state;
+	generation_inherit(next, g, from);
+	g->conf->listeners[0].connections_max = 1;
+	next->conf->listeners[0].connections_max = 2;
+	after = must_make(next, 0);
+	other_worker = must_make(next, 0);
+	assert_int_equal(service_enter(before), KEDGE_REASON_NONE);
+	assert_int_equal(service_enter(before), KEDGE_REASON_limit_listener);
+	assert_int_equal(service_enter(after), KEDGE_REASON_NONE);
+	assert_int_equal(service_enter(other_worker), KEDGE_REASON_limit_listener);
+	service_leave(before);
+	service_put(before);
+	generation_put(g);
+	assert_int_equal(service_enter(other_worker), KEDGE_REASON_NONE);
+	service_leave(other_worker);
+	service_leave(after);
+	service_put(after);
+	service_put(other_worker);
+	generation_put(next);
+}
+
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+static char *copy(const char *text)
+{
+	char *s = strdup(text);
+
+	assert_non_null(s);
+	return s;
+}
+
+static struct generation *with_tls(const char *cert, const char *key)
+{
+	struct generation *g = rig_generation(1, 1);
+	struct conf_listener *l = &g->conf->listeners[0];
+
+	l->tls = true;
+	l->certs = calloc(1, sizeof(*l->certs));
+	assert_non_null(l->certs);
+	l->certs[0].cert = copy(cert);
+	l->certs[0].key = copy(key);
+	l->certs_count = 1;
+	assert_int_equal(tls_shared_init(&g->tls, g->conf, &(struct ktls_caps){0}), 0);
+	return g;
+}
+
+static void with_a_certificate(void **state)
+{
+	struct peer_cert files;
+	struct generation *g;
+	struct service *s;
+
+	(void)state;
+	peer_cert_make(&files, "service", PEER_EC, "localhost", 1);
+	g = with_tls(files.cert, files.key);
+	s = must_make(g, 0);
+	assert_non_null(s->tls);
+	service_put(s);
+	generation_put(g);
+}
+
+static void a_certificate_that_cannot_be_read(void **state)
+{
+	struct generation *g = with_tls("/nonexistent.crt", "/nonexistent.key");
+	struct service *s = NULL;
+
+	(void)state;
+	assert_true(service_new(&s, g, 0, &rig_limits, true) < 0);
+	assert_null(s);
+	assert_non_null(strstr(rig_said, "/nonexistent"));
+	assert_int_equal(g->refs, 1);
+	generation_put(g);
+}
+
+/* What is wrong with a certificate is said once, by whom it is asked of. */
+static void warnings_are_for_one_worker(void **state)
+{
+	struct peer_cert files;
+	struct generation *g;
+	struct service *s;
+
+	(void)state;
+	peer_cert_make(&files, "old", PEER_EC, "localhost", -1);
+	g = with_tls(files.cert, files.key);
+	s = must_make(g, 0);
+	service_put(s);
+	assert_string_equal(rig_said, "");
+	assert_int_equal(service_new(&s, g, 0, &rig_limits, true), 0);
+	assert_non_null(strstr(rig_said, "expired"));
+	service_put(s);
+	generation_put(g);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_up, rig_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(it_is_of_one_listener),
+		TEST(connections_are_counted_twice),
+		TEST(a_reload_changes_the_limit_and_not_the_count),
+		TEST(with_a_certificate),
+		TEST(a_certificate_that_cannot_be_read),
+		TEST(warnings_are_for_one_worker),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
