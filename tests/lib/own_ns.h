@@ -18,7 +18,7 @@ void own_bpffs_down(void);
 /* The mount point; "" before own_bpffs_up(). */
 extern char own_bpffs[64];
 
-/* A network namespace with nothing but lo, which is up. False as above. It ends with the program. */
+/* A network namespace with nothing but lo, which is up. It ends with the program. As above. */
 bool own_net_up(void);
 
 /* Runs "ip ARGS"; false if it fails. */

@@ -17,7 +17,7 @@ int kbpf_why(char why[KBPF_WHY_SIZE], int err, const char *fmt, ...)
 /* Sends libbpf's messages to the log, at level debug. */
 void kbpf_log(void);
 
-/* Writes the capabilities that BPF needs and that are not effective: "CAP_BPF, CAP_PERFMON" or "". */
+/* Lists the capabilities that BPF needs and that are not effective: "CAP_BPF, CAP_PERFMON", "". */
 void kbpf_missing_caps(char *buf, size_t size);
 
 /*

@@ -44,7 +44,7 @@ int kbpf_pins_open(struct kbpf_pins *pins, struct bpf_object *obj, const char *d
 int kbpf_pins_link(struct kbpf_pins *pins, struct bpf_link *link, const char *name,
 		   char why[KBPF_WHY_SIZE]);
 
-/* Makes another user the owner of the directory and of all pins. 0, also without pins, or -errno. */
+/* Makes another user the owner of the directory and all pins. 0, also without pins, or -errno. */
 int kbpf_pins_give(const struct kbpf_pins *pins, uid_t uid, gid_t gid);
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: the guard's rules as they lie in its maps. The maps hold two sides (kedge/guard.h): one
- * is in force, the other one is where the next rules are prepared. One store switches over, so no
- * packet meets a mixture. By the main thread.
+ * user only: the guard's rules in its maps. The maps hold two sides (kedge/guard.h): one is in
+ * force, and the next rules are prepared on the other one. One store switches over, so no packet
+ * meets a mixture. By the main thread.
  */
 #pragma once
 

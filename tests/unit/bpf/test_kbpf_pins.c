@@ -396,7 +396,7 @@ static void a_pin_instead_of_the_directory(void **state)
 	close(map);
 }
 
-/* A dead kedge's pin, another's map of another type and size, a link to a file, a link to nothing. */
+/* A map of another type and size, a link to a file, a link to nothing. */
 static void what_has_the_name_of_a_pin_is_replaced(void **state)
 {
 	char file[] = "/tmp/kedge-pins-XXXXXX", path[256];

@@ -15,6 +15,7 @@
 #include "tests/lib/loading.h"
 #include "tests/lib/own_ns.h"
 
+#define W     "kedge: warning: "
 #define PLAIN "--app 127.0.0.1:9 --tls off "
 
 static bool net;
@@ -66,10 +67,10 @@ static void ports_of_a_bridge(void **state)
 	guard_warn_ports(on, 1, all);
 	assert_said("");
 	guard_warn_ports(on, 2, all);
-	assert_said(
-		"kedge: warning: guard: interface kv0 is a port of a bridge: packets to others behind it are "
-		"judged too where they are for a port of kedge's: let kedge listen on its own "
-		"addresses\n");
+	assert_said(W
+		    "guard: interface kv0 is a port of a bridge: packets to others behind it are "
+		    "judged too where they are for a port of kedge's: let kedge listen on its own "
+		    "addresses\n");
 	log_set_tap(NULL);
 }
 
@@ -92,8 +93,7 @@ static void cookies_that_the_kernel_does_not_make(void **state)
 	guard_warn_cookies(&without, false);
 	assert_said("");
 	guard_warn_cookies(&with, false);
-	assert_said(
-		"kedge: warning: guard-over: cookie: this kernel makes none for XDP: dropping instead\n");
+	assert_said(W "guard-over: cookie: this kernel makes none for XDP: dropping instead\n");
 	log_set_tap(NULL);
 	if (!net || !set_syncookies("1")) {
 		print_message("not on this system: sysctls of a network namespace\n");
@@ -101,8 +101,8 @@ static void cookies_that_the_kernel_does_not_make(void **state)
 	}
 	log_set_tap(&tap);
 	guard_warn_cookies(&with, true);
-	assert_said("kedge: warning: guard-over: cookie: dropping instead until sysctl "
-		    "net.ipv4.tcp_syncookies=2 (it is 1)\n");
+	assert_said(W "guard-over: cookie: dropping instead until sysctl "
+		      "net.ipv4.tcp_syncookies=2 (it is 1)\n");
 	assert_true(set_syncookies("2"));
 	guard_warn_cookies(&with, true);
 	assert_said("");
@@ -126,15 +126,14 @@ static void interfaces_that_it_is_not_on(void **state)
 	inet_pton(AF_INET, "192.0.2.1", &ip.sin_addr);
 	log_set_tap(&tap);
 	guard_warn_missing(&on, 1, conf, &have);
-	assert_said("kedge: warning: guard: interface eth0: it is not there before a restart\n");
+	assert_said(W "guard: interface eth0: it is not there before a restart\n");
 	guard_warn_missing(&on, 0, conf, &have);
-	assert_said("kedge: warning: guard: interface eth1: it is not there before a restart\n"
-		    "kedge: warning: guard: interface eth0: it is not there before a restart\n");
+	assert_said(W "guard: interface eth1: it is not there before a restart\n" W
+		      "guard: interface eth0: it is not there before a restart\n");
 	inet_pton(AF_INET, "192.0.2.2", &ip.sin_addr);
 	guard_warn_missing(&on, 1, conf, &have);
-	assert_said(
-		"kedge: warning: guard: listener 192.0.2.1:1: no interface has its address: name the "
-		"interfaces in guard-interfaces\n");
+	assert_said(W "guard: listener 192.0.2.1:1: no interface has its address: name the "
+		      "interfaces in guard-interfaces\n");
 	log_set_tap(NULL);
 }
 

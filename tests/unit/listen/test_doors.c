@@ -102,7 +102,7 @@ static void from_one_generation_to_the_next(void **state)
 	assert_int_equal(ports[0], before[2]);
 	assert_int_equal(ports[2], before[0]);
 	assert_true(ports[1] && ports[1] != before[1]);
-	/* Whoever has connected to the one that goes is still taken, under the old configuration. */
+	/* A client of the one that goes is still taken, under the old configuration. */
 	waiting = net_connect(before[1]);
 	doors_take(after, set);
 	generation_put(g);
