@@ -118,69 +118,68 @@ static void port_0_may_be_listened_on_more_than_once(void **state)
 	assert_int_equal(conf->listeners_count, 2);
 }
 
+static const struct mistake_case flag_mistakes[] = {
+	{NULL, "",
+	 "no listener: give --listen ADDR:PORT, or listeners in the file\n"
+	 "no application: give --app ADDR:PORT, or app in the file\n"},
+	{NULL, FINE "--user no-such-user", "--user: there is no user \"no-such-user\"\n"},
+	{NULL, FINE "--app :80", "--app: \":80\" is not one address: name the host\n"},
+	{NULL, FINE "--app 0.0.0.0:80",
+	 "--app: \"0.0.0.0:80\" is not one address: name the host\n"},
+	{NULL, FINE "--app localhost:0", "--app: \"localhost:0\" has no port\n"},
+	{NULL, FINE "--listen :1",
+	 "--listen :1: the same address as --listen :1: [::]:1\n"
+	 "--listen :1: TLS without a certificate: give cert and key, or tls off\n"},
+	{NULL, FINE "--tls on --cert a --key b --cert c",
+	 "--listen :1: the certificate \"c\" has no key\n"},
+	{NULL, "--cert a --key b --listen :1 --cert c --app localhost:2",
+	 "--listen :1: the certificate \"c\" has no key\n"},
+	{NULL, FINE "--tls on --key b", "--listen :1: the key \"b\" has no certificate\n"},
+	{NULL, FINE "--trust 10.0.0.0/8",
+	 "--trust: nothing to trust: proxy-protocol is off at this listener (trust does not "
+	 "restrict "
+	 "who may connect)\n"},
+};
+
 static void flags_that_do_not_go_together(void **state)
 {
-	static const struct mistake_case cases[] = {
-		{NULL, "",
-		 "no listener: give --listen ADDR:PORT, or listeners in the file\n"
-		 "no application: give --app ADDR:PORT, or app in the file\n"},
-		{NULL, FINE "--user no-such-user", "--user: there is no user \"no-such-user\"\n"},
-		{NULL, FINE "--app :80", "--app: \":80\" is not one address: name the host\n"},
-		{NULL, FINE "--app 0.0.0.0:80",
-		 "--app: \"0.0.0.0:80\" is not one address: name the host\n"},
-		{NULL, FINE "--app localhost:0", "--app: \"localhost:0\" has no port\n"},
-		{NULL, FINE "--listen :1",
-		 "--listen :1: the same address as --listen :1: [::]:1\n"
-		 "--listen :1: TLS without a certificate: give cert and key, or tls off\n"},
-		{NULL, FINE "--tls on --cert a --key b --cert c",
-		 "--listen :1: the certificate \"c\" has no key\n"},
-		{NULL, "--cert a --key b --listen :1 --cert c --app localhost:2",
-		 "--listen :1: the certificate \"c\" has no key\n"},
-		{NULL, FINE "--tls on --key b", "--listen :1: the key \"b\" has no certificate\n"},
-		{NULL, FINE "--trust 10.0.0.0/8",
-		 "--trust: nothing to trust: proxy-protocol is off at this listener (trust does not "
-		 "restrict "
-		 "who may connect)\n"},
-	};
-
-	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+	check_mistakes(flag_mistakes, sizeof(flag_mistakes) / sizeof(flag_mistakes[0]));
 }
+
+static const struct mistake_case key_mistakes[] = {
+	{"guard-mode: auto\nguard-interfaces: []\n", FINE,
+	 "kedge.yaml:2: guard-interfaces: no interface to guard: name one, or all-listeners\n"},
+	{"app: localhost:1\nlisteners:\n- listen: localhost:1\n  tls: off\n- tls: off\n", "",
+	 "kedge.yaml:5: listeners[1]: listen is missing: ADDR:PORT\n"},
+	{"app: localhost:1\nlisteners:\n- listen: localhost:1\n- {listen: localhost:2, certs: "
+	 "[]}\n",
+	 "",
+	 "kedge.yaml:3: listeners[0]: TLS without a certificate: give cert and key, or tls off\n"
+	 "kedge.yaml:4: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},
+	{"app: localhost:1\ncerts:\n- cert: a\n- key: b\nlisteners:\n- listen: localhost:1\n", "",
+	 "kedge.yaml:6: listeners[0]: the certificate \"a\" has no key\n"
+	 "kedge.yaml:6: listeners[0]: the key \"b\" has no certificate\n"},
+	{"app: localhost:1\ntls: off\nlisteners:\n- listen: 127.0.0.1:1\n- listen: :1\n"
+	 "- listen: localhost:1\n",
+	 "", "kedge.yaml:6: listeners[2]: the same address as listeners[0]: 127.0.0.1:1\n"},
+	{"app: localhost:1\ntls: off\nlisteners:\n- listen: localhost:1\n  trust: [10.0.0.0/8]\n",
+	 "",
+	 "kedge.yaml:5: listeners[0].trust[0]: nothing to trust: proxy-protocol is off at this "
+	 "listener (trust does not restrict who may connect)\n"},
+	{"app: ':5'\n", "--tls off --listen :1",
+	 "kedge.yaml:1: app: \":5\" is not one address: name "
+	 "the host\n"},
+	{"", "",
+	 "kedge.yaml: no listener: give --listen ADDR:PORT, or listeners in the file\n"
+	 "kedge.yaml: no application: give --app ADDR:PORT, or app in the file\n"},
+	/* A bad value is not a missing one too. */
+	{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{cert: '', key: k}]\n", "",
+	 "kedge.yaml:4: listeners[0].certs[0].cert: \"\" names no file\n"},
+};
 
 static void keys_that_do_not_go_together(void **state)
 {
-	static const struct mistake_case cases[] = {
-		{"guard-mode: auto\nguard-interfaces: []\n", FINE,
-		 "kedge.yaml:2: guard-interfaces: no interface to guard: name one, or all-listeners\n"},
-		{"app: localhost:1\nlisteners:\n- listen: localhost:1\n  tls: off\n- tls: off\n",
-		 "", "kedge.yaml:5: listeners[1]: listen is missing: ADDR:PORT\n"},
-		{"app: localhost:1\nlisteners:\n- listen: localhost:1\n- {listen: localhost:2, certs: "
-		 "[]}\n",
-		 "",
-		 "kedge.yaml:3: listeners[0]: TLS without a certificate: give cert and key, or tls off\n"
-		 "kedge.yaml:4: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},
-		{"app: localhost:1\ncerts:\n- cert: a\n- key: b\nlisteners:\n- listen: localhost:1\n",
-		 "",
-		 "kedge.yaml:6: listeners[0]: the certificate \"a\" has no key\n"
-		 "kedge.yaml:6: listeners[0]: the key \"b\" has no certificate\n"},
-		{"app: localhost:1\ntls: off\nlisteners:\n- listen: 127.0.0.1:1\n- listen: :1\n"
-		 "- listen: localhost:1\n",
-		 "", "kedge.yaml:6: listeners[2]: the same address as listeners[0]: 127.0.0.1:1\n"},
-		{"app: localhost:1\ntls: off\nlisteners:\n- listen: localhost:1\n  trust: [10.0.0.0/8]\n",
-		 "",
-		 "kedge.yaml:5: listeners[0].trust[0]: nothing to trust: proxy-protocol is off at this "
-		 "listener (trust does not restrict who may connect)\n"},
-		{"app: ':5'\n", "--tls off --listen :1",
-		 "kedge.yaml:1: app: \":5\" is not one address: name "
-		 "the host\n"},
-		{"", "",
-		 "kedge.yaml: no listener: give --listen ADDR:PORT, or listeners in the file\n"
-		 "kedge.yaml: no application: give --app ADDR:PORT, or app in the file\n"},
-		/* A bad value is not a missing one too. */
-		{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{cert: '', key: k}]\n", "",
-		 "kedge.yaml:4: listeners[0].certs[0].cert: \"\" names no file\n"},
-	};
-
-	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+	check_mistakes(key_mistakes, sizeof(key_mistakes) / sizeof(key_mistakes[0]));
 }
 
 static void warnings_do_not_stop_anything(void **state)

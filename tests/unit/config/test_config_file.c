@@ -318,89 +318,86 @@ static void a_file_that_cannot_be_read_is_a_mistake(void **state)
 					"denied\n");
 }
 
+static const struct mistake_case structure_mistakes[] = {
+	{"workers: 1\nworker: 2\n", FINE,
+	 "kedge.yaml:2: worker: unknown key; did you mean workers?\n"},
+	{"listen: localhost:1\n", FINE,
+	 "kedge.yaml:1: listen: unknown key here; it belongs in an entry of listeners\n"},
+	{"cert: a\nkey: b\n", FINE,
+	 "kedge.yaml:1: cert: unknown key here; it belongs in an entry of certs\n"
+	 "kedge.yaml:2: key: unknown key here; it belongs in an entry of certs\n"},
+	{"listeners:\n- {listen: localhost:1, tls: off, app: localhost:3}\n", "--app localhost:1",
+	 "kedge.yaml:2: listeners[0].app: unknown key here; it belongs at the top level\n"},
+	{"\"app\\0x\": localhost:1\n", FINE,
+	 "kedge.yaml:1: app: unknown key with a NUL character in it\n"},
+	{"listeners:\n- {listen: localhost:1, tls: off, address: localhost:3}\n",
+	 "--app localhost:1",
+	 "kedge.yaml:2: listeners[0].address: unknown key; known are listen, tls, mode, "
+	 "proxy-protocol, "
+	 "trust, listener-connections-max, "
+	 "certs\n"},
+	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
+	 "kedge.yaml:3: certs[1]: has neither cert nor key\n"},
+	{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{}, {cert: b}]\n", "",
+	 "kedge.yaml:4: listeners[0].certs[0]: has neither cert nor key\n"
+	 "kedge.yaml:3: listeners[0]: the certificate \"b\" has no key\n"},
+	{"certs:\n- cert: a\n  key: b\n  pass: c\n", FINE,
+	 "kedge.yaml:4: certs[0].pass: unknown key; known are cert, key, ocsp\n"},
+	{"foo: {a: [1, {b: c}], d: [[]]}\nbar:\n", FINE,
+	 "kedge.yaml:1: foo: unknown key; known are " KNOWN_TOP
+	 "kedge.yaml:2: bar: unknown key; known are " KNOWN_TOP},
+	{"app: localhost:1\nworkers: 1\napp: localhost:2\n", FINE,
+	 "kedge.yaml:3: app: given twice\n"},
+	{"workers: [1]\n", FINE, "kedge.yaml:1: workers: must be one value, not a list\n"},
+	{"workers: {a: 1}\n", FINE,
+	 "kedge.yaml:1: workers: must be one value, not keys with values\n"},
+	{"trust: 10.0.0.0/8\n", FINE, "kedge.yaml:1: trust: must be a list, not one value\n"},
+	{"guard-interfaces: eth0\n", FINE,
+	 "kedge.yaml:1: guard-interfaces: must be a list, not one value\n"},
+	{"trust:\n", FINE, "kedge.yaml:1: trust: must be a list, not nothing\n"},
+	{"trust: [10.0.0.1, [10.0.0.2]]\n", FINE,
+	 "kedge.yaml:1: trust[1]: must be one value, not a list\n"},
+	{"listeners: {listen: localhost:1}\n", FINE,
+	 "kedge.yaml:1: listeners: must be a list, not keys with values\n"},
+	{"listeners:\n- :1\n", FINE,
+	 "kedge.yaml:2: listeners[0]: must be keys with values, not one "
+	 "value\n"},
+	{"certs: [a, b]\n", FINE,
+	 "kedge.yaml:1: certs[0]: must be keys with values, not one value\n"
+	 "kedge.yaml:1: certs[1]: must be keys with values, not one value\n"},
+	{"- app\n", FINE, "kedge.yaml:1: must be keys with values, not a list\n"},
+	{"app\n", FINE, "kedge.yaml:1: must be keys with values, not one value\n"},
+	{"? [a, b]\n: c\n", FINE, "kedge.yaml:1: a key must be one word, not a list\n"},
+	{"pin: \"a\\0b\"\n", FINE, "kedge.yaml:1: pin: has a NUL character in it\n"},
+	{"app: [::1]:80\n", FINE,
+	 "kedge.yaml:1: app: must be one value, not a list: quote an address with brackets\n"
+	 "kedge.yaml:1: not YAML: did not find expected node content while parsing a flow node\n"},
+	{"app:\n- localhost:1\n", FINE, "kedge.yaml:2: app: must be one value, not a list\n"},
+	{"app: [\n", FINE,
+	 "kedge.yaml:1: app: must be one value, not a list: quote an address with brackets\n"
+	 "kedge.yaml:2: not YAML: did not find expected node content while parsing a "
+	 "flow node\n"},
+	{"a: b\n c: d\n", FINE,
+	 "kedge.yaml:1: a: unknown key; known are " KNOWN_TOP
+	 "kedge.yaml:2: not YAML: mapping values are not allowed in this "
+	 "context\n"},
+	{"app: x\n\x01\n", FINE, "kedge.yaml:2: not YAML: control characters are not allowed\n"},
+	{"app: x\n# \xff\n", FINE, "kedge.yaml:2: not YAML: invalid leading UTF-8 octet\n"},
+	{"app: &a x\npin: *a\n", FINE,
+	 "kedge.yaml:2: pin: aliases (*name) are not read: write the value out\n"},
+	{"workers: 1\n---\nworkers: 2\n", FINE,
+	 "kedge.yaml:2: a second document: one file is one document\n"},
+	{"foo: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", FINE,
+	 "kedge.yaml:1: foo: unknown key; known are " KNOWN_TOP
+	 "kedge.yaml:1: foo: nested too deeply\n"},
+	/* What is in a file that can not be loaded is not missing. */
+	{"workers: []\n", "", "kedge.yaml:1: workers: must be one value, not a list\n"},
+};
+
 static void mistakes_of_structure_are_said_with_file_and_line(void **state)
 {
-	static const struct mistake_case cases[] = {
-		{"workers: 1\nworker: 2\n", FINE,
-		 "kedge.yaml:2: worker: unknown key; did you mean workers?\n"},
-		{"listen: localhost:1\n", FINE,
-		 "kedge.yaml:1: listen: unknown key here; it belongs in an entry of listeners\n"},
-		{"cert: a\nkey: b\n", FINE,
-		 "kedge.yaml:1: cert: unknown key here; it belongs in an entry of certs\n"
-		 "kedge.yaml:2: key: unknown key here; it belongs in an entry of certs\n"},
-		{"listeners:\n- {listen: localhost:1, tls: off, app: localhost:3}\n",
-		 "--app localhost:1",
-		 "kedge.yaml:2: listeners[0].app: unknown key here; it belongs at the top level\n"},
-		{"\"app\\0x\": localhost:1\n", FINE,
-		 "kedge.yaml:1: app: unknown key with a NUL character in it\n"},
-		{"listeners:\n- {listen: localhost:1, tls: off, address: localhost:3}\n",
-		 "--app localhost:1",
-		 "kedge.yaml:2: listeners[0].address: unknown key; known are listen, tls, mode, "
-		 "proxy-protocol, "
-		 "trust, listener-connections-max, "
-		 "certs\n"},
-		{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
-		 "kedge.yaml:3: certs[1]: has neither cert nor key\n"},
-		{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{}, {cert: b}]\n", "",
-		 "kedge.yaml:4: listeners[0].certs[0]: has neither cert nor key\n"
-		 "kedge.yaml:3: listeners[0]: the certificate \"b\" has no key\n"},
-		{"certs:\n- cert: a\n  key: b\n  pass: c\n", FINE,
-		 "kedge.yaml:4: certs[0].pass: unknown key; known are cert, key, ocsp\n"},
-		{"foo: {a: [1, {b: c}], d: [[]]}\nbar:\n", FINE,
-		 "kedge.yaml:1: foo: unknown key; known are " KNOWN_TOP
-		 "kedge.yaml:2: bar: unknown key; known are " KNOWN_TOP},
-		{"app: localhost:1\nworkers: 1\napp: localhost:2\n", FINE,
-		 "kedge.yaml:3: app: given twice\n"},
-		{"workers: [1]\n", FINE, "kedge.yaml:1: workers: must be one value, not a list\n"},
-		{"workers: {a: 1}\n", FINE,
-		 "kedge.yaml:1: workers: must be one value, not keys with values\n"},
-		{"trust: 10.0.0.0/8\n", FINE,
-		 "kedge.yaml:1: trust: must be a list, not one value\n"},
-		{"guard-interfaces: eth0\n", FINE,
-		 "kedge.yaml:1: guard-interfaces: must be a list, not one value\n"},
-		{"trust:\n", FINE, "kedge.yaml:1: trust: must be a list, not nothing\n"},
-		{"trust: [10.0.0.1, [10.0.0.2]]\n", FINE,
-		 "kedge.yaml:1: trust[1]: must be one value, not a list\n"},
-		{"listeners: {listen: localhost:1}\n", FINE,
-		 "kedge.yaml:1: listeners: must be a list, not keys with values\n"},
-		{"listeners:\n- :1\n", FINE,
-		 "kedge.yaml:2: listeners[0]: must be keys with values, not one "
-		 "value\n"},
-		{"certs: [a, b]\n", FINE,
-		 "kedge.yaml:1: certs[0]: must be keys with values, not one value\n"
-		 "kedge.yaml:1: certs[1]: must be keys with values, not one value\n"},
-		{"- app\n", FINE, "kedge.yaml:1: must be keys with values, not a list\n"},
-		{"app\n", FINE, "kedge.yaml:1: must be keys with values, not one value\n"},
-		{"? [a, b]\n: c\n", FINE, "kedge.yaml:1: a key must be one word, not a list\n"},
-		{"pin: \"a\\0b\"\n", FINE, "kedge.yaml:1: pin: has a NUL character in it\n"},
-		{"app: [::1]:80\n", FINE,
-		 "kedge.yaml:1: app: must be one value, not a list: quote an address with brackets\n"
-		 "kedge.yaml:1: not YAML: did not find expected node content while parsing a flow node\n"},
-		{"app:\n- localhost:1\n", FINE,
-		 "kedge.yaml:2: app: must be one value, not a list\n"},
-		{"app: [\n", FINE,
-		 "kedge.yaml:1: app: must be one value, not a list: quote an address with brackets\n"
-		 "kedge.yaml:2: not YAML: did not find expected node content while parsing a "
-		 "flow node\n"},
-		{"a: b\n c: d\n", FINE,
-		 "kedge.yaml:1: a: unknown key; known are " KNOWN_TOP
-		 "kedge.yaml:2: not YAML: mapping values are not allowed in this "
-		 "context\n"},
-		{"app: x\n\x01\n", FINE,
-		 "kedge.yaml:2: not YAML: control characters are not allowed\n"},
-		{"app: x\n# \xff\n", FINE, "kedge.yaml:2: not YAML: invalid leading UTF-8 octet\n"},
-		{"app: &a x\npin: *a\n", FINE,
-		 "kedge.yaml:2: pin: aliases (*name) are not read: write the value out\n"},
-		{"workers: 1\n---\nworkers: 2\n", FINE,
-		 "kedge.yaml:2: a second document: one file is one document\n"},
-		{"foo: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", FINE,
-		 "kedge.yaml:1: foo: unknown key; known are " KNOWN_TOP
-		 "kedge.yaml:1: foo: nested too deeply\n"},
-		/* What is in a file that can not be loaded is not missing. */
-		{"workers: []\n", "", "kedge.yaml:1: workers: must be one value, not a list\n"},
-	};
-
-	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+	check_mistakes(structure_mistakes,
+		       sizeof(structure_mistakes) / sizeof(structure_mistakes[0]));
 }
 
 int main(void)

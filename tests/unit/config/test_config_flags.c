@@ -131,32 +131,30 @@ static void a_flag_may_carry_its_value_behind_an_equals_sign(void **state)
 	assert_string_equal(conf->app_name, "127.0.0.1:2");
 }
 
+static const struct mistake_case flag_mistakes[] = {
+	{NULL, FINE "stray", "stray: not an option: a file is given as -c FILE\n"},
+	{NULL, FINE "-x", "-x: not an option: see --help\n"},
+	{NULL, FINE "--", "--: not an option: see --help\n"},
+	{NULL, FINE "--work 3", "--work: unknown option: see --help\n"},
+	{NULL, "kedge.yaml", "kedge.yaml: not an option: a file is given as -c FILE\n"},
+	{NULL, "-c", "-c: needs a file\n"},
+	{NULL, "--config kedge.yaml", "--config: unknown option: a file is given as -c FILE\n"},
+	{NULL, "--file=x", "--file=x: unknown option: a file is given as -c FILE\n"},
+	{NULL, FINE "--log_level debug --hanshakes-max 3",
+	 "--log_level: unknown option; did you mean --log-level?\n"
+	 "--hanshakes-max: unknown option; did you mean --handshakes-max?\n"},
+	{NULL, FINE "--workerss=3 --foo",
+	 "--workerss=3: unknown option; did you mean --workers?\n"
+	 "--foo: unknown option: see --help\n"},
+	{NULL, FINE "--workers", "--workers: needs a value\n"},
+	{NULL, FINE "--workers --pin off", "--workers: needs a value\n"},
+	{NULL, FINE "-c", "-c: needs a file\n"},
+	{NULL, FINE "-c /dev/null -c /dev/null", "-c: given twice: only one file is read\n"},
+};
+
 static void mistakes_in_flags_say_the_next_step(void **state)
 {
-	static const struct mistake_case cases[] = {
-		{NULL, FINE "stray", "stray: not an option: a file is given as -c FILE\n"},
-		{NULL, FINE "-x", "-x: not an option: see --help\n"},
-		{NULL, FINE "--", "--: not an option: see --help\n"},
-		{NULL, FINE "--work 3", "--work: unknown option: see --help\n"},
-		{NULL, "kedge.yaml", "kedge.yaml: not an option: a file is given as -c FILE\n"},
-		{NULL, "-c", "-c: needs a file\n"},
-		{NULL, "--config kedge.yaml",
-		 "--config: unknown option: a file is given as -c FILE\n"},
-		{NULL, "--file=x", "--file=x: unknown option: a file is given as -c FILE\n"},
-		{NULL, FINE "--log_level debug --hanshakes-max 3",
-		 "--log_level: unknown option; did you mean --log-level?\n"
-		 "--hanshakes-max: unknown option; did you mean --handshakes-max?\n"},
-		{NULL, FINE "--workerss=3 --foo",
-		 "--workerss=3: unknown option; did you mean --workers?\n"
-		 "--foo: unknown option: see --help\n"},
-		{NULL, FINE "--workers", "--workers: needs a value\n"},
-		{NULL, FINE "--workers --pin off", "--workers: needs a value\n"},
-		{NULL, FINE "-c", "-c: needs a file\n"},
-		{NULL, FINE "-c /dev/null -c /dev/null",
-		 "-c: given twice: only one file is read\n"},
-	};
-
-	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+	check_mistakes(flag_mistakes, sizeof(flag_mistakes) / sizeof(flag_mistakes[0]));
 }
 
 int main(void)

@@ -10,6 +10,7 @@
 
 #include "config/config_table.h"
 #include "tests/lib/loading.h"
+#include "tests/lib/no_memory.h"
 
 /* Each option with a value that is not its default, once as flags and once as keys. */
 static const char every_flag[] =
@@ -452,42 +453,42 @@ static void the_example_has_every_key_with_its_default(void **state)
 	check_defaults(full);
 }
 
+static const struct mistake_case many_mistakes[] = {
+	{"workers: x\nworker: 1\nxff: y\nlisteners:\n- listen: z\n  tls: maybe\n- {}\n",
+	 "--edit v --app w",
+	 "kedge.yaml:2: worker: unknown key; did you mean workers?\n"
+	 "--edit: \"v\" is not one of require, prefer, off\n"
+	 "--app: \"w\" is not ADDR:PORT: the port is missing: ADDRESS:PORT\n"
+	 "kedge.yaml:1: workers: \"x\" is not a whole number from 0 to 64 threads\n"
+	 "kedge.yaml:3: xff: \"y\" is not one of append, replace, if-none, never\n"
+	 "kedge.yaml:5: listeners[0].listen: \"z\" is not ADDR:PORT: the port is missing: "
+	 "ADDRESS:PORT\n"
+	 "kedge.yaml:6: listeners[0].tls: \"maybe\" is not one of off, on\n"
+	 "kedge.yaml:7: listeners[1]: listen is missing: ADDR:PORT\n"
+	 "kedge.yaml:7: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},
+};
+
 static void every_mistake_of_file_and_flags_is_said_at_once(void **state)
 {
-	static const struct mistake_case cases[] = {
-		{"workers: x\nworker: 1\nxff: y\nlisteners:\n- listen: z\n  tls: maybe\n- {}\n",
-		 "--edit v --app w",
-		 "kedge.yaml:2: worker: unknown key; did you mean workers?\n"
-		 "--edit: \"v\" is not one of require, prefer, off\n"
-		 "--app: \"w\" is not ADDR:PORT: the port is missing: ADDRESS:PORT\n"
-		 "kedge.yaml:1: workers: \"x\" is not a whole number from 0 to 64 threads\n"
-		 "kedge.yaml:3: xff: \"y\" is not one of append, replace, if-none, never\n"
-		 "kedge.yaml:5: listeners[0].listen: \"z\" is not ADDR:PORT: the port is missing: "
-		 "ADDRESS:PORT\n"
-		 "kedge.yaml:6: listeners[0].tls: \"maybe\" is not one of off, on\n"
-		 "kedge.yaml:7: listeners[1]: listen is missing: ADDR:PORT\n"
-		 "kedge.yaml:7: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},
-	};
-
-	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+	check_mistakes(many_mistakes, sizeof(many_mistakes) / sizeof(many_mistakes[0]));
 }
+
+static const struct mistake_case unread_files[] = {
+	{NULL, "-c /nowhere", "/nowhere: cannot be read: No such file or directory\n"},
+	{NULL, "nowhere", "nowhere: not an option: a file is given as -c FILE\n"},
+	{"]", "",
+	 "kedge.yaml:1: not YAML: did not find expected node content while "
+	 "parsing a block node\n"},
+	/* What the flags say is checked all the same. */
+	{"[]", "--workers x",
+	 "kedge.yaml:1: must be keys with values, not a list\n"
+	 "--workers: \"x\" is not a whole number from 0 to 64 threads\n"},
+};
 
 /* What a file would have said is not reported as missing. */
 static void an_unread_file_is_the_only_mistake(void **state)
 {
-	static const struct mistake_case cases[] = {
-		{NULL, "-c /nowhere", "/nowhere: cannot be read: No such file or directory\n"},
-		{NULL, "nowhere", "nowhere: not an option: a file is given as -c FILE\n"},
-		{"]", "",
-		 "kedge.yaml:1: not YAML: did not find expected node content while "
-		 "parsing a block node\n"},
-		/* What the flags say is checked all the same. */
-		{"[]", "--workers x",
-		 "kedge.yaml:1: must be keys with values, not a list\n"
-		 "--workers: \"x\" is not a whole number from 0 to 64 threads\n"},
-	};
-
-	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+	check_mistakes(unread_files, sizeof(unread_files) / sizeof(unread_files[0]));
 }
 
 /* --help wins over mistakes before and behind it. */
@@ -502,6 +503,35 @@ static void help_loads_nothing(void **state)
 	assert_non_null(strstr(l.out, "usage: kedge run "));
 }
 
+/* At every step: the load fails as a whole, says so, and leaks nothing (the sanitizer tells). */
+static void memory_may_end_at_any_step(void **state)
+{
+	static const char yaml[] = "app: localhost:3\n"
+				   "nope: 1\n"
+				   "certs: [{cert: c, key: k}]\n"
+				   "trust: [10.0.0.1]\n"
+				   "guard-interfaces: [eth0, lo]\n"
+				   "proxy-protocol: require\n"
+				   "listeners: [{listen: ':1'}, {listen: ':2', trust: ['::1']}]\n";
+	int steps = 0;
+
+	for (;; steps++) {
+		_cleanup_(loaded_free)
+		struct loaded l = {0};
+
+		write_file(yaml, strlen(yaml));
+		no_memory_after = steps;
+		l = load("-c FILE --xff-trust 10.0.0.0/8 --pin /x");
+		if (no_memory_after >= 0)
+			break;
+		assert_null(l.conf);
+		assert_int_equal(l.status, -ENOMEM);
+		assert_non_null(strstr(l.err, "error: configuration: Cannot allocate memory\n"));
+	}
+	no_memory_after = -1;
+	assert_in_range(steps, 50, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,6 +543,7 @@ int main(void)
 		cmocka_unit_test(every_mistake_of_file_and_flags_is_said_at_once),
 		cmocka_unit_test(an_unread_file_is_the_only_mistake),
 		cmocka_unit_test(help_loads_nothing),
+		cmocka_unit_test(memory_may_end_at_any_step),
 	};
 
 	return cmocka_run_group_tests(tests, loading_begin, loading_end);

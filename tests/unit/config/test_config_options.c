@@ -157,89 +157,85 @@ static void off_means_no_path(void **state)
 	assert_null(keys->control);
 }
 
+static const struct mistake_case refusals[] = {
+	{NULL, FINE "--workers=", "--workers: \"\" is not a whole number from 0 to 64 threads\n"},
+	{NULL, FINE "--workers 65",
+	 "--workers: \"65\" is not a whole number from 0 to 64 threads\n"},
+	{NULL, FINE "--workers -1",
+	 "--workers: \"-1\" is not a whole number from 0 to 64 threads\n"},
+	{NULL, FINE "--idle-timeout-ms 0",
+	 "--idle-timeout-ms: \"0\" is not a whole number from 1 to 86400000 ms\n"},
+	{NULL, FINE "--idle-timeout-ms 86400001",
+	 "--idle-timeout-ms: \"86400001\" is not a whole number from 1 to 86400000 ms\n"},
+	{NULL, FINE "--idle-timeout-ms 18446744073709551617",
+	 "--idle-timeout-ms: \"18446744073709551617\" is not a whole number from 1 to 86400000 "
+	 "ms\n"},
+	{NULL, FINE "--idle-timeout-ms 5s",
+	 "--idle-timeout-ms: \"5s\" is not a whole number from 1 to 86400000 ms\n"},
+	{NULL, FINE "--connections-max 1048577",
+	 "--connections-max: \"1048577\" is not a whole number from 1 to 1048576 connections\n"},
+	{NULL, FINE "--head-bytes-max 65537",
+	 "--head-bytes-max: \"65537\" is not a whole number from 8192 to 65536 bytes\n"},
+	{NULL, FINE "--head-bytes-max 8191",
+	 "--head-bytes-max: \"8191\" is not a whole number from 8192 to 65536 bytes\n"},
+	{NULL, FINE "--record on", "--record: \"on\" is not one of require, prefer, off\n"},
+	{NULL, FINE "--edit Off", "--edit: \"Off\" is not one of require, prefer, off\n"},
+	{NULL, FINE "--xff set", "--xff: \"set\" is not one of append, replace, if-none, never\n"},
+	{NULL, FINE "--tls-min 1.1", "--tls-min: \"1.1\" is not one of 1.2, 1.3\n"},
+	{NULL, FINE "--tls yes", "--tls: \"yes\" is not one of off, on\n"},
+	{NULL, FINE "--seccomp on", "--seccomp: \"on\" is not one of off, log, errno, enforce\n"},
+	{NULL, FINE "--log-level trace",
+	 "--log-level: \"trace\" is not one of error, warn, info, debug\n"},
+	{NULL, FINE "--cgroup=", "--cgroup: \"\" names no file\n"},
+	{NULL, FINE "--xff-trust 10.0.0.1/8",
+	 "--xff-trust: \"10.0.0.1/8\" is not a CIDR: bits are set below the prefix length\n"},
+	{NULL, FINE "--app nonsense",
+	 "--app: \"nonsense\" is not ADDR:PORT: the port is missing: ADDRESS:PORT\n"},
+	{NULL, FINE "--guard-mode drv",
+	 "--guard-mode: \"drv\" is not one of off, auto, native, generic\n"},
+	{NULL, FINE "--guard-interfaces 1234567890123456",
+	 "--guard-interfaces: \"1234567890123456\" is longer than 15 bytes\n"},
+	{NULL, FINE "--guard-interfaces=", "--guard-interfaces: \"\" names no interface\n"},
+	{NULL, FINE "--guard-source-prefix-v4 33",
+	 "--guard-source-prefix-v4: \"33\" is not a whole number from 0 to 32 bits\n"},
+	{NULL, FINE "--guard-source-burst 0",
+	 "--guard-source-burst: \"0\" is not a whole number from 1 to 1073741824 connections\n"},
+	{NULL,
+	 FINE "--control "
+	      "/234567890123456789012345678901234567890123456789012345678901234567890123456789"
+	      "01234567890123456789012345678",
+	 "--control: \"/23456789012345678901234567890123456789012345678901234567890123456...\" is "
+	 "longer than 107 bytes\n"},
+};
+
 static void every_refusal_says_what_is_allowed(void **state)
 {
-	static const struct mistake_case cases[] = {
-		{NULL,
-		 FINE "--workers=", "--workers: \"\" is not a whole number from 0 to 64 threads\n"},
-		{NULL, FINE "--workers 65",
-		 "--workers: \"65\" is not a whole number from 0 to 64 threads\n"},
-		{NULL, FINE "--workers -1",
-		 "--workers: \"-1\" is not a whole number from 0 to 64 threads\n"},
-		{NULL, FINE "--idle-timeout-ms 0",
-		 "--idle-timeout-ms: \"0\" is not a whole number from 1 to 86400000 ms\n"},
-		{NULL, FINE "--idle-timeout-ms 86400001",
-		 "--idle-timeout-ms: \"86400001\" is not a whole number from 1 to 86400000 ms\n"},
-		{NULL, FINE "--idle-timeout-ms 18446744073709551617",
-		 "--idle-timeout-ms: \"18446744073709551617\" is not a whole number from 1 to 86400000 "
-		 "ms\n"},
-		{NULL, FINE "--idle-timeout-ms 5s",
-		 "--idle-timeout-ms: \"5s\" is not a whole number from 1 to 86400000 ms\n"},
-		{NULL, FINE "--connections-max 1048577",
-		 "--connections-max: \"1048577\" is not a whole number from 1 to 1048576 connections\n"},
-		{NULL, FINE "--head-bytes-max 65537",
-		 "--head-bytes-max: \"65537\" is not a whole number from 8192 to 65536 bytes\n"},
-		{NULL, FINE "--head-bytes-max 8191",
-		 "--head-bytes-max: \"8191\" is not a whole number from 8192 to 65536 bytes\n"},
-		{NULL, FINE "--record on", "--record: \"on\" is not one of require, prefer, off\n"},
-		{NULL, FINE "--edit Off", "--edit: \"Off\" is not one of require, prefer, off\n"},
-		{NULL, FINE "--xff set",
-		 "--xff: \"set\" is not one of append, replace, if-none, never\n"},
-		{NULL, FINE "--tls-min 1.1", "--tls-min: \"1.1\" is not one of 1.2, 1.3\n"},
-		{NULL, FINE "--tls yes", "--tls: \"yes\" is not one of off, on\n"},
-		{NULL, FINE "--seccomp on",
-		 "--seccomp: \"on\" is not one of off, log, errno, enforce\n"},
-		{NULL, FINE "--log-level trace",
-		 "--log-level: \"trace\" is not one of error, warn, info, debug\n"},
-		{NULL, FINE "--cgroup=", "--cgroup: \"\" names no file\n"},
-		{NULL, FINE "--xff-trust 10.0.0.1/8",
-		 "--xff-trust: \"10.0.0.1/8\" is not a CIDR: bits are set below the prefix length\n"},
-		{NULL, FINE "--app nonsense",
-		 "--app: \"nonsense\" is not ADDR:PORT: the port is missing: ADDRESS:PORT\n"},
-		{NULL, FINE "--guard-mode drv",
-		 "--guard-mode: \"drv\" is not one of off, auto, native, generic\n"},
-		{NULL, FINE "--guard-interfaces 1234567890123456",
-		 "--guard-interfaces: \"1234567890123456\" is longer than 15 bytes\n"},
-		{NULL, FINE "--guard-interfaces=", "--guard-interfaces: \"\" names no interface\n"},
-		{NULL, FINE "--guard-source-prefix-v4 33",
-		 "--guard-source-prefix-v4: \"33\" is not a whole number from 0 to 32 bits\n"},
-		{NULL, FINE "--guard-source-burst 0",
-		 "--guard-source-burst: \"0\" is not a whole number from 1 to 1073741824 connections\n"},
-		{NULL,
-		 FINE
-		 "--control "
-		 "/234567890123456789012345678901234567890123456789012345678901234567890123456789"
-		 "01234567890123456789012345678",
-		 "--control: \"/23456789012345678901234567890123456789012345678901234567890123456...\" is "
-		 "longer than 107 bytes\n"},
-	};
-
-	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+	check_mistakes(refusals, sizeof(refusals) / sizeof(refusals[0]));
 }
+
+static const struct mistake_case texts_of_a_file[] = {
+	{"\n\nlisteners:\n- listen: localhost:1\n  tls: off\n  proxy-protocol: maybe\n",
+	 "--app localhost:1",
+	 "kedge.yaml:6: listeners[0].proxy-protocol: \"maybe\" is not one of off, optional, "
+	 "require\n"},
+	{"workers:\n", FINE,
+	 "kedge.yaml:1: workers: \"\" is not a whole number from 0 to 64 "
+	 "threads\n"},
+	{"workers: 0x4\n", FINE,
+	 "kedge.yaml:1: workers: \"0x4\" is not a whole number from 0 to 64 "
+	 "threads\n"},
+	{"bypass: true\n", FINE,
+	 "kedge.yaml:1: bypass: \"true\" is not one of require, prefer, off\n"},
+	{"x-forwarded-proto: yes\n", FINE,
+	 "kedge.yaml:1: x-forwarded-proto: \"yes\" is not one of off, on\n"},
+	{"trust: [\"::1\",\n 10.0.0.0/33]\n", FINE,
+	 "kedge.yaml:2: trust[1]: \"10.0.0.0/33\" is not a CIDR: the prefix length is not a number "
+	 "from 0 to 32\n"},
+};
 
 static void a_text_of_the_file_is_judged_as_a_flag_is(void **state)
 {
-	static const struct mistake_case cases[] = {
-		{"\n\nlisteners:\n- listen: localhost:1\n  tls: off\n  proxy-protocol: maybe\n",
-		 "--app localhost:1",
-		 "kedge.yaml:6: listeners[0].proxy-protocol: \"maybe\" is not one of off, optional, "
-		 "require\n"},
-		{"workers:\n", FINE,
-		 "kedge.yaml:1: workers: \"\" is not a whole number from 0 to 64 "
-		 "threads\n"},
-		{"workers: 0x4\n", FINE,
-		 "kedge.yaml:1: workers: \"0x4\" is not a whole number from 0 to 64 "
-		 "threads\n"},
-		{"bypass: true\n", FINE,
-		 "kedge.yaml:1: bypass: \"true\" is not one of require, prefer, off\n"},
-		{"x-forwarded-proto: yes\n", FINE,
-		 "kedge.yaml:1: x-forwarded-proto: \"yes\" is not one of off, on\n"},
-		{"trust: [\"::1\",\n 10.0.0.0/33]\n", FINE,
-		 "kedge.yaml:2: trust[1]: \"10.0.0.0/33\" is not a CIDR: the prefix length is not a number "
-		 "from 0 to 32\n"},
-	};
-
-	check_mistakes(cases, sizeof(cases) / sizeof(cases[0]));
+	check_mistakes(texts_of_a_file, sizeof(texts_of_a_file) / sizeof(texts_of_a_file[0]));
 }
 
 int main(void)

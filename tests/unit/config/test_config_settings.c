@@ -11,6 +11,7 @@
 
 #include "base/cleanup.h"
 #include "config/config_settings.h"
+#include "tests/lib/no_memory.h"
 
 static void both_are_copied_in_order(void **state)
 {
@@ -78,12 +79,38 @@ static void cleared_is_empty(void **state)
 	}
 }
 
+/* Whichever allocation fails: what was there stays, and nothing leaks (the sanitizer tells). */
+static void without_memory_nothing_is_added(void **state)
+{
+	_cleanup_(settings_clear)
+	struct settings s = {0};
+	const struct setting written = {
+		.opt = config_options, .text = (char[]){"x"}, .place.path = (char[]){"app"}};
+
+	assert_int_equal(settings_add(&s, &written), 0);
+	assert_int_equal(settings_add_listener(&s, &written.place), 0);
+	for (int n = 0; n < 3; n++) {
+		no_memory_after = n;
+		assert_int_equal(settings_add(&s, &written), -ENOMEM);
+	}
+	for (int n = 0; n < 2; n++) {
+		no_memory_after = n;
+		assert_int_equal(settings_add_listener(&s, &written.place), -ENOMEM);
+	}
+	no_memory_after = -1;
+	assert_int_equal(s.count, 1);
+	assert_int_equal(s.listeners_count, 1);
+	assert_string_equal(s.all[0].text, "x");
+	assert_int_equal(settings_add(&s, &written), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_are_copied_in_order),
 		cmocka_unit_test(an_empty_list_has_no_text),
 		cmocka_unit_test(cleared_is_empty),
+		cmocka_unit_test(without_memory_nothing_is_added),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

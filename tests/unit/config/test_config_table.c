@@ -28,7 +28,7 @@ static void names_are_distinct_and_fit_on_a_flag(void **state)
 		for (const char *c = a->name; *c; c++)
 			assert_true(islower(*c) || isdigit(*c) || *c == '-');
 		assert_true(islower(a->name[0]));
-		/* option_find() gives the first of its name: the row itself, if there is no other. */
+		/* The first of its name: the row itself, if there is no other. */
 		assert_ptr_equal(option_find(a->name, len), a);
 		/* Names of the file's own keys. */
 		assert_string_not_equal(a->name, "certs");

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* access.c: which entry each request of a flow gets. The log is a fake that keeps entries. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "access/access.h"
+
+/* --- a log in the place of access_log.c --------------------------------------------------------- */
+
+struct access_log {
+	enum access_format format;
+};
+
+static struct access_log log_ = {ACCESS_FORMAT_COMBINED};
+
+static struct kept {
+	struct access_entry e;
+	unsigned worker;
+	char request[ACCESS_REQUEST_MAX + 1], referer[ACCESS_FIELD_MAX + 1];
+	char agent[ACCESS_FIELD_MAX + 1], listener[ADDR_TEXT_MAX + 1];
+} kept[8];
+static unsigned kept_count;
+
+enum access_format access_log_format(const struct access_log *log)
+{
+	return log->format;
+}
+
+static void keep(char *to, const char *text, size_t len)
+{
+	memcpy(to, text, len);
+	to[len] = '\0';
+}
+
+void access_log_put(struct access_log *log, unsigned worker, const struct access_entry *e,
+		    const struct access_texts *t)
+{
+	struct kept *k = &kept[kept_count++];
+
+	assert_ptr_equal(log, &log_);
+	assert_true(kept_count <= sizeof(kept) / sizeof(kept[0]));
+	assert_true(e->request_len <= ACCESS_REQUEST_MAX && e->referer_len <= ACCESS_FIELD_MAX &&
+		    e->agent_len <= ACCESS_FIELD_MAX && e->listener_len <= ADDR_TEXT_MAX);
+	k->e = *e;
+	k->worker = worker;
+	keep(k->request, t->request, e->request_len);
+	keep(k->referer, t->referer, e->referer_len);
+	keep(k->agent, t->agent, e->agent_len);
+	keep(k->listener, t->listener, e->listener_len);
+}
+
+/* --- flows -------------------------------------------------------------------------------------- */
+
+static uint64_t now_us;
+
+static int up(void **state)
+{
+	log_.format = ACCESS_FORMAT_COMBINED;
+	kept_count = 0;
+	now_us = 5000000;
+	return 0;
+}
+
+static struct access_flow *flow_of(const char *client, const char *listener)
+{
+	struct access_facts facts = {.listener = listener, .record = ACCESS_RECORD_USER};
+	union addr addr = {.family = AF_UNSPEC};
+	struct access_flow *a;
+	const char *why;
+
+	if (client)
+		assert_int_equal(addr_parse(&addr, client, &why), 0);
+	facts.client = &addr;
+	facts.tls_version = 1;
+	facts.tls_suite = 2;
+	facts.edit_kernel = true;
+	a = access_flow_new(&log_, 7, &facts, &now_us);
+	assert_non_null(a);
+	return a;
+}
+
+static struct access_flow *flow(void)
+{
+	return flow_of("192.0.2.1:4660", "127.0.0.1:443");
+}
+
+static void request(struct access_flow *a, const char *head)
+{
+	access_request(a, head, strlen(head));
+}
+
+static void facts_are_in_every_entry(void **state)
+{
+	struct access_flow *a = flow();
+
+	request(a, "GET /1 HTTP/1.1\r\n\r\n");
+	access_response(a, 200, 1, 2);
+	access_joined(a, false, true);
+	access_own(a, 408, 3);
+	access_flow_end(a, 0, 0);
+	assert_int_equal(kept_count, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(kept[i].worker, 7);
+		assert_string_equal(kept[i].listener, "127.0.0.1:443");
+		assert_string_equal(kept[i].e.client, "192.0.2.1");
+		assert_int_equal(kept[i].e.client_port, 4660);
+		assert_int_equal(kept[i].e.record, ACCESS_RECORD_USER);
+		assert_int_equal(kept[i].e.tls_version, 1);
+		assert_int_equal(kept[i].e.tls_suite, 2);
+		assert_int_equal(kept[i].e.edit_kernel, i == 0);
+		assert_int_equal(kept[i].e.bypass, i == 1);
+	}
+}
+
+static void a_client_may_be_of_any_family(void **state)
+{
+	static const char *const clients[] = {"[2001:db8::1]:1", NULL};
+
+	for (int i = 0; i < 2; i++) {
+		struct access_flow *a = flow_of(clients[i], "a");
+
+		access_own(a, 400, 0);
+		access_flow_end(a, 0, 0);
+	}
+	assert_string_equal(kept[0].e.client, "2001:db8::1");
+	assert_string_equal(kept[1].e.client, "");
+	assert_int_equal(kept[1].e.client_port, 0);
+}
+
+/* Longer than any address: cut, not read beyond. */
+static void a_listeners_name_is_cut(void **state)
+{
+	char name[2 * ADDR_TEXT_MAX];
+	struct access_flow *a;
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	a = flow_of("192.0.2.1:1", name);
+	access_own(a, 400, 0);
+	access_flow_end(a, 0, 0);
+	assert_int_equal(strlen(kept[0].listener), ADDR_TEXT_MAX);
+}
+
+static void responses_go_to_the_oldest_request(void **state)
+{
+	struct access_flow *a = flow();
+
+	request(a, "GET /1 HTTP/1.1\r\n\r\n");
+	request(a, "GET /2 HTTP/1.1\r\n\r\n");
+	access_response(a, 200, 10, 1);
+	request(a, "GET /3 HTTP/1.1\r\n\r\n");
+	access_response(a, 404, 20, 1);
+	access_response(a, 304, 0, 1);
+	/* Nobody asked. */
+	access_response(a, 408, 0, 1);
+	access_flow_end(a, 0, 0);
+	assert_int_equal(kept_count, 3);
+	assert_string_equal(kept[0].request, "GET /1 HTTP/1.1");
+	assert_int_equal(kept[0].e.status, 200);
+	assert_int_equal(kept[0].e.bytes, 10);
+	assert_string_equal(kept[1].request, "GET /2 HTTP/1.1");
+	assert_int_equal(kept[1].e.status, 404);
+	assert_string_equal(kept[2].request, "GET /3 HTTP/1.1");
+	assert_int_equal(kept[2].e.status, 304);
+}
+
+/* kedge's own answer is to the oldest request, or to one that it has not read. */
+static void an_own_answer_needs_no_request(void **state)
+{
+	struct access_flow *a = flow();
+
+	request(a, "GET /1 HTTP/1.1\r\n\r\n");
+	access_reason(a, KEDGE_REASON_app_gone);
+	access_own(a, 502, 63);
+	access_own(a, 400, 7);
+	access_flow_end(a, 0, 0);
+	assert_int_equal(kept_count, 2);
+	assert_string_equal(kept[0].request, "GET /1 HTTP/1.1");
+	assert_int_equal(kept[0].e.status, 502);
+	assert_int_equal(kept[0].e.reason, KEDGE_REASON_app_gone);
+	assert_string_equal(kept[1].request, "");
+	assert_int_equal(kept[1].e.status, 400);
+	assert_int_equal(kept[1].e.bytes, 7);
+	assert_int_equal(kept[1].e.duration_us, 0);
+	assert_int_equal(kept[1].e.begun_us, now_us);
+}
+
+/* One has a response under way, the others have none. */
+static void the_end_meets_what_waits(void **state)
+{
+	struct access_flow *a = flow();
+
+	request(a, "GET /1 HTTP/1.1\r\n\r\n");
+	request(a, "GET /2");
+	request(a, "GET /3");
+	access_reason(a, KEDGE_REASON_app_gone);
+	access_flow_end(a, 206, 99);
+	assert_int_equal(kept_count, 3);
+	assert_int_equal(kept[0].e.status, 206);
+	assert_int_equal(kept[0].e.bytes, 99);
+	assert_string_equal(kept[1].request, "GET /2");
+	for (int i = 1; i < 3; i++) {
+		assert_int_equal(kept[i].e.status, 0);
+		assert_int_equal(kept[i].e.bytes, 0);
+		assert_int_equal(kept[i].e.reason, KEDGE_REASON_app_gone);
+	}
+	access_flow_end(flow(), 200, 1);
+	access_flow_end(NULL, 0, 0);
+	assert_int_equal(kept_count, 3);
+}
+
+static void times_are_of_the_request(void **state)
+{
+	struct access_flow *a = flow();
+
+	request(a, "GET /1");
+	now_us += 100;
+	request(a, "GET /2");
+	now_us += 1000;
+	/* The caller has measured it. */
+	access_response(a, 200, 0, 700);
+	/* Here it is from the head until now. */
+	access_own(a, 504, 0);
+	access_flow_end(a, 0, 0);
+	assert_int_equal(kept[0].e.duration_us, 700);
+	assert_int_equal(kept[0].e.begun_us, 5001100 - 700);
+	assert_int_equal(kept[1].e.duration_us, 1000);
+	assert_int_equal(kept[1].e.begun_us, 5000100);
+}
+
+static void fields_come_from_the_head(void **state)
+{
+	static const struct {
+		const char *head, *referer, *agent;
+	} cases[] = {
+		{"GET / HTTP/1.1\r\nUser-Agent: a b \r\nReferer:http://r\r\n\r\n", "http://r",
+		 "a b "},
+		{"GET / HTTP/1.1\r\nreferer: \t x\r\nUSER-AGENT:\r\n\r\n", "x", ""},
+		{"GET / HTTP/1.1\r\nX-Referer: x\r\nUser-Agents: y\r\nReferer : z\r\n\r\n", "", ""},
+		{"GET / HTTP/1.1\r\nReferer: 1\r\nReferer: 2\r\n\r\n", "1", ""},
+		{"GET / HTTP/1.1\r\nHost: a\r\nReferer: cu", "cu", ""},
+		{"GET / HTTP/1.1\nUser-Agent: lf\nReferer: only\n\n", "only", "lf"},
+		{"GET / HTTP/1.1\r\nrefere", "", ""},
+		{"GET / HTTP/1.1\r\n", "", ""},
+		{"Referer: not a field\r\n\r\n", "", ""},
+		{"", "", ""},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		/* Flush against the end, so that the sanitizer sees one byte too many. */
+		size_t len = strlen(cases[i].head);
+		char *head = malloc(len);
+		struct access_flow *a = flow();
+
+		kept_count = 0;
+		memcpy(head, cases[i].head, len);
+		access_request(a, head, len);
+		free(head);
+		access_flow_end(a, 0, 0);
+		assert_string_equal(kept[0].referer, cases[i].referer);
+		assert_string_equal(kept[0].agent, cases[i].agent);
+	}
+}
+
+/* Common has no place for fields: they are not even looked for. */
+static void common_has_no_fields(void **state)
+{
+	struct access_flow *a;
+
+	log_.format = ACCESS_FORMAT_COMMON;
+	a = flow();
+	request(a, "GET / HTTP/1.1\r\nReferer: r\r\nUser-Agent: a\r\n\r\n");
+	access_flow_end(a, 0, 0);
+	assert_string_equal(kept[0].request, "GET / HTTP/1.1");
+	assert_int_equal(kept[0].e.referer_len, 0);
+	assert_int_equal(kept[0].e.agent_len, 0);
+}
+
+static void long_texts_are_cut(void **state)
+{
+	static char head[2 * ACCESS_REQUEST_MAX];
+
+	for (int more = 0; more < 2; more++) {
+		struct access_flow *a = flow();
+		size_t len = 0;
+
+		kept_count = 0;
+		memset(head, 'G', ACCESS_REQUEST_MAX + (size_t)more);
+		len = ACCESS_REQUEST_MAX + (size_t)more;
+		len += (size_t)sprintf(head + len, "\r\nReferer: ");
+		memset(head + len, 'r', ACCESS_FIELD_MAX + (size_t)more);
+		len += ACCESS_FIELD_MAX + (size_t)more;
+		len += (size_t)sprintf(head + len, "\r\nUser-Agent: ");
+		memset(head + len, 'u', ACCESS_FIELD_MAX + (size_t)more);
+		len += ACCESS_FIELD_MAX + (size_t)more;
+		access_request(a, head, len);
+		access_flow_end(a, 0, 0);
+		assert_int_equal(strspn(kept[0].request, "G"), ACCESS_REQUEST_MAX);
+		assert_int_equal(strspn(kept[0].referer, "r"), ACCESS_FIELD_MAX);
+		assert_int_equal(strspn(kept[0].agent, "u"), ACCESS_FIELD_MAX);
+	}
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, up)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(facts_are_in_every_entry),       TEST(a_client_may_be_of_any_family),
+		TEST(a_listeners_name_is_cut),        TEST(responses_go_to_the_oldest_request),
+		TEST(an_own_answer_needs_no_request), TEST(the_end_meets_what_waits),
+		TEST(times_are_of_the_request),       TEST(fields_come_from_the_head),
+		TEST(common_has_no_fields),           TEST(long_texts_are_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
