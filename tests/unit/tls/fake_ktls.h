@@ -60,7 +60,8 @@ static struct {
 	int recv_after;         /* but not before so many recvmsg() have worked */
 	unsigned recvs;         /* recvmsg() so far */
 	uint64_t received;      /* what TCP_INFO says of the bytes received; 0: the truth */
-	uint32_t suites;        /* bit 8 * version + suite: refused, as if its AEAD were missing */
+	int sock_err;    /* the socket's error: fails what is sent next, unless it is taken */
+	uint32_t suites; /* bit 8 * version + suite: refused, as if its AEAD were missing */
 	char log[64];
 	struct fake_leg legs[FAKE_SOCKETS];
 } fake;
@@ -191,6 +192,10 @@ static inline int fake_get(int fd, int level, int name, void *val, socklen_t *le
 
 	if (!r && level == IPPROTO_TCP && name == TCP_INFO && fake.received)
 		((struct tcp_info *)val)->tcpi_bytes_received = fake.received;
+	if (!r && level == SOL_SOCKET && name == SO_ERROR && fake.sock_err) {
+		*(int *)val = fake.sock_err;
+		fake.sock_err = 0;
+	}
 	return r;
 }
 
@@ -219,6 +224,13 @@ static inline ssize_t fake_recv(int fd, void *buf, size_t len, int flags)
 	return syscall(SYS_recvfrom, fd, buf, len, flags | MSG_DONTWAIT, NULL, NULL);
 }
 
+/* As tls_err_abort(): the socket has an error from now on. */
+static inline int fake_refuses(int err)
+{
+	fake.sock_err = err;
+	return fake_fails(err);
+}
+
 /*
  * Opens the next record, if there is none. 1: there is one; 0: the end of the stream; -1, errno. A
  * record that is refused stays in TCP's queue.
@@ -240,16 +252,16 @@ static inline int fake_fill(struct fake_leg *l)
 		return fake_fails(EAGAIN);
 	len = (size_t)(rec[3] << 8 | rec[4]);
 	if (len > FAKE_WIRE_MAX)
-		return fake_fails(EMSGSIZE);
+		return fake_refuses(EMSGSIZE);
 	if (rec[1] != 3 || rec[2] != 3)
-		return fake_fails(EINVAL);
+		return fake_refuses(EINVAL);
 	if ((size_t)n < 5 + len)
 		return fake_fails(EAGAIN);
 	l->at = 0;
 	l->len = record_open(&l->rx, rec, 5 + len, l->plain, &l->type);
 	if (l->len < 0 || !l->type || (l->rx.info.version == TLS_1_3_VERSION && rec[0] != 23)) {
 		l->type = 0;
-		return fake_fails(EBADMSG);
+		return fake_refuses(EBADMSG);
 	}
 	fake_recv(l->fd, rec, 5 + len, 0);
 	l->wants_rx = fake.rekey && l->type == TLS_CONTENT_HANDSHAKE && l->len &&
@@ -336,6 +348,11 @@ static inline ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t 
 {
 	size_t done = 0;
 
+	if (fake.sock_err) {
+		errno = fake.sock_err;
+		fake.sock_err = 0;
+		return -1;
+	}
 	if (fake.send_err) {
 		errno = fake.send_err;
 		fake.send_err = 0;
@@ -349,7 +366,8 @@ static inline ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t 
 		l->out_len = record_seal(&l->tx, type, bytes + done, n, l->out);
 		done += n;
 	} while (done < len);
-	fake_push(l);
+	if (!fake_push(l) && errno != EAGAIN)
+		return -1;
 	return (ssize_t)done;
 }
 
