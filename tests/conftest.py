@@ -109,6 +109,14 @@ def cgroup():
     group.remove()
 
 
+@pytest.fixture
+def own_cgroup():
+    """A cgroup in which no other kedge of this session has attached anything."""
+    group = machine.Cgroup()
+    yield group
+    group.remove()
+
+
 def chosen(config, which):
     """
     which: "all" of the available combinations, "ends": nothing and everything in the kernel, or

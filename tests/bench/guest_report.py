@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Tables and JSON of the counts in guests."""
 import datetime
-import json
-import os
 import statistics
-from pathlib import Path
 
 import guest
 import guest_run

@@ -23,7 +23,7 @@ struct load {
 	uint64_t upload;   /* bytes of each request's body; 0: GET */
 	uint64_t requests; /* measured */
 	uint64_t warmup;   /* before, not measured */
-	uint64_t rate; /* requests a second, whatever the answers; 0: as fast as answers come */
+	uint64_t rate;     /* requests a second, independent of answers; 0: at their pace */
 	unsigned patience_s;
 };
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import stat
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,16 @@ def leg(request, tls):
 def ipv6():
     if not machine.has_ipv6():
         pytest.skip("no ::1 on this machine")
+
+
+@pytest.fixture
+def bpf_stats():
+    """The kernel measures each run of a BPF program, on the whole machine. That adds some tens of ns to each."""
+    switch = Path("/proc/sys/kernel/bpf_stats_enabled")
+    before = switch.read_text()
+    switch.write_text("1")
+    yield
+    switch.write_text(before)
 
 
 @pytest.fixture

@@ -147,7 +147,7 @@ def test_the_commands_of_the_guard_page(sandbox):
 
 
 @pytest.fixture
-def own_cgroup():
+def try_cgroup():
     """A name for TRY; nothing of it is left after the test."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
@@ -162,7 +162,7 @@ def save_patch(sandbox, block):
     (sandbox.home / "sizes.diff").write_text(block + "\n")
 
 
-def test_a_bpf_program_is_changed_and_seen(tmp_path, cgroup, own_cgroup):
+def test_a_bpf_program_is_changed_and_seen(tmp_path, cgroup, try_cgroup):
     """All of CONTRIBUTING.md, in a copy of the tree."""
     ran, printed = [], ""
     with Sandbox(tmp_path, cgroup, own_tree=True) as sandbox:
@@ -172,12 +172,12 @@ def test_a_bpf_program_is_changed_and_seen(tmp_path, cgroup, own_cgroup):
                 if docs.is_patch(block):
                     save_patch(sandbox, block)
                 elif docs.is_shell(block):
-                    printed += follow(sandbox, block.replace(TRY, str(own_cgroup)), ran, timeout=900)
+                    printed += follow(sandbox, block.replace(TRY, str(try_cgroup)), ran, timeout=900)
     rows = json.loads(re.search(r"^\[\{$.*?^\}?\]$", printed, re.M | re.S)[0])
     # The probe of `edit` sends a short one, too.
     assert {row["key"]: row["value"] for row in rows if row["value"]} == {0: 2, 6: 1}
     assert "steps of the verifier" in printed and "kdg_request" in printed
-    assert not own_cgroup.exists()
+    assert not try_cgroup.exists()
 
 
 @pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING, GUARD, CONTRIBUTING],

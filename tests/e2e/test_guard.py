@@ -17,7 +17,6 @@ import re
 import select
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -25,6 +24,7 @@ from pathlib import Path
 
 import pytest
 
+import bpftool
 import kedge as module
 import machine
 import prefix
@@ -766,16 +766,13 @@ def test_vlan(net, certs):
 def test_pins_and_metrics(net, certs):
     with Guarded(net, certs, "--metrics", f"{SERVER}:0") as kedge:
         assert net.ask(kedge["guarded"]) == 200 and not net.reaches(kedge["guarded"])
-        address = kedge.process.wait_line(r"metrics: (?:bound to )?(\S+):(\d+)")[0]
-        with net.client((address[1], int(address[2])), header=b"") as c:
+        with net.client(kedge.metrics_address(), header=b"") as c:
             text = c.request(target="/metrics").text
         assert 'kedge_capability{capability="guard"} 1\n' in text
         counted = int(re.search(r"^kedge_guard_stranger_total (\d+)$", text, re.M)[1])
         assert counted >= 1
         pins = kedge.pin.with_name(f"{kedge.pin.name}-guard")
-        dumped = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", pins / "kdg_guard_stats"],
-                                capture_output=True, text=True, check=True)
-        row = json.loads(dumped.stdout)[0]
+        row = bpftool.rows(pins / "kdg_guard_stats")[0]
         assert sum(x["value"]["stranger"] for x in row["formatted"]["values"]) >= counted
 
 

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """bpftool's recipes in docs/bpf-abi.md: each is run as written, against a kedge at work."""
-import json
 import re
 import struct
-from pathlib import Path
 
 import pytest
 
+import bpftool
 import kedge as kedge_module
 import prefix
 from client import Client
@@ -15,7 +14,6 @@ from run import run
 
 TEXT = (ROOT / "docs/bpf-abi.md").read_text()
 PINS = "/sys/fs/bpf/kedge"
-STATS_SWITCH = Path("/proc/sys/kernel/bpf_stats_enabled")
 
 
 def table(header):
@@ -66,22 +64,13 @@ def test_every_map_has_a_recipe(at_work):
         assert any(f"{PINS}/{name}" in command for command in RECIPES), name
 
 
-@pytest.fixture
-def bpf_stats():
-    """The recipe switches it on for the whole machine."""
-    before = STATS_SWITCH.read_text()
-    yield
-    STATS_SWITCH.write_text(before)
-
-
 @pytest.mark.parametrize("command", RECIPES)
 def test_recipe(at_work, bpf_stats, command):
     verb = " ".join(re.search(r"bpftool (\w+) (\w+)", command).groups())
     name = re.search(r"kdg_\w+", command)[0]
     if verb.startswith("prog"):
-        # The switch is global, and other kedges may run here, but programs are found by name.
+        # Other kedges may run here, but programs are found by name.
         with Client(at_work["clear"]) as c:
-            STATS_SWITCH.write_text("1")
             c.request()
     done = run("bash", "-euc", command.replace(PINS, str(at_work.pin)))
     assert done.returncode == 0 and not done.stderr, done.stderr
@@ -90,8 +79,7 @@ def test_recipe(at_work, bpf_stats, command):
 
 def test_cookies_name_the_same_sockets(at_work):
     """`ss` shows the keys of the maps, so that a flow's socket can be found."""
-    done = run("bpftool", "-j", "map", "dump", "pinned", at_work.pin / "kdg_flow")
-    cookies = [struct.unpack("<Q", bytes(int(byte, 16) for byte in entry["key"]))[0]
-               for entry in json.loads(done.stdout)]
+    cookies = [struct.unpack("<Q", bytes(int(byte, 16) for byte in row["key"]))[0]
+               for row in bpftool.rows(at_work.pin / "kdg_flow")]
     sockets = run("ss", "-tneH").stdout
     assert any(f" sk:{cookie:x} " in sockets for cookie in cookies), (cookies, sockets)

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import machine
+from bpftool import bpftool, objects
 from client import Client, request
-from foreign import Agent, bpftool
+from foreign import Agent
 from kedge import BINARY, SANITIZER_OPTIONS, Combination, Kedge, Listener
 from rawapp import RawApp
 
@@ -35,15 +36,8 @@ def links_of(kedge, kind):
 def detach_from_map(kedge):
     """Its sk_msg program off its map."""
     leg = kedge.pin / "kdg_leg"
-    programs = json.loads(bpftool("-j", "prog", "show"))
-    number = max(p["id"] for p in programs if p.get("name") == "kdg_request")
+    number = max(p["id"] for p in objects("prog", "show") if p.get("name") == "kdg_request")
     bpftool("prog", "detach", "id", number, "msg_verdict", "pinned", leg)
-
-
-def metrics(kedge):
-    address = kedge.process.wait_line(r"metrics: (?:bound to )?(\S+):(\d+)")[0]
-    with Client((address[1], int(address[2]))) as c:
-        return c.request(target="/metrics").text
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,13 +47,6 @@ def able(pytestconfig):
     why = {str(c): w for c, w in pytestconfig.kedge_missing.items()}
     if str(Combination(edit=True)) in why:
         pytest.skip(why[str(Combination(edit=True))])
-
-
-@pytest.fixture
-def own_cgroup():
-    group = machine.Cgroup()
-    yield group
-    group.remove()
 
 
 @pytest.fixture
@@ -228,7 +215,7 @@ def test_metrics(certs, own_cgroup, app):
     with start(certs, own_cgroup, app, "--metrics", "127.0.0.1:0") as kedge, Agent(own_cgroup) as agent:
         agent.attach()
         assert ask(kedge) == 200
-        text = metrics(kedge)
+        text = kedge.metrics()
         assert 'kedge_capability{capability="edit"} 0\n' in text
         assert 'kedge_capability_lost{capability="edit"} 1\n' in text
         assert 'kedge_capability_losses_total{capability="edit"} 1\n' in text

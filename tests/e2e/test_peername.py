@@ -5,18 +5,16 @@ The true peer: an application that asks its socket gets the client, and no other
     KEDGE_TEST_PEERS   how many are open at once (1000)
 """
 import contextlib
-import json
 import os
 import signal
 import socket
 import struct
-import subprocess
-from pathlib import Path
 
 import pytest
 
 import machine
 import prefix
+from bpftool import bpftool, objects
 from client import Client, request
 from kedge import Combination, Kedge, Listener
 from rawapp import RawApp
@@ -27,13 +25,8 @@ MANY = int(os.environ.get("KEDGE_TEST_PEERS", "1000"))
 ON = ("--peername", "require")
 
 
-def bpftool(*words):
-    done = subprocess.run(["bpftool", "-j", *map(str, words)], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.strip() or "[]")
-
-
 def attached(cgroup):
-    return sorted(x["attach_type"] for x in bpftool("cgroup", "show", cgroup.path))
+    return sorted(x["attach_type"] for x in objects("cgroup", "show", cgroup.path))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,14 +46,6 @@ def start(certs, cgroup, app, combination=None, flags=ON, app_cgroup=None):
 def app(cgroup):
     with RawApp(cgroup=cgroup) as app:
         yield app
-
-
-@pytest.fixture
-def own_cgroup():
-    """A cgroup in which no other kedge of this session has attached anything."""
-    group = machine.Cgroup()
-    yield group
-    group.remove()
 
 
 @pytest.fixture
@@ -159,7 +144,7 @@ def coming(kedge):
 
 
 def rows(kedge):
-    return bpftool("map", "dump", "pinned", coming(kedge))
+    return objects("map", "dump", "pinned", coming(kedge))
 
 
 def closed_port():
@@ -245,8 +230,7 @@ def fill(kedge, n, verb="update"):
     """Puts n rows that belong to nobody into kdg_coming, or removes them."""
     batch = "".join(f"map {verb} pinned {coming(kedge)} key hex {i.to_bytes(8, 'big').hex(' ')} {' 00' * 40}"
                     + (f" value hex {' 00' * 32}" if verb == "update" else "") + "\n" for i in range(n))
-    subprocess.run(["bpftool", "batch", "file", "-"], input=batch, text=True, check=True,
-                   capture_output=True)
+    bpftool("batch", "file", "-", input=batch)
 
 
 @pytest.mark.each_kernel
@@ -293,8 +277,8 @@ def test_a_program_that_somebody_detaches(certs, own_cgroup, kind):
     """The application would see kedge from then on."""
     with RawApp(cgroup=own_cgroup) as app, start(certs, own_cgroup, app.text) as kedge:
         ask(kedge, prefix.v2(CLIENT4, sport=PORT)).close()
-        number = next(x["id"] for x in bpftool("cgroup", "show", own_cgroup.path) if x["attach_type"] == kind)
-        link = next(x["id"] for x in bpftool("link", "show") if x.get("prog_id") == number)
+        number = next(x["id"] for x in objects("cgroup", "show", own_cgroup.path) if x["attach_type"] == kind)
+        link = next(x["id"] for x in objects("link", "show") if x.get("prog_id") == number)
         bpftool("link", "detach", "id", link)
 
         def refused():
@@ -363,34 +347,22 @@ def test_counters_and_maps(front, app):
         ask(front, prefix.v2(CLIENT4, sport=PORT)).close()
     front.wait_idle()
     maps = front.pin.with_name(f"{front.pin.name}-peername")
-    value = bpftool("map", "dump", "pinned", maps / "kdg_peer_stats")[0]["formatted"]["value"]
+    value = objects("map", "dump", "pinned", maps / "kdg_peer_stats")[0]["formatted"]["value"]
     assert value == front.status()["peername_stats"]
     assert value["peers"] == 3 and value["shown"] == 3
-    assert bpftool("map", "dump", "pinned", maps / "kdg_coming") == []
+    assert objects("map", "dump", "pinned", maps / "kdg_coming") == []
 
 
 def test_metrics(certs, cgroup, app):
     with start(certs, cgroup, app.text, flags=(*ON, "--metrics", "127.0.0.1:0")) as kedge:
         ask(kedge, prefix.v2(CLIENT4, sport=PORT)).close()
-        address = kedge.process.wait_line(r"metrics: (?:bound to )?(\S+):(\d+)")[0]
-        with Client((address[1], int(address[2]))) as c:
-            text = c.request(target="/metrics").text
+        text = kedge.metrics()
         assert 'kedge_capability{capability="peername"} 1\n' in text
         assert "kedge_peername_peers_total 1\n" in text
 
 
 # --- what it costs ---------------------------------------------------------------------------------
-STATS = Path("/proc/sys/kernel/bpf_stats_enabled")
 COSTED = 300
-
-
-@pytest.fixture
-def bpf_stats():
-    """The kernel measures every run of a program, which adds some tens of ns itself."""
-    before = STATS.read_text()
-    STATS.write_text("1")
-    yield
-    STATS.write_text(before)
 
 
 class Cost:
@@ -406,7 +378,7 @@ class Cost:
 
     @staticmethod
     def now():
-        return {x["name"]: (x.get("run_cnt", 0), x.get("run_time_ns", 0)) for x in bpftool("prog", "show")
+        return {x["name"]: (x.get("run_cnt", 0), x.get("run_time_ns", 0)) for x in objects("prog", "show")
                 if x.get("name", "").startswith("kdg_peer")}
 
     def __str__(self):

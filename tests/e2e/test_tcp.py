@@ -9,7 +9,7 @@ import pytest
 
 import prefix
 from client import Client, request, tls_context
-from kedge import Combination, Config, Kedge, Listener
+from kedge import Config, Kedge, Listener
 from pattern import BLOCK, Checker
 from rawapp import Connection, RawApp
 
@@ -233,9 +233,7 @@ def test_counted_as_what_it_is(certs, cgroup, ends):
         assert (stats["flows_edit_user"], stats["flows_edit_kernel"]) == (0, 0)
         assert stats["responses"] == stats["requests_user"] == stats["requests_bpf"] == 0
         assert stats["access_lines"] == stats["health_checks"] == 0
-        address = kedge.process.wait_line(r"metrics: (?:bound to )?(\S+):(\d+)")[0]
-        with Client((address[1], int(address[2]))) as c:
-            text = c.request(target="/metrics").text
+        text = kedge.metrics()
         # Not even if it is on: any application may read as it likes.
         assert 'kedge_flow_capabilities_total{record="plain",edit="none",bypass="off"} 2\n' in text
 

@@ -14,13 +14,6 @@ pytestmark = pytest.mark.each_kernel
 
 
 @pytest.fixture
-def own_cgroup():
-    group = machine.Cgroup()
-    yield group
-    group.remove()
-
-
-@pytest.fixture
 def app():
     with RawApp() as app:
         yield app

@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Another program's BPF: an agent that claims the sockets of a cgroup (tests/bpf/foreign.bpf.c)."""
-import subprocess
 import tempfile
 from pathlib import Path
 
 import machine
+from bpftool import bpftool
 
 OBJECT = machine.ROOT / "build/foreign.bpf.o"
-
-
-def bpftool(*words):
-    done = subprocess.run(["bpftool", *map(str, words)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"bpftool {words}: {done.stderr}{done.stdout}"
-    return done.stdout
 
 
 class Agent:

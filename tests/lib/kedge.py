@@ -9,7 +9,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import bpftool
 import machine
+from client import Client
 from process import Process
 
 BINARY = Path(os.environ.get("KEDGE_BIN", machine.ROOT / "build/kedge-asan"))
@@ -176,6 +178,16 @@ class Kedge:
         return subprocess.run([self.binary, "reload", "--control", self.control, *args],
                               capture_output=True, text=True, check=False)
 
+    def metrics_address(self):
+        """(host, port) of the first one."""
+        found = self.process.wait_line(r"metrics: (?:bound to )?(\S+):(\d+)")[0]
+        return found[1], int(found[2])
+
+    def metrics(self):
+        """What Prometheus would scrape."""
+        with Client(self.metrics_address()) as c:
+            return c.request(target="/metrics").text
+
     def __getitem__(self, name):
         """(host, port) of a listener."""
         return next(x.address for x in self.listeners if x.name == name)
@@ -225,9 +237,7 @@ class Kedge:
         path = self.pin / name
         if not path.exists():
             return None
-        done = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", path], check=True,
-                              capture_output=True, text=True)
-        return len(json.loads(done.stdout))
+        return len(bpftool.rows(path))
 
     def entries_of_flows(self):
         if not self.pin or not self.pin.exists():
