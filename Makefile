@@ -8,6 +8,9 @@ CLANG	?= clang
 BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 OUT	?= build
 PYTHON	?= /usr/bin/python3
+# CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS are a packager's: they come after ours in every rule but those of the BPF objects,
+# which have BPF_CFLAGS. Builds with sanitizers have a level of optimisation of their own, unless CFLAGS says another.
+their_CFLAGS := $(CFLAGS)
 CFLAGS	?= -O2 -g
 Q	:= $(if $(V),,@)
 say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
@@ -17,10 +20,44 @@ VERSION := 0.2.0
 pkgs		:= libbpf libxdp libssl libcrypto yaml-0.1 jansson libsystemd libseccomp
 kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -iquote . -iquote user -I$(OUT) \
 		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-		   -Wundef -Wno-unused-parameter -fno-strict-aliasing \
+		   -Wundef -Wno-unused-parameter -fno-strict-aliasing $(if $(WERROR),-Werror) \
 		   $(shell pkg-config --cflags $(pkgs) 2>/dev/null)
 kedge_LDLIBS	:= $(shell pkg-config --libs $(pkgs) 2>/dev/null) -lelf -lz -lpthread
-bpf_CFLAGS	:= -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter -Iinclude -Ibpf
+
+# Hardening of what is installed. Each of the three can be replaced: `make HARDEN_CFLAGS=`. Flags that not every
+# architecture has are tried.
+try_CFLAGS	 = $(shell for flag in $(1); do \
+		   ! $(CC) -Werror $$flag -x c -c /dev/null -o /dev/null 2>/dev/null || echo $$flag; done)
+ifeq ($(origin HARDEN_CFLAGS),undefined)
+HARDEN_CFLAGS	:= -fPIE -fstack-protector-strong \
+		   $(call try_CFLAGS,-fstack-clash-protection -fcf-protection -mbranch-protection=standard)
+endif
+# Fortify wants optimisation and no sanitizer; a value of the packager's is left alone.
+optimised	:= $(filter-out -O0,$(lastword $(filter -O%,$(CFLAGS))))
+ifeq ($(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS))$(findstring -fsanitize,$(CFLAGS)),)
+HARDEN_CPPFLAGS	?= $(if $(optimised),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
+endif
+HARDEN_LDFLAGS	?= -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
+# What the rules say: for an optimised program, and for one with sanitizers.
+compile		= $(CC) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+link		= $(CC) $(HARDEN_CFLAGS) $(HARDEN_LDFLAGS) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(2) $(LDLIBS)
+san_compile	= $(CC) -O1 -g $(kedge_CFLAGS) $(CPPFLAGS) $(their_CFLAGS) $(SANITIZE) -U_FORTIFY_SOURCE -MMD -MP -c $< -o $@
+san_link	= $(CC) $(their_CFLAGS) $(SANITIZE) $(LDFLAGS) $(1) -o $@ $(kedge_LDLIBS) $(2) $(LDLIBS)
+# The fuzzers and the measurement of coverage are clang's, which does not know every flag of gcc.
+clang_CFLAGS	= -O1 -g $(kedge_CFLAGS) $(CPPFLAGS) $(their_CFLAGS) -U_FORTIFY_SOURCE -Wno-unknown-warning-option \
+		  -Wno-ignored-optimization-argument -Wno-unused-command-line-argument
+
+# Other flags, other objects.
+flags_now	:= $(strip $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(HARDEN_LDFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
+ifneq ($(file <$(OUT)/flags),$(flags_now))
+.PHONY: $(OUT)/flags
+endif
+$(OUT)/flags:
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '%s\n' '$(subst ','\'',$(flags_now))' >$@
+
+bpf_CFLAGS	:= -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -Iinclude -Ibpf
 # clang -target bpf does not know the multiarch directory; the host clang does.
 bpf_sysinc	 = $(shell $(CLANG) -v -E - </dev/null 2>&1 | \
 		   sed -n '/search starts here:$$/,/^End of/s|^ \(/.*\)|-idirafter \1|p')
@@ -39,47 +76,49 @@ fuzz_srcs	:= $(wildcard tests/fuzz/fuzz_*.c)
 fuzz_libs	:= $(filter-out $(fuzz_srcs),$(wildcard tests/fuzz/*.c))
 fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%)
 
-all: $(OUT)/kedge ## build/kedge, optimised
-asan: $(OUT)/kedge-asan ## build/kedge-asan, with the address and undefined-behaviour sanitizers
+## build: all (1 min): build/kedge, optimised and hardened
+all: $(OUT)/kedge
+## build: asan (1 min): build/kedge-asan, with the address and undefined-behaviour sanitizers
+asan: $(OUT)/kedge-asan
 
 # --- the BPF side -----------------------------------------------------------------------------
 $(OUT)/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(bpf_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
+	$(Q)$(CLANG) $(bpf_CFLAGS) $(BPF_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
 	$(Q)llvm-strip -g $@ 2>/dev/null || llvm-strip-14 -g $@
 
 # Programs of others, for tests.
 $(OUT)/%.bpf.o: tests/bpf/%.bpf.c
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) $(bpf_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
+	$(Q)$(CLANG) $(bpf_CFLAGS) $(BPF_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
 
 $(OUT)/%.skel.h: $(OUT)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
 
 # --- the daemon -------------------------------------------------------------------------------
-$(OUT)/user/%.o: user/%.c | $(skels)
+$(OUT)/user/%.o: user/%.c $(OUT)/flags | $(skels)
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(compile)
 
-$(OUT)/asan/%.o: %.c | $(skels)
+$(OUT)/asan/%.o: %.c $(OUT)/flags | $(skels)
 	$(call say,ASAN,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) -O1 -g $(SANITIZE) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(san_compile)
 
 # They contain the version.
 $(foreach dir,user asan/user,$(addprefix $(OUT)/$(dir)/,daemon/main.o daemon/status.o metrics/metrics_text.o)): Makefile
 
 $(OUT)/kedge: $(user_srcs:user/%.c=$(OUT)/user/%.o)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ $(kedge_LDLIBS)
+	$(Q)$(call link,$^,$(kedge_LDLIBS))
 
 $(OUT)/kedge-asan: $(user_srcs:%.c=$(OUT)/asan/%.o)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(SANITIZE) $(LDFLAGS) $^ -o $@ $(kedge_LDLIBS)
+	$(Q)$(call san_link,$^)
 
 # --- unit tests: cmocka, sanitizers, no root ----------------------------------------------------
 # Out of an archive, so that a test links only the modules it reaches.
@@ -89,14 +128,18 @@ $(OUT)/asan/libkedge.a: $(lib_srcs:%.c=$(OUT)/asan/%.o)
 $(OUT)/unit/%: $(OUT)/asan/tests/unit/%.o $(testlib_srcs:%.c=$(OUT)/asan/%.o) $(OUT)/asan/libkedge.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
+	$(Q)$(call san_link,$^,-lcmocka)
 
 $(OUT)/unit/bench/test_hist: $(OUT)/asan/tests/bench/hist.o
 
-unit: $(unit_bins) ## builds and runs the unit tests
+unit-objects: $(unit_srcs:%.c=$(OUT)/asan/%.o) $(testlib_srcs:%.c=$(OUT)/asan/%.o)
+
+## test: unit (3 min): the unit tests
+unit: $(unit_bins)
 	$(Q)JOBS=$(shell nproc) tests/run-unit.sh $(unit_bins)
 
-check: ## the unit tests for a package's build: no root, no network but loopback, installs nothing; two minutes
+## test: check (3 min): the unit tests for a package's build: no root, no network but loopback, installs nothing
+check:
 	$(Q)tests/deps.sh -n check
 	$(Q)$(MAKE) --no-print-directory unit
 
@@ -105,37 +148,39 @@ cover_bins	:= $(addprefix $(OUT)/cover/kedge/,test_http1 test_http1_parts test_h
 cover_srcs	:= $(addprefix tests/lib/,http1_corpus.c http1_driver.c guard.c) \
 		   $(addprefix user/,http/http1_edit.c http/xff.c base/addr.c base/decimal.c)
 
-$(OUT)/cover/obj/%.o: %.c
+$(OUT)/cover/obj/%.o: %.c $(OUT)/flags
 	$(call say,COVER,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -O1 -g -fprofile-instr-generate -fcoverage-mapping $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(CLANG) $(clang_CFLAGS) -fprofile-instr-generate -fcoverage-mapping -MMD -MP -c $< -o $@
 
 $(OUT)/cover/%: $(OUT)/cover/obj/tests/unit/%.o $(cover_srcs:%.c=$(OUT)/cover/obj/%.o)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -fprofile-instr-generate $^ -o $@ -lcmocka
+	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fprofile-instr-generate $^ -o $@ -lcmocka $(LDLIBS)
 
 $(OUT)/cover/%.profraw: $(OUT)/cover/% $(wildcard tests/corpus/http1/*)
 	$(Q)LLVM_PROFILE_FILE=$@ $< >$(OUT)/cover/$*.log 2>&1 || { cat $(OUT)/cover/$*.log; exit 1; }
 
-coverage: $(cover_bins:%=%.profraw) ## branches of the automaton that the unit tests take: all of them
+## test: coverage (1 min): the unit tests take every branch of the HTTP/1.1 automaton
+coverage: $(cover_bins:%=%.profraw)
 	$(Q)llvm-profdata merge -o $(OUT)/cover/all.profdata $^
 	$(Q)$(PYTHON) tests/coverage.py $(OUT)/cover/all.profdata $(cover_bins)
 
 # --- fuzzers: libFuzzer, clang ------------------------------------------------------------------
-$(OUT)/fuzz/obj/%.o: %.c | $(skels)
+$(OUT)/fuzz/obj/%.o: %.c $(OUT)/flags | $(skels)
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CLANG) -O1 -g -fsanitize=fuzzer-no-link,$(FUZZ) $(kedge_CFLAGS) -Werror -MMD -MP -c $< -o $@
+	$(Q)$(CLANG) -Werror $(clang_CFLAGS) -fsanitize=fuzzer-no-link,$(FUZZ) -MMD -MP -c $< -o $@
 
 $(OUT)/fuzz/libkedge.a: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs) $(testlib_srcs) $(fuzz_libs))
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(OUT)/fuzz/fuzz_%: $(OUT)/fuzz/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz/libkedge.a
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser
+	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser $(LDLIBS)
 
-fuzz: $(fuzz_bins) ## runs each fuzzer for FUZZ_SECONDS (60; make test 10, make test-full 120)
+## test: fuzz (10 min): each fuzzer for FUZZ_SECONDS (60)
+fuzz: $(fuzz_bins)
 	$(Q)tests/fuzz/run.sh $(fuzz_bins)
 
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
@@ -143,26 +188,27 @@ $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/
 		 $(addprefix $(OUT)/asan/tests/lib/,http1_corpus.o http1_aliases.o http1_heads.o) $(OUT)/asan/libkedge.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS) -lcmocka
+	$(Q)$(call san_link,$^,-lcmocka)
 
 $(filter $(OUT)/bpf-test/test_guard%,$(bpf_tests)): $(addprefix $(OUT)/asan/tests/bpf/,guard_rig.o packet.o)
 
-bpf-test: $(bpf_tests) ## builds and runs the tests of the BPF programs; root
+## test: bpf-test (2 min, root): the BPF programs
+bpf-test: $(bpf_tests)
 	$(Q)tests/run-unit.sh -n bpf-test $(bpf_tests)
 
 # --- benchmarks ---------------------------------------------------------------------------------------
-$(OUT)/bench/obj/%.o: tests/bench/%.c
+$(OUT)/bench/obj/%.o: tests/bench/%.c $(OUT)/flags
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) -MMD -MP -c $< -o $@
+	$(Q)$(compile)
 
 $(OUT)/bench/load: $(patsubst %,$(OUT)/bench/obj/%.o,load load_run load_conn cpu hist)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -lssl -lcrypto
+	$(Q)$(call link,$^,-lssl -lcrypto)
 
 $(OUT)/bench/backend: $(OUT)/bench/obj/backend.o
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+	$(Q)$(call link,$^)
 
 # What move has of kedge's own: keys, kernel TLS.
 $(OUT)/bench/libkedge.a: $(lib_srcs:user/%.c=$(OUT)/user/%.o)
@@ -171,16 +217,17 @@ $(OUT)/bench/libkedge.a: $(lib_srcs:user/%.c=$(OUT)/user/%.o)
 
 $(OUT)/bench/move: $(patsubst %,$(OUT)/bench/obj/%.o,move move_epoll move_uring move_ring move_tls) $(OUT)/bench/libkedge.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -luring $(kedge_LDLIBS)
+	$(Q)$(call link,$^,-luring $(kedge_LDLIBS))
 
 $(OUT)/bench/uring_facts: $(patsubst %,$(OUT)/bench/obj/%.o,uring_facts uring_facts_tls cpu) $(OUT)/bench/libkedge.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@ -luring $(kedge_LDLIBS)
+	$(Q)$(call link,$^,-luring $(kedge_LDLIBS))
 
 # PEERS=new: the newest versions of the others, too.
 new_root = $(if $(filter new,$(PEERS)),tests/deps.sh bench-new && tests/bench/new-root.sh,:)
 
-bench: ## kedge beside nginx, haproxy, hitch and caddy on this machine; writes docs/bench/native.*; root
+## benchmark: bench (10 min, root): kedge beside nginx, haproxy, hitch and caddy; writes docs/bench/native.*
+bench:
 	$(Q)tests/deps.sh build bench
 	$(Q)$(MAKE) --no-print-directory all $(OUT)/bench/load $(OUT)/bench/backend
 	$(Q)$(new_root)
@@ -190,49 +237,60 @@ bench: ## kedge beside nginx, haproxy, hitch and caddy on this machine; writes d
 $(OUT)/bench/plugin.so: tests/bench/guest/plugin.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) -fPIC -shared -fvisibility=hidden $< -o $@
+	$(Q)$(CC) $(HARDEN_CPPFLAGS) $(filter-out -fPIE,$(HARDEN_CFLAGS)) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+		-fPIC -shared -fvisibility=hidden $< -o $@ $(LDLIBS)
 
-vmbench: ## instructions a request, counted in guests with kernel TLS; writes docs/bench/guest.*
+## benchmark: vmbench (1 h): instructions per request, counted in guests with kernel TLS; writes docs/bench/guest.*
+vmbench:
 	$(Q)tests/deps.sh build bench vm
 	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so)
 	$(Q)$(new_root)
 	$(Q)$(PYTHON) -B tests/bench/vmbench.py
 
-bench-profile: ## where the time goes: WHO=kedge+edit+bypass CASE=get1k, natively or in a guest (KERNEL=6.12)
+## benchmark: bench-profile (1 min, root): where the time goes: WHO=kedge+edit+bypass CASE=get1k, KERNEL=6.12 for a guest
+bench-profile:
 	$(Q)tests/deps.sh build bench vm
 	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so)
 	$(Q)$(PYTHON) -B tests/bench/bench_profile.py
 
-vmbench-check: $(OUT)/kedge $(addprefix $(OUT)/bench/,load backend plugin.so) ## a short vmbench against tests/bench/baseline.json
+## benchmark: vmbench-check (3 min): a short vmbench, compared with tests/bench/baseline.json
+vmbench-check: $(OUT)/kedge $(addprefix $(OUT)/bench/,load backend plugin.so)
 	$(Q)$(PYTHON) -B tests/bench/vmbench_check.py
 
-membench: ## memory for each idle TLS connection, natively and in a guest; writes docs/bench/memory.*; root
+## benchmark: membench (10 min, root): memory per idle TLS connection; writes docs/bench/memory.*
+membench:
 	$(Q)tests/deps.sh build bench vm
 	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend)
 	$(Q)$(PYTHON) -B tests/bench/memory.py
 
-bench-mover: ## a relay by epoll beside one by io_uring, in guests and on this machine; writes docs/bench/mover.*; root
+## benchmark: bench-mover (15 min, root): a relay by epoll beside one by io_uring; writes docs/bench/mover.*
+bench-mover:
 	$(Q)tests/deps.sh build bench vm
 	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so move uring_facts)
 	$(Q)$(PYTHON) -B tests/bench/mover.py
 
-bench-test: $(OUT)/kedge-asan $(addprefix $(OUT)/bench/,load backend move uring_facts) ## the benchmarks' own tests, in small; root
+## benchmark: bench-test (1 min, root): the benchmarks' own tests
+bench-test: $(OUT)/kedge-asan $(addprefix $(OUT)/bench/,load backend move uring_facts)
 	$(Q)cd tests && KEDGE_SUITE=bench-test $(PYTHON) -B -m pytest -q bench
 
 # Many SYNs, for the test of the guard.
 $(OUT)/flood: tests/e2e/flood.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS) $(kedge_CFLAGS) $< -o $@
+	$(Q)$(CC) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(HARDEN_LDFLAGS) $(LDFLAGS) \
+		$< -o $@ $(LDLIBS)
 
 # --- the whole: pytest, root ------------------------------------------------------------------------
-same: $(OUT)/kedge-asan ## one corpus of streams through every combination of capabilities; root
+## test: same (3 min, root): one corpus of streams through every combination of capabilities
+same: $(OUT)/kedge-asan
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
 
-e2e: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o ## the story, lifecycle, transfer and more through a running kedge, a minute's soak; root
+## test: e2e (15 min, root): a running kedge: the story, lifecycle, transfer and more, and a minute of soak
+e2e: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e soak
 
-soak: $(OUT)/kedge ## an hour (SOAK_SECONDS=3600) of load, reloads and a dying application; root
+## test: soak (1 h, root): SOAK_SECONDS (3600) of load, reloads and a dying application
+soak: $(OUT)/kedge
 	$(Q)cd tests && KEDGE_SUITE=soak KEDGE_BIN=$(abspath $(OUT))/kedge SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) \
 		$(PYTHON) -B -m pytest -q -s -o faulthandler_timeout=0 soak
 
@@ -240,40 +298,62 @@ soak: $(OUT)/kedge ## an hour (SOAK_SECONDS=3600) of load, reloads and a dying a
 $(OUT)/heads: $(addprefix $(OUT)/asan/tests/,servers/heads.o lib/http1_driver.o lib/http1_corpus.o lib/guard.o) \
 	      $(OUT)/asan/libkedge.a
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(SANITIZE) $^ -o $@ $(kedge_LDLIBS)
+	$(Q)$(call san_link,$^)
 
-servers: $(OUT)/kedge-asan $(OUT)/heads ## the corpus through kedge to real servers: nobody is fooled; root
+## test: servers (10 min, root): the corpus through kedge to real servers
+servers: $(OUT)/kedge-asan $(OUT)/heads
 	$(Q)tests/deps.sh servers
 	$(Q)cd tests && KEDGE_SUITE=servers $(PYTHON) -B -m pytest -q servers
 
-servers-doc: $(OUT)/kedge-asan $(OUT)/heads ## writes the table of docs/servers.md anew; root
+## develop: servers-doc (10 min, root): writes the table of docs/servers.md
+servers-doc: $(OUT)/kedge-asan $(OUT)/heads
 	$(Q)tests/deps.sh servers
 	$(Q)cd tests && PYTHONPATH=lib $(PYTHON) -B servers/report.py
 
-demo: ## the story with Express, HAProxy and curl, answers checked; installs what it needs; root
+## test: demo (1 min, root): the story with Express, HAProxy and curl, answers checked
+demo:
 	$(Q)tests/deps.sh build demo
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(PYTHON) -B tests/story/demo.py
 
-demo-vm: ## the same in a guest whose kernel has TLS
+## test: demo-vm (2 min): the same in a guest whose kernel has TLS
+demo-vm:
 	$(Q)tests/deps.sh build demo vm
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)vmtest/run.sh -k 6.12 -- env KEDGE_TEST_PATIENCE=10 $(PYTHON) -B tests/story/demo.py
 
-vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o $(unit_bins) $(bpf_tests) ## the guest tests under every kernel of vmtest/kernels
+## test: vmtest (15 min): each kernel of vmtest/kernels, in emulated guests
+vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o $(unit_bins) $(bpf_tests)
 	$(Q)vmtest/matrix.sh
 
-# What a run of all suites needs, so that suites side by side find it built. The first part asks for no more than the
-# packages that build kedge.
-test-objects: all asan $(OUT)/asan/libkedge.a $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs))
+# Suites that run side by side must find everything built. The objects need only the packages that build kedge.
+test-objects: all asan $(OUT)/asan/libkedge.a
+fuzz-objects: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs))
 
-test-programs: $(unit_bins) $(bpf_tests) $(fuzz_bins) $(cover_bins) $(OUT)/flood $(OUT)/foreign.bpf.o $(OUT)/heads \
-	       $(addprefix $(OUT)/bench/,load backend plugin.so move uring_facts)
+unit-programs: $(unit_bins)
+bpf-test-programs: $(bpf_tests)
+fuzz-programs: $(fuzz_bins)
+coverage-programs: $(cover_bins)
+e2e-programs: $(OUT)/flood $(OUT)/foreign.bpf.o
+servers-programs: $(OUT)/heads
+bench-test-programs: $(addprefix $(OUT)/bench/,load backend plugin.so move uring_facts)
+suites_built := unit bpf-test fuzz coverage e2e servers bench-test
+test-programs: $(suites_built:%=%-programs)
 
-test: ## every suite, each kernel among them, in half an hour; totals in the last line; installs what it needs; root
+## whole: test (30 min, root): every suite in a short form, each kernel too; the last line has the totals
+test:
 	$(Q)tests/run-all.sh
 
-test-full: ## the same without leaving anything out; takes much longer
+## build: compilers (8 min): everything with each of COMPILERS (gcc clang); a warning is an error
+compilers:
+	$(Q)CC= tests/compilers.sh $(COMPILERS)
+
+## whole: test-debian13 (20 min, root): builds and tests in a root of Debian 13; FULL=1: every suite there (2 h)
+test-debian13:
+	$(Q)tests/debian13.sh $(if $(FULL),full)
+
+## whole: test-full (3 h, root): every suite, complete, and Debian 13
+test-full:
 	$(Q)tests/run-all.sh full
 
 # --- install ----------------------------------------------------------------------------------------
@@ -292,7 +372,8 @@ inst_units	:= $(wildcard dist/*.service dist/*.socket)
 # Dashboards, scripts of bpftrace: what stands in a directory of dist/ keeps it.
 inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*))
 
-install: $(OUT)/kedge ## binary, man pages, units, documents below DESTDIR and prefix (/usr/local)
+## install: install: binary, man pages, units, documents below DESTDIR and prefix (/usr/local)
+install: $(OUT)/kedge
 	$(INSTALL) -D -m 755 $(OUT)/kedge $(DESTDIR)$(bindir)/kedge
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 docs/man/kedge.1
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man5 docs/man/kedge.yaml.5
@@ -304,36 +385,42 @@ install: $(OUT)/kedge ## binary, man pages, units, documents below DESTDIR and p
 	set -e; for f in $(inst_data); do \
 		$(INSTALL) -D -m "$$([ -x dist/$$f ] && echo 755 || echo 644)" dist/$$f $(DESTDIR)$(datadir)/$$f; done
 
-uninstall: ## removes what install put there; configuration and users stay
+## install: uninstall: removes what install put there; configuration and users stay
+uninstall:
 	rm -f $(DESTDIR)$(bindir)/kedge $(DESTDIR)$(mandir)/man1/kedge.1 $(DESTDIR)$(mandir)/man5/kedge.yaml.5 \
 		$(DESTDIR)$(sysusersdir)/kedge.conf $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(inst_docs))) \
 		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(inst_units))) $(addprefix $(DESTDIR)$(datadir)/,$(inst_data))
 	for d in $(sort $(dir $(addprefix $(DESTDIR)$(datadir)/,$(inst_data)))) $(DESTDIR)$(datadir) \
 		$(DESTDIR)$(docdir); do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 
-reference: $(OUT)/kedge ## writes the table of options into docs/configuration.md and kedge.yaml(5)
+## develop: reference: writes the table of options into docs/configuration.md and kedge.yaml(5)
+reference: $(OUT)/kedge
 	$(Q)docs/reference.sh $(CURDIR)/$(OUT)/kedge
 
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] \
 		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch])
 
-lint: $(skels) ## rooms, licences, clang-format and clang-tidy: none of them may have anything to say
+## develop: lint (5 min): rooms, headers, licences, clang-format, clang-tidy
+lint: $(skels)
 	$(Q)$(PYTHON) -B tests/lint/rooms.py
 	$(Q)$(PYTHON) -B tests/lint/files.py
 	$(Q)clang-format --dry-run -Werror $(c_files)
 	$(Q)clang-tidy --quiet $(user_srcs) -- $(kedge_CFLAGS) 2>$(OUT)/lint.err || \
 		{ cat $(OUT)/lint.err; exit 1; }
 
-help: ## this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+## develop: help: this list
+help:
+	@awk -f tests/help.awk $(firstword $(MAKEFILE_LIST))
 
-clean: ## removes what was built, not what was downloaded
+## develop: clean: removes what was built, not what was downloaded
+clean:
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
 .PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
 	install uninstall reference servers servers-doc demo demo-vm vmtest check test test-full test-objects test-programs \
-	help clean
+	compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
--include $(shell find $(OUT) -name '*.d' -type f 2>/dev/null)
+# Not below the whole of build/: roots of other systems are in there.
+-include $(wildcard $(OUT)/*.d) $(shell find $(addprefix $(OUT)/,user asan fuzz/obj cover/obj bench/obj) -name '*.d' 2>/dev/null)

@@ -46,7 +46,9 @@ static int refuse(char why[WHY_MAX], const char *text, const char *what)
 {
 	char quoted[QUOTED_MAX];
 
-	snprintf(why, WHY_MAX, "%s %s", config_quote(quoted, text), what);
+	/* Together they may be longer than WHY_MAX; the end is cut off then. */
+	if (snprintf(why, WHY_MAX, "%s %s", config_quote(quoted, text), what) < 0)
+		why[0] = '\0';
 	return -EINVAL;
 }
 
