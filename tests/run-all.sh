@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# run-all.sh [full]: what `make test` and, with full, `make test-full` do: install what is missing, build, run every
-# suite, several at a time, and add up the totals.
+# run-all.sh [full]: does the work of `make test` and, with full, of `make test-full`. It installs what is missing,
+# builds, runs every suite, several at a time, and adds up the totals.
 #
-# A suite is a make target whose output ends with "NAME: N passed, N failed, N skipped". One that dies before it says
-# so counts as a failure. The output of a suite is printed when the suite has ended, and kept in build/test-logs.
-# The last line is "N passed, N failed, N skipped"; the exit status is 0 only without a failure.
+# A suite is a make target whose output ends with "NAME: N passed, N failed, N skipped". A suite that dies earlier
+# counts as a failure. Its output is printed when it has ended, and kept in build/test-logs. The last line is
+# "N passed, N failed, N skipped"; the exit status is 0 only without a failure.
 #
 #   SUITES          run these only
-#   TEST_JOBS       how many suites at a time (one for each processor: emulation slows down much faster than it shares)
-#   SUITE_SECONDS   after this a suite is taken to hang, and is ended
+#   TEST_JOBS       how many suites at a time; default one for each processor, as more would slow down the guests
+#   SUITE_SECONDS   a suite that takes longer is ended
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -17,14 +17,15 @@ cd "$(dirname "$0")/.." || exit 1
 suites=(vmtest e2e servers unit same fuzz bench-test bpf-test coverage demo)
 case ${1-} in
 '')
-	# Each suite leaves out what the full run is for, and says how much.
+	# Each suite leaves some tests to the full run, and says how many.
 	export KEDGE_TEST_SHORT=1 FUZZ_SECONDS=${FUZZ_SECONDS:-10}
-	# Side by side everything takes longer.
+	# Everything takes longer beside other suites.
 	export KEDGE_TEST_PATIENCE=${KEDGE_TEST_PATIENCE:-3}
 	;;
 full)
-	# Instructions are compared with those of before here: small differences come and go with the day's packages.
-	suites+=(vmbench-check)
+	# Instruction counts differ a little with the day's packages, so they are compared only here.
+	suites=(test-debian13 "${suites[@]}" compilers vmbench-check)
+	export FULL=1
 	export FUZZ_SECONDS=${FUZZ_SECONDS:-120}
 	;;
 *)
@@ -32,7 +33,7 @@ full)
 	exit 2
 	;;
 esac
-# The guests are one of the suites that run side by side.
+# The guests run beside other suites.
 export VMTEST_JOBS=${VMTEST_JOBS:-1}
 [[ -z ${SUITES-} ]] || read -ra suites <<<"$SUITES"
 jobs=${TEST_JOBS:-$(nproc)}
@@ -60,41 +61,66 @@ run_make()
 	${MAKE:-make} -j"$(nproc)" --no-print-directory "$@"
 }
 
+# Sets groups (of packages), objects and programs (make targets), and kernels to what the suites need.
+list_needs()
+{
+	local suite
+
+	groups=(build test) objects=(test-objects) programs=() kernels=
+	for suite in "${suites[@]}"; do
+		case $suite in
+		vmtest) programs+=(unit-programs bpf-test-programs e2e-programs) ;;
+		unit | bpf-test | fuzz | coverage | e2e | servers | bench-test) programs+=("$suite-programs") ;;
+		esac
+		case $suite in
+		fuzz) objects+=(fuzz-objects) ;;
+		vmbench-check) programs+=(bench-test-programs) ;;
+		esac
+		case $suite in
+		vm*) groups+=(vm) kernels=1 ;;
+		servers | demo) groups+=("$suite") ;;
+		test-debian13) groups+=(root) ;;
+		esac
+	done
+}
+
 # Debian's packages, and the kernels of the guests.
 fetch()
 {
 	local label
 
-	tests/deps.sh build test servers demo vm || return 1
+	tests/deps.sh "${groups[@]}" || return 1
+	[[ -n $kernels ]] || return 0
 	# shellcheck source=vmtest/lib.sh
 	for label in $(. vmtest/lib.sh && labels); do
 		vmtest/fetch.sh "$label" || return 1
 	done
 }
 
-# Packages and kernels come over the network, which leaves the processors to the compiler.
+# The network is slow, so packages and kernels are fetched while the compiler runs.
 prepare()
 {
-	local fetching status=0
+	local fetching status=0 groups objects programs kernels
 
+	list_needs
 	tests/deps.sh build || return 1
 	fetch >"$logs/fetch" 2>&1 &
 	fetching=$!
-	run_make test-objects || status=$?
+	run_make "${objects[@]}" || status=$?
 	wait "$fetching" || status=$?
 	cat "$logs/fetch"
-	[[ $status -eq 0 ]] && run_make test-programs
+	[[ $status -eq 0 ]] && run_make "${objects[@]}" "${programs[@]}"
 }
 
-# Suites that run side by side must not meet. Each has a directory of its own for what it writes, for pytest closes the
-# one that all share to everybody but root (and libbpf makes a dot in the name of a pin another character), and a
-# loopback of its own, for a port that one has freed and wants again must still be there.
+# Keeps suites that run side by side apart. Each has its own temporary directory: pytest closes a shared one to everybody
+# but root. libbpf replaces a dot in the name of a pin, so there is none in the name. Each has its own loopback: a test
+# that frees a port and wants it again must get it.
 start()
 {
 	local tmp apart=(unshare --net sh -c 'ip link set lo up && exec "$@"' -)
 
-	# Guests have a network of their own, and may have to be fetched.
-	[[ $1 != vm* ]] || apart=()
+	# These have networks of their own, and may have to fetch something.
+	[[ $1 != vm* && $1 != test-debian13 ]] || apart=()
 	tmp=$(mktemp -d /tmp/kedge-suite-XXXXXX) && chmod 711 "$tmp" || exit 1
 	echo "=== $1: begins"
 	TMPDIR=$tmp timeout --kill-after=30 "$limit" "${apart[@]}" "${MAKE:-make}" -j"$(nproc)" \
@@ -114,7 +140,7 @@ report()
 		read -r _ p _ f _ s _ <<<"$line"
 	fi
 	if [[ $status -eq 124 || $status -eq 137 ]]; then
-		echo "$suite: ended after $limit s, for it seemed to hang: counted as a failure"
+		echo "$suite: ended after $limit s, as it seemed to hang: counted as a failure"
 		f=$((f + 1))
 	elif [[ $status -ne 0 && $f -eq 0 ]] || [[ $p -eq 0 && $f -eq 0 ]]; then
 		echo "$suite: ended with status $status and ${line:-no totals}: counted as a failure"

@@ -62,6 +62,7 @@ def in_guest(label, peer, case, certs):
 
 
 def main():
+    machine.need_cgroup()
     machine.remove_stale()
     label = os.environ.get("KERNEL")
     binaries = peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge")

@@ -140,6 +140,7 @@ def text_of(results, count, around):
 
 
 def main():
+    machine.need_cgroup()
     machine.remove_stale()
     count = int(os.environ.get("CONNECTIONS") or 1000)
     patterns = os.environ.get("BENCH_PEERS") or WHO

@@ -53,6 +53,7 @@ def in_rounds(rounds, scale, certs):
 
 
 def main():
+    machine.need_cgroup()
     machine.remove_stale()
     labels = (os.environ.get("KERNELS") or "6.12 7.x").split()
     seeds = range(1, int(os.environ.get("SEEDS") or 3) + 1)

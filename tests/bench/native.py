@@ -98,6 +98,7 @@ class Native:
 
 
 def main():
+    machine.need_cgroup()
     machine.remove_stale()
     chosen = cases.chosen(cases.NATIVE, os.environ.get("BENCH_CASES", ""))
     who, missing = chosen_peers()

@@ -47,12 +47,11 @@ ALL = [Combination(r, e, b) for r in (False, True) for e in (False, True) for b 
 
 def probe(binary=BINARY):
     """{"record": why this machine cannot have it or "", ...} as `kedge probe` finds it."""
-    group = machine.Cgroup() if os.geteuid() == 0 else None
+    group = machine.try_cgroup()
     argv = [binary, "probe", "--json"] + (["--cgroup", group.path] if group else [])
     with group.inside() if group else contextlib.nullcontext():
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if group:
-        group.remove()
+    group.remove()
     if done.returncode or not done.stdout:
         raise RuntimeError(f"kedge probe: status {done.returncode}: {done.stdout}{done.stderr}")
     answer = json.loads(done.stdout)

@@ -77,6 +77,10 @@ def alive(pid):
     return Path(f"/proc/{pid}").exists()
 
 
+class NoCgroup(RuntimeError):
+    """This machine has no cgroup v2 in which we may make a cgroup."""
+
+
 class Cgroup:
     """A cgroup of our own. A socket belongs to the cgroup that the process was in when it made the socket."""
 
@@ -85,10 +89,13 @@ class Cgroup:
     def __init__(self):
         mount = cgroup2_mount()
         if mount is None:
-            raise RuntimeError("no cgroup v2 is mounted")
+            raise NoCgroup("no cgroup v2 is mounted")
         Cgroup.count += 1
         self.path = mount / f"kedge-test-{os.getpid()}-{Cgroup.count}"
-        self.path.mkdir()
+        try:
+            self.path.mkdir()
+        except OSError as error:
+            raise NoCgroup(f"{self.path}: {error.strerror}") from error
         ours = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines()
                     if line.startswith("0::"))
         self.home = mount / ours.lstrip("/")
@@ -111,6 +118,49 @@ class Cgroup:
                 return False
         if self.path.exists():
             wait_for(try_it, what=f"{self.path}: still in use")
+
+
+class MissingCgroup:
+    """In the place of a Cgroup where there is none: false, and whoever needs more of it gets the reason."""
+
+    def __init__(self, why):
+        self.why = why
+
+    def __bool__(self):
+        return False
+
+    @property
+    def path(self):
+        raise NoCgroup(self.why)
+
+    inside = path
+
+    def remove(self):
+        pass
+
+
+def try_cgroup():
+    """A Cgroup, or a MissingCgroup."""
+    try:
+        return Cgroup()
+    except NoCgroup as error:
+        return MissingCgroup(str(error))
+
+
+def need_cgroup():
+    """For programs that measure: ends them with a message."""
+    try:
+        Cgroup().remove()
+    except NoCgroup as error:
+        raise SystemExit(f"{error}: each proxy is measured in a cgroup of its own; as root, and with: "
+                         "mount -t cgroup2 none /sys/fs/cgroup") from error
+
+
+def bpffs_missing():
+    """Why this process cannot mount a bpffs; "" if it can."""
+    done = subprocess.run(["unshare", "--mount", "mount", "-t", "bpf", "bpf", "/mnt"], capture_output=True, text=True,
+                          check=False)
+    return done.stderr.strip() if done.returncode else ""
 
 
 class Bpffs:
