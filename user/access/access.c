@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Requests of one flow that wait for their entry. See access.h. */
+/* Pending requests of one flow. See access.h. */
 #include "access/access.h"
 
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <sys/queue.h>
 
-/* A request without its response; its texts stand behind it. */
+/* A request without its response. Its three texts follow in text[]. */
 struct pending {
 	STAILQ_ENTRY(pending) link;
 	uint64_t begun_us;
@@ -21,7 +21,7 @@ struct access_flow {
 	unsigned worker;
 	bool wants_fields;
 	STAILQ_HEAD(, pending) pending;
-	struct access_entry base; /* what all entries have in common */
+	struct access_entry base; /* the part that all entries share */
 	char listener[ADDR_TEXT_MAX];
 };
 
@@ -73,7 +73,7 @@ static struct piece cut(const char *p, const char *end, size_t max)
 	return piece;
 }
 
-/* The value of a line if it has this name ("referer:"). */
+/* The value of a line, if the line has this name ("referer:"). */
 static bool take_field(struct piece *value, const char *line, const char *end, const char *name)
 {
 	size_t len = strlen(name);
@@ -94,7 +94,7 @@ static const char *line_end(const char *p, const char *end)
 	return lf ? lf : end;
 }
 
-/* The first line of each name counts. */
+/* Of each name the first line counts. */
 static void find_fields(struct piece *referer, struct piece *agent, const char *p, const char *end)
 {
 	while (p < end && !(referer->p && agent->p)) {
@@ -119,7 +119,7 @@ void access_request(void *arg, const char *head, size_t len)
 		find_fields(&referer, &agent, lf + 1, end);
 	p = malloc(sizeof(*p) + request.len + referer.len + agent.len);
 	if (!p)
-		return; /* no line for it; the order of the others stays */
+		return; /* this request gets no line; the others keep their order */
 	p->begun_us = *a->now_us;
 	p->request_len = (uint16_t)request.len;
 	p->referer_len = (uint16_t)referer.len;
@@ -134,9 +134,7 @@ void access_request(void *arg, const char *head, size_t len)
 
 /* --- from a pending request to an entry ------------------------------------------------------- */
 
-/*
- * Takes the oldest request off the list; duration_us UINT64_MAX: from when it was seen until now.
- */
+/* Ends the oldest request. duration_us UINT64_MAX: from its head until now. */
 static void emit(struct access_flow *a, unsigned status, uint64_t bytes, uint64_t duration_us)
 {
 	static const struct pending none;

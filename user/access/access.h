@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: the access log's view of one flow: which requests went to the application, in order,
- * and what became of each. One entry a request, and one for an answer that kedge gave of itself.
+ * user only: the access log of one flow. It keeps the requests that went to the application, in
+ * order, and makes one entry for each when its response ends. An answer of kedge itself is an
+ * entry, too.
  *
  * Requests come from an editor around the flow's own (edit_watch.h), responses from the mover.
  */
@@ -14,7 +15,7 @@
 
 struct access_flow;
 
-/* What all entries of a flow have in common; copied. */
+/* The same in all entries of a flow. Copied. */
 struct access_facts {
 	const char *listener;
 	const union addr *client;
@@ -27,10 +28,10 @@ struct access_facts {
 struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 				    const struct access_facts *facts, const uint64_t *now_us);
 
-/* Both legs are joined: where its requests are edited, and whether its bytes may bypass TCP. */
+/* Both legs are joined: is the edit in the kernel, and may bytes bypass TCP? */
 void access_joined(struct access_flow *a, bool edit_kernel, bool bypass);
 
-/* A head (an edit_watch_fn; arg is the access_flow). Only its lines are looked at. */
+/* A request head (an edit_watch_fn; arg is the access_flow). It is not validated. */
 void access_request(void *arg, const char *head, size_t len);
 
 /* The oldest request was answered: status, bytes of body, microseconds since it was complete. */
@@ -39,11 +40,11 @@ void access_response(struct access_flow *a, unsigned status, uint64_t bytes, uin
 /* kedge itself answers the oldest request, or one that it has not read. */
 void access_own(struct access_flow *a, unsigned status, uint64_t bytes);
 
-/* Why the connection ends; for the entries to come. */
+/* Why the connection ends; for later entries. */
 void access_reason(struct access_flow *a, enum kedge_reason reason);
 
 /*
- * The connection ends. status and bytes: of the response that is under way, 0 if none is; requests
- * without a response get an entry without a status. Frees it. NULL is fine.
+ * The connection ends; frees the flow. status and bytes are those of the unfinished response, 0 if
+ * there is none. The other pending requests get an entry without a status. NULL is fine.
  */
 void access_flow_end(struct access_flow *a, unsigned status, uint64_t bytes);

@@ -11,7 +11,7 @@
 #include "tls/ktls.h"
 #include "http/reply.h"
 
-/* A text that grows. printf(3) would take most of the writer's time, so it is not used. */
+/* A text that grows. Not printf(3): it would take most of the writer's time. */
 struct text {
 	char *p;
 	size_t len;
@@ -29,7 +29,7 @@ static void put(struct text *t, const char *word)
 	put_bytes(t, word, strlen(word));
 }
 
-/* In decimal, with zeros in front up to so many digits. */
+/* In decimal, with leading zeros up to this number of digits. */
 static void put_number(struct text *t, uint64_t n, unsigned digits)
 {
 	char buf[20];
@@ -42,11 +42,11 @@ static void put_number(struct text *t, uint64_t n, unsigned digits)
 	put_bytes(t, buf + at, sizeof(buf) - at);
 }
 
-/* --- what a client sent ----------------------------------------------------------------------- */
+/* --- text from a client ----------------------------------------------------------------------- */
 
 enum escape { ESCAPE_LOG, ESCAPE_JSON };
 
-/* A byte that must not stand for itself. */
+/* A byte that needs an escape. */
 static void put_odd(struct text *t, enum escape how, unsigned char c)
 {
 	const char *digits = how == ESCAPE_JSON ? "0123456789abcdef" : "0123456789ABCDEF";
@@ -63,7 +63,7 @@ static void put_odd(struct text *t, enum escape how, unsigned char c)
 	}
 }
 
-static bool stands_for_itself(unsigned char c)
+static bool is_plain(unsigned char c)
 {
 	return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\';
 }
@@ -71,7 +71,7 @@ static bool stands_for_itself(unsigned char c)
 static void put_escaped(struct text *t, enum escape how, const char *p, size_t n)
 {
 	for (size_t i = 0, from = 0; from < n; from = ++i) {
-		while (i < n && stands_for_itself((unsigned char)p[i]))
+		while (i < n && is_plain((unsigned char)p[i]))
 			i++;
 		put_bytes(t, p + from, i - from);
 		if (i < n)
@@ -118,7 +118,7 @@ static const char *bypass_name(const struct access_entry *e)
 	return e->bypass ? "on" : "off";
 }
 
-/* The UTC second and, in *us, the rest of it. */
+/* The time in UTC, with the microseconds in *us. */
 static void wall(struct tm *tm, unsigned *us, const struct access_entry *e, int64_t wall_us)
 {
 	int64_t at = wall_us + (int64_t)e->begun_us;
@@ -130,7 +130,7 @@ static void wall(struct tm *tm, unsigned *us, const struct access_entry *e, int6
 
 /* --- Common and Combined ---------------------------------------------------------------------- */
 
-/* strftime(3) would speak the locale's language. */
+/* Not strftime(3): it uses the language of the locale. */
 static void put_clf_time(struct text *t, const struct access_entry *e, int64_t wall_us)
 {
 	static const char month[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -154,7 +154,7 @@ static void put_clf_time(struct text *t, const struct access_entry *e, int64_t w
 	put(t, " +0000]");
 }
 
-/* "-" where there is nothing. */
+/* "-" if it is empty. */
 static void put_quoted(struct text *t, const char *p, size_t n)
 {
 	put(t, " \"");
@@ -162,7 +162,7 @@ static void put_quoted(struct text *t, const char *p, size_t n)
 	put(t, "\"");
 }
 
-/* Behind the fields that the old forms have. */
+/* Our fields, after those of the standard formats. */
 static void put_clf_more(struct text *t, const struct access_entry *e)
 {
 	put(t, " ");
@@ -212,7 +212,7 @@ static void put_name(struct text *t, const char *name)
 	put(t, "\":");
 }
 
-/* null where there is none. */
+/* null if it is empty. */
 static void put_member(struct text *t, const char *name, const char *p, size_t n)
 {
 	put_name(t, name);
@@ -225,7 +225,7 @@ static void put_member(struct text *t, const char *name, const char *p, size_t n
 	put(t, "\"");
 }
 
-/* A word of ours; "-" is none. */
+/* One of our words; "-" becomes null. */
 static void put_word(struct text *t, const char *name, const char *word)
 {
 	put_member(t, name, word, strcmp(word, "-") != 0 ? strlen(word) : 0);
@@ -260,7 +260,7 @@ static void put_json_time(struct text *t, const struct access_entry *e, int64_t 
 	put(t, "Z\"");
 }
 
-/* "GET /a HTTP/1.1" in three; what was refused may have fewer words, or odd ones. */
+/* "GET /a HTTP/1.1" in three parts. A refused request line may have fewer, or odd ones. */
 static void put_request(struct text *t, const char *p, size_t n)
 {
 	const char *end = p + n, *space = memchr(p, ' ', n);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: a line of the access log from the facts of one request. Pure: struct in, text out.
+ * user only: one line of the access log from one entry. Pure: struct in, text out.
  *
  *   common    CLIENT - - [TIME] "REQUEST" STATUS BYTES SECONDS TLS CIPHER CAPABILITIES
  *   combined  CLIENT - - [TIME] "REQUEST" STATUS BYTES "REFERER" "AGENT" SECONDS TLS CIPHER
  *             CAPABILITIES
  *   json      one object a line
  *
- * What comes from a client is escaped, so that a line is one line and a field is one field: in the
- * first two '"', '\' and every byte outside printable ASCII as \xHH; in JSON as JSON has it, bytes
- * above 0x7f as \u00HH (a request need not be UTF-8).
+ * Text from a client is escaped: it can end neither a field nor a line. Common and combined write
+ * '"', '\' and every byte outside printable ASCII as \xHH. JSON has its own escapes; a byte above
+ * 0x7f is \u00HH, because a request need not be UTF-8.
  */
 #pragma once
 
@@ -19,16 +19,16 @@
 #include "base/addr.h"
 #include "config/config.h"
 
-/* Longer ones are cut. A request line that kedge lets pass is never longer. */
+/* Longer texts are cut. A request line that kedge accepts is never longer. */
 #define ACCESS_REQUEST_MAX 8192
 #define ACCESS_FIELD_MAX   1024
 
-/* Room that a line never exceeds, its newline included: six bytes for one, and the rest. */
+/* The longest line, with its newline: up to six bytes for one, and the other fields. */
 #define ACCESS_LINE_MAX (6 * (ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX) + 2048)
 
 enum access_record { ACCESS_RECORD_PLAIN, ACCESS_RECORD_USER, ACCESS_RECORD_KERNEL };
 
-/* What a worker passes on. The texts stand behind it, in this order, not terminated. */
+/* What a worker hands over. The texts follow it in the order of access_texts, not terminated. */
 struct access_entry {
 	uint64_t begun_us;    /* CLOCK_MONOTONIC: the request's head was complete */
 	uint64_t duration_us; /* from then to the end of the response */
@@ -36,7 +36,7 @@ struct access_entry {
 	uint16_t status;      /* 0: there was no response */
 	uint16_t client_port; /* host order */
 	uint8_t reason; /* enum kedge_reason: how kedge ended it; 0: the application answered */
-	uint8_t tls_version; /* enum tls_version, where record is not plain */
+	uint8_t tls_version; /* enum tls_version, unless record is plain */
 	uint8_t tls_suite;   /* enum tls_suite, likewise */
 	uint8_t record;      /* enum access_record */
 	uint8_t edit_kernel, bypass;
@@ -47,7 +47,7 @@ struct access_entry {
 struct access_texts {
 	const char *request; /* its first line, without CRLF */
 	const char *referer, *agent;
-	const char *listener; /* where it is bound */
+	const char *listener; /* its address */
 };
 
 /*

@@ -2,9 +2,9 @@
 /*
  * The access log's writer. See access_log.h.
  *
- * Under load the writer looks at the rings every GATHER_MS, so that no worker makes a system call
- * for a line; when nothing came for that long it sleeps until a worker wakes it. A worker that has
- * half filled its ring wakes it early.
+ * Under load the writer polls the rings every GATHER_MS: a worker then makes no system call per
+ * line. After GATHER_MS without a line the writer sleeps until a worker wakes it. A worker whose
+ * ring is half full wakes it early.
  */
 #include "access/access_log.h"
 
@@ -24,10 +24,10 @@
 #include "base/clock.h"
 #include "base/ring.h"
 
-/* Some thousand requests a worker. */
+/* Per worker; room for some thousand requests. */
 #define RING_BYTES    (1u << 20)
 #define GATHER_MS     50
-/* For a slow sink when kedge ends. */
+/* The longest wait for a slow sink when kedge exits. */
 #define LAST_WORDS_MS 1000
 #define OUT_BYTES     (2 * ACCESS_LINE_MAX)
 #define ENTRY_MAX \
@@ -37,7 +37,7 @@ struct access_log {
 	struct sink sink;
 	enum access_format format;
 	unsigned workers;
-	struct ring *rings; /* one a worker */
+	struct ring *rings; /* one per worker */
 	struct kedge_stats *const *rows;
 	int wake_fd;
 	/* atomic; set by one side, taken by the other */
@@ -58,7 +58,7 @@ static void wake(struct access_log *log)
 	uint64_t one = 1;
 
 	if (write(log->wake_fd, &one, sizeof(one)) < 0)
-		return; /* full of wakes already */
+		return; /* it is awake already */
 }
 
 /* --- the workers' side ------------------------------------------------------------------------ */
@@ -75,12 +75,12 @@ void access_log_put(struct access_log *log, unsigned worker, const struct access
 		{(void *)t->listener, e->listener_len},
 	};
 
-	/* What the writer has room for: entry[]. */
+	/* The room of entry[]. */
 	assert(e->request_len <= ACCESS_REQUEST_MAX && e->referer_len <= ACCESS_FIELD_MAX &&
 	       e->agent_len <= ACCESS_FIELD_MAX && e->listener_len <= ADDR_TEXT_MAX);
 	if (!ring_put(ring, pieces, sizeof(pieces) / sizeof(pieces[0])))
 		__atomic_fetch_add(&log->rows[worker]->access_dropped, 1, __ATOMIC_RELAXED);
-	/* Either the writer sees the entry before it sleeps, or we see that it sleeps. */
+	/* Either the writer sees the entry before it sleeps, or this sees that it sleeps. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if ((__atomic_load_n(&log->asleep, __ATOMIC_RELAXED) &&
 	     __atomic_exchange_n(&log->asleep, false, __ATOMIC_RELAXED)) ||
@@ -128,10 +128,10 @@ static void wakes_forget(struct access_log *log)
 	uint64_t n;
 
 	if (read(log->wake_fd, &n, sizeof(n)) < 0)
-		return; /* there were none */
+		return; /* there was none */
 }
 
-/* Waits for room in the sink; false when kedge ends and the time for last words is over. */
+/* Waits for room in the sink. False: kedge exits, and LAST_WORDS_MS are over. */
 static bool wait_for_room(struct access_log *log)
 {
 	struct pollfd fds[] = {{.fd = log->sink.fd, .events = POLLOUT},
@@ -153,7 +153,7 @@ static bool wait_for_room(struct access_log *log)
 	return true;
 }
 
-/* One line about it until it works again. A reader or journal that came back is found. */
+/* Logs one line until the sink works again. Reopens it if its reader or the journal may be back. */
 static void say_failure(struct access_log *log, int err)
 {
 	if (err == -EAGAIN && !log->failing)
@@ -167,8 +167,8 @@ static void say_failure(struct access_log *log, int err)
 		sink_reopen(&log->sink);
 }
 
-/* Writes out[], or drops and counts what can not be written. Which worker's row it is counted in
- * does not matter: the sum is the truth. */
+/* Writes out[], or drops it and counts the lines. They are counted in the first worker's row: only
+ * the sum of the rows is shown. */
 static void flush(struct access_log *log)
 {
 	size_t at = 0;
@@ -216,7 +216,7 @@ static int64_t wall_now_us(void)
 	return (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000 - (int64_t)monotonic_us();
 }
 
-/* Writes all that there is; true when there was something. */
+/* Writes all entries. True: there was one. */
 static bool drain_rings(struct access_log *log)
 {
 	bool any = false;

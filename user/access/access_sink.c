@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where the access log goes. See access_sink.h. */
+/* The sink of the access log. See access_sink.h. */
 #include "access/access_sink.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 
 #define JOURNAL_PATH "/run/systemd/journal/socket"
-/* Informational, in syslog(3)'s counting; the facility is daemon. */
+/* LOG_INFO and LOG_DAEMON of syslog(3). */
 #define JOURNAL_HEAD "PRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=kedge\nMESSAGE="
 
 static int open_journal(void)
@@ -29,7 +29,7 @@ static int open_journal(void)
 	return take_fd(fd);
 }
 
-/* A FIFO without a reader is held open by ourselves until one comes. */
+/* A FIFO without a reader is opened for reading as well; otherwise open(2) would fail. */
 static int open_path(const char *path)
 {
 	const int flags = O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -94,7 +94,7 @@ static size_t first_line(const char *text, size_t len)
 	return lf ? (size_t)(lf - text) + 1 : len;
 }
 
-/* Whole lines where they fit: other writers of the same pipe then do not get between them. */
+/* Whole lines up to PIPE_BUF, which are atomic: no other writer's text lands inside a line. */
 static size_t pipe_piece(const char *text, size_t len)
 {
 	const char *lf;
@@ -114,8 +114,8 @@ static ssize_t write_journal(int fd, const char *text, size_t len)
 	return sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : (ssize_t)line;
 }
 
-/* Standard output is shared, so it can not be made non-blocking: asked first, then given no more
- * than a pipe with any room takes at once. */
+/* Standard output is shared with other processes, so it cannot be made non-blocking. Instead: poll,
+ * then write no more than any writable pipe takes at once. */
 static ssize_t write_stream(int fd, const char *text, size_t len)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};

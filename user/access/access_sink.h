@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: where the access log's lines go: standard output, a file (or FIFO), or the journal.
- * The only file that knows how the journal is spoken to.
+ * user only: the sink of the access log: standard output, a file, a FIFO, or the journal. The only
+ * file that knows the journal's protocol.
  */
 #pragma once
 
@@ -13,10 +13,10 @@
 #define ACCESS_TO_JOURNAL "journal"
 
 enum sink_kind {
-	SINK_FILE,    /* takes all that it is given */
-	SINK_STREAM,  /* a pipe or terminal: what it has room for, after POLLOUT */
+	SINK_FILE,    /* takes everything at once */
+	SINK_STREAM,  /* a pipe or terminal: takes a part, after POLLOUT */
 	SINK_SOCKET,  /* a stream socket on standard output */
-	SINK_JOURNAL, /* a datagram a line */
+	SINK_JOURNAL, /* one datagram per line */
 };
 
 struct sink {
@@ -26,21 +26,22 @@ struct sink {
 };
 
 /*
- * Opens `target`: ACCESS_TO_STDOUT, ACCESS_TO_JOURNAL or a path, which is made with mode 0640 if it
- * is not there. 0 or -errno.
+ * Opens `target`: ACCESS_TO_STDOUT, ACCESS_TO_JOURNAL or a path. A missing file is created with
+ * mode 0640. 0 or -errno; then *s is unchanged.
  */
 int sink_open(struct sink *s, const char *target);
 
 /*
- * Opens the same path anew, for after a rotation; the old one stays when that fails. 0 or -errno.
+ * Opens the target again, after a rotation. 0 or -errno; then the old one stays open.
  */
 int sink_reopen(struct sink *s);
 
 /*
- * Takes some of text[0..len), which is whole lines, and returns how much: all, as much as there is
- * room for, or one line. -EAGAIN: wait for POLLOUT on s->fd first. Another -errno: the first line
- * can not be written. Never waits, but for a disk.
+ * Writes a part of text[0..len), which is whole lines. Returns its length: all, as much as fits, or
+ * one line. -EAGAIN: wait for POLLOUT on s->fd first. Another -errno: the first line cannot be
+ * written. Never blocks, except on a disk.
  */
 ssize_t sink_write(struct sink *s, const char *text, size_t len);
 
+/* Twice is fine. */
 void sink_close(struct sink *s);

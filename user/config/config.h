@@ -17,7 +17,7 @@ enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 /* Bounds the search for two listeners with one address. */
 #define CONFIG_LISTENERS_MAX 256
 
-/* What clients of a listener speak, inside TLS if it has it. */
+/* The protocol of a listener's clients, inside TLS if there is TLS. */
 enum conf_mode { MODE_HTTP, MODE_TCP };
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
 enum access_format { ACCESS_FORMAT_COMMON, ACCESS_FORMAT_COMBINED, ACCESS_FORMAT_JSON };
@@ -25,8 +25,8 @@ enum access_format { ACCESS_FORMAT_COMMON, ACCESS_FORMAT_COMBINED, ACCESS_FORMAT
 enum conf_tls_policy { TLS_POLICY_INTERMEDIATE, TLS_POLICY_MODERN, TLS_POLICY_HIGH };
 enum conf_xff { XFF_APPEND, XFF_REPLACE, XFF_IF_NONE, XFF_NEVER };
 /*
- * Where the guard's program runs: in the driver, before the stack, or in the first of both that
- * works.
+ * Where the guard's program runs: in the driver (native), before the stack (generic), or in the
+ * first of the two that works (auto).
  */
 enum guard_mode { GUARD_OFF, GUARD_AUTO, GUARD_NATIVE, GUARD_GENERIC };
 
@@ -46,16 +46,16 @@ struct conf_names {
 	size_t count;
 };
 
-/* The guard in front of the listeners, see guard.h and docs/guard.md. */
+/* The guard in front of the listeners. See guard.h and docs/guard.md. */
 struct conf_guard {
 	enum guard_mode mode;
-	struct conf_names interfaces; /* or "all-listeners", which is resolved at the start */
-	uint32_t priority;            /* among XDP programs of one interface: low comes first */
-	bool keep;                    /* stays when kedge ends */
+	struct conf_names interfaces; /* or "all-listeners", resolved at startup */
+	uint32_t priority;            /* among the XDP programs of an interface: low runs first */
+	bool keep;                    /* it stays when kedge exits */
 	bool observe;
-	uint32_t source_rate, source_burst; /* new connections a second; rate 0: any number */
+	uint32_t source_rate, source_burst; /* new connections/s; 0: no limit */
 	uint32_t total_rate, total_burst;
-	uint32_t source_bits_v4, source_bits_v6; /* a source is a prefix of so many bits */
+	uint32_t source_bits_v4, source_bits_v6; /* one source is a prefix of this length */
 	bool cookies;                            /* guard-over: cookie */
 	bool follow;                             /* guard-fragments: follow */
 };
@@ -63,12 +63,12 @@ struct conf_guard {
 struct conf_listener {
 	union addr addr;
 	char name[ADDR_TEXT_MAX]; /* for messages */
-	bool both_families;       /* IPv6 socket that takes IPv4 connections as well */
+	bool both_families;       /* an IPv6 socket that also accepts IPv4 */
 	bool tls;
 	enum conf_mode mode;
 	enum conf_proxy proxy;
-	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: everybody */
-	struct conf_cert *certs; /* its own, or the common ones; none without tls */
+	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: anyone */
+	struct conf_cert *certs; /* its own or the common ones; none without tls */
 	size_t certs_count;
 	uint32_t connections_max; /* of this listener; 0: no limit of its own */
 };
@@ -97,19 +97,19 @@ struct conf {
 	char *ticket_keys; /* file, see tls_ticket.h; NULL: one key at random */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
-	bool connect_early;                               /* while the handshake still runs */
+	bool connect_early;                               /* during the handshake */
 	uint32_t connections_max;                         /* in all workers */
 	uint32_t address_connections_max, handshakes_max; /* 0: no limit */
 	uint32_t head_bytes_max;
-	uint32_t body_rate_min, response_rate_min; /* bytes a second; 0: no limit */
+	uint32_t body_rate_min, response_rate_min; /* bytes/s; 0: no limit */
 	uint32_t rate_grace_ms;
 	uint32_t response_timeout_ms; /* 0: no limit but idle_timeout_ms */
-	char *user; /* NAME or NAME:GROUP that kedge becomes; NULL: it stays who it is */
+	char *user; /* NAME or NAME:GROUP that kedge switches to; NULL: no switch */
 	enum seccomp_mode seccomp;
 	enum log_level log_level;
 	char *access_log; /* "stdout", "journal" or a path; NULL: none ("off") */
 	enum access_format access_log_format;
-	union addr metrics; /* where metrics are served; AF_UNSPEC: nowhere ("off") */
+	union addr metrics; /* where metrics are served; AF_UNSPEC: off */
 };
 
 /* Free what these own, not the struct, and leave it empty. */

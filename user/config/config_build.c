@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From what was written to struct conf: who wins, what is inherited, what belongs together.
+ * From settings to struct conf: precedence, inheritance, cross-checks.
  *
- * An option's value is what its narrowest writer says: the listener's own setting, else a flag
- * outside a listener, else the file's top level, else the default. A list is taken whole from one
- * of them. Listeners come from the flags if those have any, else from the file.
+ * The narrowest setting of an option counts: the listener's own, else a flag outside a listener,
+ * else the file's top level, else the default. A list is taken whole from one of them. Listeners
+ * come from the flags if those have any, else from the file.
  */
 #include "config/config_build.h"
 
@@ -20,7 +20,7 @@
 #include "config/config_options.h"
 #include "kedge/limits.h"
 
-/* Tries one text on a struct that is thrown away. */
+/* Tries one text on a struct that is then freed. */
 static int try_setting(const struct setting *s, char why[WHY_MAX])
 {
 	_cleanup_(conf_listener_clear)
@@ -51,7 +51,7 @@ int config_check_settings(struct settings *settings, struct mistakes *m)
 	return 0;
 }
 
-/* The parts of a pair are one list. */
+/* For `seen`. cert, key and ocsp are parts of one list, so they share an index. */
 static size_t list_index(const struct option_def *opt)
 {
 	if (opt->kind == OPTION_CERT)
@@ -59,12 +59,12 @@ static size_t list_index(const struct option_def *opt)
 	return (size_t)(opt - config_options);
 }
 
-/* One struct that is being filled in, from the narrowest writer to the widest. */
+/* One struct, filled from the narrowest settings to the widest. */
 struct filling {
 	void *base;
 	bool listener;                 /* base is a struct conf_listener, not a struct conf */
-	bool seen[CONFIG_OPTIONS_MAX]; /* a narrower writer has said it */
-	bool bad;                      /* something belongs here that was a mistake */
+	bool seen[CONFIG_OPTIONS_MAX]; /* a narrower setting was there */
+	bool bad;                      /* one of its settings is a mistake */
 };
 
 static bool belongs(const struct filling *f, const struct option_def *opt)
@@ -72,7 +72,7 @@ static bool belongs(const struct filling *f, const struct option_def *opt)
 	return f->listener == (opt->scope != OPTION_GLOBAL);
 }
 
-/* Takes the settings of one writer: those of src at `listener` (-1: outside). */
+/* Takes the settings of src at `listener` (-1: outside). */
 static int fill_from(struct filling *f, const struct settings *src, int listener)
 {
 	bool now[CONFIG_OPTIONS_MAX] = {false};
@@ -115,8 +115,8 @@ static int fill_defaults(struct filling *f)
 	return 0;
 }
 
-/* The setting of this name at this listener (-1: outside) that counts: the last one, or the first
- * of a list. NULL when there is none. */
+/* The setting of this name at this listener (-1: outside) for messages: the last one, or the first
+ * of a list. NULL: there is none. */
 static const struct setting *find_setting(const struct settings *src, const char *name,
 					  int listener)
 {
@@ -149,7 +149,7 @@ static void check_certs(const struct conf_listener *l, const struct place *at, s
 	}
 }
 
-/* What belongs together in one listener, and what it has no use for. */
+/* Cross-checks within one listener, and settings that have no effect there. */
 static void check_listener(struct conf_listener *l, const struct settings *from, int index,
 			   struct mistakes *m)
 {
@@ -210,7 +210,7 @@ static int build_listener(struct conf *conf, const struct settings *from, int in
 	listen = find_setting(from, "listen", index);
 	if (!listen)
 		mistake(m, at, "listen is missing: ADDR:PORT");
-	/* "*:443" and ":443" mean IPv4 too, "[::]:443" does not. */
+	/* "*:443" and ":443" include IPv4, "[::]:443" does not. */
 	l->both_families = listen && l->addr.family == AF_INET6 && listen->text[0] != '[';
 	config_listener_family(l, at);
 	check_same_addr(conf, from, index, m);
@@ -246,7 +246,7 @@ static int build_listeners(struct conf *conf, const struct settings *file,
 	return err;
 }
 
-/* A list that no listener has a use for was meant to do something. */
+/* A trust list without effect is probably a misunderstanding. */
 static void check_common_trust(const struct conf *conf, const struct settings *src)
 {
 	const struct setting *s = find_setting(src, "trust", -1);
@@ -258,7 +258,7 @@ static void check_common_trust(const struct conf *conf, const struct settings *s
 		config_warn(&s->place, "nothing to trust: proxy-protocol is off at every listener");
 }
 
-/* The edit takes the client's word, unless it knows whose word counts. */
+/* With if-none and no xff-trust, any client can set its own address. */
 static void check_if_none(const struct conf *conf, const struct settings *file,
 			  const struct settings *flags)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a reload changes, key by key. Two values are the same when they are written the same, so
- * that an option needs no comparison of its own.
+ * What a reload changes, key by key. Two values are equal if they have the same text. So no kind of
+ * option needs a comparison of its own.
  */
 #include "config/config_diff.h"
 
@@ -78,7 +78,7 @@ static void write_value(FILE *to, const struct option_def *opt, const void *base
 	}
 }
 
-/* As one would write it; what having none means where there is none. NULL: out of memory. */
+/* As in a file; the option's `without`, or "none", if there is no value. NULL: out of memory. */
 static char *value_text(const struct option_def *opt, const void *base)
 {
 	char *text = NULL;
@@ -115,7 +115,7 @@ static int copy_names(struct conf_names *to, const struct conf_names *from)
 	return 0;
 }
 
-/* Only for kinds that can need a restart. */
+/* Copies the old value. Only for kinds that have an option with `restart`. */
 static int put_back(const struct option_def *opt, void *after, const void *before)
 {
 	void *field = (char *)after + opt->offset;

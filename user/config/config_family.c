@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What becomes of addresses on a host without IPv6 (ipv6.disable=1). See config_family.h. */
+/* Addresses on a host without IPv6. See config_family.h. */
 #include "config/config_family.h"
 
 #include <errno.h>
@@ -23,7 +23,7 @@ static bool cannot(const union addr *a)
 	return a->family == AF_INET6 && !has_ipv6();
 }
 
-/* All addresses are those of IPv4. */
+/* "[::]:PORT" to "0.0.0.0:PORT". */
 static void any_ipv4(union addr *a)
 {
 	*a = (union addr){.in = {.sin_family = AF_INET, .sin_port = a->in6.sin6_port}};

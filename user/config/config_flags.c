@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Flags into settings. Not getopt_long(3): it takes abbreviations, and it stops being of use where
- * an option's meaning depends on the --listen before it.
+ * Flags into settings. Not getopt_long(3): it accepts abbreviations, and here an option's meaning
+ * depends on the --listen before it.
  */
 #include "config/config_flags.h"
 
@@ -21,7 +21,7 @@ struct flags {
 	size_t certs, keys; /* seen since the last --listen */
 };
 
-/* Certificates and keys are counted each by itself; a response is for the certificate before it. */
+/* The n-th cert and the n-th key are a pair. An OCSP response is for the cert before it. */
 static size_t pair_of(struct flags *f, const struct option_def *opt)
 {
 	if (!strcmp(opt->name, "cert"))
@@ -31,7 +31,7 @@ static size_t pair_of(struct flags *f, const struct option_def *opt)
 	return f->certs ? f->certs - 1 : 0;
 }
 
-/* Stores `--name text`; for a list, at the listener begun last, or for all. */
+/* Stores `--name text` for the current listener, or outside of one. */
 static int add_flag(struct flags *f, const struct option_def *opt, char *flag, char *text)
 {
 	struct setting written = {.opt = opt, .text = text, .place.path = flag};
@@ -85,8 +85,8 @@ static void say_unknown_option(struct flags *f, const struct place *at, const ch
 		mistake(f->m, at, "unknown option: see --help");
 }
 
-/* Reads argv[0], "--name" with its value in argv[1] or "--name=value". Returns how many it took, or
- * -ENOMEM. */
+/* Reads argv[0]: "--name", with its value in argv[1], or "--name=value". Returns how many arguments
+ * it used, or -ENOMEM. */
 static int read_long(struct flags *f, int argc, char **argv)
 {
 	struct place at = {.path = argv[0]};
@@ -98,7 +98,7 @@ static int read_long(struct flags *f, int argc, char **argv)
 
 	if (!opt) {
 		say_unknown_option(f, &at, name, name_len);
-		/* Its value, if it has one, is not a mistake of its own. */
+		/* Its value, if there is one, is not another mistake. */
 		return !equals && argc > 1 && argv[1][0] != '-' ? 2 : 1;
 	}
 	snprintf(flag, sizeof(flag), "--%s", opt->name);
@@ -111,7 +111,7 @@ static int read_long(struct flags *f, int argc, char **argv)
 	return err ? err : equals ? 1 : 2;
 }
 
-/* As read_long(), for -c FILE. */
+/* The same for -c FILE. */
 static int read_file_name(struct flags *f, int argc, char **argv)
 {
 	struct place at = {.path = (char[]){"-c"}};

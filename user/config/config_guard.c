@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the guard would make of a listener. One that judges its sources and allows none can be
- * reached by nobody, which is never meant: a mistake, at the start, for `kedge check`, for a
- * reload.
+ * The guard lets only addresses in trust connect to a listener with PROXY prefixes. If no client
+ * could be in trust, the listener is useless. That is a mistake at startup, in `kedge check` and in
+ * a reload.
  */
 #include "config/config_guard.h"
 
-/* A prefix of the family that clients of the listener come by. */
+/* trust has a prefix of this family. */
 static bool allows_family(const struct conf_cidrs *trust, bool ipv4)
 {
 	for (size_t i = 0; i < trust->count; i++)

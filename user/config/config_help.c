@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The table of options, for people: the usage, the table of docs/configuration.md, and the lists of
+/* The table of options as text: the usage, the table of docs/configuration.md, and the lists of
  * docs/man/kedge.yaml.5. */
 #include "config/config_help.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How one text becomes one checked field, whether it was a flag's or a key's. Reasons are worded so
- * that they stand after "PLACE: OPTION: ".
+ * One text into one checked field, for flags and keys alike. A reason is worded to follow "PLACE:
+ * OPTION: ".
  */
 #include "config/config_options.h"
 
@@ -150,7 +150,7 @@ static int add_name(const struct option_def *opt, struct conf_names *field, cons
 	return 0;
 }
 
-/* Pairs come in order, so `pair` is at most one beyond the last. */
+/* Grows certs to hold `pair`. */
 static int set_cert(const struct option_def *opt, struct conf_listener *l, const char *text,
 		    size_t pair, char why[WHY_MAX])
 {

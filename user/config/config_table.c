@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The one table of options. Flags, YAML keys, usage, reference table and messages come from it;
- * what an option is called, may be and is without being told is written nowhere else.
+ * The one table of options. Flags, YAML keys, usage, reference table and messages come from it. An
+ * option's name, values and default are defined only here.
  */
 #include "config/config_table.h"
 
@@ -519,7 +519,7 @@ _Static_assert(sizeof(config_options) / sizeof(config_options[0]) <= CONFIG_OPTI
 _Static_assert(sizeof(enum policy) == sizeof(unsigned), "enum fields");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "enum fields");
 _Static_assert(sizeof(uint32_t) == sizeof(unsigned), "number fields");
-/* The words stand in the order of the enums. */
+/* The words are in the order of the enums. */
 _Static_assert(POLICY_REQUIRE == 0 && POLICY_PREFER == 1 && POLICY_OFF == 2, "words");
 _Static_assert(PROXY_PREFIX_OFF == 0 && PROXY_PREFIX_OPTIONAL == 1 && PROXY_PREFIX_REQUIRE == 2,
 	       "words");

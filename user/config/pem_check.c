@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Looks for damage that OpenSSL passes over. See pem_check.h. */
+/* Finds damage that OpenSSL ignores. See pem_check.h. */
 #include "config/pem_check.h"
 
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 
-/* PEM has 64 characters a line; the text around it may have any number. */
+/* A PEM line has 64 characters. Of a longer line between blocks the rest is ignored. */
 #define LINE_BYTES 256
 
 static size_t trimmed(char *line, size_t len)
@@ -28,13 +28,13 @@ static bool is_mark(const char *line, size_t len, const char *begin)
 	return len > n + 5 && !strncmp(line, begin, n) && !strcmp(line + len - 5, "-----");
 }
 
-/* What somebody meant to be one. */
+/* Probably a damaged mark. */
 static bool resembles_mark(const char *line)
 {
 	return strstr(line, "-BEGIN ") || strstr(line, "-END ");
 }
 
-/* *inside: in a block. False when the line stands where it cannot. */
+/* *inside: within a block. Returns false for a line that is not allowed there. */
 static bool take_line(char *line, size_t len, bool *inside)
 {
 	if (memchr(line, '\0', len))

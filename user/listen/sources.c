@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Connections by source address: a hash table in shards, each with a lock of its own, so that
- * workers seldom meet. The hash is keyed at random: nobody can choose addresses that collide.
+ * Connections by source address: a hash table in shards. Each shard has its own lock, so workers
+ * seldom wait for each other. The hash has a random seed: nobody can choose addresses that collide.
  */
 #include "listen/sources.h"
 
@@ -13,7 +13,7 @@
 #include <sys/random.h>
 
 #define SHARDS  64
-#define BUCKETS 256 /* in each */
+#define BUCKETS 256 /* per shard */
 
 struct source {
 	LIST_ENTRY(source) link;
@@ -55,7 +55,7 @@ void sources_free(struct sources *s)
 	free(s);
 }
 
-/* The 64-bit finaliser of MurmurHash3: every bit of the input changes half of the output. */
+/* The 64-bit finaliser of MurmurHash3: each input bit changes about half of the output bits. */
 static uint64_t mix(uint64_t h)
 {
 	h ^= h >> 33;
@@ -72,7 +72,7 @@ static uint64_t hash(const struct sources *s, const uint64_t key[2])
 	return mix(mix((h + s->seed[1]) ^ key[1]) + s->seed[2]);
 }
 
-/* False for what is not counted. */
+/* False: this address is not counted. */
 static bool key_of(uint64_t key[2], const union addr *client)
 {
 	uint8_t ip[16];

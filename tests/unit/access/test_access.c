@@ -11,7 +11,7 @@
 
 #include "access/access.h"
 
-/* --- a log in the place of access_log.c --------------------------------------------------------- */
+/* --- a log in the place of access_log.c ------------------------------------------------------- */
 
 struct access_log {
 	enum access_format format;
@@ -55,7 +55,7 @@ void access_log_put(struct access_log *log, unsigned worker, const struct access
 	keep(k->listener, t->listener, e->listener_len);
 }
 
-/* --- flows -------------------------------------------------------------------------------------- */
+/* --- flows ------------------------------------------------------------------------------------ */
 
 static uint64_t now_us;
 
@@ -247,6 +247,7 @@ static void fields_come_from_the_head(void **state)
 		{"GET / HTTP/1.1\r\nHost: a\r\nReferer: cu", "cu", ""},
 		{"GET / HTTP/1.1\nUser-Agent: lf\nReferer: only\n\n", "only", "lf"},
 		{"GET / HTTP/1.1\r\nrefere", "", ""},
+		{"GET / HTTP/1.1\r\nReferer: \t", "", ""},
 		{"GET / HTTP/1.1\r\n", "", ""},
 		{"Referer: not a field\r\n\r\n", "", ""},
 		{"", "", ""},

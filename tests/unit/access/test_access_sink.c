@@ -73,7 +73,7 @@ static void assert_content(const char *name, const char *want)
 	assert_string_equal(got, want);
 }
 
-/* --- files -------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static void a_file_is_made_or_continued(void **state)
 {
@@ -138,7 +138,7 @@ static void a_full_disk_is_said(void **state)
 	assert_int_equal(sink_write(&sink, "x\n", 2), -ENOSPC);
 }
 
-/* --- pipes -------------------------------------------------------------------------------------- */
+/* --- pipes ------------------------------------------------------------------------------------ */
 
 /* Without a reader it opens all the same, and keeps what fits. */
 static void a_fifo_waits_for_its_reader(void **state)
@@ -252,7 +252,7 @@ static void standard_output_may_be_a_socket(void **state)
 	assert_int_equal(sink_write(&sink, "x\n", 2), -EPIPE);
 }
 
-/* --- the journal -------------------------------------------------------------------------------- */
+/* --- the journal ------------------------------------------------------------------------------ */
 
 static int journal_bind(void)
 {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <sched.h>
 #include <string.h>
 
 #include "tests/lib/loading.h"
@@ -231,6 +232,49 @@ static void warnings_do_not_stop_anything(void **state)
 	}
 }
 
+/* Inherited ones, too: nobody has to read files that are not used. */
+static void a_listener_without_tls_has_no_certificates(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf = must_load("app: localhost:3\n"
+				      "certs: [{cert: c, key: k}]\n"
+				      "listeners: [{listen: ':1', tls: off}, {listen: ':2'}]\n",
+				      "");
+
+	assert_int_equal(conf->listeners[0].certs_count, 0);
+	assert_null(conf->listeners[0].certs);
+	assert_int_equal(conf->listeners[1].certs_count, 1);
+}
+
+/* Cores that this process may use; negative: asking fails. */
+static int cores;
+
+/* In the place of the C library's. */
+int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
+{
+	CPU_ZERO_S(size, set);
+	for (int i = 0; i < cores; i++)
+		CPU_SET_S((size_t)i, size, set);
+	return cores < 0 ? -1 : 0;
+}
+
+static void workers_are_as_many_as_cores_within_bounds(void **state)
+{
+	static const struct {
+		int cores;
+		unsigned workers;
+	} cases[] = {{1, 1}, {3, 3}, {64, 64}, {65, 64}, {1000, 64}, {-1, 1}, {0, 1}};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(conf_freep)
+		struct conf *conf = NULL;
+
+		cores = cases[i].cores;
+		conf = must_load(NULL, FINE);
+		assert_int_equal(conf->workers, cases[i].workers);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +286,8 @@ int main(void)
 		cmocka_unit_test(flags_that_do_not_go_together),
 		cmocka_unit_test(keys_that_do_not_go_together),
 		cmocka_unit_test(warnings_do_not_stop_anything),
+		cmocka_unit_test(a_listener_without_tls_has_no_certificates),
+		cmocka_unit_test(workers_are_as_many_as_cores_within_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, loading_begin, loading_end);

@@ -71,6 +71,7 @@ static void every_value_keeps_its_place(void **state)
 				   "  cert: c\n"
 				   "- {cert: d,\n"
 				   "   ocsp: o}\n"
+				   "pin: p\n"
 				   "listeners:\n"
 				   "- trust: []\n"
 				   "  listen: a:1\n"
@@ -91,16 +92,17 @@ static void every_value_keeps_its_place(void **state)
 	describe(text, sizeof(text), &s);
 	assert_string_equal(text, "certs[0].key=k@2:-1.0 certs[0].cert=c@3:-1.0 "
 				  "certs[1].cert=d@4:-1.1 certs[1].ocsp=o@5:-1.1 "
-				  "listeners[0].trust=(none)@7:0.0 listeners[0].listen=a:1@8:0.0 "
-				  "listeners[1].listen=b:2@10:1.0 "
-				  "listeners[1].certs[0].cert=e@11:1.0 "
-				  "listeners[1].trust[0]=x@13:1.0 listeners[1].trust[1]=y@14:1.0 "
-				  "app=z:3@15:-1.0 ");
+				  "pin=p@6:-1.0 "
+				  "listeners[0].trust=(none)@8:0.0 listeners[0].listen=a:1@9:0.0 "
+				  "listeners[1].listen=b:2@11:1.0 "
+				  "listeners[1].certs[0].cert=e@12:1.0 "
+				  "listeners[1].trust[0]=x@14:1.0 listeners[1].trust[1]=y@15:1.0 "
+				  "app=z:3@16:-1.0 ");
 	assert_int_equal(s.listeners_count, 2);
 	assert_string_equal(s.listeners[0].path, "listeners[0]");
-	assert_int_equal(s.listeners[0].line, 7);
+	assert_int_equal(s.listeners[0].line, 8);
 	assert_string_equal(s.listeners[1].path, "listeners[1]");
-	assert_int_equal(s.listeners[1].line, 9);
+	assert_int_equal(s.listeners[1].line, 10);
 }
 
 /* Texts, whatever YAML's schemas make of them. */
@@ -168,6 +170,21 @@ static void a_useless_file_leaves_nothing(void **state)
 	assert_int_equal(read_yaml(&kept, "nope: {app: c}\napp: a\n"), 0);
 	assert_string_not_equal(heard, "");
 	assert_int_equal(kept.count, 1);
+}
+
+/* Each of the mistakes that are shown has its hint; the others are counted. */
+static void unknown_keys_are_explained_up_to_the_limit(void **state)
+{
+	char yaml[16 * (CONFIG_MISTAKES_MAX + 1)] = "";
+	size_t len = 0, hints = 0;
+	struct settings s = {0};
+
+	for (int i = 0; i <= CONFIG_MISTAKES_MAX; i++)
+		len += (size_t)sprintf(yaml + len, "pinn: x%d\n", i);
+	assert_int_equal(read_yaml(&s, yaml), 0);
+	for (const char *at = heard; (at = strstr(at, "; did you mean pin?\n")); at++)
+		hints++;
+	assert_int_equal(hints, CONFIG_MISTAKES_MAX);
 }
 
 /* UTF-16, which YAML allows. */
@@ -390,7 +407,7 @@ static const struct mistake_case structure_mistakes[] = {
 	{"foo: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", FINE,
 	 "kedge.yaml:1: foo: unknown key; known are " KNOWN_TOP
 	 "kedge.yaml:1: foo: nested too deeply\n"},
-	/* What is in a file that can not be loaded is not missing. */
+	/* The settings of a useless file are not reported as missing. */
 	{"workers: []\n", "", "kedge.yaml:1: workers: must be one value, not a list\n"},
 };
 
@@ -407,6 +424,7 @@ int main(void)
 		cmocka_unit_test(a_value_is_the_text_that_was_written),
 		cmocka_unit_test(a_file_without_keys_is_fine),
 		cmocka_unit_test(a_useless_file_leaves_nothing),
+		cmocka_unit_test(unknown_keys_are_explained_up_to_the_limit),
 		cmocka_unit_test(a_file_may_be_utf_16),
 		cmocka_unit_test(floods_end),
 		cmocka_unit_test(a_file_may_be_large_but_not_larger),
