@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "daemon/cmd.h"
 #include "daemon/cmd_control.h"
 #include "daemon/control.h"
@@ -41,6 +42,10 @@ static int read_args(struct args *args, int argc, char **argv)
 		default:
 			return EXIT_USAGE;
 		}
+	}
+	if (optind < argc) {
+		log_error("%s: not an option: see kedge %s --help", argv[optind], argv[0]);
+		return EXIT_USAGE;
 	}
 	return -1;
 }

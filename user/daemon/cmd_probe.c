@@ -9,6 +9,7 @@
 #include "daemon/cmd.h"
 #include "daemon/cmd_probe.h"
 #include "base/log.h"
+#include "daemon/json_text.h"
 #include "daemon/probe_bpf.h"
 #include "daemon/probe_record.h"
 
@@ -77,10 +78,10 @@ static void print_json(const struct probe_report *r, const char *kernel)
 	for (size_t i = 0; i < r->count; i++) {
 		const struct probe_row *row = &r->rows[i];
 
-		json_array_append_new(rows,
-				      json_pack("{s:s, s:s, s:b, s:s, s:s*}", "capability",
-						row->capability, "name", row->name, "ok", row->ok,
-						"detail", row->detail, "next", row->next));
+		json_array_append_new(rows, json_pack("{s:s, s:s, s:b, s:o, s:s*}", "capability",
+						      row->capability, "name", row->name, "ok",
+						      row->ok, "detail", json_text(row->detail),
+						      "next", row->next));
 	}
 	json_object_set_new(root, "tried", rows);
 	json_dumpf(root, stdout, JSON_INDENT(2));
@@ -116,6 +117,10 @@ int cmd_probe(int argc, char **argv)
 		default:
 			return EXIT_USAGE;
 		}
+	}
+	if (optind < argc) {
+		log_error("%s: not an option: see kedge probe --help", argv[optind]);
+		return EXIT_USAGE;
 	}
 	uname(&u);
 	run_probes(&report, cgroup);

@@ -44,8 +44,7 @@ static void probe_splice(struct probe_report *r)
 	ssize_t n;
 
 	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
-		return probe_say(r, "record", "splice", false, "no pipe: %s",
-				 errno_text(errno));
+		return probe_say(r, "record", "splice", false, "no pipe: %s", errno_text(errno));
 	in = fds[1];
 	out = fds[0];
 	err = probe_pair_open(&p, NULL);
@@ -82,8 +81,13 @@ static const char *record_next(int err)
 void probe_record(struct probe_report *r)
 {
 	char name[64];
+	int err = ktls_probe(&r->caps);
 
-	ktls_probe(&r->caps);
+	if (err) {
+		probe_say(r, "record", "TCP_ULP tls", false, "no loopback pair: %s",
+			  errno_text(-err));
+		return;
+	}
 	if (r->caps.ulp_err) {
 		probe_say(r, "record", "TCP_ULP tls", false, "%s",
 			  r->caps.ulp_err == ENOENT ? "no kernel TLS (CONFIG_TLS) in this kernel"

@@ -15,6 +15,7 @@
 #include "config/config_load.h"
 #include "base/log.h"
 #include "base/clock.h"
+#include "daemon/json_text.h"
 #include "daemon/notify.h"
 #include "listen/sockets.h"
 
@@ -38,7 +39,7 @@ static void hear(struct log_tap *tap, enum log_level level, const char *line)
 	struct attempt *a = container_of(tap, struct attempt, tap);
 
 	if (level <= LOG_LEVEL_WARN)
-		json_array_append_new(a->lines, json_string(line));
+		json_array_append_new(a->lines, json_text(line));
 }
 
 /* --- what is not as it was -------------------------------------------------------------------- */
@@ -47,8 +48,7 @@ static void say_change(void *arg, enum config_change change, const char *text)
 {
 	struct attempt *a = arg;
 
-	json_array_append_new(change == CONFIG_CHANGED ? a->changed : a->restart,
-			      json_string(text));
+	json_array_append_new(change == CONFIG_CHANGED ? a->changed : a->restart, json_text(text));
 }
 
 static void say_listener(struct attempt *a, const char *name, const char *what)

@@ -8,6 +8,7 @@
 #include "metrics/counters.h"
 #include "base/clock.h"
 #include "bpf/peername.h"
+#include "daemon/json_text.h"
 #include "http/reply.h"
 
 /* Of the sources that the guard refused, those with the most packets. */
@@ -33,10 +34,10 @@ static json_t *times_json(struct metrics *m)
 static void add_listener(void *arg, const char *name, const struct metrics_listener *l)
 {
 	json_array_append_new(arg,
-			      json_pack("{s:s, s:I, s:I, s:I, s:I}", "listener", name, "accepted",
-					(json_int_t)l->accepted, "closed", (json_int_t)l->closed,
-					"handshakes", (json_int_t)l->handshakes, "flows",
-					(json_int_t)l->flows));
+			      json_pack("{s:o, s:I, s:I, s:I, s:I}", "listener", json_text(name),
+					"accepted", (json_int_t)l->accepted, "closed",
+					(json_int_t)l->closed, "handshakes",
+					(json_int_t)l->handshakes, "flows", (json_int_t)l->flows));
 }
 
 static json_t *listeners_json(struct metrics *m)
@@ -65,10 +66,10 @@ static json_t *guard_interfaces_json(const struct guard *guard)
 	const struct guard_interface *set = guard ? guard_interfaces(guard, &count) : NULL;
 
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(all,
-				      json_pack("{s:s, s:s, s:b}", "interface", set[i].name, "mode",
-						set[i].mode == GUARD_NATIVE ? "native" : "generic",
-						"dispatcher", set[i].chained));
+		json_array_append_new(
+			all, json_pack("{s:o, s:s, s:b}", "interface", json_text(set[i].name),
+				       "mode", set[i].mode == GUARD_NATIVE ? "native" : "generic",
+				       "dispatcher", set[i].chained));
 	return all;
 }
 

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* cmd_control.c: options, what is asked, how an answer is printed, and the exit status. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "tests/lib/loading.h"
+
+static char asked[128];
+static const char *reply; /* JSON; NULL: nobody answers */
+
+static json_t *fake_ask(const char *path, const char *command)
+{
+	assert_string_equal(asked, "");
+	snprintf(asked, sizeof(asked), "%s at %s", command, path);
+	return reply ? json_loads(reply, 0, NULL) : NULL;
+}
+
+#include "daemon/control.h"
+#define control_ask fake_ask
+#include "daemon/cmd_control.c"
+#undef control_ask
+
+static struct loaded run(int (*command)(int, char **), const char *name, const char *args)
+{
+	optind = 0; /* getopt_long(3) begins again */
+	asked[0] = '\0';
+	return run_command(command, name, args);
+}
+
+static struct loaded status(const char *args)
+{
+	return run(cmd_status, "status", args);
+}
+
+static struct loaded reload_(const char *args)
+{
+	return run(cmd_reload, "reload", args);
+}
+
+static void status_is_printed_for_people(void **state)
+{
+	_cleanup_(loaded_free)
+	struct loaded l = {0};
+
+	(void)state;
+	reply = "{\"version\": \"7\", \"workers\": 3, \"connections_open\": 5}";
+	l = status("");
+	assert_string_equal(asked, "status at /run/kedge/kedge.sock");
+	assert_int_equal(l.status, EXIT_DONE);
+	assert_int_equal(strncmp(l.out, "kedge 7, 3 workers, 5 connections open\n", 39), 0);
+	assert_string_equal(l.err, "");
+}
+
+static void json_is_printed_as_it_came(void **state)
+{
+	_cleanup_(loaded_free)
+	struct loaded l = {0}, reloaded = {0};
+
+	(void)state;
+	reply = "{\"b\": 1, \"a\": [\"x\"]}";
+	l = status("--json --control /x/y");
+	assert_string_equal(asked, "status at /x/y");
+	assert_int_equal(l.status, EXIT_DONE);
+	assert_string_equal(l.out, "{\n  \"b\": 1,\n  \"a\": [\n    \"x\"\n  ]\n}\n");
+	reply = "{\"ok\": false}";
+	reloaded = reload_("--json");
+	assert_int_equal(reloaded.status, EXIT_FAILED);
+	assert_string_equal(reloaded.out, "{\n  \"ok\": false\n}\n");
+}
+
+static void a_reload_says_whether_it_was_done(void **state)
+{
+	static const struct {
+		const char *reply;
+		int status;
+		const char *out, *err;
+	} cases[] = {
+		{"{\"ok\": true, \"generation\": 2, \"changed\": [\"workers: 1 -> 2\"],"
+		 " \"restart\": [\"control: a -> b\"], \"lines\": [\"kedge: warning: w\"]}",
+		 EXIT_DONE,
+		 "workers: 1 -> 2\nneeds a restart: control: a -> b\n"
+		 "configuration 2 is in force\n",
+		 "kedge: warning: w\n"},
+		{"{\"ok\": true, \"generation\": 3, \"changed\": []}", EXIT_DONE,
+		 "configuration 3 is in force: nothing has changed\n", ""},
+		{"{\"ok\": false, \"generation\": 3, \"lines\": [\"kedge: error: e\"]}",
+		 EXIT_FAILED, "", "kedge: error: e\n"},
+		{"{\"ok\": false, \"error\": \"draining: no reload any more\"}", EXIT_FAILED, "",
+		 "kedge: error: draining: no reload any more\n"},
+		{"{\"error\": \"unknown command\"}", EXIT_FAILED, "",
+		 "kedge: error: unknown command\n"},
+		{"{}", EXIT_FAILED, "", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(loaded_free)
+		struct loaded l = {0};
+
+		reply = cases[i].reply;
+		l = reload_("--control /c");
+		assert_string_equal(asked, "reload at /c");
+		assert_int_equal(l.status, cases[i].status);
+		assert_string_equal(l.out, cases[i].out);
+		assert_string_equal(l.err, cases[i].err);
+	}
+}
+
+static void nobody_who_answers_is_a_failure(void **state)
+{
+	static const char *const args[] = {"", "--json"};
+
+	(void)state;
+	reply = NULL;
+	for (size_t i = 0; i < 2; i++) {
+		_cleanup_(loaded_free)
+		struct loaded l = status(args[i]);
+
+		assert_int_equal(l.status, EXIT_FAILED);
+		assert_string_equal(l.out, "");
+	}
+}
+
+static void help_asks_nobody(void **state)
+{
+	static const char *const args[] = {"--help", "-h", "--json --help"};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		_cleanup_(loaded_free)
+		struct loaded l = reload_(args[i]);
+
+		assert_int_equal(l.status, EXIT_DONE);
+		assert_string_equal(asked, "");
+		assert_string_equal(l.out, "usage: kedge reload [--json] [--control PATH]   "
+					   "(default /run/kedge/kedge.sock)\n");
+	}
+}
+
+static void mistakes_ask_nobody(void **state)
+{
+	static const struct {
+		const char *args, *says;
+	} cases[] = {
+		{"--jason", "unrecognized option"},
+		{"--control", "requires an argument"},
+		{"-x", "invalid option"},
+		{"--json=1", "doesn't allow an argument"},
+		{"/run/other.sock", "kedge: error: /run/other.sock: not an option: see kedge "
+				    "status --help\n"},
+		{"--json -- x", "kedge: error: x: not an option"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(loaded_free)
+		struct loaded l = status(cases[i].args);
+
+		assert_int_equal(l.status, EXIT_USAGE);
+		assert_string_equal(asked, "");
+		assert_string_equal(l.out, "");
+		if (!strstr(l.err, cases[i].says))
+			fail_msg("%s: %s", cases[i].args, l.err);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(status_is_printed_for_people),
+		cmocka_unit_test(json_is_printed_as_it_came),
+		cmocka_unit_test(a_reload_says_whether_it_was_done),
+		cmocka_unit_test(nobody_who_answers_is_a_failure),
+		cmocka_unit_test(help_asks_nobody),
+		cmocka_unit_test(mistakes_ask_nobody),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
