@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -112,28 +113,29 @@ static bool is_in_user_namespace(void)
 }
 
 /*
- * Who refuses bpf(2) as a whole, to somebody who has the capabilities? Asked for what it never
- * knows, it says EINVAL where it can be had. NULL: nobody does.
+ * What refuses bpf(2) as a whole, although the capabilities are there. A command that no kernel
+ * knows gets EINVAL where bpf(2) is allowed. NULL: nothing does.
  */
-static const char *kbpf_refused_by(void)
+static const char *refused_by(void)
 {
 	char attr[128] = "";
-	int err;
+	int err = syscall(SYS_bpf, -1, attr, sizeof(attr)) < 0 ? errno : 0;
+	bool refused = err == EPERM || err == ENOSYS;
 
-	if (syscall(SYS_bpf, -1, attr, sizeof(attr)) >= 0 || (errno != EPERM && errno != ENOSYS))
-		return is_in_user_namespace()
-			       ? "BPF programs refused: the capabilities are those of a user "
-				 "namespace, which bpf(2) does not take: run outside of it"
-			       : NULL;
-	err = errno;
-	if (is_filtered())
+	if (refused && is_filtered())
 		return "BPF programs refused: a seccomp filter forbids bpf(2): allow it in the "
 		       "profile of the container, or in SystemCallFilter= of the unit";
 	if (err == ENOSYS)
 		return "BPF programs refused: this kernel has no bpf(2): it needs "
 		       "CONFIG_BPF_SYSCALL";
-	return "BPF programs refused: a security module forbids bpf(2): its denial is in dmesg or "
-	       "the audit log";
+	/* Before Linux 5.19 all of bpf(2) may be refused there, later only some commands. */
+	if (is_in_user_namespace())
+		return "BPF programs refused: the capabilities are those of a user namespace, "
+		       "which bpf(2) does not take: run outside of it";
+	if (refused)
+		return "BPF programs refused: a security module forbids bpf(2): its denial is in "
+		       "dmesg or the audit log";
+	return NULL;
 }
 
 int kbpf_load_why(int err, const char *lacks, char why[KBPF_WHY_SIZE])
@@ -145,7 +147,7 @@ int kbpf_load_why(int err, const char *lacks, char why[KBPF_WHY_SIZE])
 	if (caps[0])
 		return kbpf_why(why, err, "BPF programs refused: no %s: run as root, or grant them",
 				caps);
-	refused = kbpf_refused_by();
+	refused = refused_by();
 	if (refused)
 		return kbpf_why(why, err, "%s", refused);
 	if (lacks)
