@@ -233,9 +233,10 @@ def test_the_changelog_names_reasons_that_exist():
 
 
 def defines(text, name):
-    """A function with its body, a table, a BPF map."""
+    """A function with its body, a table, a macro, a BPF map."""
     return (re.search(rf"^(?![\s#*/])[^;{{}}#]*?\b{name}\s*\([^;{{}}]*\)\s*\{{", text, re.M)
-            or re.search(rf"^[^;{{}}\n]*\b{name}\[.*\] = \{{|^\}} {name} SEC\(\"\.maps\"\);", text, re.M))
+            or re.search(rf"^[^;{{}}\n]*\b{name}\[.*\] = \{{|^\}} {name} SEC\(\"\.maps\"\);|^#define {name}\(",
+                         text, re.M))
 
 
 def test_where_is_what():
