@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "conn/mover.h"
+#include "conn/mover_ask.h"
 
 #define RIG_XFF "X-Forwarded-For: 192.0.2.7\r\n"
 

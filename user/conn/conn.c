@@ -19,6 +19,7 @@
 #include "conn/conn_open.h"
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
+#include "conn/mover_ask.h"
 #include "http/reply.h"
 
 /* --- transitions ------------------------------------------------------------------------------ */

@@ -4,7 +4,7 @@
 
 #include <sys/socket.h>
 
-#include "conn/mover.h"
+#include "conn/mover_ask.h"
 
 static void watch_head(struct conn *c)
 {

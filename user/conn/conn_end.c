@@ -120,12 +120,13 @@ void conn_closed_enter(struct conn *c, bool reset)
 	c->client_fd = -1;
 	access_end(c);
 	TRACE_CLOSE(&c->flow, c->flow.response.done);
-	w->stats->closed++;
-	c->service->metrics->closed++;
 	w->conns_count--;
 	sources_leave(w->shared->limits->sources, c->source);
 	sources_refuse_over(w->shared->limits->sources, c->refused_source);
 	service_leave(c->service);
+	/* Behind these: where it is counted as closed, its place is free. */
+	w->stats->closed++;
+	c->service->metrics->closed++;
 	LIST_REMOVE(c, link);
 	LIST_INSERT_HEAD(&w->graves, c, link);
 	loop_later(&w->loop, &w->bury);

@@ -6,6 +6,7 @@
 #include "conn/conn_move.h"
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
+#include "conn/mover_ask.h"
 
 /* The client is late with a head. It is told behind the responses that it waits for. */
 static struct conn_verdict head_late(struct conn *c)

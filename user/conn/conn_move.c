@@ -9,6 +9,7 @@
 #include "conn/conn_deadline.h"
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
+#include "conn/mover_ask.h"
 
 /* An application that does something wrong does it again: a worker logs it once an hour. */
 #define SAID_AGAIN_MS (3600u * 1000)

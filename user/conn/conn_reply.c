@@ -3,15 +3,13 @@
 #include "conn/conn_reply.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 #include <strings.h>
 #include <time.h>
 
 #include "access/access.h"
 #include "conn/conn_deadline.h"
 #include "conn/conn_leg.h"
-#include "conn/mover.h"
+#include "conn/mover_ask.h"
 #include "http/reply.h"
 
 /* --- who gets one ----------------------------------------------------------------------------- */
@@ -139,16 +137,11 @@ static enum reply_body reply_body_of(struct conn *c)
 /* Puts the answer where bytes for the client are kept. False if there is no memory for it. */
 static bool reply_keep(struct conn *c, enum kedge_reason reason, enum reply_body body)
 {
-	struct residue *down = &c->flow.down;
 	char text[REPLY_BYTES_MAX];
 	size_t len = reply_format(text, reason, body, time(NULL));
 
-	down->data = malloc(len);
-	if (!down->data)
+	if (!residue_keep(&c->flow.down, text, len))
 		return false;
-	memcpy(down->data, text, len);
-	down->len = (uint32_t)len;
-	down->off = 0;
 	c->worker->stats->responses_own++;
 	if (c->access)
 		access_own(c->access, reply_status(reason), reply_body(text, len));
@@ -164,6 +157,7 @@ struct conn_verdict conn_reply_enter(struct conn *c, enum conn_how how, enum ked
 	struct conn_verdict v;
 
 	conn_leg_close(c, how != CONN_ORDERLY);
+	residue_drop(&c->flow.up);
 	if (answer && !reply_keep(c, reason, body))
 		return verdict_reset(KEDGE_REASON_NONE);
 	loop_timer_set(&c->worker->loop, &c->timer, conn_conf(c)->linger_timeout_ms);
@@ -185,9 +179,10 @@ struct conn_verdict conn_reply_run(struct conn *c)
 		ssize_t n = record_write(f->record, f->down.data + f->down.off,
 					 f->down.len - f->down.off);
 
-		r = n < 0 ? (int)n : 0;
-		if (n > 0 && (f->down.off += (uint32_t)n) == f->down.len)
-			mover_forget(f);
+		if (n < 0)
+			r = (int)n;
+		else
+			residue_advance(&f->down, (size_t)n);
 	}
 	if (r == 0)
 		r = record_close_write(f->record);

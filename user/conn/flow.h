@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "access/access.h"
 #include "http/edit.h"
@@ -67,4 +69,30 @@ static inline bool flow_is_tunnel(const struct flow *f)
 static inline uint32_t flow_outstanding(const struct flow *f)
 {
 	return response_outstanding(&f->response, f->edit->note);
+}
+
+/* Keeps a copy of p[0..n) in an empty residue. False if there is no memory for it. */
+static inline bool residue_keep(struct residue *r, const void *p, size_t n)
+{
+	r->data = malloc(n);
+	if (!r->data)
+		return false;
+	memcpy(r->data, p, n);
+	r->len = (uint32_t)n;
+	r->off = 0;
+	return true;
+}
+
+static inline void residue_drop(struct residue *r)
+{
+	free(r->data);
+	*r = (struct residue){0};
+}
+
+/* The first n bytes have gone. */
+static inline void residue_advance(struct residue *r, size_t n)
+{
+	r->off += (uint32_t)n;
+	if (r->off == r->len)
+		residue_drop(r);
 }

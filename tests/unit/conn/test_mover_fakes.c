@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "conn/mover.h"
+#include "conn/mover_ask.h"
 
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a flow waits for, and what may be said to its client. */
+#include "conn/mover_ask.h"
+
+#include <string.h>
+
+bool mover_idle(const struct flow *f)
+{
+	return !f->up.data && !f->down.data && response_between(&f->response) &&
+	       !flow_outstanding(f) && f->edit->note->standing == KEDGE_BETWEEN;
+}
+
+bool mover_awaits_client(const struct flow *f)
+{
+	return !f->client_eof && !f->up.data && !f->app_full && !f->app_write_dead && !f->refused &&
+	       f->edit->note->standing != KEDGE_WAITING &&
+	       flow_outstanding(f) <= KEDGE_PIPELINE_MAX;
+}
+
+bool mover_awaits_answer(const struct flow *f)
+{
+	uint32_t requests = flow_outstanding(f);
+
+	if (!requests || f->down.data || flow_is_tunnel(f) || !response_between(&f->response))
+		return false;
+	return requests > 1 || f->edit->note->standing != KEDGE_BODY || f->app_full;
+}
+
+bool mover_body_unasked(const struct flow *f)
+{
+	const struct response *r = &f->response;
+
+	return flow_outstanding(f) &&
+	       !(flow_outstanding(f) == 1 && (r->interim || !response_between(r))) &&
+	       !memcmp(f->tail, "\r\n\r\n", sizeof(f->tail));
+}
+
+enum mover_say mover_may_say(const struct flow *f)
+{
+	if (f->down.data || !response_between(&f->response))
+		return MOVER_SAY_RESET;
+	if (response_was_last(&f->response))
+		return MOVER_SAY_NOTHING;
+	/* The request at fault was answered before its fault was found. */
+	if (f->refused && f->edit->cut_off && !flow_outstanding(f))
+		return MOVER_SAY_NOTHING;
+	return MOVER_SAY_ANSWER;
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the application to the client: reads, follows the response, writes, passes the end on. */
+#include "conn/mover_down.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/trace.h"
+
+static enum mover_step down_failed(struct flow *f)
+{
+	return mover_fail(f, STEP_ABORT,
+			  f->record->reason ? f->record->reason : KEDGE_REASON_client_reset);
+}
+
+/* A request waits for its answer. Behind the last response none is due. */
+static bool unanswered(const struct flow *f)
+{
+	return response_between(&f->response) && (flow_outstanding(f) || f->unsent) &&
+	       !flow_is_tunnel(f) && !response_was_last(&f->response);
+}
+
+/* The end of the stream leaves a response incomplete. */
+static bool cut_short(const struct flow *f)
+{
+	switch (f->response.state) {
+	case RESPONSE_TO_END:
+	case RESPONSE_TUNNEL:
+	case RESPONSE_LOST:
+		return false;
+	}
+	return !response_between(&f->response);
+}
+
+/* A fault of the client's request came first. */
+static void ends_for(struct flow *f, enum kedge_reason reason)
+{
+	if (!f->refused)
+		f->reason = reason;
+}
+
+/* If the client ended first, it left the application. */
+static enum kedge_reason blame(const struct flow *f, enum kedge_reason reason)
+{
+	return f->client_eof ? KEDGE_REASON_client_gone : reason;
+}
+
+/* Ends our direction without a close_notify, so that the client sees that bytes are missing. */
+static int close_short(struct flow *f)
+{
+	int r = record_flush(f->record);
+
+	if (r == 0) {
+		f->reason = blame(f, KEDGE_REASON_app_reset);
+		shutdown(f->record->fd, SHUT_WR);
+	}
+	return r;
+}
+
+static enum mover_step down_end(struct mover *m, struct flow *f)
+{
+	int r;
+
+	if (f->client_shut)
+		return STEP_IDLE;
+	if (mover_refusal_due(f))
+		return STEP_REPLY; /* f->reason stands */
+	if (unanswered(f))
+		return mover_fail(f, STEP_REPLY,
+				  f->app_bad ? KEDGE_REASON_app_response_bad
+					     : blame(f, KEDGE_REASON_app_gone));
+	if (f->response.state == RESPONSE_LOST)
+		ends_for(f, KEDGE_REASON_app_response_lost);
+	r = cut_short(f) ? close_short(f) : record_close_write(f->record);
+	if (r == -EAGAIN) {
+		f->client_full = true;
+		return STEP_IDLE;
+	}
+	if (r < 0)
+		return down_failed(f);
+	f->client_shut = true;
+	if (f->response.state == RESPONSE_TO_END && f->request_us)
+		histogram_take(&m->metrics->request, *m->now_us - f->request_us, 1);
+	return STEP_MOVED;
+}
+
+/* Gives the record layer p[0..n); what it does not take is kept. */
+static enum mover_step down_write(struct flow *f, const uint8_t *p, size_t n)
+{
+	while (n) {
+		ssize_t r = record_write(f->record, p, n);
+
+		if (r == -EAGAIN) {
+			f->client_full = true;
+			if (!residue_keep(&f->down, p, n))
+				return mover_fail(f, STEP_ABORT, KEDGE_REASON_no_memory);
+			break;
+		}
+		if (r < 0)
+			return down_failed(f);
+		p += r;
+		n -= (size_t)r;
+	}
+	return STEP_MOVED;
+}
+
+static enum mover_step down_residue(struct flow *f)
+{
+	ssize_t r = record_write(f->record, f->down.data + f->down.off, f->down.len - f->down.off);
+
+	if (r == -EAGAIN) {
+		f->client_full = true;
+		return STEP_IDLE;
+	}
+	if (r < 0)
+		return down_failed(f);
+	residue_advance(&f->down, (size_t)r);
+	return STEP_MOVED;
+}
+
+/* One response of a flow has ended at `now_us`. */
+struct ending {
+	struct flow *flow;
+	uint64_t now_us, begun_us;
+};
+
+static void log_response(void *arg, const struct response *r)
+{
+	struct ending *e = arg;
+
+	access_response(e->flow->access, r->status, response_body(r), e->now_us - e->begun_us);
+	e->begun_us = e->now_us;
+}
+
+void mover_request_begins(struct mover *m, struct flow *f)
+{
+	f->request_us = *m->now_us;
+	TRACE_REQUEST(f, f->edit->note->requests);
+}
+
+/* Some responses have begun or ended: sets the clock of the oldest request. */
+static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t ended)
+{
+	uint64_t now = *m->now_us, since = now - f->request_us;
+
+	if (!f->request_us)
+		return; /* nobody asked */
+	histogram_take(&m->metrics->first_byte, since, begun);
+	histogram_take(&m->metrics->request, since, ended);
+	if (!ended)
+		return;
+	TRACE_RESPONSE(f, f->response.status, since, ended);
+	f->request_us = 0;
+	if (flow_outstanding(f))
+		mover_request_begins(m, f);
+}
+
+/*
+ * What came, and whatever follows it, must not reach the client. If a request waits, kedge answers
+ * it instead of the application. Otherwise the connection ends; so it does after a 408 behind the
+ * last response, by which an idle application says that it ends.
+ */
+static void down_cut(struct flow *f, enum response_event event)
+{
+	f->app_eof = f->app_write_dead = true;
+	f->app_bad = event == RESPONSE_REFUSED;
+	if (f->app_bad && !flow_outstanding(f)) /* to half a head: the client is not told */
+		ends_for(f, KEDGE_REASON_app_response_bad);
+	else if (event == RESPONSE_STRAY)
+		ends_for(f, KEDGE_REASON_app_response_lost);
+	else if (event == RESPONSE_UNASKED && f->response.status != 408)
+		ends_for(f, KEDGE_REASON_app_unasked);
+}
+
+/*
+ * Follows the response: at m->buf are `held` bytes from before, and n new ones. The first *good of
+ * them may go on. The editor is told of an answered upgrade.
+ */
+static enum mover_step down_follow(struct mover *m, struct flow *f, size_t held, size_t n,
+				   size_t *good)
+{
+	struct ending ending = {.flow = f, .now_us = *m->now_us, .begun_us = f->request_us};
+	struct response_counts counts = {.ended = f->access ? log_response : NULL, .arg = &ending};
+	uint32_t done = f->response.done;
+	enum response_event event =
+		response_feed(&f->response, f->edit->note, (const char *)m->buf + held, n, &counts);
+	bool tunnel = event == RESPONSE_SWITCHED;
+
+	*good = counts.good;
+	m->stats->responses += counts.finals;
+	if (counts.finals || f->response.done != done)
+		take_times(m, f, counts.finals, f->response.done - done);
+	if (event == RESPONSE_QUIET)
+		return STEP_MOVED;
+	if (event >= RESPONSE_REFUSED) {
+		down_cut(f, event);
+		return STEP_MOVED;
+	}
+	m->stats->tunnels += tunnel;
+	if (edit_resume(f->edit, tunnel) < 0)
+		return mover_fail(f, STEP_ABORT, KEDGE_REASON_internal_error);
+	return STEP_MOVED;
+}
+
+/*
+ * A reset between responses is an end: an application that does not read all of a request closes
+ * like that after its answer. Elsewhere the client must be told that bytes are missing.
+ */
+static enum mover_step down_reset(struct flow *f)
+{
+	if (!response_between(&f->response))
+		return mover_fail(f, STEP_ABORT, blame(f, KEDGE_REASON_app_reset));
+	f->app_eof = true;
+	f->app_write_dead = true;
+	return STEP_MOVED;
+}
+
+/*
+ * One recv() gives bytes that bypassed TCP or bytes that came by it, never both. So a short one
+ * says nothing about the others. Call it after the recv(): the mark is set before bytes are on
+ * their way.
+ */
+static bool took_both_ways(const struct flow *f)
+{
+	return f->app_mixed && __atomic_load_n(f->app_mixed, __ATOMIC_ACQUIRE);
+}
+
+static enum mover_step down_read(struct mover *m, struct flow *f)
+{
+	const size_t held = f->response.held;
+	const size_t room = m->buf_size - held;
+	ssize_t n = recv(f->app_fd, m->buf + held, room, MSG_DONTWAIT);
+	enum mover_step step;
+	size_t good;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		f->app_in = errno == EINTR;
+		return f->app_in ? STEP_MOVED : STEP_IDLE;
+	}
+	if (n < 0)
+		return down_reset(f);
+	if (n == 0) {
+		f->app_eof = true;
+		return STEP_MOVED;
+	}
+	m->stats->bytes_down += (uint64_t)n;
+	if ((size_t)n < room && !took_both_ways(f))
+		f->app_in = f->app_ends;
+	memcpy(m->buf, f->response.line, held);
+	step = down_follow(m, f, held, (size_t)n, &good);
+	return step == STEP_MOVED ? down_write(f, m->buf, good) : step;
+}
+
+enum mover_step mover_down(struct mover *m, struct flow *f)
+{
+	int r;
+
+	if (f->client_flush) {
+		bool held = f->record->answer_due;
+
+		r = record_flush(f->record);
+		if (r == -EAGAIN) {
+			f->client_full = true;
+			return STEP_IDLE;
+		}
+		f->client_flush = false;
+		if (r < 0)
+			return down_failed(f);
+		f->client_in |= held;
+	}
+	if (f->down.data)
+		return down_residue(f);
+	if (f->app_eof)
+		return down_end(m, f);
+	if (f->app_in)
+		return down_read(m, f);
+	if (!mover_down_is_cut(f))
+		return STEP_IDLE;
+	f->app_eof = f->app_write_dead = true;
+	return STEP_MOVED;
+}

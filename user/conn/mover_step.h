@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mover*.c only: what one step in one direction of a flow has done. */
+#pragma once
+
+#include "conn/flow.h"
+
+enum mover_step {
+	STEP_IDLE,  /* this direction can do nothing now */
+	STEP_MOVED, /* call again */
+	STEP_REPLY, /* as the verdicts of mover.h */
+	STEP_ABORT,
+};
+
+static inline enum mover_step mover_fail(struct flow *f, enum mover_step how,
+					 enum kedge_reason reason)
+{
+	f->reason = reason;
+	return how;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From the client to the application: reads, lets the editor send, passes the end on. */
+#include "conn/mover_up.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static void note_first(struct flow *f, const uint8_t *p, size_t n)
+{
+	size_t room = sizeof(f->first) - f->first_len;
+
+	memcpy(f->first + f->first_len, p, n < room ? n : room);
+	f->first_len += (uint8_t)(n < room ? n : room);
+}
+
+/* Why the editor refused the requests. */
+static enum kedge_reason why_refused(const struct flow *f)
+{
+	const struct kedge_note *note = f->edit->note;
+
+	return !note->requests && proxy_begins(f->first, f->first_len)
+		       ? KEDGE_REASON_prefix_unexpected
+		       : note->reason;
+}
+
+/* What an error of the editor means for the flow. STEP_MOVED: the other direction may go on. */
+static enum mover_step up_failed(struct flow *f, int err)
+{
+	const struct kedge_note *note = f->edit->note;
+
+	residue_drop(&f->up);
+	switch (err) {
+	case -EPROTO:
+		f->refused = true;
+		f->reason = why_refused(f);
+		return STEP_MOVED;
+	case -EPIPE:
+	case -ECONNRESET:
+		f->app_write_dead = true;
+		f->app_in = true; /* it may have answered before it went */
+		return STEP_MOVED;
+	default:
+		return mover_fail(f, STEP_ABORT,
+				  note->reason ? note->reason : KEDGE_REASON_internal_error);
+	}
+}
+
+/*
+ * Gives the editor as much of p[0..n) as it takes, in pieces small enough for KEDGE_PIPELINE_MAX to
+ * be watched between them. Returns how much it took, or its error.
+ */
+static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
+{
+	size_t sent = 0;
+
+	while (sent < n && flow_outstanding(f) <= KEDGE_PIPELINE_MAX) {
+		size_t piece = n - sent;
+		ssize_t r;
+
+		if (piece > KEDGE_SEND_BYTES_MAX)
+			piece = KEDGE_SEND_BYTES_MAX;
+		r = edit_send(f->edit, p + sent, piece);
+		if (r == -EAGAIN) {
+			f->app_full = true;
+			break;
+		}
+		if (r < 0)
+			return r;
+		assert(flow_outstanding(f) <= KEDGE_NOTE_RING);
+		sent += (size_t)r;
+		if ((size_t)r < piece) {
+			f->app_full = f->edit->note->standing != KEDGE_WAITING;
+			break;
+		}
+	}
+	return (ssize_t)sent;
+}
+
+/* The same for bytes that are not sent yet: they may belong to a request that is not counted. */
+static enum mover_step up_lost(struct flow *f, int err)
+{
+	enum mover_step step = up_failed(f, err);
+
+	f->unsent = f->app_write_dead && f->edit->note->standing != KEDGE_BODY;
+	return step;
+}
+
+static enum mover_step up_end(struct flow *f)
+{
+	int r;
+
+	if (f->app_shut)
+		return STEP_IDLE;
+	switch (f->edit->note->standing) {
+	case KEDGE_HEAD:
+	case KEDGE_BODY:
+		return mover_fail(f, STEP_ABORT, KEDGE_REASON_client_truncated);
+	}
+	r = edit_flush(f->edit);
+	if (r == -EAGAIN) {
+		f->app_full = true;
+		return STEP_IDLE;
+	}
+	if (r < 0)
+		return up_failed(f, r);
+	shutdown(f->app_fd, SHUT_WR); /* an error here is one that the next read meets too */
+	f->app_shut = true;
+	return STEP_MOVED;
+}
+
+static enum mover_step up_residue(struct flow *f)
+{
+	ssize_t r = up_send(f, f->up.data + f->up.off, f->up.len - f->up.off);
+
+	if (r < 0)
+		return up_lost(f, (int)r);
+	if (!r)
+		return STEP_IDLE;
+	residue_advance(&f->up, (size_t)r);
+	return STEP_MOVED;
+}
+
+/*
+ * Another request comes, and none can get an answer any more: it is dropped, so that the client
+ * sends it again elsewhere. Reading goes on for the end of the stream.
+ */
+static bool behind_the_end(const struct flow *f)
+{
+	return response_endless(&f->response) && f->edit->note->standing == KEDGE_BETWEEN;
+}
+
+static void note_tail(struct flow *f, const uint8_t *p, size_t n)
+{
+	const size_t all = sizeof(f->tail), keep = n < all ? all - n : 0;
+
+	memmove(f->tail, f->tail + all - keep, keep);
+	memcpy(f->tail + keep, p + n - (all - keep), all - keep);
+}
+
+static enum mover_step up_read(struct mover *m, struct flow *f)
+{
+	ssize_t n = record_read(f->record, m->buf, m->buf_size), r;
+
+	if (n == -EAGAIN) {
+		f->client_in = false;
+		return STEP_IDLE;
+	}
+	if (n == -EINTR)
+		return STEP_MOVED;
+	if (n < 0)
+		return mover_fail(f, STEP_ABORT,
+				  f->record->reason ? f->record->reason
+						    : KEDGE_REASON_client_reset);
+	if (n == 0) {
+		f->client_eof = true;
+		return STEP_MOVED;
+	}
+	m->stats->bytes_up += (uint64_t)n;
+	note_first(f, m->buf, (size_t)n);
+	note_tail(f, m->buf, (size_t)n);
+	if (f->record->drained)
+		f->client_in = f->client_ends;
+	if (behind_the_end(f)) {
+		f->lost_end = f->response.state == RESPONSE_LOST || f->response.early;
+		return STEP_MOVED;
+	}
+	r = up_send(f, m->buf, (size_t)n);
+	if (r < 0)
+		return up_lost(f, (int)r);
+	if (r < n && !residue_keep(&f->up, m->buf + r, (size_t)(n - r)))
+		return mover_fail(f, STEP_ABORT, KEDGE_REASON_no_memory);
+	return STEP_MOVED;
+}
+
+enum mover_step mover_up(struct mover *m, struct flow *f)
+{
+	int r;
+
+	if (f->app_flush) {
+		r = edit_flush(f->edit);
+		if (r == -EAGAIN) {
+			f->app_full = true;
+			return STEP_IDLE;
+		}
+		f->app_flush = false;
+		if (r < 0)
+			return up_failed(f, r);
+	}
+	if (f->edit->note->standing == KEDGE_WAITING && (f->up.data || !f->client_eof))
+		return STEP_IDLE;
+	if (f->up.data)
+		return up_residue(f);
+	if (f->client_eof)
+		return up_end(f);
+	if (!f->client_in || flow_outstanding(f) > KEDGE_PIPELINE_MAX)
+		return STEP_IDLE;
+	return up_read(m, f);
+}
