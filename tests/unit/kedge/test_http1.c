@@ -15,11 +15,13 @@
 #include "tests/lib/http1_driver.h"
 #include "tests/lib/random.h"
 
+static struct http1_conf append;
 static struct http1_case *cases;
 static size_t cases_count;
 
 static int load(void **state)
 {
+	http1_case_conf(&append, HTTP1_XFF_APPEND, 0);
 	cases = http1_corpus_load(http1_corpus_dir(), &cases_count);
 	return 0;
 }
@@ -194,6 +196,106 @@ static void mutations(void **state)
 	}
 }
 
+/* Feeds a text a byte at a time; the last act. */
+static enum http1_act feed_text(struct http1 *h, const char *text)
+{
+	enum http1_act act = HTTP1_PASS;
+
+	while (*text)
+		act = http1_byte(h, &append, (uint8_t)*text++);
+	return act;
+}
+
+#define UPGRADE "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+
+static void waiting_and_tunnel(void **state)
+{
+	struct http1 h;
+
+	http1_init(&h);
+	http1_resume(&h, true);
+	assert_int_equal(http1_standing(&h), KEDGE_BETWEEN);
+	assert_int_equal(feed_text(&h, UPGRADE), HTTP1_END);
+	assert_int_equal(http1_standing(&h), KEDGE_WAITING);
+	assert_int_equal(http1_body(&h, 5), 0);
+	http1_resume(&h, true);
+	assert_int_equal(http1_standing(&h), KEDGE_TUNNEL);
+	assert_int_equal(http1_body(&h, 5), 5);
+	assert_int_equal(http1_byte(&h, &append, 0), HTTP1_PASS);
+	http1_resume(&h, false);
+	assert_int_equal(http1_standing(&h), KEDGE_TUNNEL);
+
+	/* A driver that feeds a byte too early is told. */
+	http1_init(&h);
+	feed_text(&h, UPGRADE);
+	assert_int_equal(http1_byte(&h, &append, 'G'), HTTP1_REFUSE);
+	assert_int_equal(h.reason, KEDGE_REASON_internal_error);
+	/* And a refusal is final. */
+	assert_int_equal(http1_byte(&h, &append, 'G'), HTTP1_REFUSE);
+	assert_int_equal(http1_standing(&h), KEDGE_REFUSED);
+}
+
+static void standing_on_the_way(void **state)
+{
+	static const struct {
+		const char *text;
+		enum kedge_standing standing;
+		uint32_t owed;
+		bool cutting;
+	} steps[] = {
+		{"\r", KEDGE_BETWEEN, 0, true},
+		{"\n", KEDGE_BETWEEN, 0, false},
+		{"P", KEDGE_HEAD, 0, false},
+		{"OST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n", KEDGE_HEAD, 0,
+		 false},
+		{"x-forwarded-for", KEDGE_HEAD, 15, false},
+		{":", KEDGE_HEAD, 0, true},
+		{" 1\r", KEDGE_HEAD, 0, true},
+		{"\n", KEDGE_HEAD, 0, false},
+		{"x-cluster-client-i-", KEDGE_HEAD, 19, false},
+		{"o", KEDGE_HEAD, 0, false},
+		{": 1\r\n\r", KEDGE_HEAD, 1, false},
+		{"\n", KEDGE_BODY, 0, false},
+		{"1\r\nx\r\n0\r\n", KEDGE_BODY, 0, false},
+		{"x-trailer: 1\r\n", KEDGE_BODY, 0, false},
+		{"\r", KEDGE_BODY, 0, false},
+		{"\n", KEDGE_BETWEEN, 0, false},
+	};
+	struct http1 h;
+
+	http1_init(&h);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		assert_int_not_equal(feed_text(&h, steps[i].text), HTTP1_REFUSE);
+		assert_int_equal(http1_standing(&h), steps[i].standing);
+		assert_int_equal(http1_between(&h), steps[i].standing == KEDGE_BETWEEN);
+		assert_int_equal(http1_owed(&h), steps[i].owed);
+		assert_int_equal(http1_cutting(&h), steps[i].cutting);
+	}
+}
+
+/* HEAD bits stand at the right place of the ring, and old ones are wiped when it laps. */
+static void note_ring(void **state)
+{
+	struct kedge_note note = {0};
+	struct http1 h;
+
+	http1_init(&h);
+	h.requests = UINT32_MAX - 1500; /* over the wrap as well */
+	for (uint32_t i = 0; i < 3000; i++) {
+		bool head = i % 3 == 0 || i % 7 == 0;
+		uint32_t slot = (h.requests) % KEDGE_NOTE_RING;
+
+		assert_int_equal(
+			feed_text(&h, head ? "HEAD / HTTP/1.0\r\n\r\n" : "HEA / HTTP/1.0\r\n\r\n"),
+			HTTP1_END);
+		assert_int_equal(http1_is_head(&h), head);
+		http1_note_request(&h, &note);
+		assert_int_equal(note.head_bits[slot / 64] >> slot % 64 & 1, head);
+		assert_int_equal(note.requests, h.requests);
+	}
+	assert_int_equal(h.requests, UINT32_MAX - 1500 + 3000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +305,9 @@ int main(void)
 		cmocka_unit_test(corpus_pairs),
 		cmocka_unit_test(corpus_shows_every_reason),
 		cmocka_unit_test(mutations),
+		cmocka_unit_test(waiting_and_tunnel),
+		cmocka_unit_test(standing_on_the_way),
+		cmocka_unit_test(note_ring),
 	};
 
 	return cmocka_run_group_tests_name("http1", tests, load, unload);

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/http1_edit.h"
 #include "tests/lib/http1_driver.h"
 #include "tests/lib/http1_heads.h"
 
@@ -105,41 +104,12 @@ static void in_pieces(void **state)
 		check_all(KEDGE_FIELDS_MAX - 1, 2, (struct http1_cuts){sizes[i] / 2 + 1, sizes[i]});
 }
 
-/* Pieces that the list of one call has at the end of so many heads. */
-static unsigned pieces_of(const char *line, unsigned lines, unsigned heads)
-{
-	struct http1_conf conf;
-	struct http1_bytes in = {0};
-	struct kedge_note note = {0};
-	struct http1_edit edit;
-	struct http1 h = {0};
-
-	http1_case_conf(&conf, HTTP1_XFF_APPEND, 0x1e);
-	http1_heads_add(&in, line, lines, heads);
-	assert_int_equal(http1_edit(&edit, &h, &conf, &note, in.data, in.len), in.len);
-	assert_int_equal(note.requests, heads);
-	free(in.data);
-	return edit.pieces;
-}
-
-/* http1.h: "Begun and ended within one input a kept run costs nothing." */
-static void kept_lines_cost_nothing(void **state)
-{
-	for (unsigned heads = 1; heads <= 40; heads++)
-		assert_int_equal(pieces_of("x:\r\n", KEDGE_FIELDS_MAX - 1, heads),
-				 pieces_of("a:\r\n", KEDGE_FIELDS_MAX - 1, heads));
-	/* Nor does a gap next to another. */
-	assert_int_equal(pieces_of("x-forwarded-for:\r\n", KEDGE_FIELDS_MAX - 1, 1),
-			 pieces_of("x-forwarded-for:\r\n", 1, 1));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole),
 		cmocka_unit_test(at_every_byte),
 		cmocka_unit_test(in_pieces),
-		cmocka_unit_test(kept_lines_cost_nothing),
 	};
 
 	return cmocka_run_group_tests_name("http1 heads", tests, NULL, NULL);
