@@ -38,7 +38,7 @@ const struct option_def config_options[] = {
 	 .scope = OPTION_LISTEN,
 	 .offset = offsetof(struct conf_listener, addr),
 	 .arg = "ADDR:PORT",
-	 .help = "begins a listener: the address that clients or the balancer connect to"},
+	 .help = "starts a listener: the address that clients or the balancer connect to"},
 	{.name = "tls",
 	 .kind = OPTION_BOOL,
 	 IN_LISTENER(tls),
@@ -50,9 +50,8 @@ const struct option_def config_options[] = {
 	 IN_LISTENER(mode),
 	 .text = "http",
 	 .words = {"http", "tcp"},
-	 .help = "what the application speaks; tcp is anything: bytes pass unread, no header is "
-		 "added, no "
-		 "ALPN answered"},
+	 .help = "protocol of the application; tcp is any protocol: kedge passes the bytes on "
+		 "unread, adds no header and answers no ALPN"},
 	{.name = "proxy-protocol",
 	 .kind = OPTION_WORD,
 	 IN_LISTENER(proxy),
@@ -71,7 +70,7 @@ const struct option_def config_options[] = {
 	 .without = "none",
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,
-	 .help = "certificate with its chain, PEM; each has its key"},
+	 .help = "certificate with its chain, PEM; each needs a key"},
 	{.name = "key",
 	 .kind = OPTION_CERT,
 	 IN_LISTENER(certs),
@@ -85,7 +84,7 @@ const struct option_def config_options[] = {
 	 .without = "none",
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,
-	 .help = "OCSP response about the certificate, DER, to be stapled; read again by a reload"},
+	 .help = "OCSP response for the certificate, DER, to staple; a reload reads it again"},
 	{.name = "listener-connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_LISTENER(connections_max),
@@ -93,12 +92,12 @@ const struct option_def config_options[] = {
 	 .arg = "COUNT",
 	 .unit = "connections",
 	 .max = 1u << 20,
-	 .help = "client connections of this listener at a time; 0 is no limit of its own"},
+	 .help = "client connections of this listener at a time; 0: no limit of its own"},
 	{.name = "app",
 	 .kind = OPTION_ADDR,
 	 IN_CONF(app),
 	 .arg = "ADDR:PORT",
-	 .help = "where the application listens, without TLS"},
+	 .help = "address of the application, without TLS"},
 	{.name = "workers",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(workers),
@@ -108,30 +107,31 @@ const struct option_def config_options[] = {
 	 .unit = "threads",
 	 .min = 0,
 	 .max = KEDGE_WORKERS_MAX,
-	 .help = "worker threads; 0 is one per core that kedge may use"},
+	 .help = "worker threads; 0: one per core that kedge may use"},
 	{.name = "record",
 	 .kind = OPTION_WORD,
 	 IN_CONF(record),
 	 .restart = true,
 	 .text = "prefer",
 	 .words = POLICY_WORDS,
-	 .help = "TLS records are carried by the kernel; off or not possible: by OpenSSL"},
+	 .help = "the kernel encrypts and decrypts TLS records; otherwise OpenSSL does"},
 	{.name = "edit",
 	 .kind = OPTION_WORD,
 	 IN_CONF(edit),
 	 .restart = true,
 	 .text = "prefer",
 	 .words = POLICY_WORDS,
-	 .help = "the client's address is put into requests by a BPF program; off or not possible: "
-		 "by kedge itself"},
+	 .help = "a BPF program adds the client's address to requests; otherwise kedge "
+		 "itself does"},
 	{.name = "bypass",
 	 .kind = OPTION_WORD,
 	 IN_CONF(bypass),
 	 .restart = true,
 	 .text = "off",
 	 .words = POLICY_WORDS,
-	 .help = "bytes go from socket to socket without loopback TCP, for an application on this "
-		 "host that bears it; prefer: only where FIONREAD does not lie"},
+	 .help = "bytes go from socket to socket without loopback TCP; for an application on "
+		 "this host that reads its sockets in a way that allows it, see "
+		 "docs/bypass.md; prefer: only on kernels where FIONREAD is right"},
 	{.name = "cgroup",
 	 .kind = OPTION_PATH,
 	 IN_CONF(cgroup),
@@ -146,9 +146,9 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .text = "off",
 	 .words = POLICY_WORDS,
-	 .help = "the application's accept() and getpeername() give the client instead of kedge, "
-		 "by "
-		 "BPF programs; for an application on this host that does not look at headers"},
+	 .help = "accept() and getpeername() of the application return the client instead of "
+		 "kedge, by BPF programs; for an application on this host that does not "
+		 "read headers"},
 	{.name = "app-cgroup",
 	 .kind = OPTION_PATH,
 	 IN_CONF(app_cgroup),
@@ -163,9 +163,10 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .text = "off",
 	 .words = {"off", "auto", "native", "generic"},
-	 .help = "an XDP program lets only the addresses of trust connect to listeners that read "
-		 "PROXY prefixes: in the driver (native), before the stack (generic), or wherever "
-		 "it can (auto); where it can not, kedge does not start"},
+	 .help = "an XDP program lets only the addresses in trust connect to listeners that "
+		 "read PROXY prefixes: in the driver (native), before the stack (generic), or "
+		 "in the first of the two that works (auto); if none works, kedge does "
+		 "not start"},
 	{.name = "guard-interfaces",
 	 .kind = OPTION_NAMES,
 	 IN_CONF(guard.interfaces),
@@ -173,9 +174,8 @@ const struct option_def config_options[] = {
 	 .text = "all-listeners",
 	 .arg = "NAME",
 	 .max = IFNAMSIZ - 1,
-	 .help = "interfaces that the guard is on; all-listeners: those that have the addresses of "
-		 "the "
-		 "listeners"},
+	 .help = "interfaces of the guard; all-listeners: those that have the addresses of "
+		 "the listeners"},
 	{.name = "guard-priority",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(guard.priority),
@@ -183,14 +183,13 @@ const struct option_def config_options[] = {
 	 .text = "10",
 	 .arg = "NUMBER",
 	 .max = 10000,
-	 .help = "place of the guard among the XDP programs of an interface: lower ones come "
-		 "first"},
+	 .help = "order of the guard among the XDP programs of an interface: lower runs first"},
 	{.name = "guard-observe",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(guard.observe),
 	 .text = "off",
 	 .words = SWITCH_WORDS,
-	 .help = "the guard judges and counts, and drops nothing"},
+	 .help = "the guard only counts, and drops nothing"},
 	{.name = "guard-source-rate",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(guard.source_rate),
@@ -198,7 +197,7 @@ const struct option_def config_options[] = {
 	 .arg = "COUNT",
 	 .unit = "connections/s",
 	 .max = RATE_MAX,
-	 .help = "new connections from one source, on the average; 0 is no limit"},
+	 .help = "new connections from one source, on average; 0: no limit"},
 	{.name = "guard-source-burst",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(guard.source_burst),
@@ -207,7 +206,7 @@ const struct option_def config_options[] = {
 	 .unit = "connections",
 	 .min = 1,
 	 .max = RATE_MAX,
-	 .help = "and so many of them at once"},
+	 .help = "new connections that one source may open at once"},
 	{.name = "guard-source-prefix-v4",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(guard.source_bits_v4),
@@ -223,7 +222,7 @@ const struct option_def config_options[] = {
 	 .arg = "BITS",
 	 .unit = "bits",
 	 .max = 128,
-	 .help = "the same for IPv6"},
+	 .help = "length of the IPv6 prefix that is one source"},
 	{.name = "guard-total-rate",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(guard.total_rate),
@@ -231,7 +230,7 @@ const struct option_def config_options[] = {
 	 .arg = "COUNT",
 	 .unit = "connections/s",
 	 .max = RATE_MAX,
-	 .help = "new connections from all sources together, on the average; 0 is no limit"},
+	 .help = "new connections from all sources together, on average; 0: no limit"},
 	{.name = "guard-total-burst",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(guard.total_burst),
@@ -240,29 +239,27 @@ const struct option_def config_options[] = {
 	 .unit = "connections",
 	 .min = 1,
 	 .max = RATE_MAX,
-	 .help = "and so many of them at once"},
+	 .help = "new connections that all sources together may open at once"},
 	{.name = "guard-over",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(guard.cookies),
 	 .text = "drop",
 	 .words = {"drop", "cookie"},
-	 .help = "what happens to a new connection over a limit: nothing comes back, or a SYN "
-		 "cookie"},
+	 .help = "a new connection above a limit gets no answer (drop) or a SYN "
+		 "cookie (cookie)"},
 	{.name = "guard-fragments",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(guard.follow),
 	 .text = "pass",
 	 .words = {"pass", "follow"},
-	 .help = "what happens to later fragments of a refused packet: they pass, or are refused "
-		 "as "
-		 "well"},
+	 .help = "later fragments of a rejected packet pass, or are rejected as well"},
 	{.name = "guard-keep",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(guard.keep),
 	 .restart = true,
 	 .text = "off",
 	 .words = SWITCH_WORDS,
-	 .help = "the guard stays when kedge ends, and the next one takes it over"},
+	 .help = "the guard stays when kedge exits, and the next kedge takes it over"},
 	{.name = "pin",
 	 .kind = OPTION_PATH,
 	 IN_CONF(pin),
@@ -271,8 +268,8 @@ const struct option_def config_options[] = {
 	 .arg = "DIR|off",
 	 .max = PATH_MAX - 1,
 	 .off_allowed = true,
-	 .help = "directory on a bpffs where maps and links are pinned, for bpftool; off pins "
-		 "nothing"},
+	 .help = "directory on a bpffs for pinned maps and links, for bpftool; off: nothing "
+		 "is pinned"},
 	{.name = "control",
 	 .kind = OPTION_PATH,
 	 IN_CONF(control),
@@ -281,71 +278,73 @@ const struct option_def config_options[] = {
 	 .arg = "PATH|off",
 	 .max = sizeof(((struct sockaddr_un *)0)->sun_path) - 1,
 	 .off_allowed = true,
-	 .help = "unix socket that kedge status asks; off makes none"},
+	 .help = "unix socket for kedge status; off: none"},
 	{.name = "xff",
 	 .kind = OPTION_WORD,
 	 IN_CONF(xff),
 	 .text = "append",
 	 .words = {"append", "replace", "if-none", "never"},
-	 .help = "what happens to X-Forwarded-For: the client's address is put last, instead of "
-		 "what "
-		 "is there, only where nothing is there, or nowhere"},
+	 .help = "X-Forwarded-For: append the client's address, replace the values, set it "
+		 "only if there is none, or never touch it"},
 	{.name = "xff-trust",
 	 .kind = OPTION_CIDRS,
 	 IN_CONF(xff_trust),
 	 .without = "nobody",
 	 .arg = "CIDR",
-	 .help = "clients whose forwarding fields are kept; with a list, X-Forwarded-For of others "
-		 "is dropped, without one everybody's values stay before the client's address"},
+	 .help = "clients whose forwarding fields are kept; with a list, X-Forwarded-For of "
+		 "all other clients is dropped; without one, everyone's values stay before the "
+		 "client's address"},
 	{.name = "forwarding-fields",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(forwarding_keep),
 	 .text = "strip",
 	 .words = {"strip", "keep"},
-	 .help = "what happens to the other forwarding fields (X-Forwarded-Host, Forwarded, "
-		 "X-Real-IP and so on) of a client that is not in xff-trust: they are taken out, "
-		 "or only those that kedge sets"},
+	 .help = "the other forwarding fields (X-Forwarded-Host, Forwarded, X-Real-IP and so "
+		 "on) of a client that is not in xff-trust: strip removes all of them, keep "
+		 "removes only those that kedge sets"},
 	{.name = "x-forwarded-proto",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(x_forwarded_proto),
 	 .text = "on",
 	 .words = SWITCH_WORDS,
-	 .help = "adds X-Forwarded-Proto, http or https, unless a client in xff-trust has sent it"},
+	 .help = "adds X-Forwarded-Proto, http or https, unless a client in xff-trust has "
+		 "sent it"},
 	{.name = "x-forwarded-port",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(x_forwarded_port),
 	 .text = "off",
 	 .words = SWITCH_WORDS,
-	 .help = "adds X-Forwarded-Port, the port that the client connected to, unless a client in "
-		 "xff-trust has sent it"},
+	 .help = "adds X-Forwarded-Port, the port that the client connected to, unless a "
+		 "client in xff-trust has sent it"},
 	{.name = "x-real-ip",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(x_real_ip),
 	 .text = "off",
 	 .words = SWITCH_WORDS,
-	 .help = "adds X-Real-IP, the client's address, unless a client in xff-trust has sent it"},
+	 .help = "adds X-Real-IP, the client's address, unless a client in xff-trust has "
+		 "sent it"},
 	{.name = "forwarded",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(forwarded),
 	 .text = "off",
 	 .words = SWITCH_WORDS,
-	 .help = "adds Forwarded (RFC 7239) with the client's address and scheme, after those of a "
-		 "client in xff-trust"},
+	 .help = "adds Forwarded (RFC 7239) with the client's address and scheme, after those "
+		 "of a client in xff-trust"},
 	{.name = "forwarding-aliases",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(aliases_remove),
 	 .text = "refuse",
 	 .words = {"refuse", "remove"},
-	 .help = "what happens to a field that an application could take for one that kedge sets, "
-		 "or takes out, such as X_Forwarded_For and X.Forwarded-For: the request is "
-		 "refused, or the field is taken out"},
+	 .help = "a field that an application could take for one that kedge sets or removes, "
+		 "such as X_Forwarded_For and X.Forwarded-For: refuse the request, or remove "
+		 "the field"},
 	{.name = "h2c",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(h2c_remove),
 	 .text = "remove",
 	 .words = {"refuse", "remove"},
-	 .help = "what happens to a request for HTTP/2 in clear: it is refused, or Upgrade: h2c "
-		 "and HTTP2-Settings are taken out, also of Connection, and HTTP/1.1 goes on"},
+	 .help = "a request for HTTP/2 without TLS: refuse it, or remove Upgrade: h2c and "
+		 "HTTP2-Settings (from Connection, too) and continue with HTTP/1.1"},
 	{.name = "tls-min",
 	 .kind = OPTION_BOOL,
 	 IN_CONF(tls13_only),
@@ -357,19 +356,21 @@ const struct option_def config_options[] = {
 	 IN_CONF(tls_policy),
 	 .text = "intermediate",
 	 .words = {"intermediate", "modern", "high"},
-	 .help = "TLS versions and cipher suites that are offered, by name: see below the tables"},
+	 .help = "TLS versions and cipher suites that are offered; docs/configuration.md "
+		 "lists them"},
 	{.name = "ticket-keys",
 	 .kind = OPTION_PATH,
 	 IN_CONF(ticket_keys),
 	 .without = "one at random",
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,
-	 .help = "keys of session tickets, for several machines to share; read again by a reload"},
+	 .help = "keys of session tickets, to share between machines; a reload reads "
+		 "them again"},
 	{.name = "prefix-timeout-ms",
 	 TIMEOUT(prefix_timeout_ms),
 	 .text = "10000",
-	 .help = "from accept to the whole PROXY prefix; some balancers send it only with the "
-		 "client's first bytes"},
+	 .help = "from accept to the end of the PROXY prefix; some balancers send it only with "
+		 "the client's first bytes"},
 	{.name = "handshake-timeout-ms",
 	 TIMEOUT(handshake_timeout_ms),
 	 .text = "10000",
@@ -383,7 +384,7 @@ const struct option_def config_options[] = {
 	 IN_CONF(connect_early),
 	 .text = "on",
 	 .words = SWITCH_WORDS,
-	 .help = "connects to the application while the TLS handshake still runs; off: after it"},
+	 .help = "connects to the application during the TLS handshake; off: after it"},
 	{.name = "head-timeout-ms",
 	 TIMEOUT(head_timeout_ms),
 	 .text = "15000",
@@ -391,9 +392,8 @@ const struct option_def config_options[] = {
 	{.name = "response-timeout-ms",
 	 TIMEOUT_OR_NONE(response_timeout_ms),
 	 .text = "300000",
-	 .help = "from a whole request to the first byte of its response, and after each interim "
-		 "one; "
-		 "0 is no limit but idle-timeout-ms"},
+	 .help = "from the end of a request to the first byte of its response, and after each "
+		 "interim response; 0: only idle-timeout-ms"},
 	{.name = "idle-timeout-ms",
 	 TIMEOUT(idle_timeout_ms),
 	 .text = "300000",
@@ -401,11 +401,11 @@ const struct option_def config_options[] = {
 	{.name = "linger-timeout-ms",
 	 TIMEOUT(linger_timeout_ms),
 	 .text = "5000",
-	 .help = "for the other side to finish after one side has"},
+	 .help = "for the second side to finish after the first has"},
 	{.name = "drain-timeout-ms",
 	 TIMEOUT(drain_timeout_ms),
 	 .text = "30000",
-	 .help = "for open connections to end after kedge is told to stop"},
+	 .help = "for open connections to end after kedge was told to stop"},
 	{.name = "connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(connections_max),
@@ -422,16 +422,15 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .arg = "NAME[:GROUP]",
 	 .max = 64,
-	 .help = "user that kedge becomes once everything is open"},
+	 .help = "user that kedge switches to once everything is open"},
 	{.name = "seccomp",
 	 .kind = OPTION_WORD,
 	 IN_CONF(seccomp),
 	 .restart = true,
 	 .text = "enforce",
 	 .words = {"off", "log", "errno", "enforce"},
-	 .help = "a system call that kedge does not make: allowed, allowed and logged by the "
-		 "kernel, "
-		 "refused, or the end of kedge"},
+	 .help = "a system call outside of kedge's allowlist: off allows it, log allows and "
+		 "logs it, errno makes it fail, enforce kills kedge"},
 	{.name = "address-connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(address_connections_max),
@@ -439,8 +438,8 @@ const struct option_def config_options[] = {
 	 .arg = "COUNT",
 	 .unit = "connections",
 	 .max = 1u << 20,
-	 .help = "connections at a time from one client address, as the PROXY prefix names it, or "
-		 "from one /64 of IPv6; 0 is no limit"},
+	 .help = "connections at a time from one client address (as the PROXY prefix names it) "
+		 "or one IPv6 /64; 0: no limit"},
 	{.name = "handshakes-max",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(handshakes_max),
@@ -448,7 +447,7 @@ const struct option_def config_options[] = {
 	 .arg = "COUNT",
 	 .unit = "handshakes",
 	 .max = 1u << 20,
-	 .help = "TLS handshakes at a time, in all workers; 0 is no limit"},
+	 .help = "TLS handshakes at a time, in all workers; 0: no limit"},
 	{.name = "head-bytes-max",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(head_bytes_max),
@@ -457,7 +456,7 @@ const struct option_def config_options[] = {
 	 .unit = "bytes",
 	 .min = KEDGE_HEAD_BYTES_LEAST,
 	 .max = KEDGE_HEAD_BYTES_MAX,
-	 .help = "a request head, or the trailers of a body, of more bytes than this is refused"},
+	 .help = "a longer request head, or longer trailers, are refused"},
 	{.name = "body-rate-min",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(body_rate_min),
@@ -465,7 +464,7 @@ const struct option_def config_options[] = {
 	 .arg = "BYTES",
 	 .unit = "bytes/s",
 	 .max = 1u << 30,
-	 .help = "a client that sends a request body slower than this is refused; 0 is no limit"},
+	 .help = "a client that sends a request body more slowly is refused; 0: no limit"},
 	{.name = "response-rate-min",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(response_rate_min),
@@ -473,7 +472,7 @@ const struct option_def config_options[] = {
 	 .arg = "BYTES",
 	 .unit = "bytes/s",
 	 .max = 1u << 30,
-	 .help = "a client that takes responses slower than this is reset; 0 is no limit"},
+	 .help = "a client that reads responses more slowly is reset; 0: no limit"},
 	{.name = "rate-grace-ms",
 	 TIMEOUT(rate_grace_ms),
 	 .text = "60000",
@@ -483,7 +482,7 @@ const struct option_def config_options[] = {
 	 IN_CONF(log_level),
 	 .text = "info",
 	 .words = {"error", "warn", "info", "debug"},
-	 .help = "how much is said on standard error"},
+	 .help = "how much is logged to standard error"},
 	{.name = "access-log",
 	 .kind = OPTION_PATH,
 	 IN_CONF(access_log),
@@ -492,15 +491,15 @@ const struct option_def config_options[] = {
 	 .arg = "FILE|stdout|journal|off",
 	 .max = PATH_MAX - 1,
 	 .off_allowed = true,
-	 .help = "one line a request, to a file (opened anew on SIGUSR1), standard output or the "
-		 "journal"},
+	 .help = "one line per request to a file (SIGUSR1 reopens it), standard output or "
+		 "the journal"},
 	{.name = "access-log-format",
 	 .kind = OPTION_WORD,
 	 IN_CONF(access_log_format),
 	 .restart = true,
 	 .text = "combined",
 	 .words = {"common", "combined", "json"},
-	 .help = "form of these lines"},
+	 .help = "format of these lines"},
 	{.name = "metrics",
 	 .kind = OPTION_ADDR,
 	 IN_CONF(metrics),
@@ -508,8 +507,8 @@ const struct option_def config_options[] = {
 	 .text = "off",
 	 .arg = "ADDR:PORT|off",
 	 .off_allowed = true,
-	 .help = "where GET /metrics is answered, for Prometheus; without TLS, so not where others "
-		 "can reach it"},
+	 .help = "address of GET /metrics, for Prometheus; without TLS, so only where no "
+		 "stranger can reach it"},
 };
 const size_t config_options_count = sizeof(config_options) / sizeof(config_options[0]);
 

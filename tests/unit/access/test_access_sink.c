@@ -98,11 +98,15 @@ static void a_file_is_made_or_continued(void **state)
 
 static void a_moved_file_is_left(void **state)
 {
+	int before;
+
 	assert_int_equal(sink_open(&sink, path), 0);
 	assert_int_equal(sink_write(&sink, "old\n", 4), 4);
 	assert_int_equal(rename(path, moved), 0);
 	assert_int_equal(sink_write(&sink, "still\n", 6), 6);
+	before = sink.fd;
 	assert_int_equal(sink_reopen(&sink), 0);
+	assert_int_equal(fcntl(before, F_GETFD), -1);
 	assert_int_equal(sink_write(&sink, "new\n", 4), 4);
 	assert_content(moved, "old\nstill\n");
 	assert_content(path, "new\n");
