@@ -271,14 +271,14 @@ def buys_user(capability, binary, tmp_path, certs):
     ready, log = started([], binary, *flags)
     assert ready, log
     ready, log = started(root_without(capability), binary, *flags)
-    assert not ready and "can not become it" in log, log
+    assert not ready and "cannot become it" in log, log
 
 
 def buys_given_pins(capability, binary, tmp_path, certs):
     flags = ["--listen", "127.0.0.1:0", "--pin", "off", "--edit", "off", "--user", "nobody",
              "--control", tmp_path / "own" / "socket"]
     ready, log = started(root_without(capability), binary, *flags)
-    assert not ready and "can not be given" in log, log
+    assert not ready and "cannot be given" in log, log
     ready, log = started([], binary, *flags)
     assert ready and not (tmp_path / "own" / "socket").exists(), log
 

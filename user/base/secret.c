@@ -54,7 +54,7 @@ int secret_check(int fd, const char *what, const char *path)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0)
-		return log_err(errno, "%s %s: can not be looked at", what, path);
+		return log_err(errno, "%s %s: cannot be looked at", what, path);
 	if (!S_ISREG(st.st_mode))
 		return 0; /* a pipe or a device is nobody's to read twice */
 	if (st.st_mode & (S_IROTH | S_IWOTH)) {

@@ -114,14 +114,14 @@ static int become(const char *text)
 	if (getuid() == user.uid && geteuid() == user.uid && getgid() == user.gid)
 		return 0;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
-		return log_err(errno, "user %s: capabilities can not be kept", text);
+		return log_err(errno, "user %s: capabilities cannot be kept", text);
 	err = set_groups(&user);
 	if (!err && (setresgid(user.gid, user.gid, user.gid) < 0 ||
 		     setresuid(user.uid, user.uid, user.uid) < 0))
 		err = -errno;
 	if (err)
 		return log_err(err,
-			       "user %s: can not become it: start kedge as root, or without --user",
+			       "user %s: cannot become it: start kedge as root, or without --user",
 			       text);
 	prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
 	return 0;
@@ -255,7 +255,7 @@ int confine(const struct confine_conf *conf)
 			 "that root is meant)");
 	err = caps_drop(conf->keep);
 	if (err)
-		return log_err(err, "capabilities: can not be given up");
+		return log_err(err, "capabilities: cannot be given up");
 	confine_secrets();
 	say(conf);
 	return seccomp_confine(conf->seccomp);

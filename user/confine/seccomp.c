@@ -300,6 +300,6 @@ int seccomp_confine(enum seccomp_mode mode)
 		err = seccomp_load(filter);
 	if (filter)
 		seccomp_release(filter);
-	return err ? log_err(err, "seccomp: the filter can not be installed (set --seccomp off)")
+	return err ? log_err(err, "seccomp: the filter cannot be installed (set --seccomp off)")
 		   : 0;
 }

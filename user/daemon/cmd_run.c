@@ -24,7 +24,7 @@
 #include "daemon/privileges.h"
 #include "listen/sockets.h"
 
-/* Not a capability that could be done without: who asks for it is told when it can not be had. */
+/* Not a capability that could be done without: who asks for it is told when it cannot be had. */
 static int guard_start(struct daemon *d)
 {
 	char why[256];

@@ -121,12 +121,12 @@ static int give(const struct conf *conf, const struct shared *shared)
 	if (!err && shared->guard)
 		err = guard_give(shared->guard, user.uid, user.gid);
 	if (err)
-		return log_err(err, "pin directory %s: can not be given to user %s", conf->pin,
+		return log_err(err, "pin directory %s: cannot be given to user %s", conf->pin,
 			       conf->user);
 	if (conf->control)
 		err = control_give(conf->control, user.uid, user.gid);
 	if (err)
-		return log_err(err, "control socket %s: can not be given to user %s", conf->control,
+		return log_err(err, "control socket %s: cannot be given to user %s", conf->control,
 			       conf->user);
 	return 0;
 }
@@ -151,7 +151,7 @@ static void warn_file(const char *what, const char *path, char before[PATH_MAX])
 	strcpy(before, dir);
 }
 
-/* What a reload will read again, and can not any more. */
+/* What a reload will read again, and cannot any more. */
 static void warn_unreadable(const struct conf *conf)
 {
 	char dir[PATH_MAX] = "";

@@ -217,7 +217,7 @@ static int prepare(struct attempt *a)
 }
 
 /*
- * --- what can not ------------------------------------------------------------------------------
+ * --- what cannot ------------------------------------------------------------------------------
  */
 
 static bool any_waits(const struct daemon *d)

@@ -113,7 +113,7 @@ static void put_losses(FILE *to)
 			capability_name((enum capability)i), s[i].without);
 }
 
-/* Pages in memory, from /proc/self/statm (proc(5)); 0 where that can not be read. */
+/* Pages in memory, from /proc/self/statm (proc(5)); 0 where that cannot be read. */
 static uint64_t resident_pages(void)
 {
 	FILE *f = fopen("/proc/self/statm", "re");
