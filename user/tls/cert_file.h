@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: one certificate of the configuration with its chain, its key and its OCSP response, read
- * from their files.
+ * user only: one certificate of the configuration with its chain, its key and its OCSP response,
+ * read from their files.
  */
 #pragma once
 

@@ -16,8 +16,8 @@
 int cert_name_normalise(char out[CERT_NAME_MAX + 1], const char *name, size_t len);
 
 /*
- * The n-th name of a subjectAltName (NULL: there is none), normalised; false past the last. Empty if
- * it is no DNS name, or a bad one.
+ * The n-th name of a subjectAltName (NULL: there is none), normalised; false past the last. Empty
+ * if it is no DNS name, or a bad one.
  */
 bool cert_name_at(const GENERAL_NAMES *sans, int n, char out[CERT_NAME_MAX + 1]);
 

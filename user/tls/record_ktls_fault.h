@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: how a leg of kernel records fails. It stays failed: the kernel reports some errors once
- * and then -EAGAIN for ever.
+ * user only: how a leg of kernel records fails. It stays failed: the kernel reports some errors
+ * once and then -EAGAIN for ever.
  */
 #pragma once
 

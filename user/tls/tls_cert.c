@@ -13,7 +13,7 @@
 #include "tls/cert_name.h"
 #include "tls/tls_cert_types.h"
 
-/* --- all of a listener ---------------------------------------------------------------------- */
+/* --- all of a listener ------------------------------------------------------------------------ */
 
 static void certs_freep(struct tls_certs **certs)
 {
@@ -99,7 +99,7 @@ void tls_certs_identity(const struct tls_certs *t, uint8_t mode, uint8_t out[32]
 		digest_add(out, t->certs[i].leaf);
 }
 
-/* --- found by name -------------------------------------------------------------------------- */
+/* --- found by name ---------------------------------------------------------------------------- */
 
 static int by_name(const void *a, const void *b)
 {

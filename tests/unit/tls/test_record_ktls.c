@@ -263,7 +263,7 @@ static void fin_does_not_overtake_data(void **state)
 		}
 }
 
-/* --- turns and floods -------------------------------------------------------------------------- */
+/* --- turns and floods ------------------------------------------------------------------------- */
 
 static void reads_grow_while_they_are_quick(void **state)
 {
@@ -356,7 +356,7 @@ static void a_read_has_a_budget(void **state)
 	stop(&l);
 }
 
-/* --- system calls that fail -------------------------------------------------------------------- */
+/* --- system calls that fail ------------------------------------------------------------------- */
 
 static void a_read_that_fails(void **state)
 {
@@ -463,7 +463,7 @@ static void a_full_socket_delays_the_close_notify(void **state)
 	stop(&l);
 }
 
-/* --- draining and the rest ---------------------------------------------------------------------- */
+/* --- draining and the rest -------------------------------------------------------------------- */
 
 static void draining_takes_records_and_then_bytes(void **state)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user/tls/record_ktls_control.c: what follows from a record that is no data, and the answers that
- * are due. The client of these tests follows its own KeyUpdates and ours; the kernel's TLS is faked.
+ * are due. The client of these tests follows its own KeyUpdates and ours; the kernel's TLS is
+ * faked.
  */
 #include "tests/unit/tls/fake_ktls.h"
 #include "tests/unit/tls/ktls_leg.h"
@@ -71,7 +72,7 @@ static void client_says(const char *text)
 	assert_memory_equal(got, text, strlen(text));
 }
 
-/* --- KeyUpdates -------------------------------------------------------------------------------- */
+/* --- KeyUpdates ------------------------------------------------------------------------------- */
 
 static void updates_are_followed_and_answered(void **state)
 {
@@ -204,7 +205,7 @@ static void a_flood_of_updates(void **state)
 	assert_int_equal(stats.key_updates, KEY_UPDATES_FREE);
 }
 
-/* --- answers ------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void an_answer_that_fails(void **state)
 {

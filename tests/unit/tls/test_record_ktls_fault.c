@@ -56,7 +56,7 @@ static void a_leg_stays_failed(void **state)
 	expect_nothing(&l);
 }
 
-/* --- what the client is told ------------------------------------------------------------------- */
+/* --- what the client is told ------------------------------------------------------------------ */
 
 static void every_alert_is_fatal_but_one(void **state)
 {
@@ -111,7 +111,7 @@ static void an_alert_that_cannot_be_sent(void **state)
 	expect_nothing(&l);
 }
 
-/* --- what an error means ------------------------------------------------------------------------ */
+/* --- what an error means ---------------------------------------------------------------------- */
 
 static void every_error_of_a_socket(void **state)
 {
@@ -147,7 +147,7 @@ static void every_error_of_a_socket(void **state)
 		}
 }
 
-/* --- EBADMSG has several causes ------------------------------------------------------------------ */
+/* --- EBADMSG has several causes --------------------------------------------------------------- */
 
 /* The client has sent this in the place of a record; the alert that it gets. */
 static void expect_after(const void *bytes, size_t n, uint8_t alert, enum kedge_reason reason)

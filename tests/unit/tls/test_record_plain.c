@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/tls/record_plain.c: the socket as it is, and each error of it. The source is included, so that
- * its system calls and its allocation can fail.
+ * user/tls/record_plain.c: the socket as it is, and each error of it. The source is included, so
+ * that its system calls and its allocation can fail.
  */
 #include <stdarg.h>
 #include <stddef.h>

@@ -467,7 +467,7 @@ static void bytes_of_one_entry_are_counted(void **state)
 	stop(&e);
 }
 
-/* --- records that are too short ------------------------------------------------------------- */
+/* --- records that are too short --------------------------------------------------------------- */
 
 static size_t put_record(uint8_t *at, uint16_t len)
 {
