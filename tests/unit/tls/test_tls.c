@@ -434,93 +434,6 @@ static void certificate_by_name_and_key_type(void **state)
 	tls_ctx_free(ctx);
 }
 
-/* Standard error of the calls between, one line expected. */
-struct capture {
-	int saved, file;
-	char text[1000];
-};
-
-static void capture_start(struct capture *c)
-{
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/log", peer_dir());
-	c->saved = dup(2);
-	c->file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-	unlink(path);
-	dup2(c->file, 2);
-}
-
-static const char *capture_end(struct capture *c)
-{
-	ssize_t n = pread(c->file, c->text, sizeof(c->text) - 1, 0);
-
-	c->text[n > 0 ? n : 0] = '\0';
-	dup2(c->saved, 2);
-	close(c->saved);
-	close(c->file);
-	return c->text;
-}
-
-static void expect_refused(const char *cert, const char *key, int err, const char *words)
-{
-	const struct conf_cert pair = {.cert = (char *)cert, .key = (char *)key};
-	struct tls_shared shared;
-	struct tls_ctx *ctx = NULL;
-	struct capture log;
-	int r;
-
-	make_shared(&shared, POLICY_OFF, false, false);
-	capture_start(&log);
-	r = tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared);
-	capture_end(&log);
-	assert_int_equal(r, err);
-	assert_null(ctx);
-	if (!strstr(log.text, words))
-		fail_msg("expected \"%s\" in: %s", words, log.text);
-	assert_ptr_equal(strchr(log.text, '\n'), strrchr(log.text, '\n'));
-}
-
-static void bad_files_are_named(void **state)
-{
-	char garbage[300];
-	FILE *f;
-
-	expect_refused("/nonexistent.crt", files[0].key, -ENOENT, "/nonexistent.crt: cannot open");
-	expect_refused(files[0].cert, "/nonexistent.key", -ENOENT, "/nonexistent.key: cannot open");
-	expect_refused(files[0].key, files[0].key, -EINVAL, "holds no certificate");
-	expect_refused(files[0].cert, files[0].cert, -EINVAL, "private key");
-	expect_refused(files[EC_A].cert, files[RSA_A].key, -EINVAL, "does not belong");
-
-	snprintf(garbage, sizeof(garbage), "%s/garbage", peer_dir());
-	f = fopen(garbage, "w");
-	fputs("no PEM at all\n", f);
-	fclose(f);
-	expect_refused(garbage, files[0].key, -EINVAL, "holds no certificate");
-	unlink(garbage);
-}
-
-static void expired_certificate_is_a_warning(void **state)
-{
-	struct conf_cert pair;
-	struct peer_cert old;
-	struct tls_shared shared;
-	struct tls_ctx *ctx = NULL;
-	struct capture log;
-	int r;
-
-	peer_cert_make(&old, "old", PEER_EC, "old.test", -1);
-	pair = (struct conf_cert){.cert = old.cert, .key = old.key};
-	make_shared(&shared, POLICY_OFF, false, false);
-	capture_start(&log);
-	r = tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared);
-	tls_ctx_warn(ctx);
-	capture_end(&log);
-	assert_int_equal(r, 0);
-	assert_non_null(strstr(log.text, "has expired"));
-	tls_ctx_free(ctx);
-}
-
 /* --- what goes wrong -------------------------------------------------------------------------- */
 
 /* The reason after the client has sent these bytes and, if so wished, closed. */
@@ -709,8 +622,6 @@ int main(void)
 		cmocka_unit_test(alpn_selects_http11_or_refuses),
 		cmocka_unit_test(alpn_is_not_answered_in_mode_tcp),
 		cmocka_unit_test(certificate_by_name_and_key_type),
-		cmocka_unit_test(bad_files_are_named),
-		cmocka_unit_test(expired_certificate_is_a_warning),
 		cmocka_unit_test(failures_are_told_apart),
 		cmocka_unit_test(client_alert_is_the_clients_doing),
 		cmocka_unit_test(client_reset_is_the_client_gone),
