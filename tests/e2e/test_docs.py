@@ -257,6 +257,9 @@ def test_where_is_what():
 def test_every_named_file_is_there(path):
     named = re.findall(r"`((?:user|bpf|include|tests|vmtest|dist|docs)/[\w./-]*[\w/])`", path.read_text())
     missing = [name for name in named if not (machine.ROOT / name).exists()]
+    alone = re.findall(r"`(\w[\w.-]*\.(?:c|h|def|py|sh))`", path.read_text())
+    places = ("user/*", "bpf", "include/*", "tests", "tests/*", "vmtest", "docs")
+    missing += [name for name in alone if not any(True for place in places for _ in machine.ROOT.glob(f"{place}/{name}"))]
     assert missing == []
 
 
