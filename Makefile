@@ -17,6 +17,8 @@ say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 
 VERSION := 0.2.0
 
+.DEFAULT_GOAL := all
+
 pkgs		:= libbpf libxdp libssl libcrypto yaml-0.1 jansson libsystemd libseccomp
 kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -iquote . -iquote user -I$(OUT) \
 		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
@@ -108,9 +110,6 @@ $(OUT)/asan/%.o: %.c $(OUT)/flags | $(skels)
 	$(call say,ASAN,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(san_compile)
-
-# They contain the version.
-$(foreach dir,user asan/user,$(addprefix $(OUT)/$(dir)/,daemon/main.o daemon/status.o metrics/metrics_text.o)): Makefile
 
 $(OUT)/kedge: $(user_srcs:user/%.c=$(OUT)/user/%.o)
 	$(call say,LINK,$@)

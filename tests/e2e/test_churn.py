@@ -111,7 +111,7 @@ def test_nothing_is_left(raw, tls, combo):
             if number % 100 == 99:
                 raw.app.forget()
         return raw.wait_idle()
-    with Client(raw["clear"]) as c:  # so that what is opened once is there
+    with Client(raw["clear"]) as c:  # so that everything that is opened once exists
         assert c.request().status == 200
     raw.wait_idle()
     fds = raw.fds()

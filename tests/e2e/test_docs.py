@@ -151,7 +151,9 @@ def try_cgroup():
     """A name for TRY; nothing of it is left after the test."""
     if os.geteuid() != 0:
         pytest.skip("needs root")
-    path = machine.cgroup2_mount() / f"kedge-test-{os.getpid()}-try"
+    group = machine.Cgroup()
+    group.remove()
+    path = group.path
     yield path
     if path.exists():
         machine.wait_for(lambda: not (path / "cgroup.procs").read_text(), what=f"{path}: still in use")
@@ -230,6 +232,14 @@ def test_the_changelog_names_reasons_that_exist():
     listed = re.search(r"^- Reasons: (.*?)\.$", CHANGELOG.read_text(), re.M | re.S)[1]
     named = set(re.findall(r"`(\w+)`", listed))
     assert len(named) > 10 and named <= reasons, named - reasons
+
+
+def test_the_times_are_those_of_make_help():
+    said = run("make", "-s", "-C", machine.ROOT, "help").stdout
+    times = dict(re.findall(r"^  ([a-z0-9-]+) +(\d+ \w+)", said, re.M))
+    rows = re.findall(r"^\| `make ([a-z0-9-]+)` \|.*\| ([^|]*) \|$", CONTRIBUTING.read_text(), re.M)
+    assert len(rows) >= 8
+    assert {name: takes for name, takes in rows if times[name] != takes} == {}
 
 
 def defines(text, name):

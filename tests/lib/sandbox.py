@@ -26,7 +26,7 @@ exec sleep infinity
 
 
 # What `make`, the unit tests and the tests of the BPF programs leave in build/.
-BUILT = ("*.bpf.o", "*.bpf.d", "*.skel.h", "kedge", "user", "asan")
+BUILT = ("flags", "*.bpf.o", "*.bpf.d", "*.skel.h", "kedge", "user", "asan")
 
 
 def copy_tree(to):
