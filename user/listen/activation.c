@@ -29,7 +29,7 @@ static int look_at(struct passed *p, int fd)
 	if (p->addr.family == AF_INET6 &&
 	    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0)
 		p->both_families = !only;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* as in listener.c */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* as in bind.c */
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
 		return log_err(errno, "descriptor %d of the service manager", fd);
 	return 0;
@@ -60,7 +60,7 @@ void activation_close(struct activation *a)
 	*a = (struct activation){0};
 }
 
-/* Which scope an address of a link has does not matter: it is bound already. */
+/* The scope of a link-local address is ignored: the socket is bound already. */
 static bool bound_to(const struct passed *p, const struct conf_listener *conf)
 {
 	if (p->addr.family != conf->addr.family || addr_port(&p->addr) != addr_port(&conf->addr))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: listening sockets that were open before kedge was: passed by the service manager
- * (LISTEN_FDS of sd_listen_fds(3)). A listener gets the one that is bound to its address. They stay
- * open here for as long as kedge runs, so that a reload may come back to one.
+ * user only: listening sockets that the service manager opened and passed to kedge (LISTEN_FDS of
+ * sd_listen_fds(3)). A listener gets the socket that is bound to its address. The sockets stay open
+ * here as long as kedge runs, because a later configuration may need them again.
  */
 #pragma once
 
@@ -15,7 +15,7 @@ struct passed {
 	union addr addr; /* where it is bound */
 	int fd;
 	bool both_families;
-	bool used; /* some listener has had it */
+	bool used; /* a listener has had it */
 };
 
 struct activation {
@@ -23,17 +23,19 @@ struct activation {
 	size_t count;
 };
 
-/* Takes over what was passed; the environment no longer says so afterwards. 0 or -errno after a
- * logged
- * line: something is not a listening TCP socket. */
+/*
+ * Takes over the sockets and removes LISTEN_* from the environment. 0; or -errno after a logged
+ * line if one of them is not a listening TCP socket. activation_close() is needed in both cases.
+ */
 int activation_take(struct activation *a);
 void activation_close(struct activation *a);
 
 /*
- * The socket for this listener, `count` times: one accept queue for all workers. 1 when there is
- * one; 0 when there is none; -errno after a logged line. a may be NULL.
+ * Fills fds[] with `count` descriptors of the socket for this listener. All workers then share one
+ * accept queue. 1; 0 if no socket has this address; -errno after a logged line, when the caller
+ * closes those of fds[] that are not -1. a may be NULL.
  */
 int activation_find(struct activation *a, int *fds, size_t count, const struct conf_listener *conf);
 
-/* Warns of sockets that no listener has had: who connects there waits for nothing. */
+/* Warns of sockets that no listener has had. Clients that connect to one are never accepted. */
 void activation_warn_unused(const struct activation *a);

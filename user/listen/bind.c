@@ -34,7 +34,7 @@ static int socket_for(const struct conf_listener *conf, const union addr *addr, 
 
 /*
  * SO_REUSEPORT would let us join the listeners of another process of the same user. Binding once
- * without it tells whether the address is free; it also chooses the port where that is 0.
+ * without it shows whether the address is free. It also chooses the port if that is 0.
  */
 static int reserve(const struct conf_listener *conf, union addr *addr)
 {
@@ -44,7 +44,7 @@ static int reserve(const struct conf_listener *conf, union addr *addr)
 
 	if (fd < 0)
 		return fd;
-	/* Only listen(2) meets a listener that has SO_REUSEADDR as well. */
+	/* With SO_REUSEADDR on both sockets, bind(2) succeeds and only listen(2) fails. */
 	if (listen(fd, 1) < 0 || getsockname(fd, &addr->sa, &len) < 0)
 		return -errno;
 	return 0;

@@ -15,9 +15,9 @@
 #include "tls/certs_check.h"
 
 #define ACCEPTS_PER_TURN 64
-/* Out of descriptors: accepting pauses this long instead of spinning. */
+/* Without free descriptors a door pauses this long instead of spinning. */
 #define PAUSE_MS         200
-/* And that is said so often at most. */
+/* A pause is logged this often at most. */
 #define PAUSE_SAID_MS    10000
 
 static void warn_paused(const struct door *d, int err)
@@ -49,7 +49,7 @@ static void resume_accept(struct timer *timer)
 		loop_mod(d->acceptor->loop, d->fd, &d->watch, EPOLLIN);
 }
 
-/* Over a limit: told by a reset at once, and counted. */
+/* Over a limit: resets the connection at once, and counts it. */
 static void turn_away(struct door *d, int fd, enum kedge_reason reason)
 {
 	struct kedge_stats *stats = d->acceptor->stats;
@@ -85,7 +85,7 @@ static bool accept_some(struct door *d)
 			return pause_accept(d, errno), false;
 		else if (errno == EAGAIN)
 			return false;
-		/* anything else happened to one connection before we took it: the next one */
+		/* any other error is about a connection that has ended: try the next one */
 	}
 	return true;
 }
@@ -102,7 +102,7 @@ static void door_ready(struct watch *watch, uint32_t events)
 
 int door_new(struct door **out, struct acceptor *a, struct generation *g, size_t index)
 {
-	/* Of later ones only what is new: see reload.c. */
+	/* For later generations reload.c warns, and only of what is new. */
 	bool warn = !a->worker && g->number == 1 && !certs_seen_before(g->conf, index);
 	struct door *d = calloc(1, sizeof(*d));
 	int err;
@@ -136,12 +136,12 @@ int door_give(struct door *d, int fd)
 	s->metrics = metrics_listener(a->metrics, s->name, a->worker);
 	if (!s->metrics)
 		return log_err(ENOMEM, "listener %s: no room for its counts", s->name);
-	/* For no event yet, so that the worker, which asks for some, cannot fail. */
+	/* Without events. The worker asks for them later, and that cannot fail. */
 	err = loop_add(a->loop, fd, &d->watch, 0);
 	return err ? log_err(err, "listener %s: cannot be watched", s->conf->name) : 0;
 }
 
-/* One that was passed to kedge is open elsewhere, too, and closing would not end its events. */
+/* A passed socket is open elsewhere, too, so close(2) would not end its events. */
 static void close_socket(struct door *d)
 {
 	if (d->fd < 0)
@@ -184,7 +184,7 @@ void door_stop(struct door *d)
 {
 	if (d->fd < 0)
 		return;
-	/* These had been told that they are connected. */
+	/* These clients are connected already. */
 	for (int i = 0; i < BIND_BACKLOG / ACCEPTS_PER_TURN && accept_some(d); i++)
 		;
 	loop_timer_stop(d->acceptor->loop, &d->resume);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: the doors of one worker under one generation. The main thread makes them, with all
- * that can fail; the worker takes them over at the end of a turn (worker.h), which cannot.
+ * user only: the doors of one worker for one generation. The main thread makes them and does all
+ * that can fail. The worker takes them over at the end of a turn (worker.h), and that cannot fail.
  */
 #pragma once
 
@@ -19,28 +19,29 @@ struct doors {
 };
 
 /*
- * By the main thread. With the TLS contexts, and without sockets. 0 or -errno after a logged line.
+ * Makes the doors, with their TLS contexts and without sockets. By the main thread. 0 or -errno
+ * after a logged line.
  */
 int doors_new(struct doors **out, struct acceptor *a, struct generation *g);
 
 /*
- * By the main thread: every door gets the worker's socket from `sockets`, or, where there is none,
- * will take over that of before->doors[from[i]]. 0 or -errno after a logged line.
+ * Gives every door i the worker's socket from `sockets`. If there is none, the door will take over
+ * the socket of before->doors[from[i]]. By the main thread. 0 or -errno after a logged line.
  */
 int doors_give(struct doors *set, struct sockets *sockets, unsigned worker,
 	       const struct doors *before, const int *from);
 
 /*
- * By the main thread: where each listener is bound or will be, host order. The caller frees; NULL
- * when out of memory.
+ * The port of each listener, in host order, also before its door has the socket. By the main
+ * thread. The caller frees it; NULL when out of memory.
  */
 uint16_t *doors_ports(const struct doors *set);
 
 /*
- * By the worker, at the end of a turn: begins to accept with this set, and takes the last
- * connections of those listeners of `before` (NULL: none) that are no more. `before` is released.
+ * Begins to accept with this set, accepts the last connections of listeners that only `before` has
+ * (NULL: none), and frees `before`. By the worker, at the end of a turn.
  */
 void doors_take(struct doors *set, struct doors *before);
 
-/* Releases the listeners; sockets that are still theirs are closed. NULL is fine. */
+/* Frees the doors and closes the sockets that they still have. NULL is fine. */
 void doors_free(struct doors *set);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bounds for all workers, and for descriptors. See limit.h. */
+/* Limits of connections, and the descriptors they need. See limit.h. */
 #include "listen/limit.h"
 
 #include <errno.h>
@@ -7,16 +7,14 @@
 
 #include "base/log.h"
 
-/* Both legs. */
+/* One for each leg. */
 #define DESCRIPTORS_A_CONNECTION 2
-/* A worker's epoll and eventfd. */
+/* Its epoll and its eventfd. */
 #define DESCRIPTORS_A_WORKER     2
-/*
- * Standard streams, control socket, BPF maps, programs and links, a file being read; and some more.
- */
+/* Standard streams, control socket, BPF maps, programs and links, a file; and some spare ones. */
 #define DESCRIPTORS_OTHER        64
 
-/* Room of each worker, unless connections-max is less. */
+/* Of the BPF maps, unless connections-max is smaller. */
 #define FLOWS_A_WORKER_MIN 1024
 
 int limits_init(struct limits *l)

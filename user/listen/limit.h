@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: how many of what there may be at a time, in all workers. What is over a limit is
- * refused and counted under its reason; the limits themselves are keys of the configuration, and 0
- * means none.
+ * user only: how many connections and handshakes there may be at a time, in all workers. kedge
+ * refuses what is over a limit and counts it under its reason. The limits are keys of the
+ * configuration; 0 means no limit.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ struct limits {
 int limits_init(struct limits *l);
 void limits_fini(struct limits *l);
 
-/* Any thread. Counts one more, unless there are `max` already (0: no limit). */
+/* Counts one more, unless there are `max` already (0: no limit). Any thread. */
 static inline bool limits_enter(unsigned *count, unsigned max)
 {
 	if (__atomic_fetch_add(count, 1, __ATOMIC_RELAXED) < max || !max)
@@ -35,12 +35,14 @@ static inline void limits_leave(unsigned *count)
 	__atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);
 }
 
-/* Raises the descriptors to the hard limit. Once, at start. */
+/* Raises the limit of descriptors to the hard limit. Once, at startup. */
 void limits_raise_descriptors(void);
 
-/* Warns where the descriptors do not suffice for the connections, with the number that fits. */
+/* Warns if there are too few descriptors for connections-max, with the number that fits. */
 void limits_warn_descriptors(const struct conf *conf);
 
-/* Flows that the BPF side must have room for in each worker: the kernel does not spread connections
- * evenly. */
+/*
+ * How many flows each worker needs room for on the BPF side. More than its share, because the
+ * kernel does not spread connections evenly.
+ */
 unsigned limits_flows_each(const struct conf *conf);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What connections are accepted for. See service.h. */
+/* References, TLS contexts and counts of a listener in one worker. See service.h. */
 #include "listen/service.h"
 
 #include <errno.h>
