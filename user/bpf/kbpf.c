@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The BPF side as the daemon sees it: opens, loads, attaches and pins the programs of
- * bpf/flow.bpf.c, and keeps the entries of flows. The only file that touches a map. Closing ends
- * the attachments; sockets that are in a map keep their program until they are closed.
+ * Loads, attaches and pins the programs of bpf/flow.bpf.c, and keeps the entries of flows. No other
+ * file touches these maps. See kbpf.h.
  */
 #include "bpf/kbpf.h"
 
@@ -30,7 +29,7 @@ struct kbpf {
 	struct bpf_link *sockops;
 	int request_link; /* -1: attached the old way, or not at all */
 	int response_link;
-	uint32_t request_prog; /* id, while request_link is there */
+	uint32_t request_prog; /* its id, if there is a request_link */
 	struct kedge_note *notes;
 	struct kedge_stats *stats;
 	size_t notes_size, stats_size;
@@ -41,10 +40,10 @@ struct kbpf {
 
 static int set_sizes(struct flow_bpf *skel, const struct kbpf_opts *opts, uint32_t slots)
 {
-	/* The application closes its ends when it likes: room for twice as many. */
+	/* The application may close its ends late: room for twice as many. */
 	uint32_t ends = opts->bypass ? 2 * slots : 1;
 
-	/* Sockets leave a sockhash when they are closed, entries of kdg_flow before. */
+	/* A socket leaves a sockhash when it is closed, which is after its entry in kdg_flow. */
 	if (bpf_map__set_max_entries(skel->maps.kdg_flow,
 				     opts->flows_each ? opts->flows_max : slots) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_note, slots) ||
@@ -59,7 +58,7 @@ static int set_sizes(struct flow_bpf *skel, const struct kbpf_opts *opts, uint32
 	return 0;
 }
 
-/* What the programs cannot do without and the kernel has not, or NULL. */
+/* What the programs need and this kernel does not have, or NULL. */
 static const char *kernel_lacks(void)
 {
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
@@ -72,8 +71,8 @@ static const char *kernel_lacks(void)
 }
 
 /*
- * Puts a sk_msg program on all sockets of a sockhash. By a link where there is one for maps (6.10),
- * else for the life of the map. The link's descriptor, or -1.
+ * Puts a sk_msg program on all sockets of a sockhash. Uses a link if the kernel has them for maps
+ * (6.10): *link is its descriptor. Else *link is -1, and the program stays as long as the map.
  */
 static int attach_msg(const struct bpf_program *prog, const struct bpf_map *map, int *link)
 {
@@ -153,7 +152,7 @@ static int open_in(struct kbpf *bpf, const struct kbpf_opts *opts, char why[KBPF
 	bpf->slots = kbpf_slots_new(opts->workers, each);
 	if (!bpf->slots)
 		return kbpf_why(why, -ENOMEM, "out of memory for %u flows", opts->flows_max);
-	/* Before anything is attached: this finds out whether another kedge lives here. */
+	/* Before attaching: it fails if another kedge uses the directory. */
 	if (opts->pin)
 		err = kbpf_pins_open(&bpf->pins, bpf->skel->obj, opts->pin, "", why);
 	err = err ? err : attach(bpf, opts, why);
@@ -217,7 +216,9 @@ int kbpf_give(struct kbpf *bpf, uid_t uid, gid_t gid)
 
 bool kbpf_may_update(struct kbpf *bpf)
 {
-	return kbpf_map_may_change(bpf->skel->maps.kdg_flow, &(uint64_t){0}); /* no such cookie */
+	const uint64_t nobody = 0; /* no socket has this cookie */
+
+	return kbpf_map_may_change(bpf->skel->maps.kdg_flow, &nobody);
 }
 
 struct kedge_stats *kbpf_stats(struct kbpf *bpf, unsigned worker)
@@ -234,12 +235,12 @@ int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned wor
 	uint64_t cookie;
 
 	memset(flow, 0, sizeof(*flow));
-	/* A sockhash takes unix sockets too, but their messages do not go through the program. */
+	/* A sockhash takes unix sockets, too, but the program does not see their messages. */
 	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &protocol_len) < 0)
 		return -errno;
 	if (protocol != IPPROTO_TCP)
 		return -EOPNOTSUPP;
-	/* This makes the cookie, which the sk_msg program reads but could not make. */
+	/* This creates the cookie. The sk_msg program can read it but not create it. */
 	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_len) < 0)
 		return -errno;
 	if (!kbpf_slots_take(bpf->slots, worker, &value.slot))
@@ -269,9 +270,9 @@ int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned wor
 }
 
 /*
- * Is our program still on the sockets that enter kdg_leg? Whoever may may detach its link, or
- * replace the program; a socket would enter without one, and its requests would go out as they are.
- * Without a link nobody is asked: the query would take CAP_NET_ADMIN.
+ * Is our program still attached to kdg_leg? Root can detach its link or replace the program. Then a
+ * socket would join without a program, and its requests would go out unedited. Without a link this
+ * is not checked, because the query needs CAP_NET_ADMIN.
  */
 static bool program_there(const struct kbpf *bpf)
 {
@@ -282,7 +283,7 @@ static bool program_there(const struct kbpf *bpf)
 		return true;
 	if (bpf_obj_get_info_by_fd(bpf->request_link, &info, &len))
 		return false;
-	/* The map's id, first of the link's own fields, for which older headers have no name. */
+	/* The first field of this link type is the map's id. Older headers have no name for it. */
 	return info.xdp.ifindex && info.prog_id == bpf->request_prog;
 }
 
@@ -292,7 +293,7 @@ int kbpf_flow_join(struct kbpf *bpf, struct kbpf_flow *flow, int fd)
 
 	if (bpf_map_update_elem(bpf_map__fd(bpf->skel->maps.kdg_leg), &flow->cookie, &value,
 				BPF_ANY))
-		/* Only established sockets may enter: the application has closed it already. */
+		/* Only established sockets may join: the application has closed this one. */
 		return errno == EOPNOTSUPP ? -ECONNRESET : -errno;
 	return program_there(bpf) ? 0 : -ENOLINK;
 }
@@ -308,7 +309,7 @@ int kbpf_flow_resume(struct kbpf *bpf, struct kbpf_flow *flow, bool tunnel)
 
 	if (note->standing != KEDGE_WAITING)
 		return -EINVAL;
-	/* The program takes it with the next message; the mover sees it at once. */
+	/* The program reads the command with the next message. The mover sees the rest at once. */
 	note->command = tunnel ? KEDGE_COMMAND_TUNNEL : KEDGE_COMMAND_HTTP;
 	note->standing = tunnel ? KEDGE_TUNNEL : KEDGE_BETWEEN;
 	note->withheld = 0;

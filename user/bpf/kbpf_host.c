@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * What the host has to offer to BPF: capabilities, the cgroup to attach to. And where libbpf
- * speaks.
- */
+/* Capabilities, cgroups, and why BPF is refused. See kbpf_host.h. */
 #include "bpf/kbpf_host.h"
 
 #include <bpf/libbpf.h>
@@ -76,9 +73,7 @@ void kbpf_missing_caps(char *buf, size_t size)
 	}
 }
 
-/*
- * The first line of a file in /proc that begins with `name`, without that; "" where there is none.
- */
+/* The rest of the first line in a file of /proc that begins with `name`; "" if there is none. */
 static void proc_line(char *buf, int size, const char *path, const char *name)
 {
 	_cleanup_(fclosep)
@@ -102,7 +97,7 @@ static bool is_filtered(void)
 	return strchr(mode, '2') != NULL;
 }
 
-/* Capabilities of a user namespace are not those that bpf(2) asks for. */
+/* bpf(2) does not accept the capabilities of a user namespace. */
 static bool is_in_user_namespace(void)
 {
 	char map[64];
@@ -113,8 +108,8 @@ static bool is_in_user_namespace(void)
 }
 
 /*
- * What refuses bpf(2) as a whole, although the capabilities are there. A command that no kernel
- * knows gets EINVAL where bpf(2) is allowed. NULL: nothing does.
+ * Says what refuses bpf(2) as a whole, although we have the capabilities. The test is a command
+ * that no kernel knows: if bpf(2) is allowed, it fails with EINVAL. NULL: nothing refuses.
  */
 static const char *refused_by(void)
 {
@@ -128,7 +123,7 @@ static const char *refused_by(void)
 	if (err == ENOSYS)
 		return "BPF programs refused: this kernel has no bpf(2): it needs "
 		       "CONFIG_BPF_SYSCALL";
-	/* Before Linux 5.19 all of bpf(2) may be refused there, later only some commands. */
+	/* Before Linux 5.19 the kernel may refuse all commands here, later only some. */
 	if (is_in_user_namespace())
 		return "BPF programs refused: the capabilities are those of a user namespace, "
 		       "which bpf(2) does not take: run outside of it";
@@ -176,7 +171,7 @@ static bool cgroup_mount(char *buf, size_t size)
 	return false;
 }
 
-/* Our path in the unified hierarchy: the line "0::/..." of /proc/self/cgroup (cgroups(7)). */
+/* Our path in the cgroup v2 hierarchy: the line "0::/..." of /proc/self/cgroup (cgroups(7)). */
 static bool cgroup_own(char *buf, size_t size)
 {
 	_cleanup_(fclosep)

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * user only: what the host offers to BPF: capabilities and cgroups. And the words for what it
- * refuses.
- */
+/* user only: what BPF needs of the host: capabilities and cgroups. Says why it is refused. */
 #pragma once
 
 #include <stddef.h>

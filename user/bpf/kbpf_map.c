@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Maps into memory, and permission to change them. See kbpf_map.h. */
+/* mmap(2) of maps, and permission to change them. See kbpf_map.h. */
 #include "bpf/kbpf_map.h"
 
 #include <bpf/bpf.h>

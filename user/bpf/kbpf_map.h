@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: what kedge does with a map of any BPF object that it loaded. */
+/* user only: helpers for maps of all BPF objects. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,8 +8,8 @@
 struct bpf_map;
 
 /*
- * Maps the values of an array that has BPF_F_MMAPABLE, to be read and written, and sets *size for
- * munmap(2). NULL with errno on failure. The caller unmaps them.
+ * Maps the values of an array with BPF_F_MMAPABLE into memory, readable and writable. The caller
+ * unmaps *size bytes. NULL with errno on failure.
  */
 void *kbpf_map_values(const struct bpf_map *map, size_t *size);
 

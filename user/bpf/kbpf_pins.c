@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where the BPF objects are pinned: the directory, its file system, and who may use it. */
+/* The directory of pins: its file system, its lock, its owner, its content. See kbpf_pins.h. */
 #include "bpf/kbpf_pins.h"
 
 #include <bpf/libbpf.h>
@@ -21,7 +21,7 @@
 
 #define BPFFS "/sys/fs/bpf"
 
-/* A kedge that ends removes the directory that another one is about to lock. */
+/* A kedge that ends may remove a directory that another one is about to lock. */
 #define CLAIM_TRIES 10
 
 static bool on_bpffs(const char *path)
@@ -52,8 +52,8 @@ static void close_to_others(const char *dir, int fd, const struct stat *st)
 }
 
 /*
- * Another user's directory is his to fill: he could put a link to any file in the place of a pin. A
- * kedge that became this user and died leaves such a directory, so root takes it back.
+ * The owner of a directory can put a link to any file in the place of a pin. A kedge that became
+ * another user and died leaves a directory of that user, so root takes it back.
  */
 static int make_ours(const char *dir, int fd, char why[KBPF_WHY_SIZE])
 {
@@ -81,9 +81,8 @@ static bool is_at(int fd, const char *path)
 
 /*
  * Locks the directory with flock(2). The kernel releases the lock with the last process that has it
- * open, however that process ends. It holds across network namespaces, and taking it needs read
- * permission. -EBUSY: another process has it; -ESTALE: a kedge that ended has removed the
- * directory.
+ * open, however that process ends. -EBUSY: another process holds it; -ESTALE: a kedge that ended
+ * has removed the directory.
  */
 static int lock_dir(const char *dir)
 {
@@ -174,7 +173,7 @@ static int remove_pin(const struct kbpf_pins *pins, const char *name)
 	return unlinkat(pins->lock, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* Makes the name free, and writes its path to buf. */
+/* Removes whatever has this name, and writes its path to buf. */
 static int make_room(const struct kbpf_pins *pins, const char *name, char buf[PATH_MAX])
 {
 	int n = snprintf(buf, PATH_MAX, "%s/%s", pins->dir, name);
@@ -250,7 +249,7 @@ static int give(const struct kbpf_pins *pins, const char *name, uid_t uid, gid_t
 	return fchownat(pins->lock, name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-/* The directory last: what another user's directory holds may be his by the next line. */
+/* The directory comes last: its new owner can change what is in it. */
 int kbpf_pins_give(const struct kbpf_pins *pins, uid_t uid, gid_t gid)
 {
 	struct bpf_map *map;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: pins. Every BPF object that kedge loads has a directory of its own on a bpffs, where
- * its maps are pinned for bpftool. kedge writes pins and removes them. It never opens one: what is
- * found in the directory is of no interest, whoever put it there, and is replaced.
+ * user only: pins. Each BPF object of kedge has a directory on a bpffs, where its maps are pinned
+ * for bpftool. kedge makes pins and removes them. It never opens one, so it does not trust anything
+ * that it finds in the directory: it replaces it.
  *
- * I1  One kedge at a time: the directory is locked with flock(2) for as long as it is in use.
- * I2  From the claim until kbpf_pins_give() the directory belongs to us or to root, so nobody else
- *     can put a file, a symbolic link or another object in the place of a pin.
- * I3  No symbolic link in the directory is ever followed.
+ * I1  One kedge at a time uses a directory: it holds a lock, flock(2).
+ * I2  From kbpf_pins_open() to kbpf_pins_give() the directory belongs to us or to root, so no other
+ *     user can put a file, a symbolic link or another object in the place of a pin.
+ * I3  kedge never follows a symbolic link in the directory.
  */
 #pragma once
 
@@ -20,10 +20,10 @@ struct bpf_link;
 struct bpf_object;
 
 struct kbpf_pins {
-	struct bpf_object *obj; /* whose maps they are; borrowed */
+	struct bpf_object *obj; /* has the maps; borrowed */
 	const char *link;       /* name of the pinned link; NULL: none */
 	char *dir;
-	/* Of dir, locked. Works also when we are a user who cannot use the path. -1: no pins. */
+	/* A descriptor of dir, locked. It works for another user, too. -1: no pins. */
 	int lock;
 	bool made;
 };
@@ -33,14 +33,14 @@ struct kbpf_pins {
 	}
 
 /*
- * Claims the directory "DIR SUFFIX" (one word), which it makes if it is missing, and pins each map
- * of obj whose name begins with "kdg_". Replaces what is there under these names. 0 or -errno with
- * why[]; -EBUSY while another kedge lives there. After an error nothing is pinned.
+ * Locks the directory DIRSUFFIX, which it makes if it is missing, and pins each map of obj whose
+ * name begins with "kdg_". Replaces whatever has these names. 0; or -errno with why[], and nothing
+ * is pinned. -EBUSY: another kedge uses the directory.
  */
 int kbpf_pins_open(struct kbpf_pins *pins, struct bpf_object *obj, const char *dir,
 		   const char *suffix, char why[KBPF_WHY_SIZE]);
 
-/* Pins a link beside the maps. `name` is a literal. 0 or -errno with why[]. */
+/* Pins a link in the same directory. `name` is a literal. 0 or -errno with why[]. */
 int kbpf_pins_link(struct kbpf_pins *pins, struct bpf_link *link, const char *name,
 		   char why[KBPF_WHY_SIZE]);
 
@@ -48,10 +48,10 @@ int kbpf_pins_link(struct kbpf_pins *pins, struct bpf_link *link, const char *na
 int kbpf_pins_give(const struct kbpf_pins *pins, uid_t uid, gid_t gid);
 
 /*
- * Removes the pins, and the directory if we made it and it is empty; gives up the lock. Call it
- * before obj is destroyed. Does nothing without pins.
+ * Removes the pins and releases the lock. Removes the directory if we made it and it is empty. Call
+ * it before obj is destroyed. Does nothing without pins.
  */
 void kbpf_pins_close(struct kbpf_pins *pins);
 
-/* Mounts a bpffs on /sys/fs/bpf if `path` is below it and nothing is mounted there. */
+/* Mounts a bpffs on /sys/fs/bpf if `path` is there and no bpffs is. */
 void kbpf_mount(const char *path);

@@ -19,14 +19,14 @@
 #include "base/cleanup.h"
 #include "peername.skel.h"
 
-/* Sockops and the two families of getpeername, on up to two cgroups. */
+/* sockops, and getpeername(2) for two families; on up to two cgroups. */
 #define PROGRAMS_MAX 3
 #define LINKS_MAX    (2 * PROGRAMS_MAX)
 
-/* Of kdg_coming, for connections whose client has gone already. */
+/* Of kdg_coming, for connections whose client has left. */
 #define SPARE_ROWS 1024
 
-/* The pins' directory stands beside the one of `pin`, under its name with this behind it. */
+/* Appended to the pin directory of kbpf.c. */
 #define PEERNAME_PIN "-peername"
 
 struct peername {
@@ -42,7 +42,7 @@ struct peername {
  * --- cgroups ------------------------------------------------------------------------------------
  */
 
-/* True when the directory `inner` is `outer`, or lies in it. */
+/* Is the directory `inner` the same as `outer`, or inside it? */
 static bool covers(int outer, int inner)
 {
 	char link[64], a[PATH_MAX] = "", b[PATH_MAX] = "";
@@ -73,7 +73,7 @@ static int attach_to(struct peername *p, int cgroup, const char *name, char why[
 	return 0;
 }
 
-/* Never twice to one socket: a program would run, and count, twice. */
+/* Attaches once per cgroup: twice, a program would run and count twice for one socket. */
 static int attach(struct peername *p, const struct peername_opts *opts, char why[KBPF_WHY_SIZE])
 {
 	_cleanup_(close_fdp)
@@ -98,7 +98,7 @@ static int attach(struct peername *p, const struct peername_opts *opts, char why
 		err = attach_to(p, own, opts->cgroup ? opts->cgroup : "of kedge", why);
 	if (!err && app >= 0 && !covers(own, app))
 		err = attach_to(p, app, opts->app_cgroup, why);
-	/* Both cover each other: it is one and the same. */
+	/* Each covers the other: they are the same. */
 	if (!err && !p->links_count)
 		err = attach_to(p, own, opts->app_cgroup, why);
 	return err;
@@ -136,7 +136,7 @@ static int open_in(struct peername *p, const struct peername_opts *opts, char wh
 	if (!p->stats)
 		return kbpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
 	err = attach(p, opts, why);
-	/* Of the maps alone: a pinned link would outlive us. */
+	/* Only the maps: a pinned link would stay when we end. */
 	if (!err && opts->pin)
 		err = kbpf_pins_open(&p->pins, p->skel->obj, opts->pin, PEERNAME_PIN, why);
 	return err;

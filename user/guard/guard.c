@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Loads the guard and keeps it going. See guard.h. */
+/* The life of the guard. See guard.h. */
 #include "guard/guard.h"
 
 #include <bpf/bpf.h>
@@ -28,7 +28,7 @@
 #include "base/clock.h"
 
 #define RENEW_MS 1000
-/* A main thread that is busy with a reload must not end it. */
+/* Long enough for a main thread that is busy with a reload. */
 #define LEASE_NS 15000000000ULL
 #define FOREVER  UINT64_MAX
 
@@ -41,8 +41,8 @@ struct guard {
 	size_t config_size;
 	struct guard_sides sides;
 	struct guard_interface *interfaces;
-	size_t interfaces_wanted, interfaces_count; /* how many; on how many of them it is */
-	struct ifaddrs *addresses;                  /* of the machine, at the start */
+	size_t interfaces_wanted, interfaces_count; /* how many; how many have it */
+	struct ifaddrs *addresses;                  /* of the machine, at startup */
 	struct guard_keeper keeper;
 	struct kbpf_pins pins;
 	int lock;
@@ -104,7 +104,7 @@ static int find_interfaces(struct guard *g, const struct conf *conf, char why[KB
 				     KBPF_WHY_SIZE);
 }
 
-/* A dead one that is alone on an interface, without libxdp's dispatcher, has to go first. */
+/* Without libxdp's dispatcher there is room for one guard only: a dead one has to go first. */
 static int attach_to(struct guard *g, struct guard_interface *i, enum guard_mode mode,
 		     char why[KBPF_WHY_SIZE])
 {
@@ -294,7 +294,7 @@ const struct guard_interface *guard_interfaces(const struct guard *g, size_t *co
 
 /* --- close ------------------------------------------------------------------------------------ */
 
-/* By the keeper; where it never was, we have our privileges still. */
+/* Through the keeper. If it was never started, we still have our privileges. */
 static void detach(struct guard *g)
 {
 	int err = 0;
@@ -306,7 +306,7 @@ static void detach(struct guard *g)
 	else
 		for (size_t i = 0; i < g->interfaces_count && !err; i++)
 			err = guard_detach(guard_attach_id(g->prog), &g->interfaces[i]);
-	if (err && err != -EIO) /* which the keeper has explained */
+	if (err && err != -EIO) /* -EIO: the keeper has said why */
 		log_emit(LOG_LEVEL_WARN, -err,
 			 "guard: not detached; everything passes, and the next kedge takes it off");
 }

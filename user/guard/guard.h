@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the guard (bpf/guard.bpf.c, docs/guard.md): an XDP program that lets only the
- * balancers connect to listeners that read PROXY prefixes. One a process, by the main thread, but
- * for what is said to be for any.
+ * balancers connect to listeners that read PROXY prefixes. One per process. Used by the main
+ * thread, unless a function allows any thread.
  *
- * From guard_open() on it is on its interfaces, and everything passes: its lease has not begun.
- * guard_arm() begins it, and guard_run() renews it every second. It is off again, in this order of
- * hope:
+ * guard_open() attaches it to its interfaces. Everything passes until guard_arm() begins its lease.
+ * guard_run() renews the lease every second. The guard comes off in one of these ways, the first
+ * being the usual one:
  *
- *   guard_close()        asks the keeper (guard_keeper.h), since kedge has no privileges any more
- *   kedge dies           the keeper sees it and does the same
- *   the keeper dies too  the lease ends, everything passes; the next kedge takes the program off
+ *   guard_close()        asks the keeper (guard_keeper.h), because kedge has no privileges any more
+ *   kedge dies           the keeper notices, and does the same
+ *   the keeper dies too  the lease ends and everything passes; the next kedge detaches the program
  *
- * With guard-keep the lease never ends and nobody detaches it; the next kedge takes it over: it
- * attaches its own, puts its rules in force, and then removes the old one.
+ * With guard-keep the lease never ends and nobody detaches the guard. The next kedge attaches its
+ * own guard, puts its rules in force, and then removes the old one.
  *
  * Rules are replaced as a whole (kedge/guard.h): guard_prepare(), then guard_commit() or
  * guard_cancel().
@@ -33,35 +33,35 @@
 struct guard;
 
 /*
- * Loads, attaches to each interface, forks the keeper, pins, puts the rules in force of listeners
- * whose ports are known. Before privileges are given up and before there are threads. 0 or -errno
- * with why[] saying object, cause and next step; then nothing is attached.
+ * Loads and attaches the guard, forks the keeper, pins the maps, and puts the rules of listeners
+ * with a known port in force. Call it with all privileges and before there are threads. 0; or
+ * -errno with why[] (object, cause, next step), and nothing is attached.
  */
 int guard_open(struct guard **out, const struct conf *conf, char why[256]);
 
-/* Off the interfaces (unless it is kept and was armed), unpins, closes. NULL is fine. */
+/* Detaches (unless it is kept and was armed), unpins, frees. NULL is fine. */
 void guard_close(struct guard *g);
 
-/* What a daemon that does not clean up must do before _exit(): nothing is freed. NULL is fine. */
+/* The same without freeing, for a daemon that ends with _exit(). NULL is fine. */
 void guard_leave(struct guard *g);
 
 /*
- * Puts the rules of another configuration beside those in force; ports as for guard_rules_make(). 0
- * or -errno with why[]; then there is nothing to cancel.
+ * Prepares the rules of another configuration; ports as for guard_rules_make(). 0; or -errno with
+ * why[], and there is nothing to cancel.
  */
 int guard_prepare(struct guard *g, const struct conf *conf, const uint16_t *ports, char why[256]);
 
-/* What was prepared is in force from here on, with the limits and flags of conf; or never was. */
+/* Puts what was prepared in force, with the limits and flags of conf; or drops it. */
 void guard_commit(struct guard *g, const struct conf *conf);
 void guard_cancel(struct guard *g);
 
 /* For a reload: warns of listeners of conf on interfaces that the guard is not on. */
 void guard_warn_uncovered(const struct guard *g, const struct conf *conf);
 
-/* The lease begins; dead guards on the interfaces are removed. Before privileges are given up. */
+/* Begins the lease and removes dead guards from the interfaces. Needs all privileges. */
 void guard_arm(struct guard *g, const struct conf *conf);
 
-/* For poll(2): until guard_run() has something to do, or -1. NULL is fine. */
+/* For poll(2): milliseconds until guard_run() has something to do, or -1. NULL is fine. */
 int guard_wait_ms(const struct guard *g);
 void guard_run(struct guard *g);
 
@@ -73,11 +73,11 @@ bool guard_may_update(struct guard *g);
 
 /* --- what it sees; any thread ----------------------------------------------------------------- */
 
-/* Counters, summed over the cores; zero where they can not be read. NULL is fine. */
+/* The counters, summed over the cores; all zero if they cannot be read. NULL is fine. */
 void guard_stats(const struct guard *g, struct kedge_guard_stats *sum);
 
-/* The sources that were refused most, the first of them first: how many of `max`. */
+/* Fills rows[] with the sources that were refused most, in this order. How many of `max`. */
 size_t guard_refused(const struct guard *g, struct guard_refused *rows, size_t max);
 
-/* Where it is on. */
+/* The interfaces that it is on. */
 const struct guard_interface *guard_interfaces(const struct guard *g, size_t *count);

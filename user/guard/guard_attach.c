@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* libxdp: on to interfaces and off again. See guard_attach.h. */
+/* Attaches and detaches through libxdp. See guard_attach.h. */
 #include "guard/guard_attach.h"
 
 #include <errno.h>
@@ -13,7 +13,6 @@
 #include "guard/guard_lock.h"
 #include "base/log.h"
 
-/* Found out, not remembered: another program may have come or gone. */
 static void multiprog_closep(struct xdp_multiprog **mp)
 {
 	xdp_multiprog__close(*mp);
@@ -31,7 +30,7 @@ void guard_attach_log(void)
 	libxdp_set_print(log_libxdp);
 }
 
-/* NULL: nothing is there. */
+/* Asks each time, because other programs come and go. NULL: there is none. */
 static struct xdp_multiprog *programs_on(unsigned ifindex)
 {
 	struct xdp_multiprog *mp = xdp_multiprog__get_from_ifindex((int)ifindex);
@@ -54,7 +53,7 @@ struct xdp_program *guard_attach_open(struct bpf_object *obj, unsigned priority,
 	}
 	err = xdp_program__set_run_prio(prog, priority);
 	err = err ? err : xdp_program__set_chain_call_enabled(prog, XDP_PASS, true);
-	/* Packets larger than a page: headers are all that is looked at, and they come first. */
+	/* Packets larger than a page. The program reads only headers, and they come first. */
 	err = err ? err : xdp_program__set_xdp_frags_support(prog, true);
 	if (!err)
 		return prog;
@@ -142,7 +141,7 @@ int guard_attach(struct xdp_program *prog, struct guard_interface *i, enum guard
 
 /* --- off -------------------------------------------------------------------------------------- */
 
-/* Called for each guard on an interface: shall it go? */
+/* Called for each guard on an interface: should it be detached? */
 typedef bool (*guard_chosen_fn)(unsigned id, unsigned arg);
 
 static bool is_guard(const struct xdp_program *prog)
@@ -153,8 +152,8 @@ static bool is_guard(const struct xdp_program *prog)
 }
 
 /*
- * One that is alone is taken off as a whole; one of several by a new dispatcher for the others. 1;
- * 0: none was chosen; or -errno.
+ * Detaches the first guard that is chosen. If a dispatcher called it, libxdp makes a new one for
+ * the others. 1; 0: none was chosen; or -errno.
  */
 static int detach_one(const struct guard_interface *i, guard_chosen_fn chosen, unsigned arg)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sums, and the list of those refused most. See guard_counts.h. */
+/* Sums, and the sources that were refused most. See guard_counts.h. */
 #include "guard/guard_counts.h"
 
 #include <bpf/bpf.h>
@@ -59,8 +59,10 @@ size_t guard_counts_refused(int map, uint64_t now_ns, struct guard_refused *rows
 	void *before = NULL;
 	uint8_t key[16];
 
-	/* Rows come and go meanwhile, and a row that goes throws the walk back to its beginning.
-	 * Those met twice are replaced. */
+	/*
+	 * Rows come and go meanwhile. If the last key is deleted, the walk begins again and meets
+	 * rows twice.
+	 */
 	for (int i = 0; i < KEDGE_GUARD_REFUSED_MAX; i++) {
 		if (bpf_map_get_next_key(map, before, row.ip))
 			break;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: reads what the guard has counted, out of its maps. Any thread. */
+/* user only: reads the guard's counters and refused sources from its maps. Any thread. */
 #pragma once
 
 #include <stddef.h>
@@ -14,18 +14,18 @@ struct guard_refused {
 	uint64_t age_ms; /* since its last packet */
 };
 
-/* Sums the rows of all cores of kdg_guard_stats; all zero if the map cannot be read. */
+/* Sums the rows of kdg_guard_stats, one per core; all zero if it cannot be read. */
 void guard_counts_sum(int map, unsigned cores, struct kedge_guard_stats *sum);
 
 /*
- * Puts a row among rows[0..count), which are in order, the most packets first, and drops the last
- * one if there are max already. A row of the same address is replaced. The new count.
+ * Inserts a row into rows[0..count), which are sorted, the most packets first. Replaces a row of
+ * the same address. If there are `max` already, the last one is dropped. Returns the new count.
  */
 size_t guard_counts_insert(struct guard_refused *rows, size_t count, size_t max,
 			   const struct guard_refused *row);
 
 /*
- * Reads the sources that were refused most out of kdg_guard_refused, in this order: how many of
- * `max`. now_ns is on the clock of bpf_ktime_get_ns().
+ * Fills rows[] with the sources of kdg_guard_refused that were refused most, sorted. now_ns is on
+ * the clock of bpf_ktime_get_ns(). Returns how many, at most `max`.
  */
 size_t guard_counts_refused(int map, uint64_t now_ns, struct guard_refused *rows, size_t max);

@@ -48,11 +48,11 @@ static bool is_loopback(const union addr *a)
 	if (!addr_ip(ip, a))
 		return false;
 	if (addr_is_ipv4(a))
-		return ip[12] == IN_LOOPBACKNET; /* all of 127.0.0.0/8, one of which lo has */
+		return ip[12] == IN_LOOPBACKNET; /* all of 127.0.0.0/8; lo has one of them */
 	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)ip);
 }
 
-/* Does traffic to this listener come in by this interface and address? */
+/* Does traffic to this listener come in through this interface and address? */
 static bool carries(const struct ifaddrs *at, const union addr *listener)
 {
 	uint8_t want[16], have[16];

@@ -9,21 +9,21 @@
 #include "config/config.h"
 
 struct guard_interface {
-	unsigned index; /* 0: not asked for yet */
+	unsigned index; /* 0: not known yet */
 	char name[IF_NAMESIZE];
 	enum guard_mode mode; /* of the program there: GUARD_NATIVE or GUARD_GENERIC */
-	bool chained;         /* by libxdp's dispatcher: other programs may be there as well */
+	bool chained;         /* called by libxdp's dispatcher, so there may be other programs */
 };
 
-/* What the machine's interfaces and their addresses were at one time. Owned; see getifaddrs(3). */
+/* The machine's interfaces and addresses, from getifaddrs(3). */
 struct ifaddrs;
 
 /*
- * Those that the configuration names, or, for all-listeners, those that carry the listeners'
- * addresses: for one that listens on all of them each interface that is up and has an address,
- * loopback left out.
+ * Finds the interfaces that the configuration names. all-listeners stands for those that have the
+ * listeners' addresses. A listener on all addresses has all interfaces that are up and have an
+ * address, except loopback.
  *
- * Nothing is asked of the kernel: index is 0. 0 with an array that the caller frees, or -errno with
+ * Only looks at conf and have: index stays 0. 0 with an array that the caller frees; or -errno with
  * why[] of `size`.
  */
 int guard_interfaces_find(struct guard_interface **out, size_t *count, const struct conf *conf,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The process that outlives kedge to take the guard off. See guard_keeper.h. */
+/* The process that detaches the guard after kedge. See guard_keeper.h. */
 #include "guard/guard_keeper.h"
 
 #include <errno.h>
@@ -18,17 +18,17 @@
 
 #define END_MS 10000
 
-/* What it is told, one byte; and what it answers. */
+/* The messages to it and its answers, one byte each. */
 enum { TELL_DETACH = 'd', TELL_DISMISS = 'k', SAY_DONE = 'y', SAY_FAILED = 'n' };
 
-/* libxdp looks for what others have attached, and makes and removes pins. */
+/* libxdp looks at the programs of others, and makes and removes pins. */
 #define CAPS                                                                                     \
 	(1ULL << CAP_SYS_ADMIN | 1ULL << CAP_NET_ADMIN | 1ULL << CAP_BPF | 1ULL << CAP_PERFMON | \
 	 1ULL << CAP_DAC_OVERRIDE)
 
 /* --- the keeper ------------------------------------------------------------------------------- */
 
-/* Moves the three it needs to 3, 4, 5 and closes all others. Standard error stays, for the log. */
+/* Moves its three descriptors to 3, 4 and 5 and closes all others, except standard error. */
 static void keep_descriptors(int *hear, int *say, int *lock)
 {
 	int *all[] = {hear, say, lock}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -54,7 +54,7 @@ static int detach_all(unsigned id, const struct guard_interface *set, size_t cou
 	for (size_t i = 0; i < count; i++) {
 		int err = guard_detach(id, &set[i]);
 
-		if (!err || err == -ENOENT || err == -ENODEV) /* somebody else was first */
+		if (!err || err == -ENOENT || err == -ENODEV) /* detached by somebody else */
 			continue;
 		worst = err;
 		log_err(err,
@@ -82,7 +82,7 @@ static _Noreturn void keep(int hear, int say, int lock, unsigned id,
 	int err;
 
 	setsid();
-	if (chdir("/") < 0) /* holds no mount */
+	if (chdir("/") < 0) /* so that it keeps no mount busy */
 		log_emit(LOG_LEVEL_DEBUG, errno, "guard: keeper: chdir");
 	ignore_signals();
 	prctl(PR_SET_NAME, "kedge-guard");

@@ -19,16 +19,16 @@
 #include "bpf/kbpf_pins.h"
 #include "base/cleanup.h"
 
-/* Two kedges that start at once wait for each other this long at most. */
+/* How long two kedges that start at the same time wait for each other. */
 #define START_TRIES 100
 #define START_MS    100
 
 #define DIRECTORY "kedge-guard-lock"
 
-/* A directory is removed by who finds it unlocked, just when another is about to lock it. */
+/* A process may remove a directory that another one is about to lock. */
 #define TRIES 10
 
-/* Of libxdp's pins (libxdp(3)). */
+/* Where libxdp has its pins (libxdp(3)). */
 static const char *bpffs(void)
 {
 	const char *dir = getenv("LIBXDP_BPFFS");
@@ -36,7 +36,7 @@ static const char *bpffs(void)
 	return dir ? dir : "/sys/fs/bpf";
 }
 
-/* The directory of all locks, which nobody but its owner can read. */
+/* The directory of all locks. */
 static int open_all(void)
 {
 	_cleanup_(close_fdp)
@@ -54,7 +54,7 @@ static int open_all(void)
 	fd = openat(fs, DIRECTORY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	/* Somebody else's would be his to lock. */
+	/* Another user could hold our locks if the directory is his, or if he can read it. */
 	if (st.st_mode & 077 || (st.st_uid != geteuid() && st.st_uid != 0))
 		return -EPERM;
 	return take_fd(fd);
@@ -68,7 +68,7 @@ static bool is_at(int fd, int all, const char *name)
 	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-/* -ESTALE: it was removed meanwhile. */
+/* -ESTALE: another process has removed it. */
 static int lock_once(int all, const char *name)
 {
 	_cleanup_(close_fdp)
@@ -99,7 +99,7 @@ int guard_lock(unsigned id)
 	return fd;
 }
 
-/* Removes it if nobody has it. */
+/* Removes it if nobody holds it. */
 static void remove_free(int all, const char *name)
 {
 	_cleanup_(close_fdp)
@@ -115,8 +115,7 @@ void guard_unlock(int *fd, unsigned id)
 
 	if (*fd < 0)
 		return;
-	/* By its path, with what a confined kedge may do. As another user it cannot: it is swept
-	 * later. */
+	/* By its path, as the seccomp filter allows. Another user cannot: a later sweep does. */
 	if ((size_t)snprintf(path, sizeof(path), "%s/" DIRECTORY "/%u", bpffs(), id) < sizeof(path))
 		rmdir(path);
 	close(*fd);

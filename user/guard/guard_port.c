@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asks by rtnetlink(7) what an interface is a port of. See guard_port.h. */
+/* Asks rtnetlink(7) what an interface is a port of. See guard_port.h. */
 #include "guard/guard_port.h"
 
 #include <ifaddrs.h>

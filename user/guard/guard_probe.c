@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Tries the guard's program without an interface. See guard_probe.h. */
+/* Loads the guard's program without attaching it. See guard_probe.h. */
 #include "guard/guard_probe.h"
 
 #include <bpf/bpf.h>
@@ -39,7 +39,7 @@ int guard_probe_load(char why[KBPF_WHY_SIZE])
 	return skel ? load(skel, why) : kbpf_why(why, -errno, "BPF object: %s", strerror(errno));
 }
 
-/* The dispatcher's places are functions that other programs take; ours takes its own. */
+/* Programs replace functions of the dispatcher. Here the guard replaces its own. */
 int guard_probe_dispatcher(char why[KBPF_WHY_SIZE])
 {
 	_cleanup_(destroyp)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: what of the guard this kernel can do; nothing is attached to anything. */
+/* user only: tests what this kernel can do for the guard. Attaches nothing. */
 #pragma once
 
 #include <stddef.h>
@@ -7,5 +7,5 @@
 /* Loads the program. 0 or -errno with why[]. */
 int guard_probe_load(char why[256]);
 
-/* Loads it once more, as what libxdp's dispatcher calls. 0 or -errno with why[]. */
+/* Loads it again, in the form that libxdp's dispatcher calls. 0 or -errno with why[]. */
 int guard_probe_dispatcher(char why[256]);

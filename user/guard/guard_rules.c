@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 
-#define ADDRESS_BITS 64 /* of a prefix: what stands before its address */
+#define ADDRESS_BITS 64 /* in a key of the trie, in front of the address */
 
 static void clearp(struct guard_rules *rules)
 {
@@ -27,7 +27,7 @@ static bool same_trust(const struct conf_cidrs *a, const struct conf_cidrs *b)
 	return true;
 }
 
-/* The first listener with the same list: lists that are the same share one set. */
+/* The first listener with the same list. Equal lists share one set. */
 static size_t first_alike(const struct conf *conf, size_t listener)
 {
 	for (size_t i = 0; i < listener; i++)
@@ -38,8 +38,8 @@ static size_t first_alike(const struct conf *conf, size_t listener)
 }
 
 /*
- * The families have sets of their own: ::/0 is all of IPv6, as in `trust`, but in the trie it would
- * lie above the IPv4 addresses, too.
+ * Each family has its own set. In `trust`, ::/0 means all of IPv6. In the trie it would match IPv4
+ * addresses, too.
  */
 static uint32_t set_number(size_t listener, bool ipv4)
 {

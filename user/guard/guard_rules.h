@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: what a configuration asks the guard to hold its packets against: one row a listening
- * address, one a prefix. Pure; putting them into maps is guard.c's.
+ * user only: the rules of a configuration: one row for each listening address, and one for each
+ * trusted prefix. Pure; guard_sides.c puts them into maps.
  */
 #pragma once
 
@@ -24,9 +24,9 @@ struct guard_rules {
 };
 
 /*
- * ports[i], host order, is where listener i is bound; 0: not yet, it gets no row. NULL: those of
- * the configuration. 0; -ENOMEM; -E2BIG where the maps have no room; with why[] of `size`. The
- * caller clears *out, which is untouched after an error.
+ * Makes the rules of conf. ports[i], in host order, is the port that listener i is bound to; 0: not
+ * known, it gets no row. ports NULL: the ports of conf. 0, and the caller clears *out; -ENOMEM or
+ * -E2BIG (more rows than the maps take) with why[] of `size`, and *out is unchanged.
  */
 int guard_rules_make(struct guard_rules *out, const struct conf *conf, const uint16_t *ports,
 		     char *why, size_t size);

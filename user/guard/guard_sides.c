@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Rules into the guard's maps, and from one side to the other. See guard_sides.h. */
+/* Puts rules into the maps and switches sides. See guard_sides.h. */
 #include "guard/guard_sides.h"
 
 #include <bpf/bpf.h>
@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Puts one side's rows in, or takes them out. 0 or -errno of the first that failed. */
+/* Inserts the rows of one side, or deletes them. 0 or -errno of the first that failed. */
 static int put_rules(struct guard_sides *s, struct guard_rules *rules, unsigned side, bool in)
 {
 	const __u8 one = 1;
@@ -20,7 +20,8 @@ static int put_rules(struct guard_sides *s, struct guard_rules *rules, unsigned 
 		if (in && bpf_map_update_elem(s->allow, p, &one, BPF_ANY))
 			err = -errno;
 		else if (!in)
-			bpf_map_delete_elem(s->allow, p); /* twice in the list: once here */
+			bpf_map_delete_elem(s->allow,
+					    p); /* fails for the second of two equal prefixes */
 	}
 	for (size_t i = 0; i < rules->rules_count && !err; i++) {
 		struct guard_rule *r = &rules->rules[i];
@@ -82,7 +83,7 @@ void guard_sides_commit(struct guard_sides *s, const struct conf_guard *conf)
 	__atomic_store_n(&to->source_bits_v6, conf->source_bits_v6, __ATOMIC_RELAXED);
 	__atomic_store_n(&to->flags, flags_of(conf), __ATOMIC_RELAXED);
 	__atomic_store_n(&to->side, other_side(s), __ATOMIC_RELEASE);
-	guard_sides_cancel(s); /* what was in force until now */
+	guard_sides_cancel(s); /* the side that was in force until now */
 }
 
 void guard_sides_clear(struct guard_sides *s)

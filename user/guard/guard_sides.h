@@ -19,7 +19,7 @@ struct guard_sides {
 
 /*
  * Puts the rules of a configuration on the side that is not in force; ports as for
- * guard_rules_make(). 0 or -errno with why[]; after an error that side is empty.
+ * guard_rules_make(). 0; or -errno with why[], and that side is empty.
  */
 int guard_sides_prepare(struct guard_sides *s, const struct conf *conf, const uint16_t *ports,
 			char why[KBPF_WHY_SIZE]);
@@ -30,5 +30,5 @@ void guard_sides_cancel(struct guard_sides *s);
 /* Puts the prepared side in force, with the limits and flags of conf, and empties the other one. */
 void guard_sides_commit(struct guard_sides *s, const struct conf_guard *conf);
 
-/* Frees both; the maps keep what they hold. */
+/* Frees both sides. The maps keep their rows. */
 void guard_sides_clear(struct guard_sides *s);

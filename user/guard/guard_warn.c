@@ -13,7 +13,7 @@
 #define SYNCOOKIES        "/proc/sys/net/ipv4/tcp_syncookies"
 #define SYNCOOKIES_ALWAYS 2
 
-/* By a bridge packets go to others than this machine, and no routing table knows it. */
+/* A bridge sends packets to other machines, and no routing table shows it. */
 void guard_warn_ports(const struct guard_interface *on, size_t count, const struct conf *conf)
 {
 	bool everywhere = false;
@@ -33,7 +33,7 @@ void guard_warn_ports(const struct guard_interface *on, size_t count, const stru
 	}
 }
 
-/* Cookies are made without asking only by a kernel that is told to always make them. */
+/* The kernel makes a cookie for XDP only if it is told to make them always. */
 void guard_warn_cookies(const struct conf_guard *conf, bool can_cookie)
 {
 	_cleanup_(fclosep)
