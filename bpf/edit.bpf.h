@@ -9,7 +9,7 @@
  * I3  Each change splits an element of the message's ring of 17; when that is full the kernel
  *     copies whole elements. So a run ends at the first boundary after EDIT_CHANGES_MAX changes,
  *     and the kernel calls us again for the rest.
- * I4  What is refused, or can not be edited, is dropped; it never goes on as it came.
+ * I4  What is refused, or cannot be edited, is dropped; it never goes on as it came.
  */
 #pragma once
 

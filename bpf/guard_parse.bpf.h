@@ -156,7 +156,7 @@ static __always_inline bool guard_is_extension(__u8 next)
 }
 
 /*
- * One header further; 1 at the end. A chain that can not be followed ends in `next` of an extension
+ * One header further; 1 at the end. A chain that cannot be followed ends in `next` of an extension
  * header.
  */
 static long guard_step(__u32 index, void *data)

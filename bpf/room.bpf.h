@@ -173,7 +173,7 @@ static __always_inline __u32 room_for_text(struct edit_ctx *c, __u32 at,
 /*
  * The usual message is one request that ends with its head: then the text goes over the blank line
  * and into the spare bytes, the blank line behind it, and the message stays one element, one
- * segment, without an allocation. Returns the number of bytes put, 0 when that can not be done.
+ * segment, without an allocation. Returns the number of bytes put, 0 when that cannot be done.
  */
 static __always_inline __u32 room_in_place(struct edit_ctx *c, const struct http1_text *text)
 {

@@ -5,7 +5,7 @@
  * bytes at once. It is what the automaton is compared with (http1_agree.h), so nothing of
  * include/kedge/http1*.h is used here but the types of its configuration.
  *
- * It finds a fault when a line is complete, the automaton at the first byte that can not be right.
+ * It finds a fault when a line is complete, the automaton at the first byte that cannot be right.
  */
 #pragma once
 

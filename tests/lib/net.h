@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * tests only: TCP over loopback for tests inside one process. All sockets are non-blocking; what
- * can not be had in NET_PATIENCE_MS aborts the program.
+ * cannot be had in NET_PATIENCE_MS aborts the program.
  */
 #pragma once
 

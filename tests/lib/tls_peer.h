@@ -23,7 +23,7 @@ const char *peer_dir(void);
 
 /*
  * Makes a self-signed certificate under peer_dir(). names: DNS names, comma-separated ("" for
- * none). days: until it expires, negative for one that has. Aborts when it can not.
+ * none). days: until it expires, negative for one that has. Aborts when it cannot.
  */
 void peer_cert_make(struct peer_cert *out, const char *file, enum peer_key key, const char *names,
 		    int days);
