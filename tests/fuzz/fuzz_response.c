@@ -91,7 +91,8 @@ static void compare(const struct reader *one, const struct reader *cut)
 	if (one->event >= RESPONSE_REFUSED)
 		return;
 	INVARIANT(response_between(a) == response_between(b));
-	INVARIANT(a->state != RESPONSE_BODY || (a->left == b->left && a->chunked == b->chunked));
+	INVARIANT(a->state != RESPONSE_BODY ||
+		  (a->left == b->left && a->head.chunked == b->head.chunked));
 	if (a->state == RESPONSE_BODY || a->state >= RESPONSE_TO_END)
 		return; /* no line is being read */
 	INVARIANT(a->line_len == b->line_len && a->line_long == b->line_long);

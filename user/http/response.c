@@ -4,9 +4,6 @@
 
 #include <assert.h>
 #include <string.h>
-#include <strings.h>
-
-#include "base/decimal.h"
 
 bool response_to_head(const struct response *r, const struct kedge_note *note)
 {
@@ -36,27 +33,10 @@ static void response_end(struct response *r, const struct response_counts *count
 	}
 	if (counts->ended)
 		counts->ended(counts->arg, r);
-	r->said_close |= r->close || (r->old && !r->keep);
+	r->said_close |= r->head.close || (r->old && !r->head.keep);
 	r->done++;
 	r->begun = r->interim = false;
 	line_begin(r, RESPONSE_LINE);
-}
-
-/* The status of "HTTP/1.1 200", 0 where line[0..len) is no beginning of such a line. */
-static unsigned parse_status(const char *line, size_t len)
-{
-	static const char like[RESPONSE_HELD_MAX + 1] = "HTTP/1.0 100";
-	unsigned status = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		bool digit = line[i] >= '0' && line[i] <= '9' && (i != 9 || line[i] > '0');
-
-		if (i < 7 || i == 8 ? line[i] != like[i] : !digit)
-			return 0;
-		if (i > 8)
-			status = status * 10 + (unsigned)(line[i] - '0');
-	}
-	return len < RESPONSE_HELD_MAX ? 1 : status;
 }
 
 /* `is_cut`: the line went on beyond its end. */
@@ -82,118 +62,13 @@ static bool parse_hex(const char *p, const char *end, bool is_cut, uint64_t *out
 	return p > begin && (p == end ? !is_cut : *p == ';' || *p == ' ' || *p == '\t');
 }
 
-static bool is_blank(char c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* Leaves out white space at both ends. */
-static void trim(const char **p, const char **end)
-{
-	while (*p < *end && is_blank(**p))
-		++*p;
-	while (*end > *p && is_blank((*end)[-1]))
-		--*end;
-}
-
-/* Is this word in a list like "keep-alive, Upgrade"? */
-static bool lists(const char *p, const char *end, const char *word)
-{
-	size_t len = strlen(word);
-
-	while (p < end) {
-		const char *comma = memchr(p, ',', (size_t)(end - p));
-		const char *stop = comma ? comma : end, *last = stop;
-
-		trim(&p, &last);
-		if ((size_t)(last - p) == len && !strncasecmp(p, word, len))
-			return true;
-		p = stop + 1;
-	}
-	return false;
-}
-
-/* What is not kept of a line may say close: taken for said. */
-static void connection_line(struct response *r, const char *line, size_t len)
-{
-	r->close |= r->line_long || lists(line, line + len, "close");
-	r->keep |= lists(line, line + len, "keep-alive");
-}
-
-/* Does the line begin with this name? Where its value begins, else 0. */
-static size_t named(const char *line, size_t len, const char *name)
-{
-	size_t at = strlen(name);
-
-	if (len < at || strncasecmp(line, name, at) != 0)
-		return 0;
-	while (at < len && is_blank(line[at]))
-		at++;
-	return at < len && line[at] == ':' ? at + 1 : 0;
-}
-
-/* "gzip, chunked": chunked as the last coding is what frames. */
-static bool ends_chunked(const char *p, const char *end)
-{
-	while (end > p && is_blank(end[-1]))
-		end--;
-	if (end - p < 7 || strncasecmp(end - 7, "chunked", 7) != 0)
-		return false;
-	end -= 7;
-	return end == p || is_blank(end[-1]) || end[-1] == ',';
-}
-
-/* A second length must be the same. */
-static bool length_line(struct response *r, const char *value, const char *end)
-{
-	uint64_t before = r->left;
-	bool again = r->has_length;
-
-	r->has_length = true;
-	trim(&value, &end);
-	return !r->line_long && decimal_parse(value, (size_t)(end - value), INT64_MAX, &r->left) &&
-	       (!again || r->left == before);
-}
-
-/* False when what it says about the body cannot be known. */
-static bool framing_line(struct response *r, const char *line, size_t len)
-{
-	size_t at = named(line, len, "content-length");
-
-	if (at) {
-		r->folds_badly = true;
-		return !is_blank(line[at - 2]) && length_line(r, line + at, line + len);
-	}
-	at = named(line, len, "transfer-encoding");
-	r->folds_badly = at;
-	if (!at)
-		return true;
-	r->coded = true;
-	r->chunked = ends_chunked(line + at, line + len);
-	return !r->line_long && !is_blank(line[at - 2]);
-}
-
-/* A line that begins with white space goes on with the one before it. */
-static bool field_line(struct response *r, const char *line, size_t len)
-{
-	size_t at;
-
-	if (len && is_blank(line[0])) {
-		if (r->of_connection)
-			connection_line(r, line, len);
-		return !r->folds_badly;
-	}
-	at = named(line, len, "connection");
-	r->of_connection = at;
-	if (at)
-		connection_line(r, line + at, len - at);
-	return framing_line(r, line, len);
-}
-
 /* With a coding that does not frame, a length counts for some clients, and not for others. */
 static void body_begin(struct response *r)
 {
-	r->state = !r->has_length ? RESPONSE_TO_END : r->coded ? RESPONSE_LOST : RESPONSE_BODY;
+	const struct response_head *h = &r->head;
+
+	r->state = !h->has_length ? RESPONSE_TO_END : h->coded ? RESPONSE_LOST : RESPONSE_BODY;
+	r->left = h->length;
 	r->body = r->left;
 }
 
@@ -218,9 +93,9 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 	counts->finals++;
 	r->early = !response_outstanding(r, note); /* to half a head, or to nothing at all */
 	if (response_to_head(r, note) || r->status == 204 || r->status == 304 ||
-	    (r->has_length && !r->left && !r->coded))
+	    (r->head.has_length && !r->head.length && !r->head.coded))
 		response_end(r, counts);
-	else if (r->chunked)
+	else if (r->head.chunked)
 		line_begin(r, RESPONSE_CHUNK);
 	else
 		body_begin(r);
@@ -229,9 +104,8 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 
 static void head_begin(struct response *r)
 {
-	r->chunked = r->has_length = r->coded = false;
-	r->close = r->keep = r->early = false;
-	r->folds_badly = r->of_connection = false;
+	r->head = (struct response_head){0};
+	r->early = false;
 	r->left = 0;
 	r->body = 0;
 }
@@ -259,7 +133,7 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 	case RESPONSE_FIELDS:
 		if (!len && !r->line_long)
 			return head_end(r, note, counts);
-		if (field_line(r, line, len))
+		if (response_head_field(&r->head, line, len, r->line_long))
 			line_begin(r, RESPONSE_FIELDS);
 		else
 			r->state = RESPONSE_LOST;
@@ -331,7 +205,7 @@ static const char *feed_status(struct response *r, const struct kedge_note *note
 	memcpy(r->line + r->line_len, p, n);
 	r->line_len = (uint8_t)(r->line_len + n);
 	r->held = r->line_len;
-	r->status = (uint16_t)parse_status(r->line, r->line_len);
+	r->status = (uint16_t)response_head_status(r->line, r->line_len);
 	if (!r->status && r->unasked) {
 		*event = RESPONSE_STRAY;
 	} else if (!r->status) {
@@ -380,7 +254,7 @@ static const char *feed_body(struct response *r, const char *p, const char *end,
 	uint64_t take = (uint64_t)(end - p) < r->left ? (uint64_t)(end - p) : r->left;
 
 	r->left -= take;
-	if (!r->left && r->chunked)
+	if (!r->left && r->head.chunked)
 		line_begin(r, RESPONSE_CHUNK_END);
 	else if (!r->left)
 		response_end(r, counts);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http/response_head.h"
 #include "kedge/abi.h"
 
 enum response_state {
@@ -28,7 +29,7 @@ enum response_state {
 #define RESPONSE_LINE_KEPT 64
 
 /* "HTTP/1.1 200": as much of a response is held back until it is known whether it may go on. */
-#define RESPONSE_HELD_MAX 12
+#define RESPONSE_HELD_MAX RESPONSE_STATUS_LEN
 
 struct response {
 	uint64_t left;
@@ -41,15 +42,12 @@ struct response {
 	bool begun;       /* in RESPONSE_LINE: a byte of the status line has come */
 	bool unasked;     /* when that came, nobody waited for it */
 	bool line_long;   /* the line went on beyond line[] */
-	bool chunked, has_length, coded;
-	bool folds_badly;   /* the field line before this one must not go on in this one */
-	bool old;           /* HTTP/1.0 */
-	bool close, keep;   /* Connection lists these */
-	bool said_close;    /* after a final response that has ended: the connection is to end */
-	bool of_connection; /* the field line before this one was a Connection line */
-	bool early;   /* the head being read, or read last, came before its request was whole */
-	bool over;    /* such a response has ended: the connection is to end */
-	bool interim; /* an interim response to the oldest request has come */
+	bool old;         /* HTTP/1.0 */
+	bool said_close;  /* after a final response that has ended: the connection is to end */
+	bool early;       /* the head being read, or read last, came before its request was whole */
+	bool over;        /* such a response has ended: the connection is to end */
+	bool interim;     /* an interim response to the oldest request has come */
+	struct response_head head;
 	char line[RESPONSE_LINE_KEPT];
 };
 

@@ -237,8 +237,10 @@ static void a_long_input_goes_in_pieces(void **state)
 	assert_int_equal(kernel.longest, KEDGE_SEND_BYTES_MAX);
 }
 
-/* What n bytes may take of a send buffer: the shortest requests, each of which grows by the text and
- * by what a Connection line can; a socket buffer's overhead for each part. */
+/*
+ * The send buffer that n bytes may need: the shortest requests, each of which grows by the text and
+ * by what a Connection line can; and a socket buffer's overhead for each part.
+ */
 static size_t worst_of(size_t n)
 {
 	size_t requests = n / KEDGE_REQUEST_BYTES_MIN + 1;

@@ -138,7 +138,7 @@ static void what_was_complete_before_a_fault_goes_on(void **state)
 	assert_int_equal(note.requests, 2);
 }
 
-/* A head went on, its body has a fault: in the same call neither does, in a later one the head has. */
+/* In the same call neither goes on; in a later one the head has gone on already. */
 static void a_fault_in_a_body_takes_back_the_head_of_the_same_call(void **state)
 {
 	static const char head[] = "POST / HTTP/1.1\r\nHost: a\r\n"

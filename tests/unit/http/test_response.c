@@ -260,11 +260,169 @@ static void between_only_where_kedge_could_answer(void **state)
 	assert_int_equal(response_outstanding(&r, &note), 0);
 }
 
+static void feed_text(struct response *r, const struct kedge_note *note, const char *text,
+		      struct response_counts *counts)
+{
+	feed(r, note, text, strlen(text), counts);
+}
+
+/* The connection ends behind a response that says so, or that is HTTP/1.0 and does not deny it. */
+static void a_response_says_whether_it_is_the_last(void **state)
+{
+	static const struct {
+		const char *bytes;
+		bool last;
+	} rows[] = {
+		{OK "Content-Length: 0\r\n\r\n", false},
+		{OK "Content-Length: 0\r\nConnection: keep-alive\r\n\r\n", false},
+		{OK "Content-Length: 0\r\nConnection: close\r\n\r\n", true},
+		{OK "Content-Length: 0\r\nConnection: close, keep-alive\r\n\r\n", true},
+		{"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", true},
+		{"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", false},
+		/* An interim one does not count. */
+		{"HTTP/1.1 100 X\r\nConnection: close\r\n\r\n" OK "Content-Length: 0\r\n\r\n",
+		 false},
+		/* Nor does one that has not ended. */
+		{OK "Content-Length: 1\r\nConnection: close\r\n\r\n", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct kedge_note note = {.requests = 2};
+		struct response_counts counts = {0};
+		struct response r = {0};
+
+		feed_text(&r, &note, rows[i].bytes, &counts);
+		if (response_was_last(&r) != rows[i].last)
+			fail_msg("%s: last: %d", rows[i].bytes, response_was_last(&r));
+	}
+}
+
+/* It stays the last one, whatever follows. */
+static void a_last_response_stays_the_last(void **state)
+{
+	struct kedge_note note = {.requests = 3};
+	struct response_counts counts = {0};
+	struct response r = {0};
+
+	feed_text(&r, &note, OK "Content-Length: 0\r\nConnection: close\r\n\r\n", &counts);
+	assert_true(response_was_last(&r));
+	feed_text(&r, &note, OK "Content-Length: 0\r\n\r\n", &counts);
+	assert_true(response_was_last(&r));
+	assert_int_equal(r.done, 2);
+}
+
+static struct {
+	unsigned calls, status[8];
+	uint64_t body[8];
+} ended;
+
+static void note_end(void *arg, const struct response *r)
+{
+	assert_ptr_equal(arg, &ended);
+	assert_int_equal(r->done, ended.calls);
+	ended.status[ended.calls] = r->status;
+	ended.body[ended.calls++] = response_body(r);
+}
+
+static void each_end_is_told_with_the_bytes_of_its_body(void **state)
+{
+	static const char all[] =
+		OK "Content-Length: 5\r\n\r\nhello"
+		   "HTTP/1.1 100 X\r\n\r\n"
+		   "HTTP/1.1 404 X\r\nTransfer-Encoding: chunked\r\n\r\n"
+		   "3;x\r\nabc\r\n2\r\nde\r\n0\r\nA: b\r\n\r\n"
+		   "HTTP/1.1 304 X\r\nContent-Length: 7\r\n\r\n" OK "Content-Length: 9\r\n\r\n";
+
+	for (size_t step = 1; step <= sizeof(all); step += step < 9 ? 1 : 50) {
+		struct kedge_note note = {.requests = 5, .head_bits[0] = 8};
+		struct response_counts counts = {.ended = note_end, .arg = &ended};
+		struct response r = {0};
+
+		memset(&ended, 0, sizeof(ended));
+		for (size_t at = 0; at < sizeof(all) - 1; at += step)
+			feed(&r, &note, all + at,
+			     sizeof(all) - 1 - at < step ? sizeof(all) - 1 - at : step, &counts);
+		assert_int_equal(ended.calls, 4);
+		assert_int_equal(ended.status[0], 200);
+		assert_int_equal(ended.status[1], 404);
+		assert_int_equal(ended.status[2], 304);
+		assert_int_equal(ended.status[3], 200);
+		assert_int_equal(ended.body[0], 5);
+		assert_int_equal(ended.body[1], 5);
+		assert_int_equal(ended.body[2], 0);
+		assert_int_equal(ended.body[3], 0);
+		assert_int_equal(response_outstanding(&r, &note), 1);
+	}
+}
+
+static void bytes_of_a_body_on_the_way(void **state)
+{
+	struct kedge_note note = {.requests = 9};
+	struct response_counts counts = {0};
+	struct response r = {0};
+
+	feed_text(&r, &note, OK "Content-Length: 5\r\n\r\nab", &counts);
+	assert_int_equal(response_body(&r), 2);
+	assert_false(response_between(&r));
+	feed_text(&r, &note, "cde" OK "\r\nxyz", &counts); /* up to the end of the stream */
+	assert_int_equal(response_body(&r), 3);
+	assert_true(response_endless(&r));
+	feed_text(&r, &note, "xyz", &counts);
+	assert_int_equal(response_body(&r), 6);
+	r = (struct response){0};
+	response_tunnel(&r);
+	feed_text(&r, &note, OK, &counts);
+	assert_int_equal(response_body(&r), strlen(OK));
+	assert_int_equal(r.state, RESPONSE_TUNNEL);
+	assert_false(response_endless(&r));
+}
+
+/* To half a head, or to nothing at all: it passes, counts for no request, and is the last. */
+static void an_early_response_is_the_last(void **state)
+{
+	struct kedge_note note = {.requests = 0};
+	struct response_counts counts = {.ended = note_end, .arg = &ended};
+	struct response r = {0};
+
+	memset(&ended, 0, sizeof(ended));
+	feed_text(&r, &note, "HTTP/1.1 503 X\r\nContent-Length: 1\r\n\r\n", &counts);
+	assert_false(response_over(&r));
+	feed_text(&r, &note, "x", &counts);
+	assert_true(response_over(&r));
+	assert_true(response_was_last(&r));
+	assert_int_equal(r.done, 0);
+	assert_int_equal(ended.calls, 0);
+	assert_int_equal(counts.finals, 1);
+	note.requests = 1;
+	assert_int_equal(feed(&r, &note, OK, strlen(OK), &counts), RESPONSE_UNASKED);
+}
+
+/* The ring of bits laps with the count of responses. */
+static void the_oldest_request_may_be_a_head(void **state)
+{
+	struct kedge_note note = {.requests = 3 * KEDGE_NOTE_RING};
+	struct response r = {.done = KEDGE_NOTE_RING + 70};
+
+	assert_false(response_to_head(&r, &note));
+	note.head_bits[1] = 1ULL << 6;
+	assert_true(response_to_head(&r, &note));
+	r.done++;
+	assert_false(response_to_head(&r, &note));
+	r.done += KEDGE_NOTE_RING - 1;
+	assert_true(response_to_head(&r, &note));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_sample_at_every_cut),
 		cmocka_unit_test(between_only_where_kedge_could_answer),
+		cmocka_unit_test(a_response_says_whether_it_is_the_last),
+		cmocka_unit_test(a_last_response_stays_the_last),
+		cmocka_unit_test(each_end_is_told_with_the_bytes_of_its_body),
+		cmocka_unit_test(bytes_of_a_body_on_the_way),
+		cmocka_unit_test(an_early_response_is_the_last),
+		cmocka_unit_test(the_oldest_request_may_be_a_head),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

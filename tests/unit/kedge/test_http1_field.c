@@ -170,7 +170,7 @@ static void a_full_list(void **state)
 	}
 }
 
-/* The other forwarding fields: of a client that is not trusted they go, of another one they stay. */
+/* Other forwarding fields are removed, except those of a trusted client. */
 static void other_forwarding_fields(void **state)
 {
 	static const char line[] = OLD "X-Forwarded-Proto: ftp\r\nX-Client-IP: 1\r\n\r\n";
