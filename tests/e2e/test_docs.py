@@ -234,6 +234,19 @@ def test_the_changelog_names_reasons_that_exist():
     assert len(named) > 10 and named <= reasons, named - reasons
 
 
+def test_the_tree_of_the_readme():
+    named = re.findall(r"^    (\S+)/ ", dict(docs.sections(README))["The tree"], re.M)
+    there = {path.name for path in machine.ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
+    assert {name.split("/")[0] for name in named} == there - {"build"}
+    assert all((machine.ROOT / name).is_dir() for name in named)
+
+
+def test_the_rooms_are_those_of_lint():
+    rooms = re.search(r'^ROOMS = "(.*)"', (machine.ROOT / "tests/lint/rooms.py").read_text(), re.M)[1].split()
+    assert re.findall(r"^\| `(\w+)` \|", dict(docs.sections(CONTRIBUTING))["Rooms"], re.M) == rooms
+    assert {path.name for path in (machine.ROOT / "user").iterdir()} == set(rooms)
+
+
 def test_the_times_are_those_of_make_help():
     said = run("make", "-s", "-C", machine.ROOT, "help").stdout
     times = dict(re.findall(r"^  ([a-z0-9-]+) +(\d+ \w+)", said, re.M))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Gives back its environment: a CGI script, applications for WSGI and ASGI, and by itself one of Python's own
+Returns its environment: a CGI script, applications for WSGI and ASGI, and as a program one of Python's own
 servers, wsgiref or http.server. None of them reads a request's body.
 """
 import http.server
