@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/tls/cert_file.c: what is read of a certificate and its key, and which files are refused, each
- * with one line that names the file and the cause.
+ * user/tls/cert_file.c: what is read of a certificate and its key, and which files are refused,
+ * each with one line that names the file and the cause.
  */
 #include "tests/unit/tls/cert_rig.h"
 

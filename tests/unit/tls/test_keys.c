@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,6 +19,17 @@
 #include "tls/keys_tap.h"
 #include "tests/lib/tls_peer.h"
 #include "tests/lib/tls_records.h"
+
+/* Sizes of what was wiped, by OpenSSL too. */
+static bool wiped[100];
+
+void OPENSSL_cleanse(void *p, size_t n)
+{
+	memset(p, 0, n);
+	__asm__ volatile("" : : "r"(p) : "memory");
+	if (n < sizeof(wiped))
+		wiped[n] = true;
+}
 
 static const char *const suites12[] = {"ECDHE-ECDSA-AES128-GCM-SHA256",
 				       "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -262,6 +274,142 @@ static void without_secrets_nothing_is_left_in_the_outputs(void **state)
 	stop(&s);
 }
 
+/* --- what is left behind ---------------------------------------------------------------------- */
+
+static void the_watch_is_wiped(void **state)
+{
+	static const struct keys_watch zero;
+	struct keys_watch w;
+
+	memset(&w, 0xaa, sizeof(w));
+	keys_wipe(&w);
+	assert_memory_equal(&w, &zero, sizeof(w));
+}
+
+/* The new secret, key and IV on the stack; and those of TLS 1.2. */
+static void copies_are_wiped(void **state)
+{
+	uint8_t secret[KEYS_SECRET_MAX] = "of the suite's length";
+	union ktls_crypto out;
+	struct session s;
+
+	for (int suite = 0; suite < SUITE_COUNT; suite++)
+		for (int good = 0; good < 2; good++) {
+			memset(wiped, 0, sizeof(wiped));
+			assert_int_equal(keys_next(suite, secret,
+						   !good                        ? 31
+						   : suite == SUITE_AES_256_GCM ? 48
+										: 32,
+						   &out),
+					 good ? 0 : -EIO);
+			assert_true(wiped[KEYS_SECRET_MAX] && wiped[32] && wiped[12]);
+		}
+	start(&s, TLS1_2_VERSION, SUITE_CHACHA20_POLY1305, 0, NULL);
+	memset(wiped, 0, sizeof(wiped));
+	assert_int_equal(keys_derive(s.server, &s.watch, &s.tx, &s.rx), 0);
+	assert_true(wiped[12]);
+	stop(&s);
+}
+
+static void a_secret_of_another_length_changes_nothing(void **state)
+{
+	static const size_t lens[] = {0, 16, 31, 33, 47};
+
+	for (int suite = 0; suite < SUITE_COUNT; suite++)
+		for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+			uint8_t secret[KEYS_SECRET_MAX] = "secret", before[KEYS_SECRET_MAX];
+			union ktls_crypto out, untouched;
+
+			memcpy(before, secret, sizeof(before));
+			memset(&out, 0xaa, sizeof(out));
+			untouched = out;
+			assert_int_equal(keys_next(suite, secret, lens[i], &out), -EIO);
+			assert_memory_equal(secret, before, sizeof(before));
+			assert_memory_equal(&out, &untouched, sizeof(out));
+		}
+}
+
+/* --- what is not complete --------------------------------------------------------------------- */
+
+static void each_missing_part_is_missed(void **state)
+{
+	for (int part = 0; part < 6; part++) {
+		static const union ktls_crypto zero;
+		struct session s;
+
+		start(&s, TLS1_3_VERSION, SUITE_AES_128_GCM, 0, NULL);
+		switch (part) {
+		case 0:
+			s.watch.traffic.len = 0;
+			break;
+		case 1:
+			s.watch.traffic.len = 48; /* of another suite */
+			break;
+		case 2:
+			s.watch.client.key_len = 32;
+			break;
+		case 3:
+			s.watch.client.iv_len = 0;
+			break;
+		case 4:
+			s.watch.server.key_len = 0;
+			break;
+		default:
+			s.watch.server.iv_len = 8;
+		}
+		assert_int_equal(keys_derive(s.server, &s.watch, &s.tx, &s.rx), -ENOKEY);
+		assert_memory_equal(&s.tx, &zero, sizeof(zero));
+		assert_memory_equal(&s.rx, &zero, sizeof(zero));
+		stop(&s);
+	}
+}
+
+static void a_key_block_that_is_too_short(void **state)
+{
+	static const uint8_t needed[SUITE_COUNT] = {40, 72, 88};
+
+	for (int suite = 0; suite < SUITE_COUNT; suite++) {
+		struct session s;
+
+		start(&s, TLS1_2_VERSION, suite, 0, NULL);
+		assert_true(s.watch.block_len >= needed[suite]);
+		s.watch.block_len = needed[suite];
+		assert_int_equal(keys_derive(s.server, &s.watch, &s.tx, &s.rx), 0);
+		s.watch.block_len--;
+		assert_int_equal(keys_derive(s.server, &s.watch, &s.tx, &s.rx), -ENOKEY);
+		stop(&s);
+	}
+}
+
+static void versions_and_suites_of_others(void **state)
+{
+	union ktls_crypto tx, rx;
+	enum tls_version version;
+	struct keys_watch watch = {0};
+	enum tls_suite suite;
+	SSL_CTX *ctx = server_ctx(0);
+	SSL *ssl = SSL_new(ctx); /* without a handshake there is no suite */
+
+	assert_int_equal(keys_suite(ssl, &version, &suite), -EPROTONOSUPPORT);
+	assert_int_equal(keys_derive(ssl, &watch, &tx, &rx), -EPROTONOSUPPORT);
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+}
+
+/* What is not watched any more is not counted. */
+static void unwatched_it_stays_as_it_is(void **state)
+{
+	struct keys_watch before;
+	struct session s;
+
+	start(&s, TLS1_3_VERSION, SUITE_AES_128_GCM, 0, NULL);
+	keys_unwatch(s.server);
+	before = s.watch;
+	assert_int_equal(SSL_write(s.server, "counted by nobody", 17), 17);
+	assert_memory_equal(&s.watch, &before, sizeof(before));
+	stop(&s);
+}
+
 static int make_cert(void **state)
 {
 	peer_cert_make(&cert, "keys", PEER_EC, "keys.test", 10);
@@ -276,6 +424,13 @@ int main(void)
 		cmocka_unit_test(large_and_empty_records),
 		cmocka_unit_test(key_updates_are_followed),
 		cmocka_unit_test(without_secrets_nothing_is_left_in_the_outputs),
+		cmocka_unit_test(the_watch_is_wiped),
+		cmocka_unit_test(copies_are_wiped),
+		cmocka_unit_test(a_secret_of_another_length_changes_nothing),
+		cmocka_unit_test(each_missing_part_is_missed),
+		cmocka_unit_test(a_key_block_that_is_too_short),
+		cmocka_unit_test(versions_and_suites_of_others),
+		cmocka_unit_test(unwatched_it_stays_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, make_cert, NULL);
