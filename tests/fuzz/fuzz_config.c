@@ -27,7 +27,7 @@ static void check_listener(const struct conf_listener *l)
 		INVARIANT(l->trust.set[i].bits <= 128);
 }
 
-/* What every user of a configuration relies on. */
+/* Users of a configuration rely on these. */
 static void check_conf(const struct conf *conf)
 {
 	INVARIANT(conf->listeners_count > 0);

@@ -39,7 +39,7 @@ void write_file(const void *bytes, size_t len)
 	assert_int_equal(fwrite(bytes, 1, len, f), len);
 }
 
-/* Puts a file of our own in the place of a descriptor; returns the descriptor that was there. */
+/* Replaces a descriptor with a new file. Returns a copy of the old one. */
 static int capture_begin(int fd)
 {
 	_cleanup_(close_fdp)
@@ -51,7 +51,7 @@ static int capture_begin(int fd)
 	return kept;
 }
 
-/* Puts the descriptor back; returns what was written, without the directory. */
+/* Restores the descriptor. Returns the text written in between, without the directory. */
 static char *capture_end(int fd, int kept)
 {
 	off_t len = lseek(fd, 0, SEEK_END);
@@ -69,7 +69,7 @@ static char *capture_end(int fd, int kept)
 	return text;
 }
 
-/* Splits at blanks, in place. Returns argc. */
+/* Splits at spaces, in place. Returns argc. */
 static int split(char *argv[ARGS_MAX], char *words)
 {
 	int argc = 0;

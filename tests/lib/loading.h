@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: configurations from flags and files, with all that is said about them. Failures in
- * here are cmocka's.
+ * tests only: loads configurations from flags and files and captures the output. A failure in here
+ * fails the test.
  */
 #pragma once
 
 #include "base/cleanup.h"
 #include "config/config_load.h"
 
-/* What one loading returned and said; the directory of the file is cut out of what it said. */
+/* Result and output of one load. The file's directory is removed from the output. */
 struct loaded {
 	int status;
 	struct conf *conf;
@@ -34,7 +34,7 @@ struct loaded load(const char *args);
 struct loaded load_yaml(const char *yaml, const char *args);
 void loaded_free(struct loaded *l);
 
-/* The same, where it has to work and to say nothing; yaml NULL: no file. Caller frees. */
+/* The same, but it must succeed without a message. yaml NULL: no file. The caller frees. */
 struct conf *must_load(const char *yaml, const char *args);
 
 /* main() of a subcommand with `args`; argv[0] is `name`. Output as in load(), caller frees. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: strdup(3) and reallocarray(3) that fail when a test says so, in the place of the C
- * library's. Include it in one file of a test.
+ * tests only: strdup(3) and reallocarray(3) that fail on request. They replace those of the C
+ * library. Include it in one file of a test.
  */
 #pragma once
 

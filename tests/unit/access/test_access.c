@@ -133,7 +133,7 @@ static void a_client_may_be_of_any_family(void **state)
 	assert_int_equal(kept[1].e.client_port, 0);
 }
 
-/* Longer than any address: cut, not read beyond. */
+/* A name longer than any address is cut. */
 static void a_listeners_name_is_cut(void **state)
 {
 	char name[2 * ADDR_TEXT_MAX];
@@ -170,7 +170,7 @@ static void responses_go_to_the_oldest_request(void **state)
 	assert_int_equal(kept[2].e.status, 304);
 }
 
-/* kedge's own answer is to the oldest request, or to one that it has not read. */
+/* kedge's own answer is for the oldest request, or for one that it has not read. */
 static void an_own_answer_needs_no_request(void **state)
 {
 	struct access_flow *a = flow();
@@ -191,7 +191,7 @@ static void an_own_answer_needs_no_request(void **state)
 	assert_int_equal(kept[1].e.begun_us, now_us);
 }
 
-/* One has a response under way, the others have none. */
+/* One request has an unfinished response, the others have none. */
 static void the_end_meets_what_waits(void **state)
 {
 	struct access_flow *a = flow();
@@ -223,9 +223,9 @@ static void times_are_of_the_request(void **state)
 	now_us += 100;
 	request(a, "GET /2");
 	now_us += 1000;
-	/* The caller has measured it. */
+	/* A duration that the caller has measured. */
 	access_response(a, 200, 0, 700);
-	/* Here it is from the head until now. */
+	/* Otherwise it is the time from the head until now. */
 	access_own(a, 504, 0);
 	access_flow_end(a, 0, 0);
 	assert_int_equal(kept[0].e.duration_us, 700);
@@ -269,7 +269,7 @@ static void fields_come_from_the_head(void **state)
 	}
 }
 
-/* Common has no place for fields: they are not even looked for. */
+/* Common has no header fields. */
 static void common_has_no_fields(void **state)
 {
 	struct access_flow *a;

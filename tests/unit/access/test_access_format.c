@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* access_format.c: the three forms, and that nothing a client sends can break one. */
+/* access_format.c: the three formats; no text from a client can break one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -135,7 +135,7 @@ static void json_has_everything_by_name(void **state)
 	json_decref(line);
 }
 
-/* What was refused need not have three words. */
+/* A refused request line may not have three words. */
 static void json_splits_any_request_line(void **state)
 {
 	static const struct {
@@ -168,7 +168,7 @@ static void json_splits_any_request_line(void **state)
 	}
 }
 
-/* Every byte that there is, in every field. */
+/* Every byte value in every field. */
 static void no_byte_breaks_a_line(void **state)
 {
 	char all[256];

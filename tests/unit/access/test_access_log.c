@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * access.c, access_log.c and access_sink.c together: from requests and responses to lines in a
- * file, and what happens when the sink is slow, fails or is moved away.
+ * access_log.c with access.c and access_sink.c: from requests and responses to lines in a file;
+ * sinks that are slow, fail or are moved.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -74,7 +74,7 @@ static void until_lines(uint64_t n)
 	assert_int_equal(lines(), n);
 }
 
-/* What is in a file, terminated, to be freed. */
+/* The content of a file, terminated. The caller frees it. */
 static char *content(const char *name)
 {
 	char *text = calloc(1, 1 << 20);
@@ -197,7 +197,7 @@ static void a_moved_file_is_left_when_asked(void **state)
 	unlink(moved);
 }
 
-/* The old file stays in use when the new one can not be had. */
+/* The old file stays in use if the new one cannot be opened. */
 static void a_failed_reopen_changes_nothing(void **state)
 {
 	char *text;
@@ -220,7 +220,7 @@ static void a_failed_reopen_changes_nothing(void **state)
 
 #define MANY 40000
 
-/* Nobody reads: whoever puts never waits, what does not fit is counted, the end comes soon. */
+/* Without a reader: workers do not wait, lost lines are counted, closing does not hang. */
 static void a_stuck_sink_costs_lines_only(void **state)
 {
 	uint64_t begun;
@@ -244,7 +244,7 @@ static void a_stuck_sink_costs_lines_only(void **state)
 	unlink(path);
 }
 
-/* A reader that comes late gets what the pipe and the ring have kept, in whole lines. */
+/* A late reader gets all lines that pipe and ring hold, whole. */
 static void a_slow_sink_loses_nothing_that_fits(void **state)
 {
 	char line[1024];

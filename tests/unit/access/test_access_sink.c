@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* access_sink.c: each kind of sink: what it is, what it takes, what it says when it cannot. */
+/* access_sink.c: each kind of sink, its writes and its errors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@
 static char dir[] = "/tmp/kedge-sink-XXXXXX", path[64], moved[64], journal[64];
 static struct sink sink;
 
-/* In the place of the C library's: the journal is the test's. */
+/* Replaces the C library's: connects to the test's journal. */
 int connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
@@ -144,7 +144,7 @@ static void a_full_disk_is_said(void **state)
 
 /* --- pipes ------------------------------------------------------------------------------------ */
 
-/* Without a reader it opens all the same, and keeps what fits. */
+/* A FIFO opens without a reader and buffers what fits. */
 static void a_fifo_waits_for_its_reader(void **state)
 {
 	char line[101], got[101];
@@ -170,7 +170,7 @@ static void a_fifo_waits_for_its_reader(void **state)
 	close(reader);
 }
 
-/* No other writer of the pipe comes between the halves of a line. */
+/* So no other writer's text lands inside a line. */
 static void a_pipe_gets_whole_lines(void **state)
 {
 	static char text[3 * PIPE_BUF];
@@ -183,17 +183,17 @@ static void a_pipe_gets_whole_lines(void **state)
 	/* All of it fits. */
 	text[PIPE_BUF - 1] = '\n';
 	assert_int_equal(sink_write(&sink, text, PIPE_BUF), PIPE_BUF);
-	/* The last line does not. */
+	/* The last line does not fit. */
 	text[PIPE_BUF - 1] = 'x';
 	text[1000] = text[PIPE_BUF + 10] = '\n';
 	assert_int_equal(sink_write(&sink, text, PIPE_BUF + 11), 1001);
-	/* The first one does not: as much as is atomic. */
+	/* The first line does not fit: PIPE_BUF bytes, which are atomic. */
 	text[1000] = 'x';
 	assert_int_equal(sink_write(&sink, text, PIPE_BUF + 11), PIPE_BUF);
 	close(reader);
 }
 
-/* With `fd` in the place of standard output. */
+/* Opens the sink while `fd` is standard output. Closes fd. */
 static void open_stdout(int fd)
 {
 	int kept = dup(STDOUT_FILENO);
@@ -214,14 +214,14 @@ static void standard_output_may_be_a_pipe(void **state)
 	assert_int_equal(pipe(fds), 0);
 	open_stdout(fds[1]);
 	assert_int_equal(sink.kind, SINK_STREAM);
-	/* A descriptor of its own, which other programs do not get, and not one of the three. */
+	/* A descriptor of its own, closed on exec, and none of the standard ones. */
 	assert_true(sink.fd > STDERR_FILENO);
 	assert_true(fcntl(sink.fd, F_GETFD) & FD_CLOEXEC);
-	/* It is shared, so it stays as it was. */
+	/* It is shared with other processes, so its flags stay. */
 	assert_false(fcntl(sink.fd, F_GETFL) & O_NONBLOCK);
 	assert_int_equal(sink_write(&sink, "x\n", 2), 2);
 	assert_int_equal(read(fds[0], got, sizeof(got)), 2);
-	/* Full: it says so instead of waiting. */
+	/* If the pipe is full, it returns instead of blocking. */
 	while (sink_write(&sink, "0123456\n", 8) == 8)
 		;
 	assert_int_equal(sink_write(&sink, "0123456\n", 8), -EAGAIN);
@@ -303,7 +303,7 @@ static void a_full_journal_is_waited_for(void **state)
 	close(fd);
 }
 
-/* It restarts: the old socket is refused until the sink is opened again. */
+/* After a restart of the journal the old socket fails until the sink is reopened. */
 static void a_journal_that_comes_back_is_found(void **state)
 {
 	int fd;

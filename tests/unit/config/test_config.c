@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config.c: all that a configuration owns is freed (the sanitizer tells), and nothing twice. */
+/* config.c: everything is freed (the sanitizer checks), and nothing twice. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,7 +40,7 @@ static void a_listener_is_empty_afterwards(void **state)
 	conf_listener_clear(&l);
 }
 
-/* For a listener without TLS: the rest of it stays. */
+/* For a listener without TLS. The other fields stay. */
 static void certificates_go_alone(void **state)
 {
 	struct conf_listener l = {.tls = true, .connections_max = 7};

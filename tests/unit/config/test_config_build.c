@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_build.c: who wins, what is inherited, what does not go together. */
+/* config_build.c: precedence, inheritance, cross-checks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -173,7 +173,7 @@ static const struct mistake_case key_mistakes[] = {
 	{"", "",
 	 "kedge.yaml: no listener: give --listen ADDR:PORT, or listeners in the file\n"
 	 "kedge.yaml: no application: give --app ADDR:PORT, or app in the file\n"},
-	/* A bad value is not a missing one too. */
+	/* A bad value is not reported as missing, too. */
 	{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{cert: '', key: k}]\n", "",
 	 "kedge.yaml:4: listeners[0].certs[0].cert: \"\" names no file\n"},
 };
@@ -232,7 +232,7 @@ static void warnings_do_not_stop_anything(void **state)
 	}
 }
 
-/* Inherited ones, too: nobody has to read files that are not used. */
+/* Inherited ones, too: files that are not used need not be readable. */
 static void a_listener_without_tls_has_no_certificates(void **state)
 {
 	_cleanup_(conf_freep)
@@ -246,10 +246,10 @@ static void a_listener_without_tls_has_no_certificates(void **state)
 	assert_int_equal(conf->listeners[1].certs_count, 1);
 }
 
-/* Cores that this process may use; negative: asking fails. */
+/* Cores that this process may use; negative: sched_getaffinity() fails. */
 static int cores;
 
-/* In the place of the C library's. */
+/* Replaces the C library's. */
 int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 {
 	CPU_ZERO_S(size, set);

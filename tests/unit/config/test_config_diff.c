@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_diff.c: what a reload would change, key by key. */
+/* config_diff.c: the changes of a reload, key by key. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static void diff(const char *before_flags, const char *after_flags)
 			assert_int_equal(config_diff_listener(&before->listeners[from[i]],
 							      &after->listeners[i], say, changed),
 					 0);
-	/* What was kept is kept: a second look finds nothing more of it. */
+	/* Values that need a restart were restored: a second comparison finds none of them. */
 	kept[0] = '\0';
 	assert_int_equal(config_diff(before, after, say, changed), 0);
 	assert_string_equal(kept, "");
@@ -68,7 +68,7 @@ static void every_kind_of_value(void **state)
 		   "--xff-trust 2001:db8::/32 --xff-trust 192.0.2.1 --x-forwarded-proto off "
 		   "--idle-timeout-ms 5 --log-level debug --guard-observe on --guard-source-rate 7 "
 		   "--listen 127.0.0.1:81");
-	/* Seen twice by diff(), so twice in a row. */
+	/* diff() compares twice, so each line is there twice. */
 	assert_int_equal(strlen(changed), 2 * strlen(want));
 	assert_memory_equal(changed, want, strlen(want));
 }

@@ -14,10 +14,10 @@
 #include "config/config_family.h"
 #include "tests/lib/heard.h"
 
-/* What the host says to a socket of IPv6; 0: as it is. */
+/* The error of socket(AF_INET6); 0: none. */
 static int ipv6_err;
 
-/* In the place of the C library's. */
+/* Replaces the C library's. */
 int socket(int domain, int type, int protocol)
 {
 	if (domain == AF_INET6 && ipv6_err) {
@@ -68,7 +68,7 @@ static void with_ipv6_nothing_changes(void **state)
 	assert_string_equal(heard, "");
 }
 
-/* Too many open files, say: no reason to take the listener's family away. */
+/* For example too many open files: the host may still have IPv6. */
 static void another_failure_is_not_a_host_without_ipv6(void **state)
 {
 	struct conf_listener l;
@@ -128,7 +128,7 @@ static void metrics_likewise(void **state)
 	assert_int_equal(conf.metrics.family, AF_INET6);
 	assert_string_equal(heard, "warning: metrics [::1]:9100: this host has no IPv6: nobody can "
 				   "listen there\n");
-	/* Metrics that are off have no family at all. */
+	/* Metrics that are off have no address family. */
 	conf.metrics = (union addr){.family = AF_UNSPEC};
 	heard_begin();
 	config_metrics_family(&conf);

@@ -15,7 +15,7 @@
 #include "tests/lib/heard.h"
 #include "tests/lib/loading.h"
 
-/* A part of CONFIG_BYTES_MAX, for the sanitizers' sake. */
+/* Less than CONFIG_BYTES_MAX: the sanitizers are slow. */
 #define FLOOD_BYTES (64u << 10)
 
 #define KNOWN_TOP                                                                                  \
@@ -105,7 +105,7 @@ static void every_value_keeps_its_place(void **state)
 	assert_int_equal(s.listeners[1].line, 10);
 }
 
-/* Texts, whatever YAML's schemas make of them. */
+/* A value is text, also if YAML has a type for it. */
 static void a_value_is_the_text_that_was_written(void **state)
 {
 	static const char yaml[] = "pin: ~\nuser: null\nworkers: 0x10\ntls: yes\ncgroup: !!int 7\n"
@@ -143,7 +143,7 @@ static void a_file_without_keys_is_fine(void **state)
 	}
 }
 
-/* What is left out of a useless file is all of it; of one with an unknown key only that. */
+/* After a mistake of structure no setting is left. An unknown key is left out alone. */
 static void a_useless_file_leaves_nothing(void **state)
 {
 	static const char *const useless[] = {
@@ -201,7 +201,7 @@ static void a_file_may_be_utf_16(void **state)
 	assert_string_equal(s.all[0].text, "x");
 }
 
-/* Much of one thing: every answer comes at once, and no stack or table overflows. */
+/* One token repeated: no stack or table overflows, and the time stays short. */
 static void floods_end(void **state)
 {
 	static const struct {
@@ -267,7 +267,7 @@ static void a_file_may_be_large_but_not_larger(void **state)
 	assert_int_equal(too_large.status, -EINVAL);
 }
 
-/* `count` times `entry` behind `head`, in the file. */
+/* Writes `head` and then `count` times `entry` to the file. */
 static void write_repeated(const char *head, const char *entry, int count)
 {
 	_cleanup_(fclosep)

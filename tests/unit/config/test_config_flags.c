@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_flags.c: argv into settings, and what is not an option. */
+/* config_flags.c: argv into settings, and arguments that are not options. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,7 +38,7 @@ static void assert_setting(const struct setting *s, const char *name, int listen
 	assert_int_equal(s->place.line, 0);
 }
 
-/* What follows --listen is for that listener, if it can be. */
+/* Options of a listener apply to the --listen before them. */
 static void flags_belong_to_the_listener_before_them(void **state)
 {
 	_cleanup_(settings_clear)
@@ -62,7 +62,7 @@ static void flags_belong_to_the_listener_before_them(void **state)
 	assert_string_equal(s.listeners[1].path, "--listen :2");
 }
 
-/* The n-th certificate and the n-th key are a pair; a response is for the certificate before it. */
+/* The n-th cert and the n-th key are a pair. An OCSP response is for the cert before it. */
 static void certificates_and_keys_are_counted(void **state)
 {
 	static const size_t pairs[] = {0, 0, 1, 1, 0, 1, 0, 0, 0, 0};
@@ -97,7 +97,7 @@ static void help_is_found_anywhere(void **state)
 	}
 }
 
-/* 1 tells that a file may have been meant. */
+/* 1: the mistake may have been meant to name the file. */
 static void a_file_that_was_not_understood_is_told(void **state)
 {
 	static const struct {

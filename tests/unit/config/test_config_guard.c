@@ -10,7 +10,7 @@
 #include "config/config_guard.h"
 #include "tests/lib/heard.h"
 
-/* What is said of a listener at `listen` with these prefixes; "" if nothing. */
+/* The message for a listener at `listen` with these prefixes; "": none. */
 static const char *check(enum guard_mode mode, enum conf_proxy proxy, const char *listen,
 			 bool both_families, const char *trust_1, const char *trust_2)
 {
@@ -73,7 +73,7 @@ static void trust_has_a_prefix_of_the_listeners_family(void **state)
 		"IPv6 prefix, and [::1]:1 is reached by no other\n");
 }
 
-/* A socket for both families is reached by either. */
+/* A prefix of either family is enough for a socket of both. */
 static void both_families_need_one_prefix_of_any(void **state)
 {
 	assert_string_equal(check(GUARD_AUTO, REQUIRE, "[::]:1", true, "10.0.0.0/8", NULL), "");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_help.c: the table of options, for people. */
+/* config_help.c: the table of options as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +42,7 @@ static char *read_tree(const char *path)
 	return text;
 }
 
-/* What a document has between two lines is what we would write there. */
+/* The text between two lines of a document is up to date. */
 static void assert_written(const char *path, const char *begin_mark, const char *end_mark,
 			   void (*write_it)(FILE *))
 {
@@ -60,7 +60,7 @@ static void assert_written(const char *path, const char *begin_mark, const char 
 	assert_non_null(to);
 	write_it(to);
 	fclose(to);
-	/* Otherwise: make reference. */
+	/* If this fails, run `make reference`. */
 	assert_string_equal(begin, ours);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_load.c: what each option does by flag and by key, all defaults, all mistakes at once. */
+/* config_load.c: each option by flag and by key, all defaults, all mistakes at once. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -479,19 +479,19 @@ static const struct mistake_case unread_files[] = {
 	{"]", "",
 	 "kedge.yaml:1: not YAML: did not find expected node content while "
 	 "parsing a block node\n"},
-	/* What the flags say is checked all the same. */
+	/* The flags are checked in any case. */
 	{"[]", "--workers x",
 	 "kedge.yaml:1: must be keys with values, not a list\n"
 	 "--workers: \"x\" is not a whole number from 0 to 64 threads\n"},
 };
 
-/* What a file would have said is not reported as missing. */
+/* Settings that the file may contain are not reported as missing. */
 static void an_unread_file_is_the_only_mistake(void **state)
 {
 	check_mistakes(unread_files, sizeof(unread_files) / sizeof(unread_files[0]));
 }
 
-/* --help wins over mistakes before and behind it. */
+/* --help wins over mistakes before and after it. */
 static void help_loads_nothing(void **state)
 {
 	_cleanup_(loaded_free)
@@ -503,7 +503,7 @@ static void help_loads_nothing(void **state)
 	assert_non_null(strstr(l.out, "usage: kedge run "));
 }
 
-/* At every step: the load fails as a whole, says so, and leaks nothing (the sanitizer tells). */
+/* Whichever allocation fails: the load fails with a message and without a leak. */
 static void memory_may_end_at_any_step(void **state)
 {
 	static const char yaml[] = "app: localhost:3\n"

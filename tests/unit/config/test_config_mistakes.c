@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_mistakes.c: the form of a mistake, and how many are shown. */
+/* config_mistakes.c: the format of a mistake, and the number that is shown. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +41,7 @@ static void a_place_is_file_line_and_path(void **state)
 	assert_string_equal(heard, "warning: kedge.yaml:12: listeners[0].tls: y\n");
 }
 
-/* One line, cut if it must be. */
+/* A message is one line, cut if it is too long. */
 static void a_long_message_is_cut(void **state)
 {
 	char path[1000], text[5000];

@@ -31,7 +31,7 @@ static void an_option_is_found_by_its_whole_name(void **state)
 	assert_null(option_find("work\0rs", 7));
 }
 
-/* What was there stays, whatever is wrong with the new value. */
+/* After any failure the old value is still there. */
 static void a_refused_text_changes_nothing(void **state)
 {
 	static const struct {
@@ -80,7 +80,7 @@ static void a_path_set_again_is_freed(void **state)
 	assert_string_equal(conf->control, "/b");
 	assert_int_equal(option_set(option("control"), conf, "off", 0, why), 0);
 	assert_null(conf->control);
-	/* Only where it is said: a cgroup may have this name. */
+	/* Not for every option: a cgroup may have this name. */
 	assert_int_equal(option_set(option("cgroup"), conf, "off", 0, why), 0);
 	assert_string_equal(conf->cgroup, "off");
 }

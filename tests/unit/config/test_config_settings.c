@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_settings.c: copies of what was written, in order, and what is left when memory ends. */
+/* config_settings.c: settings are copied in order, also if memory runs out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,7 +79,7 @@ static void cleared_is_empty(void **state)
 	}
 }
 
-/* Whichever allocation fails: what was there stays, and nothing leaks (the sanitizer tells). */
+/* Whichever allocation fails: earlier settings stay, nothing leaks (the sanitizer checks). */
 static void without_memory_nothing_is_added(void **state)
 {
 	_cleanup_(settings_clear)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_suggest.c: which name was meant. */
+/* config_suggest.c: the name that was probably meant. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +52,7 @@ static void a_slip_of_the_finger(void **state)
 		assert_string_equal(nearest(cases[i].written), cases[i].meant);
 }
 
-/* Whatever the order; of two as near, the first. */
+/* In any order; the first of two equally near names. */
 static void the_nearest_wins(void **state)
 {
 	struct suggestion s = {0};
@@ -68,7 +68,7 @@ static void the_nearest_wins(void **state)
 	assert_string_equal(s.name, "guard-keep");
 }
 
-/* Neither a name nor what was written overflows the table. */
+/* Long words do not overflow the table. */
 static void long_words_are_near_nothing(void **state)
 {
 	char word[200];
@@ -88,7 +88,7 @@ static void long_words_are_near_nothing(void **state)
 	}
 }
 
-/* A length is given, so bytes behind it do not count. */
+/* Bytes after the given length are ignored. */
 static void only_the_length_counts(void **state)
 {
 	struct suggestion s = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* config_table.c: what the rest of the room relies on in every row. */
+/* config_table.c: every row meets what the other files expect. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -53,7 +53,7 @@ static size_t size_of(const struct option_def *opt)
 	return sizes[opt->kind];
 }
 
-/* Two rows for one field, or one that reaches into the next, would write over each other. */
+/* Overlapping fields would overwrite each other. */
 static void fields_do_not_overlap(void **state)
 {
 	for_each_option(a)
@@ -84,7 +84,7 @@ static void every_default_is_one_of_its_own_values(void **state)
 		char why[WHY_MAX] = "";
 
 		assert_non_null(conf);
-		/* A default, or a word for what having none means, or it must be given. */
+		/* It has a default, or a text for having none, or it must be given. */
 		assert_false(opt->text && opt->without);
 		if (opt->text && option_set(opt, base, opt->text, 0, why))
 			fail_msg("%s: %s", opt->name, why);
@@ -102,7 +102,7 @@ static void each_kind_has_what_it_needs(void **state)
 		while (words <= OPTION_WORDS_MAX && opt->words[words])
 			words++;
 		assert_true(words <= OPTION_WORDS_MAX);
-		/* The value's shape is the words or the argument. */
+		/* The usage shows either the words or the argument. */
 		assert_int_equal(words > 0, !opt->arg);
 		assert_int_equal(words > 0, opt->kind == OPTION_WORD || opt->kind == OPTION_BOOL);
 		if (opt->kind == OPTION_BOOL)
@@ -112,13 +112,13 @@ static void each_kind_has_what_it_needs(void **state)
 			assert_true(opt->max > opt->min);
 		if (opt->off_allowed)
 			assert_non_null(strstr(opt->arg, "|off"));
-		/* config_diff() can put only these back. */
+		/* config_diff() can restore only these. */
 		if (opt->restart)
 			assert_true(opt->kind != OPTION_CIDRS && opt->kind != OPTION_CERT);
 	}
 }
 
-/* A sentence without its capital and its full stop; the usage puts more behind it. */
+/* No capital letter and no full stop: the usage appends to it. */
 static void help_is_one_sentence(void **state)
 {
 	for_each_option(opt)
@@ -134,7 +134,7 @@ static void help_is_one_sentence(void **state)
 	}
 }
 
-/* "begins a listener" is one option's, and nothing else may stand outside of struct conf. */
+/* Only --listen starts a listener. */
 static void one_option_begins_a_listener(void **state)
 {
 	size_t count = 0;

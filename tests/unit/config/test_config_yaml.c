@@ -68,7 +68,7 @@ static void events_have_a_kind_and_a_line(void **state)
 	assert_string_equal(heard, "");
 }
 
-/* From any value to its last event, so that the next one is what follows. */
+/* The cursor is at the last event of the value afterwards. */
 static void a_value_is_skipped_whole(void **state)
 {
 	static const char *const values[] = {
@@ -136,14 +136,14 @@ static void what_is_not_read_ends_it(void **state)
 		assert_int_equal(err, -EINVAL);
 		assert_string_equal(heard, cases[i].said);
 		assert_int_equal(m.count, 1);
-		/* Nothing is left in the cursor that closing or asking could trip over. */
+		/* The cursor can still be asked and closed. */
 		assert_false(cursor_is(&c, CURSOR_VALUE));
 		if (i + 1 < sizeof(cases) / sizeof(cases[0]))
 			finish(state);
 	}
 }
 
-/* The bytes end where they end: no NUL is needed, none is looked for. */
+/* The length counts: no NUL is needed at the end. */
 static void bytes_have_a_length(void **state)
 {
 	static const uint8_t cut[] = {'a', ':', ' ', 'b', '\n', 0xc3};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* pem_check.c: damage that OpenSSL passes over, and text that is allowed. */
+/* pem_check.c: damage that OpenSSL ignores, and text that is allowed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 #define END   "-----END CERTIFICATE-----\n"
 #define BODY  "MIIB\nAQAB\n"
 
-/* Of these bytes; what is said is in heard[]. */
+/* pem_check() of these bytes; messages are in heard[]. */
 static int check(const char *bytes, size_t len)
 {
 	_cleanup_(fclosep)
@@ -25,7 +25,7 @@ static int check(const char *bytes, size_t len)
 	int err;
 
 	assert_non_null(f);
-	/* It reads from the beginning, wherever the file stands. */
+	/* pem_check() starts at the beginning, wherever the file position is. */
 	getc(f);
 	heard_begin();
 	err = pem_check(f, "certificate", "c.pem");
@@ -88,7 +88,7 @@ static void damage_is_said_with_its_line(void **state)
 	}
 }
 
-/* DER, or a disk's zeros. */
+/* A DER file, or zeros after a disk failure. */
 static void a_nul_is_damage(void **state)
 {
 	static const char zeros[64];
@@ -100,7 +100,7 @@ static void a_nul_is_damage(void **state)
 	assert_string_equal(heard, "error: certificate c.pem:2: " DAMAGED);
 }
 
-/* Text between blocks may have lines of any length; a mark in one is not a mark. */
+/* Text between blocks may have lines of any length. */
 static void a_long_line_is_read_in_part(void **state)
 {
 	static char file[4096];
@@ -109,7 +109,7 @@ static void a_long_line_is_read_in_part(void **state)
 		memset(file, 'x', len);
 		strcpy(file + len, "\n" BEGIN BODY END);
 		assert_int_equal(check(file, strlen(file)), 0);
-		/* The same with a mark at its end, which is damage as long as it is seen. */
+		/* A mark at its end is damage, unless it is beyond the part that is read. */
 		memset(file, 'x', len);
 		strcpy(file + len, "-----BEGIN X-----\n" BEGIN BODY END);
 		assert_int_equal(check(file, strlen(file)), len < 244 ? -EINVAL : 0);

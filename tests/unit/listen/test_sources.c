@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sources.c: connections are counted by source address, without a leak and without a mix-up. */
+/* sources.c: connections are counted by source address. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ static union addr address(const char *text)
 	return a;
 }
 
-/* A host with IPv6 has a whole /64 to call from. */
+/* A host with IPv6 usually has a whole /64. */
 static void what_is_one_address(void **state)
 {
 	static const struct {
@@ -49,7 +49,7 @@ static void what_is_one_address(void **state)
 	sources_free(s);
 }
 
-/* Apart from those that are served, and a small number of one address. */
+/* Separately from the accepted ones, and only a few per address. */
 static void the_refused_are_counted_apart(void **state)
 {
 	struct source *served, *refused[SOURCES_REFUSED_MAX], *more;
@@ -92,7 +92,7 @@ static void many_addresses(void **state)
 		sources_leave(s, held[i][0]);
 		sources_leave(s, held[i][1]);
 	}
-	/* Nobody is left: the sanitizer would tell. A socket without an address is nobody. */
+	/* All have left (the sanitizer finds a leak). A unix socket is not counted. */
 	assert_int_equal(sources_enter(s, &more, &unix_peer, 1), 0);
 	assert_null(more);
 	sources_free(s);
