@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* conn_join.c: both legs become a flow: its editor and its counts. */
+#include "conn/conn_join.h"
+
+#include "tests/unit/conn/conn_parts.h"
+
+/* In CONNECT, connected to the application. */
+static void connected(void)
+{
+	begin(CONN_CONNECT);
+	app_leg(false);
+	c->app_ready = true;
+	c->connect_took_us = 1500;
+}
+
+static void a_flow_in_clear(void **state)
+{
+	(void)state;
+	connected();
+	expect_next(conn_join(c), CONN_MOVE);
+	assert_string_equal(c->flow.edit->ops->name, "user");
+	assert_int_equal(c->flow.edit->fd, c->flow.app_fd);
+	assert_int_equal(c->flow.response.state, RESPONSE_LINE);
+	assert_null(c->flow.app_mixed);
+	assert_null(c->flow.access);
+	assert_int_equal(stats->flows, 1);
+	assert_int_equal(stats->flows_plain, 1);
+	assert_int_equal(stats->flows_edit_user, 1);
+	assert_int_equal(stats->flows_edit_kernel + stats->flows_tcp + stats->flows_bypass, 0);
+	assert_int_equal(service_metrics.flows, 1);
+	assert_int_equal(worker.metrics->flows[ACCESS_RECORD_PLAIN][METRICS_EDIT_USER][0], 1);
+	assert_int_equal(histogram_count(&worker.metrics->connect), 1);
+	assert_int_equal(worker.metrics->connect.count[histogram_bucket(1500)], 1);
+}
+
+/* Not a byte is read, so there is nothing to edit and nothing to follow. */
+static void a_flow_of_mode_tcp(void **state)
+{
+	(void)state;
+	listener_conf.mode = MODE_TCP;
+	connected();
+	expect_next(conn_join(c), CONN_MOVE);
+	assert_string_equal(c->flow.edit->ops->name, "none");
+	assert_int_equal(c->flow.edit->note->standing, KEDGE_TUNNEL);
+	assert_int_equal(c->flow.response.state, RESPONSE_TUNNEL);
+	assert_int_equal(stats->flows_tcp, 1);
+	assert_int_equal(stats->flows_edit_user, 0);
+}
+
+static void the_record_layer_is_counted(void **state)
+{
+	static const struct record_ops kernel_ops = {.name = "kernel", .free = fake_record_free};
+
+	(void)state;
+	connected();
+	service.tls = (struct tls_ctx *)&service; /* what it is does not matter here */
+	expect_next(conn_join(c), CONN_MOVE);
+	assert_int_equal(stats->flows_record_user, 1);
+	edit_free(c->flow.edit);
+	c->flow.edit = NULL;
+	record.ops = &kernel_ops;
+	expect_next(conn_join(c), CONN_MOVE);
+	assert_int_equal(stats->flows_record_kernel, 1);
+	assert_int_equal(stats->flows_plain, 0);
+	service.tls = NULL;
+}
+
+static void refuses(enum kedge_reason reason)
+{
+	expect(conn_join(c), CONN_HEAR, CONN_CUT, reason);
+	assert_null(c->flow.edit);
+	assert_int_equal(stats->flows, 0);
+	assert_int_equal(histogram_count(&worker.metrics->connect), 0);
+}
+
+static void an_application_that_refuses(void **state)
+{
+	struct sockaddr_in in = conf.app.in;
+
+	(void)state;
+	begin(CONN_CONNECT);
+	close(listener);
+	listener = dup(client);
+	c->flow.app_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	connect(c->flow.app_fd, (struct sockaddr *)&in, sizeof(in));
+	assert_true(net_wait(c->flow.app_fd, POLLOUT, NET_PATIENCE_MS));
+	refuses(KEDGE_REASON_app_refused);
+}
+
+/* In mode tcp nobody can be told: both legs are reset. */
+static void an_application_that_refuses_in_mode_tcp(void **state)
+{
+	(void)state;
+	listener_conf.mode = MODE_TCP;
+	begin(CONN_CONNECT);
+	c->flow.app_fd = -1; /* no socket at all */
+	expect_reset(conn_join(c), KEDGE_REASON_app_refused);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_flow_in_clear),
+		TEST(a_flow_of_mode_tcp),
+		TEST(the_record_layer_is_counted),
+		TEST(an_application_that_refuses),
+		TEST(an_application_that_refuses_in_mode_tcp),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
