@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: drives the automaton of http1.h over the messages of a flow: makes room, writes the
- * text, takes lines out. The rules of http1.h's head are kept here; what comes on top of them:
+ * BPF only: drives the automaton of http1.h over the messages of a flow. It makes room, writes the
+ * text, and takes lines out. It follows the rules for drivers in http1.h, and these:
  *
- * I1  A message is judged in one run and passed or redirected whole, or judged in parts, of which
- *     none is redirected: bpf_msg_apply_bytes() together with a redirect loses bytes.
+ * I1  A message is judged in one run and passed or redirected whole, or it is judged in parts and
+ *     no part is redirected: bpf_msg_apply_bytes() together with a redirect loses bytes.
  * I2  bpf_msg_apply_bytes() is set in every run, 0 meaning all: it sticks to the message.
  * I3  Each change splits an element of the message's ring of 17; when that is full the kernel
  *     copies whole elements. So a run ends at the first boundary after EDIT_CHANGES_MAX changes,
  *     and the kernel calls us again for the rest.
- * I4  What is refused, or cannot be edited, is dropped; it never goes on as it came.
+ * I4  A message that is refused or cannot be edited is dropped. It never goes on unedited.
  */
 #pragma once
 
@@ -22,9 +22,9 @@
 /* I3 */
 #define EDIT_CHANGES_MAX 7
 /*
- * Steps of one run: one for each head, where no text goes in, a last one without an end, and one
- * for each line to cut of a head before the run ends at its boundary; the first one may put back
- * what is owed.
+ * Steps of one run: one for each head if no text goes in, a last one without an end, and one for
+ * each line that is cut from a head before the run ends at its boundary. The first step may put
+ * back the owed bytes.
  */
 #define EDIT_STEPS_MAX   (KEDGE_SEND_HEADS_MAX + KEDGE_FIELDS_MAX + EDIT_CHANGES_MAX + 2)
 
@@ -34,7 +34,7 @@ enum edit_verdict {
 	EDIT_DONE,
 };
 
-/* A request is complete `at` bytes into the message. True when the run should end here. */
+/* A request ends `at` bytes into the message. True when the run should end here. */
 static __always_inline bool edit_boundary(struct kedge_flow *flow, __u32 at)
 {
 	flow->run.bound = at;
@@ -82,8 +82,8 @@ static __always_inline enum edit_go edit_byte(struct kedge_flow *flow, __u32 off
 }
 
 /*
- * bpf_loop() callback: as much as can be taken at once, or a byte; a few times, since an empty call
- * costs as much as a byte.
+ * bpf_loop() callback: takes as many bytes as possible at once, or one. It does so a few times,
+ * since an empty call costs as much as a byte.
  */
 static long edit_bytes(__u32 i, struct edit_ctx *c)
 {
@@ -187,15 +187,15 @@ static long edit_step(__u32 i, struct edit_ctx *c)
 		edit_head_end(c, note, pos);
 		return 0;
 	}
-	/* Spare bytes are no part of a request. */
+	/* Spare bytes are not part of a request. */
 	if (run->off > run->end)
 		run->error = 1;
 	return run->off == 0;
 }
 
 /*
- * The message is read to its end: what may have to go or stay is kept back by the automaton, and
- * spare bytes go in any case.
+ * The message is read to its end. Bytes that the automaton holds are taken out, and so are spare
+ * bytes.
  */
 static __always_inline void edit_end(struct edit_ctx *c)
 {
@@ -206,7 +206,7 @@ static __always_inline void edit_end(struct edit_ctx *c)
 		room_trim(run, c->msg, held ? run->hold : run->size);
 }
 
-/* KEDGE_WAITING: a message comes only after the daemon has said how the upgrade was answered. */
+/* In KEDGE_WAITING a message comes only after the daemon said how the upgrade was answered. */
 static __always_inline bool edit_resumed(struct http1 *h, struct kedge_note *note)
 {
 	__u8 command = note->command;
@@ -218,7 +218,7 @@ static __always_inline bool edit_resumed(struct http1 *h, struct kedge_note *not
 	return true;
 }
 
-/* The rest of the message is refused: what was complete before it goes on. */
+/* The rest of the message is refused. Complete requests before it go on. */
 static __always_inline enum edit_verdict edit_refused(struct sk_msg_md *msg,
 						      struct kedge_flow *flow,
 						      struct kedge_note *note,
@@ -244,8 +244,8 @@ edit_failed(struct kedge_flow *flow, struct kedge_note *note, struct kedge_stats
 }
 
 /*
- * Takes over the spare bytes of a new message. False when the kernel has made two messages of one
- * send: then it is not known where they are.
+ * Takes over the spare bytes of a new message. False when the kernel made two messages of one send:
+ * then their place is unknown.
  */
 static __always_inline bool edit_spare(struct sk_msg_md *msg, struct kedge_flow *flow,
 				       struct kedge_note *note)
@@ -283,7 +283,7 @@ static __always_inline void edit_run(struct sk_msg_md *msg, struct kedge_flow *f
 		run->error = 1;
 }
 
-/* One message, or what a run before this one left of it. */
+/* One message, or the rest of one that an earlier run left. */
 static __always_inline enum edit_verdict
 edit_message(struct sk_msg_md *msg, struct kedge_flow *flow, struct kedge_stats *stats)
 {

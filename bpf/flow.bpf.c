@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* Entry points of kedge's BPF side: dispatch only. */
+/* The programs that edit and steer. Entry points only; the work is in the headers. */
 #include <linux/bpf.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
@@ -31,7 +31,7 @@ int kdg_sockops(struct bpf_sock_ops *ops)
 	return 1;
 }
 
-/* Request direction: the edited message, if it may, goes past loopback TCP. */
+/* Request direction: sends the edited message past loopback TCP if that is allowed. */
 static __always_inline int steer_request(struct sk_msg_md *msg, struct tcp_sock *tp,
 					 struct kedge_flow *flow, struct kedge_stats *stats)
 {
@@ -47,7 +47,7 @@ static __always_inline int steer_request(struct sk_msg_md *msg, struct tcp_sock 
 			stats->steer_redirected_bytes += size;
 			return SK_PASS;
 		}
-		/* fallthrough: gone from the map; TCP gives the sender a proper error */
+		/* fallthrough: not in the map any more; TCP gives the sender a proper error */
 	case STEER_STALE:
 		stats->steer_stale++;
 		/* fallthrough */
@@ -59,7 +59,7 @@ static __always_inline int steer_request(struct sk_msg_md *msg, struct tcp_sock 
 
 /*
  * On kedge's app-leg sockets, in kedge's own send(): edits requests, then steers them. Everything
- * written here belongs to the worker that is sending, so plain stores will do.
+ * written here belongs to the worker that is sending, so plain stores are enough.
  */
 SEC("sk_msg")
 int kdg_request(struct sk_msg_md *msg)
@@ -129,7 +129,7 @@ int kdg_response(struct sk_msg_md *msg)
 	}
 	__sync_fetch_and_add(&stats->steer_down_passed, 1);
 	flow = bpf_map_lookup_elem(&kdg_flow, &cookie);
-	if (flow && flow->slot == end->slot) /* else the slot is another flow's by now */
+	if (flow && flow->slot == end->slot) /* else another flow has the slot now */
 		note->mixed = 1;
 	return SK_PASS;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The guard: packets to kedge's listeners from sources that may not connect are dropped where they
- * come in. Off by default; the rules are the daemon's (kedge/guard.h).
+ * The guard: drops packets to kedge's listeners from sources that are not allowed to connect, at
+ * the network interface. Off by default. The daemon writes the rules (kedge/guard.h).
  *
- * A packet may be dropped only after its destination was found among the listeners. Whatever else
- * happens - it is not TCP, it is cut off, a map is empty, kedge is gone - it passes.
+ * A packet is dropped only if its destination was found among the listeners. In every other case
+ * it passes: it is not TCP, it is truncated, a map is empty, kedge has ended.
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -39,7 +39,7 @@ static __always_inline struct kedge_guard_listener *guard_listener(const struct 
 	__u32 *words = (__u32 *)key.ip;
 
 	*any = false;
-	/* No host has such an address; as a key it would be that of an IPv4 listener. */
+	/* No host has such an address. As a key it would match an IPv4 listener. */
 	if (p->version == 6 && guard_is_mapped(key.ip))
 		return NULL;
 	found = bpf_map_lookup_elem(&kdg_guard_listener, &key);
@@ -54,8 +54,8 @@ static __always_inline struct kedge_guard_listener *guard_listener(const struct 
 }
 
 /*
- * True if this host routes the packet on. A listener on all addresses says nothing of what passes
- * through. A host that forwards nothing finds out at once.
+ * True if this host forwards the packet. A listener on all addresses does not cover packets that
+ * only pass through. On a host that forwards nothing the lookup ends at once.
  */
 static __always_inline bool guard_forwarded(struct xdp_md *ctx, const struct guard_packet *p)
 {
@@ -84,7 +84,7 @@ static __always_inline bool guard_source_allowed(const struct kedge_guard_listen
 
 	if (!listener->judge)
 		return true;
-	/* Forged: it would be found as the IPv4 source that it pretends to be. */
+	/* Forged: the lookup would find the IPv4 source that it pretends to be. */
 	if (p->version == 6 && guard_is_mapped(p->from))
 		return false;
 	__builtin_memcpy(key.ip, p->from, 16);
@@ -92,7 +92,7 @@ static __always_inline bool guard_source_allowed(const struct kedge_guard_listen
 }
 
 /*
- * True if a socket is there that is more than a listener: the connection was let in when it began.
+ * True if there is a socket that is not a listener: the connection was let in when it began.
  */
 static __always_inline bool guard_established(struct xdp_md *ctx, const struct guard_packet *p)
 {
@@ -139,7 +139,7 @@ guard_segment(struct xdp_md *ctx, const struct kedge_guard_config *config, struc
 	tcp = guard_tcp(ctx, p, sizeof(*tcp));
 	connects = tcp && tcp->syn && !tcp->ack;
 	p->tcp_bytes = tcp ? tcp->doff * 4u : 0;
-	/* Before a token is taken, or else when it would be refused. */
+	/* Asked before a token is taken; below, only before a refusal. */
 	if (any && connects && guard_forwarded(ctx, p))
 		return KEDGE_GUARD_COUNT_other;
 	if (!tcp || p->tcp_bytes < sizeof(*tcp) || !guard_tcp(ctx, p, p->tcp_bytes))
@@ -160,7 +160,7 @@ static __always_inline void guard_datagram(struct kedge_guard_datagram *key,
 	key->protocol = p->protocol;
 }
 
-/* A later fragment: refused only if the first one of its datagram was, just now. */
+/* A later fragment: refused only if the first one of its datagram was refused just now. */
 static __always_inline enum kedge_guard_count guard_later(const struct kedge_guard_config *config,
 							  const struct guard_packet *p)
 {
@@ -179,8 +179,8 @@ static __always_inline enum kedge_guard_count guard_later(const struct kedge_gua
 }
 
 /*
- * What becomes of the later fragments. A datagram that passes may have the number of one that did
- * not.
+ * Decides what happens to later fragments. A datagram that passes may have the same id as an
+ * earlier one that was refused.
  */
 static __always_inline void guard_follow(const struct guard_packet *p, bool passes)
 {
@@ -194,7 +194,7 @@ static __always_inline void guard_follow(const struct guard_packet *p, bool pass
 		bpf_map_update_elem(&kdg_guard_fragment, &key, &now, BPF_ANY);
 }
 
-/* Whether a source may have a new row now: under a flood of ever new ones that would cost most. */
+/* May a source get a new row now? In a flood of new sources, adding rows would cost the most. */
 static __always_inline bool guard_may_add(__u64 now)
 {
 	__u32 only = 0;

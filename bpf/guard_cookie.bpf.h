@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: a SYN that is over a limit becomes, in its own frame, the SYN-ACK with a SYN cookie.
- * The cookie is the listening socket's, so the ACK that comes back is checked by the kernel as if
- * it had answered itself.
+ * BPF only: answers a SYN over a limit with a SYN cookie. The SYN's own frame becomes the SYN-ACK.
+ * The cookie is the listening socket's, so the kernel checks the returning ACK as if it had
+ * answered itself.
  *
- * The frame keeps its length, and the TCP header its own, because a program under a dispatcher may
- * not resize a frame: of the options only the segment size stands in the answer, if there were any.
- * So the connection has neither timestamps nor window scaling nor selective acknowledgments, which
- * the kernel takes for granted of such a cookie.
+ * Frame and TCP header keep their lengths, because a program under a dispatcher must not resize a
+ * frame. Of the options the answer has the segment size only, if the SYN had any options. So the
+ * connection has no timestamps, no window scaling and no selective acknowledgments. The kernel
+ * assumes the same of such a cookie.
  */
 #pragma once
 
@@ -21,8 +21,8 @@
 #define GUARD_MSS_IPV6      1440
 
 /*
- * Set before the load if the kernel has bpf_tcp_gen_syncookie(); else what needs it is not even
- * verified.
+ * Set before the load if the kernel has bpf_tcp_gen_syncookie(). Otherwise the verifier skips the
+ * code that needs it.
  */
 const volatile bool guard_can_cookie = false;
 
@@ -39,7 +39,8 @@ static __always_inline __u16 guard_fold(__u32 sum)
 }
 
 /*
- * The cookie, and in the upper half the segment size to answer; negative if the kernel makes none.
+ * The cookie, and in the upper half the segment size for the answer. Negative if the kernel makes
+ * no cookie.
  */
 static __always_inline __s64 guard_make_cookie(struct xdp_md *ctx, const struct guard_packet *p,
 					       struct guard_tcp_header *tcp, __u32 length)
@@ -65,7 +66,7 @@ static __always_inline __s64 guard_make_cookie(struct xdp_md *ctx, const struct 
 }
 
 /*
- * Turns the SYN's header into the SYN-ACK's; the options behind the segment size are end-of-list.
+ * Turns the SYN's header into the SYN-ACK's. Options behind the segment size become end-of-list.
  */
 static __always_inline void guard_write_tcp(struct guard_tcp_header *tcp,
 					    const struct guard_packet *p, __s64 cookie,
@@ -88,7 +89,7 @@ static __always_inline void guard_write_tcp(struct guard_tcp_header *tcp,
 	tcp->fixed.urg_ptr = 0;
 	__builtin_memset(tcp->options, 0, sizeof(tcp->options));
 	*(__u32 *)tcp->options = bpf_htonl(2 << 24 | 4 << 16 | mss);
-	/* The prefix of a v4-mapped address is 0 to this sum. */
+	/* The prefix of a v4-mapped address does not change this sum. */
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)p->from, 16, 0);
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)p->to.ip, 16, sum);
 	sum = bpf_csum_diff(NULL, 0, pseudo, sizeof(pseudo), sum);
@@ -151,9 +152,9 @@ static __always_inline bool guard_turn(struct xdp_md *ctx, const struct guard_pa
 }
 
 /*
- * 1 if the frame is now the answer; 0 if there is none: the SYN came in fragments or with options
- * of IP, nobody listens, or net.ipv4.tcp_syncookies is not 2. Not inlined and not static: the
- * verifier looks at it by itself.
+ * 1 if the frame is now the answer. 0 if there is none: the SYN came in fragments or with IP
+ * options, nobody listens, or net.ipv4.tcp_syncookies is not 2. Not inlined and not static, so that
+ * the verifier checks it separately.
  */
 __attribute__((noinline)) int guard_answer(struct xdp_md *ctx, const struct guard_packet *p)
 {

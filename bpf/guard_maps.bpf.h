@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: the guard's maps. The only file that defines them; kedge/guard.h says who writes which.
+ * BPF only: the maps of guard.bpf.c. kedge/guard.h has their keys and values, and says who writes
+ * which.
  */
 #pragma once
 
@@ -16,7 +17,7 @@ struct {
 	__type(value, struct kedge_guard_config);
 } kdg_guard_config SEC(".maps");
 
-/* Both sides stand in it while rules are replaced. */
+/* Has rows of both sides while rules are replaced. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 2 * KEDGE_GUARD_LISTENERS_MAX);

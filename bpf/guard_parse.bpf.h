@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: from a frame to addresses, ports and where the TCP header stands. Judges nothing, knows
+ * BPF only: finds the addresses, the ports and the TCP header of a frame. Judges nothing and uses
  * no map.
  *
- * Frames are read within what both the frame and the IP header say is there: bytes behind the IP
- * length are the link's padding, and whoever sends the frame chooses them.
+ * Reads no further than both the frame and the IP header allow: bytes behind the IP length are
+ * padding, and the sender chooses them.
  */
 #pragma once
 
@@ -22,13 +22,12 @@
 
 #define GUARD_TAGS_MAX       2 /* 802.1Q in 802.1ad; a frame with more is left alone */
 /*
- * Where a TCP header may begin: beyond the largest frame of any link, within what the verifier
- * follows.
+ * The largest offset of a TCP header: more than any link's frame, less than the verifier's limit.
  */
 #define GUARD_OFFSET_MAX     0xf000
 /*
- * The kernel follows a chain of extension headers as long as it is, so a shorter limit would be a
- * way by.
+ * The kernel follows a chain of extension headers of any length. With a shorter limit here, a long
+ * chain would get past the guard.
  */
 #define GUARD_EXTENSIONS_MAX (GUARD_OFFSET_MAX / 8)
 
@@ -123,7 +122,7 @@ static __always_inline enum guard_kind guard_ipv4(struct xdp_md *ctx, struct gua
 	p->version = 4;
 	p->plain = ip->ihl == 5;
 	p->l4 = p->l3 + header;
-	/* 0 is a segment of more than 64 KiB that the kernel has put together. */
+	/* 0 is a segment of more than 64 KiB that the kernel has merged. */
 	p->left = !whole ? GUARD_OFFSET_MAX : whole > header ? whole - header : 0;
 	p->id = ip->id;
 	p->protocol = ip->protocol;
@@ -143,7 +142,7 @@ struct guard_walk {
 	__u8 first, later;   /* of fragments */
 };
 
-/* What the callback sees: it gets no context of its own. */
+/* The callback's argument: it gets no context of its own. */
 struct guard_step {
 	struct xdp_md *ctx;
 	struct guard_walk *walk;
@@ -156,8 +155,8 @@ static __always_inline bool guard_is_extension(__u8 next)
 }
 
 /*
- * One header further; 1 at the end. A chain that cannot be followed ends in `next` of an extension
- * header.
+ * Goes one header further. 1 at the end. If a chain cannot be followed, `next` still names an
+ * extension header.
  */
 static long guard_step(__u32 index, void *data)
 {
@@ -169,7 +168,7 @@ static long guard_step(__u32 index, void *data)
 	if (!guard_is_extension(w->next) || bpf_xdp_load_bytes(step->ctx, w->at, &ext, sizeof(ext)))
 		return 1;
 	length = w->next == IPPROTO_FRAGMENT ? sizeof(ext) : (ext.length + 1u) * 8;
-	/* Segments left: it is to be sent on, to an address that stands in this header. */
+	/* Segments left: the packet goes on to an address in this header. */
 	if (length > w->left || (w->next == IPPROTO_ROUTING && ext.data[1]))
 		return 1;
 	if (w->next == IPPROTO_FRAGMENT) {
@@ -179,7 +178,7 @@ static long guard_step(__u32 index, void *data)
 			w->later = 1;
 			return 1;
 		}
-		/* Offset 0 and nothing to come: whole, after all. */
+		/* Offset 0 and no more fragments: it is whole. */
 		w->first = ext.data[1] & 1;
 	}
 	w->at += length;
@@ -188,7 +187,7 @@ static long guard_step(__u32 index, void *data)
 	return 0;
 }
 
-/* Not inlined and not static, so that the verifier looks at it once and by itself. */
+/* Not inlined and not static, so that the verifier checks it once, separately. */
 __attribute__((noinline)) int guard_walk(struct xdp_md *ctx, struct guard_walk *walk)
 {
 	struct guard_step step = {.ctx = ctx, .walk = walk};
@@ -210,7 +209,7 @@ static __always_inline enum guard_kind guard_ipv6(struct xdp_md *ctx, struct gua
 	p->plain = ip->nexthdr == IPPROTO_TCP;
 	w.next = ip->nexthdr;
 	w.at = p->l3 + sizeof(*ip);
-	/* 0 is a jumbogram, which is how the kernel marks what it has put together, too. */
+	/* 0 is a jumbogram; the kernel also marks merged segments like this. */
 	w.left = ip->payload_len ? bpf_ntohs(ip->payload_len) : GUARD_OFFSET_MAX;
 	if (guard_is_extension(w.next))
 		guard_walk(ctx, &w);
@@ -236,7 +235,7 @@ static __always_inline struct tcphdr *guard_tcp(struct xdp_md *ctx, const struct
 	return data + at;
 }
 
-/* What the frame is. All of *p is written, unless it is GUARD_OTHER. */
+/* Reads the frame. Writes all of *p unless it returns GUARD_OTHER. */
 static __always_inline enum guard_kind guard_parse(struct xdp_md *ctx, struct guard_packet *p)
 {
 	enum guard_kind kind = GUARD_OTHER;

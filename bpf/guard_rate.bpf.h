@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: how many new connections a second. A bucket of `burst` tokens, filled at `rate` a
- * second, is kept as the time at which it is full again: one word, so that a core takes a token
- * with one exchange and no lock.
+ * BPF only: limits new connections per second. A bucket holds `burst` tokens and is filled at
+ * `rate` a second. It is stored as the time when it is full again: one word, so that a core takes a
+ * token with one exchange and no lock.
  *
- * Looking and taking are two steps. Cores that look at the same moment may each find the last
- * token; all of them take it, which the bucket remembers: it is full that much later. So there may
- * be as many too many at once as there are other cores, and none too many in the long run.
+ * Looking and taking are two steps. Several cores may find the last token at the same moment, and
+ * all of them take it. The bucket is then full that much later. So a burst may be too large by the
+ * number of other cores, but the rate holds in the long run.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 #define GUARD_SECOND_NS 1000000000ULL
 #define GUARD_TRIES_MAX 3
 
-/* Nanoseconds until one more token is there. */
+/* Nanoseconds for one token. */
 static __always_inline __u64 guard_interval(__u64 rate)
 {
 	return GUARD_SECOND_NS / rate;
@@ -43,11 +43,11 @@ static __always_inline void guard_take_token(struct kedge_guard_bucket *b, __u64
 		if (__sync_val_compare_and_swap(&b->full_ns, full, next) == full)
 			return;
 	}
-	/* Others have just brought it up to their now, which is as good as ours. */
+	/* Other cores have just brought it up to their present time, which is as good as ours. */
 	__sync_fetch_and_add(&b->full_ns, interval);
 }
 
-/* Clears what of ip[] lies behind its first `bits`, 0..128. */
+/* Clears all bits of ip[] behind the first `bits`, 0..128. */
 static __always_inline void guard_mask(__u8 ip[16], __u32 bits)
 {
 	__u32 *words = (__u32 *)ip;
@@ -61,7 +61,7 @@ static __always_inline void guard_mask(__u8 ip[16], __u32 bits)
 	}
 }
 
-/* The bucket of the packet's source, a new one if need be; NULL for want of memory. */
+/* The bucket of the packet's source, made if missing. NULL when there is no memory. */
 static __always_inline struct kedge_guard_bucket *
 guard_source_bucket(const struct kedge_guard_config *config, const struct guard_packet *p)
 {
@@ -73,14 +73,14 @@ guard_source_bucket(const struct kedge_guard_config *config, const struct guard_
 	found = bpf_map_lookup_elem(&kdg_guard_bucket, &key);
 	if (found)
 		return found;
-	/* Another core may have been first: then its bucket is the one. */
+	/* Another core may have been first: then its bucket is used. */
 	bpf_map_update_elem(&kdg_guard_bucket, &key, &fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&kdg_guard_bucket, &key);
 }
 
 /*
- * Takes a token for a new connection out of both buckets, or of neither. `allowed`, or the limit it
- * is over.
+ * Takes a token for a new connection from both buckets, or from neither. Returns `allowed`, or the
+ * limit that is exceeded.
  */
 static __always_inline enum kedge_guard_count guard_rate(const struct kedge_guard_config *config,
 							 const struct guard_packet *p)

@@ -4,7 +4,7 @@
 
 #include "guard_parse.bpf.h"
 
-/* A connection's socket, or else a listener's, or NULL. To be given to bpf_sk_release(). */
+/* A connection's socket, else a listener's, else NULL. The caller calls bpf_sk_release(). */
 static __always_inline struct bpf_sock *guard_lookup(struct xdp_md *ctx,
 						     const struct guard_packet *p)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: the maps, and the lookups that need an explanation. The only file that names them.
- * Sizes of kdg_flow, kdg_note, kdg_pair, kdg_leg, kdg_appleg and kdg_app are set by the daemon
- * before the load.
+ * BPF only: the maps of flow.bpf.c. Keys and values are in kedge/abi.h, the guard's maps in
+ * guard_maps.bpf.h, those of peername.bpf.c in peername_maps.bpf.h. The daemon sets max_entries of
+ * kdg_flow, kdg_note, kdg_pair, kdg_leg, kdg_appleg and kdg_app before the load.
  */
 #pragma once
 
@@ -36,7 +36,7 @@ struct {
 	__type(value, struct kedge_stats);
 } kdg_stats SEC(".maps");
 
-/* From kedge's SYN-ACK to the application's ACK. */
+/* A row lives from kedge's end being established to the application's end being established. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: how the application's end of a flow is found. kedge's own end is known by its cookie
- * (the daemon registered it before connect), the other end by being the accepting side of the same
- * connection in the same network namespace. Sockets of others are looked at once and left alone.
+ * BPF only: finds the application's end of a flow. kedge's own end is known by its cookie (the
+ * daemon registered it before connect). The other end is the accepting side of the same connection
+ * in the same network namespace. Sockets of others are looked at once and left alone.
  *
- * I1  A row of kdg_pair belongs to one living socket of kedge's, whose TCP_CLOSE deletes it, and
- *     that of a flow: who finds one whose flow is gone leaves it alone. A full map refuses.
+ * I1  A row of kdg_pair belongs to one living socket of kedge's. That socket's TCP_CLOSE deletes
+ *     it. A row whose flow no longer exists is ignored. A full map refuses new rows.
  * I2  A row of kdg_app belongs to the application's socket, whose TCP_CLOSE deletes it. Cookies are
- *     never used again, slots are: who writes to a note by way of kdg_app looks whether the flow
- *     lives.
+ *     never reused, but slots are: before a program writes to a note found through kdg_app, it
+ *     checks that the flow still exists.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 #include "sock.bpf.h"
 #include "tuple.bpf.h"
 
-/* errno(3) is not for programs: their headers have no such names. */
+/* <errno.h> cannot be included in BPF programs. */
 #define PAIR_ENOMEM 12
 
 static __always_inline bool end_of(struct bpf_sock_ops *ops, struct kedge_end *end)
@@ -30,14 +30,14 @@ static __always_inline bool end_of(struct bpf_sock_ops *ops, struct kedge_end *e
 	return end->sk != 0;
 }
 
-/* The end of this socket must be heard of, to take back what is entered now. */
+/* Asks for the socket's state callbacks: TCP_CLOSE removes the rows that are entered now. */
 static __always_inline bool hear_of_end(struct bpf_sock_ops *ops)
 {
 	return !bpf_sock_ops_cb_flags_set(ops,
 					  ops->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_STATE_CB_FLAG);
 }
 
-/* Why the two ends of a flow do not find each other; the first cause stays. */
+/* Records why the two ends of a flow do not find each other. The first cause stays. */
 static __always_inline void not_paired(__u32 slot, long err)
 {
 	struct kedge_note *note = note_of(slot);
@@ -46,7 +46,7 @@ static __always_inline void not_paired(__u32 slot, long err)
 		note->unpaired = (__u8)-err;
 }
 
-/* kedge's end is established: leave word for the other one, whose turn comes with our ACK. */
+/* kedge's end is established: leave a row for the other end, which our ACK establishes next. */
 static __always_inline void pair_connected(struct bpf_sock_ops *ops)
 {
 	__u64 cookie = bpf_get_socket_cookie(ops);
@@ -70,7 +70,7 @@ static __always_inline void pair_connected(struct bpf_sock_ops *ops)
 		not_paired(flow->slot, err);
 }
 
-/* Somebody's accepting end is established: is a flow of kedge at the other? */
+/* An accepting end is established, of any connection: is the other end a flow of kedge's? */
 static __always_inline void pair_accepted(struct bpf_sock_ops *ops)
 {
 	struct kedge_end own = {}, kedge, *found;
@@ -107,7 +107,7 @@ static __always_inline void pair_accepted(struct bpf_sock_ops *ops)
 	note->paired = 1;
 }
 
-/* A socket is over: the application's, or kedge's. */
+/* A socket has closed: the application's, or kedge's. */
 static __always_inline void pair_closed(struct bpf_sock_ops *ops)
 {
 	__u64 cookie = bpf_get_socket_cookie(ops);

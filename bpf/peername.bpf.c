@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The true peer: on the application's end of a flow, accept() and getpeername() give the client.
+ * Shows the application the client as its peer: on the application's end of a flow, accept() and
+ * getpeername() return the client's address.
  *
- * The daemon writes the client into the storage of its own socket before it connects. As its SYN
- * goes out the address is left under the connection's name (kdg_coming), and as the other end is
- * established, which is before anybody can accept it, moved into that socket's storage. From there
- * it is read for as long as that socket lives and the programs are attached, which is as long as
- * kedge's process. A socket that has none is left alone.
+ * The daemon writes the client into the storage of its own socket before it connects. When the SYN
+ * goes out, the address is stored under the connection's tuple (kdg_coming). When the other end is
+ * established, which is before anybody can accept it, the address moves into that socket's storage.
+ * It is read from there while the socket lives and the programs are attached, which is as long as
+ * kedge's process lives. A socket without a stored client is left alone.
  *
- * I1  A row of kdg_coming belongs to one living socket of kedge's: that socket's TCP_CLOSE deletes
- *     it, however it came to that, and a row that could not be deleted then is never made. While it
- *     lives no other socket has its tuple; who connects from a tuple without a client deletes its
- *     row first.
- * I2  No row makes room for another one: a full map refuses, and the daemon reads that.
- * I3  The daemon knows before it sends a byte whether the application's end will have the client:
- *     the SYN has shown, at the other end, that the program runs there and which addresses that
+ * I1  A row of kdg_coming belongs to one living socket of kedge's. That socket's TCP_CLOSE deletes
+ *     it, whatever the cause. If the callback for TCP_CLOSE cannot be set, no row is made. While
+ *     the socket lives, no other one has its tuple. A socket that connects without a client deletes
+ *     an old row of its tuple first.
+ * I2  A full map refuses a new row; it never evicts an old one. The daemon sees the refusal.
+ * I3  The daemon knows before it sends a byte whether the application's end will show the client:
+ *     by the SYN it learned that the program runs at the other end, and which address family that
  *     socket has.
  */
 #include <linux/bpf.h>
@@ -22,41 +23,10 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-#include "kedge/abi.h"
+#include "peername_maps.bpf.h"
 #include "tuple.bpf.h"
 
 char _license[] SEC("license") = "Dual BSD/GPL";
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct kedge_client);
-} kdg_client SEC(".maps");
-
-/* From kedge's SYN to the application's ACK. Its size is set by the daemon before the load. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 65536);
-	__type(key, struct kedge_tuple);
-	__type(value, struct kedge_coming);
-} kdg_coming SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct kedge_client);
-} kdg_peer SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct kedge_peer_stats);
-} kdg_peer_stats SEC(".maps");
 
 static __always_inline struct kedge_peer_stats *peer_stats(void)
 {
@@ -65,7 +35,7 @@ static __always_inline struct kedge_peer_stats *peer_stats(void)
 	return bpf_map_lookup_elem(&kdg_peer_stats, &only);
 }
 
-/* A SYN is about to go out: if it is kedge's, its tuple is known from here on. */
+/* A SYN is about to go out. If it is kedge's, its tuple is known from now on. */
 static __always_inline void peer_connects(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
@@ -92,7 +62,7 @@ static __always_inline void peer_connects(struct bpf_sock_ops *ops)
 }
 
 /*
- * A SYN has come: it is not said of which socket (there is none yet), but the listener's family is.
+ * A SYN has come. There is no socket for it yet, but the listener's family is known.
  */
 static __always_inline void peer_heard(struct bpf_sock_ops *ops)
 {
@@ -106,7 +76,7 @@ static __always_inline void peer_heard(struct bpf_sock_ops *ops)
 		row->client.state = ops->family == 2 ? KEDGE_PEER_HEARD4 : KEDGE_PEER_HEARD6;
 }
 
-/* The answer to kedge's SYN is here: what its row has become is for the daemon to read. */
+/* The answer to kedge's SYN has come: tell the daemon how far the other end is. */
 static __always_inline void peer_connected(struct bpf_sock_ops *ops)
 {
 	struct bpf_sock *sk = ops->sk;
@@ -142,7 +112,7 @@ static __always_inline void peer_accepted(struct bpf_sock_ops *ops)
 	bpf_map_delete_elem(&kdg_coming, &tuple);
 }
 
-/* A socket that has connected is over. */
+/* A socket that connected has closed. */
 static __always_inline void peer_closed(struct bpf_sock_ops *ops)
 {
 	struct kedge_coming *row;
@@ -162,7 +132,7 @@ int kdg_peer_ops(struct bpf_sock_ops *ops)
 	case BPF_SOCK_OPS_TCP_CONNECT_CB:
 		peer_connects(ops);
 		break;
-	case BPF_SOCK_OPS_RWND_INIT: /* the first thing asked about a SYN, also one with a cookie */
+	case BPF_SOCK_OPS_RWND_INIT: /* the first call for a SYN, also with SYN cookies */
 		peer_heard(ops);
 		break;
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
@@ -179,7 +149,7 @@ int kdg_peer_ops(struct bpf_sock_ops *ops)
 	return 1;
 }
 
-/* The connection of an accepted socket, as tuple_of() names it. False for other families. */
+/* The tuple of an accepted socket, as tuple_of() writes it. False for other families. */
 static __always_inline bool tuple_of_asked(struct bpf_sock_addr *ctx, struct bpf_sock *sk,
 					   struct kedge_tuple *t)
 {
@@ -205,7 +175,7 @@ static __always_inline bool tuple_of_asked(struct bpf_sock_addr *ctx, struct bpf
 	return sk->family == 10;
 }
 
-/* The client of the socket that is asked for its peer, or NULL. */
+/* The client to show as the peer of this socket, or NULL. */
 static __always_inline struct kedge_client *client_of(struct bpf_sock_addr *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
@@ -218,8 +188,7 @@ static __always_inline struct kedge_client *client_of(struct bpf_sock_addr *ctx)
 	client = bpf_sk_storage_get(&kdg_peer, sk, NULL, 0);
 	if (client)
 		return client;
-	/* Its storage could not be made, for lack of memory: the row is there while kedge's end is.
-	 */
+	/* There was no memory for its storage. The row exists as long as kedge's end. */
 	if (!tuple_of_asked(ctx, sk, &tuple))
 		return NULL;
 	row = bpf_map_lookup_elem(&kdg_coming, &tuple);
@@ -237,8 +206,7 @@ int kdg_peername4(struct bpf_sock_addr *ctx)
 		return 1;
 	ip = (__u32 *)client->ip;
 	if (ip[0] || ip[1] || ip[2] != bpf_htonl(0xffff)) {
-		/* An IPv6 client. Anything but kedge's own address, which the application may
-		 * trust. */
+		/* An IPv6 client. Never show kedge's own address: the application may trust it. */
 		ctx->user_ip4 = bpf_htonl(KEDGE_NOBODY_IP4);
 		ctx->user_port = bpf_htons(client->port);
 		__sync_fetch_and_add(&stats->not_shown, 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: changes of a message: a window onto it, bytes out of it, bytes into it. All keep
- * run->size true, count the change, and set run->error when the kernel has no memory for it. Any of
- * them invalidates the pointers that were taken from the message before.
+ * BPF only: the functions that change a message: map a window of it, take bytes out, put bytes in.
+ * Each keeps run->size right, counts the change, and sets run->error when the kernel has no memory
+ * for it. Each invalidates pointers into the message that were taken before.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ struct edit_ctx {
 	struct kedge_flow *flow;
 };
 
-/* Makes n bytes from pos readable as msg->data; seldom more than moving the pointers. */
+/* Makes n bytes from pos readable as msg->data. Usually this only moves the pointers. */
 static __always_inline long room_window(struct sk_msg_md *msg, __u32 pos, __u32 n)
 {
 	__u64 linear = (__u64)(msg->data_end - msg->data);
@@ -44,7 +44,7 @@ static __always_inline void room_close(struct kedge_run *run, struct sk_msg_md *
 	run->edits++;
 }
 
-/* Ends the message `at`: takes out what follows, and the spare bytes that nobody used. */
+/* Ends the message `at`: takes out the bytes behind it, unused spare bytes included. */
 static __always_inline void room_trim(struct kedge_run *run, struct sk_msg_md *msg, __u32 at)
 {
 	__u32 n = run->size + run->spare - at;
@@ -71,17 +71,20 @@ static __always_inline bool room_open(struct kedge_run *run, struct sk_msg_md *m
 }
 
 /*
- * The prepared text, a line at least, in words of which the last two may overlap. False when there
- * is less room, which the caller has excluded. Its length is loaded here: what is known of a length
- * that came another way may contradict the comparisons below, and Linux 6.1 walks such paths.
+ * Writes the prepared text (at least one line) in words; the last two may overlap. False when there
+ * is less room, which the caller has excluded. The length is loaded here on purpose: otherwise the
+ * verifier may know things about it that contradict the comparisons below, and Linux 6.1 walks such
+ * paths.
  */
 static __always_inline bool room_put(const struct http1_conf *conf, __u8 *p, const __u8 *end)
 {
 	const __u8 *text = conf->text;
 	__u32 n = conf->text_len, i;
 
-	/* The compiler must not know that n is a byte: it would leave out the bound of i, and Linux
-	 * 6.1 goes on with i beyond all that n can be. */
+	/*
+	 * The compiler must not know that n is a byte. It would leave out the bound of i, and Linux
+	 * 6.1 would walk the loop for values of i that n never has.
+	 */
 	asm volatile("" : "+r"(n));
 	for (i = 0; i + 8 <= HTTP1_TEXT_MAX && i + 8 < n; i += 8) {
 		if (p + i + 8 > end)
@@ -91,7 +94,7 @@ static __always_inline bool room_put(const struct http1_conf *conf, __u8 *p, con
 	if (n < 8 || n > HTTP1_TEXT_MAX)
 		return false;
 	n -= 8;
-	/* What is known of n is said once more where it counts. */
+	/* The verifier has forgotten the bound of n: say it again. */
 	asm volatile("" : "+r"(n));
 	n &= HTTP1_TEXT_MAX - 1;
 	if (p + n + 8 > end)
@@ -171,9 +174,10 @@ static __always_inline __u32 room_for_text(struct edit_ctx *c, __u32 at,
 }
 
 /*
- * The usual message is one request that ends with its head: then the text goes over the blank line
- * and into the spare bytes, the blank line behind it, and the message stays one element, one
- * segment, without an allocation. Returns the number of bytes put, 0 when that cannot be done.
+ * The usual message is one request that ends with its head. Then the text overwrites the blank line
+ * and the spare bytes, and the blank line follows it. The message stays one element and one
+ * segment, without an allocation. Returns the number of bytes put, 0 when the message is not like
+ * that.
  */
 static __always_inline __u32 room_in_place(struct edit_ctx *c, const struct http1_text *text)
 {

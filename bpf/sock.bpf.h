@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: the few fields of kernel sockets that are read, as partial definitions that CO-RE fits
- * to the running kernel. A whole vmlinux.h would say less.
+ * BPF only: the few fields of kernel sockets that the programs read, as partial definitions that
+ * CO-RE fits to the running kernel. This shows what we depend on; a whole vmlinux.h would not.
  */
 #pragma once
 
@@ -37,8 +37,8 @@ struct tcp_sock {
 } CORE;
 
 /*
- * The cookie without a helper, which sk_msg programs do not have. 0 before anyone asked for it:
- * the daemon has (SO_COOKIE), and so has the sockops program.
+ * Reads the cookie without the helper, which sk_msg programs do not have. A cookie is 0 until
+ * somebody asks for it. Here the daemon (SO_COOKIE) or the sockops program already has.
  */
 static __always_inline __u64 sock_cookie(struct tcp_sock *tp)
 {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * BPF only: the bounded bypass. A message goes straight into the other end's receive queue while
- * that keeps order and bounds memory; otherwise it takes loopback TCP, whose window pushes back.
+ * BPF only: the bounded bypass. A message goes straight into the other end's receive queue if that
+ * keeps the order of bytes and bounds memory. Otherwise it takes loopback TCP, whose window pushes
+ * back.
  *
- * I1  A redirected byte is never queued while bytes that went by TCP are unread: own write_seq
- * equals the receiver's copied_seq. The other order is right by itself: a reader takes redirected
- *     messages before its TCP queue (tcp_bpf_recvmsg).
+ * I1  A byte is never redirected while bytes sent by TCP are unread: own write_seq equals the
+ *     receiver's copied_seq. The other way round needs no check: a reader takes redirected messages
+ *     before its TCP queue (tcp_bpf_recvmsg).
  * I2  Redirected bytes do not count against a TCP window, so they stay under half of the receiver's
  *     sk_rcvbuf, and under STEER_BYTES_MAX.
- * I3  An empty message is never redirected: its reader would get EFAULT for ever.
+ * I3  An empty message is never redirected: its reader would get EFAULT on every read.
  * I4  bpf_msg_apply_bytes() is 0 whenever a message is redirected: together they lose bytes.
  */
 #pragma once
@@ -20,7 +21,7 @@
 
 enum steer { STEER_NO, STEER_YES, STEER_STALE };
 
-/* Whether `size` bytes may go from own straight to the end's socket. */
+/* May `size` bytes go straight from `own` to the socket of `end`? */
 static __always_inline enum steer steer_may(struct tcp_sock *own, const struct kedge_end *end,
 					    __u32 size)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
-/* BPF only: a connection's name, the same from both its ends. */
+/* BPF only: a connection's tuple, which is the same from both ends. */
 #pragma once
 
 #include <linux/bpf.h>
@@ -38,7 +38,7 @@ static __always_inline bool tuple_of(struct bpf_sock_ops *ops, struct kedge_tupl
 		ip_set_v4(local, ops->local_ip4);
 		ip_set_v4(remote, ops->remote_ip4);
 		return true;
-	case 10: /* AF_INET6; v4-mapped ones are as they should be */
+	case 10: /* AF_INET6; v4-mapped addresses need no change */
 		local[0] = ops->local_ip6[0];
 		local[1] = ops->local_ip6[1];
 		local[2] = ops->local_ip6[2];
