@@ -17,16 +17,8 @@
 
 #include "base/cleanup.h"
 #include "config/config.h"
-#include "config/config_suggest.h"
+#include "config/config_keys.h"
 #include "config/config_yaml.h"
-
-/* The keys of a mapping: the rows of the table, and two that hold further mappings. */
-#define KEY_CERTS     CONFIG_OPTIONS_MAX
-#define KEY_LISTENERS (CONFIG_OPTIONS_MAX + 1)
-#define KEYS_MAX      (CONFIG_OPTIONS_MAX + 2)
-
-/* Which mapping. */
-enum level { LEVEL_TOP, LEVEL_LISTENER, LEVEL_CERT };
 
 struct reading {
 	struct cursor c;
@@ -36,108 +28,7 @@ struct reading {
 	bool unusable; /* after a mistake that leaves no sense in the rest */
 };
 
-static int read_keys(struct reading *r, enum level level);
-
-/* --- which keys there are --------------------------------------------------------------------- */
-
-/* Of a scalar. Its path ends there. */
-static bool has_nul(const yaml_event_t *event)
-{
-	return memchr(event->data.scalar.value, '\0', event->data.scalar.length);
-}
-
-/* NULL: there is no such key at this level. */
-static const char *key_name(enum level level, size_t key)
-{
-	const struct option_def *opt;
-
-	if (key == KEY_LISTENERS)
-		return level == LEVEL_TOP ? "listeners" : NULL;
-	if (key == KEY_CERTS)
-		return level != LEVEL_CERT ? "certs" : NULL;
-	if (key >= config_options_count)
-		return NULL;
-	opt = &config_options[key];
-	if ((opt->kind == OPTION_CERT) != (level == LEVEL_CERT))
-		return NULL;
-	if (level == LEVEL_TOP && opt->scope == OPTION_LISTEN)
-		return NULL;
-	if (level == LEVEL_LISTENER && opt->scope == OPTION_GLOBAL)
-		return NULL;
-	return opt->name;
-}
-
-/* KEYS_MAX: there is none of this name. */
-static size_t find_key(enum level level, const yaml_event_t *event)
-{
-	size_t key;
-
-	for (key = 0; key < KEYS_MAX; key++) {
-		const char *name = key_name(level, key);
-
-		if (name && strlen(name) == event->data.scalar.length &&
-		    !memcmp(name, event->data.scalar.value, event->data.scalar.length))
-			break;
-	}
-	return key;
-}
-
-/* The name of the nearest key of a level; NULL: none is near. */
-static const char *nearest_key(enum level level, const yaml_event_t *event)
-{
-	struct suggestion s = {0};
-
-	for (size_t key = 0; key < KEYS_MAX; key++) {
-		const char *name = key_name(level, key);
-
-		if (name)
-			suggest(&s, (const char *)event->data.scalar.value,
-				event->data.scalar.length, name);
-	}
-	return s.name;
-}
-
-/* Names the key that was meant, the place where it belongs, or all keys that there are. */
-static void say_unknown_key(struct reading *r, enum level level)
-{
-	static const char *const homes[] = {
-		[LEVEL_TOP] = "at the top level",
-		[LEVEL_LISTENER] = "in an entry of listeners",
-		[LEVEL_CERT] = "in an entry of certs",
-	};
-	const struct place at = cursor_place(&r->c);
-	const char *name;
-	char known[2048];
-	size_t len = 0;
-
-	/* It would not be shown, and a file can have very many. */
-	if (r->c.m->count >= CONFIG_MISTAKES_MAX) {
-		r->c.m->count++;
-		return;
-	}
-	if (has_nul(&r->c.event)) {
-		mistake(r->c.m, &at, "unknown key with a NUL character in it");
-		return;
-	}
-	for (enum level home = LEVEL_TOP; home <= LEVEL_CERT; home++) {
-		if (find_key(home, &r->c.event) == KEYS_MAX)
-			continue;
-		mistake(r->c.m, &at, "unknown key here; it belongs %s", homes[home]);
-		return;
-	}
-	name = nearest_key(level, &r->c.event);
-	if (name) {
-		mistake(r->c.m, &at, "unknown key; did you mean %s?", name);
-		return;
-	}
-	for (size_t key = 0; key < KEYS_MAX && len < sizeof(known); key++) {
-		name = key_name(level, key);
-		if (name)
-			len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s",
-						len ? ", " : "", name);
-	}
-	mistake(r->c.m, &at, "unknown key; known are %s", known);
-}
+static int read_keys(struct reading *r, enum config_level level);
 
 /* --- values ----------------------------------------------------------------------------------- */
 
@@ -181,7 +72,7 @@ static int read_text(struct reading *r, const struct option_def *opt)
 
 	if (!expect(r, CURSOR_VALUE, bracketed ? ": quote an address with brackets" : "", &err))
 		return err;
-	if (has_nul(e)) {
+	if (memchr(e->data.scalar.value, '\0', e->data.scalar.length)) {
 		mistake(r->c.m, &at, "has a NUL character in it");
 		r->unusable = true;
 		return 0;
@@ -269,8 +160,23 @@ static int read_value(struct reading *r, size_t key)
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
+static void say_unknown_key(struct reading *r, enum config_level level)
+{
+	const struct place at = cursor_place(&r->c);
+	char why[KEY_WHY_MAX];
+
+	/* It would not be shown, and a file can have very many. */
+	if (r->c.m->count >= CONFIG_MISTAKES_MAX) {
+		r->c.m->count++;
+		return;
+	}
+	key_explain(why, level, (const char *)r->c.event.data.scalar.value,
+		    r->c.event.data.scalar.length);
+	mistake(r->c.m, &at, "%s", why);
+}
+
 /* One key and its value. */
-static int read_key(struct reading *r, enum level level, bool seen[KEYS_MAX])
+static int read_key(struct reading *r, enum config_level level, bool seen[KEYS_MAX])
 {
 	struct place at = cursor_place(&r->c);
 	size_t path_len, key;
@@ -281,7 +187,8 @@ static int read_key(struct reading *r, enum level level, bool seen[KEYS_MAX])
 		return -EINVAL;
 	}
 	path_len = cursor_enter_key(&r->c, (const char *)r->c.event.data.scalar.value);
-	key = find_key(level, &r->c.event);
+	key = key_find(level, (const char *)r->c.event.data.scalar.value,
+		       r->c.event.data.scalar.length);
 	if (key == KEYS_MAX) {
 		say_unknown_key(r, level);
 	} else if (seen[key]) {
@@ -298,7 +205,7 @@ static int read_key(struct reading *r, enum level level, bool seen[KEYS_MAX])
 	return err;
 }
 
-static int read_keys(struct reading *r, enum level level)
+static int read_keys(struct reading *r, enum config_level level)
 {
 	bool seen[KEYS_MAX] = {false};
 	int err;

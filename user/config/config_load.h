@@ -5,6 +5,8 @@
  *
  *   config_flags.c     argv       -> settings: texts, each with its place
  *   config_file.c      the file   -> settings, over the events of config_yaml.c
+ *   config_keys.c      the keys of the file
+ *   config_suggest.c   the name that was probably meant
  *   config_settings.c  settings
  *   config_mistakes.c  how a mistake is reported
  *   config_table.c     the one table of options
