@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "config/config_diff.h"
+#include "config/config_options.h"
 #include "tests/lib/loading.h"
 
 static char changed[4096], kept[4096];
@@ -110,6 +111,74 @@ static void what_needs_a_restart_is_put_back(void **state)
 	assert_string_equal(after->control, "/run/kedge/kedge.sock");
 }
 
+/* A value that is not the default. */
+static const char *other_value(const struct option_def *opt)
+{
+	static char number[16];
+
+	switch (opt->kind) {
+	case OPTION_ADDR:
+		return "127.0.0.1:9";
+	case OPTION_NUMBER:
+		snprintf(number, sizeof(number), "%u", opt->max);
+		if (!strcmp(opt->text, number))
+			snprintf(number, sizeof(number), "%u", opt->min);
+		return number;
+	case OPTION_WORD:
+	case OPTION_BOOL:
+		return opt->words[strcmp(opt->text, opt->words[0]) ? 0 : 1];
+	case OPTION_CIDRS:
+		return "10.0.0.0/8";
+	case OPTION_PATH:
+	case OPTION_NAMES:
+	case OPTION_CERT:
+		break;
+	}
+	return "other";
+}
+
+/* Each row of the table, in both directions: the old value comes back, or the new one stays. */
+static void every_option_of_kedge_as_a_whole(void **state)
+{
+	for (size_t i = 0; i < config_options_count; i++) {
+		const struct option_def *opt = &config_options[i];
+		_cleanup_(conf_freep)
+		struct conf *plain = NULL, *other = NULL;
+		char why[WHY_MAX];
+
+		if (opt->scope != OPTION_GLOBAL)
+			continue;
+		for (int turn = 0; turn < 2; turn++) {
+			struct conf *before, *after;
+
+			config_free(take_ptr(plain));
+			config_free(take_ptr(other));
+			plain = must_load(NULL, BASE);
+			other = must_load(NULL, BASE);
+			/* The defaults of a list are in it already. */
+			conf_names_clear(&other->guard.interfaces);
+			if (option_set(opt, other, other_value(opt), 0, why))
+				fail_msg("%s: %s", opt->name, why);
+			if (opt->kind != OPTION_NAMES)
+				assert_int_equal(option_set(option_find("guard-interfaces", 16),
+							    other, "all-listeners", 0, why),
+						 0);
+			before = turn ? other : plain;
+			after = turn ? plain : other;
+			changed[0] = kept[0] = '\0';
+			assert_int_equal(config_diff(before, after, say, changed), 0);
+			if (!strstr(opt->restart ? kept : changed, opt->name))
+				fail_msg("%s: %s%s", opt->name, kept, changed);
+			assert_string_equal(opt->restart ? changed : kept, "");
+			/* Put back means equal; taken over means still different. */
+			kept[0] = changed[0] = '\0';
+			assert_int_equal(config_diff(before, after, say, changed), 0);
+			assert_int_equal(changed[0] != '\0', !opt->restart);
+			assert_string_equal(kept, "");
+		}
+	}
+}
+
 static void a_listener_by_its_keys(void **state)
 {
 	(void)state;
@@ -148,6 +217,7 @@ int main(void)
 		cmocka_unit_test(nothing_has_changed),
 		cmocka_unit_test(every_kind_of_value),
 		cmocka_unit_test(what_needs_a_restart_is_put_back),
+		cmocka_unit_test(every_option_of_kedge_as_a_whole),
 		cmocka_unit_test(a_listener_by_its_keys),
 		cmocka_unit_test(listeners_are_known_by_their_address),
 	};
