@@ -15,7 +15,7 @@
 #include "base/cleanup.h"
 
 #define JOURNAL_PATH "/run/systemd/journal/socket"
-/* LOG_INFO and LOG_DAEMON of syslog(3). */
+/* Priority "info" and facility "daemon" of syslog(3). */
 #define JOURNAL_HEAD "PRIORITY=6\nSYSLOG_FACILITY=3\nSYSLOG_IDENTIFIER=kedge\nMESSAGE="
 
 static int open_journal(void)
