@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: what the BPF programs and the daemon agree on: map keys, map values (struct
- * kedge_flow, which needs the automaton, stands in flow.h). Nothing else belongs here. Pinned maps
- * are read by other versions' tools, so a change of layout bumps KEDGE_ABI_VERSION and gets a line
- * in docs/bpf-abi.md.
+ * both sides: the keys and values of the maps that the BPF programs and the daemon share (struct
+ * kedge_flow, which needs the automaton, is in flow.h). Nothing else belongs here. Tools of other
+ * versions read pinned maps, so a change of layout bumps KEDGE_ABI_VERSION and gets a line in
+ * docs/bpf-abi.md. The maps are declared in bpf/maps.bpf.h.
  *
  *   map         kind             key                        value               written by
  *   kdg_flow    hash             cookie of kedge's app-leg  struct kedge_flow   daemon, then BPF
@@ -14,7 +14,7 @@
  *   kdg_leg     sockhash         cookie of kedge's app-leg  that socket         daemon
  *   kdg_appleg  sockhash         cookie of the app's end    that socket         sockops
  *
- * and those of peername.bpf.c:
+ * Maps of peername.bpf.c, declared in bpf/peername_maps.bpf.h:
  *   kdg_client      socket storage  kedge's app-leg             struct kedge_client      daemon
  *   kdg_coming      hash            struct kedge_tuple          struct kedge_coming      sockops
  *   kdg_peer        socket storage  the app's end               struct kedge_client      sockops
@@ -48,14 +48,14 @@ struct kedge_stats {
 	} reasons; /* connections ended, by reason; written by the daemon */
 } __attribute__((aligned(64)));
 
-/* Where a flow's request stream stands, as far as the mover must know. */
+/* Where a flow's request stream is. This is all that the mover needs to know. */
 enum kedge_standing {
 	KEDGE_BETWEEN = 0, /* at a request boundary, nothing begun */
 	KEDGE_HEAD,        /* inside a head */
 	KEDGE_BODY,        /* inside a body, its chunk framing or its trailers */
-	KEDGE_WAITING,     /* the last request asked for an upgrade: nothing before its answer */
+	KEDGE_WAITING,     /* the last request asked for an upgrade: wait for its answer */
 	KEDGE_TUNNEL,      /* the application answered 101: bytes pass unread */
-	KEDGE_REFUSED,     /* see reason; nothing goes on any more */
+	KEDGE_REFUSED,     /* see reason; nothing more goes on */
 };
 
 /* What the daemon tells the BPF editor after KEDGE_WAITING. */
@@ -66,21 +66,21 @@ enum kedge_command {
 };
 
 /*
- * What the editor tells the mover, and the only thing the mover must know of requests. Both editors
- * write one; the BPF one through a slot of the mmapable array kdg_note, so that the mover reads it
- * without a system call after each send. Plain stores: editor and mover of a flow are the same
- * thread (the sk_msg program runs inside the mover's send()).
+ * What the editor tells the mover. The mover knows nothing else about requests. Both editors write
+ * one. The BPF editor's is a slot of the mmapable array kdg_note, so that the mover reads it
+ * without a system call after each send. Plain stores are enough: editor and mover of a flow are
+ * the same thread (the sk_msg program runs inside the mover's send()).
  */
 struct kedge_note {
 	__u32 requests; /* heads completed since the flow began; wraps */
-	__u32 withheld; /* BPF only: bytes at the end of the last send not taken (WAITING) */
-	__u32 runs;     /* BPF only: times the editor ran: tells a send() that did nothing */
-	__u32 sending;  /* BPF only, set before a send with spare bytes: its length, with them */
-	__u8 spare;     /* BPF only, as above: bytes at the end of it for the program to use */
+	__u32 withheld; /* BPF only: bytes at the end of the last send that were not taken */
+	__u32 runs;     /* BPF only: times the editor ran; unchanged if a send() did nothing */
+	__u32 sending;  /* BPF only, set before a send with spare bytes: its length with them */
+	__u8 spare;     /* BPF only, set as above: bytes at its end for the program to use */
 	__u8 standing;  /* enum kedge_standing */
 	__u8 reason;    /* enum kedge_reason when REFUSED */
-	__u8 command;   /* enum kedge_command; BPF only: set by the daemon, taken by a message */
-	__u8 paired;    /* BPF only: sockops has seen the application's end */
+	__u8 command; /* enum kedge_command; BPF only: for the program that sees the next message */
+	__u8 paired;  /* BPF only: sockops has seen the application's end */
 	__u8 scattered; /* BPF only: the last message was left in several elements */
 	__u8 mixed;     /* BPF only: a response message took TCP although others may not */
 	__u8 unpaired;  /* BPF only: the errno that kept the application's end from being paired */
@@ -88,8 +88,8 @@ struct kedge_note {
 };
 
 /*
- * A connection as its accepting end sees it. Addresses in network order, IPv4 as v4-mapped, so that
- * a dual-stack listener and an IPv4 client name the same connection. Ports in host order.
+ * A connection as its accepting end sees it. Addresses are in network order, IPv4 as v4-mapped, so
+ * that a dual-stack listener and an IPv4 client have the same tuple. Ports are in host order.
  */
 struct kedge_tuple {
 	__u64 netns; /* cookie of the network namespace */
@@ -101,9 +101,9 @@ struct kedge_tuple {
 };
 
 /*
- * One end of a bypassed connection. `sk` is read through CO-RE only, and is believed only while the
- * socket it points to still has the cookie: sockets are freed type-stably, so the read is always
- * of some socket.
+ * One end of a bypassed connection. `sk` is read through CO-RE only, and used only if the socket
+ * that it points to still has the cookie. Socket memory is reused for sockets only, so the read is
+ * always of some socket.
  */
 struct kedge_end {
 	__u64 cookie;
@@ -113,21 +113,21 @@ struct kedge_end {
 };
 
 /*
- * What an IPv4 socket is shown for an IPv6 client, and any socket for a client that nobody knows:
- * 192.0.0.8, the dummy address of RFC 7600, which is no host's and is never routed.
+ * The peer that an IPv4 socket is shown for an IPv6 client, and any socket for an unknown client:
+ * 192.0.0.8, the dummy address of RFC 7600. No host has it, and it is never routed.
  */
 #define KEDGE_NOBODY_IP4 0xc0000008
 
-/* How far the name of a client has come, in kedge's own socket and in kdg_coming. */
+/* How far a client's address has come, in kedge's own socket and in kdg_coming. */
 enum kedge_peer_state {
 	KEDGE_PEER_SET = 0, /* no program has seen the socket connect */
 	KEDGE_PEER_NO_ROOM, /* no row of kdg_coming could be made */
-	KEDGE_PEER_UNHEARD, /* the SYN is out; the application's side has not heard it */
-	KEDGE_PEER_HEARD4,  /* it has, at an IPv4 listener */
-	KEDGE_PEER_HEARD6,  /* it has, at an IPv6 one */
+	KEDGE_PEER_UNHEARD, /* the SYN is out; the application's side has not seen it */
+	KEDGE_PEER_HEARD4,  /* an IPv4 listener has seen it */
+	KEDGE_PEER_HEARD6,  /* an IPv6 listener has seen it */
 };
 
-/* Who an application is to take for its peer: the client. */
+/* The client, which the application is shown as its peer. */
 struct kedge_client {
 	__u8 ip[16]; /* network order, IPv4 as v4-mapped */
 	__u16 port;  /* host order */
@@ -138,10 +138,10 @@ struct kedge_client {
 /* A row of kdg_coming. */
 struct kedge_coming {
 	struct kedge_client client;
-	__u64 cookie; /* of kedge's socket, whose end takes the row with it */
+	__u64 cookie; /* of kedge's socket; when it closes, the row is deleted */
 };
 
-/* The row of kdg_peer_stats. Added to atomically: the application's sockets are on all cores. */
+/* The row of kdg_peer_stats. Additions are atomic: the application's sockets are on all cores. */
 struct kedge_peer_stats {
 #define X(name, text) __u64 name;
 #include "peer_stats.def"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: the value of kdg_flow, one flow in the kernel. Written by the daemon once, before
- * connect(2); from then on by the BPF programs alone. Read by bpftool.
+ * both sides: the value of kdg_flow, one flow in the kernel. The daemon writes it once, before
+ * connect(2). After that only the BPF programs write it. bpftool can read it.
  */
 #pragma once
 
@@ -13,9 +13,9 @@
 #define KEDGE_FLOW_BYPASS 0x02 /* sockops may pair it, messages may be redirected */
 
 /*
- * Scratch of one run of the editor over one message: loop state that lives in the map value, where
- * the verifier takes every load for an unknown number and loops converge at once. Positions count
- * from the start of the message as edited so far.
+ * Scratch of one run of the editor over one message. It is in the map value because the verifier
+ * treats every load from there as an unknown number, so that loops converge at once. Positions
+ * count from the start of the message as edited so far.
  */
 struct kedge_run {
 	__u32 pos;      /* start of the window */
@@ -28,10 +28,10 @@ struct kedge_run {
 	__u8 act;       /* enum http1_act that ended the byte loop */
 	__u8 owed;      /* bytes of the held run that were taken out of earlier messages */
 	__u8 edits;     /* places where the message was changed */
-	__u8 full;      /* too many of them: the rest is judged in another run */
+	__u8 full;      /* too many edits: another run judges the rest */
 	__u8 error;     /* a helper failed */
-	__u8 spare; /* bytes after size that the daemon sent for us to use; the rest is cut off */
-	__u8 cuts;  /* of these, lines taken out */
+	__u8 spare;     /* bytes behind `size` that the program may use; unused ones are cut off */
+	__u8 cuts;      /* lines taken out, as part of `edits` */
 	__u8 pad[1];
 };
 
@@ -39,7 +39,7 @@ struct kedge_flow {
 	__u32 slot;   /* in kdg_note */
 	__u32 worker; /* row of kdg_stats */
 	__u8 flags;   /* KEDGE_FLOW_* */
-	__u8 split;   /* the message at hand is judged in parts: none of them may be redirected */
+	__u8 split;   /* this message is judged in parts: none of them may be redirected */
 	__u8 pad[2];
 	__u32 requests;       /* heads that went on */
 	struct kedge_end app; /* the application's end, by sockops; cookie 0: not paired */

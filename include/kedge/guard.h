@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: what guard.bpf.c and the daemon agree on. A change of layout bumps
- * KEDGE_GUARD_ABI_VERSION and gets a line in docs/bpf-abi.md.
+ * both sides: the keys and values of the maps that guard.bpf.c and the daemon share. A change of
+ * layout bumps KEDGE_GUARD_ABI_VERSION and gets a line in docs/bpf-abi.md. The maps are declared in
+ * bpf/guard_maps.bpf.h.
  *
  *   map                 kind           key                   value                 written by
  *   kdg_guard_config    array          0                     kedge_guard_config    daemon
@@ -17,9 +18,9 @@
  * Addresses are 16 bytes in network order, IPv4 as v4-mapped. Ports are in network order here, as
  * in a packet.
  *
- * Rules are replaced as a whole: those in force carry config.side (0 or 1), the daemon writes new
- * ones with the other side, turns config.side with one store, and deletes the old ones. So there is
- * no moment without rules.
+ * Rules are replaced as a whole. The rules in force have the side that config.side names (0 or 1).
+ * The daemon writes new rules with the other side, changes config.side with one store, and deletes
+ * the old rules. So there is no moment without rules.
  */
 #pragma once
 
@@ -37,23 +38,22 @@ enum kedge_guard_flag {
 	KEDGE_GUARD_OBSERVE = 1, /* judge and count, drop nothing, answer nothing */
 	/* Over a limit: answer with a SYN cookie instead of dropping. */
 	KEDGE_GUARD_COOKIES = 2,
-	/* Drop later fragments of a dropped first one; else all of them pass. */
+	/* Drop later fragments of a dropped first one. Otherwise all of them pass. */
 	KEDGE_GUARD_FOLLOW = 4,
 };
 
 /*
- * The row of kdg_guard_config. Aligned words, each stored with one store; written while packets are
- * judged.
+ * The row of kdg_guard_config. Aligned words, each written with one store while packets are judged.
  */
 struct kedge_guard_config {
 	__u32 version; /* KEDGE_GUARD_ABI_VERSION; anything else: every packet passes, uncounted */
-	__u32 side;    /* rules in force: 0 or 1 */
+	__u32 side;    /* of the rules in force: 0 or 1 */
 	__u32 flags;   /* enum kedge_guard_flag */
 	__u32 pad;
-	__u64 lease_ns; /* CLOCK_MONOTONIC from which on everything passes; ~0: never (keep) */
+	__u64 lease_ns; /* from this CLOCK_MONOTONIC time on everything passes; ~0: never (keep) */
 	/* New connections a second from one source prefix, at most 1e9; 0: any number. */
 	__u64 source_rate;
-	__u64 source_burst; /* so many at once, 1 to 1e9 */
+	__u64 source_burst; /* this many at once, 1 to 1e9 */
 	__u64 total_rate;   /* the same, of all sources together */
 	__u64 total_burst;
 	__u32 source_bits_v4; /* length of a source prefix, 0..32 */
@@ -69,14 +69,14 @@ struct kedge_guard_address {
 };
 
 struct kedge_guard_listener {
-	__u32 set; /* whose sources: kedge_guard_prefix.set */
-	/* 0: any source may connect, no PROXY prefix is trusted there; limits hold all the same */
+	__u32 set; /* its allowed sources: kedge_guard_prefix.set */
+	/* 0: any source may connect, since no PROXY prefix is trusted there; limits still hold */
 	__u32 judge;
 };
 
 /*
- * An allowed source. prefixlen counts from `side` on: 64 + the bits of the address (64 + 96 + n for
- * IPv4).
+ * An allowed source. prefixlen counts from `side` on: 64 plus the bits of the address (64 + 96 + n
+ * for IPv4).
  */
 struct kedge_guard_prefix {
 	__u32 prefixlen;
@@ -85,12 +85,12 @@ struct kedge_guard_prefix {
 	__u8 ip[16];
 };
 
-/* Whom a bucket is for: an address with the bits behind the source prefix zero. */
+/* The source that a bucket is for: an address with the bits behind the source prefix zero. */
 struct kedge_guard_source {
 	__u8 ip[16];
 };
 
-/* A token bucket, as the time at which it is full again if nothing more is taken. BPF only. */
+/* A token bucket, as the time when it is full again if nothing more is taken. BPF only. */
 struct kedge_guard_bucket {
 	__u64 full_ns; /* bpf_ktime_get_ns() */
 };
@@ -100,12 +100,12 @@ struct kedge_guard_datagram {
 	__u8 from[16];
 	__u8 to[16];
 	__u32 id;       /* as in the packet; IPv4: its 16 bits, zero-extended */
-	__u32 protocol; /* of what is in it; IPv6: next header of the fragment header */
+	__u32 protocol; /* of its payload; IPv6: next header of the fragment header */
 };
 
 /*
- * A source that was refused. Each core adds one new source in 100 us at most (kdg_guard_newest), so
- * that a flood of ever new ones costs little; who comes often is soon there.
+ * A source that was refused. Each core adds at most one new source in 100 us (kdg_guard_newest), so
+ * that a flood of new sources costs little. A frequent source soon gets its row.
  */
 struct kedge_guard_refused {
 	__u64 packets;
@@ -114,7 +114,7 @@ struct kedge_guard_refused {
 	__u32 pad;
 };
 
-/* The counters, also as numbers: kedge_guard_refused.reason. */
+/* The counters as numbers, for kedge_guard_refused.reason. */
 enum kedge_guard_count {
 #define X(name, text) KEDGE_GUARD_COUNT_##name,
 #include "guard_stats.def"

@@ -1,29 +1,38 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: the HTTP/1.1 boundary automaton. It reads the request stream of one connection a byte
- * at a time, tells where a head ends so that the client's address can be put there, which lines
- * must be taken out, and refuses what two servers might read in two ways (RFC 9112; http1_line.h,
- * http1_field.h, http1_option.h and http1_body.h have the rules). Pure: no allocation, no call out,
- * bounded, may stop and go on at any byte. The same code runs in the BPF program, in the daemon and
- * in the fuzzers.
+ * both sides: the HTTP/1.1 boundary automaton. It reads the request stream of one connection byte
+ * by byte. It finds the end of each head, where the client's address is inserted, and the lines
+ * that must be taken out. It refuses everything that two servers might read differently (RFC 9112).
+ * Pure: no allocation, no outside calls, bounded. It may stop and continue at any byte. The same
+ * code runs in the BPF program, in the daemon and in the fuzzers.
  *
- * A driver feeds bytes and does what enum http1_act says with them. What it must keep to:
+ * The rules:
+ *   http1_line.h    request lines: method, target, version
+ *   http1_field.h   field lines: Host, framing, X-Forwarded-For and its relatives, trailers
+ *   http1_option.h  Connection and Upgrade
+ *   http1_body.h    Content-Length and chunks
+ * The tools:
+ *   http1_state.h   types
+ *   http1_char.h    sets of bytes, names
+ *   http1_word.h    eight bytes at a time
+ *   http1_take.h    the usual lines, many bytes at a time
  *
- *  - A held run begins with the byte that gave HTTP1_HOLD and ends with HTTP1_KEEP, HTTP1_CUT or
- *    HTTP1_END; bytes between give HTTP1_PASS and belong to the run. Begun and ended within one
- *    input a kept run costs nothing.
- *  - Where the input ends inside a run (h->hold != HTTP1_LOOSE) the driver takes the run's bytes
- *    out of its output. At the start of the next input the run is still open and http1_owed(h) says
- *    how many bytes of h->token stand for what was taken out (0 when the run is being cut).
- *    HTTP1_KEEP then means: first h->token[0..owed), at the start of this input, before any further
+ * A driver feeds bytes and does with them what enum http1_act says. Its rules:
+ *
+ *  - A held run begins with the byte that gave HTTP1_HOLD. It ends with HTTP1_KEEP, HTTP1_CUT or
+ *    HTTP1_END. Bytes between give HTTP1_PASS and belong to the run. A kept run that begins and
+ *    ends within one input costs nothing.
+ *  - If the input ends inside a run (h->hold != HTTP1_LOOSE), the driver takes the run's bytes out
+ *    of its output. At the start of the next input the run is still open. http1_owed(h) says how
+ *    many bytes of h->token replace the bytes that were taken out (0 when the run is being cut).
+ *    HTTP1_KEEP then means: put h->token[0..owed) at the start of this input, before any further
  *    http1_byte(). HTTP1_END means: text, then "\r", then this byte.
- *  - HTTP1_REFUSE: what belongs to requests that were complete within this input goes on, nothing
- *    else of this input; the stream is finished. note->requests must then say how many heads have
- *    gone on.
- *  - After HTTP1_END look at http1_standing(): with KEDGE_WAITING no byte may be fed before
- *    http1_resume().
+ *  - HTTP1_REFUSE: requests that ended within this input go on, nothing else of it does. The stream
+ *    is finished. note->requests must then say how many heads have gone on.
+ *  - After HTTP1_END the driver checks http1_standing(). With KEDGE_WAITING it must feed no byte
+ *    before http1_resume().
  *  - http1_between() is true right after the byte (or block) that ended a request.
- *  - Before a byte, http1_body() and http1_take() may be asked for more at a time.
+ *  - Instead of a byte, the driver may first offer a block to http1_body() and http1_take().
  */
 #pragma once
 
@@ -51,13 +60,13 @@ enum http1_act {
 #include "http1_word.h"
 #include "http1_take.h"
 
-/* A zeroed struct is a new flow as well. */
+/* A zeroed struct is a new flow, too. */
 static __always_inline void http1_init(struct http1 *h)
 {
 	__builtin_memset(h, 0, sizeof(*h));
 }
 
-/* Reads one byte. Any byte is allowed at any time; after HTTP1_REFUSE all are refused. */
+/* Reads one byte. Any byte may come at any time. After HTTP1_REFUSE all are refused. */
 static __always_inline enum http1_act http1_byte(struct http1 *h, const struct http1_conf *c,
 						 __u8 b)
 {
@@ -139,8 +148,8 @@ static __always_inline enum http1_act http1_byte(struct http1 *h, const struct h
 }
 
 /*
- * How many of the next n bytes go on unread: a block of a body, of a chunk or of a tunnel. They are
- * accounted for. 0 where bytes must be read.
+ * Takes up to n bytes that go on unread: a block of a body, of a chunk or of a tunnel. Returns how
+ * many; 0 when the next byte must be read.
  */
 static __always_inline __u64 http1_body(struct http1 *h, __u64 n)
 {
@@ -171,36 +180,38 @@ static __always_inline enum kedge_standing http1_standing(const struct http1 *h)
 	return h->state == HTTP1_TUNNEL ? KEDGE_TUNNEL : KEDGE_REFUSED;
 }
 
-/* No request is begun, and none but an empty line is held. */
+/* No request has begun. Only an empty line may be held. */
 static __always_inline bool http1_between(const struct http1 *h)
 {
 	return h->state <= HTTP1_START_REQ;
 }
 
-/* The held run will be taken out whatever follows. */
+/* The held run will be taken out, whatever follows. */
 static __always_inline bool http1_cutting(const struct http1 *h)
 {
 	return h->hold == HTTP1_BEING_CUT;
 }
 
-/* At the start of an input: bytes of h->token that were taken out of earlier ones and may have to
- * come back; at most HTTP1_CUT_NAME_MAX. */
+/*
+ * At the start of an input: how many bytes of h->token were taken out of earlier inputs and may
+ * have to come back.
+ */
 static __always_inline __u32 http1_owed(const struct http1 *h)
 {
 	return h->hold == HTTP1_HELD ? h->len : 0;
 }
 
-/* The request whose head ended last was a HEAD: its response has no body. */
+/* The request whose head ended last was a HEAD, so its response has no body. */
 static __always_inline bool http1_is_head(const struct http1 *h)
 {
 	return h->flags & HTTP1_F_HEAD;
 }
 
 /*
- * What goes in before the CR of HTTP1_END, in this order: c->text[0..head), h->list[0..list),
- * c->text[from..c->text_len) without its gaps, which is `tail` bytes, h->options[0..options). Valid
- * until the next http1_byte(). Usually it is all in the first piece, the others are 0. All 0:
- * nothing goes in.
+ * The text to insert before the CR of HTTP1_END, in this order: c->text[0..head), h->list[0..list),
+ * c->text[from..c->text_len) without its gaps (`tail` bytes), h->options[0..options). Valid until
+ * the next http1_byte(). Usually all is in the first piece and the others are 0. If all are 0,
+ * nothing is inserted.
  */
 struct http1_text {
 	__u16 head;
@@ -266,8 +277,8 @@ static __always_inline void http1_note_method(const struct http1 *h, struct kedg
 }
 
 /*
- * The head at hand is not complete, or was refused: an answer that kedge gives in its place has no
- * body if its method, as far as it is known, is HEAD.
+ * For a head that is not complete or was refused: records whether its method is HEAD, as far as it
+ * is known. Then kedge's own answer has no body.
  */
 static __always_inline void http1_note_begun(const struct http1 *h, struct kedge_note *note)
 {
@@ -282,7 +293,7 @@ static __always_inline void http1_note_request(const struct http1 *h, struct ked
 	note->requests = h->requests;
 }
 
-/* The answer to an upgrade request came; nothing happens in other states. */
+/* The answer to an upgrade request has come. Does nothing in other states. */
 static __always_inline void http1_resume(struct http1 *h, bool tunnel)
 {
 	if (h->state == HTTP1_WAITING)

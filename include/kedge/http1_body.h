@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: the states of http1.h from the blank line on: the body (RFC 9112, 6 and 7.1). Part of
- * http1.h, which see; not included by itself. Trailers are lines: http1_field.h.
+ * both sides: the states of http1.h from the blank line on: the body (RFC 9112, sections 6 and
+ * 7.1). Part of http1.h; do not include it alone. Trailers are field lines: http1_field.h.
  */
 #pragma once
 
 /*
- * The blank line. Framing conflicts were found on the way; what is left is what must not be
- * missing. A request that asks for an upgrade has no body here: it could not be told from the new
- * protocol.
+ * The blank line. Framing conflicts were refused before; here it is checked that nothing required
+ * is missing. A request that asks for an upgrade must have no body: the body could not be told from
+ * the new protocol.
  */
 static __always_inline enum http1_act http1_at_end_lf(struct http1 *h, const struct http1_conf *c,
 						      __u8 b)
@@ -69,7 +69,7 @@ static __always_inline enum http1_act http1_at_size(struct http1 *h, __u8 b)
 	return http1_next(h, b == ';' ? HTTP1_EXTENSION : HTTP1_SIZE_LF);
 }
 
-/* Passed unread, but bounded and of visible characters and white space only. */
+/* Passed unread, but bounded, and only with visible characters and white space. */
 static __always_inline enum http1_act http1_at_extension(struct http1 *h, __u8 b)
 {
 	if (b == '\r')

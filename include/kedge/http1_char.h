@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: classes of bytes and field names for http1.h. Sets are 64-bit immediates: no table in
+ * both sides: sets of bytes and field names for http1.h. Sets are 64-bit immediates: no table in
  * .rodata, no load, one shift. Names are compared as little-endian words.
  */
 #pragma once
@@ -15,7 +15,7 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words of names are little-endian");
 
-/* Up to eight characters as the word that a little-endian load of them gives; 0 fills up. */
+/* Up to eight characters as the word that a little-endian load gives, filled up with 0. */
 #define HTTP1_WORD(a, b, c, d, e, f, g, h)                                                       \
 	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 | \
 	 (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
@@ -67,14 +67,16 @@ static __always_inline __u8 http1_lower(__u8 b)
 	return (__u8)(b - 'A') < 26 ? b | 0x20 : b;
 }
 
-/* RFC 9112, 5: what a field value may hold: HT, SP, visible ASCII and obs-text. */
+/* RFC 9112, 5: a field value may hold HT, SP, visible ASCII and obs-text. */
 static __always_inline bool http1_is_value(__u8 b)
 {
 	return (b >= 0x20 && b != 0x7f) || b == '\t';
 }
 
-/* Names that mean something here. From LENGTH on they may have a dash, from FORWARDED on they are
- * forwarding fields. */
+/*
+ * Names that mean something here. Those from LENGTH on may have a dash. Those from FORWARDED on are
+ * forwarding fields.
+ */
 enum http1_name {
 	HTTP1_NAME_OTHER,
 	HTTP1_NAME_HOST,
@@ -92,15 +94,15 @@ enum http1_name {
 };
 
 /*
- * Added to a name that has another character where the true one has a dash. CGI has only letters,
- * digits and '_' in its names, so that servers take X.Forwarded-For for X-Forwarded-For.
+ * Added to a name that has another character in the place of a dash. CGI names have only letters,
+ * digits and '_', so that a CGI server takes X.Forwarded-For for X-Forwarded-For.
  */
 #define HTTP1_NAME_ALIAS 0x80
 
 #define HTTP1_ONES  0x0101010101010101ULL
 #define HTTP1_HIGHS 0x8080808080808080ULL
 
-/* Of any alignment: x86 and arm64 have such loads and stores in BPF too, where C has none. */
+/* Loads and stores of any alignment. x86 and arm64 have them in BPF, too; C has none. */
 static __always_inline __u64 http1_load8(const __u8 *p)
 {
 #ifdef __bpf__
@@ -167,7 +169,7 @@ static __always_inline bool http1_in_family(__u32 len, __u64 w0, __u64 w1)
 	       (w1 & 0xffffffff) == HTTP1_FAMILY_1;
 }
 
-/* Which one of those that begin with "x-forwarded-"; every one is a forwarding field. */
+/* For a name that begins with "x-forwarded-". All of these are forwarding fields. */
 static __always_inline __u8 http1_family_name(__u32 len, __u64 w1, __u64 w2)
 {
 	w1 >>= 32;
@@ -180,7 +182,7 @@ static __always_inline __u8 http1_family_name(__u32 len, __u64 w1, __u64 w2)
 	return HTTP1_NAME_STRIPPED;
 }
 
-/* Three words of a name without what is behind its end. */
+/* Three words of a name, masked behind its end, against three of another. */
 static __always_inline bool http1_spells(__u64 w0, __u64 w1, __u64 w2, __u64 a0, __u64 a1, __u64 a2)
 {
 	return !((w0 ^ a0) | (w1 ^ a1) | (w2 ^ a2));
@@ -220,7 +222,7 @@ static __always_inline bool http1_is_foreign(__u32 len, __u64 w0, __u64 w1, __u6
 	return false;
 }
 
-/* Which name len bytes are; the words as http1_fold() gives them. */
+/* The name in len bytes, folded by http1_fold(). */
 static __always_inline __u8 http1_name_of(__u32 len, __u64 w0, __u64 w1, __u64 w2)
 {
 	if (http1_in_family(len, w0, w1))
@@ -263,7 +265,7 @@ static __always_inline __u8 http1_name_of(__u32 len, __u64 w0, __u64 w1, __u64 w
 	return http1_is_foreign(len, w0, w1, w2) ? HTTP1_NAME_STRIPPED : HTTP1_NAME_OTHER;
 }
 
-/* Which name len bytes are, as they came; enum http1_name, HTTP1_NAME_ALIAS added. */
+/* The name in len bytes as they came: enum http1_name, perhaps with HTTP1_NAME_ALIAS. */
 static __always_inline __u8 http1_name_read(__u32 len, __u64 w0, __u64 w1, __u64 w2)
 {
 	const __u64 lower = HTTP1_ONES * 0x20;
@@ -280,7 +282,7 @@ static __always_inline __u8 http1_name_read(__u32 len, __u64 w0, __u64 w1, __u64
 	return w0 | w1 | w2 ? name | HTTP1_NAME_ALIAS : name;
 }
 
-/* Which name is in h->token. */
+/* The name in h->token. */
 static __always_inline __u8 http1_name(const struct http1 *h)
 {
 	return http1_name_read(h->len, h->word[0], h->word[1], h->word[2]);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: the states of http1.h in the lines of a head and in trailers (RFC 9112, 5 to 7). Part
- * of http1.h, which see; not included by itself.
+ * both sides: the states of http1.h in field lines of a head and of trailers (RFC 9112, sections 5
+ * to 7). Part of http1.h; do not include it alone.
  */
 #pragma once
 
-/* A byte that no line holds at this place. */
+/* A byte that is not allowed at this place of a line. */
 static __always_inline enum http1_act http1_line_stray(struct http1 *h, __u8 b, __u8 reason)
 {
 	if (b == '\n')
@@ -58,7 +58,7 @@ static __always_inline bool http1_may_forward(const struct http1_conf *c, __u8 l
 	return c->flags & HTTP1_STRIP && (letter == 'c' || letter == 't');
 }
 
-/* Values that came are kept, to go on in our line. */
+/* The client's values are kept, to go on in our line. */
 static __always_inline bool http1_keeps_values(const struct http1_conf *c)
 {
 	return (c->mode == HTTP1_XFF_APPEND || c->mode == HTTP1_XFF_IF_NONE) &&
@@ -76,9 +76,9 @@ static __always_inline bool http1_may_be_cut(const struct http1_conf *c, __u8 b)
 }
 
 /*
- * The start of a line: the blank one, or a name. Space here is a folded line or one before the
- * first field. In a head, a CR is held because the text may go before it, a name because its line
- * may have to go.
+ * The start of a line: the blank line, or a name. White space here is a folded line, or a line
+ * before the first field. In a head, a CR is held because the text may go before it, and a name is
+ * held because its line may be cut.
  */
 static __always_inline enum http1_act http1_at_field(struct http1 *h, const struct http1_conf *c,
 						     __u8 b)
@@ -108,7 +108,7 @@ static __always_inline enum http1_act http1_at_field(struct http1 *h, const stru
 	return HTTP1_HOLD;
 }
 
-/* The name is no concern of ours any more: a held run is released. */
+/* The rest of the name does not matter: a held run is released. */
 static __always_inline enum http1_act http1_release(struct http1 *h, __u8 state)
 {
 	h->state = state;
@@ -118,7 +118,7 @@ static __always_inline enum http1_act http1_release(struct http1 *h, __u8 state)
 	return HTTP1_KEEP;
 }
 
-/* RFC 9112, 6.1 and 6.3: one of both, once, and no coding in HTTP/1.0. */
+/* RFC 9112, 6.1 and 6.3: only one of the two, only once, and no coding in HTTP/1.0. */
 static __always_inline enum http1_act http1_framing_field(struct http1 *h, __u8 name)
 {
 	bool length = name == HTTP1_NAME_LENGTH;
@@ -145,7 +145,7 @@ static __always_inline enum http1_act http1_cut(struct http1 *h, __u8 state)
 	return http1_next(h, state);
 }
 
-/* The line of a source that may say so: ours of that name is left out (http1_text()). */
+/* The line of a trusted source stays: ours of that name is left out (http1_text()). */
 static __always_inline void http1_keep_line(struct http1 *h, __u8 name)
 {
 	switch (name) {
@@ -181,7 +181,7 @@ static __always_inline enum http1_act http1_forwarding_field(struct http1 *h,
 	return http1_cut(h, HTTP1_VALUE);
 }
 
-/* HTTP/2 in clear: a connection that we read as HTTP/1.1 would speak something else. */
+/* HTTP/2 without TLS: we would read HTTP/2 as HTTP/1.1. */
 static __always_inline enum http1_act http1_upgrade_field(struct http1 *h,
 							  const struct http1_conf *c, __u8 name)
 {
@@ -203,7 +203,7 @@ static __always_inline enum http1_act http1_upgrade_field(struct http1 *h,
 /* "Connection: " */
 #define HTTP1_OPTIONS_BEGIN 12
 
-/* Where h2c is cut, the line is held: what it says of an upgrade may have to go. */
+/* If h2c is cut, the line is held: its upgrade options may have to go. */
 static __always_inline enum http1_act http1_connection_field(struct http1 *h,
 							     const struct http1_conf *c)
 {
@@ -251,8 +251,8 @@ static __always_inline enum http1_act http1_at_colon(struct http1 *h, const stru
 }
 
 /*
- * A held name has become longer than all that are cut, but for those of the family: what the line
- * is for is known by now.
+ * A held name is now longer than all names that are cut, except those that begin with
+ * "x-forwarded-". So it is decided here whether the line is cut.
  */
 static __always_inline enum http1_act http1_long_name(struct http1 *h, const struct http1_conf *c)
 {
@@ -304,7 +304,7 @@ static __always_inline enum http1_act http1_at_value_lf(struct http1 *h, __u8 b)
 	return HTTP1_CUT;
 }
 
-/* Two bytes stay free for the ", " before ours. */
+/* Leaves two bytes free for the ", " before our address. */
 static __always_inline enum http1_act http1_list_add(struct http1 *h, __u8 b)
 {
 	if (h->list_len >= KEDGE_XFF_BYTES_MAX - 2)
@@ -315,8 +315,8 @@ static __always_inline enum http1_act http1_list_add(struct http1 *h, __u8 b)
 }
 
 /*
- * Incoming values, verbatim but for white space at both ends; ", " joins lines (RFC 9110, 5.3). len
- * is 1 once the line has a value.
+ * The client's values, verbatim except for white space at both ends. ", " joins lines (RFC 9110,
+ * 5.3). len is 1 once the line has a value.
  */
 static __always_inline enum http1_act http1_at_xff(struct http1 *h, __u8 b)
 {
@@ -344,7 +344,7 @@ static __always_inline enum http1_act http1_at_xff(struct http1 *h, __u8 b)
 	return HTTP1_PASS;
 }
 
-/* len counts the bytes that matched the authority of the target. */
+/* len counts the bytes that were equal to the authority of the target. */
 static __always_inline enum http1_act http1_at_host(struct http1 *h, __u8 b)
 {
 	if (b == ' ' || b == '\t' || b == '\r') {
@@ -370,7 +370,7 @@ static __always_inline enum http1_act http1_at_host(struct http1 *h, __u8 b)
 	return HTTP1_PASS;
 }
 
-/* 1*DIGIT, less than 2^63; spaces at both ends, nothing else. */
+/* 1*DIGIT, less than 2^63, with spaces at both ends and nothing else. */
 static __always_inline enum http1_act http1_at_length(struct http1 *h, __u8 b)
 {
 	const __u64 max = (1ULL << 63) - 1;
@@ -392,7 +392,7 @@ static __always_inline enum http1_act http1_at_length(struct http1 *h, __u8 b)
 	return http1_stray(h, b, KEDGE_REASON_http_content_length);
 }
 
-/* "chunked", alone and last; spaces before it only, since some servers stumble over those after. */
+/* "chunked" and nothing else. Spaces only before it: some servers fail with spaces behind it. */
 static __always_inline enum http1_act http1_at_coding(struct http1 *h, __u8 b)
 {
 	__u8 at = h->sub & 7;

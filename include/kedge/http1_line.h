@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: the states of http1.h before and in a request line (RFC 9112, 2.2 and 3). Part of
- * http1.h, which see; not included by itself.
+ * both sides: the states of http1.h before and in a request line (RFC 9112, sections 2.2 and 3).
+ * Part of http1.h; do not include it alone.
  *
- * Each function takes one byte in one state. They return at once and share nothing but leaf
- * helpers, so that the verifier walks the sum of them, not the product.
+ * Each function takes one byte in one state and returns at once. They share only leaf helpers, so
+ * that the verifier walks the sum of their paths, not the product.
  */
 #pragma once
 
@@ -19,15 +19,15 @@
 #define HTTP1_F_UPGRADE  0x0080 /* seen: Upgrade */
 #define HTTP1_F_OPTION   0x0100 /* seen: Connection: upgrade */
 #define HTTP1_F_TRAILER  0x0200 /* the lines are trailers */
-#define HTTP1_F_PROTO    0x0400 /* seen, of a trusted source: X-Forwarded-Proto */
+#define HTTP1_F_PROTO    0x0400 /* seen, from a trusted source: X-Forwarded-Proto */
 #define HTTP1_F_PORT     0x0800 /* X-Forwarded-Port */
 #define HTTP1_F_REAL     0x1000 /* X-Real-IP */
 #define HTTP1_F_COLLECT  0x2000 /* a Connection line was cut: its options are put back */
 #define HTTP1_F_H2C      0x4000 /* an Upgrade to HTTP/2 was cut */
 
 /*
- * Where byte i goes in an array of so many. Each writer has refused or left out what is beyond;
- * the verifier wants to see it once more.
+ * The place of byte i in an array of `room` bytes. Each writer has already refused or skipped bytes
+ * that do not fit. The modulo is for the verifier, which needs to see the bound again.
  */
 static __always_inline __u32 http1_place(__u32 i, __u32 room)
 {
@@ -44,7 +44,7 @@ static __always_inline enum http1_act http1_refuse(struct http1 *h, __u8 reason)
 	return HTTP1_REFUSE;
 }
 
-/* A byte that does not fit; LF alone has a reason of its own. */
+/* A byte that is not allowed here. A lone LF has its own reason. */
 static __always_inline enum http1_act http1_stray(struct http1 *h, __u8 b, __u8 reason)
 {
 	return http1_refuse(h, b == '\n' ? KEDGE_REASON_http_bare_cr_lf : reason);
@@ -56,7 +56,7 @@ static __always_inline enum http1_act http1_next(struct http1 *h, __u8 state)
 	return HTTP1_PASS;
 }
 
-/* The first byte of a request: nothing is left of the one before. */
+/* The first byte of a request: forgets the request before it. */
 static __always_inline void http1_begin(struct http1 *h)
 {
 	h->flags = 0;
@@ -69,7 +69,7 @@ static __always_inline void http1_begin(struct http1 *h)
 	h->options_len = 0;
 }
 
-/* RFC 9112, 2.2: one empty line before a request is ignored (and not passed on). */
+/* RFC 9112, 2.2: one empty line before a request is ignored and not passed on. */
 static __always_inline enum http1_act http1_at_start(struct http1 *h, __u8 b)
 {
 	if (b == '\r' && h->state == HTTP1_START) {
@@ -95,8 +95,8 @@ static __always_inline enum http1_act http1_at_start_lf(struct http1 *h, __u8 b)
 }
 
 /*
- * The method is in h->token. CONNECT would make a tunnel, PRI begins HTTP/2; a method that is HEAD
- * but for its case has an answer with or without a body, depending on who reads it.
+ * The method is in h->token. CONNECT would make a tunnel, and PRI begins HTTP/2. "head" in another
+ * case is refused: servers disagree on whether its response has a body.
  */
 static __always_inline enum http1_act http1_at_method_end(struct http1 *h)
 {
@@ -131,7 +131,7 @@ static __always_inline enum http1_act http1_at_method(struct http1 *h, __u8 b)
 	return HTTP1_PASS;
 }
 
-/* A byte that no target holds: white space and CR make it a matter of the line. */
+/* A byte that is not allowed in a target. White space or CR is a fault of the whole line. */
 static __always_inline enum http1_act http1_target_stray(struct http1 *h, __u8 b)
 {
 	if (b == ' ' || b == '\t' || b == '\r')
@@ -152,7 +152,7 @@ static __always_inline enum http1_act http1_at_target(struct http1 *h, __u8 b)
 	return http1_target_stray(h, b);
 }
 
-/* "http://" or "https://"; sub is the place in the former, 0x10 once the s was seen. */
+/* "http://" or "https://". sub is the place in the former, plus 0x10 once the s was seen. */
 static __always_inline enum http1_act http1_at_scheme(struct http1 *h, __u8 b)
 {
 	__u8 at = h->sub & 7;
@@ -210,7 +210,7 @@ static __always_inline bool http1_host_complete(__u8 sub)
 	return sub != HTTP1_HOST_OPEN && sub != HTTP1_HOST_LITERAL;
 }
 
-/* Kept in lower case, to be compared with Host. User information ("@") is refused by the set. */
+/* Kept in lower case, for the comparison with Host. "@" (user information) is not in the set. */
 static __always_inline enum http1_act http1_at_authority(struct http1 *h, __u8 b)
 {
 	__u32 n = h->authority_len;
@@ -247,7 +247,7 @@ static __always_inline enum http1_act http1_at_target_end(struct http1 *h, __u8 
 	return http1_next(h, HTTP1_VERSION);
 }
 
-/* Something else after "HTTP/" is another version, something else before it no version. */
+/* A wrong byte after "HTTP/" is another version. A wrong byte before that is no version at all. */
 static __always_inline enum http1_act http1_at_version(struct http1 *h, __u8 b)
 {
 	__u8 at = h->sub & 7;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: the states of http1.h in the values of Connection and Upgrade (RFC 9110, 7.6.1 and
- * 7.8). Part of http1.h, which see; not included by itself.
+ * both sides: the states of http1.h in the values of Connection and Upgrade (RFC 9110, sections
+ * 7.6.1 and 7.8). Part of http1.h; do not include it alone.
  */
 #pragma once
 
-/* The line is taken out; what is left of its options comes back (http1_end_options()). */
+/* The line is taken out. http1_end_options() puts its other options back. */
 static __always_inline void http1_collect(struct http1 *h)
 {
 	if (h->hold != HTTP1_HELD)
@@ -15,7 +15,7 @@ static __always_inline void http1_collect(struct http1 *h)
 	h->flags |= HTTP1_F_COLLECT;
 }
 
-/* Where the next option goes. */
+/* The place of the next option. */
 static __always_inline __u32 http1_option_at(const struct http1 *h)
 {
 	return h->options_len == HTTP1_OPTIONS_BEGIN ? HTTP1_OPTIONS_BEGIN : h->options_len + 2;
@@ -39,8 +39,8 @@ static __always_inline enum http1_act http1_option_byte(struct http1 *h, __u8 b)
 }
 
 /*
- * An option is complete. What Connection lists, the next proxy takes out: false when it must not.
- * The options that speak of an upgrade do not stay.
+ * An option is complete. The next proxy removes the fields that Connection lists: false if that
+ * must not happen to this one. Options that ask for an upgrade do not stay.
  */
 static __always_inline bool http1_option_end(struct http1 *h)
 {
@@ -65,7 +65,7 @@ static __always_inline bool http1_option_end(struct http1 *h)
 	       name < HTTP1_NAME_FORWARDED;
 }
 
-/* The CR after the options. A line that speaks of no upgrade stays as it came. */
+/* The CR after the options. A line that asks for no upgrade stays as it came. */
 static __always_inline enum http1_act http1_options_end(struct http1 *h)
 {
 	if (h->hold == HTTP1_BEING_CUT)
@@ -75,7 +75,7 @@ static __always_inline enum http1_act http1_options_end(struct http1 *h)
 	return http1_release(h, HTTP1_VALUE_LF);
 }
 
-/* A held line that is longer than what is kept of it is taken out, whatever it says. */
+/* A held line that is too long to be kept is taken out, whatever it says. */
 static __always_inline enum http1_act http1_at_options(struct http1 *h, const struct http1_conf *c,
 						       __u8 b)
 {
@@ -103,7 +103,7 @@ static __always_inline enum http1_act http1_at_options(struct http1 *h, const st
 	return HTTP1_PASS;
 }
 
-/* The head ends: the options that were taken out come back, Upgrade only if one is left. */
+/* The head ends: options that were taken out come back. Upgrade does if a protocol is left. */
 static __always_inline void http1_end_options(struct http1 *h)
 {
 	const __u64 upgrade = HTTP1_WORD('U', 'p', 'g', 'r', 'a', 'd', 'e', '\r');
@@ -129,7 +129,7 @@ static __always_inline void http1_end_options(struct http1 *h)
 	h->options_len = at + 2;
 }
 
-/* "h2c", or "h2", which is the same on TLS. */
+/* "h2c", or "h2", which is the same over TLS. */
 static __always_inline bool http1_is_h2(__u32 len, __u64 word)
 {
 	word |= 0x202020;
@@ -137,7 +137,7 @@ static __always_inline bool http1_is_h2(__u32 len, __u64 word)
 	       (len == 2 && HTTP1_LOW(word, 2) == HTTP1_WORD('h', '2', 0, 0, 0, 0, 0, 0));
 }
 
-/* Upgrade: any protocol but HTTP/2, which would end HTTP/1.1 on a connection that we still read. */
+/* Upgrade: any protocol except HTTP/2, since we would go on reading HTTP/1.1. */
 static __always_inline enum http1_act http1_at_protocols(struct http1 *h, __u8 b)
 {
 	if (http1_is_tchar(b)) {
@@ -155,11 +155,12 @@ static __always_inline enum http1_act http1_at_protocols(struct http1 *h, __u8 b
 
 /* http1.sub in HTTP1_H2C: bytes of "h2c" seen, or */
 #define HTTP1_H2C_SPACE 4    /* in the space after it */
-#define HTTP1_H2C_MORE  0x10 /* added: an earlier one was it */
+#define HTTP1_H2C_MORE  0x10 /* added: an earlier protocol was "h2c" or "h2" */
 
 /*
- * Upgrade where HTTP/2 is taken out: held until the value is nothing but "h2c" and "h2", or begins
- * another way. What names them among others is refused, as is one that is longer than what is kept.
+ * Upgrade if HTTP/2 is taken out. The line is held while its value has only "h2c" and "h2". It is
+ * released when the value begins with another protocol. A value that has both is refused, and so is
+ * one that is too long to be kept.
  */
 static __always_inline enum http1_act http1_at_h2c(struct http1 *h, __u8 b)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: what the HTTP/1.1 boundary automaton keeps of a flow, and what it must be told. Only
- * types; the automaton itself is http1.h. Both structs are values in the pinned map kdg_flow.
+ * both sides: the state of the HTTP/1.1 boundary automaton, and its configuration. Types only; the
+ * automaton is http1.h. Both structs are part of the values of the pinned map kdg_flow.
  */
 #pragma once
 
@@ -9,33 +9,35 @@
 
 #include "limits.h"
 
-/* What becomes of X-Forwarded-For lines that the client sent. */
+/* What happens to X-Forwarded-For lines of the client. */
 enum http1_mode {
-	HTTP1_XFF_APPEND,  /* one line: the values that came, then ours */
+	HTTP1_XFF_APPEND,  /* one line: the client's values, then ours */
 	HTTP1_XFF_REPLACE, /* one line: ours */
-	HTTP1_XFF_IF_NONE, /* one line: the values that came, or ours when there are none */
+	HTTP1_XFF_IF_NONE, /* one line: the client's values, or ours if there are none */
 	HTTP1_XFF_NEVER,   /* lines go on as they are, none is added */
 };
 
 /* Bits of http1_conf.flags. */
-#define HTTP1_DROP_INCOMING 0x001 /* the source is not trusted: its values count as not there */
+#define HTTP1_DROP_INCOMING 0x001 /* the source is not trusted: its values are ignored */
 #define HTTP1_SET_PROTO     0x002 /* the text has X-Forwarded-Proto: cut lines of that name */
 #define HTTP1_SET_PORT      0x004 /* the same for X-Forwarded-Port */
-#define HTTP1_CUT_ALIASES   0x008 /* cut lines that could be taken for ours; else refuse them */
-/* cut "Upgrade: h2c", HTTP2-Settings, and both names out of Connection; else refuse them */
+#define HTTP1_CUT_ALIASES   0x008 /* cut lines that a server may take for ours; else refuse them */
+/* cut "Upgrade: h2c", HTTP2-Settings, and both names from Connection; else refuse them */
 #define HTTP1_CUT_H2C       0x010
 #define HTTP1_STRIP         0x020 /* cut all forwarding fields but X-Forwarded-For */
 #define HTTP1_SET_REAL      0x040 /* the text has X-Real-IP: cut lines of that name */
 #define HTTP1_SET_FORWARDED 0x080 /* the text has Forwarded: cut lines of that name */
-/* The source is trusted: its lines stay. Ours are left out where it has sent one of the name, but
- * Forwarded, which is a list: ours is its last. */
+/*
+ * The source is trusted: its lines stay, and ours of the same name is left out. Except Forwarded,
+ * which is a list: ours is added as the last one.
+ */
 #define HTTP1_TRUSTED       0x100
 
 /* "X-Forwarded-For: " */
 #define HTTP1_PREFIX_LEN 17
 /* A line of each kind at its longest is 251 bytes. */
 #define HTTP1_TEXT_MAX   256
-/* Lines of the text that are left out where a trusted source has sent one of the name. */
+/* Lines of the text that are left out if a trusted source has sent one of the same name. */
 #define HTTP1_GAPS       3
 
 /*
@@ -49,8 +51,10 @@ struct http1_conf {
 	__u8 text_len; /* < HTTP1_TEXT_MAX */
 	__u8 ours_len; /* length of ADDRESS, which stands at text[HTTP1_PREFIX_LEN] */
 	__u8 xff_len;  /* of the first line; 0 for HTTP1_XFF_NEVER */
-	/* Where X-Forwarded-Proto, X-Forwarded-Port and X-Real-IP stand, in this order, each line
-	 * behind the one before: line[i] up to line[i + 1]. Equal: it is not set. */
+	/*
+	 * The places of X-Forwarded-Proto, X-Forwarded-Port and X-Real-IP in the text, in this
+	 * order: line[i] up to line[i + 1]. Equal: there is no such line.
+	 */
 	__u8 line[HTTP1_GAPS + 1];
 	__u8 pad[2];
 	__u32 head_bytes_max; /* of a head, or of trailers; 0 would refuse all */
@@ -58,8 +62,8 @@ struct http1_conf {
 };
 
 /*
- * Where the automaton stands, in the order of a request, so that ranges mean something:
- * see http1_standing().
+ * The states are in the order of a request, so that they can be compared by range: see
+ * http1_standing().
  */
 enum http1_state {
 	HTTP1_START = 0, /* at a boundary */
@@ -76,7 +80,7 @@ enum http1_state {
 	HTTP1_LINE_LF,
 	HTTP1_FIELD,     /* at the start of a line of the head or the trailers */
 	HTTP1_NAME,      /* inside a field name */
-	HTTP1_VALUE,     /* a value that nobody reads */
+	HTTP1_VALUE,     /* a value that is not read */
 	HTTP1_XFF,       /* a value that goes to the list */
 	HTTP1_HOST,      /* sub: enum http1_host */
 	HTTP1_LENGTH,    /* Content-Length; sub: 0 before, 1 in, 2 after the digits */
@@ -107,8 +111,10 @@ enum http1_hold {
 
 /* Bytes of a name or list member that are kept; also the undecided part of a held run. */
 #define HTTP1_TOKEN_MAX     32
-/* "X-Cluster-Client-IP": the longest name of a line that is cut, but for those that are known to be
- * by their beginning. */
+/*
+ * "X-Cluster-Client-IP": the longest name of a line that is cut. Names with the prefix X-Forwarded-
+ * may be longer; they are known by that prefix.
+ */
 #define HTTP1_CUT_NAME_MAX  19
 /* Authority of an absolute-form target; longer ones are refused. */
 #define HTTP1_AUTHORITY_MAX 256
@@ -116,8 +122,9 @@ enum http1_hold {
 #define HTTP1_OPTIONS_MAX   240
 
 /*
- * All zero is a new flow. Everything but the buffers at the end is in the first 72 bytes. The
- * automaton owns every field; drivers read requests, reason and hold, and go through http1.h else.
+ * All zero is a new flow. Everything except the buffers at the end is in the first 72 bytes. The
+ * automaton owns every field. Drivers may read requests, reason and hold; for the rest they call
+ * the functions of http1.h.
  */
 struct http1 {
 	__u8 state;     /* enum http1_state */
@@ -135,7 +142,7 @@ struct http1 {
 	__u64 left;         /* Content-Length, then bytes of body or chunk to come */
 	__u16 options_len;  /* bytes of `options` that stay */
 	__u16 options_line; /* of these, from earlier lines */
-	__u16 option_len;   /* of the option being read, which stands behind them */
+	__u16 option_len;   /* of the option being read, which follows them */
 	__u16 pad;
 	union {
 		__u8 token[HTTP1_TOKEN_MAX]; /* as it came */
@@ -143,8 +150,10 @@ struct http1 {
 	};
 	__u8 list[KEDGE_XFF_BYTES_MAX];      /* incoming X-Forwarded-For values, joined by ", " */
 	__u8 authority[HTTP1_AUTHORITY_MAX]; /* lower case */
-	/* "Connection: ", options joined by ", ", in the end perhaps Upgrade, and CRLF; room to
-	 * read a word at any place */
+	/*
+	 * "Connection: ", options joined by ", ", at the end perhaps Upgrade, and CRLF. With room
+	 * to read a word at any place.
+	 */
 	__u8 options[256 + 32];
 };
 

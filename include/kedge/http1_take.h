@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: many bytes at a time, where http1.h reads most of its bytes: the usual request lines,
- * lines that mean nothing here, values, names and hosts. Part of http1.h, which see; not included
- * by itself.
+ * both sides: takes many bytes at a time where most bytes are: the usual request lines, lines that
+ * mean nothing here, values, names and hosts. Part of http1.h; do not include it alone.
  *
- * Each function takes as many bytes from p on as it can, none at or after `end`, and accounts for
- * them; it returns how many. They are all HTTP1_PASS (a held run that begins and ends among them
- * was kept), no request ends with them, no limit is crossed by them, and the state is as
- * http1_byte() would have left it, but for bytes of h->token beyond h->len. What is unusual in any
- * way is left to http1_byte(): 0 is always a right answer.
+ * Each function takes as many bytes from p on as it can, none at or after `end`, and returns how
+ * many. The state is then as http1_byte() would have left it, except for bytes of h->token beyond
+ * h->len. All bytes are HTTP1_PASS (a held run that begins and ends among them was kept). No
+ * request ends with them and no limit is crossed. Everything unusual is left to http1_byte(): 0 is
+ * always a correct answer.
  */
 #pragma once
 
-/* Of a value in one call: the verifier walks every word of them. */
+/* Bytes of a value in one call: the verifier walks every word of them. */
 #define HTTP1_TAKE_BYTES 64
-/* Of a name: room for "Transfer-Encoding" and all that matters. */
+/* Bytes of a name: room for "Transfer-Encoding" and all other names that matter. */
 #define HTTP1_TAKE_NAME  24
 
 /*
- * The verifier walks what follows once for each value that it knows of n. Here it forgets: n, below
- * 128, has been in memory of which it knows nothing. Adds n to h->head, as all callers must anyway.
+ * The verifier walks the code that follows once for each value that it knows n may have. This makes
+ * it forget: n (below 128) goes through memory that it does not track. Adds n to h->head, which all
+ * callers must do anyway.
  */
 static __always_inline __u32 http1_account(struct http1 *h, __u32 n)
 {
@@ -35,7 +35,7 @@ static __always_inline __u32 http1_account(struct http1 *h, __u32 n)
 #endif
 }
 
-/* One word of a run: returns from it where it ends. */
+/* One word of a run. Returns from the function if the run ends in it. */
 #define HTTP1_RUN_WORD(i, ends)                               \
 	do {                                                  \
 		__u64 mask_;                                  \
@@ -75,7 +75,7 @@ static __always_inline bool http1_is_crlf(const __u8 *p, const __u8 *end)
 	return p + 2 <= end && p[0] == '\r' && p[1] == '\n';
 }
 
-/* n bytes of a value have been taken, up to p; the end of the line too, where it follows. */
+/* n bytes of a value were taken, up to p. Takes the end of the line, too, if it follows. */
 static __always_inline __u32 http1_take_crlf(struct http1 *h, __u32 n, const __u8 *p,
 					     const __u8 *end)
 {
@@ -117,7 +117,7 @@ static __always_inline __u32 http1_take_option(struct http1 *h, const __u8 *p, c
 	return n;
 }
 
-/* The line at p has a name of len bytes that means something here; only a few are taken whole. */
+/* The line at p has a name of len bytes that means something. Only a few are taken whole. */
 static __always_inline __u32 http1_take_known(struct http1 *h, __u8 name, __u32 len, const __u8 *p,
 					      const __u8 *end)
 {
@@ -144,7 +144,7 @@ static __always_inline __u32 http1_take_known(struct http1 *h, __u8 name, __u32 
 	return n;
 }
 
-/* As http1_account() for the length of a name, which goes to h->len. */
+/* Like http1_account(), for the length of a name, which is stored in h->len. */
 static __always_inline __u32 http1_forget_len(struct http1 *h, __u32 len)
 {
 #ifdef __bpf__
@@ -158,7 +158,7 @@ static __always_inline __u32 http1_forget_len(struct http1 *h, __u32 len)
 #endif
 }
 
-/* From the first byte of a line on; a name that means something is left to http1_byte(). */
+/* From the first byte of a line on. */
 static __always_inline __u32 http1_take_line(struct http1 *h, __u32 max, const __u8 *p,
 					     const __u8 *end)
 {
@@ -215,7 +215,7 @@ static __always_inline __u32 http1_take_name(struct http1 *h, __u32 max, const _
 	return n;
 }
 
-/* The space before a host, or a word of a name; its end when the CRLF is there. */
+/* The space before a host, or up to a word of a host name. With the CRLF if it follows. */
 static __always_inline __u32 http1_take_host(struct http1 *h, __u32 max, const __u8 *p,
 					     const __u8 *end)
 {
@@ -256,11 +256,11 @@ static __always_inline __u32 http1_take_start(struct http1 *h, const __u8 *p)
 }
 
 /*
- * A target, and " HTTP/1.1" or " HTTP/1.0" with the CRLF where that follows. Only the line's limit
- * is asked: no configuration has a smaller one for the head.
+ * A target. With " HTTP/1.1" or " HTTP/1.0" and the CRLF if they follow. Only the limit of the line
+ * is checked: the limit of the head is never smaller.
  */
 _Static_assert(KEDGE_HEAD_BYTES_LEAST >= KEDGE_LINE_BYTES_MAX,
-	       "http1_take_path() asks the smaller one");
+	       "http1_take_path() checks the smaller one");
 static __always_inline __u32 http1_take_path(struct http1 *h, const __u8 *p, const __u8 *end)
 {
 	const __u64 minor = 1ULL << 56;

@@ -289,7 +289,7 @@ static unsigned pieces_of(const char *line, unsigned lines, unsigned heads)
 	return out.pieces;
 }
 
-/* http1.h: "Begun and ended within one input a kept run costs nothing." */
+/* http1.h: "A kept run that begins and ends within one input costs nothing." */
 static void kept_lines_cost_nothing(void **state)
 {
 	for (unsigned heads = 1; heads <= 40; heads++)
