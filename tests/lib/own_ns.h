@@ -29,7 +29,7 @@ bool own_net_up(void);
 bool own_ip(const char *args);
 
 /*
- * Makes a cgroup v2 directory for the test, which nobody is in. NULL if it cannot; prints why.
+ * Makes an empty cgroup v2 directory for the test. NULL if it cannot; prints why.
  * own_cgroup_down() removes it.
  */
 const char *own_cgroup_up(void);

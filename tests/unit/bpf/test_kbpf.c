@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kbpf.c: opening, its refusals, and the entries of flows. Editing and bypass themselves are
- * tests/bpf/'s. The sockops program is attached to a cgroup that the test has made.
+ * kbpf.c: opening and its errors, and the entries of flows. tests/bpf/ tests editing and bypass.
+ * The sockops program is attached only to a cgroup that the test has made.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -128,7 +128,7 @@ static void without_capabilities(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* What was attached and pinned before the step that fails is gone. */
+/* Nothing that was attached or pinned before is left. */
 static void a_cgroup_that_is_none(void **state)
 {
 	(void)state;
@@ -240,7 +240,7 @@ static void slots_run_out_and_come_back(void **state)
 		close(fd[i]);
 }
 
-/* The map of flows is full before the slots are: the failures take none of these with them. */
+/* The map of flows is full and slots are left. A failure must not lose a slot. */
 static void flows_run_out_before_slots(void **state)
 {
 	struct kbpf_flow flow[8];
@@ -307,7 +307,7 @@ static void what_the_flow_is_told(void **state)
 	kbpf_flow_del(bpf, &flow);
 	assert_false(kbpf_flow_paired(bpf, &flow));
 	assert_int_equal(flow.cookie, 0);
-	/* The note of the slot's last owner is not left for the next one. */
+	/* The next flow does not see the note of the slot's last owner. */
 	assert_int_equal(kbpf_flow_add(bpf, &flow, fd, 1, NULL, false), 0);
 	assert_false(kbpf_flow_paired(bpf, &flow));
 	assert_false(flow.edits);

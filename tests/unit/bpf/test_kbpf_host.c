@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * kbpf_host.c: why BPF is refused, and which cgroup is meant. Children lose capabilities, get a
- * seccomp filter or a user namespace, and say what they were told by their status.
+ * kbpf_host.c: why BPF is refused, and which cgroup is opened. Children drop capabilities, or get a
+ * seccomp filter or a user namespace, and compare the messages. Their status is the result.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +28,7 @@
 
 static char why[KBPF_WHY_SIZE];
 
-/* What a child returned, which may change itself as it likes. */
+/* Runs `what` in a child. Returns its status. */
 static int in_child(int (*what)(void))
 {
 	pid_t child = fork();
@@ -95,7 +95,7 @@ static int those_but_net_admin(void)
 	return are_missing("CAP_BPF, CAP_PERFMON");
 }
 
-/* It stands for the two that were cut out of it in Linux 5.8. */
+/* It includes CAP_BPF and CAP_PERFMON, which were part of it before Linux 5.8. */
 static int sys_admin_is_enough_for_two(void)
 {
 	confine_keep(1ULL << CAP_SYS_ADMIN);
@@ -164,7 +164,7 @@ static int a_filter_comes_second(void)
 		    "profile of the container, or in SystemCallFilter= of the unit");
 }
 
-/* Docker's own filter says that there is no such call. */
+/* Docker's filter answers ENOSYS. */
 static int a_filter_that_hides_it(void)
 {
 	return own_bpf_forbid(ENOSYS) ? strstr((kbpf_load_why(-ENOSYS, NULL, why), why),

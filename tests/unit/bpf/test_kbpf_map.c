@@ -85,7 +85,7 @@ static void a_hash_cannot_be_mapped(void **state)
 	assert_int_not_equal(errno, 0);
 }
 
-/* In a child, which is refused bpf(2). Its answer to `what`. */
+/* The answer of a child for which bpf(2) fails with err. */
 static int refused_with(int err)
 {
 	pid_t child = fork();
@@ -99,14 +99,14 @@ static int refused_with(int err)
 	return WEXITSTATUS(status);
 }
 
-/* The key is asked for, and not there: nothing changes. */
+/* The key is not in the map, so nothing is deleted. */
 static void who_may_change_a_map(void **state)
 {
 	const struct kedge_tuple nowhere = {0};
 
 	(void)state;
 	assert_int_equal(refused_with(EPERM), false);
-	/* Anything else is no lack of permission. */
+	/* Any other error does not mean a lack of permission. */
 	assert_int_equal(refused_with(EINVAL), true);
 	assert_true(kbpf_map_may_change(skel->maps.kdg_client, &(int){-1}));
 	need_bpf();

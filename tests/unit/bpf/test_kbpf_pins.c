@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kbpf_pins.c: whose directory it is, what may be in it, what is removed and what is left alone. */
+/* kbpf_pins.c: the owner of the directory, what can be in it, what is removed and what stays. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -216,7 +216,7 @@ static void a_link_to_somewhere_else(void **state)
 	assert_int_equal(unlink(dir), 0);
 }
 
-/* flock(2) is of an open file: a second one of this process is as good as another process. */
+/* flock(2) belongs to an open file, so a second open file acts like another process. */
 static void the_lock_of_another_is_respected(void **state)
 {
 	int other;
@@ -245,7 +245,7 @@ static void a_pin_that_fails_leaves_nothing(void **state)
 	assert_int_equal(access(dir, F_OK), -1);
 }
 
-/* As a child, since it becomes another user. Returns the child's status. */
+/* In a child, which becomes another user. Returns its status. */
 static int as_nobody(int (*what)(void))
 {
 	int status;
@@ -329,7 +329,7 @@ static void they_come_and_go(void **state)
 
 		assert_int_equal(id_at(in_dir(maps[i])), id_of(bpf_map__fd(map)));
 	}
-	/* Data sections are maps, too, but not ours to show. */
+	/* Data sections are maps, too, but they are not pinned. */
 	assert_int_equal(status_of(dir).st_nlink, 2);
 	kbpf_pins_close(&pins);
 	assert_int_equal(access(dir, F_OK), -1);
@@ -369,7 +369,7 @@ static void others_may_not_read_it_any_more(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
-/* A kedge that had become this user left it; the user may still have processes. */
+/* A kedge that became this user left it. The user may still have processes. */
 static void root_takes_a_directory_back(void **state)
 {
 	(void)state;
@@ -465,7 +465,7 @@ static void they_are_given_away(void **state)
 	kbpf_pins_close(&pins);
 }
 
-/* Whoever may write to the directory must not get a file of his choice for it. */
+/* A user who can write to the directory must not become the owner of another file. */
 static void a_link_in_the_place_of_a_pin_is_not_followed(void **state)
 {
 	char file[] = "/tmp/kedge-pins-XXXXXX";

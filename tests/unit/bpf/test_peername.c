@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * peername.c: on which cgroups it is, what it says of a connection, and how it ends. Attached only
- * to cgroups that the test has made; with applications it is tests/e2e/test_peername.py's.
+ * peername.c: the cgroups it is attached to, and what it knows of a connection. Attached only to
+ * cgroups that the test has made. tests/e2e/test_peername.py tests it with applications.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -127,7 +127,7 @@ static void on_both_if_neither_holds_the_other(void **state)
 	assert_on(own, 0);
 }
 
-/* Twice on one socket it would run, and count, twice. */
+/* Twice, it would run and count twice for one socket. */
 static void on_the_outer_one_of_two(void **state)
 {
 	char again[300];
@@ -146,7 +146,7 @@ static void on_the_outer_one_of_two(void **state)
 	assert_on(inner, 0);
 	peername_close(p);
 	p = NULL;
-	opts.cgroup = own; /* one and the same, by another name */
+	opts.cgroup = own; /* the same cgroup, by another name */
 	snprintf(again, sizeof(again), "%s/.", own);
 	opts.app_cgroup = again;
 	must_open();
@@ -182,7 +182,7 @@ static void a_cgroup_that_is_removed(void **state)
 	must_open();
 	assert_true(peername_attached(p));
 	assert_int_equal(rmdir(more), 0);
-	/* The kernel does that a little later. */
+	/* The kernel detaches a little later, and there is no event for it. */
 	for (int ms = 0; ms < NET_PATIENCE_MS && peername_attached(p); ms++)
 		usleep(1000);
 	assert_false(peername_attached(p));

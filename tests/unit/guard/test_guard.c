@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * guard.c: the life of a guard, from its opening to its end, on an interface of a network that the
- * test has made. What it does to packets is tests/bpf/test_guard.c's, and with a running kedge
- * tests/e2e/test_guard.py's.
+ * guard.c: the life of a guard, from opening to closing, on an interface that the test has made.
+ * tests/bpf/test_guard.c tests what it does to packets, tests/e2e/test_guard.py a running kedge.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -217,7 +216,7 @@ static void it_opens_arms_and_closes(void **state)
 	on = guard_interfaces(g, &count);
 	assert_int_equal(count, 1);
 	assert_string_equal(on[0].name, "kv0");
-	/* Before it is armed all passes, and nothing has to be done. */
+	/* Until it is armed everything passes, and guard_run() has nothing to do. */
 	assert_int_equal(config.version, KEDGE_GUARD_ABI_VERSION);
 	assert_int_equal(config.lease_ns, 0);
 	assert_int_equal(listeners_now(), 1);
@@ -266,7 +265,7 @@ static void rules_are_replaced(void **state)
 	guard_close(g);
 }
 
-/* It stays on its interface, its lease does not end, and the next one takes it over. */
+/* It stays on its interface, its lease never ends, and the next guard removes it. */
 static void one_that_is_kept(void **state)
 {
 	_cleanup_(conf_freep)
@@ -280,7 +279,7 @@ static void one_that_is_kept(void **state)
 	assert_int_equal(guard_wait_ms(g), -1);
 	guard_close(g);
 	assert_true(is_on());
-	/* The next one is not kept: afterwards none is there, not even the first. */
+	/* The next one is not kept. After it, no guard is left, not even the first. */
 	conf->guard.keep = false;
 	g = must_open(conf);
 	guard_arm(g, conf);
@@ -289,7 +288,7 @@ static void one_that_is_kept(void **state)
 	assert_false(is_on());
 }
 
-/* Kept or not: one that was never armed goes. */
+/* Also with guard-keep, a guard that was never armed is detached. */
 static void a_start_that_fails_later_leaves_nothing(void **state)
 {
 	_cleanup_(conf_freep)

@@ -108,7 +108,7 @@ static void an_interface_that_is_not_there(void **state)
 	guard_attach_close(NULL);
 }
 
-/* In a child, and in a network that is its own, whoever it is. */
+/* In a child, and in a network of its own. */
 static void without_capabilities(void **state)
 {
 	pid_t child = fork();
@@ -120,7 +120,7 @@ static void without_capabilities(void **state)
 		char caps[80], want[192];
 
 		if (geteuid() == 0 && !own_real_root())
-			_exit(77); /* of a user namespace: it has them, of no use */
+			_exit(77); /* root of a user namespace has all capabilities */
 		if (geteuid() == 0 && (!can || setresuid(65534, 65534, 65534)))
 			_exit(77);
 		open_one(&o, can ? NAME : "lo");
@@ -188,7 +188,7 @@ static void native_or_generic(void **state)
 	close_one(&o);
 }
 
-/* A guard lives while somebody holds the lock of its number. */
+/* A guard is alive while a process holds its lock. */
 static void the_dead_are_removed_and_the_living_stay(void **state)
 {
 	struct own alive, dead;
@@ -200,7 +200,7 @@ static void the_dead_are_removed_and_the_living_stay(void **state)
 	lock = guard_lock(guard_attach_id(alive.prog));
 	assert_true(lock >= 0);
 	assert_int_equal(guard_remove_dead(0, &alive.at), 0);
-	if (alive.at.chained) { /* by a dispatcher: there is room for another one */
+	if (alive.at.chained) { /* a dispatcher has room for another one */
 		attach_one(&dead);
 		assert_int_equal(guard_remove_dead(guard_attach_id(dead.prog), &alive.at), 0);
 		assert_int_equal(guard_remove_dead(0, &alive.at), 1);
@@ -216,7 +216,7 @@ static void the_dead_are_removed_and_the_living_stay(void **state)
 	close_one(&alive);
 }
 
-/* Another's program, which no dispatcher called: it stays, and is not beside ours. */
+/* A program of others, without a dispatcher: it stays, and there is no room for ours. */
 static void anothers_program_is_left_alone(void **state)
 {
 	const struct bpf_insn pass[] = {{.code = 0xb7, .imm = 2},

@@ -15,7 +15,7 @@
 
 #define MAX 4
 
-static struct guard_refused rows[MAX + 1]; /* one more, that nobody may touch */
+static struct guard_refused rows[MAX + 1]; /* one more, which must not change */
 static size_t count;
 
 static int up(void **state)

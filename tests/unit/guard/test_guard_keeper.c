@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * guard_keeper.c: the process that outlives kedge. It keeps a guard that is on no interface, so it
- * has nothing to detach; tests/e2e/test_guard.py sees it detach one.
+ * guard_keeper.c: the process that outlives kedge. Here its guard is on no interface, so it has
+ * nothing to detach. tests/e2e/test_guard.py tests a keeper that detaches a guard.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,7 +125,7 @@ static void dismissed_it_ends_without_a_word(void **state)
 	assert_false(guard_keeper_lives(&keeper));
 }
 
-/* Its pipe ends because nobody holds the other end any more. What it says goes to a pipe. */
+/* The other end of its pipe is closed. The test reads its message from another pipe. */
 static void kedge_dies(void **state)
 {
 	char said[256] = "";
@@ -159,7 +159,7 @@ static void it_is_killed(void **state)
 	assert_false(guard_keeper_lives(&keeper));
 	assert_int_equal(guard_keeper_end(&keeper), -ESRCH);
 	assert_int_equal(keeper.pid, 0);
-	/* Dismissing one that is dead is a warning, and no signal. */
+	/* To dismiss a dead one is a warning, without SIGPIPE. */
 	start(-1);
 	assert_int_equal(kill(pid, SIGKILL), 0);
 	status();
@@ -168,7 +168,7 @@ static void it_is_killed(void **state)
 	signal(SIGPIPE, SIG_DFL);
 }
 
-/* The name is the last thing it sets before it closes what it has inherited. */
+/* There is no event for it: looks until the keeper has closed what it inherited. */
 static void wait_until_it_has_settled(unsigned files)
 {
 	unsigned highest;

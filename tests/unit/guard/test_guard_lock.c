@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * guard_lock.c: who holds a lock, and when it is free again. Locks are directories: any file system
- * will do in the place of the bpffs.
+ * guard_lock.c: locks of living guards, and what is left by dead ones. Locks are directories, so
+ * any file system can stand in for the bpffs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,7 +95,7 @@ static void it_is_for_nobody_else_to_read(void **state)
 	guard_unlock(&fd, 4294967295u);
 }
 
-/* The keeper holds it too: it lives on with either of the two. */
+/* The keeper holds it, too. It lasts as long as one of the two processes. */
 static void it_is_shared_with_a_child(void **state)
 {
 	int fd = must_lock(7), status, hold[2];
@@ -137,7 +137,7 @@ static void it_ends_with_its_process(void **state)
 	guard_unlock(&fd, 7);
 }
 
-/* --- what others may have put there ----------------------------------------------------------- */
+/* --- what others can put there ----------------------------------------------------------- */
 
 static void no_file_system_no_lock(void **state)
 {
@@ -269,7 +269,7 @@ static void a_start_sweeps(void **state)
 	guard_unlock(&fd, GUARD_LOCK_START);
 }
 
-/* The child goes on waiting until its parent gives the lock back. */
+/* The child waits until its parent releases the lock. */
 static void a_start_waits_for_another(void **state)
 {
 	int fd = must_lock(GUARD_LOCK_START), status, began[2];
@@ -282,7 +282,7 @@ static void a_start_waits_for_another(void **state)
 	if (!child) {
 		char why[KBPF_WHY_SIZE];
 
-		close(fd); /* or it would hold its parent's */
+		close(fd); /* else it would hold its parent's lock */
 		if (guard_lock(GUARD_LOCK_START) != -EADDRINUSE)
 			_exit(1);
 		if (write(began[1], &byte, 1) != 1)

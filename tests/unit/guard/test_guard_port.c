@@ -75,7 +75,7 @@ static void a_port_of_a_bridge(void **state)
 		     own_ip("link add kv0 type veth peer name kv1"),
 	     "bridges");
 	assert_string_equal(kind_of("kv0"), "");
-	assert_string_equal(kind_of("kb0"), ""); /* it is one, and a port of none */
+	assert_string_equal(kind_of("kb0"), ""); /* it is a bridge, but no port */
 	assert_true(own_ip("link set kv0 master kb0"));
 	assert_string_equal(kind_of("kv0"), "bridge");
 	assert_string_equal(kind_of("kv1"), "");
@@ -85,7 +85,7 @@ static void a_port_of_a_bridge(void **state)
 	own_ip("link del kb0");
 }
 
-/* For all-listeners they count as down; so does nothing else. */
+/* all-listeners treats ports as down, and no other interface. */
 static void ports_are_left_out(void **state)
 {
 	struct ifaddrs have[] = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* guard_probe.c: what is said where the guard cannot be loaded, and that nothing is left loaded. */
+/* guard_probe.c: why the guard cannot be loaded, and that it can. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -34,7 +34,7 @@ static int try(int (*probe)(char *why))
 	return caps[0] && err == -EPERM && !strcmp(why, want) ? 0 : 1;
 }
 
-/* As a child that has no capabilities: the message is what they are called, and no more. */
+/* In a child without capabilities. The message is their names and no more. */
 static void without_capabilities(void **state)
 {
 	int status;
@@ -69,7 +69,7 @@ static void it_loads(void **state)
 	assert_string_equal(why, "");
 }
 
-/* Older kernels cannot; then it is said why. */
+/* Older kernels cannot. Then the message says why. */
 static void it_loads_for_the_dispatcher(void **state)
 {
 	char why[KBPF_WHY_SIZE] = "";

@@ -86,7 +86,7 @@ static void both_families_have_a_wildcard_each(void **state)
 	guard_rules_clear(&r);
 }
 
-static void who_reads_no_prefixes_judges_nobody(void **state)
+static void a_listener_without_prefixes_judges_no_source(void **state)
 {
 	struct guard_rules r = rules_of("--app 127.0.0.1:9 --tls off --listen 192.0.2.1:80 "
 					"--listen 192.0.2.1:81 --proxy-protocol optional --trust "
@@ -174,7 +174,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_row_for_each_address_and_prefix),
 		cmocka_unit_test(both_families_have_a_wildcard_each),
-		cmocka_unit_test(who_reads_no_prefixes_judges_nobody),
+		cmocka_unit_test(a_listener_without_prefixes_judges_no_source),
 		cmocka_unit_test(lists_that_differ_are_sets_of_their_own),
 		cmocka_unit_test(a_port_of_the_kernels_choice_has_no_row_until_it_is_known),
 		cmocka_unit_test(more_than_the_maps_can_hold_is_said),

@@ -94,7 +94,7 @@ static void a_commit_stores_limits_and_flags(void **state)
 	guard_sides_commit(&sides, &conf);
 	assert_int_equal(config.flags, KEDGE_GUARD_COOKIES);
 	assert_int_equal(config.side, 0);
-	/* These are others' to change. */
+	/* Not changed by a commit. */
 	assert_int_equal(config.version, 77);
 	assert_int_equal(config.lease_ns, 78);
 }

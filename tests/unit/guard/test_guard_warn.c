@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* guard_warn.c: what is said, and when nothing is. In a network of the test's own. */
+/* guard_warn.c: each warning, and when there is none. In a network of the test's own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

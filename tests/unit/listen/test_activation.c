@@ -119,7 +119,7 @@ static void nothing_is_passed(void **state)
 	assert_string_equal(said, "");
 }
 
-/* Of a parent, which has passed the environment on and closed the sockets. */
+/* LISTEN_PID names a parent, which has passed on the environment but not the sockets. */
 static void it_is_for_another_process(void **state)
 {
 	(void)state;
@@ -160,7 +160,7 @@ static void a_number_that_is_too_large(void **state)
 	assert_non_null(strstr(said, "LISTEN_FDS cannot be understood"));
 }
 
-/* Or kedge's children would take them for theirs. */
+/* Children of kedge must not take the sockets for theirs. */
 static void the_environment_is_cleared(void **state)
 {
 	uint16_t port;
@@ -302,11 +302,11 @@ static void the_one_with_the_same_address(void **state)
 	assert_int_equal(activation_find(NULL, NULL, 1, &conf), 0);
 	conf = listener_at("0.0.0.0:%u", other);
 	assert_int_equal(find(&conf), 1);
-	/* A reload may come back to it. */
+	/* A later reload may need it again. */
 	assert_int_equal(find(&conf), 1);
 }
 
-/* All of IPv6 with or without IPv4: a socket that takes more or less is another listener's. */
+/* All of IPv6, with or without IPv4. A socket of the other kind does not match. */
 static void all_addresses_of_one_family_or_both(void **state)
 {
 	struct conf_listener conf;
@@ -344,7 +344,7 @@ static void one_address_of_ipv6(void **state)
 	assert_int_equal(find(&conf), 1);
 }
 
-/* One accept queue, however many workers there are. */
+/* All workers share one accept queue. */
 static void a_descriptor_for_each_worker(void **state)
 {
 	struct conf_listener conf;
@@ -369,12 +369,12 @@ static void a_descriptor_for_each_worker(void **state)
 	close(client);
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
-	/* It listens on: a reload may come back to it. */
+	/* It still listens: a later reload may need it. */
 	client = net_connect(port);
 	close(client);
 }
 
-/* Those that were made are the caller's to close. */
+/* The caller closes those that were made. */
 static void out_of_descriptors_in_the_middle(void **state)
 {
 	struct conf_listener conf;
@@ -444,7 +444,7 @@ int main(void)
 		TEST(those_without_a_listener_are_named),
 	};
 
-	/* What whoever runs this has left open. */
+	/* Descriptors that were inherited. */
 	close_range(FIRST, ~0U, 0);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,7 +39,7 @@ static uint16_t port_of(int fd)
 
 /* --- accepting -------------------------------------------------------------------------------- */
 
-static void nobody_is_accepted_before_it_starts(void **state)
+static void nothing_is_accepted_before_it_starts(void **state)
 {
 	struct generation *g = rig_generation(1, 1);
 	struct door *d = NULL;
@@ -74,7 +74,7 @@ static void a_connection_outlives_its_door(void **state)
 	until_accepted(1);
 	door_free(d);
 	generation_put(g);
-	/* Its service and its generation are there for it alone. */
+	/* Only the connection keeps its service and its generation. */
 	assert_int_equal(generation_count(), 1);
 	assert_int_equal(rig_conns[0].service->refs, 1);
 	assert_int_equal(rig_conns[0].service->generation->number, 1);
@@ -83,7 +83,7 @@ static void a_connection_outlives_its_door(void **state)
 	close(client);
 }
 
-/* More than one turn takes: the others get a turn in between. */
+/* More clients than a door accepts per turn. */
 static void not_all_in_one_turn(void **state)
 {
 	struct generation *g = rig_generation(1, 1);
@@ -139,7 +139,7 @@ static void over_a_limit_is_a_reset_that_counts(void **state)
 	assert_reset(other);
 	assert_int_equal(rig_stats->reasons.limit_listener, 1);
 	assert_int_equal(rig_stats->reasons.limit_connections, 1);
-	/* Both came and went: that of the worker, and the listener's. */
+	/* Both are accepted and closed in the counts of the worker and of the listener. */
 	assert_int_equal(rig_stats->accepted, 2);
 	assert_int_equal(rig_stats->closed, 2);
 	assert_int_equal(d->service->metrics->accepted, 2);
@@ -224,7 +224,7 @@ static void many_pauses_are_said_once(void **state)
 	generation_put(g);
 }
 
-/* The timer runs out after the door was closed: there is nothing to resume. */
+/* The timer expires after the socket is closed. */
 static void a_pause_that_outlives_the_socket(void **state)
 {
 	struct generation *g = rig_generation(1, 1);
@@ -267,7 +267,7 @@ static void the_next_door_takes_the_socket(void **state)
 	(void)state;
 	until_accepted(1);
 	after = next_door(next, d);
-	waiting = net_connect(port); /* nobody has taken it when the configuration changes */
+	waiting = net_connect(port); /* not accepted before the configuration changes */
 	door_start(after);
 	assert_int_equal(after->fd, fd);
 	assert_null(after->before);
@@ -275,7 +275,7 @@ static void the_next_door_takes_the_socket(void **state)
 	assert_ptr_equal(after->service->metrics, d->service->metrics);
 	assert_string_equal(after->service->name, d->service->name);
 	assert_int_equal(d->fd, -1);
-	door_stop(d); /* has nothing to stop, and takes nobody */
+	door_stop(d); /* nothing to stop, and nothing to accept */
 	door_free(d);
 	generation_put(g);
 	until_accepted(2);
@@ -311,7 +311,7 @@ static void a_pause_ends_with_the_door(void **state)
 	generation_put(next);
 }
 
-/* A reload that is refused: the next door never had a socket, and leaves this one alone. */
+/* A reload is refused: the next door never has a socket, and this one is unchanged. */
 static void the_next_door_is_never_opened(void **state)
 {
 	struct generation *g = rig_generation(1, 1), *next = rig_generation(1, 2);
@@ -332,7 +332,7 @@ static void the_next_door_is_never_opened(void **state)
 
 /* --- the end ---------------------------------------------------------------------------------- */
 
-static void who_has_connected_is_taken_at_the_end(void **state)
+static void connected_clients_are_accepted_at_the_end(void **state)
 {
 	struct generation *g = rig_generation(1, 1);
 	uint16_t port;
@@ -354,7 +354,7 @@ static void who_has_connected_is_taken_at_the_end(void **state)
 	generation_put(g);
 }
 
-/* One that was passed is open elsewhere, too: its events must not reach a door that is freed. */
+/* A passed socket is open elsewhere, too. Its events must not reach a freed door. */
 static void a_socket_that_stays_open_elsewhere(void **state)
 {
 	struct generation *g = rig_generation(1, 1);
@@ -383,7 +383,7 @@ static void a_descriptor_that_cannot_be_watched(void **state)
 	assert_int_equal(door_new(&d, &rig_acceptor, g, 0), 0);
 	assert_int_equal(door_give(d, file), -EPERM);
 	assert_non_null(strstr(rig_said, "listener 127.0.0.1:0: cannot be watched"));
-	/* It was the door's from the call on. */
+	/* The door has owned it since the call. */
 	door_free(d);
 	assert_int_equal(fcntl(file, F_GETFD), -1);
 	generation_put(g);
@@ -414,7 +414,7 @@ static void a_listener_whose_certificate_is_missing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nobody_is_accepted_before_it_starts),
+		TEST(nothing_is_accepted_before_it_starts),
 		TEST(a_connection_outlives_its_door),
 		TEST(not_all_in_one_turn),
 		TEST(over_a_limit_is_a_reset_that_counts),
@@ -424,7 +424,7 @@ int main(void)
 		TEST(the_next_door_takes_the_socket),
 		TEST(a_pause_ends_with_the_door),
 		TEST(the_next_door_is_never_opened),
-		TEST(who_has_connected_is_taken_at_the_end),
+		TEST(connected_clients_are_accepted_at_the_end),
 		TEST(a_socket_that_stays_open_elsewhere),
 		TEST(a_descriptor_that_cannot_be_watched),
 		TEST(a_listener_whose_certificate_is_missing),

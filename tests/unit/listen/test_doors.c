@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* doors.c: all doors of a worker from one generation to the next, and failures in between. */
+/* doors.c: the doors of a worker from one generation to the next, and failures on the way. */
 #include "listen_rig.h"
 
 #include <fcntl.h>
@@ -112,7 +112,7 @@ static void from_one_generation_to_the_next(void **state)
 	assert_true(is_refused(before[1]));
 	for (size_t i = 0; i < 3; i++)
 		connect_and_take(ports[i], 2);
-	/* The first generation is there for its two connections. */
+	/* Two connections keep the first generation. */
 	assert_int_equal(generation_count(), 2);
 	rig_end(0);
 	assert_int_equal(generation_count(), 2);
@@ -174,7 +174,7 @@ static void a_door_that_cannot_be_made(void **state)
 	generation_put(g);
 }
 
-/* The reload fails at its last step: what accepts goes on, and what was new is closed. */
+/* A reload fails at its last step: the old doors go on, and the new ones are closed. */
 static void a_reload_that_is_refused(void **state)
 {
 	static const int from[] = {0, -1};
@@ -193,7 +193,7 @@ static void a_reload_that_is_refused(void **state)
 	generation_put(g);
 }
 
-/* One socket cannot be watched: those before it and those after it are closed by their owners. */
+/* One socket cannot be watched. The owners of the others close them. */
 static void a_socket_that_cannot_be_given(void **state)
 {
 	struct generation *g = rig_generation(3, 1);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* generation.c: who keeps a configuration alive, and which counts go on in the next one. */
+/* generation.c: references to a configuration, and counts that go on in the next one. */
 #include "listen_rig.h"
 
 #include <pthread.h>
@@ -10,7 +10,7 @@ static int nothing_is_left(void **state)
 	return generation_count() ? -1 : 0;
 }
 
-static void one_lives_as_long_as_somebody_has_it(void **state)
+static void one_lives_as_long_as_its_references(void **state)
 {
 	struct generation *g = rig_generation(2, 7);
 
@@ -130,7 +130,7 @@ static void threads_share_one(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(one_lives_as_long_as_somebody_has_it),
+		TEST(one_lives_as_long_as_its_references),
 		TEST(several_at_a_time),
 		TEST(a_configuration_without_listeners),
 		TEST(counts_go_on),

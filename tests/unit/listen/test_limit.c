@@ -49,10 +49,10 @@ static void so_many_and_no_more(void **state)
 	assert_true(limits_enter(&count, 2));
 	assert_true(limits_enter(&count, 2));
 	assert_false(limits_enter(&count, 2));
-	assert_int_equal(count, 2); /* who is refused is not counted */
+	assert_int_equal(count, 2); /* a refused one is not counted */
 	limits_leave(&count);
 	assert_true(limits_enter(&count, 2));
-	/* A reload has lowered the limit: those who are there stay. */
+	/* A reload has lowered the limit: connections that exist stay. */
 	assert_false(limits_enter(&count, 1));
 	limits_leave(&count);
 	assert_false(limits_enter(&count, 1));

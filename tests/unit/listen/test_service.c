@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* service.c: who keeps one alive, what counts, and what is left after a failure. */
+/* service.c: references, counts, and what a failure leaves. */
 #include "listen_rig.h"
 
 #include "tests/lib/tls_peer.h"
@@ -23,7 +23,7 @@ static void it_is_of_one_listener(void **state)
 	assert_ptr_equal(s->connections, &g->tallies[1]->connections);
 	assert_null(s->tls);
 	assert_null(s->metrics);
-	/* It keeps the generation, for each reference once. */
+	/* It holds one reference to the generation. */
 	generation_put(g);
 	assert_int_equal(generation_count(), 1);
 	assert_ptr_equal(service_get(s), s);
@@ -44,11 +44,11 @@ static void connections_are_counted_twice(void **state)
 	assert_int_equal(service_enter(a), KEDGE_REASON_NONE);
 	assert_int_equal(service_enter(a), KEDGE_REASON_NONE);
 	assert_int_equal(service_enter(a), KEDGE_REASON_limit_listener);
-	/* Who was refused by the listener does not count for all of them. */
+	/* A connection that the listener refuses does not count for the process. */
 	assert_int_equal(rig_limits.connections, 2);
 	assert_int_equal(service_enter(b), KEDGE_REASON_NONE);
 	assert_int_equal(service_enter(b), KEDGE_REASON_limit_connections);
-	/* Both limits are reached: the common one is named. */
+	/* Both limits are reached: it names the common one. */
 	assert_int_equal(service_enter(a), KEDGE_REASON_limit_connections);
 	assert_int_equal(*a->connections, 2);
 	assert_int_equal(*b->connections, 1);
@@ -65,7 +65,7 @@ static void connections_are_counted_twice(void **state)
 	generation_put(g);
 }
 
-/* The counts are the listener's, in whichever generation and worker; the limit is the service's. */
+/* Generations and workers share the counts of a listener. Each service has its own limit. */
 static void a_reload_changes_the_limit_and_not_the_count(void **state)
 {
 	static const int from[] = {0};
@@ -146,7 +146,7 @@ static void a_certificate_that_cannot_be_read(void **state)
 	generation_put(g);
 }
 
-/* What is wrong with a certificate is said once, by whom it is asked of. */
+/* Only the worker that is asked to warn does so. */
 static void warnings_are_for_one_worker(void **state)
 {
 	struct peer_cert files;

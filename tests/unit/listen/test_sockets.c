@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* sockets.c: which sockets are opened, whose they are, and what is left after a failure. */
+/* sockets.c: which sockets are opened, who owns them, and what a failure leaves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -114,7 +114,7 @@ static void what_a_listener_does_is_said(void **state)
 	sockets_close(s);
 }
 
-static void given_away_they_are_another_s_to_close(void **state)
+static void taken_ones_stay_open(void **state)
 {
 	struct sockets *s;
 	int fd;
@@ -190,7 +190,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_for_each_worker_and_listener),
 		TEST(what_a_listener_does_is_said),
-		TEST(given_away_they_are_another_s_to_close),
+		TEST(taken_ones_stay_open),
 		TEST(only_new_listeners_get_one),
 		TEST(a_failure_in_the_middle_leaves_nothing_open),
 		TEST(a_passed_one_is_taken),
