@@ -42,6 +42,14 @@ static const struct probe_row *first_decisive(const struct probe_report *r, cons
 	return NULL;
 }
 
+/* Why it is not used; for the bypass also what kept BPF as a whole from being opened. */
+static const struct probe_row *first_cause(const struct probe_report *r, const char *capability)
+{
+	const struct probe_row *missing = first_missing(r, capability);
+
+	return missing || strcmp(capability, "bypass") != 0 ? missing : first_decisive(r, "edit");
+}
+
 /* *use says whether a capability is there. -ENOTSUP, after a line, when a required one is not. */
 static int decide(bool *use, enum policy policy, bool works, const char *capability,
 		  const struct probe_report *r)
@@ -218,7 +226,7 @@ static void say_outcome(const struct daemon *d, const struct probe_report *r)
 	size_t len = 0;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		const struct probe_row *missing = first_missing(r, all[i].name);
+		const struct probe_row *missing = first_cause(r, all[i].name);
 		const char *why = all[i].policy == POLICY_OFF ? "switched off"
 				  : missing                   ? missing->detail
 							      : "nothing needs it";
