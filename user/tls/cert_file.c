@@ -14,7 +14,7 @@
 #include "base/way_to.h"
 #include "config/pem_check.h"
 
-/* No one is there to type a passphrase. */
+/* Nobody can type a passphrase. */
 static int no_passphrase(char *buf, int size, int write, void *arg)
 {
 	return -1;
@@ -38,7 +38,7 @@ static int read_chain(struct cert *c)
 			X509_free(more);
 			return log_err(ENOMEM, "certificate %s", c->files->cert);
 		}
-	/* The loop ends with "no start line" at the end of the file; anything else is damage. */
+	/* At the end of the file the error is "no start line". Any other is damage. */
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
 		return log_err(EINVAL, "certificate %s: damaged after the first certificate",
 			       c->files->cert);

@@ -13,7 +13,7 @@ static bool same(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* True when a listener before this one, or this one, has the same files before index `at`. */
+/* Do an earlier listener, or this one before index `at`, have the same files? */
 static bool checked_before(const struct conf *conf, size_t listener, size_t at)
 {
 	const struct conf_cert *c = &conf->listeners[listener].certs[at];
@@ -49,7 +49,7 @@ bool certs_seen_before(const struct conf *conf, size_t listener)
 	return false;
 }
 
-/* All of a listener together: who gets which. */
+/* All certificates of a listener together, to warn. */
 static int check_listener(const struct conf_listener *l, const struct tls_shared *shared)
 {
 	struct tls_ctx *ctx = NULL;
@@ -71,7 +71,7 @@ int certs_check(const struct conf *conf, bool warn)
 	err = tls_shared_init(&shared, conf, &caps);
 	if (err)
 		return err;
-	/* What the kernel here can do is kedge probe's question. */
+	/* kedge probe tells what the kernel can do; this is about files. */
 	shared.record = POLICY_OFF;
 	for (size_t i = 0; i < conf->listeners_count; i++) {
 		for (size_t k = 0; k < conf->listeners[i].certs_count; k++) {

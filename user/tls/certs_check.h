@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: whether the certificates and keys that a configuration names can be used. */
+/* user only: can the certificates and keys of a configuration be used? */
 #pragma once
 
 #include <stdbool.h>
@@ -8,10 +8,10 @@
 #include "config/config.h"
 
 /*
- * Reads every pair once. 0, or -errno of the first that is at fault, after a line for each. `warn`:
- * of what clients will meet, as tls_ctx_warn() does.
+ * Reads every pair once. 0, or -errno of the first fault, after a line for each. With `warn` it
+ * also warns of certificates that fail for clients, as tls_ctx_warn() does.
  */
 int certs_check(const struct conf *conf, bool warn);
 
-/* Has a listener before this one the very same certificates? They are warned of once. */
+/* Does an earlier listener have the same certificates? They are warned of once. */
 bool certs_seen_before(const struct conf *conf, size_t listener);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What records that are no data mean after the handshake; see control_record.h. */
+/* The rules for records that carry no data. See control_record.h. */
 #include "tls/control_record.h"
 
 #include <assert.h>
 
-/* As OpenSSL has it. */
+/* The limit of OpenSSL, bytes. */
 #define CLIENT_HELLO_MAX 131396
 
 static enum control_verdict fatal(struct control *c, uint8_t alert, enum kedge_reason reason)
@@ -31,7 +31,7 @@ bool control_renegotiation_allowed(struct control *c)
 
 enum control_verdict control_data(struct control *c, size_t n)
 {
-	/* RFC 8446 section 5.1: no record comes between the parts of a message. */
+	/* RFC 8446 section 5.1: nothing comes between the parts of a message. */
 	if (c->skip || (c->tls13 && c->message_len))
 		return unexpected(c);
 	c->data_bytes += n;
@@ -45,13 +45,13 @@ static enum control_verdict warning(struct control *c, uint8_t description)
 {
 	if (++c->warnings > CONTROL_WARNINGS_MAX)
 		return unexpected(c);
-	/* It refuses what nobody has asked of it; OpenSSL answers the same. */
+	/* The client refuses a renegotiation that nobody has asked for. OpenSSL does the same. */
 	if (description == ALERT_NO_RENEGOTIATION)
 		return fatal(c, ALERT_HANDSHAKE_FAILURE, KEDGE_REASON_record_control);
 	return CONTROL_GO_ON;
 }
 
-/* One alert a record, in one piece: RFC 8446 section 5.1. Nobody does otherwise in TLS 1.2. */
+/* A record holds one alert, not a part of one (RFC 8446 section 5.1). So it is in TLS 1.2 too. */
 static enum control_verdict alert(struct control *c, const uint8_t *bytes, size_t n)
 {
 	if ((c->tls13 && c->message_len) || n != 2)
@@ -59,7 +59,7 @@ static enum control_verdict alert(struct control *c, const uint8_t *bytes, size_
 
 	const uint8_t level = bytes[0], description = bytes[1];
 
-	/* TLS 1.3 says nothing with the level (RFC 8446 section 6). */
+	/* In TLS 1.3 the level means nothing (RFC 8446 section 6). */
 	if (description == ALERT_CLOSE_NOTIFY && (c->tls13 || level == ALERT_LEVEL_WARNING))
 		return CONTROL_END;
 	if (c->tls13 ? description == ALERT_USER_CANCELED : level == ALERT_LEVEL_WARNING)
@@ -83,7 +83,7 @@ static enum control_verdict update_complete(struct control *c)
 	return value ? CONTROL_UPDATE_ANSWER : CONTROL_UPDATE;
 }
 
-/* The next byte of a message that must be a KeyUpdate: refused as soon as it is none. */
+/* The next byte of a message that must be a KeyUpdate. Refused at the first byte that is wrong. */
 static enum control_verdict update_byte(struct control *c, uint8_t byte)
 {
 	assert(c->message_len < sizeof(c->message));
@@ -105,7 +105,7 @@ static enum control_verdict handshake13(struct control *c, const uint8_t *bytes,
 	for (size_t i = 0; i < n; i++) {
 		enum control_verdict v;
 
-		/* What follows a KeyUpdate has other keys, so it has a record of its own. */
+		/* New keys follow a KeyUpdate, so it is the last of its record. */
 		if (c->message_len == sizeof(c->message))
 			return unexpected(c);
 		v = update_byte(c, bytes[i]);
@@ -115,7 +115,7 @@ static enum control_verdict handshake13(struct control *c, const uint8_t *bytes,
 	return c->message_len == sizeof(c->message) ? update_complete(c) : CONTROL_GO_ON;
 }
 
-/* The next byte of a ClientHello's header: refused as soon as it is something else. */
+/* The next byte of a ClientHello's header. Another message is refused at its first byte. */
 static enum control_verdict hello_byte(struct control *c, uint8_t byte)
 {
 	assert(c->message_len < 4);
@@ -131,7 +131,7 @@ static enum control_verdict hello_byte(struct control *c, uint8_t byte)
 	return c->skip ? CONTROL_GO_ON : CONTROL_REFUSE;
 }
 
-/* A ClientHello is refused when all of it is there. Nobody reads what it says. */
+/* A ClientHello is refused once all of it has come. Its content does not matter. */
 static enum control_verdict handshake12(struct control *c, const uint8_t *bytes, size_t n)
 {
 	bool allowed = true, refused = false;

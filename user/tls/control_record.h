@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: the rules for TLS records that are no application data, after the handshake: alerts,
- * KeyUpdates, and what a client may not send. Pure: record bytes in, a verdict out. Sends nothing,
- * knows no keys.
+ * user only: the rules for TLS records after the handshake that carry no application data: alerts,
+ * KeyUpdates, and records that a client may not send. Pure: record bytes in, a verdict out. Sends
+ * nothing, knows no keys.
  *
  *   record                                  TLS 1.3                     TLS 1.2
  *   close_notify                            end                         end
@@ -53,7 +53,7 @@
 #define ALERT_INTERNAL_ERROR     80
 #define ALERT_USER_CANCELED      90
 #define ALERT_NO_RENEGOTIATION   100
-/* Not one of them: nothing is sent. */
+/* No alert: nothing is sent. */
 #define ALERT_NONE               255
 
 /* Handshake messages. */
@@ -61,14 +61,15 @@
 #define HANDSHAKE_KEY_UPDATE   24
 
 /*
- * KeyUpdates a client may send: a few at any time, more for every so many bytes of data in either
- * direction. Each costs several key derivations. Most clients do one after gigabytes (RFC 8446
- * section 5.5), but some do one for every record that they receive until ours has arrived.
+ * How many KeyUpdates a client may send: some at any time, and one more for every so many bytes of
+ * data in either direction. Each costs several key derivations. Most clients send one after
+ * gigabytes (RFC 8446 section 5.5). Some send one for every record that they receive until ours has
+ * arrived.
  */
 #define KEY_UPDATES_FREE              32
 #define KEY_UPDATES_BYTES_FOR_ANOTHER 16384
 
-/* The fifth warning in a row, and the fifth renegotiation, is one too many. */
+/* Warnings in a row, and renegotiations, that are allowed. The fifth ends the leg. */
 #define CONTROL_WARNINGS_MAX       4
 #define CONTROL_RENEGOTIATIONS_MAX 4
 
@@ -76,17 +77,17 @@ enum control_verdict {
 	CONTROL_GO_ON,
 	CONTROL_END,           /* the client's stream is over */
 	CONTROL_UPDATE,        /* the client's next record has new keys */
-	CONTROL_UPDATE_ANSWER, /* the same, and it wants a KeyUpdate of ours */
+	CONTROL_UPDATE_ANSWER, /* the same, and the client asks for a KeyUpdate of ours */
 	CONTROL_REFUSE,        /* send the warning no_renegotiation and read on */
-	CONTROL_FATAL,         /* end with control.reason, after control.alert if that is one */
+	CONTROL_FATAL,         /* send control.alert unless ALERT_NONE, end with control.reason */
 };
 
-/* One leg. Zero but for `tls13` at first. */
+/* One leg. Begins with all zero, except `tls13`. */
 struct control {
 	bool tls13;
-	uint8_t message_len; /* of a handshake message that is incomplete; TLS 1.2: of its header */
+	uint8_t message_len; /* of an incomplete handshake message; TLS 1.2: of its header */
 	uint8_t message[5];
-	uint8_t warnings;       /* since data came last */
+	uint8_t warnings;       /* since the last data */
 	uint8_t renegotiations; /* TLS 1.2: refused */
 	uint32_t updates;       /* KeyUpdates received */
 	uint32_t skip;          /* TLS 1.2: bytes of a ClientHello that are still to come */
@@ -95,7 +96,7 @@ struct control {
 	enum kedge_reason reason;
 };
 
-/* `n` bytes of data were received. CONTROL_GO_ON, or CONTROL_FATAL where no data may come. */
+/* `n` bytes of data were received. CONTROL_GO_ON, or CONTROL_FATAL if data is not allowed here. */
 enum control_verdict control_data(struct control *c, size_t n);
 
 static inline void control_data_sent(struct control *c, size_t n)
@@ -103,12 +104,12 @@ static inline void control_data_sent(struct control *c, size_t n)
 	c->data_bytes += n;
 }
 
-/* A whole record of a type other than data. After CONTROL_FATAL it is not called again. */
+/* A whole record of another type than data. Not to be called again after CONTROL_FATAL. */
 enum control_verdict control_record(struct control *c, uint8_t type, const uint8_t *bytes,
 				    size_t n);
 
-/* Counts a KeyUpdate; false when it is one too many. For a layer that sees nothing but those. */
+/* Counts a KeyUpdate; false if it is one too many. For a layer that sees only those. */
 bool control_update_allowed(struct control *c);
 
-/* Counts a ClientHello of TLS 1.2; false when it is one too many. */
+/* Counts a ClientHello of TLS 1.2; false if it is one too many. */
 bool control_renegotiation_allowed(struct control *c);

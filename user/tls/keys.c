@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Keys for the hand-off; see keys.h. Where they are seen: keys_tap.c. */
+/* Keys for the hand-off. See keys.h. keys_tap.c sees them. */
 #include "tls/keys.h"
 
 #include <errno.h>
@@ -23,8 +23,8 @@ static const struct {
 /* --- watching --------------------------------------------------------------------------------- */
 
 /*
- * OpenSSL shows the header of a record before the message that the record carries, in both
- * directions: when Finished is seen its own record has been counted.
+ * In both directions OpenSSL shows the header of a record before the message that it carries. So
+ * the record of Finished has been counted when Finished is seen.
  */
 static void on_message(int write, int version, int type, const void *buf, size_t len, SSL *ssl,
 		       void *arg)
@@ -107,7 +107,7 @@ static int derive_tls13(const struct keys_watch *w, enum tls_suite suite, union 
 	return 0;
 }
 
-/* The order in the block: client key, server key, client IV, server IV (there are no MAC keys). */
+/* The order in the block: client key, server key, client IV, server IV. AEADs have no MAC keys. */
 static int derive_tls12(const struct keys_watch *w, enum tls_suite suite, union ktls_crypto *tx,
 			union ktls_crypto *rx)
 {

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where the final keys of a handshake come from. OpenSSL derives all keys of a connection through
- * two named algorithms, and lets programs bring their own (provider-kdf(7)). This provider offers
- * the default provider's two with one function exchanged, which calls the original and remembers
- * what belongs to the handshake that is being watched.
+ * Sees the final keys of a handshake. OpenSSL derives all keys of a connection through two named
+ * algorithms, and a program may bring its own (provider-kdf(7)). This provider offers those of the
+ * default provider with one function replaced. Ours calls the original, and remembers what belongs
+ * to the watched handshake. It costs nothing that can be measured.
  *
- * Why not SSL_CTX_set_keylog_callback(): it formats five secrets byte by byte with printf, which
- * costs a tenth of a whole TLS 1.3 handshake, and leaves them lying as text in freed memory. This
- * costs nothing that can be measured.
+ * SSL_CTX_set_keylog_callback() would do, too. But it prints five secrets byte by byte, which costs
+ * a tenth of a TLS 1.3 handshake, and leaves them as text in freed memory.
  */
 #include "tls/keys_tap.h"
 
@@ -23,7 +22,7 @@
 #define TAP_NAME          "kedge"
 #define TAP_FUNCTIONS_MAX 16
 
-/* An algorithm of the default provider with our derive function in it. */
+/* An algorithm of the default provider, with our derive function. */
 struct tapped {
 	OSSL_FUNC_kdf_derive_fn *derive; /* the original */
 	OSSL_DISPATCH functions[TAP_FUNCTIONS_MAX];
@@ -33,7 +32,7 @@ static struct tapped tls13, tls12;
 static OSSL_PROVIDER *original;
 static OSSL_LIB_CTX *library;
 
-/* A handshake runs in one thread and SSL_do_handshake() is not entered twice in it. */
+/* A thread is in one SSL_do_handshake() at a time. */
 static _Thread_local struct keys_watch *watched;
 
 void keys_enter(struct keys_watch *w)
@@ -64,7 +63,7 @@ static void keep_secret(struct keys_traffic *t, uint8_t *place, const uint8_t *o
 	t->len = (uint8_t)len;
 }
 
-/* Key and IV belong to the direction whose secret they are expanded from. */
+/* Key and IV belong to the direction whose secret they come from. */
 static void keep_keys(struct keys_watch *w, const OSSL_PARAM *label, const OSSL_PARAM *secret,
 		      const uint8_t *out, size_t len)
 {
@@ -106,7 +105,7 @@ static int derive_tls13(void *ctx, unsigned char *out, size_t len, const OSSL_PA
 	return ok;
 }
 
-/* RFC 5246 section 6.3: the key block; the label is the first of the seeds. */
+/* RFC 5246 section 6.3: the key block. The label is the first of the seeds. */
 static int derive_tls12(void *ctx, unsigned char *out, size_t len, const OSSL_PARAM params[])
 {
 	const int ok = tls12.derive(ctx, out, len, params);
@@ -120,7 +119,7 @@ static int derive_tls12(void *ctx, unsigned char *out, size_t len, const OSSL_PA
 	return ok;
 }
 
-/* True when this is one of the names, which are joined by colons. */
+/* Is this one of the names, which are joined by colons? */
 static bool named(const char *names, const char *name)
 {
 	const size_t len = strlen(name);
@@ -166,7 +165,7 @@ static const OSSL_ALGORITHM *query(void *ctx, int operation, int *no_cache)
 	return operation == OSSL_OP_KDF ? kdfs : NULL;
 }
 
-/* The borrowed functions expect their own provider's context. */
+/* The borrowed functions need the context of their own provider. */
 static int init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **out,
 		void **ctx)
 {
@@ -185,7 +184,7 @@ static void load(void)
 	OSSL_LIB_CTX *lib = OSSL_LIB_CTX_new();
 
 	original = lib ? OSSL_PROVIDER_load(lib, "default") : NULL;
-	/* The fetches above us end in the default provider's functions: it must stay loaded. */
+	/* The default provider must stay loaded: its functions are called. */
 	if (original && tap(&tls13, OSSL_KDF_NAME_TLS1_3_KDF, derive_tls13) &&
 	    tap(&tls12, OSSL_KDF_NAME_TLS1_PRF, derive_tls12) &&
 	    OSSL_PROVIDER_add_builtin(lib, TAP_NAME, init) == 1 &&
@@ -196,7 +195,7 @@ static void load(void)
 	OSSL_LIB_CTX_free(lib);
 }
 
-/* A library context of our own, so that nobody else's OpenSSL objects meet the tap. */
+/* In a library context of its own, so that the tap meets no other OpenSSL objects. */
 SSL_CTX *keys_ssl_ctx_new(void)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Kernel TLS: the only file that names SOL_TLS. Keeps no state and wipes nothing of its callers. */
+/* Kernel TLS. See ktls.h. Keeps no state; wipes nothing of its callers. */
 #include "tls/ktls.h"
 
 #include <errno.h>
@@ -39,8 +39,8 @@ static void put_be64(uint8_t out[8], uint64_t v)
 }
 
 /*
- * GCM's nonce is 4 bytes of salt and 8 bytes of iv. TLS 1.2 sends those 8 bytes in every record and
- * asks only that they never repeat under one key (RFC 5288 section 3): the record number will do.
+ * The nonce of GCM is 4 bytes of salt and 8 bytes of iv. TLS 1.2 sends those 8 bytes in every
+ * record. They must never repeat under one key (RFC 5288 section 3), so they count records.
  */
 static void fill_gcm_iv(uint8_t salt[4], uint8_t out[8], enum tls_version version,
 			const uint8_t iv[12], uint64_t seq)
@@ -99,9 +99,9 @@ int ktls_set_rx(int fd, const union ktls_crypto *rx)
 	int on = 1, r = set_keys(fd, TLS_RX, rx);
 
 	/*
-	 * TLS 1.3 hides the record type behind padding, so the kernel decrypts aside first unless
-	 * told that padding is rare; a padded record then costs a second decryption, no more.
-	 * Kernels before 6.0 refuse the option and lose nothing but that.
+	 * In TLS 1.3 the record type is behind the padding, so the kernel decrypts into a buffer of
+	 * its own and copies. Told that padding is rare, it decrypts straight into the reader's
+	 * buffer, and a padded record twice. Kernels before 6.0 refuse the option; they copy.
 	 */
 	if (!r && rx->info.version == TLS_1_3_VERSION)
 		(void)setsockopt(fd, SOL_TLS, TLS_RX_EXPECT_NO_PAD, &on, sizeof(on));
@@ -133,7 +133,7 @@ int ktls_rx_keys(int fd, enum tls_suite suite, union ktls_crypto *rx)
 	static const uint8_t key[32], iv[12];
 	socklen_t len;
 
-	/* It must be asked with version and suite, and fills in the rest. */
+	/* The kernel wants version and suite, and fills in the rest. */
 	ktls_fill(rx, VERSION_TLS13, suite, key, iv, 0);
 	len = crypto_len(rx);
 	return getsockopt(fd, SOL_TLS, TLS_RX, rx, &len) < 0 ? -errno : 0;
@@ -216,8 +216,8 @@ static size_t queued(int fd)
 }
 
 /*
- * TCP_ZEROCOPY_RECEIVE is a way past the TLS layer to TCP's own queue. When that is shorter than
- * the buffer the bytes are copied, and taken; no memory needs to be mapped for it.
+ * TCP_ZEROCOPY_RECEIVE reads TCP's own queue, below the TLS layer. If the queue fits the buffer its
+ * bytes are copied and taken. No memory needs to be mapped for that.
  */
 static ssize_t receive_raw(int fd, void *buf, size_t len)
 {

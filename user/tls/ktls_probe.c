@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What kernel TLS can do here, found by doing it: both directions of every version and suite carry
- * bytes through a loopback pair with made-up keys. A kernel version or a module list would not
- * tell: the AEAD of a suite may be missing while TLS itself is there.
+ * Finds out what kernel TLS can do by doing it: every version and suite carries bytes both ways
+ * through a loopback pair, with made-up keys. The kernel's version does not tell, and neither does
+ * its list of modules: the AEAD of a suite may be missing.
  */
 #include "tls/ktls_probe.h"
 
@@ -26,7 +26,7 @@ static void pair_close(struct pair *p)
 	close_fdp(&p->fds[1]);
 }
 
-/* Made-up keys: `seed` tells the two directions and generations apart. They protect nothing. */
+/* Made-up keys, which protect nothing. Each direction and generation has its own `seed`. */
 static void probe_keys(union ktls_crypto *out, enum tls_version v, enum tls_suite s, uint8_t seed)
 {
 	uint8_t key[32], iv[12];
@@ -65,8 +65,8 @@ static int carry_text(int from, int to)
 }
 
 /*
- * One version and suite. The receiving end can only read what the sending end has really encrypted,
- * so bytes that arrive prove both options at once; there is no telling them apart, nor a need to.
+ * One version and suite. The receiver can only read what the sender has really encrypted, so bytes
+ * that arrive prove TX and RX together. One without the other would be of no use.
  */
 static void probe_suite(struct ktls_caps *out, enum tls_version v, enum tls_suite s, int pair_err,
 			const struct pair *p)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: how much one read of kernel records asks for. A peer may send any number of tiny
- * records, and the kernel opens as many in one call as the buffer has bytes, or more if they are
- * empty. So a read begins with a small buffer, which grows while reads are quick. Pure: the caller
+ * user only: how much one read of kernel records asks for. In one call the kernel opens as many
+ * records as the buffer has bytes, and more if they are empty. A peer may send any number of tiny
+ * ones. So a leg begins with a small buffer, which grows while reads are quick. Pure: the caller
  * has the clock.
  */
 #pragma once
@@ -14,8 +14,9 @@
 #define PACE_LEAST      16384 /* a record of the largest size */
 #define PACE_QUICK_US   200
 #define PACE_SLOW_US    1000
-/* A read this long is looked into: how many bytes came for those that it gave? */
+/* After a read this long the leg is checked for a flood. */
 #define PACE_SUSPECT_US 10000
+/* A check compares with the one before only if that was no longer ago. */
 #define PACE_LATELY_US  2000000
 
 struct pace {
@@ -30,7 +31,7 @@ static inline size_t pace_limit(const struct pace *p, size_t len)
 }
 
 /*
- * A read of pace_limit() bytes gave n in so much time. True: others should have their turn first.
+ * A read of pace_limit() bytes gave n and took `us`. True: let others have their turn first.
  */
 static inline bool pace_took(struct pace *p, size_t n, uint64_t us)
 {
@@ -43,7 +44,7 @@ static inline bool pace_took(struct pace *p, size_t n, uint64_t us)
 	return us > PACE_SLOW_US;
 }
 
-/* So many bytes on the wire and in the records: was it hardly anything but overhead? */
+/* `wire` bytes of TCP carried `plain` bytes of data: was it hardly anything but overhead? */
 static inline bool pace_is_flood(uint64_t wire, uint64_t plain)
 {
 	return wire > (1 << 20) && wire / 16 > plain;

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The client leg when the kernel carries the records. What is left to do here are the records that
- * are not data: alerts and KeyUpdates.
- *
- * A leg that failed stays failed: the kernel reports some errors once and then -EAGAIN for ever.
+ * The client leg when the kernel carries the records: reading, writing, ending. Records that are
+ * not data are in record_ktls_control.c, errors in record_ktls_fault.c.
  */
 #include "tls/record_ktls.h"
 
@@ -18,15 +16,15 @@
 #include "tls/record_ktls_control.h"
 #include "tls/record_ktls_fault.h"
 
-/* A read of fewer bytes may split a record, and a control record is judged as a whole. */
+/* A smaller read may split a record, but a control record is judged as a whole. */
 #define PLAINTEXT_MAX 16384
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
 /*
- * After a read that lasted. A client that sends nothing but empty or tiny records could hold the
- * worker in the kernel for as long as it likes, each time that it is read: what came since the last
- * such read, if that was a moment ago, tells.
+ * After a read that took long. A client that sends only empty or tiny records could keep the worker
+ * in the kernel with every read. So compare what came over TCP with the data in it, since the last
+ * long read, if that was a moment ago.
  */
 static int look_into(struct record_ktls *k, uint64_t now_us)
 {
@@ -43,7 +41,7 @@ static int look_into(struct record_ktls *k, uint64_t now_us)
 		       : 0;
 }
 
-/* One recvmsg(); a control record is there as a whole then, in *at, which is `buf` for data. */
+/* One recvmsg(). *at is where the bytes are: `buf` for data; a control record is there whole. */
 static ssize_t receive(struct record_ktls *k, void *buf, size_t len, uint8_t *type, uint8_t **at)
 {
 	ssize_t n;
@@ -62,10 +60,10 @@ static ssize_t on_data(struct record_ktls *k, size_t n, size_t len)
 {
 	if (control_data(&k->control, n) != CONTROL_GO_ON)
 		return record_ktls_fail_with_alert(k, k->control.alert, k->control.reason);
-	/* The kernel looks for the next record as it gives one out, and signals it
-	 * (net/tls/tls_strp.c, tls_strp_msg_done()). But if that is no data it is taken off TCP's
-	 * queue at once, to wait in rx_list, and as poll() asks TCP whether something can be read
-	 * (tls_sk_poll()), the signal is lost until more comes, were it only a FIN. */
+	/* When the kernel gives out a record it looks for the next one, and signals it
+	 * (tls_strp_msg_done() of net/tls/tls_strp.c). But a control record leaves TCP's queue at
+	 * once and waits in rx_list. poll() asks TCP's queue (tls_sk_poll()), so that signal is
+	 * lost until more comes, if only a FIN. Hence look_again. */
 	k->r.drained = k->r.look_again = n < len;
 	return (ssize_t)n;
 }
@@ -139,16 +137,16 @@ static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
 	return record_ktls_fail_from_errno(k, -errno);
 }
 
-/* What the kernel took it sends by itself. */
+/* The kernel sends by itself what it took. */
 static int ktls_flush(struct record *r)
 {
 	return record_ktls_answer((struct record_ktls *)r);
 }
 
 /*
- * The kernel keeps encrypted records that the socket had no room for (net/tls/tls_sw.c, tx_list);
- * what is still there at the FIN is lost. So the alert waits until a third of the send buffer is
- * free: sending it pushes out what lies before it, which is one record at most.
+ * The kernel keeps an encrypted record that the socket has no room for (tx_list of
+ * net/tls/tls_sw.c), and loses it at the FIN. So the alert waits until a third of the send buffer
+ * is free. Sending it then pushes out what is before it, which is one record at most.
  */
 static int ktls_close_write(struct record *r)
 {
@@ -181,7 +179,7 @@ static int ktls_close_write(struct record *r)
 	return 0;
 }
 
-/* Records as long as the kernel reads them; after a fault the bytes as they come. */
+/* Records while the kernel reads them, and bytes after a fault. */
 static ssize_t ktls_drain(struct record *r, void *buf, size_t len)
 {
 	struct record_ktls *k = (struct record_ktls *)r;

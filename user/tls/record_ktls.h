@@ -7,8 +7,8 @@
 #include "tls/record.h"
 
 /*
- * A leg whose keys ktls_take_over() gave to the kernel. `traffic` NULL: a KeyUpdate ends the leg;
- * otherwise its secrets are copied and followed. NULL when out of memory.
+ * The kernel has the keys of the socket, both of them. Follows KeyUpdates with a copy of `traffic`;
+ * NULL: a KeyUpdate ends the leg. NULL when out of memory.
  */
 struct record *record_ktls_new(int fd, struct record_scratch *scratch, enum tls_version version,
 			       enum tls_suite suite, const struct keys_traffic *traffic);

@@ -20,7 +20,7 @@ static void answer(struct record_ktls *k, uint8_t type, const uint8_t *bytes, si
 	k->answer_type = type;
 }
 
-/* Our direction's new keys: our KeyUpdate was the last record under the old ones. */
+/* New keys for our direction. Our KeyUpdate was the last record under the old ones. */
 static int change_tx_keys(struct record_ktls *k)
 {
 	union ktls_crypto tx = {0};
@@ -75,7 +75,7 @@ static void follow_update(struct record_ktls *k, bool requested)
 		answer(k, TLS_CONTENT_HANDSHAKE, update, sizeof(update));
 }
 
-/* Half a KeyUpdate is no reason for new keys yet. */
+/* Half a KeyUpdate has come: the old keys still hold. */
 static void read_on(struct record_ktls *k)
 {
 	if (ktls_same_rx(k->r.fd, k->suite) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: what a leg of kernel records does with records that are no data, and its answers to
- * them. The rules: control_record.h.
+ * user only: records without data on a leg of kernel records, and the answers to them. The rules
+ * are in control_record.h.
  */
 #pragma once
 

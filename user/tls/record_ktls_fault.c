@@ -29,8 +29,8 @@ int record_ktls_fail_with_alert(struct record_ktls *k, uint8_t description,
 }
 
 /*
- * EBADMSG has several causes, and only one is a wrong MAC: the record may not be encrypted at all,
- * or have no type inside. It is still in TCP's queue.
+ * EBADMSG has several causes: a wrong MAC, a record that is not encrypted, or one without a type
+ * inside. RFC 8446 has different alerts for them. The record is still in TCP's queue.
  */
 static uint8_t alert_of_bad_message(struct record_ktls *k)
 {
@@ -53,7 +53,7 @@ static uint8_t alert_of_bad_message(struct record_ktls *k)
 	return authentic ? ALERT_UNEXPECTED_MESSAGE : ALERT_BAD_RECORD_MAC;
 }
 
-/* The kernel refused a record: what it found is in the number (net/tls/tls_sw.c). */
+/* The kernel refused a record. Its errno says why (net/tls/tls_sw.c). */
 static int fail_from_record(struct record_ktls *k, int err)
 {
 	uint8_t alert;

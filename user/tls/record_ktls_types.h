@@ -16,13 +16,13 @@ struct record_ktls {
 	int failed;         /* -errno that every read gives from now on, 0 while alive */
 	bool ended;         /* the client's stream is over */
 	bool alerted, shut; /* how far close_write got */
-	bool raw;           /* the kernel reads no more records: see ktls_raw() */
-	uint8_t answer[5];  /* a control record that must go out before anything is read */
+	bool raw;           /* no more records are read: see ktls_raw() */
+	uint8_t answer[5];  /* a control record; nothing is read before it is sent */
 	uint8_t answer_len, answer_type;
 	enum tls_suite suite;
 	struct control control;
 	struct pace pace;
-	uint64_t looked_us;           /* when a slow read was looked into last */
-	uint64_t wire, plain;         /* bytes of TCP up to then, and of records since */
+	uint64_t looked_us;           /* time of the last check for a flood */
+	uint64_t wire, plain;         /* bytes of TCP up to then, and of data since */
 	struct keys_traffic *traffic; /* NULL: KeyUpdates are not followed */
 };

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether a record that the kernel refused is authentic. With -EBADMSG it tells both of a wrong MAC
- * and of a TLS 1.3 record without a type, and the client must be told which (RFC 8446 sections 5.2
- * and 5.4).
+ * Is a record that the kernel refused authentic? The kernel says -EBADMSG for a wrong MAC and for a
+ * TLS 1.3 record without a type. The alerts differ (RFC 8446 sections 5.2 and 5.4).
  */
 #include "tls/record_open.h"
 

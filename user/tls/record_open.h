@@ -8,5 +8,5 @@
 
 #include "tls/ktls.h"
 
-/* True when the first record in record[0..n) opens with these keys. Decrypts it in place. */
+/* Does the first record in record[0..n) open with these keys? Decrypts it in place. */
 bool record_authentic(const union ktls_crypto *keys, uint8_t *record, size_t n);

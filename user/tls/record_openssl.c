@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The client leg when OpenSSL carries the records: one recv() for many records in, one send() for
- * many records out, through the buffers that a worker's records share.
+ * The client leg when OpenSSL carries the records. One recv() takes many records, one send() sends
+ * many, through the buffers that the records of a worker share.
  */
 #include "tls/record_openssl.h"
 
@@ -15,27 +15,27 @@
 #include "tls/control_record.h"
 #include "tls/record_plain.h"
 
-/* A record's plaintext, and what its header, nonce, type byte and tag add at most. */
+/* Plaintext of a record, and the most that header, nonce, type byte and tag add to it. */
 #define PLAINTEXT_MAX   16384
 #define RECORD_OVERHEAD 64
 
-/* As in OpenSSL: alerts received are reported as 1000 + description. */
+/* OpenSSL reports a received alert as 1000 + description. */
 #define ALERT_REASON_BASE SSL_AD_REASON_OFFSET
 
 struct record_openssl {
 	struct record r;
 	SSL *ssl;
 	struct wire wire;
-	size_t out_limit; /* ciphertext made at a time: follows what the socket takes */
+	size_t out_limit; /* bytes of ciphertext made at a time: follows what the socket takes */
 	int failed;       /* -errno that every read gives from now on, 0 while alive */
 	bool ended, alerted, shut;
-	enum kedge_reason over; /* why the client may send nothing more; 0: it may */
+	enum kedge_reason over; /* why nothing more is taken from the client; 0: more is */
 	struct control control;
 };
 
 /*
- * What is left in this thread's error queue would be taken for the next call's. Looking costs a
- * fifth of clearing, and there is hardly ever anything.
+ * An error that is left in this thread's queue would be taken for one of the next call. Looking
+ * costs a fifth of clearing, and the queue is hardly ever filled.
  */
 static void clear_errors(void)
 {
@@ -63,7 +63,7 @@ static void on_update(struct record_openssl *o)
 	wire_poison(&o->wire);
 }
 
-/* OpenSSL drops the record of a renegotiation, and goes on after this warning. */
+/* OpenSSL refuses a renegotiation with this warning, and goes on. */
 static void on_refusal(struct record_openssl *o)
 {
 	if (control_renegotiation_allowed(&o->control))
@@ -74,8 +74,7 @@ static void on_refusal(struct record_openssl *o)
 
 /*
  * OpenSSL follows the rules of control_record.h by itself, and answers a KeyUpdate with the next
- * data that it writes. Here is counted what it would do any number of times: one SSL_read() may
- * have many records at hand.
+ * data that it writes. It has no limits, so they are here: one SSL_read() may process many records.
  */
 static void on_message(int write, int version, int type, const void *buf, size_t len, SSL *ssl,
 		       void *arg)
@@ -94,8 +93,8 @@ static void on_message(int write, int version, int type, const void *buf, size_t
 }
 
 /*
- * What OpenSSL refuses: a record as such, or one that has no place. The kernel's layer says the
- * same.
+ * OpenSSL refused a record: a bad one, or one that is not allowed here. Kernel records give the
+ * same reasons.
  */
 static enum kedge_reason reason_of_fault(unsigned long err)
 {
@@ -115,7 +114,7 @@ static enum kedge_reason reason_of_fault(unsigned long err)
 	}
 }
 
-/* What a failed SSL_read() means: 0 for the end of the stream, or -errno. */
+/* After a failed SSL_read(): 0 for the end of the stream, or -errno. */
 static int read_failure(struct record_openssl *o)
 {
 	int err = SSL_get_error(o->ssl, 0);
@@ -141,8 +140,8 @@ static int read_failure(struct record_openssl *o)
 }
 
 /*
- * Looks at the socket before OpenSSL does: it would take a while to find out that there is nothing.
- * 1: there is something for it; otherwise as read_failure().
+ * Is there anything to read? OpenSSL would take longer to find out that there is not. 1: yes;
+ * otherwise as read_failure().
  */
 static int anything(struct record_openssl *o)
 {
@@ -174,20 +173,20 @@ static ssize_t openssl_read(struct record *r, void *buf, size_t len)
 			break;
 		}
 		done += n;
-		/* Data is at hand: the next recv() belongs to the next call. */
+		/* There is data for the caller. The next recv() is for the next call. */
 		o->wire.hold = true;
 		if (!o->wire.in_len && !SSL_has_pending(o->ssl))
 			break;
 	}
-	/* An end that OpenSSL has read already gives no edge any more. */
+	/* The end of the stream has had its edge. */
 	r->drained = o->wire.drained && !o->wire.in_len && !SSL_has_pending(o->ssl) && !o->ended &&
 		     !o->failed;
-	(void)wire_end(&o->wire); /* what could not be sent is kept, or shows at the next call */
+	(void)wire_end(&o->wire); /* a failure shows at the next call */
 	(void)control_data(&o->control, done);
 	return done ? (ssize_t)done : err;
 }
 
-/* A slow client must not make us keep more ciphertext than its socket takes at a time. */
+/* For a slow client, no more ciphertext is made than its socket takes at a time. */
 static void adapt_limit(struct record_openssl *o, int sent)
 {
 	const size_t full = o->r.scratch->out_size;
@@ -210,7 +209,7 @@ static int write_failure(struct record_openssl *o, int err)
 			   : fail(o, -EPROTO, KEDGE_REASON_record_bad);
 }
 
-/* Encrypts from buf what fits the limit, and sends it together. Bytes of buf taken, or -errno. */
+/* Encrypts what fits the limit and sends it at once. How many bytes of buf, or -errno. */
 static ssize_t write_gathered(struct record_openssl *o, const uint8_t *buf, size_t len, int *sent)
 {
 	size_t done = 0, room, n;
@@ -276,7 +275,7 @@ static int openssl_close_write(struct record *r)
 	if (!o->alerted) {
 		wire_begin(&o->wire);
 		clear_errors();
-		(void)SSL_shutdown(o->ssl); /* after a fatal alert it has nothing to add */
+		(void)SSL_shutdown(o->ssl); /* sends nothing after a fatal alert */
 		clear_errors();
 		o->alerted = true;
 		err = wire_end(&o->wire);
@@ -291,7 +290,7 @@ static int openssl_close_write(struct record *r)
 	return 0;
 }
 
-/* Nobody wants to know what it says. */
+/* No need to decrypt what is dropped. */
 static ssize_t openssl_drain(struct record *r, void *buf, size_t len)
 {
 	return record_socket_drain(r->fd, buf, len);
@@ -317,7 +316,9 @@ static const struct record_ops openssl_ops = {
 	.free = openssl_free,
 };
 
-/* The tag, and in AES-GCM the explicit nonce: RFC 5288 section 3, RFC 7905 section 2. */
+/*
+ * Bytes of the tag, and of the explicit nonce of AES-GCM: RFC 5288 section 3, RFC 7905 section 2.
+ */
 static uint8_t shortest_record12(const SSL *ssl)
 {
 	return SSL_CIPHER_get_cipher_nid(SSL_get_current_cipher(ssl)) == NID_chacha20_poly1305 ? 16

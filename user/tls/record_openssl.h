@@ -8,7 +8,7 @@
 #include "tls/wire.h"
 
 /*
- * For a finished handshake. Takes *ssl, NULL afterwards, and what `wire`, the one under it, holds.
- * NULL when out of memory: nothing is taken then.
+ * For a finished handshake. Takes *ssl, which is NULL afterwards, and the contents of its wire.
+ * NULL when out of memory; nothing is taken then.
  */
 struct record *record_openssl_new(SSL **ssl, struct wire *wire);

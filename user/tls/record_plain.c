@@ -46,7 +46,7 @@ static int plain_flush(struct record *r)
 
 static int plain_close_write(struct record *r)
 {
-	/* Called again, or after the client's reset, there is nothing left to end. */
+	/* ENOTCONN: it was ended before, or the client has reset the connection. */
 	if (shutdown(r->fd, SHUT_WR) < 0 && errno != ENOTCONN)
 		return -errno;
 	return 0;

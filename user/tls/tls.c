@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Contexts and handshakes of the client leg; see tls.h. Certificates: tls_cert.c. What a handshake
- * becomes: tls_handoff.c. */
+/*
+ * Contexts and handshakes of the client leg. See tls.h. Certificates are in tls_cert.c, the step
+ * from a handshake to a record in tls_handoff.c.
+ */
 #include "tls/tls.h"
 
 #include <errno.h>
@@ -17,9 +19,9 @@
 #include "tls/tls_types.h"
 
 /*
- * One ticket per full handshake. OpenSSL's default of two serves clients that open several
- * connections at once, but a browser opens its first ones before any ticket has arrived, and every
- * resumption brings a fresh ticket anyway; each costs a serialisation, an encryption and a record.
+ * One ticket for each full handshake. OpenSSL's default is two, for clients that open several
+ * connections at once. But a browser opens its first ones before any ticket has arrived, and every
+ * resumption brings a new ticket. Each ticket costs a serialisation, an encryption and a record.
  */
 #define TICKETS 1
 
@@ -75,7 +77,7 @@ static bool offered(const struct tls_shared *s, enum tls_version v, enum tls_sui
 	return s->record != POLICY_REQUIRE || ktls_can(&s->caps, v, suite);
 }
 
-/* Suites of a version in order of preference: what the kernel can carry comes first. */
+/* Suites of a version, in order of preference. Those that the kernel can carry come first. */
 static void list_suites(const struct tls_shared *s, enum tls_version v, char *out, size_t size)
 {
 	const char *const *names = v == VERSION_TLS12 ? names12 : names13;
@@ -98,7 +100,7 @@ static bool set_suites(SSL_CTX *ctx, const struct tls_shared *s)
 
 	list_suites(s, VERSION_TLS12, v12, sizeof(v12));
 	list_suites(s, VERSION_TLS13, v13, sizeof(v13));
-	/* A list may not be empty; the version is out of bounds then. */
+	/* OpenSSL takes no empty list. The bounds exclude the version then. */
 	return (v12[0] || v13[0]) &&
 	       SSL_CTX_set_min_proto_version(ctx, v12[0] ? TLS1_2_VERSION : TLS1_3_VERSION) == 1 &&
 	       SSL_CTX_set_max_proto_version(ctx, v13[0] ? TLS1_3_VERSION : TLS1_2_VERSION) == 1 &&
@@ -106,7 +108,7 @@ static bool set_suites(SSL_CTX *ctx, const struct tls_shared *s)
 	       (!v13[0] || SSL_CTX_set_ciphersuites(ctx, v13) == 1);
 }
 
-/* RFC 7301 section 3.2: a client with none of our protocols is told so with a fatal alert. */
+/* RFC 7301 section 3.2: a client that offers none of our protocols gets a fatal alert. */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 		   const unsigned char *in, unsigned int in_len, void *arg)
 {
@@ -120,7 +122,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 	return SSL_TLSEXT_ERR_OK;
 }
 
-/* An unknown name gets the default certificate: it is for the client to refuse. */
+/* An unknown name gets the default certificate. The client may refuse it. */
 static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	const struct tls_ctx *t = arg;
@@ -265,8 +267,7 @@ void tls_conn_free(struct tls_conn *c)
 	free(c);
 }
 
-/* The first bytes of a request line of any method: capitals up to a space, or as many as we have.
- */
+/* A request line begins with a method: capitals up to a space, if the space has come yet. */
 static bool looks_like_http(const struct wire *w)
 {
 	size_t n = 0;
@@ -293,7 +294,7 @@ static enum kedge_reason reason_of_error(unsigned long err)
 	case SSL_R_NO_APPLICATION_PROTOCOL:
 		return KEDGE_REASON_tls_no_shared;
 	default:
-		/* An alert received is reported as a reason above this. */
+		/* OpenSSL reports a received alert as a reason above this. */
 		return ERR_GET_REASON(err) >= SSL_AD_REASON_OFFSET ? KEDGE_REASON_tls_client_alert
 								   : KEDGE_REASON_tls_handshake;
 	}
@@ -308,7 +309,7 @@ static enum kedge_reason why_failed(const struct tls_conn *c)
 		return KEDGE_REASON_tls_client_gone;
 	if (looks_like_http(w))
 		return KEDGE_REASON_tls_plain_http;
-	/* A handshake record, or the old form of hello that OpenSSL still reads. */
+	/* Neither a handshake record nor the old form of hello, which OpenSSL still reads. */
 	if (w->first_len && w->first[0] != SSL3_RT_HANDSHAKE && !(w->first[0] & 0x80))
 		return KEDGE_REASON_tls_not_tls;
 	return reason_of_error(err);
@@ -320,7 +321,7 @@ size_t tls_first_bytes(const struct tls_conn *c, const uint8_t **bytes)
 	return c->wire.first_len;
 }
 
-/* The cipher suite is what is chosen last. */
+/* OpenSSL chooses the cipher suite last. */
 bool tls_hello_taken(const struct tls_conn *c)
 {
 	return SSL_get_pending_cipher(c->ssl) != NULL;

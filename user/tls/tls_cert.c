@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Certificates of a listener; see tls_cert.h. */
+/* Certificates of a listener. See tls_cert.h. */
 #include "tls/tls_cert.h"
 
 #include <errno.h>
@@ -58,7 +58,7 @@ void tls_certs_free(struct tls_certs *t)
 	free(t);
 }
 
-/* Chains SHA-256: the digest so far, and that of one more certificate. */
+/* SHA-256 of the digest so far and that of one more certificate. */
 static void digest_add(uint8_t out[32], const X509 *x)
 {
 	uint8_t both[64];
@@ -152,7 +152,7 @@ static int key_type(const struct cert *c)
 	}
 }
 
-/* Adds the certificates that list the name, where their key type has none yet. */
+/* Adds certificates that list the name, of key types that have none yet. */
 static void choose(const struct tls_certs *t, const char *name, struct choice *out)
 {
 	for (size_t i = 0; i < t->certs_count; i++) {
@@ -187,7 +187,7 @@ static int add_host(struct tls_certs *t, const char *name)
 	return 0;
 }
 
-/* SSL_CTX_set_tlsext_status_cb(3): the certificate is chosen by now. */
+/* SSL_CTX_set_tlsext_status_cb(3). OpenSSL has chosen the certificate by now. */
 static int on_status(SSL *ssl, void *arg)
 {
 	const struct tls_certs *t = arg;
@@ -259,7 +259,7 @@ static int make_host_ctx(struct tls_certs *t, size_t at, tls_make_ctx_fn make, v
 	return make_ctx(t, &h->choice, &h->ctx, make, arg);
 }
 
-/* The first pair, and the other key types for the first name it lists. */
+/* The first pair; for other key types, certificates that cover its first name. */
 static int make_fallback(struct tls_certs *t, tls_make_ctx_fn make, void *arg)
 {
 	char name[CERT_NAME_MAX + 1];

@@ -8,7 +8,7 @@
 
 #define KEY_TYPES_MAX 5
 
-/* Which certificate stands for each key type; -1 none. */
+/* Index of the certificate for each key type; -1: none. */
 struct choice {
 	int cert[KEY_TYPES_MAX];
 };

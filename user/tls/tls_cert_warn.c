@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Certificates that are read well and are of no use. See tls_cert.h. */
+/* Warns of certificates that fail for clients. See tls_cert_warn.h. */
 #include "tls/tls_cert_warn.h"
 
 #include <stdbool.h>
@@ -93,7 +93,7 @@ static bool is_issuer_in_file(const struct cert *c)
 	return false;
 }
 
-/* Does this host trust who issued it? */
+/* Does this host trust its issuer? */
 static bool is_issuer_trusted(X509_STORE *store, X509 *x)
 {
 	_cleanup_(lookupp)
@@ -102,15 +102,15 @@ static bool is_issuer_trusted(X509_STORE *store, X509 *x)
 	bool is;
 
 	if (!lookup || X509_STORE_CTX_init(lookup, store, x, NULL) != 1)
-		return true; /* nothing is known */
+		return true; /* cannot tell */
 	is = X509_STORE_CTX_get1_issuer(&issuer, lookup, x) == 1;
 	X509_free(issuer);
 	return is;
 }
 
 /*
- * An intermediate that is not in the file is what browsers may know and other clients do not. Of a
- * root of one's own nobody here knows that it is one; whoever has put an intermediate into the file
+ * Browsers may know an intermediate that is not in the file, but other clients do not. A private
+ * root cannot be told from an intermediate, hence "unless". If the file has the issuer, its writer
  * has thought of it.
  */
 static void warn_chain(X509_STORE *store, const struct cert *c)
@@ -126,8 +126,8 @@ static void warn_chain(X509_STORE *store, const struct cert *c)
 }
 
 /*
- * OpenSSL's default file and directory. Not X509_STORE_set_default_paths(), which lists the
- * directory: no system call that kedge makes once it runs.
+ * OpenSSL's default file and directory. Not X509_STORE_set_default_paths(): it lists the directory,
+ * with a system call that the seccomp filter of a running kedge does not allow.
  */
 static X509_STORE *host_store(void)
 {

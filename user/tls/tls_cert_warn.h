@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: certificates that can be read and are of no use to clients. */
+/* user only: certificates that are read without a fault but fail for clients. */
 #pragma once
 
 struct tls_certs;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From a finished handshake to the record layer. The order matters: keys are derived while the SSL
- * object lives, and it lives until the kernel has taken the first of them, since until then OpenSSL
- * can go on. From then on there is no way back: whatever fails closes the connection. In between,
- * with the ULP on and no key set, the kernel would send plaintext: only OpenSSL's records go there.
+ * From a finished handshake to the record layer. The order matters. The keys are derived while the
+ * SSL object lives. It lives until the kernel has taken the first key: until then OpenSSL can go
+ * on. After that there is no way back, and any failure closes the connection. Between the ULP and
+ * the first key the kernel sends what it is given as it is: only OpenSSL may write then.
  */
 #include "tls/tls_handoff.h"
 
@@ -20,14 +20,14 @@
 #include "tls/tls.h"
 #include "tls/tls_types.h"
 
-/* A client that asked for small records (RFC 6066 section 4) would not get them from the kernel. */
+/* Some clients ask for small records (RFC 6066 section 4). The kernel does not make them. */
 static bool small_records(const struct tls_conn *c)
 {
 	return SSL_SESSION_get_max_fragment_length(SSL_get_session(c->ssl)) !=
 	       TLSEXT_max_fragment_length_DISABLED;
 }
 
-/* Beside policy and capabilities: nothing may be left in user space. */
+/* Policy and capabilities allow it, and nothing is left in user space. */
 static bool kernel_can(const struct tls_conn *c, const struct tls_facts *facts)
 {
 	const struct tls_shared *s = c->ctx->shared;
@@ -47,11 +47,11 @@ static int into_user(struct tls_conn *c, struct record **out, enum kedge_reason 
 	return -ENOMEM;
 }
 
-/* The kernel has taken no key: another program may have claimed the socket since the start. */
+/* The kernel has taken no key. Perhaps another program has claimed the socket. */
 static int kernel_refuses(struct tls_conn *c, int err, struct record **out,
 			  enum kedge_reason *reason)
 {
-	/* These very structs were taken at the start: it is the socket that is invalid. */
+	/* The kernel took such structs at startup, so the socket is what it finds invalid. */
 	capability_failed(CAPABILITY_RECORD, err == -EINVAL ? -EBUSY : err, monotonic_ms());
 	if (!capability_required(CAPABILITY_RECORD))
 		return into_user(c, out, reason);
@@ -59,9 +59,7 @@ static int kernel_refuses(struct tls_conn *c, int err, struct record **out,
 	return err;
 }
 
-/*
- * The kernel sends with its key; what is left is to free the SSL object and to give it the other.
- */
+/* The kernel sends with its key. Frees the SSL object, and gives the kernel the other key. */
 static int give_rx(struct tls_conn *c, const union ktls_crypto *rx, enum kedge_reason *reason)
 {
 	int r;
@@ -86,7 +84,7 @@ static int give_to_kernel(struct tls_conn *c, struct tls_facts *facts, const uni
 	struct record *record;
 	int r = ktls_begin(c->wire.fd);
 
-	/* The client has ended its direction already; the kernel takes such a socket no more. */
+	/* The client has ended its direction. The kernel refuses such a socket. */
 	if (r == -ENOTCONN)
 		return into_user(c, out, reason);
 	if (!r)
@@ -117,7 +115,7 @@ static int into_kernel(struct tls_conn *c, struct tls_facts *facts, struct recor
 	if (!capability_try(CAPABILITY_RECORD, monotonic_ms()))
 		return into_user(c, out, reason);
 	r = keys_derive(c->ssl, &c->watch, &tx, &rx);
-	/* Nothing has happened to the socket yet: without keys OpenSSL can still go on. */
+	/* Nothing was done to the socket yet, so OpenSSL can go on. */
 	if (r && c->ctx->shared->record == POLICY_PREFER)
 		return into_user(c, out, reason);
 	if (r) {
@@ -143,8 +141,7 @@ static int into_record(struct tls_conn *c, struct record **out, struct tls_facts
 	}
 	if (kernel_can(c, facts))
 		return into_kernel(c, facts, out, reason);
-	/* What is required is what kedge may refuse a client for; this is what the client asked
-	 * for. */
+	/* Small records are the client's wish: it is not refused for them. */
 	if (c->ctx->shared->record != POLICY_REQUIRE || small_records(c))
 		return into_user(c, out, reason);
 	*reason = KEDGE_REASON_handoff_failed;

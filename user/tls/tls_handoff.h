@@ -9,20 +9,19 @@
 
 struct tls_conn;
 
-/* What the handshake has agreed on. */
+/* The result of the handshake. */
 struct tls_facts {
 	enum tls_version version;
 	enum tls_suite suite;
 	bool resumed;
-	bool kernel; /* the records are carried by the kernel */
+	bool kernel; /* the kernel carries the records */
 };
 
 /*
- * After TLS_DONE: turns the finished handshake into the record layer and frees *c. Kernel records
- * where the policy and the caps allow: keys are derived, the SSL object is freed, the keys are
- * given to the kernel and wiped. Returns 0 with *out; otherwise -errno with *reason, the socket
- * must then be closed and nothing sent (never half a hand-off). *c is NULL afterwards in every
- * case.
+ * After TLS_DONE: turns the finished handshake into a record and frees *c, which is NULL afterwards
+ * in every case. The kernel carries the records if the policy and the caps allow it: the keys are
+ * derived, given to the kernel and wiped, and the SSL object is freed. 0 with *out; otherwise
+ * -errno with *reason: close the socket then and send nothing, the kernel may have one key of two.
  */
 int tls_into_record(struct tls_conn **c, struct record **out, struct tls_facts *facts,
 		    enum kedge_reason *reason);

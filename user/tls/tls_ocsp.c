@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/way_to.h"
 
-/* Far above any response. */
+/* Far more than any response has. */
 #define OCSP_BYTES_MAX 65536
 
 struct ocsp_staple {
@@ -23,7 +23,7 @@ struct ocsp_staple {
 	unsigned char *bytes;
 	size_t len;
 	time_t from, until; /* until 0: the response does not say */
-	bool said;          /* atomic: that it is out of date */
+	bool said;          /* atomic: it was logged that it is not valid */
 };
 
 static void basic_freep(OCSP_BASICRESP **basic)
@@ -89,7 +89,7 @@ static int parse(const struct ocsp_staple *s, OCSP_BASICRESP **out)
 
 	if (!response)
 		return refuse(s, "is not one in DER form (openssl ocsp -respout FILE makes one)");
-	/* All of the file is stapled: a client that reads strictly would end its handshake. */
+	/* The whole file is stapled. A strict client would end its handshake at extra bytes. */
 	if (p != s->bytes + s->len) {
 		OCSP_RESPONSE_free(response);
 		return refuse(s, "has bytes behind the response");
@@ -111,11 +111,11 @@ static X509 *find_issuer(X509 *cert, STACK_OF(X509) * chain)
 	for (int i = 0; i < sk_X509_num(chain); i++)
 		if (X509_check_issued(sk_X509_value(chain, i), cert) == X509_V_OK)
 			return sk_X509_value(chain, i);
-	/* Its own issuer: a certificate without a chain. */
+	/* A self-signed certificate is its own issuer. */
 	return X509_check_issued(cert, cert) == X509_V_OK ? cert : NULL;
 }
 
-/* The signer must be the issuer or have a certificate for this from it. */
+/* By the issuer, or by a signer that has a certificate for this from the issuer. */
 static bool is_signed(OCSP_BASICRESP *basic, X509 *issuer, STACK_OF(X509) * chain)
 {
 	_cleanup_(store_freep)
@@ -126,7 +126,7 @@ static bool is_signed(OCSP_BASICRESP *basic, X509 *issuer, STACK_OF(X509) * chai
 	       OCSP_basic_verify(basic, chain, store, 0) == 1;
 }
 
-/* The answer about this certificate: the hash of the ids is the responder's choice. */
+/* The answer about this certificate. The responder chooses the hash of the ids. */
 static OCSP_SINGLERESP *find_answer(OCSP_BASICRESP *basic, X509 *cert, X509 *issuer)
 {
 	for (int i = 0; i < OCSP_resp_count(basic); i++) {
@@ -144,7 +144,7 @@ static OCSP_SINGLERESP *find_answer(OCSP_BASICRESP *basic, X509 *cert, X509 *iss
 	return NULL;
 }
 
-/* The time of a GeneralizedTime; false when there is none. */
+/* False if there is no time. */
 static bool to_time(time_t *out, const ASN1_GENERALIZEDTIME *at)
 {
 	struct tm tm;
@@ -210,7 +210,7 @@ int ocsp_staple_load(struct ocsp_staple **out, const char *file, X509 *cert, STA
 	r = r ? r : check(s, cert, chain);
 	if (r)
 		return r;
-	ocsp_staple_bytes(s, &len); /* says what is out of date at once */
+	ocsp_staple_bytes(s, &len); /* logs at once that it is not valid */
 	*out = take_ptr(s);
 	return 0;
 }

@@ -38,7 +38,7 @@ static bool decode(struct ticket_key *out, const char *text)
 	uint8_t bytes[TICKET_KEY_BYTES + 4];
 	bool ok;
 
-	/* 80 bytes are 108 characters, the last one being the padding. */
+	/* 80 bytes are 108 characters; the last one is padding. */
 	ok = strlen(text) == 108 && text[107] == '=' && text[106] != '=' &&
 	     EVP_DecodeBlock(bytes, (const uint8_t *)text, 108) == TICKET_KEY_BYTES + 1;
 	if (ok)
@@ -55,7 +55,7 @@ static bool has_name(const struct ticket_keys *keys, const uint8_t name[16])
 	return false;
 }
 
-/* One line, blanks at its ends gone. 0 or -EINVAL after a logged line. */
+/* A line without blanks at its ends. 0, or -EINVAL after a logged line. */
 static int take_line(struct ticket_keys *keys, const char *text, const char *file, unsigned line)
 {
 	struct ticket_key *key = &keys->keys[keys->count];
@@ -92,7 +92,7 @@ static char *trim(char *text)
 	return text;
 }
 
-/* True when text[] holds a whole line, or the last one; what a NUL would hide is none. */
+/* Is text[] a whole line, or the last one? It is not if it has a NUL. */
 static bool is_whole(const char *text, FILE *f)
 {
 	size_t len = strlen(text);
@@ -110,7 +110,7 @@ static int read_keys(struct ticket_keys *keys, const char *file)
 
 	if (!f)
 		return way_cannot_open("ticket keys", file, errno);
-	setvbuf(f, buf, _IOFBF, sizeof(buf)); /* no copy of the keys on the heap */
+	setvbuf(f, buf, _IOFBF, sizeof(buf)); /* else a copy of the keys stays on the heap */
 	r = secret_check(fileno(f), "ticket keys", file);
 	while (!r && fgets(text, sizeof(text), f)) {
 		line++;
@@ -154,7 +154,7 @@ static EVP_CIPHER *cipher;
 static void prepare(void)
 {
 	keys_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-	/* Once: looking an algorithm up takes longer than a ticket. */
+	/* Once: to look an algorithm up takes longer than a ticket. */
 	cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 }
 
@@ -180,9 +180,9 @@ static int seal(const struct ticket_key *key, uint8_t *name, uint8_t *iv, EVP_CI
 }
 
 /*
- * 0: not ours, a full handshake; 2: ours, and a fresh ticket is due. In TLS 1.3 it always is: a
- * ticket is for one use (RFC 8446, appendix C.4). In TLS 1.2 only when the key is not the first any
- * more.
+ * 0: not ours, so a full handshake; 1: ours; 2: ours, and a new ticket is due. In TLS 1.3 it always
+ * is, because a ticket is for one use (RFC 8446 appendix C.4). In TLS 1.2 it is due if the key is
+ * no longer the first.
  */
 static int unseal(const struct ticket_keys *keys, bool single_use, const uint8_t *name,
 		  const uint8_t *iv, EVP_CIPHER_CTX *ctx, EVP_MAC_CTX *mac)
@@ -216,7 +216,7 @@ int ticket_keys_use(SSL_CTX *ctx, const struct ticket_keys *keys)
 	pthread_once(&once, prepare);
 	if (!cipher || keys_index < 0)
 		return -ENOMEM;
-	/* OpenSSL asks for a pointer that may be written through; nobody does. */
+	/* Only read; OpenSSL wants a pointer without const. */
 	if (SSL_CTX_set_ex_data(ctx, keys_index, (void *)keys) != 1 ||
 	    SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) != 1)
 		return -ENOMEM;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: the keys that session tickets are sealed with (RFC 5077, RFC 8446 section 4.6.1). From
- * a file, so that several machines can open each other's tickets, or at random. The first key
- * seals, all of them open; a key is retired by moving it down the file and off its end.
+ * user only: the keys of session tickets (RFC 5077, RFC 8446 section 4.6.1). They come from a file,
+ * so that several hosts can open each other's tickets, or are random. The first key seals, all of
+ * them open. To retire a key, move it down the file and then remove it.
  *
- * The file: one key a line, each the base64 of 80 random bytes (`openssl rand -base64 80` on one
- * line), blank lines and lines that begin with "#" aside. The bytes are the name (16), the HMAC key
+ * The file has one key a line: the base64 of 80 random bytes (`openssl rand 80 | base64 -w0`).
+ * Blank lines and lines that begin with "#" are skipped. The bytes are the name (16), the HMAC key
  * (32) and the AES-256 key (32).
  */
 #pragma once
@@ -23,18 +23,18 @@ struct ticket_key {
 };
 _Static_assert(sizeof(struct ticket_key) == TICKET_KEY_BYTES, "as in the file");
 
-/* Immutable once filled; shared by all contexts. */
+/* Does not change once it is filled in. All contexts share it. */
 struct ticket_keys {
 	struct ticket_key keys[TICKET_KEYS_MAX];
 	size_t count;
 };
 
-/* One key at random. 0 or -EIO. */
+/* One random key. 0 or -EIO. */
 int ticket_keys_random(struct ticket_keys *out);
 
 /*
- * Reads a file, which may be readable only as a private key may (secret.h). 0, or -errno after a
- * logged line with file and line number; *out is then unchanged.
+ * Reads a file, which others may not read (secret.h). 0, or -errno after a line that names the file
+ * and the line; *out is unchanged then.
  */
 int ticket_keys_load(struct ticket_keys *out, const char *file);
 

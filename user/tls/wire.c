@@ -19,7 +19,7 @@ static void kept_drop(struct wire_kept *k)
 	*k = (struct wire_kept){0};
 }
 
-/* Adds to what is kept. 0, -ENOMEM or -ENOBUFS. */
+/* 0, -ENOMEM or -ENOBUFS. */
 static int kept_add(struct wire_kept *k, const uint8_t *bytes, size_t n)
 {
 	uint8_t *grown;
@@ -46,7 +46,7 @@ static int dead(struct wire *w, int err)
 	return err == EPIPE ? -EPIPE : -ECONNRESET;
 }
 
-/* Sends from bytes[0..n): how many the socket took, or -errno (never -EAGAIN). */
+/* How many of bytes[0..n) the socket took, or -errno (never -EAGAIN). */
 static ssize_t send_some(struct wire *w, const uint8_t *bytes, size_t n)
 {
 	size_t sent = 0;
@@ -88,7 +88,7 @@ int wire_send(struct wire *w)
 	ssize_t n;
 	int r;
 
-	/* Whatever was kept is older. */
+	/* What was kept is older, so it goes first. */
 	r = wire_flush(w);
 	if (!len || (r && r != -EAGAIN))
 		return r;
@@ -102,7 +102,7 @@ int wire_send(struct wire *w)
 	return r ? dead(w, -r) : -EAGAIN;
 }
 
-/* Takes all of it, or the leg dies. */
+/* Takes all of it; otherwise the leg dies. */
 static int wire_write(BIO *bio, const char *buf, int len)
 {
 	struct wire *w = BIO_get_data(bio);
@@ -203,8 +203,8 @@ static void serve_forged(struct wire *w)
 }
 
 /*
- * Follows the records that OpenSSL reads: a header's last two bytes are the length. How much of
- * p[0..n) it may have: all, or up to the length that was too short.
+ * Follows the records that OpenSSL reads; the last two bytes of a header are the length, high byte
+ * first. Returns how many of p[0..n) OpenSSL gets: all, or up to a length that is too short.
  */
 static size_t follow_records(struct wire *w, uint8_t *p, size_t n)
 {
@@ -233,7 +233,7 @@ static size_t follow_records(struct wire *w, uint8_t *p, size_t n)
 	return n;
 }
 
-/* One entry into OpenSSL reads only so much: a peer could make it last with records of no data. */
+/* Limits one call of OpenSSL. A peer could make it last with records that carry no data. */
 static bool may_read(struct wire *w)
 {
 	w->spent =
@@ -265,7 +265,7 @@ static int wire_read(BIO *bio, char *buf, int len)
 	BIO_clear_retry_flags(bio);
 	if (w->err)
 		return -1;
-	/* The flight that is being gathered is complete when OpenSSL turns to the answer. */
+	/* OpenSSL reads when its flight is complete: send it. */
 	if (w->out_len) {
 		int r = wire_send(w);
 
@@ -286,8 +286,8 @@ static int wire_read(BIO *bio, char *buf, int len)
 }
 
 /*
- * The end of the stream is not reported through BIO_CTRL_EOF: OpenSSL would make a fatal error of
- * a missing close_notify and refuse to write, but a client may half-close and wait for its answer.
+ * BIO_CTRL_EOF does not report the end of the stream. OpenSSL would take a missing close_notify for
+ * a fatal error and refuse to write, but a client may half-close and wait for its answer.
  */
 static long wire_ctrl(BIO *bio, int cmd, long num, void *ptr)
 {
@@ -375,7 +375,7 @@ void wire_begin(struct wire *w)
 	w->hold = w->spent = false;
 	w->reads = 0;
 	w->read_bytes = 0;
-	w->drained = false; /* of an earlier recv() it says nothing: an edge may have come since */
+	w->drained = false; /* an edge may have come since the last recv() */
 	w->out_len = 0;
 }
 

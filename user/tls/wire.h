@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: ciphertext between OpenSSL and a socket, as OpenSSL's BIO. Reads come from one large
- * recv() into the worker's shared buffer, or, when the kernel may take the socket over, are exactly
- * what OpenSSL asks for. Writes are gathered in the shared buffer and sent together. Towards
- * OpenSSL a write never fails for want of room: what the socket does not take is kept here.
+ * user only: a BIO that carries ciphertext between OpenSSL and a socket. One large recv() into the
+ * worker's shared buffer serves many reads of OpenSSL. An exact wire receives only what OpenSSL
+ * asks for, so that the kernel can take the socket over. Writes are gathered in the shared buffer
+ * and sent together. OpenSSL never sees a full socket: bytes that the socket does not take are kept
+ * here.
  *
- * The shared buffers are only lent: every entry into OpenSSL stands between wire_begin() and
- * wire_end(), and nothing of this wire is left in them outside.
+ * The shared buffers are lent. Call OpenSSL only between wire_begin() and wire_end(); outside,
+ * nothing of this wire is in the buffers.
  */
 #pragma once
 
@@ -18,12 +19,12 @@
 
 #include "tls/record.h"
 
-/* First bytes kept to tell what a client that speaks no TLS speaks instead. */
+/* The first bytes of the client, to recognise one that does not speak TLS. */
 #define WIRE_FIRST_BYTES 8
-/* More than this of a flight or of answers kept back kills the leg: no sane peer causes it. */
+/* The leg dies when more unsent bytes than this are kept. No sane peer causes it. */
 #define WIRE_RESIDUE_MAX (256 * 1024)
 
-/* Bytes on the heap; bytes[at..len) are still wanted. */
+/* Bytes on the heap; bytes[at..len) are not sent yet. */
 struct wire_kept {
 	uint8_t *bytes;
 	size_t at, len;
@@ -33,15 +34,16 @@ struct wire {
 	struct record_scratch *scratch;
 	int fd;           /* borrowed */
 	bool exact;       /* never receive more than OpenSSL asks for */
-	bool hold;        /* serve what has been received, receive nothing more in this call */
+	bool hold;        /* until the next wire_begin() only what was received already is read */
 	bool eof;         /* the client's FIN was seen */
-	bool spent;       /* the budget of reads since wire_begin() is used up: there may be more */
-	bool stopped;     /* nothing more is received */
-	bool drained;     /* a recv() since wire_begin() took all that was there */
-	uint8_t shortest; /* wire_expect()'s: bytes of a record behind its header; 0: any number */
-	uint8_t header_len;  /* with that: bytes of the next header that OpenSSL has read */
+	bool spent;       /* the budget of reads since wire_begin() is used up; more may be there */
+	bool stopped;     /* nothing more is received, ever */
+	bool drained;     /* a recv() since wire_begin() has emptied the socket */
+	uint8_t shortest; /* of wire_expect(): bytes behind a record's header; 0: not checked */
+	/* With `shortest`: where in the stream of records OpenSSL is. */
+	uint8_t header_len;  /* bytes of the next header that it has read */
 	uint8_t length_high; /* the fourth of them */
-	uint16_t body_len;   /* the same: what its header says, less what OpenSSL has read since */
+	uint16_t body_len;   /* bytes of the record that it has not read yet */
 	uint16_t reads;      /* of OpenSSL since wire_begin(): two a record, header and rest */
 	uint32_t read_bytes;
 	int err;           /* positive errno that ended the leg; 0 while it lives */
@@ -62,43 +64,44 @@ void wire_reset(struct wire *w);
 /* A BIO over the wire, which must outlive it. NULL when out of memory. */
 BIO *wire_bio(struct wire *w);
 
-/* The wire of a BIO moves to another place, with all it keeps. */
+/* Moves the wire of a BIO, with all that it keeps. */
 void wire_move(struct wire *to, struct wire *from, BIO *bio);
 
-/* Borrows the shared buffers. */
+/* Borrows the shared buffers, and renews the budget of reads. */
 void wire_begin(struct wire *w);
 
 /*
- * Receives, if nothing is there that OpenSSL has not read. 1: there is something; 0: the end of the
- * stream; -EAGAIN; -ECONNRESET. Not for an exact wire.
+ * Receives, unless there is something that OpenSSL has not read yet. 1: there is something for it;
+ * 0: the end of the stream; -EAGAIN; -ECONNRESET. Not for an exact wire.
  */
 int wire_fill(struct wire *w);
 
 /*
- * Sends what was gathered, keeps what must survive, gives the buffers back. 0: all sent; -EAGAIN:
- * some is kept until wire_flush(); -ECONNRESET or -EPIPE: the leg is dead, w->err says why.
+ * Sends what was gathered and gives the buffers back. 0: all was sent; -EAGAIN: some is kept until
+ * wire_flush(); -ECONNRESET or -EPIPE: the leg is dead, w->err says why. Bytes that OpenSSL has not
+ * read are kept too.
  */
 int wire_end(struct wire *w);
 
-/* Sends what is kept, outside begin and end. As wire_end(). */
+/* Sends what is kept, outside begin and end. Returns as wire_end(). */
 int wire_flush(struct wire *w);
 
-/* Sends what was gathered so far, between begin and end. As wire_end(). */
+/* Sends what was gathered so far, between begin and end. Returns as wire_end(). */
 int wire_send(struct wire *w);
 
-/* What OpenSSL has not read is dropped, and nothing more is received. */
+/* Drops what OpenSSL has not read. Nothing more is received. */
 void wire_stop(struct wire *w);
 
 /*
- * OpenSSL shall end the connection with a fatal alert, which nothing asks of it: what is left to
- * read becomes a ChangeCipherSpec record, which TLS 1.3 refuses with unexpected_message.
+ * Makes OpenSSL end the connection with a fatal alert. It has no call for that, so the next thing
+ * that it reads is a ChangeCipherSpec record, which TLS 1.3 refuses with unexpected_message.
  */
 void wire_poison(struct wire *w);
 
 /*
- * From here on, where a record begins, each has at least so many bytes behind its header. For a
- * shorter one OpenSSL reads one of this length that is not authentic, and nothing after it: with
- * TLS 1.2 it would call that an error of its own, where RFC 5246 section 7.2.2 has bad_record_mac.
+ * Call it where a record begins. Instead of a record with fewer bytes than this behind its header,
+ * OpenSSL reads a forged one of this length, and nothing after it. So a TLS 1.2 client is told
+ * bad_record_mac, as RFC 5246 section 7.2.2 has it. OpenSSL has an error of its own for that.
  */
 void wire_expect(struct wire *w, uint8_t shortest);
 

@@ -21,7 +21,7 @@ static bool no_memory;
 #include "tls/record_openssl.c"
 #undef calloc
 
-/* --- a socket that fails ------------------------------------------------------------------------ */
+/* --- a socket that fails ---------------------------------------------------------------------- */
 
 /* The next so many calls fail with it. */
 struct fault {
@@ -70,7 +70,7 @@ ssize_t recv(int fd, void *bytes, size_t n, int flags)
 	return fault(&receiving, fd, real_recv, bytes, n, flags);
 }
 
-/* --- a leg -------------------------------------------------------------------------------------- */
+/* --- a leg ------------------------------------------------------------------------------------ */
 
 static struct peer_cert files;
 static struct tls_shared shared;
@@ -141,7 +141,7 @@ static size_t client_reads_all(size_t want)
 	return total;
 }
 
-/* --- making one --------------------------------------------------------------------------------- */
+/* --- making one ------------------------------------------------------------------------------- */
 
 static void it_takes_the_handshake_over(void **state)
 {
@@ -201,7 +201,7 @@ static void freed_it_says_nothing(void **state)
 	assert_int_equal(errno, EAGAIN);
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static void a_read_that_fails(void **state)
 {
@@ -319,7 +319,7 @@ static void after_a_close_notify_nothing_is_read(void **state)
 	assert_int_equal(receiving.calls, 1);
 }
 
-/* --- writing ------------------------------------------------------------------------------------ */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void a_write_that_fails(void **state)
 {
@@ -420,7 +420,7 @@ static void the_end_without_a_close_notify(void **state)
 	assert_int_equal(client_reads_all(6), 6);
 }
 
-/* --- floods -------------------------------------------------------------------------------------- */
+/* --- floods ----------------------------------------------------------------------------------- */
 
 static void key_updates_are_counted(void **state)
 {
