@@ -9,14 +9,14 @@
 #include "base/cleanup.h"
 
 /*
- * What bypasses TCP may fill half of the buffer as the kernel counts it, which is twice this. Such
- * bytes do not make a buffer grow by itself. A response that does not fit goes by TCP in part, and
- * a socket under a program pays for that page by page: at 1 MB the proxy took 1.6 times the time,
- * and all three processes 1.5 times, with a quarter of this.
+ * The kernel counts the buffer as twice this, and bytes that bypass TCP may fill half of it. They
+ * do not make a buffer grow by itself. A response that does not fit goes by TCP in part, which
+ * costs a socket under a program time for each page: with a quarter of this, a response of 1 MB
+ * took the proxy 1.6 times as long, and all three processes 1.5 times.
  */
 #define RCVBUF_BYPASS 1048576
 
-/* Without the right to go beyond net.core.rmem_max the kernel takes what that allows. */
+/* Without the right to exceed net.core.rmem_max, the kernel takes what that allows. */
 static void widen(int fd)
 {
 	int size = RCVBUF_BYPASS;
@@ -38,7 +38,7 @@ int app_socket(const union addr *app, bool bypass)
 	return fd;
 }
 
-/* UDP takes the same route, but no port of TCP. */
+/* Is there a way to it? UDP takes the same route, but no port of TCP. */
 static bool is_reachable(const union addr *app)
 {
 	_cleanup_(close_fdp)
@@ -51,24 +51,22 @@ int app_connect(int fd, const union addr *app)
 {
 	if (connect(fd, &app->sa, addr_len(app)) == 0 || errno == EINPROGRESS)
 		return 0;
-	/* The kernel says the same when this host has no address of the family. */
+	/* The kernel says the same if this host has no address of the family. */
 	if (errno == EADDRNOTAVAIL)
 		return is_reachable(app) ? -EADDRNOTAVAIL : -ENETUNREACH;
 	return -errno;
 }
 
 /*
- * TCP lets a socket connect to itself. It happens when nobody listens, and the port of the
- * application is one that the kernel takes for connections on their way out
- * (net.ipv4.ip_local_port_range).
+ * TCP lets a socket connect to itself. It happens if nobody listens and the port of the application
+ * is in net.ipv4.ip_local_port_range, from which the kernel takes source ports.
  */
 static bool is_own_peer(int fd, const union addr *app)
 {
 	union addr near = {0}, far = {0};
 	socklen_t near_len = sizeof(near), far_len = sizeof(far);
 
-	/* getpeername(2) runs the programs of the cgroup, peername's among them: only where it
-	 * counts. */
+	/* getpeername(2) runs the programs of the cgroup, and peername's too: so it comes last. */
 	return getsockname(fd, &near.sa, &near_len) == 0 && addr_port(&near) == addr_port(app) &&
 	       getpeername(fd, &far.sa, &far_len) == 0 && addr_equal(&near, &far);
 }

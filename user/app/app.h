@@ -8,19 +8,19 @@
 #include "kedge/abi.h"
 
 /*
- * A non-blocking socket for this application, not yet connected; with `bypass` its receive buffer
+ * A non-blocking socket for this application, not yet connected. With `bypass` its receive buffer
  * has room for responses that bypass TCP. The descriptor or -errno.
  */
 int app_socket(const union addr *app, bool bypass);
 
 /*
- * 0: connected or on its way (writable when it is decided); -errno at once. -EADDRNOTAVAIL means
- * that all source ports towards this application are taken.
+ * 0: connected or on its way, and writable when that is decided; or -errno. -EADDRNOTAVAIL: all
+ * source ports towards this application are taken.
  */
 int app_connect(int fd, const union addr *app);
 
 /*
- * After the first EPOLLOUT: 0 when connected, otherwise -errno. A socket that is connected to
- * itself was refused: it must be reset at once, because it holds the port of the application.
+ * After the first EPOLLOUT: 0 if connected, otherwise -errno. A socket that is connected to itself
+ * was refused. Reset it at once, because it holds the port of the application.
  */
 int app_connected(int fd, const union addr *app);

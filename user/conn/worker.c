@@ -16,8 +16,8 @@
 
 /*
  * One read takes at most this much, and one residue keeps at most this much. Larger buffers save
- * system calls on bodies; the scratch for ciphertext has room for what OpenSSL adds per 16 KiB
- * record.
+ * system calls on bodies. The scratch for ciphertext has room for what OpenSSL adds to each record
+ * of 16 KiB.
  */
 #define MOVER_BYTES   (128 * 1024)
 #define SCRATCH_BYTES (MOVER_BYTES + 16 * 1024)
@@ -81,7 +81,7 @@ static void take_posted(struct worker *w)
 	say_done(w);
 }
 
-/* At the end of a turn, when no event of a listener that goes is left to be looked at. */
+/* At the end of a turn: no event of a listener that is replaced is left. */
 static void obey_run(struct task *task)
 {
 	struct worker *w = container_of(task, struct worker, obey);

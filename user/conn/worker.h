@@ -16,27 +16,28 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 		struct kedge_stats *stats);
 
 /*
- * Gives the worker other doors, which it owns from here on. Before its thread is started
- * that is done at once; later, from the main thread, at the end of a turn, after which done_fd is
- * written. Only while worker_waits() is false.
+ * From the main thread: gives the worker other doors, which it owns from here on. Before its thread
+ * is started it takes them at once, later at the end of a turn, and then writes done_fd. Only while
+ * worker_waits() is false.
  */
 void worker_post(struct worker *w, struct doors *doors);
 
-/* True while doors are posted and not taken. */
+/* True while posted doors are not taken. */
 bool worker_waits(const struct worker *w);
 
 /* Starts the thread. 0 or -errno. */
 int worker_start(struct worker *w);
 
 /*
- * From the main thread: accept no more, end idle connections, let running requests finish, end what
- * is left after drain_timeout_ms of its configuration; the thread then returns.
+ * From the main thread: the worker accepts no more, ends idle connections, lets running requests
+ * finish, and ends what is left after drain_timeout_ms of its configuration. Then its thread
+ * returns.
  */
 void worker_drain(struct worker *w);
 
 /*
- * From the main thread: asks for a sign of life, which the loop gives at the end of a turn. True
- * when the last one was given, or the worker has ended.
+ * From the main thread: asks for a sign of life, which the worker gives at the end of a turn.
+ * worker_answered() is true if it gave the last one, or has ended.
  */
 void worker_ask(struct worker *w);
 bool worker_answered(const struct worker *w);

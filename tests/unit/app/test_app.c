@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user/app/app.c: what comes of a connect(2), with real sockets. */
+/* app.c: sockets to the application, and what becomes of their connect(2). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -111,6 +113,69 @@ static void an_error_is_told_as_it_is(void **state)
 	close(fd);
 }
 
+/* Two sockets of the same two addresses: as if all source ports were taken. */
+static void a_lack_of_source_ports_is_told_from_a_lack_of_a_way(void **state)
+{
+	uint16_t port;
+	int listener = net_listen(&port), one = 1;
+	union addr at = name_of(listener), own = addr_of("127.0.0.1:0");
+	int fds[2] = {app_socket(&at, false), app_socket(&at, false)};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(setsockopt(fds[i], SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)),
+				 0);
+		assert_int_equal(bind(fds[i], &own.sa, addr_len(&own)), 0);
+		own = name_of(fds[i]);
+	}
+	assert_int_equal(app_connect(fds[0], &at), 0);
+	assert_true(net_wait(fds[0], POLLOUT, NET_PATIENCE_MS));
+	assert_int_equal(app_connect(fds[1], &at), -EADDRNOTAVAIL);
+	close(fds[0]);
+	close(fds[1]);
+	close(listener);
+}
+
+static void what_is_wrong_at_once_is_told_at_once(void **state)
+{
+	const union addr none = {.family = AF_PACKET}, broadcast = addr_of("255.255.255.255:80");
+	const union addr loopback = addr_of("127.0.0.1:80");
+	int fd;
+
+	(void)state;
+	assert_true(app_socket(&none, false) < 0);
+	fd = app_socket(&loopback, false);
+	assert_int_not_equal(app_connect(fd, &broadcast), 0);
+	close(fd);
+	assert_int_equal(app_connect(-1, &loopback), -EBADF);
+	assert_int_equal(app_connected(-1, &loopback), -EBADF);
+}
+
+static int option(int fd, int level, int name)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+	return value;
+}
+
+/* Small requests go out at once; responses that bypass TCP have room. */
+static void the_options_of_a_socket(void **state)
+{
+	const union addr at = addr_of("127.0.0.1:80");
+	int narrow = app_socket(&at, false), wide = app_socket(&at, true);
+
+	(void)state;
+	assert_int_equal(option(narrow, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_int_equal(option(wide, IPPROTO_TCP, TCP_NODELAY), 1);
+	assert_true(option(wide, SOL_SOCKET, SO_RCVBUF) > option(narrow, SOL_SOCKET, SO_RCVBUF));
+	assert_true(fcntl(narrow, F_GETFL) & O_NONBLOCK);
+	assert_true(fcntl(narrow, F_GETFD) & FD_CLOEXEC);
+	close(narrow);
+	close(wide);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +183,9 @@ int main(void)
 		cmocka_unit_test(nor_is_it_anybody_elses_over_ipv6),
 		cmocka_unit_test(one_that_reached_the_application_was_not),
 		cmocka_unit_test(an_error_is_told_as_it_is),
+		cmocka_unit_test(a_lack_of_source_ports_is_told_from_a_lack_of_a_way),
+		cmocka_unit_test(what_is_wrong_at_once_is_told_at_once),
+		cmocka_unit_test(the_options_of_a_socket),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
