@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CONNECT: the socket to the application. If it fails during the handshake, nobody is told: it is
- * dropped, and opened again when the client leg is ready.
+ * CONNECT: the socket to the application. If it fails during the handshake, the client is not
+ * told. It is closed, and opened again when the client leg is ready.
  */
 #include "conn/conn_connect.h"
 

@@ -12,7 +12,7 @@
 #include "conn/mover.h"
 #include "tls/record_plain.h"
 
-/* This many reads for nobody, then other connections have their turn. */
+/* After this many reads, other connections have their turn. */
 #define LINGER_READS_PER_TURN 64
 
 /*

@@ -25,8 +25,8 @@ void conn_http1_conf(const struct conn *c, struct http1_conf *out)
 /*
  * What was decided at startup, without what was lost since. No bypass in mode tcp: on a bypassed
  * socket, a read that waits returns EAGAIN when another thread writes to the socket or ends it, and
- * a read with MSG_WAITALL may see bytes out of order. A server of requests does neither; nobody
- * knows what an application in mode tcp does.
+ * a read with MSG_WAITALL may see bytes out of order. A server of requests does neither. An
+ * application in mode tcp may.
  */
 void conn_leg_choose(struct conn *c)
 {

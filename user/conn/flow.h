@@ -43,10 +43,10 @@ struct flow {
 	const __u8 *app_mixed;      /* kedge_note.mixed of a flow that may be bypassed, else NULL */
 	bool refused; /* the request stream is at fault: only responses still owed are moved */
 	bool app_write_dead; /* the application takes nothing more; it may still have answered */
-	/* The client's first bytes: a prefix that nobody reads is told as one. */
+	/* The client's first bytes: a refusal names a PROXY prefix among them. */
 	uint8_t first[PROXY_BEGIN_BYTES], first_len;
 	bool app_bad;  /* with app_eof: it did not end; what came must not reach the client */
-	bool lost_end; /* the client goes on behind a response that nobody can follow */
+	bool lost_end; /* the client goes on behind a response that cannot be followed */
 	char tail[4];  /* the client's last bytes: did they end with a head? */
 	bool unsent;   /* with app_write_dead: part of a request, which may not be counted */
 };

@@ -65,7 +65,7 @@ static enum mover_step down_end(struct mover *m, struct flow *f)
 	if (f->client_shut)
 		return STEP_IDLE;
 	if (mover_refusal_due(f))
-		return STEP_REPLY; /* f->reason stands */
+		return STEP_REPLY; /* with the reason that f has */
 	if (unanswered(f))
 		return mover_fail(f, STEP_REPLY,
 				  f->app_bad ? KEDGE_REASON_app_response_bad
@@ -145,7 +145,7 @@ static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t
 	uint64_t now = *m->now_us, since = now - f->request_us;
 
 	if (!f->request_us)
-		return; /* nobody asked */
+		return; /* there was no request */
 	histogram_take(&m->metrics->first_byte, since, begun);
 	histogram_take(&m->metrics->request, since, ended);
 	if (!ended)

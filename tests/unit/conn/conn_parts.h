@@ -324,7 +324,7 @@ static inline void expect_reset(struct conn_verdict v, enum kedge_reason reason)
 	expect(v, CONN_CLOSED, CONN_CUT, reason);
 }
 
-/* The timer stands this far away. */
+/* The timer expires in this time. */
 static inline void expect_timer(uint64_t ms)
 {
 	assert_int_equal(c->timer.due_ms, worker.loop.now_ms + ms);

@@ -226,3 +226,13 @@ static inline void join(int *client, int *leg)
 	say(*leg, OK_HI);
 	hear(*client, OK_HI);
 }
+
+/* All that comes to the end: it begins like this, and has this text in it. */
+static inline void expect_answer(int client, const char *begin, const char *text)
+{
+	char got[512];
+
+	assert_int_equal(hear_out(client, got), 0);
+	if (strncmp(got, begin, strlen(begin)) || !strstr(got, text))
+		fail_msg("expected '%s ... %s', got '%s'", begin, text, got);
+}

@@ -156,7 +156,7 @@ static void a_fault_of_the_record_layer(void **state)
 	expect(conn_move_run(c), CONN_LINGER, CONN_ALERT, KEDGE_REASON_record_bad);
 }
 
-/* Another program took its socket: the next flows do without BPF. */
+/* Another program took its socket: the next flows are edited in user space. */
 static void an_editor_that_is_lost_is_noted(void **state)
 {
 	(void)state;

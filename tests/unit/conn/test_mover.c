@@ -390,7 +390,7 @@ static void a_tunnel_ends_the_other_way_round(void **state)
 	rig_hear_end(&r, r.client);
 }
 
-/* The client's last bytes, and its end, stand behind an application that reads slowly. */
+/* The client's last bytes, and its end, wait for an application that reads slowly. */
 static void the_end_of_a_tunnel_waits_for_its_last_bytes(void **state)
 {
 	uint8_t *bytes = malloc(BULK);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* worker.c and doors.c: one set of doors after the other, and who is treated how. */
+/* worker.c: one set of doors after the other, and how the connections of each are treated. */
 #include "conn_rig.h"
+
+#include <sys/resource.h>
 
 static struct generation next; /* never freed by count, as the first one */
 static struct conf next_conf;
@@ -109,7 +111,7 @@ static void a_new_listener_beside_the_old_one(void **state)
 	assert_true(has_ended(NET_PATIENCE_MS));
 }
 
-/* Who has connected before the listener goes is served. */
+/* A client that connected before its listener was removed is served. */
 static void a_listener_that_goes(void **state)
 {
 	enum { MANY = 100 };
@@ -161,6 +163,75 @@ static void a_set_posted_just_before_the_drain(void **state)
 	assert_true(refused(port) && refused(second));
 }
 
+/* --- the thread ------------------------------------------------------------------------------- */
+
+static void a_sign_of_life(void **state)
+{
+	uint64_t until_ms = net_now_ms() + NET_PATIENCE_MS;
+
+	(void)state;
+	prepare();
+	assert_true(worker_answered(&worker)); /* it was not asked */
+	worker_ask(&worker);
+	assert_false(worker_answered(&worker)); /* it has no thread yet */
+	assert_int_equal(worker_start(&worker), 0);
+	worker_ask(&worker);
+	while (!worker_answered(&worker) && net_now_ms() < until_ms)
+		poll(NULL, 0, 1);
+	assert_true(worker_answered(&worker));
+	worker_drain(&worker);
+	assert_true(has_ended(NET_PATIENCE_MS));
+	worker_ask(&worker); /* an end is an answer */
+	assert_true(worker_answered(&worker));
+}
+
+/* Asked for again and again, it drains once; with nothing open it ends at once. */
+static void a_drain_is_begun_once(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	start();
+	ask(&client, &leg);
+	for (int i = 0; i < 3; i++)
+		worker_drain(&worker);
+	assert_false(has_ended(NET_QUIET_MS));
+	say(leg, OK_HI);
+	hear(client, OK_HI);
+	hear_end(client, 0);
+	close(client);
+	close(leg);
+	assert_true(has_ended(NET_PATIENCE_MS));
+	assert_int_equal(stats->closed, 1);
+}
+
+/* Each descriptor that it needs may be the one that is missing; nothing is left behind. */
+static void a_worker_without_descriptors(void **state)
+{
+	static struct worker w;
+	struct rlimit old, low;
+	int first, err, failures = 0;
+
+	(void)state;
+	prepare();
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	first = dup(0);
+	close(first);
+	do {
+		low = old;
+		low.rlim_cur = (rlim_t)(first + failures);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+		err = worker_init(&w, 0, &shared, stats);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+		worker_fini(&w);
+		failures += err < 0;
+		assert_true(err == 0 || err == -EMFILE);
+	} while (err && failures < 10);
+	assert_int_equal(failures, 2); /* epoll, eventfd */
+	assert_int_equal(dup(0), first);
+	close(first);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -170,6 +241,9 @@ int main(void)
 		TEST(a_new_listener_beside_the_old_one),
 		TEST(a_listener_that_goes),
 		TEST(a_set_posted_just_before_the_drain),
+		TEST(a_sign_of_life),
+		TEST(a_drain_is_begun_once),
+		TEST(a_worker_without_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

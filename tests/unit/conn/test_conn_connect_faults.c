@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conn_connect.c when the application cannot be reached: each reason, and what is left behind. The
+ * functions of app.h are fakes here.
+ */
+#include "app/app.h"
+#include "conn/conn_connect.h"
+
+#include <fcntl.h>
+
+#include "tests/unit/conn/conn_parts.h"
+
+static struct {
+	int socket, connect, connected; /* errors of the next call */
+	bool no_epoll;                  /* the socket cannot be watched */
+	unsigned sockets;
+} reach;
+
+int app_socket(const union addr *a, bool bypass)
+{
+	int fd;
+
+	(void)a;
+	(void)bypass;
+	reach.sockets++;
+	if (reach.socket)
+		return reach.socket;
+	if (reach.no_epoll)
+		return open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (app >= 0)
+		close(app);
+	net_pair(&app, &fd, 0);
+	return fd;
+}
+
+int app_connect(int fd, const union addr *a)
+{
+	(void)fd;
+	(void)a;
+	return reach.connect;
+}
+
+int app_connected(int fd, const union addr *a)
+{
+	(void)a;
+	return fd < 0 ? -EBADF : reach.connected;
+}
+
+static void start(enum conn_state state)
+{
+	memset(&reach, 0, sizeof(reach));
+	conf.connect_early = true;
+	begin(state);
+}
+
+/* --- no connection ---------------------------------------------------------------------------- */
+
+static void a_lack_is_answered_at_once(void **state)
+{
+	static const struct {
+		int err;
+		enum kedge_reason reason;
+	} lacks[] = {
+		{-EMFILE, KEDGE_REASON_limit_descriptors},
+		{-ENFILE, KEDGE_REASON_limit_descriptors},
+		{-ENOBUFS, KEDGE_REASON_no_memory},
+	};
+
+	(void)state;
+	start(CONN_CONNECT);
+	for (size_t i = 0; i < sizeof(lacks) / sizeof(*lacks); i++) {
+		reach.socket = lacks[i].err;
+		expect(conn_connect_enter(c), CONN_REPLY, CONN_ANSWER, lacks[i].reason);
+		assert_int_equal(c->flow.app_fd, -1);
+		expect_timer(conf.connect_timeout_ms);
+	}
+}
+
+/* Said every ten seconds at most: the application is fine. */
+static void a_lack_of_source_ports(void **state)
+{
+	uint64_t first;
+
+	(void)state;
+	start(CONN_CONNECT);
+	reach.connect = -EADDRNOTAVAIL;
+	expect(conn_connect_enter(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_limit_ports);
+	first = worker.loop.now_ms;
+	assert_int_equal(worker.ports_said_ms, first);
+	for (int i = 0; i < 2; i++) {
+		close(c->flow.app_fd);
+		c->flow.app_fd = -1;
+		set_clock(first + (i ? 10000 : 9999));
+		expect(conn_connect_enter(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_limit_ports);
+		assert_int_equal(worker.ports_said_ms, i ? first + 10000 : first);
+	}
+}
+
+static void a_refusal_waits_for_the_request(void **state)
+{
+	(void)state;
+	start(CONN_CONNECT);
+	reach.socket = -EAFNOSUPPORT;
+	expect(conn_connect_enter(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_refused);
+	reach.socket = 0;
+	reach.connect = -ECONNREFUSED;
+	expect(conn_connect_enter(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_refused);
+	expect(conn_connect_expired(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_timeout);
+}
+
+static void a_socket_that_cannot_be_watched(void **state)
+{
+	(void)state;
+	start(CONN_CONNECT);
+	reach.no_epoll = true;
+	expect(conn_connect_enter(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_no_memory);
+}
+
+static void a_connect_that_fails_later(void **state)
+{
+	(void)state;
+	start(CONN_CONNECT);
+	expect_stay(conn_connect_enter(c));
+	expect_timer(conf.connect_timeout_ms);
+	set_clock(worker.loop.now_ms + 40);
+	reach.connected = -ETIMEDOUT;
+	expect(conn_connect_event(c, EPOLLERR), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_timeout);
+	assert_int_equal(c->connect_took_us, 40000);
+	reach.connected = -ECONNREFUSED;
+	expect(conn_connect_event(c, EPOLLERR), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_refused);
+}
+
+static void a_connect_that_succeeds(void **state)
+{
+	(void)state;
+	start(CONN_CONNECT);
+	expect_stay(conn_connect_enter(c));
+	expect_next(conn_connect_event(c, EPOLLOUT), CONN_MOVE);
+	assert_true(c->flow.app_flush);
+	assert_non_null(c->flow.edit);
+}
+
+/* --- during the handshake --------------------------------------------------------------------- */
+
+static void an_early_connect_is_asked_for_once(void **state)
+{
+	(void)state;
+	start(CONN_HANDSHAKE);
+	reach.connect = -ECONNREFUSED;
+	conn_connect_early(c); /* nobody is told */
+	assert_int_equal(c->flow.app_fd, -1);
+	conn_connect_early(c);
+	assert_int_equal(reach.sockets, 1);
+}
+
+static void or_not_at_all(void **state)
+{
+	(void)state;
+	start(CONN_HANDSHAKE);
+	conf.connect_early = false;
+	conn_connect_early(c);
+	conf.connect_early = true;
+	listener_conf.mode = MODE_TCP;
+	conn_connect_early(c);
+	assert_int_equal(reach.sockets, 0);
+	assert_false(c->early);
+}
+
+/* It took its time while nobody waited for it. */
+static void an_early_connect_is_there_in_time(void **state)
+{
+	(void)state;
+	start(CONN_HANDSHAKE);
+	conn_connect_early(c);
+	set_clock(worker.loop.now_ms + 5);
+	expect_stay(conn_connect_event(c, EPOLLOUT));
+	assert_true(c->app_ready);
+	set_clock(worker.loop.now_ms + conf.connect_timeout_ms);
+	c->state = CONN_CONNECT;
+	expect_next(conn_connect_enter(c), CONN_MOVE);
+	assert_int_equal(c->connect_took_us, 5000);
+	assert_int_equal(reach.sockets, 1);
+}
+
+/* The time that the handshake took counts. */
+static void an_early_connect_that_still_waits(void **state)
+{
+	(void)state;
+	start(CONN_HANDSHAKE);
+	conn_connect_early(c);
+	set_clock(worker.loop.now_ms + 1000);
+	c->state = CONN_CONNECT;
+	expect_stay(conn_connect_enter(c));
+	expect_timer(conf.connect_timeout_ms - 1000);
+	set_clock(worker.loop.now_ms + conf.connect_timeout_ms);
+	expect_stay(conn_connect_enter(c)); /* never 0, which would be no timer */
+	expect_timer(1);
+}
+
+static void replaced(uint32_t events, int connected)
+{
+	int first;
+
+	start(CONN_HANDSHAKE);
+	conn_connect_early(c);
+	expect_stay(conn_connect_event(c, EPOLLOUT));
+	first = app;
+	reach.connected = connected;
+	expect_stay(conn_connect_event(c, events));
+	assert_int_equal(far_end(first), ECONNRESET);
+	assert_int_equal(c->flow.app_fd, -1);
+	assert_false(c->app_ready);
+	reach.connected = 0;
+	c->state = CONN_CONNECT;
+	expect_stay(conn_connect_enter(c));
+	assert_int_equal(reach.sockets, 2);
+	expect_timer(conf.connect_timeout_ms);
+}
+
+static void an_early_connect_that_the_application_gave_up(void **state)
+{
+	(void)state;
+	replaced(EPOLLIN | EPOLLRDHUP, 0);
+}
+
+/* It would keep the application from coming up. */
+static void an_early_connect_to_itself(void **state)
+{
+	(void)state;
+	replaced(EPOLLOUT, -ECONNREFUSED);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_lack_is_answered_at_once),
+		TEST(a_lack_of_source_ports),
+		TEST(a_refusal_waits_for_the_request),
+		TEST(a_socket_that_cannot_be_watched),
+		TEST(a_connect_that_fails_later),
+		TEST(a_connect_that_succeeds),
+		TEST(an_early_connect_is_asked_for_once),
+		TEST(or_not_at_all),
+		TEST(an_early_connect_is_there_in_time),
+		TEST(an_early_connect_that_still_waits),
+		TEST(an_early_connect_that_the_application_gave_up),
+		TEST(an_early_connect_to_itself),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
