@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: who puts the client's address into the requests of a flow. Editors behind one
+ * user only: editors put the client's address into the requests of a flow. They share one
  * interface:
- *   edit_user.c  runs the automaton (include/kedge/http1.h) over the mover's buffer
- *   edit_bpf.c   sends the bytes unread; the sk_msg program on the app leg runs the same automaton
- *   edit_none.c  mode tcp: there are no requests
- * The mover drives an edit and reads its note; it never looks at a request itself.
+ *   edit_user.c   runs the automaton (include/kedge/http1.h) over the mover's buffer
+ *   edit_bpf.c    sends the bytes unread; the sk_msg program on the app leg runs the same automaton
+ *   edit_none.c   for mode tcp, where there are no requests
+ *   edit_watch.c  wraps another editor and shows the heads that pass
+ * The mover drives an editor and reads its note. It never looks at a request itself.
  */
 #pragma once
 
@@ -28,29 +29,31 @@ struct edit_ops {
 
 struct edit {
 	const struct edit_ops *ops;
-	struct kedge_note *note; /* where the request stream stands; read-only for the mover */
+	struct kedge_note *note; /* where the request stream is; read-only for the mover */
 	struct kedge_stats *stats;
 	int fd; /* the app leg, connected, non-blocking; borrowed */
-	/* With -EPROTO: the fault lies in the body of the last request in note->requests. What was
-	 * complete of it has gone on; the application will never have it whole, nor answer it. */
+	/*
+	 * With -EPROTO: the fault is in the body of the last request in note->requests. The
+	 * application has the head and will never get the whole body, so it will not answer.
+	 */
 	bool cut_off;
 };
 
 /*
- * Takes up to len request bytes and returns how many. Fewer than len only when
- *   the app leg is full: the next call gives -EAGAIN until EPOLLOUT and edit_flush(); or
- *   note->standing became KEDGE_WAITING: keep the rest, call edit_resume() first.
- * -EAGAIN: nothing taken. -EPROTO: refused, note->standing is KEDGE_REFUSED with note->reason;
- * complete requests before the fault have gone out, nothing of the faulty one from this call has.
- * -EPIPE, -ECONNRESET: the application is gone. -EIO: a kernel-side failure, note->reason says
- * which; the flow must be closed.
+ * Takes up to len request bytes and returns how many. Fewer than len only if the app leg is full:
+ *   the next call gives -EAGAIN until EPOLLOUT and edit_flush(); or note->standing became
+ *   KEDGE_WAITING: keep the rest and call edit_resume() first. -EAGAIN: nothing was taken. -EPROTO:
+ *   refused. note->standing is KEDGE_REFUSED, note->reason says why. Complete requests before the
+ *   fault have gone out; nothing of the faulty one has in this call. -EPIPE, -ECONNRESET: the
+ *   application has closed the connection. -EIO: a failure on our side, note->reason says which.
+ *   The flow must be closed.
  */
 static inline ssize_t edit_send(struct edit *e, const void *buf, size_t len)
 {
 	return e->ops->send(e, buf, len);
 }
 
-/* Sends what was taken and not sent. 0: nothing left; -EAGAIN; dead as above. */
+/* Sends bytes that were taken and not sent. 0: nothing left; -EAGAIN; other errors as above. */
 static inline int edit_flush(struct edit *e)
 {
 	return e->ops->flush(e);
@@ -58,15 +61,17 @@ static inline int edit_flush(struct edit *e)
 
 /*
  * After KEDGE_WAITING: the application answered 101 (tunnel: from now on bytes pass unread) or
- * anything else (the next byte begins a new request). 0 or -errno (flow must be closed).
+ * anything else (the next byte begins a new request). 0 or -errno; then the flow must be closed.
  */
 static inline int edit_resume(struct edit *e, bool tunnel)
 {
 	return e->ops->resume(e, tunnel);
 }
 
-/* Frees what the edit holds (map entries and the note's slot included), NULL is fine. Call before
- * the socket is closed. */
+/*
+ * Frees the editor and all that it holds, map entries and the note's slot included. NULL is fine.
+ * Call it before the socket is closed.
+ */
 static inline void edit_free(struct edit *e)
 {
 	if (e)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The editor for flows whose requests are edited by the sk_msg program on the app leg: sends bytes
- * unread, in a way that no send is ever cut short.
+ * The editor for flows whose requests are edited by the sk_msg program on the app leg. It sends
+ * bytes unread, and makes sure that the kernel never cuts a send short.
  *
- * A send that the kernel cuts short after the program ran leaves the automaton ahead of the wire,
- * so a send is made only where the socket is known to have room for all that can become of it:
- * poll() says "writable" when a third of the send buffer is free; what was sent since, with its
- * worst growth, is charged against that third, and poll() is asked again when the next send might
- * not fit.
+ * If the kernel cut a send short after the program ran, the automaton would be ahead of the wire.
+ * So a send is made only if the socket has room for it at its largest. poll() says "writable" when
+ * a third of the send buffer is free. Bytes sent since then are charged against that third, with
+ * their worst growth. When the next send might not fit, poll() is asked again.
  */
 #include "http/edit_bpf.h"
 
@@ -24,11 +23,11 @@
 
 /* Asked for; the kernel doubles it for its own overhead. */
 #define SNDBUF            (1 << 20)
-/* Below this a third of the buffer does not hold one edited head. */
+/* In a smaller buffer, a third does not hold one edited head. */
 #define SNDBUF_MIN        (3 * 64 * 1024)
 /* A socket buffer's overhead, counted against the send buffer: struct, shared info, linear part. */
 #define SKB_COST          2300
-/* The program passes a message on in parts of at least this many requests (bpf/edit.bpf.h, I3). */
+/* The program splits a message into parts of at least this many requests (bpf/edit.bpf.h, I3). */
 #define REQUESTS_PER_PART 7
 
 struct edit_bpf {
@@ -36,10 +35,10 @@ struct edit_bpf {
 	struct kbpf *bpf;
 	struct kbpf_flow flow;
 	uint32_t room;    /* bytes that fit when poll() says writable */
-	uint32_t charged; /* of these, what was sent since */
+	uint32_t charged; /* bytes of these that may be in use since then */
 	uint32_t send_max;
 	uint32_t growth; /* of one head */
-	bool corked;     /* the next send is, until it has returned */
+	bool corked;     /* the next send is corked until it has returned */
 };
 
 static struct edit_bpf *self(struct edit *e)
@@ -48,11 +47,12 @@ static struct edit_bpf *self(struct edit *e)
 }
 
 /*
- * What a Connection line may grow by when it is put back: a space behind the colon and each comma.
+ * The most that a Connection line grows when it is put back: a space behind the colon and each
+ * comma.
  */
 #define OPTIONS_GROWTH (HTTP1_OPTIONS_MAX / 2)
 
-/* What a send of len bytes with that many requests takes from the send buffer. */
+/* How much of the send buffer a send of len bytes with that many requests takes. */
 static uint32_t cost(const struct edit_bpf *eb, uint32_t len, uint32_t requests)
 {
 	return len + requests * (eb->growth + OPTIONS_GROWTH) +
@@ -64,7 +64,7 @@ static uint32_t worst_cost(const struct edit_bpf *eb, uint32_t len)
 	return cost(eb, len, len / KEDGE_REQUEST_BYTES_MIN + 1);
 }
 
-/* True when len bytes can be sent whole. When not, EPOLLOUT will tell: poll() has armed it. */
+/* True if len bytes can be sent whole. If not, EPOLLOUT will come: poll() has armed it. */
 static bool has_room(struct edit_bpf *eb, uint32_t len)
 {
 	struct pollfd p = {.fd = eb->e.fd, .events = POLLOUT};
@@ -84,7 +84,7 @@ static ssize_t failed(struct edit_bpf *eb, uint8_t reason)
 	return -EIO;
 }
 
-/* A connection that was reset cuts a send short as well. */
+/* A reset connection cuts a send short, too. */
 static bool is_dead(int fd)
 {
 	struct pollfd p = {.fd = fd};
@@ -93,8 +93,8 @@ static bool is_dead(int fd)
 }
 
 /*
- * Bytes sent along for the program to write a head's text into, where a head may end; it takes them
- * out otherwise. It relies on their being zero, which stops its search for the end of a value.
+ * Spare bytes are appended if a head may end in the message: the program writes the text there, or
+ * removes them. They must be zero, which stops its search for the end of a value.
  */
 static const uint8_t spare[HTTP1_TEXT_MAX];
 _Static_assert(sizeof(spare) > UINT8_MAX, "text_len is a byte");
@@ -109,7 +109,7 @@ static size_t spare_for(const struct edit_bpf *eb)
 	return 0;
 }
 
-/* Sends what was held back by MSG_MORE. */
+/* Sends the bytes that MSG_MORE held back. */
 static void uncork(int fd)
 {
 	int one = 1;
@@ -118,9 +118,9 @@ static void uncork(int fd)
 }
 
 /*
- * One sendmsg() and its books; what it returned, -errno on failure. A message that the program left
- * in several elements (several heads, lines taken out) is sent by the kernel element by element,
- * each in a segment of its own: a client whose last message was one has the next one corked.
+ * One sendmsg() and its accounting. Returns what sendmsg() returned, or -errno. If the program
+ * leaves a message in several elements (several heads, lines taken out), the kernel sends each in
+ * its own segment. After such a message the next one is corked, since it is probably similar.
  */
 static ssize_t transmit(struct edit_bpf *eb, const void *buf, uint32_t len)
 {
@@ -145,7 +145,7 @@ static ssize_t transmit(struct edit_bpf *eb, const void *buf, uint32_t len)
 	return r;
 }
 
-/* The bytes of a piece that were taken, or the editor's error. */
+/* How many bytes of a piece were taken, or the editor's error. */
 static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 {
 	struct kedge_note *note = eb->e.note;
@@ -154,11 +154,11 @@ static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 	ssize_t r = transmit(eb, buf, len);
 
 	if (note->standing == KEDGE_REFUSED) {
-		/* With a boundary before the fault the program would have run for each side. */
+		/* With a boundary before the fault, the program would have run twice. */
 		eb->e.cut_off = in_body && note->runs == runs + 1;
 		return note->reason == KEDGE_REASON_edit_failed ? -EIO : -EPROTO;
 	}
-	/* Somebody took the program away: what has gone out is unedited. */
+	/* The program was detached: the bytes went out unedited. */
 	if (r >= 0 && note->runs == runs && eb->flow.edits)
 		return failed(eb, KEDGE_REASON_capability_lost);
 	if (r == (ssize_t)note->sending)
@@ -195,7 +195,7 @@ static ssize_t edit_bpf_send(struct edit *e, const void *buf, size_t len)
 	return (ssize_t)done;
 }
 
-/* Nothing is ever taken and not sent. */
+/* There are never bytes that were taken and not sent. */
 static int edit_bpf_flush(struct edit *e)
 {
 	return 0;
@@ -220,7 +220,7 @@ static const struct edit_ops ops = {
 	.free = edit_bpf_free,
 };
 
-/* A fixed, large send buffer. Returns its size in bytes as the kernel counts it, or -errno. */
+/* Sets a fixed, large send buffer. Returns its size as the kernel counts it, or -errno. */
 static int widen(int fd)
 {
 	int size = SNDBUF, all = INT_MAX;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * No editor: of a listener in mode tcp every byte is the application's own. The flow is a tunnel
- * from its first byte on; nothing is read, nothing kept.
+ * The editor of listeners in mode tcp. The flow is a tunnel from its first byte on: bytes are
+ * neither read nor kept.
  */
 #include "http/edit_none.h"
 

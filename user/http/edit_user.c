@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The editor in user space: the automaton over the mover's buffer, one sendmsg(2) for what comes of
- * it. What the socket does not take at once is copied and kept; nothing more is read meanwhile.
+ * The editor in user space. It runs the automaton over the mover's buffer and sends the result with
+ * one sendmsg(2). Bytes that the socket does not take are copied and kept. Until they are sent,
+ * nothing more is read.
  */
 #include "http/edit_user.h"
 
@@ -28,8 +29,8 @@ static struct edit_user *edit_user(struct edit *e)
 }
 
 /*
- * Tells the mover where the stream stands. A refusal is told only when all that went before it has
- * been sent: the mover stops sending as soon as it knows.
+ * Tells the mover where the stream is. A refusal is published only after everything before it has
+ * been sent, because the mover then stops sending.
  */
 static void publish(struct edit_user *u)
 {
@@ -44,7 +45,7 @@ static void publish(struct edit_user *u)
 	http1_note_begun(&u->http1, &u->note);
 }
 
-/* Keeps what is left of the pieces after `sent` bytes. */
+/* Keeps a copy of the pieces, without their first `sent` bytes. */
 static int keep_rest(struct edit_user *u, const struct http1_edit *out, size_t sent)
 {
 	uint8_t *p = malloc(out->bytes - sent);
@@ -116,7 +117,10 @@ static ssize_t edit_user_send(struct edit *e, const void *buf, size_t len)
 		size_t n = http1_edit(&out, &u->http1, &u->conf, &u->note,
 				      (const uint8_t *)buf + taken, len - taken);
 
-		/* A refused input is taken up to its last boundary; without one it went on. */
+		/*
+		 * A refused input is taken up to its last boundary. If it has none, the fault is in
+		 * the request that had begun before.
+		 */
 		e->cut_off = in_body && !n;
 		taken += n;
 		e->stats->requests_user += u->note.requests - requests;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * An editor around another one, which shows the heads that pass. See edit_watch.h.
+ * An editor around another one. It shows the heads that pass. See edit_watch.h.
  *
- * What the inner editor took is read by the same automaton, with the same conf, as the inner one
- * runs: the two can not disagree about where a request begins. The automaton's acts do not matter
- * here but for where a head ends.
+ * It runs the same automaton with the same conf over the bytes that the inner editor took, so the
+ * two cannot disagree about where a request begins. Of the automaton's acts only the end of a head
+ * matters here.
  */
 #include "http/edit_watch.h"
 
@@ -30,7 +30,7 @@ static struct edit_watch *self(struct edit *e)
 	return (struct edit_watch *)e;
 }
 
-/* Appends to the beginning of a head. Without memory for it, what there is must do. */
+/* Appends to the kept beginning of a head. If there is no memory, the beginning stays as it is. */
 static void keep(struct edit_watch *ew, const uint8_t *p, size_t n)
 {
 	if (ew->kept_len + n > ew->kept_room) {
@@ -53,7 +53,7 @@ static void kept_forget(struct edit_watch *ew)
 	ew->kept_len = ew->kept_room = 0;
 }
 
-/* p[0..n) is a head, or the end of one whose beginning was kept. */
+/* Shows a head: p[0..n), behind the kept beginning if there is one. */
 static void show(struct edit_watch *ew, const uint8_t *p, size_t n)
 {
 	if (!ew->kept) {
@@ -65,7 +65,7 @@ static void show(struct edit_watch *ew, const uint8_t *p, size_t n)
 	kept_forget(ew);
 }
 
-/* Of a refused head the first line is shown, as far as it came. */
+/* Shows the first line of a refused head, as far as it came. */
 static void show_refused(struct edit_watch *ew, const uint8_t *p, size_t n)
 {
 	const uint8_t *lf = memchr(p, '\n', n);
@@ -73,7 +73,7 @@ static void show_refused(struct edit_watch *ew, const uint8_t *p, size_t n)
 	show(ew, p, lf ? (size_t)(lf - p) : n);
 }
 
-/* Reads what the inner editor took. */
+/* Reads the bytes that the inner editor took. */
 static void follow(struct edit_watch *ew, const uint8_t *in, size_t len)
 {
 	struct http1 *h = &ew->http1;
@@ -130,7 +130,7 @@ static int edit_watch_resume(struct edit *e, bool tunnel)
 	return edit_resume(self(e)->inner, tunnel);
 }
 
-/* A head that never became whole is shown at the end: somebody wants to know who sends those. */
+/* An incomplete head is shown at the end, so that slow clients appear in the access log. */
 static void edit_watch_free(struct edit *e)
 {
 	struct edit_watch *ew = self(e);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: an editor around another one, which passes everything on and shows the heads of the
- * requests that went to the application. What the editor inside took is read by the same automaton
- * with the same conf, so that both find the same requests, wherever the one inside runs.
+ * user only: an editor around another one. It passes everything on, and shows the heads of the
+ * requests that went to the application. It runs the same automaton with the same conf as the inner
+ * editor, so that both find the same requests, even if the inner one is in the kernel.
  */
 #pragma once
 
@@ -10,8 +10,9 @@
 #include "kedge/http1_state.h"
 
 /*
- * head[0..len) is a head as it came from the client: a whole one that went on; of one that was
- * refused, as much of its first line as came; of one that the end of the editor cut off, what came.
+ * head[0..len) is a head as it came from the client. It is whole if it went on. Of a refused head
+ * it is the first line, as far as it came. So it is of a head that was incomplete when the editor
+ * was freed.
  */
 typedef void edit_watch_fn(void *arg, const char *head, size_t len);
 

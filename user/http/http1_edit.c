@@ -8,8 +8,8 @@
 
 /*
  * One call's place in its input. Bytes [from, at) are read and not yet in the list. A held run
- * begins at `hold`; it stays part of them until it is known what becomes of it, so that one which
- * is kept costs no piece.
+ * begins at `hold`. It stays part of these bytes until its end, so that a run that is kept costs no
+ * piece.
  */
 struct walk {
 	struct http1_edit *out;
@@ -55,7 +55,7 @@ static void pass(struct walk *w, size_t end)
 	w->from = end;
 }
 
-/* The rest of the text, without what is left out of it. */
+/* The rest of the text, without its gaps. */
 static void put_tail(struct walk *w, const struct http1_text *t)
 {
 	size_t from = t->from;
@@ -71,7 +71,7 @@ static void put_tail(struct walk *w, const struct http1_text *t)
 	put(w, w->c->text + from, w->c->text_len - from);
 }
 
-/* The text goes before the held CR; one that was taken out of an earlier input comes back. */
+/* The text goes before the held CR. A CR that was taken out of an earlier input comes back. */
 static void head_ends(struct walk *w)
 {
 	struct http1_text t;
@@ -97,7 +97,7 @@ static void mark_complete(struct walk *w)
 	w->complete.requests = w->note->requests;
 }
 
-/* Back to the last boundary: nothing of a refused request goes on. */
+/* Goes back to the last boundary: nothing of a refused request goes on. */
 static void take_back(struct walk *w)
 {
 	w->from = w->complete.from;

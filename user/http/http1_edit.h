@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: drives the automaton over a buffer and says what to send instead of it. Pure: bytes
- * in, a list of pieces out. edit_user.c adds the socket.
+ * user only: drives the automaton over a buffer and lists the pieces to send in its place. Pure:
+ * bytes in, pieces out. edit_user.c adds the socket.
  */
 #pragma once
 
@@ -13,8 +13,8 @@
 #include "kedge/http1.h"
 
 /*
- * A head has KEDGE_FIELDS_MAX lines, so at most half as many gaps; body, text and owed bytes are a
- * handful more. A call stops between two requests when less than that is left.
+ * A head has KEDGE_FIELDS_MAX lines, so at most half as many gaps. Body, text and owed bytes need a
+ * few more pieces. A call stops between two requests when fewer pieces than that are free.
  */
 #define HTTP1_EDIT_PIECES      256
 #define HTTP1_EDIT_PIECES_HEAD (KEDGE_FIELDS_MAX / 2 + 16)
@@ -31,18 +31,18 @@ struct http1_edit {
 };
 
 /*
- * Reads in[0..len) and fills *out with what goes on. Returns how many bytes it took: fewer than len
- * when the list is full, when an upgrade's answer must come first (http1_standing() is
- * KEDGE_WAITING) or when the rest is refused (KEDGE_REFUSED, h->reason; *out holds what was
- * complete). Heads that have gone on are counted in note->requests and note->head_bits; the rest of
- * *note is left alone.
+ * Reads in[0..len) and lists the pieces to send in *out. Returns how many bytes it took. Fewer than
+ * len if the list is full, if the answer to an upgrade must come first (http1_standing() is
+ * KEDGE_WAITING), or if the rest is refused (KEDGE_REFUSED, h->reason; *out has the complete
+ * requests before it). Counts heads that go on in note->requests and note->head_bits. Does not
+ * touch the rest of *note.
  */
 size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_conf *c,
 		  struct kedge_note *note, const void *in, size_t len);
 
 /*
- * How many of in[0..len) need not be read one by one: of a body, a name, a value. They are
- * accounted for. 0 when http1_byte() must read the next one.
+ * Takes bytes of in[0..len) that need not be read one by one: of a body, a name, a value. Returns
+ * how many; 0 when http1_byte() must read the next one.
  */
 static inline size_t http1_edit_block(struct http1 *h, const struct http1_conf *c,
 				      const uint8_t *in, size_t len)

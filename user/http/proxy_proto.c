@@ -36,7 +36,7 @@ static enum proxy_verdict bad(struct proxy_prefix *out, uint8_t version, enum ke
 }
 
 /*
- * Compares what is there of `want`. MORE: equal so far; DONE: equal and whole; NONE: different.
+ * Compares the bytes with `want`. MORE: equal so far. DONE: equal and whole. NONE: different.
  */
 static enum proxy_verdict expect(const uint8_t *bytes, size_t n, const void *want, size_t want_len)
 {
@@ -47,7 +47,7 @@ static enum proxy_verdict expect(const uint8_t *bytes, size_t n, const void *wan
 
 /* --- version 1: a line of text (section 2.1) -------------------------------------------------- */
 
-/* What is left of a line, CRLF not included. */
+/* The rest of a line, without CRLF. */
 struct cursor {
 	const uint8_t *at, *end;
 };
@@ -59,7 +59,7 @@ static bool take_word(struct cursor *c, char *word, size_t size)
 	const uint8_t *space = left ? memchr(c->at, ' ', left) : NULL;
 	size_t len = space ? (size_t)(space - c->at) : left;
 
-	/* A NUL would hide the rest of the word from whoever reads it as a string. */
+	/* A NUL would hide the rest of the word when it is read as a string. */
 	if (!len || len >= size || memchr(c->at, '\0', len))
 		return false;
 	assert(len < size);
@@ -112,7 +112,7 @@ static bool take_port(struct cursor *c, union addr *a)
 	return true;
 }
 
-/* line[0..n) without CRLF, "PROXY " already seen. False when it is malformed. */
+/* line[0..n) without CRLF, which begins with "PROXY ". False if it is malformed. */
 static bool decode_v1(struct proxy_prefix *p, const uint8_t *line, size_t n)
 {
 	struct cursor c = {line + strlen(v1_start), line + n};
@@ -131,8 +131,7 @@ static bool decode_v1(struct proxy_prefix *p, const uint8_t *line, size_t n)
 		family = AF_INET6;
 	else
 		return false;
-	/* A word ends at a space or at the end of the line: after the last port only the latter
-	 * will do. */
+	/* A word ends at a space or at the end of the line. No space may follow the last port. */
 	return take_source(&c, &p->src, family) && take_destination(&c, &p->dst) &&
 	       take_port(&c, &p->src) && take_port(&c, &p->dst) && c.at[-1] != ' ';
 }
@@ -142,7 +141,7 @@ static enum proxy_verdict parse_v1(struct proxy_prefix *out, const uint8_t *byte
 	size_t seen = n < PROXY_V1_BYTES_MAX ? n : PROXY_V1_BYTES_MAX, eol = 0;
 	struct proxy_prefix p = {.version = 1};
 
-	/* Neither CR nor LF may stand alone, so that the first of them is the end of the line. */
+	/* A lone CR or LF is not allowed, so the first of either is the end of the line. */
 	while (eol < seen && bytes[eol] != '\r' && bytes[eol] != '\n')
 		eol++;
 	if (eol < seen && bytes[eol] == '\n')
@@ -221,8 +220,10 @@ bool proxy_next_tlv(const struct proxy_prefix *p, size_t *pos, struct proxy_tlv 
 	return true;
 }
 
-/* Walks all TLVs of `prefix`; KEDGE_REASON_NONE when they fill their room exactly and the CRC is
- * right. */
+/*
+ * Walks all TLVs of `prefix`. KEDGE_REASON_NONE if they fill their space exactly and the CRC is
+ * right.
+ */
 static enum kedge_reason check_tlvs(struct proxy_prefix *p, const uint8_t *prefix)
 {
 	const uint8_t *crc_field = NULL;
@@ -232,7 +233,7 @@ static enum kedge_reason check_tlvs(struct proxy_prefix *p, const uint8_t *prefi
 	while (proxy_next_tlv(p, &pos, &tlv)) {
 		if (tlv.type != TLV_CRC32C)
 			continue;
-		/* Two checksums can not both cover each other. */
+		/* Two checksums cannot both cover each other. */
 		if (tlv.len != 4 || crc_field)
 			return KEDGE_REASON_prefix_bad;
 		crc_field = tlv.value;
@@ -261,8 +262,8 @@ static void set_inet6(union addr *a, const uint8_t *ip, const uint8_t *port)
 }
 
 /*
- * Bytes of the address block, 0 when it says nothing. Where family or transport are unspecified the
- * addresses are to be ignored, and since nobody knows how long they are the TLVs can not be found.
+ * The size of the address block. 0 if family or transport are unspecified: then the addresses must
+ * be ignored, and the TLVs cannot be found, since the size of the block is unknown.
  */
 static size_t address_bytes(unsigned int family, unsigned int transport)
 {
@@ -276,8 +277,8 @@ static size_t address_bytes(unsigned int family, unsigned int transport)
 }
 
 /*
- * The block of a PROXY command that is whole. DGRAM is read like STREAM: the client's address is as
- * true when a gateway in front turned its datagrams (QUIC) into this connection.
+ * The complete block of a PROXY command. DGRAM is read like STREAM: a gateway may have turned the
+ * client's datagrams (QUIC) into this connection, and the client's address is right all the same.
  */
 static enum proxy_verdict decode_v2(struct proxy_prefix *out, struct proxy_prefix *p,
 				    const uint8_t *prefix, unsigned int family, size_t addr_bytes)
@@ -305,8 +306,7 @@ static enum proxy_verdict decode_v2(struct proxy_prefix *out, struct proxy_prefi
 	return PROXY_DONE;
 }
 
-/* Each byte is judged as soon as it is there, so that nobody waits for the rest of a hopeless
- * prefix. */
+/* Each byte is judged as soon as it is there: a bad prefix is refused before its end. */
 static enum proxy_verdict parse_v2(struct proxy_prefix *out, const uint8_t *bytes, size_t n)
 {
 	struct proxy_prefix p = {.version = 2};
@@ -363,7 +363,7 @@ bool proxy_begins(const uint8_t *bytes, size_t n)
 		return true;
 	if (n < PROXY_BEGIN_BYTES_MIN)
 		return false;
-	/* A request may have the method PROXY; no target begins like TCP4, TCP6 or UNKNOWN. */
+	/* A request may have the method PROXY, but no target begins like TCP4, TCP6 or UNKNOWN. */
 	if (expect(bytes, n, v1_start, strlen(v1_start)) == PROXY_NONE)
 		return false;
 	return n <= strlen(v1_start) || bytes[6] == 'T' || bytes[6] == 'U';

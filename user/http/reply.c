@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Own responses. See reply.h. */
+/* kedge's own responses. See reply.h. */
 #include "http/reply.h"
 
 #include <assert.h>

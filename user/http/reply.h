@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: the few responses that kedge makes itself. Pure. */
+/* user only: the responses that kedge makes itself. Pure. */
 #pragma once
 
 #include <stddef.h>
@@ -9,7 +9,7 @@
 
 #define REPLY_BYTES_MAX 512
 
-/* HTTP status for a reason, 0 where kedge has nothing to answer. */
+/* The HTTP status for a reason. 0 if kedge gives no answer. */
 unsigned reply_status(enum kedge_reason reason);
 
 /* Name of a reason as in reasons.def, and its text. */
@@ -18,13 +18,13 @@ const char *reason_text(enum kedge_reason reason);
 
 enum reply_body {
 	REPLY_TEXT, /* a line that says why */
-	REPLY_HEAD, /* none, although its length is told: the request was a HEAD */
-	REPLY_NONE, /* none: what the client asks for is not known */
+	REPLY_HEAD, /* no body, but its length: the request was a HEAD */
+	REPLY_NONE, /* no body: the request is not known */
 };
 
 /* A whole HTTP/1.1 response with Connection: close, dated `now`. Returns its length. */
 size_t reply_format(char buf[REPLY_BYTES_MAX], enum kedge_reason reason, enum reply_body body,
 		    time_t now);
 
-/* Bytes of its body. */
+/* The length of the body of such a response. */
 size_t reply_body(const char *text, size_t len);

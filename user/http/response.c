@@ -20,8 +20,8 @@ static void line_begin(struct response *r, enum response_state state)
 }
 
 /*
- * One that answers no request counts for none, and is the last: what the client sends next may have
- * its answer behind it already.
+ * An early response answers no request, so it is not counted. It is the last one: the client could
+ * take it for the answer to its next request.
  */
 static void response_end(struct response *r, const struct response_counts *counts)
 {
@@ -39,7 +39,7 @@ static void response_end(struct response *r, const struct response_counts *count
 	line_begin(r, RESPONSE_LINE);
 }
 
-/* `is_cut`: the line went on beyond its end. */
+/* `is_cut`: the line was longer than this. */
 static bool parse_hex(const char *p, const char *end, bool is_cut, uint64_t *out)
 {
 	uint64_t value = 0;
@@ -62,7 +62,7 @@ static bool parse_hex(const char *p, const char *end, bool is_cut, uint64_t *out
 	return p > begin && (p == end ? !is_cut : *p == ';' || *p == ' ' || *p == '\t');
 }
 
-/* With a coding that does not frame, a length counts for some clients, and not for others. */
+/* With a coding that does not frame, some clients use the length and others do not. */
 static void body_begin(struct response *r)
 {
 	const struct response_head *h = &r->head;
@@ -72,7 +72,7 @@ static void body_begin(struct response *r)
 	r->body = r->left;
 }
 
-/* The blank line has passed: what comes next? RFC 9112, section 6.3. */
+/* The blank line has passed. RFC 9112, section 6.3, says what comes next. */
 static enum response_event head_end(struct response *r, const struct kedge_note *note,
 				    struct response_counts *counts)
 {
@@ -91,7 +91,7 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 		return RESPONSE_QUIET;
 	}
 	counts->finals++;
-	r->early = !response_outstanding(r, note); /* to half a head, or to nothing at all */
+	r->early = !response_outstanding(r, note); /* to half a head, or to no request at all */
 	if (response_to_head(r, note) || r->status == 204 || r->status == 304 ||
 	    (r->head.has_length && !r->head.length && !r->head.coded))
 		response_end(r, counts);
@@ -119,7 +119,7 @@ static void chunk_begin(struct response *r)
 		line_begin(r, RESPONSE_TRAILER);
 }
 
-/* One whole line without its CRLF, or its beginning if it was longer than is kept. */
+/* One whole line without its CRLF, or its beginning if it is longer than line[]. */
 static enum response_event line_end(struct response *r, const struct kedge_note *note,
 				    const char *line, size_t len, struct response_counts *counts)
 {
@@ -171,13 +171,13 @@ static void line_keep(struct response *r, const char *p, size_t n)
 	r->line_len = (uint8_t)(r->line_len + n);
 }
 
-/* Nobody waits for a response: not even a client with half a head. */
+/* No request waits for a response, not even an incomplete one. */
 static bool nobody_waits(const struct response *r, const struct kedge_note *note)
 {
 	return note->requests && !response_outstanding(r, note) && note->standing != KEDGE_HEAD;
 }
 
-/* May the response go on whose first RESPONSE_HELD_MAX bytes are known? */
+/* May this response go on? Its first RESPONSE_HELD_MAX bytes are known. */
 static enum response_event judge(struct response *r, const struct kedge_note *note)
 {
 	bool wanted = note->standing == KEDGE_WAITING && response_outstanding(r, note) == 1;
@@ -191,7 +191,7 @@ static enum response_event judge(struct response *r, const struct kedge_note *no
 	return RESPONSE_QUIET;
 }
 
-/* The first bytes of a status line, or what is there instead of one. */
+/* The first bytes of a status line, or other bytes in its place. */
 static const char *feed_status(struct response *r, const struct kedge_note *note, const char *p,
 			       const char *end, enum response_event *event)
 {
@@ -230,7 +230,7 @@ static const char *feed_line(struct response *r, const struct kedge_note *note, 
 		return end;
 	}
 	len = (size_t)(lf - p);
-	/* A line too long to be kept is cut in every case: how it came must not matter. */
+	/* A long line is always cut, also if it came whole: pieces must not matter. */
 	if (r->line_len || len > sizeof(r->line)) {
 		line_keep(r, p, len);
 		line = r->line;
@@ -267,7 +267,7 @@ enum response_event response_feed(struct response *r, const struct kedge_note *n
 	enum response_event result = RESPONSE_QUIET;
 	const char *p = bytes, *end = bytes + n;
 	const size_t held = r->held;
-	size_t head = 0; /* where the present response begins, where that matters */
+	size_t head = 0; /* where the present response begins, if it began in this call */
 
 	while (p < end) {
 		enum response_event event = RESPONSE_QUIET;

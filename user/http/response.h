@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: follows an application's responses as far as the mover must know them: where one ends,
- * whether 101 was answered, whether a request went unanswered. Pure: bytes in, state out; the bytes
- * themselves pass unchanged. Framing as RFC 9112, section 6.3, from the receiver's side.
+ * user only: follows an application's responses as far as the mover needs: where a response ends,
+ * whether it is a 101, whether a request has no answer. Pure: bytes in, state out. The bytes pass
+ * unchanged. Framing is that of RFC 9112, section 6.3, from the receiver's side.
  */
 #pragma once
 
@@ -20,15 +20,15 @@ enum response_state {
 	RESPONSE_CHUNK, /* chunk-size line */
 	RESPONSE_CHUNK_END,
 	RESPONSE_TRAILER,
-	RESPONSE_TO_END, /* the end of the stream ends it */
+	RESPONSE_TO_END, /* the body ends with the stream */
 	RESPONSE_TUNNEL,
-	RESPONSE_LOST, /* unreadable: passed on, followed no more */
+	RESPONSE_LOST, /* unreadable: bytes pass and are not followed any more */
 };
 
-/* The beginning of a line is all that is ever needed of it. */
+/* Only the beginning of a line is needed. */
 #define RESPONSE_LINE_KEPT 64
 
-/* "HTTP/1.1 200": as much of a response is held back until it is known whether it may go on. */
+/* "HTTP/1.1 200": these bytes of a response are held back until it is known whether it may pass. */
 #define RESPONSE_HELD_MAX RESPONSE_STATUS_LEN
 
 struct response {
@@ -40,7 +40,7 @@ struct response {
 	uint8_t line_len; /* bytes of the current line kept in line[] */
 	uint8_t held;     /* bytes of a status line, at line[], that have not gone on yet */
 	bool begun;       /* in RESPONSE_LINE: a byte of the status line has come */
-	bool unasked;     /* when that came, nobody waited for it */
+	bool unasked;     /* when that byte came, no request waited for it */
 	bool line_long;   /* the line went on beyond line[] */
 	bool old;         /* HTTP/1.0 */
 	bool said_close;  /* after a final response that has ended: the connection is to end */
@@ -54,32 +54,30 @@ struct response {
 enum response_event {
 	RESPONSE_QUIET,    /* nothing the mover must act on */
 	RESPONSE_SWITCHED, /* 101 to the waiting request: from here on a tunnel */
-	RESPONSE_DECLINED, /* the waiting request was answered otherwise: HTTP goes on */
-	/* What comes must not reach the client, and nothing more is followed: */
-	RESPONSE_REFUSED, /* a 101 that nobody asked for, where another answer is due */
-	RESPONSE_UNASKED, /* a response although all requests have had theirs */
-	RESPONSE_STRAY,   /* bytes that are no response, likewise */
+	RESPONSE_DECLINED, /* the waiting request got another answer: HTTP goes on */
+	/* With these, the bytes must not reach the client, and nothing more is followed: */
+	RESPONSE_REFUSED, /* a 101 that no request asked for, when another answer is due */
+	RESPONSE_UNASKED, /* a response, but all requests have theirs */
+	RESPONSE_STRAY,   /* bytes that are no response, and all requests have theirs */
 };
 
 /* What response_feed() adds to, and calls. */
 struct response_counts {
 	uint32_t finals; /* final response heads seen in this call */
-	/* Bytes that may go on, of what was held before the call and the bytes of the call, in a
-	 * row. */
+	/* Bytes that may go on: of those held before the call, followed by those of the call. */
 	size_t good;
-	/* At the end of each final response, before the next one begins; NULL: nobody wants to
-	 * know. */
+	/* Called at the end of each final response, before the next one begins. May be NULL. */
 	void (*ended)(void *arg, const struct response *r);
 	void *arg;
 };
 
 /*
  * Follows bytes[0..n). `note` is the editor's: how many requests there were, which of them were
- * HEAD, whether the last one waits for an upgrade. Of several events in one call the last one that
- * is not QUIET is returned; REFUSED, UNASKED and STRAY at once.
+ * HEAD, whether the last one waits for an upgrade. Returns the last event of the call that is not
+ * QUIET. REFUSED, UNASKED and STRAY end the call at once.
  *
- * Before the first request, and to half a head, an application may say what it likes (a 503 at
- * accept): it passes, and is the last (response_over()).
+ * Before the first request, and while a head is incomplete, an application may send any response
+ * (a 503 at accept). It passes, and it is the last one (response_over()).
  */
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts);
@@ -90,38 +88,39 @@ static inline void response_tunnel(struct response *r)
 	r->state = RESPONSE_TUNNEL;
 }
 
-/* True when nothing has gone on of a response that has not ended: kedge itself could answer now. */
+/* True if no part of an unfinished response has gone on, so that kedge itself could answer now. */
 static inline bool response_between(const struct response *r)
 {
 	return r->state == RESPONSE_LINE && (!r->begun || r->held);
 }
 
-/* True when nobody knows where the response ends, or its end is that of the connection: no other
- * request can have an answer behind it. */
+/*
+ * True if the end of the response is unknown, or is the end of the connection: no other response
+ * can follow it.
+ */
 static inline bool response_endless(const struct response *r)
 {
 	return r->state == RESPONSE_LOST || r->state == RESPONSE_TO_END;
 }
 
-/* True behind a response that came before its request was whole: nothing more may go on. */
+/* True after a response that came before its request was whole: nothing more may go on. */
 static inline bool response_over(const struct response *r)
 {
 	return r->over;
 }
 
-/* Was the oldest request without its final response a HEAD? Also of a head that is not complete. */
+/* Was the oldest request without a final response a HEAD? Its head may be incomplete. */
 bool response_to_head(const struct response *r, const struct kedge_note *note);
 
 /*
- * True when a client must take the connection for ended by the last response: nothing may follow
- * it.
+ * True if the last response told the client that the connection ends: nothing may follow it.
  */
 static inline bool response_was_last(const struct response *r)
 {
 	return r->said_close;
 }
 
-/* Bytes of the present response's body that have come, chunk framing not counted. */
+/* Bytes of the present response's body so far, without chunk framing. */
 static inline uint64_t response_body(const struct response *r)
 {
 	return r->state == RESPONSE_BODY ? r->body - r->left : r->body;

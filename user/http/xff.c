@@ -82,9 +82,9 @@ void http1_conf_set(struct http1_conf *out, enum http1_mode mode, __u16 flags,
 }
 
 /*
- * What a source may say of others, by whether it is in xff-trust. Without a list nobody is, but
- * X-Forwarded-For of everybody is kept: ours is its last value. Where ours is never put, it is a
- * forwarding field like the others.
+ * The flags for the client's forwarding fields, by whether it is in xff-trust. Without a list
+ * nobody is trusted, but X-Forwarded-For of everybody is kept, since ours is its last value. If
+ * ours is never added, it is a forwarding field like the others.
  */
 static __u16 trust(const struct conf *conf, const union addr *client)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: what a flow's editor puts into its requests, from the configuration and the client. */
+/* user only: prepares the text that an editor puts into a flow's requests. */
 #pragma once
 
 #include <stdbool.h>
@@ -10,15 +10,15 @@
 #include "kedge/http1_state.h"
 
 /*
- * Fills *out. An address that is not IPv4 or IPv6 is written as "unknown" (as RFC 7239, section 6,
- * has it). `flags`: HTTP1_DROP_INCOMING ... `tls`: the client leg has TLS. `port`: where the client
- * connected to, host byte order. Heads as large as by default. Cannot fail.
+ * Fills *out. An address that is not IPv4 or IPv6 is written as "unknown" (RFC 7239, section 6).
+ * `flags`: HTTP1_DROP_INCOMING ... `tls`: the client leg has TLS. `port`: the port that the client
+ * connected to, host order. The head limit is the default. Cannot fail.
  */
 void http1_conf_set(struct http1_conf *out, enum http1_mode mode, __u16 flags,
 		    const union addr *client, bool tls, uint16_t port);
 
 /*
- * The same from the configuration's keys, of which xff-trust tells whether the client is trusted.
+ * The same from the configuration. Its xff-trust decides whether the client is trusted.
  */
 void xff_prepare(struct http1_conf *out, const struct conf *conf, const union addr *client,
 		 bool tls, uint16_t port);
