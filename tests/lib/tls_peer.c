@@ -203,7 +203,7 @@ void peer_close(struct peer *p)
 {
 	if (p->ssl) {
 		SSL_SESSION_free(peer_session(p));
-		/* Else a session that somebody holds could not be resumed any more. */
+		/* Without this OpenSSL would spoil the session for resumption. */
 		SSL_set_shutdown(p->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	}
 	SSL_free(p->ssl);
@@ -230,7 +230,7 @@ void peer_send(struct peer *p, size_t piece, void (*step)(void *arg), void *arg)
 			continue;
 		}
 		if (sent < 0)
-			break; /* the server has closed: for the test to find */
+			break; /* the server has closed: the test will see it */
 		bytes += sent;
 		left -= (size_t)sent;
 		if (step)

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: certificates made on the spot, and a TLS client in the same thread as the server
- * under test. The client works on memory; its bytes go over a socket only when the test says so, in
- * pieces as the test likes.
+ * tests only: new certificates, and a TLS client in the same thread as the server under test. The
+ * client works on memory. Its bytes go over a socket when the test says so, in pieces of any size.
  */
 #pragma once
 
@@ -18,12 +17,12 @@ struct peer_cert {
 	char cert[256], key[256]; /* files */
 };
 
-/* A directory for this test program's files; removed, with what is in it, at exit. */
+/* A directory for the files of this test program. Removed at exit, with the files in it. */
 const char *peer_dir(void);
 
 /*
  * Makes a self-signed certificate under peer_dir(). names: DNS names, comma-separated ("" for
- * none). days: until it expires, negative for one that has. Aborts when it cannot.
+ * none). days: until it expires, negative: it has expired. Aborts if it fails.
  */
 void peer_cert_make(struct peer_cert *out, const char *file, enum peer_key key, const char *names,
 		    int days);
@@ -57,7 +56,7 @@ void peer_close(struct peer *p);
  * each piece. */
 void peer_send(struct peer *p, size_t piece, void (*step)(void *arg), void *arg);
 
-/* Receives what is there, and returns how many bytes that were. */
+/* Receives what is there. Returns how many bytes. */
 size_t peer_receive(struct peer *p);
 
 /* Waits until fd is readable (or at its end), at most a few seconds; aborts after that. */
@@ -66,5 +65,5 @@ void peer_wait(int fd);
 /* As peer_wait(), for one of two. */
 void peer_wait_any(int a, int b);
 
-/* The session to resume with; the newest ticket that arrived. Owned by the caller, may be NULL. */
+/* The newest session that has arrived, to resume. Owned by the caller; may be NULL. */
 SSL_SESSION *peer_session(struct peer *p);

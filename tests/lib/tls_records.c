@@ -69,7 +69,7 @@ static size_t make_aad(const struct parts *p, const uint8_t header[5], size_t pl
 	return 13;
 }
 
-/* TLS 1.2 GCM: what the kernel was given as iv is its first explicit nonce, then counts on. */
+/* GCM of TLS 1.2: the iv of the struct is the first explicit nonce, and is counted up. */
 static void count_up(union ktls_crypto *k, const struct parts *p)
 {
 	uint8_t *iv = k->info.cipher_type == TLS_CIPHER_AES_GCM_128 ? k->aes128.iv : k->aes256.iv;

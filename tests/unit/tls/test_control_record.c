@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The rules of control_record.h, each by itself. What the record layers make of them:
- * test_record_rules.c.
+ * The rules of control_record.h, each by itself. test_record_rules.c tests them in the record
+ * layers.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@ static struct control fresh(bool tls13)
 	return (struct control){.tls13 = tls13};
 }
 
-/* One record, from the heap, so that a byte too many would be noticed. */
+/* One record, from the heap: the sanitizer sees a byte too many. */
 static enum control_verdict feed(struct control *c, uint8_t type, const char *bytes, size_t n)
 {
 	uint8_t *copy = test_malloc(n ? n : 1);
@@ -98,7 +98,7 @@ static void every_type(void **state)
 		}
 }
 
-/* Refused at the first byte that makes it something else. */
+/* Refused at the first wrong byte. */
 static void every_message(void **state)
 {
 	(void)state;
@@ -242,17 +242,17 @@ static void renegotiations(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(HANDSHAKE(&c, "\1\0\0\0"), CONTROL_REFUSE);
-		control_data(&c, 100000); /* it buys none */
+		control_data(&c, 100000); /* data allows no more of them */
 	}
 	assert_fatal(&c, HANDSHAKE(&c, "\1\0\0\0"), ALERT_NO_RENEGOTIATION, renegotiation);
 
-	/* Any number in a record counts as that number. */
+	/* Several in a record count as several. */
 	c = fresh(false);
 	assert_int_equal(HANDSHAKE(&c, "\1\0\0\0\1\0\0\1x\1\0\0\0"), CONTROL_REFUSE);
 	assert_int_equal(HANDSHAKE(&c, "\1\0\0\0"), CONTROL_REFUSE);
 	assert_fatal(&c, HANDSHAKE(&c, "\1\0\0\0"), ALERT_NO_RENEGOTIATION, renegotiation);
 
-	/* In pieces, refused with the last. */
+	/* In pieces: refused with the last one. */
 	for (size_t cut = 1; cut < 16384; cut = cut * 2 + 1) {
 		c = fresh(false);
 		assert_int_equal(feed(&c, TLS_CONTENT_HANDSHAKE, hello, cut), CONTROL_GO_ON);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The hand-off without a kernel: after real handshakes the derived keys must open what the client
- * sends and seal what it can read, from the record number that was counted on.
+ * The hand-off without a kernel. After real handshakes the derived keys must open the client's
+ * records and seal records that it can read, with the record number that was counted.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,7 +111,7 @@ static void stop(struct session *s)
 	close(s->fd);
 }
 
-/* The next whole record from the socket, past OpenSSL. */
+/* The next whole record from the socket, without OpenSSL. */
 static size_t read_record(int fd, uint8_t *rec)
 {
 	size_t want = 5, have = 0;
@@ -159,7 +159,7 @@ static void expect_from_server(struct session *s, const char *text)
 	char got[200];
 	int n;
 
-	/* Tickets may come before it, in pieces of their own. */
+	/* Tickets may come before it. */
 	do {
 		peer_wait(s->peer.fd);
 		peer_receive(&s->peer);
@@ -205,7 +205,7 @@ static void derived_keys_of_a_resumed_session(void **state)
 			struct session s;
 
 			start(&s, version, suite, 1, NULL);
-			talk(&s); /* tickets of TLS 1.3 are read with the data */
+			talk(&s); /* the client reads tickets of TLS 1.3 with the data */
 			session = peer_session(&s.peer);
 			assert_non_null(session);
 			stop(&s);

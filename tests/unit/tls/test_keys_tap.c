@@ -152,7 +152,8 @@ static void other_secrets_and_labels_are_not_kept(void **state)
 	/* Before the secrets are known, and then from another one. */
 	expand(client_secret, "key", "", out, 16);
 	expand(client_secret, "iv", "", out, 12);
-	expand("", "key", "", out, 16); /* no secret is not the one that is not known yet */
+	/* An empty secret is not the one that is not known yet. OpenSSL may refuse it. */
+	expand_in(library, "", "key", "", out, 16);
 	assert_memory_equal(&w, &none, sizeof(w));
 	derive_secrets();
 	expand(master, "key", "", out, 16);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The record layers of record.h. What stands behind a TLS handshake runs twice: with OpenSSL's
- * records and, where there is kernel TLS (see tests/guest/), with the kernel's.
+ * The interface of record.h behind a TLS handshake. It runs twice: with OpenSSL's records and, if
+ * there is kernel TLS (see tests/guest/), with the kernel's.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,7 @@ static struct kedge_stats stats;
 static uint8_t in[65536], out[65536];
 static struct record_scratch scratch = {in, out, sizeof(in), sizeof(out), &stats};
 
-/* Bytes at a position of an endless stream, none of which repeats soon. */
+/* Bytes of an endless stream that does not repeat soon, from this position on. */
 static void fill(uint8_t *buf, size_t n, size_t at)
 {
 	for (size_t i = 0; i < n; i++, at++)
@@ -121,7 +121,7 @@ static ssize_t read_some(struct leg *l, void *buf, size_t len)
 	return n;
 }
 
-/* As read_some(), after waiting for something to come. */
+/* Waits until something comes; then as read_some(). */
 static ssize_t read_next(struct leg *l, void *buf, size_t len)
 {
 	ssize_t n;
@@ -152,7 +152,7 @@ static void client_writes(struct leg *l, size_t n, size_t at)
 	}
 }
 
-/* Takes what the client can decrypt by now; checks it against the stream. Returns how much. */
+/* Takes what the client can decrypt, and compares it with the stream. Returns how much. */
 static size_t client_reads(struct leg *l, size_t at)
 {
 	static uint8_t buf[65536];
@@ -231,7 +231,7 @@ struct reading {
 	size_t len, at;
 };
 
-/* As a mover does: until there is nothing more. */
+/* Reads until there is nothing more, as a mover does. */
 static void drain(void *arg)
 {
 	static uint8_t buf[65536];
@@ -291,7 +291,7 @@ static void one_read_takes_many_records(void **state)
 	stop(&l);
 }
 
-/* A reader that stops early leaves ciphertext behind, and nobody else's bytes get into it. */
+/* A reader that stops early leaves ciphertext behind. Bytes of other legs do not get into it. */
 static void what_is_left_survives_other_legs(void **state)
 {
 	uint8_t buf[100];
@@ -311,8 +311,8 @@ static void what_is_left_survives_other_legs(void **state)
 }
 
 /*
- * What an earlier recv() found says nothing of now: a read that is served from what it left may not
- * call the leg drained, or nobody reads what came in between.
+ * A read that is served from kept bytes makes no recv(), so it does not know what is in the socket.
+ * It must not say "drained": more may have come, and its edge is over.
  */
 static void kept_bytes_do_not_tell_that_all_is_read(void **state)
 {
@@ -447,7 +447,7 @@ static void close_notify_is_a_clean_end(void **state)
 }
 
 /*
- * The alert comes with the data before it: whoever waits for an edge after that read must get one.
+ * The alert comes together with data. A reader that waits for an edge after the data must get one.
  */
 static void close_notify_behind_data_is_not_overlooked(void **state)
 {
@@ -601,12 +601,11 @@ static void key_updates_are_followed(void **state)
 		assert_int_equal(client_reads(&l, i * 10), 10);
 	}
 	assert_int_equal(stats.key_updates - before, 10);
-	assert_int_equal(answers, 5); /* to those that asked */
+	assert_int_equal(answers, 5); /* one for each that asked */
 	stop(&l);
 }
 
-/* Sends KeyUpdates, each followed by so many bytes, until the leg dies. Returns how many it took.
- */
+/* Sends KeyUpdates with so many bytes behind each until the leg dies. Returns how many it took. */
 static int flood(size_t bytes_between)
 {
 	static uint8_t buf[65536];
@@ -641,11 +640,11 @@ static void key_update_flood_ends_the_leg(void **state)
 	skip_without_rekey();
 	assert_int_equal(flood(0), 33);
 	assert_int_equal(flood(1), 33);
-	/* One for every 64 KB is nobody's flood. */
+	/* One for every 64 KB is no flood. */
 	assert_int_equal(flood(65536), 300);
 }
 
-/* Many in one segment: the first too many stops the reading, not the last. */
+/* Many in one segment: reading stops at the first one too many, not at the last. */
 static void key_update_flood_in_one_piece(void **state)
 {
 	const uint64_t before = stats.key_updates;
@@ -663,7 +662,7 @@ static void key_update_flood_in_one_piece(void **state)
 	assert_int_equal(read_next(&l, buf, sizeof(buf)), -EPROTO);
 	assert_int_equal(l.record->reason, KEDGE_REASON_key_update_flood);
 	assert_int_equal(stats.key_updates - before, 32);
-	/* And it is told, not only dropped. */
+	/* The client is told. */
 	assert_true(l.record->told);
 	peer_wait(l.peer.fd);
 	peer_receive(&l.peer);
@@ -691,7 +690,7 @@ static void damaged_record_is_refused(void **state)
 		assert_int_equal(read_next(&l, buf, sizeof(buf)), 10);
 		assert_int_equal(read_next(&l, buf, sizeof(buf)), -EPROTO);
 		assert_int_equal(l.record->reason, KEDGE_REASON_record_bad);
-		if (kernel) { /* it has nothing to tell the client with */
+		if (kernel) { /* it cannot tell the client */
 			stop(&l);
 			continue;
 		}

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a client may send after the handshake, and what it gets for the rest: RFC 8446 sections
- * 4.6.3, 5 and 6, RFC 5246 sections 6.2 and 7.2. One table for both record layers: the kernel's
- * where there is kernel TLS (see tests/guest/), OpenSSL's elsewhere. The client's records are
- * sealed by the test itself, so that they can be such as no TLS library sends.
+ * Which records a client may send after the handshake, and what the others lead to: RFC 8446
+ * sections 4.6.3, 5 and 6, RFC 5246 sections 6.2 and 7.2. One table for both record layers: the
+ * kernel's if there is kernel TLS (see tests/guest/), otherwise OpenSSL's. The test seals the
+ * client's records itself, also such as no TLS library sends.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,7 +72,7 @@ static void resplit_finished(struct leg *l, size_t piece)
 	enum kedge_reason reason;
 	int n;
 
-	/* Up to and with the ChangeCipherSpec: then the server has its keys. */
+	/* Up to the ChangeCipherSpec and with it: then the server has its keys. */
 	for (at = flight; at[0] != TLS_CONTENT_CCS; at += 5 + (at[3] << 8 | at[4]))
 		;
 	at += 6;
@@ -198,7 +198,7 @@ static ssize_t read_some(struct leg *l)
 	return n;
 }
 
-/* As read_some(), but what was sent may need a moment. */
+/* As read_some(), but waits for what was sent. */
 static ssize_t read_next(struct leg *l)
 {
 	ssize_t n;
@@ -281,9 +281,9 @@ static const struct rule {
 	unsigned versions;
 	struct input in[4];
 	enum outcome outcome;
-	uint8_t alert; /* with FATAL; with GO_ON a warning, where it is not ALERT_NONE */
+	uint8_t alert; /* with FATAL; with GO_ON a warning, unless ALERT_NONE */
 	enum kedge_reason reason;
-	uint8_t alert_openssl; /* where OpenSSL has another one; 0: it has not */
+	uint8_t alert_openssl; /* if OpenSSL has another one; 0: the same */
 } rules[] = {
 	/* RFC 8446 section 6: alerts */
 	{"close_notify", V12 | V13, {ALERT("\1\0")}, ENDS},
@@ -428,7 +428,7 @@ static const struct rule {
 	 {BYTES("GET / HTTP/1.1\r\nHost: a\r\n\r\n")},
 	 DIES(70, record_bad)},
 
-	/* empty data is none, and no end */
+	/* an empty record of data is no end */
 	{"empty data", V12 | V13, {DATA(""), DATA(""), DATA("")}, GOES_ON},
 	{"data of nothing but padding", V13, {INNER("\27\0\0\0\0\0")}, GOES_ON},
 	{"most padding", V13, {INNER("\27\0\0\0"), DATA("")}, GOES_ON},
@@ -451,7 +451,7 @@ static void put(struct leg *l, const struct input *i)
 	client_sends(l, rec, len);
 }
 
-/* The end that follows is one of TCP's, and no reset, also while the client goes on sending. */
+/* TCP ends in order, without a reset, even if the client goes on sending. */
 static void ends_in_order(struct leg *l)
 {
 	static uint8_t buf[BUF_SIZE];
@@ -488,7 +488,7 @@ static void judge(struct leg *l, const struct rule *rule)
 	for (size_t i = 0; i < 4 && rule->in[i].how; i++) {
 		put(l, &rule->in[i]);
 		n = read_some(l);
-		/* What was refused already is all that there is to see. */
+		/* It was refused already: nothing more comes. */
 		if (n < 0 && n != -EAGAIN)
 			break;
 	}
@@ -527,7 +527,7 @@ static void every_rule(void **state)
 			start(&l, tls13);
 			judge(&l, &rules[i]);
 			stop(&l);
-			/* The same behind data; where the machine is emulated once must do. */
+			/* The same behind data. An emulated machine is too slow for both. */
 			if (kernel)
 				continue;
 			start(&l, tls13);
@@ -587,7 +587,7 @@ static void renegotiations_have_a_limit(void **state)
 	}
 }
 
-/* Whole reads of nothing end, and the data behind it is found. */
+/* Reads of records without data end, and the data behind them is found. */
 static void a_read_has_a_budget(void **state)
 {
 	static uint8_t recs[200 * 100], buf[BUF_SIZE];
@@ -597,9 +597,9 @@ static void a_read_has_a_budget(void **state)
 	int again = 0;
 
 	if (kernel)
-		skip(); /* it drops empty records by itself */
+		skip(); /* the kernel drops empty records by itself */
 	start(&l, true);
-	/* Every 31st has a byte: OpenSSL takes no more than 32 empty ones in a row. */
+	/* Every 31st has a byte: OpenSSL takes at most 32 empty ones in a row. */
 	for (int i = 0; i < 310; i++)
 		len += (size_t)record_seal(&l.up, TLS_CONTENT_DATA, "x", i % 31 == 30, recs + len);
 	client_sends(&l, recs, len);
@@ -632,7 +632,7 @@ static void empty_records_have_a_limit(void **state)
 	stop(&l);
 }
 
-/* How often the server wants another turn for a handshake of these records before it fails. */
+/* How many turns the server wants for a handshake of these records before it fails. */
 static int turns_of(const uint8_t *records, size_t len)
 {
 	enum tls_step step = TLS_WANT_READ;
@@ -680,7 +680,7 @@ static void a_handshake_has_a_budget(void **state)
 	static uint8_t records[8 * COUNT];
 
 	if (kernel)
-		skip(); /* the handshake is the same */
+		skip(); /* the handshake is the same with the kernel */
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		int turns;
 
@@ -742,7 +742,7 @@ static void key_update_where_keys_stay_is_refused(void **state)
 	stop(&l);
 }
 
-/* The answer waits for room, nothing is read before it is out, and nothing is lost. */
+/* The answer waits for room. Nothing is read before it is sent, and nothing is lost. */
 static void key_update_in_a_full_socket(void **state)
 {
 	static uint8_t buf[BUF_SIZE];
@@ -763,7 +763,7 @@ static void key_update_in_a_full_socket(void **state)
 	}
 	peer_send(&l.peer, 0, NULL, NULL);
 	peer_wait(l.fd);
-	/* OpenSSL's answer waits for the next data, so it reads all. */
+	/* OpenSSL sends its answer with the next data, so it reads all. */
 	r = read_some(&l);
 	assert_int_equal(r, kernel ? -EAGAIN : 12);
 	assert_int_equal(l.record->answer_due, kernel);
@@ -787,7 +787,7 @@ static void key_update_in_a_full_socket(void **state)
 	}
 	assert_int_equal(got, 12);
 	assert_false(l.record->answer_due);
-	/* Both know each other's keys. */
+	/* Both sides know the keys. */
 	assert_int_equal(record_write(l.record, "pong!", 5), 5);
 	do {
 		peer_wait(l.peer.fd);
@@ -852,7 +852,7 @@ static int set_up(void **state)
 	struct ktls_caps all;
 	int r;
 
-	/* So that the keys are watched; then the policy keeps the kernel out of it. */
+	/* With these caps the keys are watched. Then the policy keeps the kernel out. */
 	memset(&all, 1, sizeof(all));
 	peer_cert_make(&files, "rules", PEER_EC, "rules.test", 10);
 	r = tls_shared_init(&shared, &conf, kernel ? &caps : &all)
@@ -894,7 +894,7 @@ int main(void)
 	int failed;
 
 	ktls_probe(&caps);
-	kernel = !caps.ulp_err; /* user space is the same on every kernel: once will do */
+	kernel = !caps.ulp_err; /* user space is the same on every kernel */
 	if (kernel)
 		return cmocka_run_group_tests_name("kernel", tests, set_up, tear_down);
 	failed = cmocka_run_group_tests_name("user", tests, set_up, tear_down);

@@ -82,7 +82,7 @@ static void every_version_and_suite_in_any_pieces(void **state)
 	}
 }
 
-/* What the client sends right behind its Finished must not be read when the kernel takes over. */
+/* What the client sends right behind its Finished is for the kernel: it must not be read. */
 static void nothing_is_read_beyond_the_handshake(void **state)
 {
 	static const char request[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -98,7 +98,7 @@ static void nothing_is_read_beyond_the_handshake(void **state)
 
 		start(&c, ctx, &(struct peer_opts){.version = version});
 		client_handshake(&c);
-		/* In TLS 1.3 the client's Finished is still in its hands and goes with these. */
+		/* In TLS 1.3 the client's Finished is not sent yet. It goes with these. */
 		for (int i = 0; i < 3; i++) {
 			long before = BIO_get_mem_data(c.peer.out, &bytes);
 
@@ -108,7 +108,7 @@ static void nothing_is_read_beyond_the_handshake(void **state)
 		}
 		peer_send(&c.peer, 0, NULL, NULL);
 		server_handshake(&c);
-		/* Readable only when all of it has arrived; then nothing of it may be missing. */
+		/* Readable only when all of it has arrived. Nothing of it may be missing then. */
 		assert_int_equal(
 			setsockopt(c.fd, SOL_SOCKET, SO_RCVLOWAT, &records, sizeof(records)), 0);
 		peer_wait(c.fd);
@@ -119,7 +119,7 @@ static void nothing_is_read_beyond_the_handshake(void **state)
 	tls_ctx_free(ctx);
 }
 
-/* The other way: one recv() takes all, and the record layer gets what is left of it. */
+/* Without the kernel one recv() takes all, and the record gets the rest of it. */
 static void early_data_reaches_the_record(void **state)
 {
 	struct tls_shared shared;
@@ -162,7 +162,7 @@ static void early_data_reaches_the_record(void **state)
 	tls_ctx_free(ctx);
 }
 
-/* A session of a context in mode http with all pairs is shown to one in `mode` with these pairs. */
+/* Shows a session, which began in mode http with all pairs, to a context in `mode` with others. */
 static void shows_a_session(enum conf_mode mode, unsigned from, unsigned count, bool resumed)
 {
 	struct tls_shared shared;
@@ -211,15 +211,13 @@ static void resumes_in_another_context(void **state)
 	shows_a_session(MODE_HTTP, 0, PAIRS, true);
 }
 
-/*
- * Whom a client has met for HTTP is not to be taken for what stands behind a listener in mode tcp.
- */
+/* A client that has met an HTTP server must not take a listener in mode tcp for the same. */
 static void resumes_in_no_other_mode(void **state)
 {
 	shows_a_session(MODE_TCP, 0, PAIRS, false);
 }
 
-/* Also where the certificate is among them that the session began with. */
+/* Not even if it has the certificate with which the session began. */
 static void resumes_with_no_other_certificates(void **state)
 {
 	shows_a_session(MODE_HTTP, 0, PAIRS - 1, false);
@@ -229,7 +227,7 @@ static void resumes_with_no_other_certificates(void **state)
 
 /* --- what is offered -------------------------------------------------------------------------- */
 
-/* The reason when a client with these options comes; NONE when it gets through. */
+/* The reason why a client with these options fails; NONE if it does not. */
 static enum kedge_reason outcome(struct tls_ctx *ctx, const struct peer_opts *opts)
 {
 	enum kedge_reason reason;
@@ -384,7 +382,7 @@ static void alpn_is_not_answered_in_mode_tcp(void **state)
 
 /* --- certificates ----------------------------------------------------------------------------- */
 
-/* The common name, which is the file's name, of the certificate such a client gets. */
+/* The common name (and file name) of the certificate that such a client gets. */
 static const char *served(struct tls_ctx *ctx, const char *name, const char *sigalgs)
 {
 	static char cn[100];
@@ -420,7 +418,7 @@ static void certificate_by_name_and_key_type(void **state)
 	/* An exact name of one key type and a wildcard of the other go together. */
 	assert_string_equal(served(ctx, "exact.wild.test", RSA_ONLY), "rsa-a");
 	assert_string_equal(served(ctx, "exact.wild.test", EC_ONLY), "ec-wild");
-	/* A wildcard is one label, and not none. */
+	/* A wildcard is one label, not two, and not none. */
 	assert_string_equal(served(ctx, "x.y.wild.test", EC_ONLY), "ec-a");
 	assert_string_equal(served(ctx, "wild.test", EC_ONLY), "ec-a");
 	/* Unknown and missing names get the first pair's name, in both key types. */
@@ -436,7 +434,7 @@ static void certificate_by_name_and_key_type(void **state)
 
 /* --- what goes wrong -------------------------------------------------------------------------- */
 
-/* The reason after the client has sent these bytes and, if so wished, closed. */
+/* The reason after the client has sent these bytes and perhaps closed. */
 static enum kedge_reason after_bytes(const void *bytes, size_t n, bool close_it)
 {
 	struct tls_shared shared;
@@ -484,7 +482,7 @@ static void failures_are_told_apart(void **state)
 			 KEDGE_REASON_tls_client_gone);
 }
 
-/* What curl does when it does not know the CA. */
+/* As curl does when it does not know the CA. */
 static void client_alert_is_the_clients_doing(void **state)
 {
 	struct tls_shared shared;
@@ -530,7 +528,7 @@ static void client_reset_is_the_client_gone(void **state)
 	tls_ctx_free(ctx);
 }
 
-/* A client that reads nothing while its handshake answers do not fit the socket. */
+/* The client reads nothing, so the flight does not fit the socket. */
 static void full_socket_is_waited_for(void **state)
 {
 	struct tls_shared shared;
@@ -545,7 +543,7 @@ static void full_socket_is_waited_for(void **state)
 	c.fd = ends[1];
 	peer_open(&c.peer, ends[0], &(struct peer_opts){0});
 	c.tls = tls_conn_new(ctx, c.fd, &scratch);
-	/* Fill it: the flight will not get through at once. */
+	/* Fill the socket first. */
 	while (send(c.fd, "x", 1, 0) == 1)
 		turns++;
 	assert_true(turns > 0);
@@ -595,11 +593,11 @@ static void random_ticket_keys_outlive_a_reload(void **state)
 	assert_memory_equal(&after.tickets, &before.tickets, sizeof(after.tickets));
 	assert_memory_equal(&after.caps, &before.caps, sizeof(after.caps));
 	assert_true(after.tls13_only);
-	/* From a file to none: those of the file are known to others. */
+	/* From a file to none: others know the keys of the file, so new ones are made. */
 	before.tickets_random = false;
 	assert_int_equal(tls_shared_next(&after, &before, &conf), 0);
 	assert_memory_not_equal(&after.tickets, &before.tickets, sizeof(after.tickets));
-	/* A file that is not there changes nothing of what was. */
+	/* A file that is missing changes nothing. */
 	conf.ticket_keys = (char *)"/nowhere/keys";
 	assert_int_equal(tls_shared_next(&after, &before, &conf), -ENOENT);
 	tls_shared_wipe(&before);

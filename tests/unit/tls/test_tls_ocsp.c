@@ -17,7 +17,7 @@
 #include "tests/lib/tls_peer.h"
 #include "tls/tls_ocsp.h"
 
-/* Certificates that are their own issuers, and with them their own responders. */
+/* Self-signed certificates, so that their keys sign their responses too. */
 static struct {
 	X509 *cert;
 	EVP_PKEY *key;
@@ -82,7 +82,7 @@ static void write_response(int status, OCSP_BASICRESP *basic)
 	OCSP_RESPONSE_free(response);
 }
 
-/* A response about `cert`, of the seconds from..until around now, signed by `signer`. */
+/* A response about `cert`, valid for the seconds from..until around now, signed by `signer`. */
 static void make_response(X509 *cert, X509 *signer, EVP_PKEY *key, int status, long from,
 			  long until)
 {
@@ -133,10 +133,10 @@ static void a_good_one_is_stapled(void **state)
 {
 	make_response(ours.cert, ours.cert, ours.key, V_OCSP_CERTSTATUS_GOOD, -60, 3600);
 	assert_stapled(true);
-	/* Without an end it is good for ever. */
+	/* Without an end it is valid for ever. */
 	make_response(ours.cert, ours.cert, ours.key, V_OCSP_CERTSTATUS_GOOD, -60, 0);
 	assert_stapled(true);
-	/* What the authority says is passed on. */
+	/* Revoked: clients shall know. */
 	make_response(ours.cert, ours.cert, ours.key, V_OCSP_CERTSTATUS_REVOKED, -60, 3600);
 	assert_stapled(true);
 }
@@ -158,7 +158,7 @@ static void one_that_goes_out_of_date_is_dropped(void **state)
 	assert_int_equal(load(&s), 0);
 	assert_non_null(ocsp_staple_bytes(s, &len));
 	while (ocsp_staple_bytes(s, &len))
-		usleep(50000); /* time itself is waited for */
+		usleep(50000); /* there is no event: time must pass */
 	ocsp_staple_free(s);
 }
 
@@ -186,7 +186,7 @@ static void what_is_no_response_is_refused(void **state)
 	assert_refused();
 }
 
-/* The whole file would be sent to clients. */
+/* Clients would be sent the whole file. */
 static void bytes_behind_it_are_refused(void **state)
 {
 	static const char *const behind[] = {"\n", "x", "0\x03", "-----END"};

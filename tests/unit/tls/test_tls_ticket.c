@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user/tls/tls_ticket.c: which files of ticket keys are taken, and who opens whose tickets. */
+/*
+ * user/tls/tls_ticket.c: files of ticket keys that are taken and refused; which keys open tickets.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,7 +43,7 @@ static int load_text(struct ticket_keys *out, const char *text, mode_t mode)
 	return load_bytes(out, text, strlen(text), mode);
 }
 
-/* All of a line is read: nothing hides behind a NUL, or where a long line is cut. */
+/* All of a line is read. Nothing hides behind a NUL or at the end of a long line. */
 static void no_part_of_a_line_is_hidden(void **state)
 {
 	static const char nul[] = ZEROS "\0hidden\n", nul_first[] = "\0" ZEROS "\n",
@@ -53,12 +55,12 @@ static void no_part_of_a_line_is_hidden(void **state)
 	assert_int_equal(load_bytes(&keys, nul, sizeof(nul) - 1, 0600), -EINVAL);
 	assert_int_equal(load_bytes(&keys, nul_first, sizeof(nul_first) - 1, 0600), -EINVAL);
 	assert_int_equal(load_bytes(&keys, nul_alone, sizeof(nul_alone) - 1, 0600), -EINVAL);
-	/* A comment whose rest is a key. */
+	/* The rest of a long comment is a key. */
 	snprintf(text, sizeof(text), "#%0254d" ZEROS "\n", 0);
 	assert_int_equal(load_text(&keys, text, 0600), -EINVAL);
 	snprintf(text, sizeof(text), ZEROS "\n#%0400d\n", 0);
 	assert_int_equal(load_text(&keys, text, 0600), -EINVAL);
-	/* Up to the limit, with and without an end. */
+	/* Up to the limit, with a newline and without. */
 	snprintf(text, sizeof(text), ZEROS "\n#%0253d\n", 0);
 	assert_int_equal(load_text(&keys, text, 0600), 0);
 	snprintf(text, sizeof(text), ZEROS "\n#%0253d", 0);
