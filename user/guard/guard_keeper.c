@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -28,23 +29,43 @@ enum { TELL_DETACH = 'd', TELL_DISMISS = 'k', SAY_DONE = 'y', SAY_FAILED = 'n' }
 
 /* --- the keeper ------------------------------------------------------------------------------- */
 
-/* Moves its three descriptors to 3, 4 and 5 and closes all others, except standard error. */
+/* Closes all descriptors behind the standard ones, except these, which are sorted. */
+static void close_all_but(const int *kept, size_t count)
+{
+	unsigned next = STDERR_FILENO + 1;
+
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i] < 0)
+			continue;
+		if ((unsigned)kept[i] > next)
+			close_range(next, (unsigned)kept[i] - 1, 0);
+		next = (unsigned)kept[i] + 1;
+	}
+	close_range(next, ~0U, 0);
+}
+
+static int ascending(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/*
+ * Keeps these three and standard error, for the log. A pipe may have the number of a standard
+ * stream, if that was closed when kedge started.
+ */
 static void keep_descriptors(int *hear, int *say, int *lock)
 {
-	int *all[] = {hear, say, lock}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int *all[] = {hear, say, lock}, kept[3], null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	for (int i = 0; i < 3; i++) {
+		if (*all[i] >= 0 && *all[i] <= STDERR_FILENO)
+			*all[i] = fcntl(*all[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		kept[i] = *all[i];
+	}
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
-	for (int i = 0; i < 3; i++)
-		*all[i] = fcntl(*all[i], F_DUPFD_CLOEXEC, 64);
-	close_range(3, 63, 0);
-	for (int i = 0; i < 3; i++) {
-		int fd = *all[i];
-
-		*all[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		close(fd);
-	}
-	close_range(6, ~0U, 0);
+	qsort(kept, 3, sizeof(kept[0]), ascending);
+	close_all_but(kept, 3);
 }
 
 static int detach_all(unsigned id, const struct guard_interface *set, size_t count)
