@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests: the editor in the kernel against the one in user space, and what the tests of it share:
- * one struct kbpf, opened with or without the bypass.
+ * tests: compares the editor in the kernel with the one in user space. These tests share one struct
+ * kbpf, opened with or without the bypass.
  */
 #pragma once
 
@@ -26,8 +26,8 @@ void conf_make(struct http1_conf *c, enum http1_mode mode, __u16 flags);
 void print_stream(const char *what, const struct bytes *b, size_t at);
 
 /*
- * Gives both editors the same stream in the same pieces (see leg_feed()). True when they agree on
- * the bytes, the note and the error; else says where they do not.
+ * Gives both editors the same stream in the same pieces (see leg_feed()). True if they agree on the
+ * bytes, the note and the error. Otherwise it prints the difference.
  */
 bool same(const struct http1_conf *c, const void *in, size_t len, const size_t *cuts, size_t n,
 	  uint64_t tunnels);

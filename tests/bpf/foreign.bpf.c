@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * tests: what a tracing agent with context propagation does: sockets of a cgroup go into a sockhash
- * with a sk_msg program of the agent's own. One sockops program for each choice of sockets.
+ * tests: does what a tracing agent with context propagation does. It puts sockets of a cgroup into
+ * a sockhash with its own sk_msg program. There is one sockops program for each choice of sockets.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -21,7 +21,7 @@ int guard_program = -1;
 int guard_setup(void **state)
 {
 	(void)state;
-	/* Sockets, routes and sysctls of the tests are nobody else's. */
+	/* The tests have their own sockets, routes and sysctls. */
 	if (unshare(CLONE_NEWNET) || system("ip link set lo up")) {
 		fprintf(stderr, "no network namespace of our own: %s\n", strerror(errno));
 		return -1;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests: the guard's program in the kernel, in a network namespace of this test program, attached
- * to nothing; frames are given to it by BPF_PROG_TEST_RUN. Everything fails the running cmocka test
- * instead of returning errors.
+ * tests: the guard's program in the kernel, in a network namespace of this test program. It is not
+ * attached; frames come by BPF_PROG_TEST_RUN. An error fails the running cmocka test.
  */
 #pragma once
 
@@ -25,7 +24,7 @@ void guard_configure(struct kedge_guard_config config);
 /* Rules of a side: a listener, "0.0.0.0" and "::" being all addresses; a source, "10.0.0.0/8". */
 void guard_listen(unsigned side, const char *ip, uint16_t port, unsigned set, bool judge);
 void guard_allow(unsigned side, unsigned set, const char *cidr);
-/* Forgets rules, buckets, fragments and who was refused. */
+/* Deletes rules, buckets, fragments and refused sources. */
 void guard_clear(void);
 
 /* The counters, summed over all cores, by enum kedge_guard_count. */

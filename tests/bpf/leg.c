@@ -229,7 +229,7 @@ static const char *cgroup_root(void)
 	return point;
 }
 
-/* Removes what test programs that were killed have left. */
+/* Removes the leftovers of test programs that were killed. */
 static void cgroup_sweep(void)
 {
 	char pattern[256];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests: an app leg with both ends in this process: kedge's end under an editor, the application's
- * end read by the test. Everything fails the running cmocka test instead of returning errors.
+ * tests: an app leg with both ends in this process. kedge's end has an editor, and the test reads
+ * the application's end. An error fails the running cmocka test.
  */
 #pragma once
 
@@ -43,13 +43,13 @@ struct leg_opts {
 void leg_open(struct leg *l, const struct leg_opts *o);
 void leg_close(struct leg *l);
 
-/* Reads what is there into got. False at the end of the stream. */
+/* Reads all available bytes into got. False at the end of the stream. */
 bool leg_drain(struct leg *l);
 
 /* Shuts kedge's side down and reads to the end, for ten seconds at most. */
 void leg_finish(struct leg *l);
 
-/* What came of feeding a stream. */
+/* The result of feeding a stream. */
 struct outcome {
 	int error;   /* 0, or what edit_send() gave */
 	size_t took; /* bytes of the input */
@@ -57,8 +57,8 @@ struct outcome {
 };
 
 /*
- * Feeds in[0..len) in pieces that end at cuts[0..n) (ascending) and at len; the application reads
- * along. An upgrade is answered at once: the i-th with a tunnel when bit i of `tunnels` is set.
+ * Feeds in[0..len) in pieces that end at cuts[0..n) (ascending) and at len. The application reads
+ * meanwhile. Upgrades are answered at once: the i-th with a tunnel if bit i of `tunnels` is set.
  */
 struct outcome leg_feed(struct leg *l, const void *in, size_t len, const size_t *cuts, size_t n,
 			uint64_t tunnels);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests: frames made from a description, right in all that the description does not say otherwise.
+ * tests: makes frames from a description. Everything that the description leaves out is correct.
  */
 #pragma once
 
@@ -16,7 +16,7 @@
 
 #define MORE 0x2000 /* struct packet_spec.fragment: more fragments come */
 
-/* What is 0 is as it should be: no tags, no options, TCP, no fragment, right lengths. */
+/* 0 is the usual value: no tags, no options, TCP, no fragment, right lengths. */
 struct packet_spec {
 	const char *from, *to; /* both IPv4 or both IPv6 */
 	uint16_t from_port;    /* 0: 40000 */

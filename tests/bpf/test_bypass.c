@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bypass: which sockets are paired, that bytes stay in order and bounded whichever way they
- * take, and that nothing is left in a map when connections end.
+ * The bypass: which sockets are paired, that bytes stay in order and bounded on both paths, and
+ * that no map has a row left when connections end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,7 @@ static int setup(void **state)
 	const char *bad;
 	char why[256];
 
-	/* What a run that was killed has left. */
+	/* Leftovers of a run that was killed. */
 	if (system("rm -rf " PINS))
 		return -1;
 	if (kbpf_open(&bpf, &opts, why))
@@ -106,7 +106,7 @@ static void read_all(int fd, char *buf, size_t n)
 	}
 }
 
-/* A request and its response, and which way they took. */
+/* A request and its response, and the path that they took. */
 static void exchange(const struct leg_opts *o, bool expect_bypass)
 {
 	static const char edited[] = GET "X-Forwarded-For: 198.51.100.22\r\n\r\n";
@@ -227,9 +227,9 @@ static uint64_t body_bytes(void)
 }
 
 /*
- * How the reader behaves for a while, by turns: it lets everything fill up and then reads it all,
- * or it reads a little now and then, so that a few bytes are left of either way when the next
- * message comes. A while is short beside a body, so that each body sees both many times.
+ * The reader changes its behaviour from time to time. Either it lets everything fill up and then
+ * reads it all, or it reads a little now and then, so that a few bytes of either path are left when
+ * the next message comes. It changes many times during each body.
  */
 static struct {
 	bool fills;
@@ -326,7 +326,7 @@ static void body_up_with_bypass(void **state)
 	struct kedge_stats before = *kbpf_stats(bpf, 0), *now = kbpf_stats(bpf, 0);
 
 	body_up(true);
-	/* Both ways were taken, or the test did not test the change between them. */
+	/* Both paths were taken; otherwise the test did not test the change between them. */
 	assert_true(now->steer_redirected > before.steer_redirected);
 	assert_true(now->steer_passed > before.steer_passed);
 }
@@ -408,7 +408,7 @@ static void thousand_connections_leave_nothing(void **state)
 	assert_maps_empty();
 }
 
-/* The daemon's end is gone, the application still writes: an ordinary error, no crash, no leak. */
+/* The daemon's end is closed and the application still writes: an ordinary error, no leak. */
 static void application_outlives_kedge(void **state)
 {
 	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
@@ -431,7 +431,7 @@ static void application_outlives_kedge(void **state)
 	assert_maps_empty();
 }
 
-/* A listener whose other ends come to be with the first byte only: kedge's row waits for it. */
+/* A listener that defers accepting until the first byte: kedge's row waits for it. */
 static int listen_deferred(struct sockaddr_in *where)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), seconds = 60;
@@ -448,8 +448,8 @@ static int listen_deferred(struct sockaddr_in *where)
 }
 
 /*
- * A connection of kedge's dies before the application's end is there, and somebody else connects
- * from the same port, while the daemon has not yet noticed: his connection is not kedge's.
+ * A connection of kedge's ends before the application's end exists. Then another program connects
+ * from the same port before the daemon has noticed: that connection is not kedge's.
  */
 static void a_row_ends_with_its_socket(void **state)
 {
@@ -485,7 +485,7 @@ static void a_row_ends_with_its_socket(void **state)
 	assert_maps_empty();
 }
 
-/* A slot is used again: the application's end of the flow that had it does not write to it. */
+/* A slot is reused: the application's end of the earlier flow does not write to it. */
 static void a_note_is_its_flows_alone(void **state)
 {
 	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
@@ -526,7 +526,7 @@ static void child_kedge(const struct sockaddr_in *where, int ready)
 		pause();
 }
 
-/* All that was sent arrives, then the end; the application's socket goes on as one of TCP. */
+/* All bytes arrive, then the end. The application's socket goes on as a TCP socket. */
 static void application_outlives_a_killed_kedge(void **state)
 {
 	struct sockaddr_in where = {.sin_family = AF_INET,

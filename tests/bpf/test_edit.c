@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The editor in the kernel against the one in user space: the same stream in the same pieces must
- * give the same bytes, the same note and the same errors. Streams by hand, for each rule
- * of bpf/edit.bpf.h; test_edit_random.c has the others.
+ * Compares the editor in the kernel with the one in user space: the same stream in the same pieces
+ * must give the same bytes, the same note and the same errors. These streams are written by hand,
+ * for each rule of bpf/edit.bpf.h. test_edit_random.c has random ones.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -47,7 +47,7 @@ static void expect(const char *in, const char *out)
 	assert_true(same(&conf, in, strlen(in), NULL, 0, 0));
 }
 
-/* Every how many bytes a stream is cut; more than 1 where time is short. */
+/* A stream is cut every so many bytes; more than 1 if time is short. */
 static size_t stride(void)
 {
 	const char *text = getenv("KEDGE_STRIDE");
@@ -148,7 +148,7 @@ static void refused(void **state)
 	}
 }
 
-/* Whatever the daemon does after a refusal, the kernel lets nothing more out. */
+/* After a refusal, the kernel sends nothing more, whatever the daemon does. */
 static void refused_stays_refused(void **state)
 {
 	static const char in[] = GET "\r\nGET /\tx HTTP/1.1\r\n";
@@ -172,7 +172,7 @@ static void refused_stays_refused(void **state)
 	leg_close(&k);
 }
 
-/* The send buffer made too small behind the editor's back: found out, never carried on with. */
+/* A send buffer that was made too small behind the editor's back is noticed and ends the flow. */
 static void short_send_ends_the_flow(void **state)
 {
 	struct leg_opts kernel = {.bpf = both_bpf,
@@ -240,7 +240,7 @@ static void pipelined(void **state)
 	bytes_free(&b);
 }
 
-/* A client that pipelines: few segments, and none held back in kedge's end. */
+/* A client that pipelines: few segments, and kedge's end holds none back. */
 static void pipelined_is_sent_at_once(void **state)
 {
 	struct leg_opts kernel = {.bpf = both_bpf, .conf = &conf, .bypass = both_bypass};
@@ -252,7 +252,7 @@ static void pipelined_is_sent_at_once(void **state)
 		int left = -1;
 
 		assert_int_equal(edit_send(k.edit, in, sizeof(in) - 1), sizeof(in) - 1);
-		/* Before the application reads: what it acknowledges would push the rest. */
+		/* Before the application reads: its acknowledgment would push the rest out. */
 		assert_int_equal(ioctl(k.kedge, SIOCOUTQNSD, &left), 0);
 		assert_int_equal(left, 0);
 		leg_drain(&k);
@@ -269,7 +269,7 @@ static uint32_t segments(int fd)
 	return info.tcpi_data_segs_out;
 }
 
-/* What the application would otherwise be woken for several times. */
+/* Several segments would wake the application several times. */
 static void one_segment_a_message(void **state)
 {
 	static const char *const in[] = {GET "\r\n", GET "X-Forwarded-For: 10.0.0.1\r\n\r\n"};
@@ -279,7 +279,7 @@ static void one_segment_a_message(void **state)
 		struct leg k;
 
 		leg_open(&k, &kernel);
-		/* With lines to take out the first one tells what the client is like. */
+		/* If lines are taken out, the messages after the first are corked. */
 		for (int n = 0; n < 5; n++) {
 			uint32_t before = segments(k.kedge);
 

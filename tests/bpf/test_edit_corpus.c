@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The whole of tests/corpus/http1 through both editors over real sockets: in one piece with the
- * bytes, the end and the reason that each case expects, and cut in pieces with the same from both.
- * And the names that a server may take for others (tests/lib/http1_aliases.h).
- * KEDGE_STRIDE: pieces of how many bytes (3).
+ * All of tests/corpus/http1 through both editors over real sockets. In one piece, each case must
+ * give the expected bytes, end and reason; in pieces, both editors must agree. The same for names
+ * that a server may confuse with others (tests/lib/http1_aliases.h).
+ * KEDGE_STRIDE: bytes in a piece (3).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -34,7 +34,7 @@ static int unload(void **state)
 	return both_teardown(state);
 }
 
-/* Its input in one; what comes after an upgrade is fed when that is answered, at once. */
+/* Both inputs as one. The part behind an upgrade is fed as soon as the upgrade is answered. */
 static struct bytes input_of(const struct http1_case *c)
 {
 	struct bytes all = {0};
@@ -44,15 +44,15 @@ static struct bytes input_of(const struct http1_case *c)
 	return all;
 }
 
-/* The case wants to see the upgrade unanswered, which no leg here stays. */
+/* The case needs an upgrade without an answer, but the leg answers all of them. */
 static bool stays_waiting(const struct http1_case *c)
 {
 	return c->ends == KEDGE_WAITING;
 }
 
 /*
- * A long input is several messages to the kernel: of the request at fault those before the one with
- * the fault have gone on, as they do from a client that sends in pieces.
+ * A long input is several messages for the kernel. Those before the one with the fault have gone
+ * on, as with a client that sends in pieces.
  */
 static bool beginning_may_go(const struct http1_case *c, const struct bytes *in)
 {
@@ -114,7 +114,7 @@ static void in_pieces(void **state)
 	(void)state;
 	for (size_t i = 0; i < cases_count; i++) {
 		struct bytes in = input_of(&cases[i]);
-		/* Long ones are long because they repeat something. */
+		/* Long cases only repeat something. */
 		size_t step = in.len > 2000 ? 997 : stride, n = 0;
 		size_t *cuts = calloc(in.len + 1, sizeof(*cuts));
 
@@ -128,7 +128,7 @@ static void in_pieces(void **state)
 	}
 }
 
-/* Taken out or refused, whole or cut where it hurts, with the same from both. */
+/* Taken out or refused, whole or cut inside the name: both editors agree. */
 static void aliases(void **state)
 {
 	const __u16 set = HTTP1_STRIP | HTTP1_SET_PROTO;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an edit costs in the kernel: run time of kdg_request as the kernel accounts for it, for
- * heads of several sizes, one injection each. The figures are printed; what is checked is a bound
- * that only a blunder crosses, since this machine may be busy or emulated.
+ * The cost of an edit in the kernel: the run time of kdg_request by the kernel's accounting, for
+ * heads of several sizes. The figures are printed. The bound that is checked is generous, since the
+ * machine may be busy or emulated.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -132,7 +132,7 @@ static double cost(struct leg *l, const char *p, size_t n)
 	return each[BLOCKS / 2];
 }
 
-/* What every message costs, read or not, and the two readings of the clock around the program. */
+/* The fixed cost of a message, with the two clock readings around the program. */
 static double cost_unread(const struct leg_opts *o)
 {
 	static const char upgrade[] = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\n"

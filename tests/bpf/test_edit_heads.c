@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The editor in the kernel at its bounds, against the one in user space: heads of nothing but one
- * sort of line (tests/lib/http1_heads.h), the shortest requests as many as a send holds, heads of
- * every largest size. KEDGE_STRIDE: pieces of how many bytes (3); with more fewer sorts of line.
+ * Compares both editors at the bounds: heads with one sort of line only (tests/lib/http1_heads.h),
+ * as many of the shortest requests as a send holds, heads of the largest sizes. KEDGE_STRIDE: bytes
+ * in a piece (3); a larger value also skips sorts of lines.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@
 #include "both.h"
 #include "tests/lib/http1_heads.h"
 
-/* What makes lines go, stay or be refused. */
+/* Confs that cut, keep or refuse lines. */
 static const struct {
 	enum http1_mode mode;
 	__u16 flags;
@@ -65,7 +65,7 @@ static size_t stride(void)
 	return text ? strtoul(text, NULL, 0) : 3;
 }
 
-/* The sort after so many others, or the end. */
+/* Skips some sorts of line; stops at the end of the list. */
 static size_t later(size_t i)
 {
 	for (size_t n = 1 + stride() / 4; n && http1_sorts[i]; n--)
@@ -91,7 +91,7 @@ static void one_sort_of_line_in_pieces(void **state)
 		check_sort(http1_sorts[i], 6, 2, stride() + i % 2);
 }
 
-/* The first request begins in a send of its own, so that a send has one end more than it holds. */
+/* The first request begins in an earlier send, so that one more head ends in this send. */
 static void shortest_requests(void **state)
 {
 	static const char shortest[KEDGE_REQUEST_BYTES_MIN + 1] = "A / HTTP/1.0\r\n\r\n";
@@ -105,7 +105,7 @@ static void shortest_requests(void **state)
 			size_t cuts[] = {first, first + KEDGE_SEND_BYTES_MAX};
 			struct http1_conf c;
 
-			/* Each of these makes a part of a message: few of them do. */
+			/* Each of these makes a part of a message, so a few are enough. */
 			if (mode != HTTP1_XFF_NEVER && first % 8 != 7)
 				continue;
 			conf_make(&c, mode, 0);
@@ -130,7 +130,7 @@ static void head_of(struct http1_bytes *in, size_t bytes, const char *line, unsi
 	http1_bytes_add(in, "\r\n\r\n", 4);
 }
 
-/* Met exactly, and exceeded by one; several of them in one input, wherever a send ends. */
+/* Exactly the limit, and one more. Several in one input, so that sends end at any place. */
 static void largest_heads(void **state)
 {
 	static const __u32 sizes[] = {KEDGE_HEAD_BYTES_LEAST, 16384, KEDGE_HEAD_BYTES_DEFAULT,

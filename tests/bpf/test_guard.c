@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the guard makes of single frames: a table of {description, frame, verdict, counter}. Each
- * frame is also given to it in observe mode, after the lease, and cut off at every byte.
+ * The guard's verdict on single frames: a table of {description, frame, verdict, counter}. Each
+ * frame is also tested in observe mode, after the lease, and truncated at every byte.
  */
 #include <arpa/inet.h>
 #include <setjmp.h>
@@ -409,8 +409,7 @@ static void expect(const struct fixture *f, const char *how, size_t len, const s
 }
 
 /*
- * What is left of a frame is judged by what is still there, and only if that is enough to know it
- * is for us.
+ * A truncated frame is judged by the bytes that are there, and only if they show that it is for us.
  */
 static void expect_cut(const struct fixture *f, const struct packet *p)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * SYN cookies: the answer that the guard makes of a SYN over a limit, byte by byte, and that the
- * kernel takes the ACK of it for the beginning of a connection.
+ * SYN cookies: the guard's answer to a SYN over a limit, byte by byte. The kernel accepts the ACK
+ * to it as the beginning of a connection.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +27,7 @@
 #define SEQUENCE    0x01020304u
 #define WAIT_MS     10000
 
-/* What most clients send: segment size 1460, SACK, timestamps, window scale 7. */
+/* The usual options: segment size 1460, SACK, timestamps, window scale 7. */
 #define OPTIONS       "\2\4\5\264\4\2\10\12\0\0\0\1\0\0\0\0\1\3\3\7"
 #define OPTIONS_BYTES 20
 
@@ -61,7 +61,7 @@ static int listen_at(const char *where)
 	return fd;
 }
 
-/* Listeners over whose limit every new connection is. */
+/* Every new connection to these listeners is over the limit. */
 static int setup(void **state)
 {
 	(void)state;
@@ -119,7 +119,7 @@ static uint32_t tcp_sum(const struct packet *p)
 		     sum16(p->bytes + p->l3 + at, n, IPPROTO_TCP + (uint32_t)bytes));
 }
 
-/* Runs the frame; answer->bytes: what came out of it. */
+/* Runs the frame. answer->bytes is the frame afterwards. */
 static unsigned answer_of(const struct packet *p, struct packet *answer, unsigned *count)
 {
 	uint64_t before[KEDGE_GUARD_COUNTS], after[KEDGE_GUARD_COUNTS];
@@ -228,7 +228,7 @@ static void the_answer_is_right(void **state)
 	expect_answer(&bare, &a);
 }
 
-/* Every address has another sum: carries and all. */
+/* Each address has another checksum, with and without carries. */
 static void checksums_of_many_addresses(void **state)
 {
 	struct packet_spec s = {SYN_TO("127.0.0.1")};
@@ -302,7 +302,7 @@ static void the_kernel_takes_the_cookie(void **state)
 	(void)state;
 	for (int i = 0; i < 2; i++) {
 		expect_answer(&s[i], &a);
-		/* A cookie that is not ours comes to nothing; loopback delivers in order. */
+		/* A wrong cookie makes no connection. Loopback delivers in order. */
 		send_ack(&s[i], &a, 77);
 		assert_int_equal(accept4(listeners[i], NULL, NULL, SOCK_CLOEXEC), -1);
 		assert_int_equal(errno, EAGAIN);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the guard costs: nanoseconds a packet by what becomes of it, and how many instructions the
- * verifier of this kernel has looked at. The figures are printed; checked are the verdicts, and a
- * bound on the verifier's work that is far from its limit of a million.
+ * The cost of the guard: nanoseconds per packet by verdict, and the number of instructions that
+ * this kernel's verifier walked. The figures are printed. The test checks the verdicts, and a bound
+ * on the verifier's work that is far below its limit of a million.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -123,7 +123,7 @@ static void packets(void **state)
 		printf("measured kdg_guard: %s: %u ns\n", kinds[i].what, cost(&kinds[i]));
 }
 
-/* A flood comes from ever other addresses. By the kernel's accounts, which read the clock twice. */
+/* A flood comes from ever new addresses. Measured by the kernel, which reads the clock twice. */
 static void flood(void **state)
 {
 	struct packet_spec s = {TCP(STRANGER4, HERE4, 443, SYN)};

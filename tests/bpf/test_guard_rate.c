@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How many new connections the guard lets through, of one source prefix and in all. */
+/* The limits on new connections: of one source prefix, and of all together. */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -57,8 +57,8 @@ static void expect(const char *from, unsigned count)
 }
 
 /*
- * Connects until that is refused for `reason`: `burst` times, and as often more as the rate of one
- * a second allowed meanwhile, which is not at all unless the machine is very slow.
+ * Connects until it is refused for `reason`: `burst` times, and once more for each second that
+ * passed meanwhile, which is none unless the machine is very slow.
  */
 static void expect_burst(const char *from, unsigned burst, unsigned reason)
 {
@@ -182,7 +182,7 @@ static void prefixes_of_every_length(void **state)
 	expect_shared(32, 0, "2001:db8::", "2001:db8:8000::", true);
 }
 
-/* What time does to a bucket, by setting the time at which it is full. */
+/* The effect of time on a bucket, by setting the time when it is full. */
 static void buckets_fill_with_time(void **state)
 {
 	const uint64_t second = 1000000000;
@@ -195,7 +195,7 @@ static void buckets_fill_with_time(void **state)
 	expect("10.0.0.1", COUNT(allowed));
 	assert_true(source_full_ns("10.0.0.1", 1) <= monotonic_ns() + 4 * second);
 	assert_true(source_full_ns("10.0.0.1", 1) + 60 * second > monotonic_ns() + 4 * second);
-	/* Long full: it holds a burst, not what the time was good for. */
+	/* Full for a long time: it holds one burst, not more. */
 	set_source("10.0.0.1", 1, 1);
 	expect_burst("10.0.0.1", 4, COUNT(rate_source));
 }
@@ -340,7 +340,7 @@ static void flood_at_once(void)
 	}
 }
 
-/* Cores that race may take a token that is not there: one each, and not again. */
+/* Cores that race may each take one token too many, but only once. */
 static void cores_share_a_bucket(void **state)
 {
 	uint64_t before[KEDGE_GUARD_COUNTS], after[KEDGE_GUARD_COUNTS], began = monotonic_ns();
@@ -357,7 +357,7 @@ static void cores_share_a_bucket(void **state)
 	assert_in_range(passed, 1000, 1000 + THREADS - 1 + (monotonic_ns() - began) / 1000000000);
 }
 
-/* However many take at the same moment, each is counted. */
+/* Each token is counted, even if many are taken at the same moment. */
 static void no_token_is_taken_unpaid(void **state)
 {
 	struct kedge_guard_config config = source_limit(10 * THREADS * REPEAT);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the guard makes of frames when it depends on something else than the frame: sockets, routes,
- * fragments that came before, rules that are replaced, whom it has refused.
+ * The guard's verdicts that depend on more than the frame: sockets, routes, earlier fragments,
+ * replaced rules, refused sources.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -96,10 +96,10 @@ static void expect_established(const char *where, const char *ip)
 	s.from_port = addr_port(&c.client);
 	guard_listen(0, ip, s.to_port, 1, true);
 	expect(&s, XDP_PASS, COUNT(established));
-	/* A second connection with the same name would be a new one. */
+	/* A second connection with the same tuple would be a new one. */
 	s.flags = SYN;
 	expect(&s, XDP_DROP, COUNT(stranger));
-	/* Of the listener alone there is no such connection. */
+	/* The listener alone is no connection. */
 	s.flags = ACK;
 	s.from_port = (uint16_t)(s.from_port ^ 1);
 	expect(&s, XDP_DROP, COUNT(stranger_data));
@@ -113,7 +113,7 @@ static void accepted_connections_go_on(void **state)
 	expect_established("[::1]:0", "::1");
 }
 
-/* Also when neither end has sent all: the last packets of an end are still the connection's. */
+/* While a connection closes, its last packets still belong to it. */
 static void closed_connections_end_in_peace(void **state)
 {
 	struct packet_spec s = {.from = "127.0.0.1", .to = "127.0.0.1", .flags = ACK | FIN};
@@ -220,7 +220,7 @@ static void later_fragments_follow_the_first(void **state)
 	follow(STRANGER4, HERE4, NULL);
 	follow(STRANGER6, HERE6, "f");
 	follow(STRANGER6, HERE6, "hf");
-	/* Numbers come again. */
+	/* Datagram ids are reused. */
 	packet_ip(key.from, s.from);
 	packet_ip(key.to, s.to);
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(guard->maps.kdg_guard_fragment), &key,
@@ -326,7 +326,7 @@ static void run(const char *command)
 		fail_msg("%s", command);
 }
 
-/* A router's listener on all addresses is not what the packets that it routes are for. */
+/* On a router, forwarded packets are not for its listener on all addresses. */
 static void what_passes_through_is_not_judged(void **state)
 {
 	struct packet_spec s = {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Opening the BPF side: pins and who owns them, what a refusal says, slots. */
+/* Opening the BPF side: pins and their owners, error messages, slots. */
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@ static struct kbpf_opts opts = {.edit = true, .bypass = true, .workers = 3, .flo
 
 static int setup(void **state)
 {
-	/* What a run that was killed has left. */
+	/* Leftovers of a run that was killed. */
 	if (system("rm -rf " PINS))
 		return -1;
 	opts.cgroup = cgroup_enter("open");
@@ -231,7 +231,7 @@ static void verified_in_few_steps(void **state)
 	kbpf_close(bpf);
 }
 
-/* The program would not see their bytes: nothing may go on unedited. */
+/* The program would not see these bytes: nothing may go out unedited. */
 static void only_tcp_sockets(void **state)
 {
 	struct http1_conf conf = {0};

@@ -117,7 +117,7 @@ static void *say(void *arg)
 	const struct saying *saying = arg;
 	int fd;
 
-	/* The listener does not block; whoever asks has not come yet, perhaps. */
+	/* The listener does not block; the client may not have come yet. */
 	while ((fd = accept(listener, NULL, NULL)) < 0)
 		sched_yield();
 	if (saying->n)

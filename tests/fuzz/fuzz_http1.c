@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The request automaton. The driver over pieces of an input and the model over its bytes agree, in
- * what goes on, in what is refused and in the state they end in; the model agrees with a second
- * reading of the rules (tests/lib/http1_agree.h), and http-parser with what goes on. The first four
- * bytes choose mode, flags and cuts, how large a head may be, and how an upgrade is answered.
- * Behind them a byte of 0xfe, a number and a length stand for that many times the next bytes, so
- * that a short input is a long stream: what is kept for each line or each request has bounds that
- * only those reach.
+ * libFuzzer on the request automaton. The driver over pieces and the model over bytes must agree on
+ * the output, on refusals and on the final state. The model must agree with a second parser
+ * (tests/lib/http1_agree.h), and http-parser must accept the output with the same boundaries. The
+ * first four bytes choose mode, flags, cuts, the limit of a head, and the answer to an upgrade. In
+ * the rest, the byte 0xfe, a number and a length repeat the next bytes. So a short input can make a
+ * long stream, which reaches the bounds of what is kept for each line or request.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,7 +49,7 @@ static void both(struct http1_model *m, struct http1_run *r, const uint8_t *in, 
 	}
 }
 
-/* What goes on of complete requests, as an application would read it. */
+/* Reads the output of complete requests as an application would. */
 static void check_output(const struct http1_model *m, bool tunnel)
 {
 	size_t n = m->h.state == HTTP1_REFUSED ? m->complete : m->out.len;
@@ -67,7 +66,7 @@ static void check_output(const struct http1_model *m, bool tunnel)
 	free(r);
 }
 
-/* What the stream is at most: heads of the largest size and more. */
+/* The longest stream: heads of the largest size and more. */
 #define STREAM_BYTES_MAX (2 * KEDGE_HEAD_BYTES_MAX)
 #define REPEAT           0xfe
 

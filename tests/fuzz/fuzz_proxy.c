@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libFuzzer on user/http/proxy_proto.c. Beside memory errors it looks for answers that contradict
- * each
- * other: a verdict that a shorter or longer input changes, a prefix longer than the input, a TLV
- * walk that does not end where it should, an address line that does not print back as it came.
- */
-/* | To build and run, from the top of the tree:
+ * libFuzzer on user/http/proxy_proto.c. Beside memory errors it looks for contradictions: a verdict
+ * that changes with a shorter or longer input, a prefix longer than the input, a TLV walk that does
+ * not end at the right place, an address line that is not printed as it came.
  *
- *   clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
- *         -D_GNU_SOURCE -std=gnu11 -Iinclude -I. -Iuser \
- *         tests/fuzz/fuzz_proxy.c user/http/proxy_proto.c user/base/addr.c -o build/fuzz_proxy
- *   mkdir -p build/corpus-proxy
- *   build/fuzz_proxy -max_len=4400 -max_total_time=120 build/corpus-proxy tests/corpus/proxy
+ * To run it alone, from the top of the tree:
+ *
+ *   make build/fuzz/fuzz_proxy && mkdir -p build/corpus-proxy
+ *   build/fuzz/fuzz_proxy -max_len=4400 -max_total_time=120 build/corpus-proxy tests/corpus/proxy
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,8 +104,7 @@ static void check_shorter(const struct proxy_prefix *whole, enum proxy_verdict v
 		struct proxy_prefix p;
 		enum proxy_verdict v;
 
-		/* Long inputs are long TLVs: there the first bytes, the last ones and some between
-		 * do. */
+		/* Long inputs are long TLVs: some lengths are enough. */
 		if (k > 300 && k + 32 < n && k % 61)
 			continue;
 		v = parse_copy(&p, bytes, k);

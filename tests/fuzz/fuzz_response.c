@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libFuzzer on user/http/response.c: a stream read in three pieces must leave what it leaves in
- * one, no piece may be read past its end, and no more responses may be done than requests were
- * made.
+ * libFuzzer on user/http/response.c. A stream in three pieces must give the same state as in one.
+ * No piece may be read past its end. There must not be more finished responses than requests.
  *
- * An input begins with what the note says: requests, which were HEAD, whether the last one waits
- * for an upgrade; then two cuts; then the stream.
+ * An input begins with the note: requests, which of them were HEAD, whether the last one waits for
+ * an upgrade. Then two cuts, then the stream.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +25,7 @@ struct reader {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
-/* What the mover does about an event. */
+/* Reacts to an event as the mover does. */
 static void act(struct reader *rd, enum response_event event)
 {
 	if (event == RESPONSE_QUIET)

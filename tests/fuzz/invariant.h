@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* fuzzers only: what must hold whatever the input; the fuzzer keeps one that breaks it. */
+/* fuzzers only: a condition that must hold for every input. The fuzzer keeps inputs that fail. */
 #pragma once
 
 #include <stdio.h>

@@ -10,8 +10,8 @@ static int stop(http_parser *p)
 }
 
 /*
- * Where it may refuse what kedge passes on: it has a list of methods; it looks into absolute-form
- * targets; it takes a name that only begins with Transfer-Encoding for one that sets a coding,
+ * http-parser may refuse requests that kedge passes on: it has a list of methods, it checks
+ * absolute-form targets, and it reads a name that only begins with Transfer-Encoding as that field,
  * alone or beside a Content-Length.
  */
 static bool may_refuse(enum http_errno error)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * fuzzers only: http-parser, which Node and others had for years, as one more reading of what kedge
- * passes on. It is laxer than kedge in most things and stricter in a few (the .c lists them); where
- * it accepts, its boundaries must be ours.
+ * fuzzers only: http-parser, which Node and others used for years, as another parser of kedge's
+ * output. It is laxer than kedge in most things and stricter in a few (the .c lists them). If it
+ * accepts, its boundaries must be ours.
  */
 #pragma once
 
 #include "tests/lib/http1_reference.h"
 
-/* out[0..n) as r has read it. NULL, or in words what http-parser reads otherwise. */
+/* out[0..n) as r has read it. NULL, or in words how http-parser reads it differently. */
 const char *other_parser_disagrees(const struct reference *r, const uint8_t *out, size_t n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: a copy of some bytes against a page that may not be touched, so that a read or a
- * write one byte outside faults at once, in code that no sanitizer instruments too.
+ * tests only: copies bytes next to a page that must not be touched. A read or write one byte
+ * outside faults at once, even in code without a sanitizer.
  */
 #pragma once
 

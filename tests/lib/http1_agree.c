@@ -43,7 +43,7 @@ static void read_by_automaton(struct both *b)
 	while (b->taken < b->n) {
 		b->taken += http1_model_feed(&b->m, b->in + b->taken, b->n - b->taken);
 		if (b->m.h.state == HTTP1_WAITING) {
-			/* What asks for an upgrade is complete. */
+			/* A request that asks for an upgrade is complete. */
 			b->m.complete = b->m.out.len;
 			b->m.requests = b->m.h.requests;
 		}
@@ -54,8 +54,8 @@ static void read_by_automaton(struct both *b)
 }
 
 /*
- * The reference has seen no fault yet, as the line at fault has no end. Whatever comes behind the
- * byte that the automaton refused, and it ends this line, the reference must then find one.
+ * The reference sees no fault yet, because the faulty line has no end. It must find one when the
+ * line ends, whatever follows the byte that the automaton refused.
  */
 static const char *foreseen(const struct both *b)
 {
@@ -131,7 +131,7 @@ static const char *compare_accepted(const struct both *b)
 	return NULL;
 }
 
-/* In what goes on, the last element of the only X-Forwarded-For is ours. */
+/* In the output, the last element of the only X-Forwarded-For is ours. */
 static const char *check_forwarded(const struct both *b, const struct reference *again)
 {
 	for (unsigned i = 0; i < again->requests; i++) {
@@ -150,17 +150,17 @@ static const char *check_forwarded(const struct both *b, const struct reference 
 	return NULL;
 }
 
-/* The result, read again as an application reads it, has the same requests with the same bodies. */
+/* The output, read as an application reads it, has the same requests with the same bodies. */
 static const char *read_again(const struct both *b)
 {
 	const struct http1_conf never = {.mode = HTTP1_XFF_NEVER};
 	struct reference *again = new_reference(&never, b->tunnel);
 	const struct reference *r = b->r;
 	const char *wrong = NULL;
-	/* Of a stream that was refused, what is behind the last boundary may be cut anywhere. */
+	/* The output of a refused stream may be cut anywhere behind the last boundary. */
 	size_t n = r->inside_head || r->refused ? r->complete : b->m.out.len;
 
-	/* Our lines are more than a head may have. */
+	/* With our lines, a head may exceed the limits. */
 	again->limits = (struct reference_limits){2 * KEDGE_HEAD_BYTES_MAX, KEDGE_LINE_BYTES_MAX,
 						  KEDGE_FIELDS_MAX + 8};
 	reference_read(again, b->m.out.data, n);

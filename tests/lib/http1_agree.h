@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: compares what the automaton makes of a stream with what the reference does
- * (http1_reference.h), and the reference's reading of the result with both. The stream comes in
- * one piece and byte by byte is the same: http1_driver.h and its tests say so.
+ * tests only: compares the automaton with the reference (http1_reference.h) over one stream. Then
+ * the reference reads the output, and that is compared, too. The stream is fed in one piece; that
+ * pieces make no difference is tested with http1_driver.h.
  */
 #pragma once
 
@@ -13,8 +13,8 @@
 #include "kedge/http1_state.h"
 
 /*
- * NULL, or in words what they do not agree about. `tunnel`: how upgrades are answered. *refused
- * (may be NULL) tells what they agreed on.
+ * NULL, or in words how they differ. `tunnel`: how upgrades are answered. *refused (may be NULL):
+ * both refused the stream.
  */
 const char *http1_disagree(const struct http1_conf *conf, bool tunnel, const uint8_t *in, size_t n,
 			   bool *refused);

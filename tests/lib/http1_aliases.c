@@ -35,8 +35,8 @@ static const char separators[] = "!#$%&'*+.^_`|~";
 #define SEPARATORS (sizeof(separators) - 1)
 
 /*
- * Bit k of `places`: the dash number k is another character, `first` there and in turn the next
- * ones.
+ * Bit k of `places`: dash number k is replaced. The first replacement is `first`, then the
+ * characters that follow it in the list.
  */
 static void make(struct http1_alias *a, const struct http1_dashed *d, unsigned places, size_t first,
 		 size_t step)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: names that a server may take for another one: each name that means something here,
- * with each character that is no letter or digit in the place of each of its dashes. Made, not
- * listed.
+ * tests only: names that a server may confuse with another one. They are generated: each name that
+ * means something here, with each other character in the place of each dash that is not a letter or
+ * a digit.
  */
 #pragma once
 

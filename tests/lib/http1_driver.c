@@ -19,7 +19,7 @@ static void text(struct http1_model *m)
 	http1_bytes_add(&m->out, m->h.options, t.options);
 }
 
-/* The run is empty, or what the automaton would give back is what it is. */
+/* The held run is empty, or it is what the automaton would give back. */
 static void check_run(struct http1_model *m)
 {
 	const struct http1 *h = &m->h;
@@ -122,7 +122,7 @@ bool http1_same_state(const struct http1 *a, const struct http1 *b)
 	return !memcmp(&x, &y, sizeof(x));
 }
 
-/* One mapping for all inputs: guard_new() for each would be most of the time. */
+/* One mapping for all inputs: a guard_new() for each input would take most of the time. */
 static uint8_t *guarded(const uint8_t *in, size_t n)
 {
 	static struct guard g;
@@ -155,8 +155,8 @@ void http1_run_free(struct http1_run *r)
 }
 
 /*
- * Where the piece begins that byte `at` of an input is in: what had gone on before it stays, when
- * that byte is refused.
+ * The start of the piece with byte `at` of an input. If that byte is refused, the output of earlier
+ * pieces stays.
  */
 static size_t piece_of(size_t at, struct http1_cuts cuts)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: two ways of driving the automaton over a byte array. The model does what http1.h
- * says, a byte at a time, and keeps held runs itself: slow and plain. The other is
+ * tests only: two drivers of the automaton over a byte array. The model follows the rules of
+ * http1.h byte by byte and keeps held runs itself: slow and simple. The other one is
  * user/http/http1_edit.c over pieces of the input, as edit_user.c uses it.
  */
 #pragma once
@@ -28,7 +28,7 @@ struct http1_model {
 size_t http1_model_feed(struct http1_model *m, const uint8_t *in, size_t n);
 void http1_model_free(struct http1_model *m);
 
-/* All but bytes of the token that nobody will look at: http1_take8() writes more of them. */
+/* Compares all except bytes that are not used any more: http1_take() writes more of them. */
 bool http1_same_state(const struct http1 *a, const struct http1 *b);
 
 struct http1_run {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: streams of heads that are made of one sort of line and nothing else. What a parser
- * keeps for each line, each gap or each request shows its bound there, and nowhere else.
+ * tests only: streams of heads that have one sort of line only. They reach the bounds of everything
+ * that is kept for each line, each gap or each request.
  */
 #pragma once
 
@@ -9,14 +9,14 @@
 
 #include "http1_corpus.h"
 
-/* Lines of every sort that is read, held, kept, cut or refused in a way of its own. NULL ends. */
+/* A line of every sort that is read, held, kept, cut or refused differently. Ends with NULL. */
 extern const char *const http1_sorts[];
 
 /*
- * Adds `heads` requests with up to `lines` lines each, beside Host. `line` may be several that take
- * turns; only all of them are added.
+ * Adds `heads` requests with up to `lines` lines each, beside Host. `line` may have several lines;
+ * they are added together or not at all.
  */
 void http1_heads_add(struct http1_bytes *b, const char *line, unsigned lines, unsigned heads);
 
-/* Lines in the text: how many of KEDGE_FIELDS_MAX one of them uses up. */
+/* The number of lines in the text. */
 unsigned http1_sort_lines(const char *line);

@@ -58,7 +58,7 @@ static void must(struct reader *x, bool ok, const char *why)
 		bad(x, why);
 }
 
-/* The input ends here. What has come of a body goes on, of a head it depends. */
+/* The input ends here. The part of a body that came goes on; the part of a head may not. */
 static void more(struct reader *x, enum kedge_standing standing)
 {
 	x->r->standing = standing;
@@ -168,7 +168,7 @@ static struct span trim(struct span s)
 	return s;
 }
 
-/* Equal but for characters that are no letter or digit. */
+/* Equal except for characters that are not letters or digits. */
 static bool is_like(struct span s, const char *name)
 {
 	if (s.n != strlen(name))
@@ -193,7 +193,7 @@ static struct span begin_of(struct span s)
 	return (struct span){s.p, s.n < strlen(FAMILY) ? s.n : strlen(FAMILY)};
 }
 
-/* By which proxies tell who the client is and how it came. */
+/* Proxies use these for the client's address and protocol. */
 static const char *const forwarding[] = {
 	"X-Forwarded",      "Forwarded",           "Forwarded-For",  "X-Real-IP",
 	"X-Client-IP",      "X-Cluster-Client-IP", "True-Client-IP", "CF-Connecting-IP",
@@ -218,7 +218,7 @@ static bool is_forwarding_alias(struct span s)
 	return is;
 }
 
-/* Taken for a field of framing by who takes X.Forwarded-For for a forwarding field. */
+/* A server that reads X.Forwarded-For as X-Forwarded-For also reads these as framing fields. */
 static bool is_framing_alias(struct span s)
 {
 	return is_alias(s, "Content-Length") || is_alias(s, "Transfer-Encoding") ||
@@ -314,7 +314,7 @@ static void read_method(struct reader *x, struct span method)
 	must(x, method.n <= KEDGE_METHOD_BYTES_MAX, "long method");
 	must(x, !equal_case(method, "CONNECT"), "tunnel");
 	must(x, !equal(method, "PRI"), "HTTP/2");
-	/* With a case of its own nobody knows whether its response has a body. */
+	/* In another case, servers disagree on whether the response has a body. */
 	must(x, !equal_case(method, "HEAD") || equal(method, "HEAD"), "head");
 	x->h.options = equal(method, "OPTIONS");
 }
@@ -385,13 +385,13 @@ static void read_host(struct reader *x, struct span value)
 
 #define CONNECTION "Connection: "
 
-/* Whether a line stays as it came: not if it is long, or speaks of an upgrade. */
+/* Does a line stay as it came? Not if it is long or asks for an upgrade. */
 static bool line_stays(const struct reader *x, struct span whole, bool speaks)
 {
 	return !(x->r->flags & HTTP1_CUT_H2C) || (whole.n <= HTTP1_TOKEN_MAX && !speaks);
 }
 
-/* Whatever Connection lists is taken out by the next proxy. */
+/* The next proxy removes all fields that Connection lists. */
 static void read_connection(struct reader *x, struct span whole, struct span value)
 {
 	struct http1_bytes *list = &x->h.connection;
@@ -449,8 +449,8 @@ static bool is_all_h2(struct span value)
 }
 
 /*
- * Bytes of Upgrade that are held where h2c is cut, until it is clear that this is not all of it. A
- * value that takes longer is refused.
+ * If h2c is cut, this many bytes of Upgrade are held until another protocol is found. A longer
+ * value is refused.
  */
 #define UPGRADE_BYTES_HELD (HTTP1_TOKEN_MAX - 8)
 
@@ -464,7 +464,7 @@ static void check_held(struct reader *x, struct span value)
 	must(x, value.n - word.n + same < UPGRADE_BYTES_HELD, "long way to an upgrade");
 }
 
-/* The tokens of it, whatever is between them. */
+/* Its tokens, whatever is between them. */
 static void read_upgrade(struct reader *x, struct span value)
 {
 	x->h.upgrade = true;
@@ -519,7 +519,7 @@ static void keep_values(struct reader *x, struct span value)
 	http1_bytes_add(list, value.p, value.n);
 }
 
-/* For those who look at the result: which element of X-Forwarded-For is the last. */
+/* For the check of the output: the last element of X-Forwarded-For. */
 static void note_forwarded(struct reader *x, struct span value)
 {
 	struct reference_request *q = &x->r->request[x->r->requests];
@@ -616,7 +616,7 @@ static void add_text(struct http1_bytes *b, const char *text)
 	http1_bytes_add(b, text, strlen(text));
 }
 
-/* What kedge puts before the blank line. */
+/* The lines that kedge puts before the blank line. */
 static void add_ours(struct reference *r, const struct head *h)
 {
 	const struct http1_bytes *list = &h->list;
@@ -643,7 +643,7 @@ static void add_ours(struct reference *r, const struct head *h)
 		add_text(&r->out, "X-Real-IP: " OURS "\r\n");
 }
 
-/* What Connection said of anything but HTTP/2. */
+/* The options of Connection that are not about HTTP/2. */
 static void add_options(struct reference *r, const struct head *h)
 {
 	bool upgrade = h->upgrade_option && (h->upgrade || !h->h2);
@@ -746,7 +746,7 @@ static void complete(struct reader *x)
 	x->r->complete_requests = x->r->requests;
 }
 
-/* The answer comes before any further byte; what follows is either a request, or is not read. */
+/* The answer comes before the next byte. After it, there is another request or a tunnel. */
 static void upgrade(struct reader *x)
 {
 	if (x->at == x->n)
@@ -765,7 +765,7 @@ static void forget_head(struct reader *x)
 	memset(&x->h, 0, sizeof(x->h));
 }
 
-/* Where what is found out about the request at hand is written down. */
+/* A new entry for the request that begins. */
 static struct reference_request *next_request(struct reference *r)
 {
 	size_t n = r->requests;

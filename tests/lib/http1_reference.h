@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: a second reading of a request stream, written from the rules (RFC 9112, RFC 9110 and
- * what kedge refuses beyond them) and not from the automaton: slow, whole lines at a time, over all
- * bytes at once. It is what the automaton is compared with (http1_agree.h), so nothing of
- * include/kedge/http1*.h is used here but the types of its configuration.
+ * tests only: a second parser of request streams, to compare the automaton with (http1_agree.h). It
+ * was written from the rules (RFC 9112, RFC 9110 and kedge's own refusals), not from the automaton.
+ * It is slow and reads whole lines of a complete input. It uses nothing of include/kedge/http1*.h
+ * except the types of the configuration.
  *
- * It finds a fault when a line is complete, the automaton at the first byte that cannot be right.
+ * It finds a fault when a line is complete; the automaton finds it at the first wrong byte.
  */
 #pragma once
 
@@ -24,7 +24,7 @@ struct reference_request {
 	size_t last, last_len; /* the last element of the last of them */
 };
 
-/* How much a head may hold; 0: kedge's limits. */
+/* The limits of a head. 0: kedge's limits. */
 struct reference_limits {
 	size_t head_bytes, line_bytes, fields;
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: TCP over loopback for tests inside one process. All sockets are non-blocking; what
- * cannot be had in NET_PATIENCE_MS aborts the program.
+ * tests only: TCP over loopback inside one process. All sockets are non-blocking. The program is
+ * aborted if something takes longer than NET_PATIENCE_MS.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 
 /* A test that waits this long for something has failed. Generous: machines are shared. */
 #define NET_PATIENCE_MS 20000
-/* Nothing happened for this long: taken as "nothing will". */
+/* If nothing happened for this long, nothing is expected to happen. */
 #define NET_QUIET_MS    40
 
 /* Both ends of a new connection. `bufs`: size of every socket buffer, 0: the system's. */
@@ -20,7 +20,7 @@ void net_pair(int *one, int *other, int bufs);
 /* A listening socket on 127.0.0.1; its port, host order. */
 int net_listen(uint16_t *port);
 
-/* A connection to 127.0.0.1:port; it is made when this returns. */
+/* A connection to 127.0.0.1:port, established when this returns. */
 int net_connect(uint16_t port);
 
 /* The next connection of a listening socket. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: one flow of mover.c between two real TCP connections, edge-triggered as conn.c has
- * it. The test plays the client (rig.client) and the application (rig.app).
+ * tests only: one flow of mover.c between two real TCP connections, edge-triggered as in conn.c.
+ * The test is the client (rig.client) and the application (rig.app).
  */
 #pragma once
 
@@ -33,8 +33,8 @@ void rig_up(struct rig *r, size_t buf, int socket_bufs);
 void rig_down(struct rig *r);
 
 /*
- * Takes the events that there are within ms, and runs the mover until it waits. False when nothing
- * happened, or when the flow has ended.
+ * Takes the events that come within ms, and runs the mover until it waits. False if nothing
+ * happened or the flow has ended.
  */
 bool rig_turn(struct rig *r, int ms);
 

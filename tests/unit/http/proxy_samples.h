@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* tests only: what must come out of the samples in tests/corpus/proxy/, by file name. */
+/* tests only: the expected results of the samples in tests/corpus/proxy/, by file name. */
 #pragma once
 
 #include <stddef.h>
@@ -90,7 +90,7 @@ static const struct {
 	{"bad_v2_crc_of_zlib", KEDGE_REASON_prefix_crc},
 };
 
-/* How many bytes settle it: a hopeless prefix is not waited for. */
+/* How many bytes decide the verdict: a bad prefix is refused before its end. */
 static const struct {
 	const char *name;
 	size_t bytes;

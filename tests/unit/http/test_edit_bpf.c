@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/http/edit_bpf.c without BPF: sendmsg() below takes the place of libc's and does what the
- * sk_msg program would do to the note; the connection is a real one. tests/bpf has the program.
+ * user/http/edit_bpf.c without BPF. sendmsg() below replaces libc's. It changes the note as the
+ * sk_msg program would. The connection is real. The program itself is tested in tests/bpf.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,7 +23,7 @@
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define TEXT_LEN 40
 
-/* What the program does to one message, and what the kernel answers. */
+/* How the program changes the note, and the kernel's answer. */
 struct run {
 	uint8_t runs; /* times that the program ran */
 	uint32_t requests;
@@ -77,7 +77,7 @@ void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *f)
 	flows.deleted = *f;
 }
 
-/* Sends what would come of the message; counts what the socket did not take. */
+/* Sends the edited message. Counts the bytes that the socket did not take. */
 static void send_for_real(size_t len, uint32_t requests)
 {
 	static uint8_t out[KEDGE_SEND_BYTES_MAX * 16];
@@ -203,7 +203,7 @@ static void a_message_is_sent_unread_with_room_for_the_text(void **state)
 	assert_int_equal(edit_flush(edit), 0);
 }
 
-/* Spare bytes go along where a head may end in the message, and only there. */
+/* Spare bytes are added only if a head may end in the message. */
 static void spare_bytes_go_along_where_a_head_may_end(void **state)
 {
 	static const struct {
@@ -248,7 +248,7 @@ static size_t worst_of(size_t n)
 	return n + requests * (TEXT_LEN + HTTP1_OPTIONS_MAX / 2) + (requests / 7 + 2) * 2300;
 }
 
-/* Of a small send buffer, a message at its worst fits the third that poll() promises. */
+/* With a small send buffer, a message at its largest fits the third that poll() promises. */
 static void a_small_buffer_makes_small_pieces(void **state)
 {
 	static char big[KEDGE_SEND_BYTES_MAX];
@@ -298,7 +298,7 @@ static void there_is_room_if_a_socket_gets_the_whole_buffer(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
-/* What follows an upgrade request is the caller's to keep until the answer has come. */
+/* The caller keeps the bytes behind an upgrade request until the answer has come. */
 static void bytes_behind_an_upgrade_are_not_taken(void **state)
 {
 	kernel.run.standing = KEDGE_WAITING;
@@ -325,7 +325,7 @@ static void a_refusal_is_final(void **state)
 	assert_int_equal(kernel.sends, 1);
 }
 
-/* What was complete went out: the send itself had no error. */
+/* Complete requests went out, so the send itself had no error. */
 static void a_refusal_behind_complete_requests_is_one_too(void **state)
 {
 	kernel.run.standing = KEDGE_REFUSED;
@@ -344,7 +344,7 @@ static void a_program_that_fails_is_no_fault_of_the_client(void **state)
 	assert_int_equal(note.reason, KEDGE_REASON_edit_failed);
 }
 
-/* The application never has the body whole, if the fault lies in it and not in a later request. */
+/* The application never gets the whole body if the fault is in it, not in a later request. */
 static void a_body_with_a_fault_is_cut_off(void **state)
 {
 	static const struct {
@@ -368,7 +368,7 @@ static void a_body_with_a_fault_is_cut_off(void **state)
 	}
 }
 
-/* Bytes went out and no program saw them: nothing may follow. */
+/* Bytes went out that no program saw: nothing may follow. */
 static void a_program_that_was_taken_away_ends_the_flow(void **state)
 {
 	kernel.run.runs = 0;
@@ -377,7 +377,7 @@ static void a_program_that_was_taken_away_ends_the_flow(void **state)
 	assert_int_equal(note.reason, KEDGE_REASON_capability_lost);
 	assert_int_equal(send_text("GET"), -EPROTO);
 	assert_int_equal(kernel.sends, 1);
-	/* A flow that is not edited has a program that never runs the editor. */
+	/* For a flow that is not edited, the program never runs the editor. */
 	memset(&note, 0, sizeof(note));
 	flow.edits = false;
 	up_again(0);
@@ -391,7 +391,7 @@ static void a_short_send_ends_the_flow(void **state)
 	assert_int_equal(send_text("GET"), -EIO);
 	assert_int_equal(note.standing, KEDGE_REFUSED);
 	assert_int_equal(note.reason, KEDGE_REASON_edit_short_send);
-	/* All of a message is the worst case of a short one. */
+	/* The shortest send takes nothing at all. */
 	memset(&note, 0, sizeof(note));
 	kernel.run = (struct run){.runs = 1, .err = EAGAIN};
 	assert_int_equal(send_text("GET"), -EIO);
@@ -460,8 +460,8 @@ static size_t drain(void)
 }
 
 /*
- * The promise of the file: whatever becomes of the bytes, the kernel takes all of it or is not
- * asked. The shortest requests, which grow most, to an application that reads only now and then.
+ * The promise of edit_bpf.c: a send is made only if the kernel takes all of it. The shortest
+ * requests grow most. The application reads only now and then.
  */
 static void no_send_is_cut_short(void **state)
 {
@@ -496,7 +496,7 @@ static void no_send_is_cut_short(void **state)
 	assert_int_equal(heard, sent);
 }
 
-/* A message in several elements would be several segments: the next one is corked, and let go. */
+/* A message in several elements would be several segments, so the next one is corked. */
 static void scattered_messages_are_corked(void **state)
 {
 	kernel.run.scattered = true;

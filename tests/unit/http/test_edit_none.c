@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* edit_none.c over a socket pair: what goes in comes out, unread. */
+/* user/http/edit_none.c over a socket pair: bytes pass unread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ static int down(void **state)
 	return 0;
 }
 
-/* Also what would be refused, answered with an upgrade, or edited, if it was HTTP. */
+/* Even bytes that would be refused, edited, or read as an upgrade in mode http. */
 static void bytes_pass_as_they_are(void **state)
 {
 	static const char *const texts[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/http/edit_socket.c: each errno becomes one of the errors that edit.h names. sendmsg() below
- * takes the place of libc's: it fails as the test says, or sends for real.
+ * user/http/edit_socket.c: each errno becomes one of the errors of edit.h. sendmsg() below replaces
+ * libc's: it fails if the test says so, or sends.
  */
 #include <setjmp.h>
 #include <stdarg.h>

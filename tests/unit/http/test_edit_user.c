@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* edit_user.c over a socket pair: the same bytes whatever the socket takes at a time. */
+/* user/http/edit_user.c over a socket pair: the same bytes, however many the socket takes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 #define GET     "GET / HTTP/1.1\r\nHost: a\r\n"
 #define UPGRADE "Connection: upgrade\r\nUpgrade: x\r\n"
 
-/* kedge's end, the application's end and what that has read. */
+/* kedge's end, the application's end, and the bytes that it has read. */
 struct leg {
 	int fd[2];
 	struct edit *edit;
@@ -86,7 +86,7 @@ static void make_narrow(struct leg *l)
 	assert_int_equal(setsockopt(l->fd[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
 }
 
-/* Writes beside the editor until the socket is full; returns how much. */
+/* Writes past the editor until the socket is full. Returns how many bytes. */
 static size_t fill(struct leg *l)
 {
 	char buf[4096];
@@ -189,7 +189,7 @@ static void full_from_the_start(void **state)
 	struct leg *l = *state;
 	size_t n = fill(l);
 
-	/* Taken, since the automaton has read it, and kept. */
+	/* Taken and kept, since the automaton has read it. */
 	assert_int_equal(send_text(l, GET "\r\n"), strlen(GET "\r\n"));
 	assert_int_equal(send_text(l, GET "\r\n"), -EAGAIN);
 	assert_int_equal(l->edit->note->requests, 1);
@@ -212,7 +212,7 @@ static void refused(void **state)
 	assert_out(l, GET OURS "\r\n");
 }
 
-/* What went before the fault goes out first; only then is the mover told. */
+/* Bytes before the fault go out first. Only then the mover sees the refusal. */
 static void refused_while_full(void **state)
 {
 	struct leg *l = *state;
@@ -275,7 +275,7 @@ static void application_gone_with_a_rest(void **state)
 	assert_int_equal(edit_flush(l->edit), -EPIPE);
 }
 
-/* Other errors of the socket mean the same to the mover as a reset. */
+/* For the mover, other errors of the socket are like a reset. */
 static void other_errors(void **state)
 {
 	struct leg *l = *state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * edit_watch.c: shown are the requests that the editor inside passes on, over the whole corpus
- * and however it is cut. The editor inside is the one in user space, to a socket pair.
+ * user/http/edit_watch.c: it shows the requests that the inner editor passes on, for the whole
+ * corpus and however it is cut. The inner editor is edit_user.c over a socket pair.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,8 +116,10 @@ static void run_case(const struct http1_case *c, size_t first, size_t then)
 		assert_int_equal(edit_resume(e, c->tunnel), 0);
 		r = send_in_pieces(e, &c->input[1], first, then);
 	}
-	/* A refused request is shown as well; where its head was whole and had gone on before the
-	 * fault, it is one of those that passed. An unfinished one is shown at the end. */
+	/*
+	 * A refused request is shown, too. If its head had gone on before the fault, it is one of
+	 * those that passed. An incomplete head is shown at the end.
+	 */
 	passed = e->note->requests;
 	more = shown.count - passed;
 	if (more > (r == -EPROTO) || (r == 0 && passed != c->requests))
@@ -198,7 +200,7 @@ static void of_a_refused_head_the_first_line_is_shown(void **state)
 	assert_int_equal(edit_send(e, HEAD_A, strlen(HEAD_A)), -EPROTO);
 	edit_end(e);
 	assert_int_equal(shown.count, 2);
-	/* What is no request at all, as far as it came. */
+	/* Bytes that are no request at all, as far as they came. */
 	e = edit_begin(&conf);
 	assert_int_equal(edit_send(e, "\x16\x03\x01 hello", 9), -EPROTO);
 	assert_string_equal(shown.last_line, "\x16\x03\x01 hello");
@@ -224,7 +226,7 @@ static void a_head_that_never_ended_is_shown_at_the_end(void **state)
 
 static struct kedge_note fake_note;
 
-/* Takes five bytes of what it is given, and nothing each other time, as a full socket has it. */
+/* Takes five bytes, and nothing every other time, like a full socket. */
 static ssize_t fake_send(struct edit *e, const void *buf, size_t len)
 {
 	if (++fake_note.runs % 2)

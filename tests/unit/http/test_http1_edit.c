@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/http/http1_edit.c: what one call takes, what it leaves, and where its pieces point. That its
- * output is right for any stream and any cut is for tests/unit/kedge.
+ * user/http/http1_edit.c: the bytes that one call takes, and its pieces. tests/unit/kedge checks
+ * the output for many streams and all cuts.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,7 +52,7 @@ static void assert_out(const char *want)
 	free(all.data);
 }
 
-/* Nothing is copied of the usual request: input, text, input. */
+/* The usual request is not copied: input, text, input. */
 static void pieces_point_into_input_and_conf(void **state)
 {
 	static const char in[] = GET "\r\n";
@@ -68,7 +68,7 @@ static void pieces_point_into_input_and_conf(void **state)
 	assert_out(GET OURS "\r\n");
 }
 
-/* The automaton overwrites incoming values with the next request, so that they are copied. */
+/* Incoming values are copied, because the next request overwrites them in the automaton. */
 static void values_are_copied(void **state)
 {
 	assert_int_equal(
@@ -158,7 +158,7 @@ static void a_fault_in_a_body_takes_back_the_head_of_the_same_call(void **state)
 	assert_int_equal(note.requests, 1);
 }
 
-/* Only requests and head_bits are this file's. */
+/* http1_edit() writes only requests and head_bits. */
 static void the_rest_of_the_note_is_left_alone(void **state)
 {
 	struct kedge_note before;
@@ -189,7 +189,7 @@ static void a_block_is_all_that_needs_no_reading(void **state)
 	h = (struct http1){0};
 	assert_true(http1_edit_block(&h, &append, (const uint8_t *)GET "Accept: b\r\nX",
 				     strlen(GET "Accept: b\r\nX")) > strlen("GET / HTTP/1.1"));
-	/* What must be read. */
+	/* Bytes that must be read. */
 	h = (struct http1){.state = HTTP1_END_LF};
 	assert_int_equal(http1_edit_block(&h, &append, (const uint8_t *)"\nabcdefgh", 9), 0);
 	assert_int_equal(h.state, HTTP1_END_LF);

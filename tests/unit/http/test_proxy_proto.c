@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/http/proxy_proto.c: the samples of tests/corpus/proxy/ through guard pages. The first word
- * of a file's name is its verdict; what else must come out of it stands in the tables here.
+ * user/http/proxy_proto.c: the samples of tests/corpus/proxy/ next to guard pages. The first word
+ * of a file's name is its verdict. The tables here have the other results.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -66,7 +66,7 @@ static int is_visible(const struct dirent *d)
 	return d->d_name[0] != '.';
 }
 
-/* Calls check for every sample of the verdict; fails when there is none. */
+/* Calls check for every sample with this verdict. Fails if there is none. */
 static void for_each_sample(enum proxy_verdict verdict, void (*check)(const struct sample *s))
 {
 	struct dirent **names;
@@ -88,7 +88,7 @@ static void for_each_sample(enum proxy_verdict verdict, void (*check)(const stru
 	assert_true(seen > 0);
 }
 
-/* What proxy_parse says to bytes[0..n), read from memory that ends there. */
+/* proxy_parse() of bytes[0..n), from memory that ends there. */
 static enum proxy_verdict parse(struct proxy_prefix *out, const uint8_t *bytes, size_t n)
 {
 	enum proxy_verdict verdict;
@@ -322,7 +322,7 @@ static void nothing_is_read_before_the_bytes(void **state)
 	for_each_sample(PROXY_NONE, check_underrun);
 }
 
-/* Marks the bytes that say how long something is, and returns where the CRC's type byte stands. */
+/* Marks the bytes of lengths. Returns the place of the CRC's type byte. */
 static size_t mark_lengths(bool *is_length, const struct proxy_prefix *p, const uint8_t *bytes)
 {
 	size_t pos = 0, crc_type = 0, first = (size_t)(p->tlvs - bytes);
@@ -338,8 +338,9 @@ static size_t mark_lengths(bool *is_length, const struct proxy_prefix *p, const 
 }
 
 /*
- * Three bytes can take the checksum itself away, and then the prefix says less, never something
- * else: the command (LOCAL), the family (UNSPEC in either half), and the type of the CRC's TLV.
+ * A change of three bytes can remove the checksum itself: the command (LOCAL), the family (UNSPEC
+ * in either half), and the type of the CRC's TLV. Then the prefix has less information, but never
+ * other information.
  */
 static enum proxy_verdict expected_of_mutant(const uint8_t *mutant, size_t at, size_t crc_type)
 {
@@ -409,7 +410,7 @@ static void tlv_values_are_those_that_were_sent(void **state)
 	assert_memory_equal(tlv.value, "request-17", 10);
 }
 
-/* The walk is safe by itself, also on bytes that no verdict has looked at. */
+/* The walk is safe even on bytes that were never parsed. */
 static void the_tlv_walk_stays_inside_its_bytes(void **state)
 {
 	static const uint8_t bytes[] = {4, 0, 2, 'a', 'b', 4, 0, 3, 'c', 'd'};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* reply.c: every reason has a name and a text, and those with a status a whole, short answer. */
+/* user/http/reply.c: every reason has a name and a text. If it has a status, it has an answer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,7 +39,7 @@ static void status_of_some(void **state)
 	assert_int_equal(reply_status(KEDGE_REASON_app_timeout), 504);
 }
 
-/* A number that is no reason at all, as a damaged note may hold. */
+/* A number that is no reason, as in a damaged note. */
 static void a_number_out_of_range(void **state)
 {
 	(void)state;
@@ -49,7 +49,7 @@ static void a_number_out_of_range(void **state)
 	assert_int_equal(reply_status((enum kedge_reason) - 1), 500);
 }
 
-/* The answer as a client reads it: one whole response, no byte more. */
+/* The answer, read like a client: exactly one whole response. */
 static void check_answer(enum kedge_reason reason)
 {
 	struct kedge_note note = {.requests = 1};
@@ -79,8 +79,7 @@ static void check_answer(enum kedge_reason reason)
 }
 
 /*
- * To HEAD, and where nobody knows what was asked for: one whole response as well, which is its
- * head.
+ * To HEAD and to an unknown request: the head is the whole response.
  */
 static void answers_without_a_body(void **state)
 {

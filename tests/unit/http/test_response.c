@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* response.c: each sample in one piece, cut at every byte, and byte by byte, flush against a guard
- * page. */
+/*
+ * user/http/response.c: each sample in one piece, cut at every byte, and byte by byte, next to a
+ * guard page.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -183,7 +185,8 @@ static enum response_event feed(struct response *r, const struct kedge_note *not
 }
 
 /*
- * All but a status line that is not complete, and what must not go on: here that is the last one.
+ * How many bytes go on: all except an incomplete status line, and except the last response if it
+ * must not go on.
  */
 static size_t good_of(const struct sample *s, size_t n)
 {
@@ -200,8 +203,7 @@ static size_t good_of(const struct sample *s, size_t n)
 		       : n;
 }
 
-/* Feeds the sample cut at one place (or in pieces of one byte) and compares what is known at the
- * end. */
+/* Feeds the sample, cut at one place or byte by byte, and compares the results. */
 static void check(const struct sample *s, size_t cut, bool bytewise)
 {
 	struct kedge_note note = {.requests = s->requests, .standing = s->standing};
@@ -266,7 +268,7 @@ static void feed_text(struct response *r, const struct kedge_note *note, const c
 	feed(r, note, text, strlen(text), counts);
 }
 
-/* The connection ends behind a response that says so, or that is HTTP/1.0 and does not deny it. */
+/* The connection ends after a response with close, or with HTTP/1.0 and no keep-alive. */
 static void a_response_says_whether_it_is_the_last(void **state)
 {
 	static const struct {
@@ -297,7 +299,7 @@ static void a_response_says_whether_it_is_the_last(void **state)
 	}
 }
 
-/* It stays the last one, whatever follows. */
+/* Once a response was the last one, that stays so. */
 static void a_last_response_stays_the_last(void **state)
 {
 	struct kedge_note note = {.requests = 3};
@@ -377,7 +379,7 @@ static void bytes_of_a_body_on_the_way(void **state)
 	assert_false(response_endless(&r));
 }
 
-/* To half a head, or to nothing at all: it passes, counts for no request, and is the last. */
+/* A response before its request is complete passes, is not counted, and is the last one. */
 static void an_early_response_is_the_last(void **state)
 {
 	struct kedge_note note = {.requests = 0};
@@ -397,7 +399,7 @@ static void an_early_response_is_the_last(void **state)
 	assert_int_equal(feed(&r, &note, OK, strlen(OK), &counts), RESPONSE_UNASKED);
 }
 
-/* The ring of bits laps with the count of responses. */
+/* The bits are a ring; the count of responses goes on. */
 static void the_oldest_request_may_be_a_head(void **state)
 {
 	struct kedge_note note = {.requests = 3 * KEDGE_NOTE_RING};

@@ -59,7 +59,7 @@ static void a_status_line_is_known_by_its_first_bytes(void **state)
 			fail_msg("%s: taken for a status line", bad[i]);
 }
 
-/* What one line leaves of a new head. */
+/* The facts after one line of a new head. */
 static void lines_say_how_the_body_ends(void **state)
 {
 	static const struct {
@@ -138,7 +138,7 @@ static void a_second_length_must_be_the_same(void **state)
 	assert_false(field(&h, "Content-Length: 1", false));
 }
 
-/* What is missing of a line may be the word that counts. */
+/* The missing part of a line may have the word that matters. */
 static void a_line_that_was_cut_is_not_believed(void **state)
 {
 	struct response_head h = {0};
@@ -151,7 +151,7 @@ static void a_line_that_was_cut_is_not_believed(void **state)
 	assert_true(h.close);
 }
 
-/* RFC 9112, 5.2: a folded line belongs to the one before it. */
+/* RFC 9112, 5.2: a folded line continues the one before it. */
 static void folded_lines(void **state)
 {
 	struct response_head h = {0};
@@ -171,7 +171,7 @@ static void folded_lines(void **state)
 	h = (struct response_head){0};
 	assert_true(field(&h, "Transfer-Encoding: chunked", false));
 	assert_false(field(&h, "\t", false));
-	/* Not any more behind another line. */
+	/* After another line, this does not matter any more. */
 	h = (struct response_head){0};
 	assert_true(field(&h, "Content-Length: 2", false));
 	assert_true(field(&h, "Connection: x", false));

@@ -72,7 +72,7 @@ static void check_conf(struct conf *conf, const char *client, enum http1_mode mo
 	assert_int_equal(c.flags, flags);
 }
 
-/* Who is trusted decides what of the client's fields counts. */
+/* A trusted client's fields are used, those of others are not. */
 static void keys_become_flags(void **state)
 {
 	struct cidr trusted;
@@ -118,7 +118,7 @@ static const struct {
 	{{.family = AF_UNSPEC}, "unknown", "unknown"},
 };
 
-/* What http1_conf_set() should write, a line at a time; where[] gets the places of conf.line. */
+/* The expected text, line by line. where[] gets the places for conf.line. */
 static size_t write_lines(char *buf, size_t size, size_t client, enum http1_mode mode, __u16 flags,
 			  uint16_t port, size_t where[HTTP1_GAPS + 1])
 {
@@ -175,7 +175,7 @@ static void the_places_of_all_lines_are_told(void **state)
 				check_every_part(client, mode, (__u16)flags, flags & 1 ? 0 : 443);
 }
 
-/* An IPv4 client that came in by an IPv6 socket is in an IPv4 prefix. */
+/* An IPv4 client at an IPv6 socket matches an IPv4 prefix. */
 static void a_mapped_client_is_trusted_as_itself(void **state)
 {
 	union addr a = {.in6 = {.sin6_family = AF_INET6}};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: a stream and what must come of it, whole, in pieces and byte by byte. Include after
- * cmocka.h.
+ * tests only: feeds a stream whole, in pieces and byte by byte, and checks the output. Include it
+ * after cmocka.h.
  */
 #pragma once
 
@@ -28,7 +28,7 @@ static inline void rules_feed(struct http1_run *r, const char *in, size_t piece)
 	}
 }
 
-/* `in` becomes `out`, with so many requests, and the stream stands there. */
+/* `in` must become `out`, and the stream must be at `standing`. */
 static inline void rules_accept(const struct http1_conf *conf, const char *in, const char *out,
 				enum kedge_standing standing)
 {
@@ -49,7 +49,7 @@ static inline void rules_accept(const struct http1_conf *conf, const char *in, c
 	}
 }
 
-/* It is refused with this reason, and no head of it goes on as complete. */
+/* The stream must be refused with this reason. */
 static inline void rules_refuse(const struct http1_conf *conf, const char *in,
 				enum kedge_reason reason)
 {

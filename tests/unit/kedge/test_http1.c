@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * http1.h by its corpus: each case whole, cut at every byte, and in small pieces gives the output
- * that is written down, and the driver never differs from the model (tests/lib/http1_driver.h).
+ * kedge/http1.h with the corpus: each case must give its output whole, cut at every byte and in
+ * small pieces. The driver must never differ from the model (tests/lib/http1_driver.h).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,7 +96,7 @@ static void corpus_whole(void **state)
 		check_case(&cases[i], HTTP1_WHOLE);
 }
 
-/* Every place where a long input changes, not the long runs of one byte between. */
+/* A place inside a long repetition, which need not be cut. */
 static bool is_dull(const struct http1_bytes *in, size_t at)
 {
 	return at > 40 && at + 40 < in->len && at % 997 &&
@@ -120,7 +120,7 @@ static void corpus_small_pieces(void **state)
 			check_case(&cases[i], (struct http1_cuts){sizes[j], sizes[j]});
 }
 
-/* The next request is read as if it were the first, whatever came before. */
+/* The next request is read like the first, whatever came before. */
 static void corpus_pairs(void **state)
 {
 	for (size_t i = 0; i < cases_count; i++) {
@@ -150,7 +150,7 @@ static void corpus_pairs(void **state)
 	}
 }
 
-/* Which reasons the corpus shows; those of HTTP requests must all be there. */
+/* The corpus has a case for each reason to refuse a request. */
 static void corpus_shows_every_reason(void **state)
 {
 	bool seen[KEDGE_REASON_COUNT] = {false};
@@ -196,7 +196,7 @@ static void mutations(void **state)
 	}
 }
 
-/* Feeds a text a byte at a time; the last act. */
+/* Feeds a text byte by byte. Returns the last act. */
 static enum http1_act feed_text(struct http1 *h, const char *text)
 {
 	enum http1_act act = HTTP1_PASS;
@@ -225,12 +225,12 @@ static void waiting_and_tunnel(void **state)
 	http1_resume(&h, false);
 	assert_int_equal(http1_standing(&h), KEDGE_TUNNEL);
 
-	/* A driver that feeds a byte too early is told. */
+	/* A byte that comes too early is refused. */
 	http1_init(&h);
 	feed_text(&h, UPGRADE);
 	assert_int_equal(http1_byte(&h, &append, 'G'), HTTP1_REFUSE);
 	assert_int_equal(h.reason, KEDGE_REASON_internal_error);
-	/* And a refusal is final. */
+	/* A refusal is final. */
 	assert_int_equal(http1_byte(&h, &append, 'G'), HTTP1_REFUSE);
 	assert_int_equal(http1_standing(&h), KEDGE_REFUSED);
 }
@@ -273,7 +273,7 @@ static void standing_on_the_way(void **state)
 	}
 }
 
-/* HEAD bits stand at the right place of the ring, and old ones are wiped when it laps. */
+/* HEAD bits are at the right place of the ring, and old ones are cleared when it laps. */
 static void note_ring(void **state)
 {
 	struct kedge_note note = {0};

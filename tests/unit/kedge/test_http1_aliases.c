@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names that a server may take for one that kedge sets, removes or reads
- * (tests/lib/http1_aliases.h): none reaches the application, in a head, in trailers or in
- * Connection, whole or in pieces. The second reading of the rules agrees.
+ * Names that a server may confuse with one that kedge sets, removes or reads
+ * (tests/lib/http1_aliases.h). None reaches the application, in a head, in trailers or in
+ * Connection, whole or in pieces. The reference parser agrees.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,7 +31,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* kedge sets it, also where it takes nothing out. */
+/* kedge sets it, even if it takes nothing out. */
 static bool is_set(const struct http1_alias *a)
 {
 	static const char *const names[] = {"X-Forwarded-For", "X-Forwarded-Proto",
@@ -133,7 +133,7 @@ static void in_trailers(void **state)
 	}
 }
 
-/* The next server takes out what Connection lists. */
+/* The next server removes the fields that Connection lists. */
 static void in_connection(void **state)
 {
 	char in[256];

@@ -100,7 +100,7 @@ static void ends_of_lines(void **state)
 	is_refused("0\r\n\rx", KEDGE_REASON_http_bare_cr_lf);
 }
 
-/* Passed unread, but for bytes that no line holds, and not for ever. */
+/* Passed unread, with a limit, and without bytes that no line may have. */
 static void extensions(void **state)
 {
 	char body[KEDGE_CHUNK_EXT_BYTES_MAX + 64];

@@ -77,7 +77,7 @@ static bool alike(const char *token, const char *name, size_t n)
 	return true;
 }
 
-/* What http1_name() should say, by the standard library. */
+/* The expected result of http1_name(), by the standard library. */
 static uint8_t name_by_text(const char *token)
 {
 	static const char family[] = "x-forwarded-";
@@ -105,8 +105,7 @@ static void check_name(const char *token)
 		fail_msg("%s: %#x, expected %#x", token, http1_name(&h), name_by_text(token));
 }
 
-/* Each name, in every case, with each of its bytes exchanged for every other, cut and lengthened.
- */
+/* Each name: in other case, with each byte replaced by every other, shortened and lengthened. */
 static void names_and_their_neighbours(void **state)
 {
 	for (size_t i = 0; i < NAMES; i++) {

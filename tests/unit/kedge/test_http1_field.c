@@ -48,7 +48,7 @@ static void values(void **state)
 	rules_refuse(&append, GET "A: b\r\n\rc", KEDGE_REASON_http_bare_cr_lf);
 }
 
-/* RFC 9112, 3.2: one Host, and exactly one. */
+/* RFC 9112, 3.2: exactly one Host. */
 static void hosts(void **state)
 {
 	rules_accept(&append, "GET / HTTP/1.1\r\nhOST:a.b:80 \t\r\n\r\n",
@@ -110,7 +110,7 @@ static void codings(void **state)
 		     KEDGE_REASON_http_framing_conflict);
 }
 
-/* Incoming lines become one with ours; what is cut of white space, and what of empty lines. */
+/* The client's lines and ours become one line, without white space and empty values. */
 static void forwarded_for(void **state)
 {
 	static const struct {
@@ -146,7 +146,7 @@ static void forwarded_for(void **state)
 	rules_refuse(&append, OLD "X-Forwarded-For: 1\x01\r\n\r\n", KEDGE_REASON_http_control_char);
 }
 
-/* The list is KEDGE_XFF_BYTES_MAX bytes, two of them for what joins ours. */
+/* The list has KEDGE_XFF_BYTES_MAX bytes, two of them for the ", " before our address. */
 static void a_full_list(void **state)
 {
 	const int most = KEDGE_XFF_BYTES_MAX - 2;
@@ -187,7 +187,7 @@ static void other_forwarding_fields(void **state)
 	rules_accept(&conf, line, line, KEDGE_BETWEEN);
 }
 
-/* A name that CGI does not tell from ours: refused, or taken out. */
+/* A name that is the same as ours in CGI: refused, or taken out. */
 static void aliases(void **state)
 {
 	struct http1_conf conf;
@@ -202,7 +202,7 @@ static void aliases(void **state)
 		     KEDGE_BETWEEN);
 }
 
-/* Lines in a head, and in trailers, which count anew. */
+/* The limit of lines, in a head and in trailers. */
 static void as_many_lines_as_may_be(void **state)
 {
 	for (int trailers = 0; trailers < 2; trailers++)
@@ -223,7 +223,7 @@ static void as_many_lines_as_may_be(void **state)
 		}
 }
 
-/* RFC 9110, 6.5.1: nothing that frames, routes or says who the client is. */
+/* RFC 9110, 6.5.1: no fields for framing, routing or the client's address. */
 static void trailers(void **state)
 {
 	static const char *const bad[] = {

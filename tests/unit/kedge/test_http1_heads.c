@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Heads of nothing but one sort of line (tests/lib/http1_heads.h), as many as a head may have and
- * one more, in one input and cut at every byte: the driver agrees with the model, and its list and
- * its copies hold what comes.
+ * Heads with one sort of line only (tests/lib/http1_heads.h), up to the limit and one more, whole
+ * and cut at every byte. The driver must agree with the model, and its list and copies must be
+ * large enough.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,7 +65,7 @@ static void check_all(unsigned lines, unsigned heads, struct http1_cuts cuts)
 	}
 }
 
-/* Host is the line more. */
+/* Host is one more line. */
 static void whole(void **state)
 {
 	static const unsigned lines[] = {1, KEDGE_FIELDS_MAX - 2, KEDGE_FIELDS_MAX - 1,

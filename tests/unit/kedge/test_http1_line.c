@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kedge/http1_line.h: what a request line may be, and why another one is refused. */
+/* kedge/http1_line.h: request lines that pass, and the reasons why others are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@ static int setup(void **state)
 	return 0;
 }
 
-/* A line that passes as it is; "Host: a" fits its target. */
+/* A line that passes unchanged. Its target must fit "Host: a". */
 static void passes(const char *line)
 {
 	char in[512], out[512];
@@ -54,7 +54,7 @@ static void methods(void **state)
 	is_refused("PRI * HTTP/2.0", KEDGE_REASON_http_version);
 }
 
-/* Every byte but those of a token, at the start of a method and inside. */
+/* Every byte that is not in a token, at the start of a method and inside. */
 static void bytes_of_a_method(void **state)
 {
 	for (int b = 1; b < 256; b++) {
@@ -100,7 +100,7 @@ static void targets(void **state)
 	is_refused("GET httpss://a/ HTTP/1.1", KEDGE_REASON_http_target);
 }
 
-/* uri-host [":" port], of which Host must be the same. */
+/* uri-host [":" port]; Host must be the same. */
 static void authorities(void **state)
 {
 	static const char *const good[] = {"b",       "b:",           "b:1",

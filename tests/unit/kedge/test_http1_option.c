@@ -52,7 +52,7 @@ static void connection(void **state)
 	is_refused("Connection: close\n", KEDGE_REASON_http_bare_cr_lf);
 }
 
-/* The next server takes out what Connection lists: nothing that it needs may be among that. */
+/* The next server removes the fields that Connection lists: it must not lose one that it needs. */
 static void fields_that_connection_must_not_list(void **state)
 {
 	static const char *const names[] = {"Host",
@@ -158,7 +158,7 @@ static void h2c_taken_out(void **state)
 		snprintf(out, sizeof(out), GET "%s" OURS "\r\n", rows[i].out);
 		rules_accept(&cut, in, out, rows[i].standing);
 	}
-	/* Among others it would have to be cut out of a value: refused. */
+	/* Beside another protocol, it would have to be cut out of a value: refused. */
 	rules_refuse(&cut, GET "Upgrade: h2c, websocket\r\n\r\n", KEDGE_REASON_http_upgrade);
 	rules_refuse(&cut, GET "Upgrade: websocket, h2c\r\n\r\n", KEDGE_REASON_http_upgrade);
 	rules_refuse(&cut, GET "Upgrade: h2c h2c\r\n\r\n", KEDGE_REASON_http_upgrade);
@@ -166,7 +166,7 @@ static void h2c_taken_out(void **state)
 		     KEDGE_REASON_http_upgrade);
 }
 
-/* What Connection says of an upgrade goes with it; its other options come back, behind our text. */
+/* Upgrade options are removed from Connection; the others come back behind our text. */
 static void options_come_back(void **state)
 {
 	rules_accept(&cut, GET "Connection: close, Upgrade,TE\r\nUpgrade: h2c\r\n\r\n",

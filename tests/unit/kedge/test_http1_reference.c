@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The automaton against a second reading of the rules (tests/lib/http1_reference.h): on the corpus,
- * where the reference must also say what is written down, on its beginnings, and on changed ones.
+ * Compares the automaton with the reference parser (tests/lib/http1_reference.h) over the corpus,
+ * over its beginnings and over changed cases. The reference must also give the corpus's output.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,14 +79,14 @@ static void corpus_and_its_beginnings(void **state)
 	for (size_t i = 0; i < cases_count; i++) {
 		struct http1_bytes in = all_of(&cases[i]);
 
-		/* Of the long ones, which are one byte many times, some. */
+		/* Long cases repeat one byte: not every beginning is needed. */
 		for (size_t n = 0; n <= in.len; n += n > 300 && n + 300 < in.len ? 97 : 1)
 			agree(&cases[i], &in, n);
 		free(in.data);
 	}
 }
 
-/* Puts one thing that means something where it may not belong. */
+/* Inserts something with a meaning at a random place. */
 static void change(struct http1_bytes *in, uint32_t *x)
 {
 	static const char *const spice[] = {"\r",

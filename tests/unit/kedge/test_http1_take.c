@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* http1_take.h against http1_byte(): the same bytes, many at a time and one by one. */
+/* kedge/http1_take.h: many bytes at a time give the same as http1_byte() one by one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,13 +36,13 @@ static void forget_beyond(struct http1 *h)
 {
 	if (h->len < HTTP1_TOKEN_MAX)
 		memset(h->token + h->len, 0, HTTP1_TOKEN_MAX - h->len);
-	/* Of options in a line that has stayed, nothing is looked at. */
+	/* Options of a line that stays are not used. */
 	memset(h->options, 0, sizeof(h->options));
 }
 
 /*
- * What is taken from in[0..len), which ends at a guard page, leaves what the same bytes leave one
- * by one, and all of them pass and end nothing.
+ * Takes bytes of in[0..len), which ends at a guard page. The state must be the same as after these
+ * bytes one by one. All of them must pass, and none may end a request.
  */
 static uint32_t check_take_as(const struct http1_conf *conf, const struct http1 *h, const void *in,
 			      size_t len)
@@ -197,7 +197,7 @@ static void random_inputs(void **state)
 		}
 }
 
-/* --- what it is there for --------------------------------------------------------------------- */
+/* --- states and inputs by hand ---------------------------------------------------------------- */
 
 #define S8  "abcdefgh"
 #define S64 S8 S8 S8 S8 S8 S8 S8 S8

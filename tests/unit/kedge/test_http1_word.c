@@ -43,7 +43,7 @@ static __u64 mark_colons(__u64 word)
 	return http1_equal(word, ':');
 }
 
-/* `exact`: each mark is right; else all up to the first one, which is all that anyone asks. */
+/* `exact`: each mark is right. Otherwise only the first one is, which is all that callers use. */
 static const struct {
 	const char *name;
 	__u64 (*marks)(__u64 word);
@@ -74,7 +74,7 @@ static void check(size_t set, const uint8_t bytes[8])
 			fail_msg("%s: byte %u = %#x", sets[set].name, i, bytes[i]);
 }
 
-/* Each byte at each place, beside each of those at which a carry or a borrow may go wrong. */
+/* Each byte at each place, beside bytes at which a carry or a borrow may go wrong. */
 static void every_byte_at_every_place(void **state)
 {
 	static const uint8_t others[] = {0,   1,    0x1f, 0x20, 0x21, '#',  ',',  '-',  '.', '/',
