@@ -2,12 +2,10 @@
 /* User, capabilities, new privileges, core dumps. See confine.h. */
 #include "confine/confine.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,6 +13,7 @@
 #include <unistd.h>
 #include <linux/capability.h>
 
+#include "base/decimal.h"
 #include "base/log.h"
 
 /* Bits of capabilities, for the line that says what is left. */
@@ -32,14 +31,9 @@ static const struct {
 /* A whole number that fits an id; (id_t)-1 means "unchanged" to the kernel. */
 static bool parse_id(unsigned *out, const char *text)
 {
-	char *end;
-	unsigned long n;
+	uint64_t n;
 
-	if (!isdigit((unsigned char)text[0]))
-		return false;
-	errno = 0;
-	n = strtoul(text, &end, 10);
-	if (*end || errno || n >= UINT32_MAX)
+	if (!decimal_parse(text, strlen(text), UINT32_MAX - 1, &n))
 		return false;
 	*out = (unsigned)n;
 	return true;
