@@ -151,10 +151,11 @@ static int load(struct guard *g, const struct conf *conf, char why[KBPF_WHY_SIZE
 	if (!g->prog)
 		return -EINVAL;
 	err = attach(g, conf, why);
-	if (!err && guard_keeper_start(&g->keeper, guard_attach_id(g->prog), g->interfaces,
-				       g->interfaces_count, g->lock) < 0)
-		err = kbpf_why(why, -errno, "no process for its keeper: %s", strerror(errno));
-	return err;
+	if (err)
+		return err;
+	err = guard_keeper_start(&g->keeper, guard_attach_id(g->prog), g->interfaces,
+				 g->interfaces_count, g->lock);
+	return err ? kbpf_why(why, err, "no process for its keeper: %s", strerror(-err)) : 0;
 }
 
 static int open_in(struct guard *g, const struct conf *conf, char why[KBPF_WHY_SIZE])
