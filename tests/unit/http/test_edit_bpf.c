@@ -19,6 +19,7 @@
 
 #include "http/edit_bpf.h"
 #include "tests/lib/net.h"
+#include "tests/lib/no_heap.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define TEXT_LEN 40
@@ -531,6 +532,18 @@ static void the_flow_goes_with_the_editor(void **state)
 	assert_int_equal(flows.dels, 1);
 }
 
+static void no_memory_for_an_editor(void **state)
+{
+	struct edit *e;
+
+	no_heap = true;
+	e = edit_bpf_new(kedge, NULL, &flow, &stats);
+	no_heap = false;
+	assert_null(e);
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(flows.dels, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
@@ -554,6 +567,7 @@ int main(void)
 		T(no_send_is_cut_short),
 		T(scattered_messages_are_corked),
 		T(the_flow_goes_with_the_editor),
+		T(no_memory_for_an_editor),
 	};
 
 	return cmocka_run_group_tests_name("edit_bpf", tests, NULL, NULL);

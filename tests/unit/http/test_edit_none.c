@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "http/edit_none.h"
+#include "tests/lib/no_heap.h"
 
 static int fd[2];
 static struct kedge_stats stats;
@@ -93,6 +94,16 @@ static void an_application_that_has_gone_is_told(void **state)
 	assert_int_equal(edit_send(edit, "a", 1), -EPIPE);
 }
 
+static void no_memory_for_an_editor(void **state)
+{
+	struct edit *e;
+
+	no_heap = true;
+	e = edit_none_new(fd[0], &stats);
+	no_heap = false;
+	assert_null(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -100,6 +111,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_full_socket_takes_a_part_and_then_nothing, up,
 						down),
 		cmocka_unit_test_setup_teardown(an_application_that_has_gone_is_told, up, down),
+		cmocka_unit_test_setup_teardown(no_memory_for_an_editor, up, down),
 	};
 
 	return cmocka_run_group_tests_name("edit_none", tests, NULL, NULL);

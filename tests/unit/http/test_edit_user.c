@@ -13,6 +13,7 @@
 
 #include "http/edit_user.h"
 #include "tests/lib/http1_corpus.h"
+#include "tests/lib/no_heap.h"
 
 #define OURS    "X-Forwarded-For: 198.51.100.22\r\n"
 #define GET     "GET / HTTP/1.1\r\nHost: a\r\n"
@@ -287,6 +288,33 @@ static void other_errors(void **state)
 	assert_int_equal(send_text(l, GET "\r\n"), -ECONNRESET);
 }
 
+static void no_memory_for_an_editor(void **state)
+{
+	struct leg *l = *state;
+	struct http1_conf conf;
+	struct edit *e;
+
+	http1_case_conf(&conf, HTTP1_XFF_APPEND, 0);
+	no_heap = true;
+	e = edit_user_new(l->fd[0], &conf, &l->stats);
+	no_heap = false;
+	assert_null(e);
+}
+
+/* The automaton has read bytes that cannot be kept: the flow must end. */
+static void no_memory_for_the_rest(void **state)
+{
+	struct leg *l = *state;
+	ssize_t r;
+
+	fill(l);
+	no_heap = true;
+	r = send_text(l, GET "\r\n");
+	no_heap = false;
+	assert_int_equal(r, -EIO);
+	assert_int_equal(l->edit->note->reason, KEDGE_REASON_no_memory);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -303,6 +331,8 @@ int main(void)
 		T(application_gone),
 		T(application_gone_with_a_rest),
 		T(other_errors),
+		T(no_memory_for_an_editor),
+		T(no_memory_for_the_rest),
 	};
 
 	return cmocka_run_group_tests_name("edit_user", tests, NULL, NULL);

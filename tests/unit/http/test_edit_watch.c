@@ -17,6 +17,7 @@
 #include "http/edit_user.h"
 #include "http/edit_watch.h"
 #include "tests/lib/http1_corpus.h"
+#include "tests/lib/no_heap.h"
 
 static struct http1_case *cases;
 static size_t cases_count;
@@ -265,6 +266,100 @@ static void only_what_was_taken_is_read(void **state)
 	shown_forget();
 }
 
+/* Without an inner editor, or without memory, there is none. The inner one stays the caller's. */
+static void no_editor_without_memory(void **state)
+{
+	static const struct edit_ops ops = {.send = fake_send, .free = fake_free};
+	struct edit inner = {.ops = &ops, .note = &fake_note}, *e;
+	struct http1_conf conf;
+
+	(void)state;
+	conf_set(&conf);
+	assert_null(edit_watch_new(NULL, &conf, show, NULL));
+	no_heap = true;
+	e = edit_watch_new(&inner, &conf, show, NULL);
+	no_heap = false;
+	assert_null(e);
+	assert_ptr_equal(inner.ops, &ops);
+}
+
+/* Bytes pass even if their head cannot be kept. Then less of it is shown. */
+static void without_memory_less_is_shown(void **state)
+{
+	struct http1_conf conf;
+	struct edit *e;
+	ssize_t r;
+
+	(void)state;
+	conf_set(&conf);
+	e = edit_begin(&conf);
+	no_heap = true;
+	r = edit_send(e, "GET /a HTTP/1.1\r\nHo", 19);
+	no_heap = false;
+	assert_int_equal(r, 19);
+	say(e, "st: a\r\n\r\n" HEAD_B "body");
+	assert_int_equal(e->note->requests, 2);
+	assert_int_equal(shown.count, 2);
+	assert_memory_equal(shown.heads.data, "st: a\r\n\r\n" HEAD_B, shown.heads.len);
+	/* A head whose end cannot be kept. */
+	shown_forget();
+	say(e, "GET /a HTTP/1.1\r\n");
+	no_heap = true;
+	r = edit_send(e, "Host: a-name-that-needs-more-room-than-there-is\r\n", 49);
+	no_heap = false;
+	assert_int_equal(r, 49);
+	say(e, "\r\n");
+	assert_int_equal(shown.count, 1);
+	assert_string_equal(shown.last_line, "GET /a HTTP/1.1");
+	edit_end(e);
+	assert_int_equal(shown.count, 1);
+	shown_forget();
+}
+
+/* What is asked of it, the inner editor is asked. */
+static int asked_flush, asked_resume;
+
+static int fake_flush(struct edit *e)
+{
+	asked_flush++;
+	return -EAGAIN;
+}
+
+static int fake_resume(struct edit *e, bool tunnel)
+{
+	asked_resume += tunnel ? 10 : 1;
+	return -EPERM;
+}
+
+static ssize_t fake_fault(struct edit *e, const void *buf, size_t len)
+{
+	e->cut_off = true;
+	return -EPROTO;
+}
+
+static void the_inner_editor_answers(void **state)
+{
+	static const struct edit_ops ops = {
+		.send = fake_fault, .flush = fake_flush, .resume = fake_resume, .free = fake_free};
+	struct edit inner = {.ops = &ops, .note = &fake_note};
+	struct http1_conf conf;
+	struct edit *e;
+
+	(void)state;
+	conf_set(&conf);
+	e = edit_watch_new(&inner, &conf, show, NULL);
+	assert_non_null(e);
+	assert_int_equal(edit_flush(e), -EAGAIN);
+	assert_int_equal(asked_flush, 1);
+	assert_int_equal(edit_resume(e, true), -EPERM);
+	assert_int_equal(edit_resume(e, false), -EPERM);
+	assert_int_equal(asked_resume, 11);
+	assert_int_equal(edit_send(e, HEAD_A, strlen(HEAD_A)), -EPROTO);
+	assert_true(e->cut_off);
+	edit_free(e);
+	shown_forget();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +369,9 @@ int main(void)
 		cmocka_unit_test(of_a_refused_head_the_first_line_is_shown),
 		cmocka_unit_test(a_head_that_never_ended_is_shown_at_the_end),
 		cmocka_unit_test(only_what_was_taken_is_read),
+		cmocka_unit_test(no_editor_without_memory),
+		cmocka_unit_test(without_memory_less_is_shown),
+		cmocka_unit_test(the_inner_editor_answers),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

@@ -117,6 +117,43 @@ static void every_answer_is_one_whole_response(void **state)
 	assert_true(answers > 20);
 }
 
+static void the_body_begins_behind_the_blank_line(void **state)
+{
+	static const char odd[] = "HTTP/1.1 200 OK\r\n\r\na\r\n\r\nb";
+	char text[REPLY_BYTES_MAX];
+	size_t len = reply_format(text, KEDGE_REASON_app_refused, REPLY_TEXT, 0);
+	const char *body = strstr(text, "\r\n\r\n") + 4;
+
+	(void)state;
+	assert_int_equal(reply_body(text, len), strlen(body));
+	assert_int_equal(reply_body(text, (size_t)(body - text)), 0);
+	assert_int_equal(reply_body(text, (size_t)(body - text) - 1), 0);
+	assert_int_equal(reply_body("", 0), 0);
+	assert_int_equal(reply_body(odd, strlen(odd)), strlen("a\r\n\r\nb"));
+}
+
+/* Also before 1970, and beyond 32 bits. */
+static void dates(void **state)
+{
+	static const struct {
+		time_t now;
+		const char *date;
+	} rows[] = {
+		{0, "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n"},
+		{-1, "Date: Wed, 31 Dec 1969 23:59:59 GMT\r\n"},
+		{951782399, "Date: Mon, 28 Feb 2000 23:59:59 GMT\r\n"},
+		{951782400, "Date: Tue, 29 Feb 2000 00:00:00 GMT\r\n"},
+		{4294967296, "Date: Sun, 07 Feb 2106 06:28:16 GMT\r\n"},
+	};
+	char text[REPLY_BYTES_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		reply_format(text, KEDGE_REASON_app_refused, REPLY_TEXT, rows[i].now);
+		assert_non_null(strstr(text, rows[i].date));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -125,6 +162,8 @@ int main(void)
 		cmocka_unit_test(a_number_out_of_range),
 		cmocka_unit_test(every_answer_is_one_whole_response),
 		cmocka_unit_test(answers_without_a_body),
+		cmocka_unit_test(the_body_begins_behind_the_blank_line),
+		cmocka_unit_test(dates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
