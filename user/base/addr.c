@@ -255,7 +255,7 @@ bool cidr_match(const struct cidr *set, size_t n, const union addr *a)
 		return false;
 	is_v4 = !memcmp(ip, v4_mapped, 12);
 	for (size_t i = 0; i < n; i++) {
-		/* ::/0 is all of IPv6; who means IPv4 too writes 0.0.0.0/0. */
+		/* ::/0 is all of IPv6 and no IPv4: that is 0.0.0.0/0. */
 		if (is_v4 && set[i].bits < 96)
 			continue;
 		if (same_bits(set[i].ip, ip, set[i].bits))

@@ -38,8 +38,8 @@ socklen_t addr_len(const union addr *a);
 void addr_format(char buf[ADDR_TEXT_MAX], const union addr *a);
 
 /*
- * The address alone, as it stands in X-Forwarded-For; v4-mapped prints as IPv4. Returns the length;
- * 0 and an empty string for other families.
+ * The address without a port, as X-Forwarded-For has it; v4-mapped prints as IPv4. Returns the
+ * length; 0 and an empty string for other families.
  */
 size_t addr_format_ip(char buf[INET6_ADDRSTRLEN], const union addr *a);
 

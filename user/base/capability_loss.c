@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What was lost since the start, and what is said about it. See capability_loss.h. */
+/* Capabilities lost since the start, and the lines about them. See capability_loss.h. */
 #include "base/capability_loss.h"
 
 #include <assert.h>
@@ -12,10 +12,10 @@
 #include "base/errno_text.h"
 #include "base/log.h"
 
-/* Between tries: doubled from the first to the last. */
+/* Time between two tries. It doubles from the first value to the last. */
 #define TRY_FIRST_MS 1000
 #define TRY_LAST_MS  30000
-/* Between lines, likewise: a loss that comes and goes does not fill the log. */
+/* Time between two lines. It doubles too: a loss that comes and goes does not fill the log. */
 #define SAY_FIRST_MS 1000
 #define SAY_LAST_MS  600000
 
@@ -155,7 +155,7 @@ static void emit(enum capability c, const struct loss *l)
 			 capability_next(l->err));
 }
 
-/* Says what the last line does not say yet, unless that was a moment ago. Locked. */
+/* Logs the state if the last line says something else and is old enough. Called with the lock. */
 static void say(enum capability c, struct loss *l, uint64_t now_ms)
 {
 	if (l->said == l->err || now_ms < l->said_ms + l->gap_ms)
@@ -178,7 +178,9 @@ bool capability_try(enum capability c, uint64_t now_ms)
 		return true;
 	pthread_mutex_lock(&l->lock);
 	if (err != ENOLINK && now_ms >= l->again_ms) {
-		/* Nobody else until this one has come back, or has been gone for as long. */
+		/*
+		 * Nobody else tries until this caller reports, or until wait_ms has passed again.
+		 */
 		STORE(l->again_ms, now_ms + l->wait_ms);
 		may = true;
 	}
@@ -201,7 +203,9 @@ void capability_failed(enum capability c, int err, uint64_t now_ms)
 		STORE(l->since_ms, now_ms);
 		l->wait_ms = 0;
 	}
-	/* Several flows may have been under way when the first one failed: one wait for all. */
+	/*
+	 * Several flows may have been on their way when the first one failed: they share one wait.
+	 */
 	if (!l->err || now_ms + l->wait_ms >= l->again_ms) {
 		l->wait_ms = doubled(l->wait_ms, TRY_FIRST_MS, TRY_LAST_MS);
 		STORE(l->again_ms, now_ms + l->wait_ms);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: capabilities that worked at the start and fail later: another program claims the
- * sockets, a map is full, a link is detached. One table a process. Each loss has a fallback, which
- * is the caller's; the line, the numbers and the time of the next try are kept here.
+ * user only: capabilities that worked at startup and fail later: another program claims the
+ * sockets, a map is full, a link is detached. There is one table for the process. It keeps the
+ * numbers and the time of the next try, and writes the lines. The fallback is the caller's work.
  *
  *   if (capability_try(CAPABILITY_EDIT, now))   ask before each use
  *           r = ...;
@@ -24,19 +24,22 @@ enum capability {
 	CAPABILITY_COUNT,
 };
 
-/* Forgets what was. Required: there is no fallback, so each use is a try, and the line says so. */
+/*
+ * Resets the state. `required` means that there is no fallback: each use is a try, and the line
+ * says so.
+ */
 void capability_start(enum capability c, bool required);
 bool capability_required(enum capability c);
 
 /*
- * May it be used now? True while it works. Once it is lost, true for one caller when the time of
- * the next try has come; the others use their fallback, and are counted.
+ * May it be used now? True while it works. After a loss, true for one caller each time a try is
+ * due; the other callers use their fallback and are counted.
  */
 bool capability_try(enum capability c, uint64_t now_ms);
 
 /*
- * A use failed with `err`, an errno of either sign. ENOLINK: its program is gone, which is for
- * good.
+ * A use failed with `err`, an errno of either sign. ENOLINK means that its program is detached:
+ * that loss is final.
  */
 void capability_failed(enum capability c, int err, uint64_t now_ms);
 
@@ -61,6 +64,6 @@ static inline bool capability_is_lost(enum capability c)
 
 const char *capability_name(enum capability c);
 
-/* "another program has the socket (Device or resource busy)" and what to do about it. */
+/* The cause ("another program has the socket (Device or resource busy)") and the next step. */
 const char *capability_cause(char *buf, size_t size, int err);
 const char *capability_next(int err);

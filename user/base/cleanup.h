@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: destructors on locals. Leaving a scope means take_fd()/take_ptr(); "-1" is "not open".
+/*
+ * user only: destructors on locals. A value that leaves its scope is moved out with take_fd() or
+ * take_ptr(). -1 means "not open".
  */
 #pragma once
 

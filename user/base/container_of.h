@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: from a member to the struct that it is in, as in the kernel. */
+/* user only: finds the struct that a member is in, as in the kernel. */
 #pragma once
 
 #include <stddef.h>

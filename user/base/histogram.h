@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: how long things took, as counts in buckets that double. Pure; one writer with plain
- * stores, readers of other threads load each field at once and see it old at worst.
+ * user only: durations, as counts in buckets that double. Pure. One thread writes with plain stores;
+ * other threads load each field in one piece, and may see an old value.
  *
- * Bucket i counts what took at most 32 us << i and more than the bucket before; the last one what
- * took longer than all. 32 us is about what a turn of a worker's loop takes, below which its clock
- * says nothing; 67 s is beyond any deadline that a healthy request meets. Doubling costs one
- * count-leading-zeros, needs 23 numbers, and puts a quantile within a factor of two at worst.
+ * Bucket i counts durations of at most 32 us << i that are above the bound of the bucket before. The
+ * last bucket counts all longer ones. A turn of a worker's loop takes about 32 us, and its clock
+ * does not resolve less. 67 s is longer than any deadline of a healthy request. Doubling costs one
+ * count-leading-zeros, needs 23 numbers, and makes a quantile wrong by a factor of two at most.
  */
 #pragma once
 
@@ -50,7 +50,7 @@ static inline void histogram_take(struct histogram *h, uint64_t us, uint32_t n)
 uint64_t histogram_count(const struct histogram *h);
 
 /*
- * The time that a share of q (0 to 1) stayed within, in microseconds, guessed evenly within its
- * bucket. 0 when there is nothing; the largest bound when it lies beyond.
+ * The quantile q (0 to 1) in microseconds, interpolated within its bucket. 0 if nothing was
+ * counted; the largest bound if it lies beyond that.
  */
 uint64_t histogram_quantile_us(const struct histogram *h, double q);

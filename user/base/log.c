@@ -65,7 +65,7 @@ void log_vemit(enum log_level level, int err, const char *fmt, va_list ap)
 	assert(len < sizeof(line));
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
-		return; /* nowhere left to say it */
+		return; /* there is no other place to report it */
 }
 
 void log_emit(enum log_level level, int err, const char *fmt, ...)

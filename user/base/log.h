@@ -25,9 +25,7 @@ void log_emit(enum log_level level, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void log_vemit(enum log_level level, int err, const char *fmt, va_list ap);
 
-/*
- * Hears every line of one thread, without the newline. Quiet: instead of standard error.
- */
+/* Gets every line of one thread, without the newline. If quiet, nothing goes to standard error. */
 struct log_tap {
 	void (*hear)(struct log_tap *tap, enum log_level level, const char *line);
 	bool quiet;

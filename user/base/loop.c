@@ -56,7 +56,7 @@ void loop_del(struct loop *l, int fd)
 	epoll_ctl(l->epfd, EPOLL_CTL_DEL, fd, NULL);
 }
 
-/* Puts a timer where the wheel meets it at or soon after its deadline, or in the farthest slot. */
+/* Puts a timer into the first slot after its deadline, or into the farthest slot there is. */
 static void wheel_put(struct loop *l, struct timer *t)
 {
 	uint64_t tick = t->due_ms / LOOP_TICK_MS + 1;
@@ -83,7 +83,7 @@ void loop_timer_set(struct loop *l, struct timer *t, uint64_t ms)
 {
 	t->due_ms = l->now_ms + ms;
 	if (t->slot_ms && t->due_ms >= t->slot_ms)
-		return; /* moved away: the old slot will find it and put it on */
+		return; /* it moved away: the old slot finds it and moves it on */
 	if (t->slot_ms)
 		wheel_take(l, t);
 	wheel_put(l, t);
@@ -125,7 +125,7 @@ static void wheel_turn(struct loop *l)
 		return;
 	}
 	if (until > l->tick + LOOP_SLOTS)
-		l->tick = until - LOOP_SLOTS; /* slept for more than a round: every slot once */
+		l->tick = until - LOOP_SLOTS; /* slept for more than a round: each slot once */
 	while (l->tick < until) {
 		struct timer_list *due = &l->wheel[++l->tick % LOOP_SLOTS];
 		struct timer *t;
@@ -160,8 +160,7 @@ static void tasks_run(struct loop *l)
 	struct task_list now = STAILQ_HEAD_INITIALIZER(now);
 	struct task *t;
 
-	/* What a task puts off again waits for the next turn, so that no owner starves the others.
-	 */
+	/* A task queued by a task runs in the next turn, so that no owner starves the others. */
 	STAILQ_CONCAT(&now, &l->tasks);
 	while ((t = STAILQ_FIRST(&now))) {
 		STAILQ_REMOVE_HEAD(&now, link);
@@ -178,8 +177,10 @@ void loop_run(struct loop *l)
 		int wait = STAILQ_EMPTY(&l->tasks) ? wheel_wait_ms(l) : 0;
 		int n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN, wait);
 
-		/* Stopped and continued: what has come meanwhile goes before deadlines that have
-		 * passed. */
+		/*
+		 * The process was stopped and continued: handle events from that time before
+		 * deadlines.
+		 */
 		if (n < 0 && errno == EINTR)
 			n = epoll_wait(l->epfd, ev, EVENTS_PER_TURN, 0);
 		if (n < 0 && errno != EINTR) {

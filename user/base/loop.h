@@ -62,7 +62,7 @@ void loop_fini(struct loop *l);
 /* Adds a descriptor for these EPOLL* events. Closing the descriptor removes it. 0 or -errno. */
 int loop_add(struct loop *l, int fd, struct watch *w, uint32_t events);
 int loop_mod(struct loop *l, int fd, struct watch *w, uint32_t events);
-/* Needed only where another descriptor of the same socket stays open. */
+/* Needed only if another descriptor of the same socket stays open. */
 void loop_del(struct loop *l, int fd);
 
 /* Arms or moves a timer to now + ms. */

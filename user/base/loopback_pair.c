@@ -38,7 +38,7 @@ static int wait_readable(int fd, uint64_t until_ms)
 	return n ? 0 : -ETIMEDOUT;
 }
 
-/* It ended before it was accepted, or a signal came: the next one may be ours. */
+/* This connection ended before accept(2), or a signal came: the next one may be ours. */
 static bool concerns_one(int err)
 {
 	return err == EAGAIN || err == EINTR || err == ECONNABORTED;

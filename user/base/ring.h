@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: a bounded queue of records between two threads: one puts, one takes, neither ever
- * waits for the other. Knows nothing of what the records hold.
+ * user only: a bounded queue of records between two threads. One puts, one takes, and neither waits
+ * for the other. The content of a record does not matter here.
  */
 #pragma once
 
@@ -30,10 +30,10 @@ void ring_fini(struct ring *r);
 bool ring_put(struct ring *r, const struct iovec *piece, unsigned pieces);
 
 /*
- * The oldest record into buf; returns its length, 0 when there is none. A record longer than `room`
- * is taken all the same, only its beginning is in buf.
+ * Takes the oldest record into buf. Returns its length, or 0 if there is none. A record longer than
+ * `room` is taken as well, but only its beginning is copied.
  */
 size_t ring_take(struct ring *r, void *buf, size_t room);
 
-/* Bytes held, to either thread old at worst. */
+/* Bytes in the ring. Either thread may ask; the number may be old. */
 size_t ring_used(const struct ring *r);

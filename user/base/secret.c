@@ -11,7 +11,7 @@
 
 #include "base/log.h"
 
-/* Further groups of kedge, and those of the user that it will be. */
+/* Supplementary groups of kedge, or of the user that it will be. */
 #define GROUPS_MAX 1024
 
 static gid_t future[GROUPS_MAX];
@@ -37,8 +37,8 @@ static bool is_in(gid_t gid, const gid_t *set, int count)
 }
 
 /*
- * A group that kedge is in was given to it so that it can read this (Kubernetes' fsGroup, Debian's
- * ssl-cert). Root's own is fine in any case.
+ * If kedge is in the group, somebody put it there so that it can read the file (Kubernetes'
+ * fsGroup, Debian's ssl-cert). Root's group is always fine.
  */
 static bool group_is_ours(gid_t gid)
 {
@@ -56,7 +56,7 @@ int secret_check(int fd, const char *what, const char *path)
 	if (fstat(fd, &st) < 0)
 		return log_err(errno, "%s %s: cannot be looked at", what, path);
 	if (!S_ISREG(st.st_mode))
-		return 0; /* a pipe or a device is nobody's to read twice */
+		return 0; /* a pipe or a device cannot be read a second time */
 	if (st.st_mode & (S_IROTH | S_IWOTH)) {
 		log_error("%s %s: everybody may read it (mode %03o): chmod 600 %s", what, path,
 			  st.st_mode & 0777, path);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is in the way to a file. See way_to.h. */
+/* Finds the directory that blocks the way to a file. See way_to.h. */
 #include "base/way_to.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 
-/* As the kernel: more are a circle. */
+/* The kernel's limit: more links are a circle. */
 #define LINKS_MAX 40
 
 /* The first of the directories that `path` names. */

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: what is in the way to a file that kedge may not open. */
+/* user only: finds the directory that blocks the way to a file. */
 #pragma once
 
 #include <limits.h>
 #include <stdbool.h>
 
 /*
- * The first directory on the way to `path`, through symbolic links, that kedge may not enter. False
- * when there is none: it is the file itself, then, or it is not there.
+ * Finds the first directory on the way to `path` that kedge may not enter; follows symbolic links.
+ * False if there is none: then the file itself is the problem, or it does not exist.
  */
 bool way_blocked(char dir[PATH_MAX], const char *path);
 
-/* Says that open(2) has failed with `err`, and the directory that is in the way. Returns -err. */
+/*
+ * Logs that open(2) failed with `err`, and names the directory that blocks the way. Returns -err.
+ */
 int way_cannot_open(const char *what, const char *path, int err);

@@ -16,7 +16,7 @@
 #include "base/decimal.h"
 #include "base/log.h"
 
-/* Bits of capabilities, for the line that says what is left. */
+/* Names for the line that lists the capabilities that are left. */
 static const struct {
 	unsigned bit;
 	const char *name;
@@ -86,7 +86,7 @@ int confine_find_user(struct confine_user *out, const char *text, char why[CONFI
 	return 0;
 }
 
-/* Further groups come from the user database; a number without an entry there has none. */
+/* Supplementary groups come from the user database. A number without an entry there has none. */
 static int set_groups(const struct confine_user *user)
 {
 	const struct passwd *pw = getpwuid(user->uid);
@@ -96,7 +96,7 @@ static int set_groups(const struct confine_user *user)
 	return setgroups(1, &user->gid) < 0 ? -errno : 0;
 }
 
-/* The capabilities are kept over the change; which of them stay is decided after it. */
+/* The change keeps the capabilities. caps_drop() removes some of them afterwards. */
 static int become(const char *text)
 {
 	struct confine_user user;
@@ -175,8 +175,8 @@ int confine_switch(unsigned capability, bool on)
 }
 
 /*
- * What a program executed later could get. kedge executes none, and may have no right (CAP_SETPCAP)
- * to give it up; no_new_privs makes the rest of it void.
+ * The bounding set is what a program that kedge executes could get. kedge executes none. It may
+ * lack the right to drop the set (CAP_SETPCAP), but no_new_privs makes it ineffective.
  */
 static void caps_drop_bounding(uint64_t keep)
 {
@@ -238,7 +238,7 @@ int confine(const struct confine_conf *conf)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return log_err(errno, "no_new_privs: refused");
-	/* Before the change of user, which takes CAP_SETPCAP away. */
+	/* Before the change of user, which removes CAP_SETPCAP. */
 	caps_drop_bounding(conf->keep);
 	err = conf->user ? become(conf->user) : 0;
 	if (err)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: what kedge gives up once it has opened what it needs. confine.c gives up the user, the
- * capabilities, new privileges and core dumps; seccomp.c the system calls. All of it is inherited
- * by threads that are started afterwards, so it is called before the first one is.
+ * user only: kedge drops privileges once it has opened what it needs. confine.c changes the user
+ * and drops capabilities, new privileges and core dumps; seccomp.c limits the system calls. Threads
+ * inherit all of it, so it is called before the first thread starts.
  */
 #pragma once
 
@@ -13,7 +13,7 @@
 
 #include "confine/seccomp.h"
 
-/* Whom kedge becomes. */
+/* The user that kedge becomes. */
 struct confine_user {
 	uid_t uid;
 	gid_t gid;
@@ -22,37 +22,38 @@ struct confine_user {
 #define CONFINE_WHY_SIZE 128
 
 /*
- * Finds "NAME" or "NAME:GROUP", by name or by number, in the user database. Without a GROUP it is
- * the user's own. 0; -EINVAL with why[] ("there is no user \"kedge\"").
+ * Finds "NAME" or "NAME:GROUP", by name or by number, in the user database. The default of GROUP is
+ * the user's own group. 0; -EINVAL with why[] ("there is no user \"kedge\"").
  */
 int confine_find_user(struct confine_user *out, const char *text, char why[CONFINE_WHY_SIZE]);
 
 /*
- * No core dump of this process, and no look into its memory by other processes of the same user:
- * it holds private keys. A change of user lifts it, and confine() sets it again.
+ * The process holds private keys: forbids core dumps, and that other processes of the same user
+ * read its memory. A change of user undoes this; confine() does it again.
  */
 void confine_secrets(void);
 
 struct confine_conf {
 	const char *user; /* as confine_find_user() takes it; NULL: stay who we are */
 	enum seccomp_mode seccomp;
-	/* Capabilities to be kept, by bit (1 << CAP_...). Those that are not there are not missed.
-	 */
+	/* Capabilities to keep, by bit (1 << CAP_...). It is no error if the process lacks one. */
 	uint64_t keep;
 };
 
 /*
- * For good, in this order: no new privileges, the user, the capabilities, core dumps, the system
- * calls. 0, or -errno after a logged line; kedge must not go on then.
+ * Drops, in this order and for ever: new privileges, the user, the capabilities, core dumps, the
+ * system calls. 0, or -errno after a logged line; kedge must not go on then.
  */
 int confine(const struct confine_conf *conf);
 
 /* Is this capability (CAP_...) effective? */
 bool confine_has(unsigned capability);
 
-/* Takes a capability out of the effective ones, or puts it back, so that it can be seen whether
- * something works without it. 0 or -errno. */
+/*
+ * Removes a capability from the effective ones, or puts it back: kedge tries what works without it.
+ * 0 or -errno.
+ */
 int confine_switch(unsigned capability, bool on);
 
-/* For a process that goes on beside kedge: no new privileges, and no capabilities but these. */
+/* For a process that runs beside kedge: no new privileges, and only these capabilities. */
 void confine_keep(uint64_t keep);

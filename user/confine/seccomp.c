@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The system calls that kedge may make once it runs. Found by tracing every suite; what no suite
- * made and a later feature is known to need stands here as well, with that reason. A call that is
- * missing here ends kedge: add it with its reason, or find out who made it.
+ * The allowlist of system calls for a running kedge. Most were found by tracing every test suite. A
+ * few are not made by any suite; the comment beside them says who needs them. A call that is
+ * missing here ends kedge: find out who makes it, or add it with its reason.
  */
 #include "confine/seccomp.h"
 
@@ -37,7 +37,8 @@
 #define THREAD_FLAGS (CLONE_THREAD | CLONE_VM | CLONE_SIGHAND)
 
 /*
- * Calls newer than this list fail with ENOSYS: a C library that tries them takes older ones then.
+ * Calls newer than this list fail with ENOSYS. A C library that tries them falls back to older
+ * ones.
  */
 #define CALLS_KNOWN_END 450
 #define CALLS_END       512
@@ -111,7 +112,7 @@ static const int calls[] = {
 	SCMP_SYS(flock),
 	SCMP_SYS(memfd_create), /* long lines to the journal */
 	SCMP_SYS(sendmmsg),     /* name service, asked for the user at a reload */
-	/* memory; the ones that can make memory executable stand below */
+	/* memory; calls that can make memory executable are below */
 	SCMP_SYS(brk),
 	SCMP_SYS(munmap),
 	SCMP_SYS(mremap),
@@ -196,22 +197,22 @@ static const struct {
 	{SCMP_SYS(mprotect), SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)},
 	/* names of threads */
 	{SCMP_SYS(prctl), SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME, 0)},
-	/* whoever may replace the handler could go on after a refusal */
+	/* code that could replace the handler would survive a refusal */
 	{SCMP_SYS(rt_sigaction), SCMP_A0_32(SCMP_CMP_NE, SIGSYS, 0)},
 #endif
 };
 
-/* Calls that fail with an error their callers have an answer to, instead of ending kedge. */
+/* Calls that fail with an error instead of ending kedge: their callers have a fallback. */
 static const struct {
 	int number, err;
 	unsigned args;
 	struct scmp_arg_cmp when;
 } calls_failing[] = {
-	{.number = SCMP_SYS(clone3),
-	 .err = ENOSYS}, /* its flags are in memory; the C library then takes clone */
+	/* its flags are in memory, unseen by a filter; the C library falls back to clone */
+	{.number = SCMP_SYS(clone3), .err = ENOSYS},
 #ifndef SANITIZED
-	{.number = SCMP_SYS(ioctl),
-	 .err = ENOTTY}, /* the C library asks whether a file is a terminal */
+	/* the C library asks whether a file is a terminal */
+	{.number = SCMP_SYS(ioctl), .err = ENOTTY},
 	/* a late dlopen(3) */
 	{SCMP_SYS(mmap), EACCES, 1, SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)},
 	{SCMP_SYS(mprotect), EACCES, 1, SCMP_A2_32(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC)},
@@ -228,7 +229,7 @@ static void names_load(void)
 			call_names[i] = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, i);
 }
 
-/* A second refusal, or the signal raised here, ends the process: the handler is gone by then. */
+/* The handler is reset when it runs. So a second refusal, or raise() below, ends the process. */
 static void refused(int sig, siginfo_t *info, void *context)
 {
 	int n = info->si_syscall;
@@ -291,7 +292,10 @@ int seccomp_confine(enum seccomp_mode mode)
 	filter = err ? NULL : seccomp_init(action_of(mode));
 	if (!err && !filter)
 		err = -ENOMEM;
-	/* A tree instead of a list: what a call costs does not depend on its place above. */
+	/*
+	 * A tree instead of a list: the cost of a call does not depend on its place in the
+	 * allowlist.
+	 */
 	if (!err)
 		err = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (!err)

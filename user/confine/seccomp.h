@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: the system calls that a running kedge may make. Threads started later inherit it. */
+/* user only: an allowlist of system calls for a running kedge. Threads inherit it. */
 #pragma once
 
 enum seccomp_mode { SECCOMP_OFF, SECCOMP_LOG, SECCOMP_ERRNO, SECCOMP_ENFORCE };
 
 /*
- * Installs the filter. 0, or -errno after a logged line. SECCOMP_ENFORCE ends the process at a
- * system call that is not on the list, after a line that names it.
+ * Installs the filter. 0, or -errno after a logged line. With SECCOMP_ENFORCE a system call outside
+ * the allowlist ends the process, after a line that names the call.
  */
 int seccomp_confine(enum seccomp_mode mode);

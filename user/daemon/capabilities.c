@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See capabilities.h. */
+/* Decides which capabilities are used. See capabilities.h. */
 #include "daemon/capabilities.h"
 
 #include <errno.h>
@@ -29,10 +29,7 @@ static const struct probe_row *first_missing(const struct probe_report *r, const
 	return NULL;
 }
 
-/*
- * The first thing without which a capability does not work at all, which a FIONREAD that lies is
- * not.
- */
+/* The first thing that a capability cannot work without. A FIONREAD that lies is not one. */
 static const struct probe_row *first_decisive(const struct probe_report *r, const char *capability)
 {
 	for (size_t i = 0; i < r->count; i++)
@@ -42,7 +39,7 @@ static const struct probe_row *first_decisive(const struct probe_report *r, cons
 	return NULL;
 }
 
-/* Why it is not used; for the bypass also what kept BPF as a whole from being opened. */
+/* Why a capability is not used. Without BPF there is no row of the bypass: edit has the cause. */
 static const struct probe_row *first_cause(const struct probe_report *r, const char *capability)
 {
 	const struct probe_row *missing = first_missing(r, capability);
@@ -50,7 +47,7 @@ static const struct probe_row *first_cause(const struct probe_report *r, const c
 	return missing || strcmp(capability, "bypass") != 0 ? missing : first_decisive(r, "edit");
 }
 
-/* *use says whether a capability is there. -ENOTSUP, after a line, when a required one is not. */
+/* Sets *use. -ENOTSUP after a line if the capability is required and does not work. */
 static int decide(bool *use, enum policy policy, bool works, const char *capability,
 		  const struct probe_report *r)
 {
@@ -86,9 +83,7 @@ static void stats_clear(struct daemon *d)
 		memset(kbpf_stats(d->shared.bpf, i), 0, sizeof(struct kedge_stats));
 }
 
-/*
- * Opens BPF for what is asked for; without the bypass where only that fails and it is not required.
- */
+/* Opens BPF for the policies. If only the bypass fails and is not required, opens without it. */
 static int kbpf_open_wanted(struct daemon *d, struct kbpf_opts *opts, char why[256])
 {
 	int err = kbpf_open(&d->shared.bpf, opts, why);
@@ -102,15 +97,15 @@ static int kbpf_open_wanted(struct daemon *d, struct kbpf_opts *opts, char why[2
 }
 
 /*
- * An application that asks FIONREAD where it lies may stall. Who requires the bypass has tried his
- * application with it; who prefers it gets it where nothing is known that could go wrong.
+ * An application that asks FIONREAD may stall if it lies. `require` means that the application was
+ * tested with the bypass; `prefer` uses the bypass only if no problem is known.
  */
 static bool bypass_may(const struct conf *conf, const struct probe_report *r)
 {
 	return r->bypass && (!first_missing(r, "bypass") || conf->bypass == POLICY_REQUIRE);
 }
 
-/* BPF opened for the bypass as well, which will not be used: its program leaves the cgroup. */
+/* The bypass will not be used: opens BPF again without it, so its program leaves the cgroup. */
 static int kbpf_without_bypass(struct daemon *d, struct kbpf_opts *opts)
 {
 	char why[256] = "";
@@ -142,7 +137,7 @@ static int kbpf_decide(struct daemon *d, struct probe_report *r)
 	if (!opts.edit && !opts.bypass)
 		return 0;
 	err = kbpf_open_wanted(d, &opts, why);
-	if (err == -EBUSY) /* the pins of another kedge: not a thing to go without in silence */
+	if (err == -EBUSY) /* the pins belong to another kedge: no reason to fall back */
 		return log_error("%s", why), err;
 	if (err < 0) {
 		probe_no_bpf(r, why);
@@ -197,7 +192,7 @@ static int peername_decide(struct daemon *d, struct probe_report *r)
 	return err;
 }
 
-/* What an application may trip over, or would have. */
+/* Warns if FIONREAD lies, since an application may rely on it. */
 static void say_fionread(const struct daemon *d, const struct probe_report *r)
 {
 	const struct probe_row *row = first_missing(r, "bypass");
@@ -243,7 +238,7 @@ static void say_outcome(const struct daemon *d, const struct probe_report *r)
 	say_fionread(d, r);
 }
 
-/* From here on what was there may be lost. */
+/* From here on losses are tracked. */
 static void losses_start(const struct conf *conf)
 {
 	capability_start(CAPABILITY_RECORD, conf->record == POLICY_REQUIRE);

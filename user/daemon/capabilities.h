@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: what the kernel does for this daemon: each policy of the configuration against what
- * the probes saw. For cmd_run.c, once, before the workers start.
+ * user only: decides what the kernel does for this daemon: the policies of the configuration, and
+ * what the probes found. Called once by cmd_run.c, before the workers start.
  */
 #pragma once
 
 struct daemon;
 
 /*
- * Probes what the policies ask for and keeps what will be used open in d->shared (bpf, peername),
- * and what record was seen to do in d->record_caps; says the outcome. Returns 0, or -errno after a
- * line: -ENOTSUP when something required cannot be had.
+ * Probes what the policies ask for and logs the outcome. Objects that will be used stay open in
+ * d->shared (bpf, peername); d->record_caps has what kernel TLS can do. Returns 0, or -errno after
+ * a line; -ENOTSUP if something required does not work.
  */
 int capabilities_decide(struct daemon *d);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kedge status, kedge reload: what a running kedge is asked over its control socket. */
+/* kedge status, kedge reload: ask a running kedge over its control socket. */
 #include <getopt.h>
 #include <stdio.h>
 
@@ -50,7 +50,7 @@ static int read_args(struct args *args, int argc, char **argv)
 	return -1;
 }
 
-/* Asks, and prints the answer as JSON or by `print`, which says whether all is well in it. */
+/* Asks, and prints the answer as JSON or with `print`, which returns whether the answer is good. */
 static int ask(const char *command, int argc, char **argv, bool (*print)(const json_t *answer))
 {
 	struct args args;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kedge probe: what this kernel can do for us, tried for real. */
+/* kedge probe: tries what this kernel can do for kedge. */
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>

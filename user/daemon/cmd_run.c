@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * kedge run: start and stop order of the daemon. What a connection goes through stands in conn.h.
- */
+/* kedge run: the order of start and stop. conn.h describes the way of a connection. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +22,7 @@
 #include "daemon/privileges.h"
 #include "listen/sockets.h"
 
-/* Not a capability that could be done without: who asks for it is told when it cannot be had. */
+/* The guard has no fallback: if it is configured and fails, kedge does not start. */
 static int guard_start(struct daemon *d)
 {
 	char why[256];
@@ -58,7 +56,7 @@ static int rows_init(struct daemon *d)
 	return 0;
 }
 
-/* What a reload does as well, for the first generation. */
+/* Opens the listeners of the first generation. reload.c does it for later ones. */
 static int listeners_init(struct daemon *d)
 {
 	struct sockets *sockets = NULL;
@@ -80,7 +78,7 @@ static int listeners_init(struct daemon *d)
 	return err;
 }
 
-/* Now that the ports are known that the kernel chose. */
+/* Called when the ports that the kernel chose are known. */
 static int guard_begin(struct daemon *d)
 {
 	struct guard *guard = d->shared.guard;
@@ -134,8 +132,10 @@ static int workers_start(struct daemon *d)
 
 /* --- begin and end ---------------------------------------------------------------------------- */
 
-/* An unprivileged kedge, or one on a read-only file system, may well have no place for the default
- * socket: it runs without one. */
+/*
+ * An unprivileged kedge, or one on a read-only file system, may have no place for the default
+ * socket. It runs without one.
+ */
 static bool has_no_place(int err)
 {
 	return err == -EROFS || (geteuid() != 0 && (err == -EACCES || err == -ENOENT));
@@ -178,7 +178,7 @@ static int metrics_start(struct daemon *d)
 	return d->metrics ? metrics_server_start(d->metrics, &source) : 0;
 }
 
-/* Where logs and metrics go. */
+/* Opens the access log and the metrics address. */
 static int outlets_open(struct daemon *d)
 {
 	const struct conf *conf = d->conf;
@@ -192,8 +192,10 @@ static int outlets_open(struct daemon *d)
 	return err;
 }
 
-/* In the order of need: listening sockets come last but two: nobody is accepted by half a daemon,
- * or by one that still has its privileges. Threads come after that, since each has its own. */
+/*
+ * The order matters. Workers accept only after the privileges are dropped and everything else is
+ * open. Privileges belong to a thread, so threads start after the drop.
+ */
 static int start(struct daemon *d)
 {
 	const struct conf *conf = d->conf;
@@ -213,7 +215,7 @@ static int start(struct daemon *d)
 	if (limits_init(&d->limits) < 0)
 		return log_err(ENOMEM, "start");
 	err = capabilities_decide(d);
-	/* Forks the guard's keeper, which shall hold no secret: keys are read after it. */
+	/* Forks the guard's keeper before the keys are read, so that it holds no secret. */
 	err = err ? err : guard_start(d);
 	err = err ? err : tls_shared_init(&d->generation->tls, d->conf, &d->record_caps);
 	if (!err && conf->control)
@@ -291,7 +293,7 @@ int cmd_run(int argc, char **argv)
 		err = mainloop_run(&d);
 	}
 	if (err && daemon_workers_running(&d)) {
-		/* Threads still run: let the kernel take back all but what has a name. */
+		/* Threads still run, so nothing is freed. Only things with a name are removed. */
 		kbpf_unpin(d.shared.bpf);
 		peername_unpin(d.shared.peername);
 		guard_leave(d.shared.guard);

@@ -20,7 +20,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* The daemon's main thread has other things to do. */
+/* For one client; the main thread has other work. */
 #define PATIENCE_MS 1000
 /* A reload reads files. */
 #define ANSWER_MS   30000
@@ -34,7 +34,7 @@ static int address_of(struct sockaddr_un *un, const char *path)
 	return 0;
 }
 
-/* Connects; `wait` false: -EAGAIN when the other side does not take it at once. */
+/* Connects. If `wait` is false: -EAGAIN if that would take time. */
 static int dial(const char *path, bool wait)
 {
 	_cleanup_(close_fdp)
@@ -55,8 +55,8 @@ static int dial(const char *path, bool wait)
 }
 
 /*
- * The directory of the socket, one level; /run/kedge on most hosts. Errors show in bind(2), but on
- * a read-only file system that says only that the directory is not there.
+ * Makes the directory of the socket, one level; /run/kedge on most hosts. bind(2) reports errors,
+ * but for a read-only file system it reports only that the directory is missing.
  */
 static int make_parent(const char *path)
 {
@@ -70,7 +70,7 @@ static int make_parent(const char *path)
 	return mkdir(dir, 0755) < 0 && errno == EROFS ? -EROFS : 0;
 }
 
-/* Makes way at `path`: only a socket that nobody listens on is removed. */
+/* Removes the socket of a dead daemon. Anything else at `path` is an error. */
 static int clear_path(const char *path)
 {
 	_cleanup_(close_fdp)
@@ -146,7 +146,7 @@ int control_give(const char *path, uid_t uid, gid_t gid)
 	return holds_one(dir) && lchown(dir, uid, gid) < 0 ? -errno : 0;
 }
 
-/* Sends all of it, and gives up at `until`: a peer that reads slowly holds nobody for longer. */
+/* Sends all of it, but gives up at `until`: a slow peer must not hold up the daemon. */
 static void write_all(int fd, const char *p, size_t n, uint64_t until)
 {
 	while (n) {
@@ -168,7 +168,7 @@ static void write_all(int fd, const char *p, size_t n, uint64_t until)
 
 /* --- the daemon's end ------------------------------------------------------------------------- */
 
-/* At a time; one more drops the oldest. */
+/* At a time. One more drops the oldest. */
 #define CLIENTS_MAX 16
 
 typedef json_t *(*answer_fn)(const char *command, void *arg);
@@ -191,7 +191,7 @@ static void client_drop(struct clients *c, size_t at)
 	memmove(&c->set[at], &c->set[at + 1], (c->count - at) * sizeof(c->set[0]));
 }
 
-/* 1: there is one more; 0: there is none; -errno: there could not be one. */
+/* 1: accepted one more; 0: nobody waits; -errno: accept(2) failed. */
 static int client_take(struct clients *c, int listener)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
@@ -221,7 +221,9 @@ static void client_answer(const struct client *c, answer_fn answer, void *arg)
 		write_all(c->fd, text, strlen(text), monotonic_ms() + PATIENCE_MS);
 }
 
-/* Reads what is there; true when it is done with: answered, gone, or not to be understood. */
+/*
+ * Reads what has come. True if the client is finished: answered, closed, or its line is too long.
+ */
 static bool client_read(struct client *c, answer_fn answer, void *arg)
 {
 	ssize_t n = recv(c->fd, c->line + c->len, sizeof(c->line) - c->len, MSG_DONTWAIT);
@@ -239,7 +241,7 @@ static bool client_read(struct client *c, answer_fn answer, void *arg)
 	return true;
 }
 
-/* Waits for the next line or client until then; false when there is nobody left to wait for. */
+/* Waits for the next line or client until then. False if there is nothing left to wait for. */
 static bool clients_wait(const struct clients *c, int listener, uint64_t until,
 			 struct pollfd fds[CLIENTS_MAX + 1])
 {
@@ -263,8 +265,7 @@ int control_serve(int fd, answer_fn answer, void *arg)
 	while (clients_wait(&c, fd, until, fds)) {
 		bool comes = fds[c.count].revents;
 
-		/* From the last one down, so that what is dropped moves none that is still to be
-		 * read. */
+		/* From the last one down: dropping one moves only those that were read already. */
 		for (size_t i = c.count; i-- > 0;)
 			if (fds[i].revents && client_read(&c.set[i], answer, arg))
 				client_drop(&c, i);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: the control socket, both ends of its protocol: a client sends one line (a command),
- * the daemon answers with one JSON object and closes.
+ * user only: both ends of the control socket. A client sends one line (a command); the daemon
+ * answers with one JSON object and closes.
  */
 #pragma once
 
@@ -19,16 +19,16 @@
 int control_listen(const char *path);
 
 /*
- * Makes another user the owner of the socket, and of its directory where that holds nothing else,
- * so that the socket can be removed after kedge has become that user. 0 or -errno.
+ * Makes another user the owner of the socket, and of its directory if that holds nothing else. So
+ * kedge can remove the socket after it has become that user. 0 or -errno.
  */
 int control_give(const char *path, uid_t uid, gid_t gid);
 
 /*
- * Accepts a client, and those who come meanwhile, and answers each: `answer` gets the command and
- * returns a new reference (NULL: unknown command). Nobody waits for a client that says nothing; one
- * whose line is not complete within a second is dropped. 0, or -errno when a client could not be
- * accepted (no descriptor, no memory) and waits: call again later, not at once.
+ * Accepts a client, and others that come meanwhile, and answers each: `answer` gets the command and
+ * returns a new reference (NULL: unknown command). A silent client does not hold up the others; a
+ * client whose line is not complete within a second is dropped. 0, or -errno if a client could not
+ * be accepted (no descriptor, no memory). It still waits then: call again later, not at once.
  */
 int control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg);
 

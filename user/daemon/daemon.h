@@ -15,20 +15,20 @@
 #include "conn/worker.h"
 
 struct daemon {
-	int argc; /* of `kedge run`: flags win over the file again at each reload */
+	int argc; /* of `kedge run`: at each reload flags override the file again */
 	char **argv;
 	struct generation *generation; /* in force; a reference */
 	const struct conf *conf;       /* generation->conf */
 	struct shared shared;
-	struct ktls_caps record_caps; /* what the kernel was seen to carry */
+	struct ktls_caps record_caps; /* what kernel TLS can do here */
 	struct limits limits;
-	struct activation passed; /* sockets that were open before us */
+	struct activation passed; /* sockets passed by the service manager */
 	struct watchdog watchdog;
 	struct worker *workers;
 	unsigned workers_made;
 	struct kedge_stats *own_stats;  /* rows without BPF */
 	struct kedge_stats **rows;      /* one a worker */
-	struct metrics_server *metrics; /* NULL: none is asked for */
+	struct metrics_server *metrics; /* NULL: not configured */
 	int signal_fd, control_fd;
 	uint64_t control_again_ms; /* the control socket is left alone until then */
 	bool draining;

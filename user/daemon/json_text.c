@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See json_text.h. */
+/* JSON strings from any bytes. See json_text.h. */
 #include "daemon/json_text.h"
 
 #include <string.h>

@@ -17,15 +17,15 @@
 #include "daemon/reload.h"
 #include "daemon/status.h"
 
-/* Out of descriptors: how long nobody is heard at the control socket, instead of spinning. */
+/* Without a descriptor for a client, the control socket is left alone for so long. */
 #define CONTROL_PAUSE_MS 200
 
-/* Signals that mean nothing to kedge would end it at once, requests and all. */
+/* Signals without a meaning for kedge: their default would end it at once, with all requests. */
 static void signals_ignore(void)
 {
 	static const int ignored[] = {
 		SIGPIPE, SIGUSR2, SIGALRM,   SIGVTALRM, SIGPROF,
-		SIGIO,   SIGPWR,  SIGSTKFLT, SIGXFSZ /* the access log hears EFBIG */};
+		SIGIO,   SIGPWR,  SIGSTKFLT, SIGXFSZ /* the access log gets EFBIG instead */};
 
 	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
 		signal(ignored[i], SIG_IGN);
@@ -41,7 +41,7 @@ int mainloop_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGQUIT); /* images of nginx have it as their STOPSIGNAL */
+	sigaddset(&set, SIGQUIT); /* container images of nginx use it as STOPSIGNAL */
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL); /* the workers inherit this */
@@ -77,7 +77,7 @@ static void reopen_logs(struct daemon *d)
 		access_log_reopen(d->shared.access);
 }
 
-/* -EINTR: it shall end at once. */
+/* -EINTR after a second signal: kedge ends at once. */
 static int obey_signals(struct daemon *d)
 {
 	struct signalfd_siginfo info;
@@ -98,13 +98,13 @@ static int obey_signals(struct daemon *d)
 	return 0;
 }
 
-/* Of two times for poll(2), each -1 where there is none. */
+/* The sooner of two times for poll(2); -1 means none. */
 static int sooner(int a, int b)
 {
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
-/* How long poll(2) may take; who asks is left alone while there is no descriptor for him. */
+/* How long poll(2) may wait. Leaves the control socket out during its pause. */
 static int wait_ms(const struct daemon *d, struct pollfd *control)
 {
 	uint64_t now = monotonic_ms();

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-/* Pings in a period: one or two may be late on a busy machine. */
+/* Pings in a period. On a busy machine one or two may be late. */
 #define PINGS 4
 
 void notify_ready(const char *what)
@@ -22,7 +22,7 @@ void notify_reloading(void)
 
 void notify_stopping(uint32_t drain_ms)
 {
-	/* And a while for what comes after. */
+	/* Plus some time for the rest of the stop. */
 	sd_notifyf(0, "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%llu",
 		   ((unsigned long long)drain_ms + 10000) * 1000);
 }
@@ -60,7 +60,7 @@ void watchdog_run(struct watchdog *dog, struct worker *workers, unsigned count)
 	for (unsigned i = 0; i < count; i++)
 		answered += worker_answered(&workers[i]);
 	if (answered < count)
-		return; /* those who have not will be seen at the next look */
+		return; /* the next look checks the others */
 	sd_notify(0, "WATCHDOG=1");
 	for (unsigned i = 0; i < count; i++)
 		worker_ask(&workers[i]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: what the service manager is told (sd_notify(3)). All of it does nothing where none
- * listens (NOTIFY_SOCKET is not set).
+ * user only: tells the service manager about states (sd_notify(3)). Does nothing if NOTIFY_SOCKET
+ * is not set.
  */
 #pragma once
 
@@ -9,15 +9,15 @@
 
 #include "conn/worker.h"
 
-/* Also after a reload, whether it was done or not. `what` is a line for people. */
+/* At startup, and after each reload, done or refused. `what` is a line for people. */
 void notify_ready(const char *what);
 void notify_reloading(void);
-/* Connections may take this long to end. */
+/* drain_ms: how long connections may take to end. */
 void notify_stopping(uint32_t drain_ms);
 
 /*
- * The watchdog, by the main thread: it asks the workers several times in the period that the
- * service manager gives, and pings when all have answered. A loop that is stuck ends the pings.
+ * The watchdog, run by the main thread. It asks the workers several times in the service manager's
+ * period, and pings when all have answered. A stuck loop stops the pings.
  */
 struct watchdog {
 	uint64_t every_ms; /* 0: nobody watches */

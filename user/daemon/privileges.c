@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What of its privileges a running kedge needs, found by trying. See privileges.h. */
+/* Finds out by trying which privileges a running kedge needs. See privileges.h. */
 #include "daemon/privileges.h"
 
 #include <errno.h>
@@ -18,7 +18,7 @@
 #include "conn/worker.h"
 #include "guard/guard.h"
 
-/* Ports below are for CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start). */
+/* Lower ports need CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start). */
 #define PRIVILEGED_PORTS 1024
 
 void privileges_expect(const struct conf *conf)
@@ -48,8 +48,10 @@ static bool without(unsigned capability, bool (*works)(const struct shared *),
 	return good;
 }
 
-/* Since 5.19 whoever holds a map's descriptor may change it; before, with
- * kernel.unprivileged_bpf_disabled set, only CAP_BPF could. */
+/*
+ * Since Linux 5.19 the descriptor of a map is enough to change it. Before that, it took CAP_BPF if
+ * kernel.unprivileged_bpf_disabled was set.
+ */
 static bool updates_maps(const struct shared *shared)
 {
 	return kbpf_may_update(shared->bpf);
@@ -65,7 +67,7 @@ static bool changes_rules(const struct shared *shared)
 	return guard_may_update(shared->guard);
 }
 
-/* The editor wants send buffers above net.core.wmem_max, which takes CAP_NET_ADMIN. */
+/* The editor needs send buffers above net.core.wmem_max. That takes CAP_NET_ADMIN. */
 static bool widens_buffers(const struct shared *shared)
 {
 	return edit_bpf_has_room();
@@ -131,7 +133,7 @@ static int give(const struct conf *conf, const struct shared *shared)
 	return 0;
 }
 
-/* `before` is the directory that was named last: one line for all that lies behind it. */
+/* `before` is the directory that was named last. Files in it get no further line. */
 static void warn_file(const char *what, const char *path, char before[PATH_MAX])
 {
 	char dir[PATH_MAX];
@@ -151,7 +153,7 @@ static void warn_file(const char *what, const char *path, char before[PATH_MAX])
 	strcpy(before, dir);
 }
 
-/* What a reload will read again, and cannot any more. */
+/* Warns of files that a reload could not read again. */
 static void warn_unreadable(const struct conf *conf)
 {
 	char dir[PATH_MAX] = "";

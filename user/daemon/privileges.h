@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: which privileges a running kedge still needs; gives up the others (confine.h). */
+/* user only: keeps the privileges that a running kedge needs, and drops the others (confine.h). */
 #pragma once
 
 struct conf;
 struct shared;
 
 /*
- * Before anything is read that is secret: no core dumps, and what user and group kedge will be is
- * told to those who judge files by it (secret.h).
+ * Called before any secret is read. Forbids core dumps, and sets the later user and group for the
+ * checks of files (secret.h).
  */
 void privileges_expect(const struct conf *conf);
 
 /*
- * Called once everything is open and before the first worker thread is started. Hands pins and
- * control socket over to the user that kedge becomes. 0, or -errno after a logged line.
+ * Called when everything is open, before the first worker thread starts. Makes the later user the
+ * owner of pins and control socket. 0, or -errno after a logged line.
  */
 int privileges_drop(const struct conf *conf, const struct shared *shared);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: the report of the probes, which try what the running kernel can do: one row for each
- * attempt, and where it failed the cause and the next step. `kedge probe` prints it, `kedge run`
- * decides by it. probe_record.h and probe_bpf.h fill it.
+ * user only: the report of the probes. They try what the running kernel can do. Each attempt has a
+ * row, with cause and next step if it failed. `kedge probe` prints the report, `kedge run` decides
+ * by it. probe_record.h and probe_bpf.h fill it.
  */
 #pragma once
 
@@ -29,9 +29,7 @@ struct probe_report {
 	bool record, edit, bypass, peername, guard; /* the capability as a whole works */
 };
 
-/*
- * Adds a row; beyond PROBE_ROWS_MAX nothing is added. `name` and the text are cut to their arrays.
- */
+/* Adds a row, if there are fewer than PROBE_ROWS_MAX. Cuts `name` and text to their arrays. */
 void probe_say(struct probe_report *r, const char *capability, const char *name, bool ok,
 	       const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
@@ -41,8 +39,10 @@ void probe_next_step(struct probe_report *r, const char *next);
 /* Loads the guard's program, alone and for libxdp's dispatcher. */
 void probe_guard(struct probe_report *r);
 
-/* Add a row for a BPF object that could not even be opened; `why` is kbpf_open()'s or
- * peername_open()'s. */
+/*
+ * Add a row for a BPF object that could not be opened. `why` comes from kbpf_open() or
+ * peername_open().
+ */
 void probe_no_bpf(struct probe_report *r, const char *why);
 void probe_no_bypass(struct probe_report *r, const char *why);
 void probe_no_peername(struct probe_report *r, const char *why);

@@ -16,7 +16,7 @@
 #include "http/edit_bpf.h"
 #include "http/xff.h"
 
-/* A flow to be, for probe_pair_open(). */
+/* What pair_add_flow() needs. */
 struct pair_flow {
 	struct kbpf *bpf;
 	struct kbpf_flow *flow;
@@ -108,7 +108,7 @@ void probe_edit(struct probe_report *r, struct kbpf *bpf)
 
 /* --- bypass ----------------------------------------------------------------------------------- */
 
-/* Messages that went past loopback TCP, in either direction. */
+/* Messages that bypassed loopback TCP, in either direction. */
 static uint64_t redirected(struct kbpf *bpf)
 {
 	struct kedge_stats *s = kbpf_stats(bpf, 0);
@@ -117,7 +117,7 @@ static uint64_t redirected(struct kbpf *bpf)
 	       __atomic_load_n(&s->steer_down_redirected, __ATOMIC_RELAXED);
 }
 
-/* Sends from one end; true when the bytes came out at the other and were redirected on the way. */
+/* Sends from one end. True if the bytes arrive at the other end and were redirected. */
 static bool goes_past_tcp(struct kbpf *bpf, int from, int to, const char *what, size_t len)
 {
 	uint64_t before = redirected(bpf);
@@ -129,8 +129,8 @@ static bool goes_past_tcp(struct kbpf *bpf, int from, int to, const char *what, 
 }
 
 /*
- * Does FIONREAD count what the far socket, a member of a sockhash, has queued? Several applications
- * ask before they read; some kernels answer 0 for one kind of bytes or the other.
+ * Does FIONREAD count the bytes queued for the far socket, which is in a sockhash? Some
+ * applications ask before they read. Some kernels answer 0, for redirected bytes or for others.
  */
 static void probe_fionread(struct probe_report *r, const struct probe_pair *p, const char *name)
 {

@@ -9,7 +9,7 @@
 /* Puts a request through the sk_msg program on a loopback pair. `bpf` is open for editing. */
 void probe_edit(struct probe_report *r, struct kbpf *bpf);
 
-/* Sends bytes past loopback TCP, both ways, and asks FIONREAD. `bpf` is open for bypass. */
+/* Sends bytes through the bypass, both ways, and asks FIONREAD. `bpf` is open for bypass. */
 void probe_bypass(struct probe_report *r, struct kbpf *bpf);
 
 /* Asks an accepted socket for its peer. */

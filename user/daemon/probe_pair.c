@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* See probe_pair.h. */
+/* Connections for the probes. See probe_pair.h. */
 #include "daemon/probe_pair.h"
 
 #include <errno.h>

@@ -23,8 +23,8 @@ struct probe_pair_extra {
 };
 
 /*
- * Connects *p, whose members are -1. Both ends are non-blocking. `extra` may be NULL. 0, or -errno;
- * probe_pair_close() is due in either case.
+ * Connects *p, whose members are -1. Both ends are non-blocking. `extra` may be NULL. 0 or -errno;
+ * call probe_pair_close() in both cases.
  */
 int probe_pair_open(struct probe_pair *p, const struct probe_pair_extra *extra);
 

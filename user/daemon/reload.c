@@ -19,7 +19,7 @@
 #include "daemon/notify.h"
 #include "listen/sockets.h"
 
-/* How long the workers have for taking over what they were given. A turn takes milliseconds. */
+/* How long reload() waits for the workers to take over. A turn takes milliseconds. */
 #define TAKE_MS 10000
 
 /* One attempt. All of it is the main thread's until the sets are posted. */
@@ -73,7 +73,7 @@ static void say_removed(struct attempt *a)
 	}
 }
 
-/* The maps of flows have the size they were made with. */
+/* The BPF maps keep the size that they were made with. */
 static void bound_connections(struct attempt *a, struct conf *after)
 {
 	unsigned made_for = a->d->shared.flows_max;
@@ -118,7 +118,7 @@ static struct tls_ctx *tls_at(const struct doors *doors, size_t listener)
 	return doors->doors[listener]->service->tls;
 }
 
-/* The files may have the names they had. All workers must have read the same. */
+/* Compares contents, since names may be the same. All workers must have read the same files. */
 static int compare_certs(struct attempt *a)
 {
 	const struct doors *before = a->d->workers[0].doors;
@@ -167,7 +167,7 @@ static int load(struct attempt *a)
 	return tls_shared_next(&a->next->tls, &d->generation->tls, conf);
 }
 
-/* Everything was read once and found good: what the workers' copies say would only repeat it. */
+/* load() has checked everything: messages about the workers' copies would only repeat it. */
 static int make_sets(struct attempt *a)
 {
 	struct daemon *d = a->d;
@@ -209,16 +209,14 @@ static int prepare(struct attempt *a)
 	err = err ? err : compare(a);
 	err = err ? err : make_sets(a);
 	err = err ? err : compare_certs(a);
-	/* Last: from here on clients may connect to what is new. */
+	/* Last, because from here on clients may connect to new listeners. */
 	err = err ? err : sockets_open(&a->sockets, a->next->conf, a->from, &d->passed);
 	for (unsigned w = 0; !err && w < d->workers_made; w++)
 		err = doors_give(a->sets[w], a->sockets, w, d->workers[w].doors, a->from);
 	return err ? err : prepare_guard(a);
 }
 
-/*
- * --- what cannot ------------------------------------------------------------------------------
- */
+/* --- what cannot ------------------------------------------------------------------------------ */
 
 static bool any_waits(const struct daemon *d)
 {
@@ -228,7 +226,7 @@ static bool any_waits(const struct daemon *d)
 	return false;
 }
 
-/* So that who asked finds the new configuration in force. */
+/* Waits, so that the new configuration is in force when the client gets its answer. */
 static void wait_taken(struct daemon *d)
 {
 	struct pollfd p = {.fd = d->shared.done_fd, .events = POLLIN};
@@ -313,9 +311,7 @@ json_t *reload(struct daemon *d)
 			 "lines", a.lines);
 }
 
-/*
- * --- for people ---------------------------------------------------------------------------------
- */
+/* --- for people ------------------------------------------------------------------------------- */
 
 static void print_texts(FILE *to, const char *what, const json_t *texts)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: a running kedge takes over what its file says now. All that can fail comes first (the
- * file, certificates and keys, memory, sockets of new listeners); then every worker gets its new
- * listeners, or none does. Running connections end under the configuration they began with.
+ * user only: puts the changed configuration of a running kedge in force. Everything that can fail
+ * comes first (the file, certificates and keys, memory, sockets of new listeners). Then every
+ * worker gets its new listeners, or none does. A connection keeps the configuration it began with.
  */
 #pragma once
 
@@ -25,6 +25,6 @@
 json_t *reload(struct daemon *d);
 
 /*
- * The answer for people: what is wrong on standard error, the rest on standard output. True if ok.
+ * Prints the answer for people: errors to standard error, the rest to standard output. True if ok.
  */
 bool reload_print(const json_t *answer);

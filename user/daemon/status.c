@@ -11,7 +11,7 @@
 #include "daemon/json_text.h"
 #include "http/reply.h"
 
-/* Of the sources that the guard refused, those with the most packets. */
+/* How many of the sources that the guard refused are shown: those with the most packets. */
 #define REFUSED_SHOWN 10
 
 static json_t *histogram_json(const struct histogram *h)
@@ -114,7 +114,7 @@ static void add_guard(json_t *root, const struct guard *guard, const struct conf
 	json_object_set_new(root, "guard_refused", guard_refused_json(guard));
 }
 
-/* Capabilities that stopped working since the start, also those that work again. */
+/* Capabilities that were lost since the start, including those that work again. */
 static json_t *losses_json(void)
 {
 	json_t *all = json_array();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: the truth about a running kedge as JSON, and its text form. */
+/* user only: the state of a running kedge as JSON and as text. */
 #pragma once
 
 #include <jansson.h>

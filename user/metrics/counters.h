@@ -16,8 +16,8 @@ extern const struct counter counters[];
 extern const size_t counters_count;
 
 /*
- * Over rows[0..n) of workers. Rows are written by other threads; each number is read once, so it is
- * old at worst, never torn.
+ * The sum over rows[0..n) of the workers. Other threads write the rows. Each number is read once,
+ * so it may be old but is never torn.
  */
 uint64_t counters_sum(const struct kedge_stats *const *rows, size_t n, size_t counter);
 
@@ -28,7 +28,7 @@ uint64_t counters_sum_reason(const struct kedge_stats *const *rows, size_t n,
 /* Those of include/kedge/peer_stats.def, in the order of struct kedge_peer_stats. */
 extern const struct counter peer_counters[];
 extern const size_t peer_counters_count;
-/* 0 where there are none (NULL). */
+/* 0 if stats is NULL. */
 uint64_t peer_counter(const struct kedge_peer_stats *stats, size_t counter);
 
 /* Those of include/kedge/guard_stats.def, in the order of struct kedge_guard_stats. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the workers measure, and the sums of it. See metrics.h. */
+/* Measurements of the workers, and their sums. See metrics.h. */
 #include "metrics/metrics.h"
 
 #include <pthread.h>
@@ -16,11 +16,11 @@ struct entry {
 struct metrics {
 	unsigned workers;
 	struct metrics_row *rows;
-	pthread_mutex_t lock; /* of the list, not of what is in it */
+	pthread_mutex_t lock; /* protects the list, not its entries */
 	STAILQ_HEAD(, entry) listeners;
 };
 
-/* Zeroed, as the alignment of a row wants it. */
+/* Zeroed, with the alignment of a row. */
 static void *rows_new(size_t size, unsigned count)
 {
 	void *rows = aligned_alloc(64, size * count);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: what kedge measures beside the counters of include/kedge/stats.def: how long things
- * take, flows by where their work is done, and a few counts a listener. Each row is written by one
- * worker with plain stores and read by the main thread.
+ * user only: measurements beside the counters of include/kedge/stats.def: durations, flows by their
+ * capabilities, and a few counts for each listener. One worker writes each row with plain stores;
+ * the main thread reads them.
  */
 #pragma once
 
@@ -41,16 +41,16 @@ void metrics_free(struct metrics *m);
 struct metrics_row *metrics_row(struct metrics *m, unsigned worker);
 
 /*
- * A worker's counts of the listener that is bound to `name`, made when it is asked for first. They
- * stay to the end of *m, so that a listener that comes back goes on counting. NULL when out of
- * memory. Any thread.
+ * A worker's counts of the listener that is bound to `name`. The first call makes them. They stay
+ * until metrics_free(), so a listener that is removed and added again goes on counting. NULL when
+ * out of memory. Any thread.
  */
 struct metrics_listener *metrics_listener(struct metrics *m, const char *name, unsigned worker);
 
-/* The sum over all workers. Any thread; numbers are old at worst. */
+/* The sum over all workers. Any thread; numbers may be old. */
 void metrics_sum(struct metrics *m, struct metrics_row *out);
 
-/* Calls `each` for every listener with the sum over all workers, in the order they came. */
+/* Calls `each` for every listener, in the order they were added, with the sum over all workers. */
 void metrics_each_listener(struct metrics *m,
 			   void (*each)(void *arg, const char *name,
 					const struct metrics_listener *sum),

@@ -20,11 +20,11 @@
 
 /* From accept to the end of the answer. */
 #define SCRAPE_MS   5000
-/* At a time; one more ends the oldest. */
+/* At a time. One more ends the oldest. */
 #define SCRAPES_MAX 32
-/* No descriptor or memory for a scraper: nobody is accepted for so long, instead of spinning. */
+/* Without a descriptor or memory for a scraper, accepting pauses for so long. */
 #define PAUSE_MS    200
-/* And that is said so often at most. */
+/* The pause is logged at most this often. */
 #define SAID_MS     10000
 /* A scraper's request head is a few hundred bytes. */
 #define HEAD_BYTES  4096
@@ -113,7 +113,9 @@ static void scrape_write(struct scrape *c)
 		}
 		c->out_off += (size_t)n;
 	}
-	/* Its end is waited for: closing at once could reset what is still on the way. */
+	/*
+	 * Waits for the peer's end: closing at once could reset bytes that are still on their way.
+	 */
 	c->answered = true;
 	shutdown(c->fd, SHUT_WR);
 	loop_mod(&c->server->loop, c->fd, &c->watch, EPOLLIN);
@@ -184,7 +186,7 @@ static void pause_accept(struct metrics_server *s, int err)
 	loop_timer_set(&s->loop, &s->resume, PAUSE_MS);
 }
 
-/* It ended before it was taken: the next one is another. */
+/* Only this connection is concerned: it ended before accept(2). */
 static bool concerns_one(int err)
 {
 	return err == EAGAIN || err == EINTR || err == ECONNABORTED;
@@ -245,7 +247,7 @@ static int listen_on(const union addr *addr)
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	/* All addresses are those of IPv4, too, whatever net.ipv6.bindv6only says. */
+	/* "All addresses" includes IPv4, whatever net.ipv6.bindv6only says. */
 	if (addr->family == AF_INET6 && addr_is_wildcard(addr))
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only));
 	if (bind(fd, &addr->sa, addr_len(addr)) < 0 || listen(fd, SCRAPES_MAX) < 0)

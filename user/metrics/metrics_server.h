@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: answers GET /metrics on an address of its own, in a thread of its own: neither workers
- * nor the main thread wait for a scraper, and scrapers do not wait for each other.
+ * user only: answers GET /metrics on its own address and in its own thread. Neither workers nor the
+ * main thread wait for a scraper, and scrapers do not wait for each other.
  */
 #pragma once
 
@@ -13,7 +13,7 @@ struct metrics_server;
 /* Binds and listens. 0 with *out; -errno after a logged line. */
 int metrics_server_open(struct metrics_server **out, const union addr *addr);
 
-/* Where it is bound, host order. */
+/* The port it is bound to, host order. */
 uint16_t metrics_server_port(const struct metrics_server *s);
 
 /* Begins to answer. *source is copied, what it points to is borrowed. 0 or -errno, logged. */

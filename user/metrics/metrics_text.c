@@ -11,7 +11,7 @@
 #include "metrics/counters.h"
 #include "http/reply.h"
 
-/* The two lines before each family. `help` is ours: no backslash, no newline in it. */
+/* Writes the two lines before each family. `help` has no backslash and no newline. */
 static void put_family(FILE *to, const char *name, const char *type, const char *help)
 {
 	fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -132,7 +132,7 @@ static double seconds(struct timeval t)
 	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
-/* Under the names that every exporter has for them. */
+/* Names that all exporters use. */
 static void put_process(FILE *to, const struct metrics_source *from)
 {
 	struct rusage usage = {0};
@@ -168,7 +168,7 @@ static void put_flows(FILE *to, const struct metrics_row *sum)
 					record[r], edit[e], b ? "on" : "off", sum->flows[r][e][b]);
 }
 
-/* Buckets are told as how many were at most so long. */
+/* Each bucket of the format counts everything up to its bound, so the counts add up. */
 static void put_histogram(FILE *to, const char *name, const char *help, const struct histogram *h)
 {
 	uint64_t below = 0;
@@ -188,9 +188,7 @@ static void put_histogram(FILE *to, const char *name, const char *help, const st
 	fprintf(to, "%s_count %" PRIu64 "\n", name, below);
 }
 
-/*
- * --- by listener: one family after the other, so the list is gone through once each ------------
- */
+/* --- by listener: one family after the other, so the list is gone through once each ----------- */
 
 struct listener_family {
 	FILE *to;
@@ -205,7 +203,8 @@ static uint64_t accepted_of(const struct metrics_listener *l)
 
 static uint64_t open_of(const struct metrics_listener *l)
 {
-	return l->accepted > l->closed ? l->accepted - l->closed : 0; /* not read at one time */
+	/* The two are not read at the same time. */
+	return l->accepted > l->closed ? l->accepted - l->closed : 0;
 }
 
 static uint64_t handshakes_of(const struct metrics_listener *l)
@@ -218,7 +217,7 @@ static uint64_t flows_of(const struct metrics_listener *l)
 	return l->flows;
 }
 
-/* A unix path may hold what a label must not. */
+/* A unix path may hold characters that a label must not. */
 static void put_label(FILE *to, const char *value)
 {
 	for (; *value; value++) {

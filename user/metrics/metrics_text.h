@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: all that kedge counts and measures, as Prometheus text (exposition format 0.0.4):
- * every counter of `kedge status` as kedge_NAME_total, reasons and capabilities as labels,
- * histograms in seconds, a few counts by listener, the process_* that all exporters have. The names
- * are listed in docs/observability.md.
+ * user only: all counters and measurements as Prometheus text (exposition format 0.0.4). Counters
+ * of `kedge status` are kedge_NAME_total; reasons and capabilities are labels; histograms are in
+ * seconds; there are a few counts for each listener, and the process_* of all exporters.
+ * docs/observability.md lists the names.
  */
 #pragma once
 
@@ -15,7 +15,7 @@
 #include "kedge/abi.h"
 #include "metrics/metrics.h"
 
-/* Where it comes from; all borrowed. */
+/* The sources of the text; all borrowed. */
 struct metrics_source {
 	const struct kedge_stats *const *rows;
 	size_t rows_count;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user/base/addr.c: what is an address, what is not, and who lies in a prefix. */
+/* user/base/addr.c: which texts are addresses, and which addresses lie in a prefix. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

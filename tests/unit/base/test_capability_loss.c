@@ -86,7 +86,7 @@ static void a_loss_is_said_once_with_its_cause(void **state)
 	assert_false(capability_is_lost(CAPABILITY_BYPASS));
 }
 
-/* Of many flows one tries at a time; the tries become rare, and never end. */
+/* One flow at a time tries. The tries become rare, and never end. */
 static void tries_are_few_and_never_end(void **state)
 {
 	unsigned tries = 0;
@@ -136,10 +136,7 @@ static void the_recovery_is_said(void **state)
 	assert_int_equal(state_of(EDIT).losses, 2);
 }
 
-/*
- * A program that claims some sockets and not others: few lines, and the last one is true in the
- * end.
- */
+/* A program claims some sockets and not others: there are few lines, and the last one is true. */
 static void what_comes_and_goes_does_not_fill_the_log(void **state)
 {
 	unsigned tries = 0;
@@ -174,7 +171,9 @@ static void another_cause_is_said(void **state)
 	assert_int_equal(state_of(EDIT).losses, 1);
 }
 
-/* Who requires it has no fallback: each flow tries, and the line says what becomes of them. */
+/*
+ * A required capability has no fallback: each flow tries, and the line says what happens to them.
+ */
 static void required_is_always_tried(void **state)
 {
 	(void)state;
@@ -195,7 +194,7 @@ static void without_its_program_it_is_lost_for_good(void **state)
 	capability_failed(EDIT, ENOLINK, now);
 	now += LONG_MS;
 	assert_false(capability_try(EDIT, now));
-	capability_worked(EDIT, now); /* by a flow of before */
+	capability_worked(EDIT, now); /* by a flow that began earlier */
 	capability_failed(EDIT, EBUSY, now);
 	assert_int_equal(state_of(EDIT).err, ENOLINK);
 	assert_int_equal(lines, 1);

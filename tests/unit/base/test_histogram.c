@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* histogram.h: which bucket, and what can be said of quantiles. */
+/* histogram.c: buckets and quantiles. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* log.c: one line, in one piece, at the level that was asked for; and who hears it. */
+/* log.c: lines come in one piece, at their level, and reach the taps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * way_to.c: the directory that is in the way to a file, through links. Which directories may be
- * entered is the test's to say, so that root's rights do not matter; the links are real.
+ * way_to.c: finds the directory that blocks the way to a file, through links. The test decides
+ * which directories may be entered, so it works as root; the links are real.
  */
 #include <setjmp.h>
 #include <stdarg.h>

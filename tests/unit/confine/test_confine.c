@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user/confine/confine.c, user/base/secret.c: who kedge becomes, and whose secrets it reads. */
+/*
+ * user/confine/confine.c, user/base/secret.c: the user that kedge becomes, and the secrets it
+ * reads.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -65,7 +68,7 @@ static void users_that_are_not_there(void **state)
 		       "the name of a user is shorter");
 }
 
-/* In a child: for good. Returns the line of exit status `good` makes. */
+/* Runs it in a child, since nothing of it can be undone. */
 static int in_child(int (*run)(void))
 {
 	int status;
@@ -110,12 +113,12 @@ static int keep_one(void)
 		return 1;
 	if (!confine_has(CAP_NET_BIND_SERVICE) || confine_has(CAP_NET_ADMIN))
 		return 2;
-	/* Off and on again, as where it is tried whether it is needed. */
+	/* Off and on again, as when kedge tries whether it needs it. */
 	if (confine_switch(CAP_NET_BIND_SERVICE, false) || confine_has(CAP_NET_BIND_SERVICE))
 		return 3;
 	if (confine_switch(CAP_NET_BIND_SERVICE, true) || !confine_has(CAP_NET_BIND_SERVICE))
 		return 4;
-	/* What is gone does not come back. */
+	/* A dropped capability does not come back. */
 	confine_switch(CAP_NET_ADMIN, true);
 	return confine_has(CAP_NET_ADMIN) ? 5 : 0;
 }
@@ -194,7 +197,7 @@ static void a_group_of_others_may_not_read_secrets(void **state)
 	secret_user(NULL, 0);
 }
 
-/* Kubernetes' fsGroup, Debian's ssl-cert: kedge was put into the group for this. */
+/* Kubernetes' fsGroup, Debian's ssl-cert: kedge is in the group so that it can read the file. */
 static int check_further_groups(void)
 {
 	const gid_t further[] = {65531, 65532};

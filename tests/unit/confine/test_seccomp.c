@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/confine/seccomp.c: what each mode makes of a system call that kedge does not make. In
- * children: a filter is for good.
+ * user/confine/seccomp.c: what each mode does with a system call outside the allowlist. In child
+ * processes, because a filter cannot be removed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,7 +21,7 @@
 #include "base/cleanup.h"
 #include "confine/seccomp.h"
 
-/* How a child ended that did something under a filter, and what it said. */
+/* How a child under a filter ended, and what it wrote. */
 struct outcome {
 	int status; /* of wait(2) */
 	char said[1024];
