@@ -22,6 +22,9 @@
 /* OpenSSL reports a received alert as 1000 + description. */
 #define ALERT_REASON_BASE SSL_AD_REASON_OFFSET
 
+/* SSL_R_RECORD_LAYER_FAILURE, which the headers have since OpenSSL 3.2. */
+#define RECORD_LAYER_FAILURE 313
+
 struct record_openssl {
 	struct record r;
 	SSL *ssl;
@@ -29,6 +32,7 @@ struct record_openssl {
 	size_t out_limit; /* bytes of ciphertext made at a time: follows what the socket takes */
 	int failed;       /* -errno that every read gives from now on, 0 while alive */
 	bool ended, alerted, shut;
+	uint8_t type;           /* of the last record, as its header has it */
 	enum kedge_reason over; /* why nothing more is taken from the client; 0: more is */
 	struct control control;
 };
@@ -86,6 +90,8 @@ static void on_message(int write, int version, int type, const void *buf, size_t
 	(void)ssl;
 	if (o->over || !len)
 		return;
+	if (!write && type == SSL3_RT_HEADER)
+		o->type = bytes[0];
 	if (!write && type == SSL3_RT_HANDSHAKE && bytes[0] == SSL3_MT_KEY_UPDATE)
 		on_update(o);
 	else if (write && type == SSL3_RT_ALERT && len == 2 && bytes[1] == ALERT_NO_RENEGOTIATION)
@@ -96,7 +102,7 @@ static void on_message(int write, int version, int type, const void *buf, size_t
  * OpenSSL refused a record: a bad one, or one that is not allowed here. Kernel records give the
  * same reasons.
  */
-static enum kedge_reason reason_of_fault(unsigned long err)
+static enum kedge_reason reason_of_fault(const struct record_openssl *o, unsigned long err)
 {
 	switch (ERR_GET_REASON(err)) {
 	case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
@@ -108,10 +114,30 @@ static enum kedge_reason reason_of_fault(unsigned long err)
 	case SSL_R_HTTP_REQUEST:
 	case SSL_R_HTTPS_PROXY_REQUEST:
 		return KEDGE_REASON_record_bad;
+	case SSL_R_BAD_RECORD_TYPE:
+		/* Since OpenSSL 3.2 also of bytes that are no record. */
+		if (o->type < SSL3_RT_CHANGE_CIPHER_SPEC || o->type > SSL3_RT_APPLICATION_DATA)
+			return KEDGE_REASON_record_bad;
+		return KEDGE_REASON_record_control;
 	default:
 		return ERR_GET_REASON(err) >= ALERT_REASON_BASE ? KEDGE_REASON_tls_client_alert
 								: KEDGE_REASON_record_control;
 	}
+}
+
+/*
+ * The last error of SSL tells why. Since OpenSSL 3.2 another one follows it, which only says that
+ * the record layer failed, and errors of a cipher may come before.
+ */
+static unsigned long cause_of_fault(void)
+{
+	unsigned long err, cause = 0;
+
+	while ((err = ERR_get_error()))
+		if (!cause || (ERR_GET_LIB(err) == ERR_LIB_SSL &&
+			       ERR_GET_REASON(err) != RECORD_LAYER_FAILURE))
+			cause = err;
+	return cause;
 }
 
 /* After a failed SSL_read(): 0 for the end of the stream, or -errno. */
@@ -132,11 +158,16 @@ static int read_failure(struct record_openssl *o)
 	}
 	if (o->wire.err)
 		return fail(o, -ECONNRESET, KEDGE_REASON_client_reset);
+	/* OpenSSL 3.5 does not call it ZERO_RETURN if an alert user_canceled came before. */
+	if (ERR_peek_error() == 0 && (SSL_get_shutdown(o->ssl) & SSL_RECEIVED_SHUTDOWN)) {
+		o->r.clean_end = o->ended = true;
+		return 0;
+	}
 	if (ERR_peek_error() == 0 && o->wire.eof) {
 		o->ended = true;
 		return 0;
 	}
-	return fail(o, -EPROTO, reason_of_fault(ERR_peek_last_error()));
+	return fail(o, -EPROTO, reason_of_fault(o, cause_of_fault()));
 }
 
 /*
