@@ -8,8 +8,8 @@ CLANG	?= clang
 BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 OUT	?= build
 PYTHON	?= /usr/bin/python3
-# CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS are a packager's: they come after ours in every rule but those of the BPF objects,
-# which have BPF_CFLAGS. Builds with sanitizers have a level of optimisation of their own, unless CFLAGS says another.
+# CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS belong to the packager. They come after ours in every rule, except for the BPF
+# objects, which have BPF_CFLAGS. With sanitizers the default is -O1.
 their_CFLAGS := $(CFLAGS)
 CFLAGS	?= -O2 -g
 Q	:= $(if $(V),,@)
@@ -26,36 +26,38 @@ kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclud
 		   $(shell pkg-config --cflags $(pkgs) 2>/dev/null)
 kedge_LDLIBS	:= $(shell pkg-config --libs $(pkgs) 2>/dev/null) -lelf -lz -lpthread
 
-# Hardening of what is installed. Each of the three can be replaced: `make HARDEN_CFLAGS=`. Flags that not every
-# architecture has are tried.
+# Hardening of the installed program. A packager can replace each of the three: `make HARDEN_CFLAGS=`. Some flags do not
+# exist on every architecture, so the compiler tries them.
 try_CFLAGS	 = $(shell for flag in $(1); do \
 		   ! $(CC) -Werror $$flag -x c -c /dev/null -o /dev/null 2>/dev/null || echo $$flag; done)
 ifeq ($(origin HARDEN_CFLAGS),undefined)
 HARDEN_CFLAGS	:= -fPIE -fstack-protector-strong \
 		   $(call try_CFLAGS,-fstack-clash-protection -fcf-protection -mbranch-protection=standard)
 endif
-# Fortify wants optimisation and no sanitizer; a value of the packager's is left alone.
+# Fortify needs optimisation, and conflicts with sanitizers. A packager's value has precedence.
 optimised	:= $(filter-out -O0,$(lastword $(filter -O%,$(CFLAGS))))
 ifeq ($(findstring _FORTIFY_SOURCE,$(CPPFLAGS) $(CFLAGS))$(findstring -fsanitize,$(CFLAGS)),)
 HARDEN_CPPFLAGS	?= $(if $(optimised),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 endif
 HARDEN_LDFLAGS	?= -pie -Wl,-z,relro,-z,now,-z,noexecstack
 
-# What the rules say: for an optimised program, and for one with sanitizers.
+# The commands of the rules: optimised, and with sanitizers (san_).
 compile		= $(CC) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 link		= $(CC) $(HARDEN_CFLAGS) $(HARDEN_LDFLAGS) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(2) $(LDLIBS)
 san_compile	= $(CC) -O1 -g $(kedge_CFLAGS) $(CPPFLAGS) $(their_CFLAGS) $(SANITIZE) -U_FORTIFY_SOURCE -MMD -MP -c $< -o $@
 san_link	= $(CC) $(their_CFLAGS) $(SANITIZE) $(LDFLAGS) $(1) -o $@ $(kedge_LDLIBS) $(2) $(LDLIBS)
-# The fuzzers and the measurement of coverage are clang's, which does not know every flag of gcc.
+# clang builds the fuzzers and measures coverage. It does not know every flag of gcc.
 clang_CFLAGS	= -O1 -g $(kedge_CFLAGS) $(CPPFLAGS) $(their_CFLAGS) -U_FORTIFY_SOURCE -Wno-unknown-warning-option \
 		  -Wno-ignored-optimization-argument -Wno-unused-command-line-argument
 
-# Other flags, other objects.
+# When the flags change, every object is built again.
 flags_now	:= $(strip $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(HARDEN_LDFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
 ifneq ($(file <$(OUT)/flags),$(flags_now))
 .PHONY: $(OUT)/flags
 endif
 $(OUT)/flags:
+	$(Q)pkg-config --print-errors --exists $(pkgs) || \
+		{ echo "to install what kedge is built with, as root: tests/deps.sh build" >&2; exit 1; }
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '%s\n' '$(subst ','\'',$(flags_now))' >$@
 
@@ -84,13 +86,21 @@ all: $(OUT)/kedge
 asan: $(OUT)/kedge-asan
 
 # --- the BPF side -----------------------------------------------------------------------------
+# BPF_OBJECTS=DIR takes the objects from there, where another clang has built them.
+ifneq ($(BPF_OBJECTS),)
+$(skels:.skel.h=.bpf.o): $(OUT)/%.bpf.o: $(BPF_OBJECTS)/%.bpf.o
+	$(call say,COPY,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)cp $< $@
+endif
+
 $(OUT)/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(bpf_CFLAGS) $(BPF_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
 	$(Q)llvm-strip -g $@ 2>/dev/null || llvm-strip-14 -g $@
 
-# Programs of others, for tests.
+# BPF programs of somebody else, for tests.
 $(OUT)/%.bpf.o: tests/bpf/%.bpf.c
 	$(call say,BPF,$@)
 	$(Q)mkdir -p $(@D)
@@ -120,7 +130,7 @@ $(OUT)/kedge-asan: $(user_srcs:%.c=$(OUT)/asan/%.o)
 	$(Q)$(call san_link,$^)
 
 # --- unit tests: cmocka, sanitizers, no root ----------------------------------------------------
-# Out of an archive, so that a test links only the modules it reaches.
+# From an archive a test links only the modules that it needs.
 $(OUT)/asan/libkedge.a: $(lib_srcs:%.c=$(OUT)/asan/%.o)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
@@ -142,7 +152,7 @@ check:
 	$(Q)tests/deps.sh -n check
 	$(Q)$(MAKE) --no-print-directory unit
 
-# --- coverage of the automaton: clang counts branches as they stand in the source ----------------
+# --- coverage of the automaton: clang counts the branches of the source --------------------------
 cover_bins	:= $(addprefix $(OUT)/cover/kedge/,test_http1 test_http1_body test_http1_char test_http1_field \
 		   test_http1_line test_http1_option test_http1_take test_http1_word)
 cover_srcs	:= $(addprefix tests/lib/,http1_corpus.c http1_driver.c guard.c) \
@@ -210,7 +220,7 @@ $(OUT)/bench/backend: $(OUT)/bench/obj/backend.o
 	$(call say,LINK,$@)
 	$(Q)$(call link,$^)
 
-# What move has of kedge's own: keys, kernel TLS.
+# move uses kedge's keys and kernel TLS.
 $(OUT)/bench/libkedge.a: $(lib_srcs:user/%.c=$(OUT)/user/%.o)
 	$(Q)mkdir -p $(@D)
 	$(Q)rm -f $@ && ar rcs $@ $^
@@ -223,22 +233,28 @@ $(OUT)/bench/uring_facts: $(patsubst %,$(OUT)/bench/obj/%.o,uring_facts uring_fa
 	$(call say,LINK,$@)
 	$(Q)$(call link,$^,-luring $(kedge_LDLIBS))
 
-# PEERS=new: the newest versions of the others, too.
+# QEMU loads it, not the guest.
+$(OUT)/bench/plugin.so: tests/bench/guest/plugin.c
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(HARDEN_CPPFLAGS) $(filter-out -fPIE,$(HARDEN_CFLAGS)) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+		-fPIC -shared -fvisibility=hidden $< -o $@ $(LDLIBS)
+
+# PEERS=new adds the newest versions of the other proxies.
 new_root = $(if $(filter new,$(PEERS)),tests/deps.sh bench-new && tests/bench/new-root.sh,:)
 
+# BENCH_ROOT=DIR runs a benchmark within another root, as make test-debian13 installs one.
+ifneq ($(BENCH_ROOT),)
+bench vmbench bench-profile membench bench-mover:
+	$(Q)tests/deps.sh root
+	$(Q)tests/bench/in-root.sh $(BENCH_ROOT) $@
+else
 ## benchmark: bench (10 min, root): kedge beside nginx, haproxy, hitch and caddy; writes docs/bench/native.*
 bench:
 	$(Q)tests/deps.sh build bench
 	$(Q)$(MAKE) --no-print-directory all $(OUT)/bench/load $(OUT)/bench/backend
 	$(Q)$(new_root)
 	$(Q)$(PYTHON) -B tests/bench/native.py
-
-# Loaded into QEMU, not into the guest.
-$(OUT)/bench/plugin.so: tests/bench/guest/plugin.c
-	$(call say,CC,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(HARDEN_CPPFLAGS) $(filter-out -fPIE,$(HARDEN_CFLAGS)) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
-		-fPIC -shared -fvisibility=hidden $< -o $@ $(LDLIBS)
 
 ## benchmark: vmbench (1 h): instructions per request, counted in guests with kernel TLS; writes docs/bench/guest.*
 vmbench:
@@ -268,12 +284,13 @@ bench-mover:
 	$(Q)tests/deps.sh build bench vm
 	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so move uring_facts)
 	$(Q)$(PYTHON) -B tests/bench/mover.py
+endif
 
 ## benchmark: bench-test (1 min, root): the benchmarks' own tests
 bench-test: $(OUT)/kedge-asan $(addprefix $(OUT)/bench/,load backend move uring_facts)
 	$(Q)cd tests && KEDGE_SUITE=bench-test $(PYTHON) -B -m pytest -q bench
 
-# Many SYNs, for the test of the guard.
+# Sends many SYNs, for the tests of the guard.
 $(OUT)/flood: tests/e2e/flood.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
@@ -294,7 +311,7 @@ soak: $(OUT)/kedge
 	$(Q)cd tests && KEDGE_SUITE=soak KEDGE_BIN=$(abspath $(OUT))/kedge SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) \
 		$(PYTHON) -B -m pytest -q -s -o faulthandler_timeout=0 soak
 
-# Tells the tests with real servers what kedge counts of a stream.
+# Prints what kedge counts in a stream, for the tests with real servers.
 $(OUT)/heads: $(addprefix $(OUT)/asan/tests/,servers/heads.o lib/http1_driver.o lib/http1_corpus.o lib/guard.o) \
 	      $(OUT)/asan/libkedge.a
 	$(call say,LINK,$@)
@@ -352,6 +369,11 @@ compilers:
 test-debian13:
 	$(Q)tests/debian13.sh $(if $(FULL),full)
 
+## test: bpf-objects (10 min, root): the BPF objects in BPF_OBJECTS (those of test-debian13), on this kernel and in guests
+bpf-objects:
+	$(Q)tests/deps.sh build check vm
+	$(Q)tests/bpf-objects.sh $(or $(BPF_OBJECTS),$(OUT)/debian13/build)
+
 ## whole: test-full (3 h, root): every suite, complete, and Debian 13
 test-full:
 	$(Q)tests/run-all.sh full
@@ -369,7 +391,7 @@ INSTALL		?= install
 
 inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml $(wildcard docs/*.md)
 inst_units	:= $(wildcard dist/*.service dist/*.socket)
-# Dashboards, scripts of bpftrace: what stands in a directory of dist/ keeps it.
+# Dashboards and bpftrace scripts keep their directory of dist/.
 inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*))
 
 ## install: install: binary, man pages, units, documents below DESTDIR and prefix (/usr/local)
@@ -415,12 +437,13 @@ help:
 
 ## develop: clean: removes what was built, not what was downloaded
 clean:
-	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/*.bpf.* $(OUT)/*.skel.h
+	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
+		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
 .PHONY: all asan unit coverage fuzz bpf-test same e2e soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
 	install uninstall reference servers servers-doc demo demo-vm vmtest check test test-full test-objects test-programs \
-	compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
+	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
-# Not below the whole of build/: roots of other systems are in there.
+# Not in all of build/, which may contain the root of another system.
 -include $(wildcard $(OUT)/*.d) $(shell find $(addprefix $(OUT)/,user asan fuzz/obj cover/obj bench/obj) -name '*.d' 2>/dev/null)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-2-Clause
-# run-unit.sh [-n NAME] PROGRAM...: runs cmocka programs, JOBS (1) at a time. Prints a line for each, with the whole
-# output of those that fail, and one line of totals under NAME (default unit). A program that exits with 77 cannot
-# run here: one skip.
+# run-unit.sh [-n NAME] PROGRAM...: runs cmocka programs, JOBS (1) at a time. Prints a line for each, the whole output of
+# those that fail, and a line of totals for NAME (default unit). Exit status 77 means that a program cannot run here,
+# and counts as one skip.
 set -uo pipefail
 
 name=unit
@@ -15,7 +15,7 @@ passed=0 failed=0 skipped=0
 slowest='' slowest_ms=-1
 logs=$(mktemp -d) || exit 1
 
-declare -A log_of=() # by process; the name of the program is the log's
+declare -A log_of=() # by process; a log has the name of its program
 
 # shellcheck disable=SC2317 # called by the trap
 finish()
@@ -44,12 +44,13 @@ report()
 	local log=$1 status=$2 ms p f s
 	ms=$(($(date +%s%3N) - $(<"$log.began")))
 	p=$(grep -c '^\[       OK' "$log")
-	f=$(grep -c '^\[  FAILED  \] [^0-9]' "$log")
+	# cmocka names a test that failed twice.
+	f=$(grep '^\[  FAILED  \] [^0-9]' "$log" | sort -u | grep -c .)
 	s=$(grep -c '^\[  SKIPPED \] [^0-9]' "$log")
 	if [[ $status -eq 77 ]]; then
 		s=$((s + 1)) status=0
 	fi
-	# A program that died (a sanitizer, a crash) counts as a failure of its own.
+	# A program that died (a sanitizer, a crash) counts as one failure.
 	if [[ $status -ne 0 && $f -eq 0 ]]; then
 		f=1
 	fi
@@ -67,7 +68,7 @@ report()
 	passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-# collect: waits for one of those that run.
+# Waits for one program to end.
 collect()
 {
 	local pid status=0

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# fetch.sh [-u] LABEL: put the kernel LABEL of `kernels`, unpacked and with its modules indexed, into
-# build/vm/LABEL. Does nothing if it is there; -u looks for a newer one first. Prints the package's name.
+# fetch.sh [-u] LABEL: unpacks the kernel LABEL of `kernels` into build/vm/LABEL and indexes its modules. Does nothing
+# if it is there; -u looks for a newer one first. Prints the package's name.
 #
-# The package comes from the Debian mirror that this machine's apt uses, checked against Debian's own keyring,
-# through an apt state of its own: the machine's packages, lists and sources stay as they are.
+# The package comes from the Debian mirror that this machine's apt uses, and is checked against Debian's keyring. apt
+# gets a separate state, so the machine's packages, lists and sources do not change.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
 # shellcheck source=vmtest/lib.sh
@@ -50,8 +50,8 @@ write_apt_conf()
 	if [[ -n $security && $suite != *-backports ]]; then
 		echo "deb [signed-by=$keyring arch=amd64] $security $suite-security main" >>"$apt/sources.list"
 	fi
-	# The machine's own settings (a proxy, say) stay in force, but not what it does after an update:
-	# container images empty the archive directory then, perhaps under another apt's feet.
+	# The machine's own settings (a proxy, for example) stay in force, except for what it does after an update:
+	# container images then empty the archive directory, which another apt may be using.
 	cat >"$apt/apt.conf" <<-CONF
 		#clear APT::Update::Pre-Invoke;
 		#clear APT::Update::Post-Invoke;
@@ -70,7 +70,7 @@ write_apt_conf()
 	CONF
 }
 
-# Prints those of a package's dependencies that are called linux-$2-...; newer kernels come in several parts.
+# Prints a package's dependencies whose names begin with linux-$2-. Newer kernels come in several parts.
 depends()
 {
 	apt-cache -c "$apt/apt.conf" depends --important "$1" |
@@ -96,14 +96,14 @@ if [[ $(cat "$kernel/package" 2>/dev/null) != "$image $version" ]]; then
 		dpkg-deb -x "$deb" "$new"
 	done
 	rm -rf "$new/debs"
-	# Packages of a merged /usr hold their modules there.
+	# With a merged /usr, the modules are in /usr/lib.
 	if [[ -d $new/usr/lib/modules && ! -e $new/lib ]]; then
 		ln -s usr/lib "$new/lib"
 	fi
 	modules=("$new"/lib/modules/*)
 	[[ ${#modules[@]} -eq 1 && -d ${modules[0]}/kernel ]] || die "$image: holds no modules"
 	depmod -b "$new" "${modules[0]##*/}"
-	# Where the kernel itself stands has moved from /boot to its modules.
+	# Newer packages have the kernel beside its modules instead of in /boot.
 	for image_file in "$new"/boot/vmlinuz-* "${modules[0]}/vmlinuz"; do
 		[[ ! -f $image_file ]] || ln -srf "$image_file" "$new/vmlinuz"
 	done

@@ -1,17 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# guest-tests.sh: what matrix.sh runs in each guest. Checks that kernel TLS is there, keeps what `kedge probe` says
-# for the table of the README, then runs every tests/guest/*.sh: exit 0 passed, 77 skipped (its last line says
-# why), else failed. A test that ends with a line "NAME: N passed, N failed, N skipped" counts as that many. The last
-# line of output is the count.
+# guest-tests.sh: matrix.sh runs it in each guest. It checks kernel TLS, keeps the output of `kedge probe` for the
+# table of the README, then runs every tests/guest/*.sh. Exit status 0 counts as passed, 77 as skipped (its last line
+# says why), any other as failed. If a test prints "NAME: N passed, N failed, N skipped", those numbers count. The last
+# line of output is the total.
 #
-# With KEDGE_TEST_SHORT it runs what kernels differ in, in a short form.
+# With KEDGE_TEST_SHORT it tests only what differs between kernels, in a short form.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 passed=0 failed=0 skipped=0
 
-# run_test NAME COMMAND...: prints the output of a test only if it did not pass.
+# run_test NAME COMMAND...: prints the output of a test unless it passed.
 run_test()
 {
 	local name=$1 status=0 start=$SECONDS output totals p=1 f=0 s=0
@@ -39,14 +39,14 @@ run_test()
 	rm -f "$output"
 }
 
-# The table of the README is made of this.
+# For the table of the README.
 keep_probe()
 {
 	[[ -n ${VM_SHARE:-} ]] || return 77
 	build/kedge probe --json | tee "$VM_SHARE/probe.json" | grep -q '"record": true'
 }
 
-# pytest takes 10 s to start here: once for all.
+# One pytest for all: it takes 10 s to start here.
 each_kernel()
 {
 	export KEDGE_SUITE=each-kernel KEDGE_TEST_PATIENCE=15 KEDGE_TEST_TRANSFER_MB=4 KEDGE_BIN=$PWD/build/kedge
@@ -60,7 +60,7 @@ tests=(tests/guest/*.sh)
 if [[ -n ${KEDGE_TEST_SHORT-} ]]; then
 	export KEDGE_TEST_SHORT=each-kernel
 	tests=(tests/guest/{record,bpf}.sh)
-	echo "short: what kernels differ in; the rest is left to make test-full"
+	echo "short: what differs between kernels; make test-full runs the rest"
 	run_test each-kernel each_kernel
 fi
 for test in "${tests[@]}"; do

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Tries kernel TLS on this kernel: each cipher and version that kedge hands over, both directions, with bytes.
+"""Tries kernel TLS on this kernel: sends bytes both ways with each cipher and version that kedge hands over.
 
-One line each, `ok NAME` or `failed NAME: why`; exit status 1 if one failed. The AEAD modules are not loaded
-beforehand: setsockopt(TLS_TX) must bring them in, as it must on a machine where kedge runs.
+Prints a line for each, `ok NAME` or `failed NAME: why`; exit status 1 if one failed. The AEAD modules are not loaded
+before: setsockopt(TLS_TX) must load them, as on a machine where kedge runs.
 """
 
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Sourced by the scripts beside it: where things are, and what a line of `kernels` says.
+# Sourced by other scripts: paths, and the lines of `kernels`.
 # shellcheck shell=bash
 
 # shellcheck disable=SC2034 # used by those who source this
@@ -27,8 +27,8 @@ kernel_line()
 		"$vmtest/kernels" || die "$1: no such kernel in $vmtest/kernels ($(labels | xargs))"
 }
 
-# mirror_of SUITE: prints the base address this machine's apt uses for it; apt itself reads its sources in all
-# their forms.
+# mirror_of SUITE: prints the base address that this machine's apt uses for it. Sources have several formats, so apt
+# reads them.
 mirror_of()
 {
 	apt-get update --print-uris 2>/dev/null |
@@ -36,8 +36,8 @@ mirror_of()
 			!found && (at = index($2, suite)) { print substr($2, 1, at - 1); found = 1 }'
 }
 
-# unpack_modules KERNEL DIR MODULE...: puts modules and what they need into DIR, unpacked, with their names in
-# load order in DIR/order.
+# unpack_modules KERNEL DIR MODULE...: unpacks modules and their dependencies into DIR. DIR/order lists them in the
+# order of loading.
 unpack_modules()
 {
 	local kernel=$1 dir=$2 modules path name
@@ -45,7 +45,7 @@ unpack_modules()
 	shift 2
 	modules=("$kernel"/lib/modules/*)
 	mkdir -p "$dir"
-	# A module built into the kernel gives no line.
+	# modprobe prints no line for a module that is built into the kernel.
 	modprobe -d "$kernel" -S "${modules[0]##*/}" --show-depends -a "$@" |
 		awk '$1 == "insmod" && !seen[$2]++ { print $2 }' >"$dir/paths"
 	while read -r path; do
@@ -61,13 +61,13 @@ unpack_modules()
 	rm "$dir/paths"
 }
 
-# copy_program TREE FILE [PATH]: a program with the shared libraries it is linked to, as PATH (its own) in TREE.
+# copy_program TREE FILE [PATH]: copies a program and its shared libraries into TREE, as PATH (default: FILE).
 copy_program()
 {
 	local lib
 
 	install -D "$2" "$1${3:-$2}"
-	# Nothing to copy for a static one.
+	# ldd fails on a static program, which needs nothing else.
 	{ ldd "$2" 2>/dev/null || true; } | sed -nE 's|^[^/]*(/[^ ]*) .*|\1|p' | while read -r lib; do
 		[[ -e $1$lib ]] || install -D "$lib" "$1$lib"
 	done

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# matrix.sh [-j JOBS] [-t SECONDS] [LABEL...]: run guest-tests.sh under every kernel of `kernels`, or those
-# named, and print what came of it, kernel by kernel and summed up. Exit status 1 if anything failed.
+# matrix.sh [-j JOBS] [-t SECONDS] [LABEL...]: runs guest-tests.sh under every kernel of `kernels`, or under those
+# named. Prints the results for each kernel and their total. Exit status 1 if anything failed.
 #
-# The full output of each is kept as build/vm/LABEL.log.
+# The full output for each kernel is kept as build/vm/LABEL.log.
 set -euo pipefail
 # shellcheck source=vmtest/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,7 +27,7 @@ for label in "${wanted[@]}"; do
 	kernel_line "$label" >/dev/null
 done
 
-# Process of each run that goes on: its label, and when it began.
+# By process: the label of a run, and when it began.
 declare -A running=() began=()
 
 # shellcheck disable=SC2317 # called by the trap
@@ -49,7 +49,7 @@ start()
 	began[$!]=$SECONDS
 }
 
-# Waits until one run has ended and writes down how.
+# Waits until one run has ended, and keeps its status and time.
 reap()
 {
 	local pid status=0
@@ -59,7 +59,7 @@ reap()
 	unset "running[$pid]"
 }
 
-# The downloads first and one by one: they are not what is being tested.
+# Downloads come first, one after the other: they must not slow down a test.
 mkdir -p "$vm"
 for label in "${wanted[@]}"; do
 	"$vmtest/fetch.sh" "$label"
@@ -73,7 +73,7 @@ while [[ ${#running[@]} -gt 0 ]]; do
 	reap
 done
 
-# Sets passed, failed and skipped to what the log of a kernel says, and status and took to how its run ended.
+# Reads the log of a kernel into passed, failed and skipped, and the end of its run into status and took.
 read_result()
 {
 	local line
@@ -82,7 +82,7 @@ read_result()
 	read -r status took <"$vm/$1.status"
 	line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$vm/$1.log" | tail -n 1) || true
 	[[ -z $line ]] || read -r passed _ failed _ skipped _ <<<"$line"
-	# A run that ended badly is a failure whatever its tests said.
+	# A run that ended badly is a failure, even if its tests passed.
 	[[ $status -eq 0 || $failed -ne 0 ]] || failed=1
 }
 

@@ -1,11 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# mkflat.sh LABEL TREE IMAGE: build an initramfs that is a whole guest: what stands in TREE, which holds the
-# guest's /init, busybox, and in /modules what the kernel LABEL needs for kernel TLS. Everything is in memory,
-# so that such a guest meets no device that answers in its own time. Not compressed, and the same parts give
-# the same bytes. TREE is added to.
+# mkflat.sh LABEL TREE IMAGE: builds an initramfs that is a whole guest. It contains TREE, which has the guest's /init,
+# busybox, and in /modules what the kernel LABEL needs for kernel TLS. Everything is in memory, so the guest has no
+# device whose answers take a varying time. The image is not compressed; the same parts give the same bytes.
 #
-# Programs are named, one a line with their paths, in TREE/programs; they come with their shared libraries.
+# TREE/programs lists programs, one path on a line. They and their shared libraries are added to TREE.
 set -euo pipefail
 # shellcheck source=vmtest/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -18,8 +17,8 @@ image=$3
 [[ -e $kernel/package ]] || die "$1: no such kernel in $vm: vmtest/fetch.sh $1"
 busybox=$(command -v busybox) || die "busybox is missing: tests/deps.sh vm"
 
-# The AES of this machine's CPU, as udev would load it, and what tls asks for by itself; what a kernel has built
-# in or calls otherwise is left out.
+# The CPU's AES, which udev would load on a real machine, and what tls asks for by itself. A module that is built into
+# the kernel, or has another name there, is left out.
 wanted=()
 modules=("$kernel"/lib/modules/*)
 for module in tls aesni_intel ghash_clmulni_intel gcm ctr ghash_generic chacha20poly1305; do

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# mkinitrd.sh LABEL: build build/vm/LABEL/initrd, which takes a guest to the host's file system: busybox, the
-# modules for 9p over virtio, for overlays and for AES, and initrd-init. Kept until one of its parts changes.
+# mkinitrd.sh LABEL: builds build/vm/LABEL/initrd, with which a guest mounts the host's file system. It contains busybox,
+# initrd-init, and the modules for 9p over virtio, overlays and AES. It is kept until one of its parts changes.
 set -euo pipefail
 # shellcheck source=vmtest/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -27,8 +27,8 @@ mkdir -p "$tree"/{bin,proc,sys,dev,run,host,layer,root}
 copy_program "$tree" "$busybox" /bin/busybox
 install -m 755 "$vmtest/initrd-init" "$tree/init"
 
-# aesni_intel is what udev loads on a real machine, by the CPU's flags; tls itself asks only for gcm, in plain
-# C. The two differ to kedge: this one may finish a record later (asynchronously).
+# On a real machine udev loads aesni_intel, by the CPU's flags. tls itself asks only for gcm in plain C. kedge sees a
+# difference: aesni_intel may finish a record later (asynchronously).
 unpack_modules "$kernel" "$tree/modules" virtio_pci 9pnet_virtio 9p overlay aesni_intel
 
 (cd "$tree" && find . -print0 | cpio -0 -o -H newc --quiet) >"$initrd.new"

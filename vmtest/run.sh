@@ -1,13 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# run.sh [-k LABEL] [-m MEM] [-c CPUS] [-t SECONDS] [-o DIR] -- COMMAND...: run a command under a kernel of
-# `kernels` (default the first), emulated, on this machine's own files, and return its status.
+# run.sh [-k LABEL] [-m MEM] [-c CPUS] [-t SECONDS] [-o DIR] -- COMMAND...: runs a command in an emulated guest, on this
+# machine's files and under a kernel of `kernels` (default the first). Exits with the command's status.
 #
-# The command runs as root in the project's directory, with both its outputs on our standard output. What it
-# writes is gone afterwards, except in $VM_SHARE: -o copies that to DIR. There is no network but loopback.
+# The command runs as root in the project's directory. Both its outputs come on standard output. What it writes is
+# lost, except in $VM_SHARE, which -o copies to DIR. The only network is loopback.
 #
-# Statuses of our own: 97 the kernel complained (the lines are printed) or died; 98 the guest did not come
-# up, twice; 99 the command took longer than SECONDS. What is known about these is kept in build/vm/run.*.
+# Further statuses: 97 the kernel complained (the lines are printed) or died; 98 the guest did not come up, twice;
+# 99 the command took longer than SECONDS. The files of such a run are kept in build/vm/run.*.
 set -euo pipefail
 # shellcheck source=vmtest/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -42,8 +42,9 @@ command -v qemu-system-x86_64 >/dev/null || die "qemu-system-x86_64 is missing: 
 "$vmtest/fetch.sh" "$label" >/dev/null
 "$vmtest/mkinitrd.sh" "$label"
 if [[ ! $vm/tsc-khz -nt $vmtest/tsc-khz.c ]]; then
-	# By way of another name: guests may be started side by side.
-	"${CC:-gcc}" -O2 -o "$vm/tsc-khz.$$" "$vmtest/tsc-khz.c"
+	# Renamed when complete: another guest may be starting.
+	# shellcheck disable=SC2086 # CC may be several words
+	${CC:-gcc} -O2 -o "$vm/tsc-khz.$$" "$vmtest/tsc-khz.c"
 	mv "$vm/tsc-khz.$$" "$vm/tsc-khz"
 fi
 kernel=$vm/$label
@@ -55,7 +56,7 @@ keep=
 
 stop()
 {
-	# bash would tell whom it found killed.
+	# Without the redirection bash reports each killed process.
 	{
 		[[ -z $follower ]] || kill "$follower"
 		[[ -z $qemu ]] || kill -KILL "$qemu"
@@ -92,11 +93,11 @@ prepare()
 		"$(printf '%q ' "$@")" >"$run/settings"
 }
 
-# erms and fsrm make the kernel copy with `rep movsb`, which the emulator does a byte at a time; la57 costs
-# a fifth level in each page walk. oops=panic: a broken kernel ends the run at once. The crypto modules' own
-# tests take seconds here. Without tsc=reliable two emulated CPUs may judge each other's clock unstable while
-# they start; for tsc_early_khz see tsc-khz.c. A busy machine may leave an emulated CPU standing for a while:
-# hence longer limits for stalls, and no test whether the timer ticks, which then fails.
+# With erms and fsrm the kernel copies with `rep movsb`, which the emulator does one byte at a time. la57 adds a fifth
+# level to each page walk. With oops=panic a broken kernel ends the run at once. The crypto modules' own tests take
+# seconds here. Without tsc=reliable two emulated CPUs may call each other's clock unstable while they start; for
+# tsc_early_khz see tsc-khz.c. On a busy machine an emulated CPU may stop for a while. That is why the limits for stalls
+# are longer, and the kernel does not test the timer, which would fail.
 boot()
 {
 	local cpu=max,-erms,-fsrm,-la57
@@ -117,7 +118,7 @@ boot()
 	qemu=$!
 }
 
-# Waits until the file $1 has been written (0), the guest has ended (1) or $2 seconds are over (2).
+# wait_for FILE SECONDS: waits until FILE is written (0), the guest has ended (1) or SECONDS are over (2).
 wait_for()
 {
 	local deadline=$((SECONDS + $2))
@@ -129,7 +130,7 @@ wait_for()
 	done
 }
 
-# Waits until the guest has switched itself off, at most $1 seconds, and all of its output is through.
+# wait_for_end SECONDS: waits until the guest is off and all of its output has been read; then kills it.
 wait_for_end()
 {
 	local deadline=$((SECONDS + $1))
@@ -158,7 +159,7 @@ come_up()
 	return 1
 }
 
-# Prints what the kernel complained about, with the lines that follow.
+# Prints the kernel's complaints, each with the lines that follow.
 complaints()
 {
 	local words='WARNING:|BUG:|Oops|Kernel panic|Call Trace:|INFO: task .* blocked'
@@ -176,7 +177,7 @@ fi
 tail -s 0.1 -n +1 -f --pid "$qemu" "$run/output" &
 follower=$!
 
-# The guest keeps the time itself and tells what ran; if even that does not come, it hangs.
+# The guest itself stops after SECONDS, and says what ran. If its status does not come even then, it hangs.
 wait_for status $((seconds + 60)) || true
 if [[ -s $run/status ]]; then
 	status=$(<"$run/status")

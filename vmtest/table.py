@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""table.py [--write] [LABEL...]: kernel x capability, from what `kedge probe` said in the last guest runs.
+"""table.py [--write] [LABEL...]: the capabilities of each kernel, from `kedge probe` in the last runs of the guests.
 
-Prints it; --write puts it between the markers in README.md.
+Prints the table; --write puts it between the markers in README.md.
 """
 import json
 import sys

@@ -2,9 +2,9 @@
 /*
  * Prints the rate of this machine's time stamp counter, in kHz.
  *
- * QEMU shows a guest the counter of the machine it runs on. A guest finds out its rate by counting
- * against emulated timers, and on a busy machine may come out a factor of ten off; then its clock
- * runs that much too fast. run.sh tells it instead.
+ * QEMU shows a guest the counter of the machine it runs on. A guest measures its rate against
+ * emulated timers. On a busy machine the result may be wrong by a factor of ten, and the guest's
+ * clock runs too fast by as much. So run.sh tells the guest the rate.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -16,7 +16,7 @@ struct sample {
 	uint64_t ns;
 };
 
-/* One instant on both clocks: of many tries the one that was interrupted least. */
+/* One instant on both clocks: the best of many tries, some of which are interrupted. */
 static struct sample take_sample(void)
 {
 	struct sample best = {0};

@@ -436,6 +436,7 @@ def test_another_cgroup_for_the_application(certs, app):
         theirs.remove()
 
 
+@pytest.mark.usefixtures("own_cgroup")
 @pytest.mark.parametrize("where, says", [
     ("/nowhere", r"peername: required, .*cgroup /nowhere: No such file or directory"),
     ("/tmp", r"peername: required, .*cgroup /tmp: not a cgroup v2 directory"),

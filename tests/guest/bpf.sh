@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # The tests of the BPF programs on this kernel, with fewer random streams and shorter bodies because it is emulated.
+# They are those below build/, or below BPF_OUT.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -9,8 +10,9 @@ names=(test_open test_bypass test_edit test_edit_corpus test_edit_cost test_edit
 [[ -z ${KEDGE_TEST_SHORT-} ]] || names=(test_open test_edit_corpus test_edit_heads test_guard)
 programs=()
 for name in "${names[@]}"; do
-	programs+=("build/bpf-test/$name")
-	[[ -x build/bpf-test/$name ]] || { echo "build/bpf-test/$name is not built: make bpf-test"; exit 77; }
+	program=${BPF_OUT:-build}/bpf-test/$name
+	programs+=("$program")
+	[[ -x $program ]] || { echo "$program is not built: make bpf-test"; exit 77; }
 done
 mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf || exit 1
 # Leaks are found natively; under emulation the search takes a minute at each exit.

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The story, told: Express, HAProxy, curl and a raw client, with kedge between them.
+"""The whole story: Express, HAProxy, curl and a raw client, with kedge between them.
 
-Prints each command, its answer, and whether the answer is the one that must come. Starts everything
-itself on ports of the kernel's choice, stops everything, and exits 1 if one answer is wrong.
+Prints each command, its answer, and whether the answer is right. Starts everything itself on ports that
+the kernel chooses, stops everything, and exits with 1 if an answer is wrong.
 """
 import os
 import shlex
@@ -36,7 +36,7 @@ class Leaf:
 
 
 class MkcertCerts:
-    """What a developer would do: a CA of mkcert's, here in a directory that is thrown away."""
+    """A CA of mkcert's, as a developer would have, in a temporary directory."""
 
     def __init__(self, base):
         self.ca = Path(base) / "rootCA.pem"
