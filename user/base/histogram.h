@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: durations, as counts in buckets that double. Pure. One thread writes with plain stores;
- * other threads load each field in one piece, and may see an old value.
+ * user only: durations, as counts in buckets that double. Pure. One thread writes with plain
+ * stores; other threads load each field in one piece, and may see an old value.
  *
- * Bucket i counts durations of at most 32 us << i that are above the bound of the bucket before. The
- * last bucket counts all longer ones. A turn of a worker's loop takes about 32 us, and its clock
- * does not resolve less. 67 s is longer than any deadline of a healthy request. Doubling costs one
- * count-leading-zeros, needs 23 numbers, and makes a quantile wrong by a factor of two at most.
+ * Bucket i counts durations of at most 32 us << i that are above the bound of the bucket before.
+ * The last bucket counts all longer ones. A turn of a worker's loop takes about 32 us, and its
+ * clock does not resolve less. 67 s is longer than any deadline of a healthy request. Doubling
+ * costs one count-leading-zeros, needs 23 numbers, and makes a quantile wrong by a factor of two at
+ * most.
  */
 #pragma once
 

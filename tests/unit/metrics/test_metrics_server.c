@@ -321,7 +321,7 @@ static void slow_scrapers_get_all_of_it(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(REQUEST) - 1; i++)
-		say(slow, REQUEST + i, 1);
+		say(slow, &REQUEST[i], 1);
 	check();
 	check_answer(slow);
 	close(slow);
