@@ -55,7 +55,7 @@ struct guard_tag {
 	__be16 protocol;
 };
 
-/* The fixed part of every extension header that may stand before TCP. */
+/* The fixed part of every extension header that may come before TCP. */
 struct guard_extension {
 	__u8 next;
 	__u8 length; /* in 8 bytes, without the first 8 */

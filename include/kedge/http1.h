@@ -264,7 +264,7 @@ static __always_inline __u32 http1_tail_at(const struct http1_text *t, __u32 i)
 	return i;
 }
 
-/* Was request i, the one at hand, a HEAD? */
+/* Records whether request i, the present one, is a HEAD. */
 static __always_inline void http1_note_method(const struct http1 *h, struct kedge_note *note,
 					      __u32 i)
 {

@@ -14,7 +14,7 @@ enum http1_mode {
 	HTTP1_XFF_APPEND,  /* one line: the client's values, then ours */
 	HTTP1_XFF_REPLACE, /* one line: ours */
 	HTTP1_XFF_IF_NONE, /* one line: the client's values, or ours if there are none */
-	HTTP1_XFF_NEVER,   /* lines go on as they are, none is added */
+	HTTP1_XFF_NEVER,   /* lines go on unchanged, ours is not added */
 };
 
 /* Bits of http1_conf.flags. */
@@ -49,7 +49,7 @@ struct http1_conf {
 	__u16 flags;   /* HTTP1_DROP_INCOMING ... */
 	__u8 mode;     /* enum http1_mode */
 	__u8 text_len; /* < HTTP1_TEXT_MAX */
-	__u8 ours_len; /* length of ADDRESS, which stands at text[HTTP1_PREFIX_LEN] */
+	__u8 ours_len; /* length of ADDRESS, at text[HTTP1_PREFIX_LEN] */
 	__u8 xff_len;  /* of the first line; 0 for HTTP1_XFF_NEVER */
 	/*
 	 * The places of X-Forwarded-Proto, X-Forwarded-Port and X-Real-IP in the text, in this

@@ -40,13 +40,16 @@ struct edit {
 };
 
 /*
- * Takes up to len request bytes and returns how many. Fewer than len only if the app leg is full:
- *   the next call gives -EAGAIN until EPOLLOUT and edit_flush(); or note->standing became
- *   KEDGE_WAITING: keep the rest and call edit_resume() first. -EAGAIN: nothing was taken. -EPROTO:
- *   refused. note->standing is KEDGE_REFUSED, note->reason says why. Complete requests before the
- *   fault have gone out; nothing of the faulty one has in this call. -EPIPE, -ECONNRESET: the
- *   application has closed the connection. -EIO: a failure on our side, note->reason says which.
- *   The flow must be closed.
+ * Takes up to len request bytes and returns how many. Fewer than len only if
+ *   the app leg is full: the next call gives -EAGAIN until EPOLLOUT and edit_flush(); or
+ *   note->standing became KEDGE_WAITING: keep the rest and call edit_resume() first.
+ * Errors:
+ *   -EAGAIN              nothing was taken
+ *   -EPROTO              refused: note->standing is KEDGE_REFUSED, note->reason says why. Complete
+ *                        requests before the fault have gone out; nothing of the faulty one has in
+ *                        this call.
+ *   -EPIPE, -ECONNRESET  the application has closed the connection
+ *   -EIO                 a failure on our side, note->reason says which. Close the flow.
  */
 static inline ssize_t edit_send(struct edit *e, const void *buf, size_t len)
 {

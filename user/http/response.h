@@ -43,9 +43,9 @@ struct response {
 	bool unasked;     /* when that byte came, no request waited for it */
 	bool line_long;   /* the line went on beyond line[] */
 	bool old;         /* HTTP/1.0 */
-	bool said_close;  /* after a final response that has ended: the connection is to end */
+	bool said_close;  /* a finished response said that the connection ends */
 	bool early;       /* the head being read, or read last, came before its request was whole */
-	bool over;        /* such a response has ended: the connection is to end */
+	bool over;        /* such a response has ended: the connection must end */
 	bool interim;     /* an interim response to the oldest request has come */
 	struct response_head head;
 	char line[RESPONSE_LINE_KEPT];
