@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only, once a program: kernel TLS in user space. While fake.on, the system calls that
- * ktls.c makes on a TCP socket end here and behave as those of Linux do (net/tls/tls_main.c,
- * tls_sw.c), with records sealed and opened by tests/lib/tls_records.c. So the code above ktls.c
- * runs where the kernel has no TLS, and any step of it can fail. Where a kernel has TLS the same
- * tests run on that too, which holds the fake to the truth.
+ * tests only; include it once a program. Kernel TLS in user space: while fake.on, the system calls
+ * that ktls.c makes on a TCP socket end here and behave like those of Linux (net/tls/tls_main.c,
+ * tls_sw.c). tests/lib/tls_records.c seals and opens the records. So the code above ktls.c runs
+ * without kernel TLS, and any step of it can fail. test_record.c, test_record_rules.c and
+ * test_record_ktls.c run on kernel TLS too, if there is any: the fake must give the same results.
  *
- * What it does not have: records of several sendmsg() calls (MSG_MORE), splice(), padding.
+ * It lacks records of several sendmsg() calls (MSG_MORE) and splice().
  */
 #pragma once
 
@@ -44,6 +44,8 @@ struct fake_leg {
 	bool has_tx, has_rx;
 	bool wants_rx; /* a KeyUpdate was read: no record before TLS_RX is set */
 	union ktls_crypto tx, rx;
+	uint8_t raw[5 + FAKE_WIRE_MAX]; /* what has come of the next record */
+	size_t raw_len;
 	uint8_t plain[FAKE_WIRE_MAX]; /* of the record that is being read: plain[at..len) */
 	int at, len;
 	uint8_t type;
@@ -199,24 +201,6 @@ static inline int fake_get(int fd, int level, int name, void *val, socklen_t *le
 	return r;
 }
 
-int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
-{
-	struct fake_leg *l = fake_leg(fd);
-	const struct tls_crypto_info *asked = val;
-
-	if (!l || level != FAKE_SOL_TLS)
-		return fake_get(fd, level, name, val, len);
-	if (fake_step(FAKE_GET_RX))
-		return -1;
-	if (name != TLS_RX || !l->has_rx)
-		return fake_fails(EBUSY);
-	if (*len != fake_crypto_len(&l->rx.info) || asked->version != l->rx.info.version ||
-	    asked->cipher_type != l->rx.info.cipher_type)
-		return fake_fails(EINVAL);
-	memcpy(val, &l->rx, *len);
-	return 0;
-}
-
 /* --- receiving -------------------------------------------------------------------------------- */
 
 static inline ssize_t fake_recv(int fd, void *buf, size_t len, int flags)
@@ -231,42 +215,103 @@ static inline int fake_refuses(int err)
 	return fake_fails(err);
 }
 
+/* Data, tag, and the explicit nonce of TLS 1.2 or the type of TLS 1.3. */
+static inline size_t fake_longest(const struct fake_leg *l)
+{
+	if (l->rx.info.version == TLS_1_3_VERSION)
+		return 16384 + 16 + 1;
+	return 16384 + 16 + (l->rx.info.cipher_type == TLS_CIPHER_CHACHA20_POLY1305 ? 0 : 8);
+}
+
+/*
+ * Takes from TCP until there are n bytes of the next record, and no more: half a record is nothing
+ * to poll for. As fake_fill().
+ */
+static inline int fake_take(struct fake_leg *l, size_t n)
+{
+	while (l->raw_len < n) {
+		ssize_t r = fake_recv(l->fd, l->raw + l->raw_len, n - l->raw_len, 0);
+
+		if (r <= 0)
+			return (int)r;
+		l->raw_len += (size_t)r;
+	}
+	return 1;
+}
+
 /*
  * Opens the next record, if there is none. 1: there is one; 0: the end of the stream; -1, errno. A
- * record that is refused stays in TCP's queue.
+ * record that is refused stays: TCP_ZEROCOPY_RECEIVE has it.
  */
 static inline int fake_fill(struct fake_leg *l)
 {
-	static uint8_t rec[5 + 65536];
-	ssize_t n;
+	union ktls_crypto before;
 	size_t len;
+	int r;
 
 	if (l->type)
 		return 1;
 	if (l->wants_rx)
 		return fake_fails(EKEYEXPIRED);
-	n = fake_recv(l->fd, rec, sizeof(rec), MSG_PEEK);
-	if (n <= 0)
-		return (int)n;
-	if (n < 5)
-		return fake_fails(EAGAIN);
-	len = (size_t)(rec[3] << 8 | rec[4]);
-	if (len > FAKE_WIRE_MAX)
+	r = fake_take(l, 5);
+	if (r <= 0)
+		return r;
+	len = (size_t)(l->raw[3] << 8 | l->raw[4]);
+	if (len > fake_longest(l))
 		return fake_refuses(EMSGSIZE);
-	if (rec[1] != 3 || rec[2] != 3)
+	if (l->raw[1] != 3 || l->raw[2] != 3)
 		return fake_refuses(EINVAL);
-	if ((size_t)n < 5 + len)
-		return fake_fails(EAGAIN);
+	r = fake_take(l, 5 + len);
+	if (r <= 0)
+		return r;
 	l->at = 0;
-	l->len = record_open(&l->rx, rec, 5 + len, l->plain, &l->type);
-	if (l->len < 0 || !l->type || (l->rx.info.version == TLS_1_3_VERSION && rec[0] != 23)) {
+	before = l->rx;
+	l->len = record_open(&l->rx, l->raw, 5 + len, l->plain, &l->type);
+	if (l->len < 0 || !l->type ||
+	    (l->rx.info.version == TLS_1_3_VERSION && l->raw[0] != TLS_CONTENT_DATA)) {
 		l->type = 0;
+		l->rx = before;
 		return fake_refuses(EBADMSG);
 	}
-	fake_recv(l->fd, rec, 5 + len, 0);
+	l->raw_len = 0;
 	l->wants_rx = fake.rekey && l->type == TLS_CONTENT_HANDSHAKE && l->len &&
 		      l->plain[0] == HANDSHAKE_KEY_UPDATE && l->rx.info.version == TLS_1_3_VERSION;
 	return 1;
+}
+
+/* TCP_ZEROCOPY_RECEIVE: what was no record, and all that is behind it. */
+static inline int fake_zerocopy(struct fake_leg *l, struct tcp_zerocopy_receive *zc)
+{
+	uint8_t *buf = (uint8_t *)(uintptr_t)zc->copybuf_address;
+	size_t n = l->raw_len < (size_t)zc->copybuf_len ? l->raw_len : (size_t)zc->copybuf_len;
+	ssize_t more;
+
+	memcpy(buf, l->raw, n);
+	l->raw_len = 0;
+	more = fake_recv(l->fd, buf + n, (size_t)zc->copybuf_len - n, 0);
+	zc->copybuf_len = (int32_t)(n + (more > 0 ? (size_t)more : 0));
+	zc->recv_skip_hint = 0;
+	return 0;
+}
+
+int getsockopt(int fd, int level, int name, void *val, socklen_t *len)
+{
+	struct fake_leg *l = fake_leg(fd);
+	const struct tls_crypto_info *asked = val;
+
+	if (l && l->raw_len && level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE)
+		return fake_zerocopy(l, val);
+	if (!l || level != FAKE_SOL_TLS)
+		return fake_get(fd, level, name, val, len);
+	if (fake_step(FAKE_GET_RX))
+		return -1;
+	if (name != TLS_RX || !l->has_rx)
+		return fake_fails(EBUSY);
+	if (*len != fake_crypto_len(&l->rx.info) || asked->version != l->rx.info.version ||
+	    asked->cipher_type != l->rx.info.cipher_type)
+		return fake_fails(EINVAL);
+	memcpy(val, &l->rx, *len);
+	return 0;
 }
 
 static inline void fake_say_type(struct msghdr *msg, uint8_t type)
@@ -326,11 +371,9 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 /* --- sending ---------------------------------------------------------------------------------- */
 
-/* True when the socket has taken all, and has room for more. */
+/* True when the socket has taken all of the last record. */
 static inline bool fake_push(struct fake_leg *l)
 {
-	struct pollfd room = {.fd = l->fd, .events = POLLOUT};
-
 	while (l->out_at < l->out_len) {
 		ssize_t n = syscall(SYS_sendto, l->fd, l->out + l->out_at, l->out_len - l->out_at,
 				    MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
@@ -340,8 +383,18 @@ static inline bool fake_push(struct fake_leg *l)
 		l->out_at += (int)n;
 	}
 	l->out_at = l->out_len = 0;
+	return true;
+}
+
+/* Room for a record of this type: one of data may wait here, an alert may be followed by a FIN. */
+static inline bool fake_room(struct fake_leg *l, uint8_t type)
+{
+	struct pollfd room = {.fd = l->fd, .events = POLLOUT};
+
+	if (!fake_push(l))
+		return false;
 	errno = EAGAIN;
-	return poll(&room, 1, 0) == 1;
+	return type == TLS_CONTENT_DATA || poll(&room, 1, 0) == 1;
 }
 
 static inline ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t *bytes, size_t len)
@@ -361,7 +414,7 @@ static inline ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t 
 	do {
 		size_t n = len - done < 16384 ? len - done : 16384;
 
-		if (!fake_push(l))
+		if (!fake_room(l, type))
 			return done ? (ssize_t)done : -1;
 		l->out_len = record_seal(&l->tx, type, bytes + done, n, l->out);
 		done += n;
