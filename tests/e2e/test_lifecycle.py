@@ -6,6 +6,7 @@ import signal
 import socket
 import ssl
 import struct
+import subprocess
 import threading
 from pathlib import Path
 
@@ -527,3 +528,19 @@ def test_refused_application_socket_options(raw):
             assert c.response().status in (200, 400)
         except EOFError:
             pass
+
+
+def test_closed_standard_streams_are_no_sockets(tmp_path):
+    """A parent may have closed them. The numbers must not go to sockets, or log lines reach clients."""
+    control = str(tmp_path / "control")
+    argv = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", BINARY, "run", "--listen", "127.0.0.1:0", "--tls", "off",
+            "--app", "127.0.0.1:1", "--edit", "off", "--bypass", "off", "--pin", "off", "--control", control]
+    with subprocess.Popen(argv, env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"}) as kedge:
+        try:
+            machine.wait_for(lambda: subprocess.run([BINARY, "status", "--control", control], check=False,
+                                                    capture_output=True).returncode == 0, 30, "kedge's status")
+            streams = [os.readlink(f"/proc/{kedge.pid}/fd/{number}") for number in range(3)]
+        finally:
+            kedge.terminate()
+    assert streams == ["/dev/null"] * 3
+    assert kedge.returncode == 0

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/std_streams.h"
 #include "daemon/cmd.h"
 #include "daemon/cmd_check.h"
 #include "daemon/cmd_control.h"
@@ -32,6 +33,8 @@ static int usage(FILE *to)
 
 int main(int argc, char **argv)
 {
+	if (std_streams_open() < 0) /* there is nobody to tell */
+		return EXIT_FAILED;
 	if (argc < 2)
 		return usage(stderr);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
