@@ -2,10 +2,10 @@
 /*
  * libFuzzer on the request automaton. The driver over pieces and the model over bytes must agree on
  * the output, on refusals and on the final state. The model must agree with a second parser
- * (tests/lib/http1_agree.h), and http-parser must accept the output with the same boundaries. The
- * first four bytes choose mode, flags, cuts, the limit of a head, and the answer to an upgrade. In
- * the rest, the byte 0xfe, a number and a length repeat the next bytes. So a short input can make a
- * long stream, which reaches the bounds of what is kept for each line or request.
+ * (tests/lib/http1_agree.h). If http-parser accepts the output, it must find the same boundaries.
+ * The first four bytes choose mode, flags, cuts, the limit of a head, and the answer to an upgrade.
+ * In the rest, the byte 0xfe, a number and a length repeat the next bytes. So a short input can
+ * make a long stream, which reaches the bounds of what is kept for each line or request.
  */
 #include <stdio.h>
 #include <stdlib.h>
