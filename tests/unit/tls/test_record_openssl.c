@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <openssl/evperr.h>
+
 #include "tests/lib/net.h"
 #include "tls/tls_types.h"
 
@@ -273,14 +275,37 @@ static void reasons_of_faults(void **state)
 				  SSL_R_HTTPS_PROXY_REQUEST};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(reason_of_fault(ERR_PACK(ERR_LIB_SSL, 0, bad[i])),
+		assert_int_equal(reason_of_fault(o, ERR_PACK(ERR_LIB_SSL, 0, bad[i])),
 				 KEDGE_REASON_record_bad);
-	assert_int_equal(reason_of_fault(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_UNEXPECTED_MESSAGE)),
+	assert_int_equal(reason_of_fault(o, ERR_PACK(ERR_LIB_SSL, 0, SSL_R_UNEXPECTED_MESSAGE)),
 			 KEDGE_REASON_record_control);
 	for (int alert = 0; alert < 256; alert += 51)
-		assert_int_equal(reason_of_fault(ERR_PACK(ERR_LIB_SSL, 0, 1000 + alert)),
+		assert_int_equal(reason_of_fault(o, ERR_PACK(ERR_LIB_SSL, 0, 1000 + alert)),
 				 KEDGE_REASON_tls_client_alert);
-	assert_int_equal(reason_of_fault(0), KEDGE_REASON_record_control);
+	assert_int_equal(reason_of_fault(o, 0), KEDGE_REASON_record_control);
+	/* A type that there is has no place here; another one is no record. */
+	for (int type = 0; type < 256; type++) {
+		o->type = (uint8_t)type;
+		assert_int_equal(
+			reason_of_fault(o, ERR_PACK(ERR_LIB_SSL, 0, SSL_R_BAD_RECORD_TYPE)),
+			type >= 20 && type <= 23 ? KEDGE_REASON_record_control
+						 : KEDGE_REASON_record_bad);
+	}
+}
+
+/* The last of SSL, but for the one that only says that the record layer failed. */
+static void causes_of_faults(void **state)
+{
+	ERR_clear_error();
+	assert_int_equal(cause_of_fault(), 0);
+	ERR_raise(ERR_LIB_EVP, EVP_R_BAD_DECRYPT);
+	assert_int_equal(ERR_GET_LIB(cause_of_fault()), ERR_LIB_EVP); /* better than nothing */
+	ERR_raise(ERR_LIB_EVP, EVP_R_BAD_DECRYPT);
+	ERR_raise(ERR_LIB_SSL, SSL_R_LENGTH_TOO_SHORT);
+	ERR_raise(ERR_LIB_SSL, SSL_R_UNEXPECTED_MESSAGE);
+	ERR_raise(ERR_LIB_SSL, RECORD_LAYER_FAILURE);
+	assert_int_equal(ERR_GET_REASON(cause_of_fault()), SSL_R_UNEXPECTED_MESSAGE);
+	assert_int_equal(ERR_peek_error(), 0);
 }
 
 /* One recv() a read: half a record is at hand, so an edge has been and another will come. */
@@ -475,6 +500,7 @@ int main(void)
 		TEST(data_before_a_fault),
 		TEST(the_clients_alert),
 		TEST(reasons_of_faults),
+		TEST(causes_of_faults),
 		TEST(half_a_record_behind_a_whole_one),
 		TEST(after_a_close_notify_nothing_is_read),
 		TEST(a_write_that_fails),
