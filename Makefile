@@ -426,6 +426,7 @@ c_files		 = $(wildcard user/*/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*/*
 ## develop: lint (5 min): rooms, headers, licences, clang-format, clang-tidy
 lint: $(skels)
 	$(Q)$(PYTHON) -B tests/lint/rooms.py
+	$(Q)$(PYTHON) -B tests/lint/headers.py
 	$(Q)$(PYTHON) -B tests/lint/files.py
 	$(Q)clang-format --dry-run -Werror $(c_files)
 	$(Q)clang-tidy --quiet $(user_srcs) -- $(kedge_CFLAGS) 2>$(OUT)/lint.err || \

@@ -35,6 +35,8 @@ BREACHES = {
                                      "SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)"),
         ({"user/base/alone.c": f"{LINE1}/* {95 * 'x'} */\n"}, "user/base/alone.c:2: wider than 100 columns"),
         ({"user/base/alone.h": f"{LINE1}#define X{87 * ' '}\t\t0\n"}, "user/base/alone.h:2: wider than 100 columns"),
+        ({"user/base/alone.h": f'{LINE1}const char x[] = "one two three four "\n\t"five";\n'},
+         "user/base/alone.h:3: one word alone: cut the string before it"),
     ],
 }
 

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-What every file keeps to: it names its licence (or REUSE.toml does, for files that cannot), and no line of C is wider
-than 100 columns. Prints what is wrong and what to do; status 1 then. `make lint` runs it.
+What every file keeps to: it names its licence (or REUSE.toml does, for files that cannot); no line of C is wider than
+100 columns; no string is cut before its last word. Prints what is wrong and what to do; status 1 then. `make lint`
+runs it.
 """
 import fnmatch
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,6 +17,8 @@ TAG = "SPDX-License-Identifier: "
 OURS = "BSD-2-Clause"
 BPF = f"(GPL-2.0-only OR {OURS})"
 COLUMNS_MAX = 100
+PIECE = r'"((?:[^"\\\n]|\\.)*)"'
+CUT = re.compile(rf"{PIECE}(?=[ \t]*\n[ \t]*{PIECE})")
 
 
 def tracked():
@@ -44,13 +48,23 @@ def width_faults(name, lines):
                 yield f"{name}:{at}: wider than {COLUMNS_MAX} columns: break it"
 
 
+def cut_faults(name, lines):
+    """Pieces that end a line of output may be followed by any; a first piece of few words is a list."""
+    if name.endswith((".c", ".h")):
+        text = "\n".join(lines)
+        for cut in CUT.finditer(text):
+            first, last = cut.groups()
+            if len(first.split()) > 3 and len(last.split()) == 1 and last[0] != "\\" and not first.endswith("\\n"):
+                yield f"{name}:{text.count(chr(10), 0, cut.end()) + 2}: one word alone: cut the string before it"
+
+
 def main():
     patterns, faults = annotated(), []
     for name in tracked():
         lines = (ROOT / name).read_bytes().decode(errors="replace").splitlines()
         fault = licence_fault(name, lines, patterns)
         faults += [fault] if fault else []
-        faults += width_faults(name, lines)
+        faults += [*width_faults(name, lines), *cut_faults(name, lines)]
     print("\n".join(faults), end="\n" if faults else "")
     return 1 if faults else 0
 

@@ -67,8 +67,8 @@ static const struct {
 	{E2BIG, "its map is full", "raise connections-max, or look for sockets that stay open"},
 	{ENOBUFS, "the socket gets too small a send buffer", "sysctl net.core.wmem_max=1048576"},
 	{ENOLINK, "its program is attached no longer",
-	 "find out who detached it, or removed its cgroup (bpftool cgroup tree), then restart "
-	 "kedge"},
+	 "find out who detached it, or removed its cgroup (bpftool "
+	 "cgroup tree), then restart kedge"},
 	{ENXIO, "its program does not see the application's socket",
 	 "bpftool cgroup tree shows whether it is attached where the application runs"},
 };

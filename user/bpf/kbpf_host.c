@@ -121,8 +121,8 @@ static const char *refused_by(void)
 		return "BPF programs refused: a seccomp filter forbids bpf(2): allow it in the "
 		       "profile of the container, or in SystemCallFilter= of the unit";
 	if (err == ENOSYS)
-		return "BPF programs refused: this kernel has no bpf(2): it needs "
-		       "CONFIG_BPF_SYSCALL";
+		return "BPF programs refused: this kernel has no "
+		       "bpf(2): it needs CONFIG_BPF_SYSCALL";
 	/* Before Linux 5.19 the kernel may refuse all commands here, later only some. */
 	if (is_in_user_namespace())
 		return "BPF programs refused: the capabilities are those of a user namespace, "

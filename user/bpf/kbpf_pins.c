@@ -46,8 +46,8 @@ static void close_to_others(const char *dir, int fd, const struct stat *st)
 	if (!(st->st_mode & S_IROTH))
 		return;
 	if (fchmod(fd, st->st_mode & 07777 & ~(mode_t)S_IROTH) == 0)
-		log_info("pin directory %s: no longer readable by everybody, who could hold its "
-			 "lock",
+		log_info("pin directory %s: no longer readable by everybody, "
+			 "who could hold its lock",
 			 dir);
 }
 
@@ -62,11 +62,10 @@ static int make_ours(const char *dir, int fd, char why[KBPF_WHY_SIZE])
 	if (fstat(fd, &st) < 0)
 		return kbpf_why(why, -errno, "pin directory %s: %s", dir, strerror(errno));
 	if (st.st_uid != 0 && st.st_uid != geteuid() && fchown(fd, geteuid(), (gid_t)-1) < 0)
-		return kbpf_why(
-			why, -EPERM,
-			"pin directory %s: belongs to user %u: remove it, or choose another "
-			"directory",
-			dir, st.st_uid);
+		return kbpf_why(why, -EPERM,
+				"pin directory %s: belongs to user %u: remove it, "
+				"or choose another directory",
+				dir, st.st_uid);
 	close_to_others(dir, fd, &st);
 	return 0;
 }
@@ -104,11 +103,10 @@ static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[KBPF_
 	if (mkdir(dir, 0700) == 0)
 		claimed->made = true;
 	else if (errno == EROFS || errno == ENOENT)
-		return kbpf_why(
-			why, -errno,
-			"pin directory %s: cannot make it: %s: mount -t bpf bpf %s, or --pin "
-			"off",
-			dir, strerror(errno), BPFFS);
+		return kbpf_why(why, -errno,
+				"pin directory %s: cannot make it: %s: mount -t bpf "
+				"bpf %s, or --pin off",
+				dir, strerror(errno), BPFFS);
 	else if (errno != EEXIST)
 		return kbpf_why(why, -errno, "pin directory %s: cannot make it: %s", dir,
 				strerror(errno));

@@ -270,8 +270,8 @@ static void check_if_none(const struct conf *conf, const struct settings *file,
 		http = http || conf->listeners[i].mode == MODE_HTTP;
 	if (s && !s->bad && http && conf->xff == XFF_IF_NONE && !conf->xff_trust.count)
 		config_warn(&s->place, "if-none without xff-trust: any client may name any client "
-				       "address in X-Forwarded-For: give xff-trust, the proxies in "
-				       "front");
+				       "address in X-Forwarded-For: give xff-trust, "
+				       "the proxies in front");
 }
 
 static void check_app(const struct conf *conf, const struct settings *file,

@@ -35,8 +35,8 @@ void config_listener_family(struct conf_listener *l, const struct place *at)
 		return;
 	if (!l->both_families) {
 		config_warn(at,
-			    "this host has no IPv6: nobody can listen at %s (0.0.0.0:%u is all of "
-			    "IPv4)",
+			    "this host has no IPv6: nobody can listen at %s "
+			    "(0.0.0.0:%u is all of IPv4)",
 			    l->name, addr_port(&l->addr));
 		return;
 	}

@@ -66,9 +66,9 @@ void config_write_usage(FILE *to, const char *subcommand)
 {
 	fprintf(to,
 		"usage: kedge %s [-c FILE] [OPTION VALUE]...\n\n"
-		"  -c FILE                     reads this YAML file; its keys have the names of "
-		"the "
-		"options,\n"
+		"  -c FILE                     reads this YAML file; its "
+		"keys have the names "
+		"of the options,\n"
 		"                              options win over it\n"
 		"  --help                      this text\n\n"
 		"Listeners. Each --listen begins one; what follows it is for that one, what comes "

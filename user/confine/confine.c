@@ -244,8 +244,8 @@ int confine(const struct confine_conf *conf)
 	if (err)
 		return err;
 	if (!conf->user && !geteuid())
-		log_warn("kedge runs as root: give it a user of its own (--user NAME; --user root "
-			 "says "
+		log_warn("kedge runs as root: give it a user of its own (--user "
+			 "NAME; --user root says "
 			 "that root is meant)");
 	err = caps_drop(conf->keep);
 	if (err)

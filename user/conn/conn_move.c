@@ -37,8 +37,8 @@ static void say_fault(struct conn *c)
 			 s->name, app);
 	if (c->flow.reason == KEDGE_REASON_app_response_lost && is_due(c, &s->lost_said_ms))
 		log_warn("listener %s: application %s sent a response whose end cannot be found, "
-			 "and the connection was ended; look at its Content-Length and its chunks "
-			 "(app_response_lost)",
+			 "and the connection was ended; look at its "
+			 "Content-Length and its chunks (app_response_lost)",
 			 s->name, app);
 }
 

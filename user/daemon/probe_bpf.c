@@ -180,9 +180,8 @@ void probe_bypass(struct probe_report *r, struct kbpf *bpf)
 	} else if (!kbpf_flow_paired(bpf, &flow)) {
 		probe_say(r, "bypass", "sockops program", false,
 			  "did not see both ends of a connection");
-		probe_next_step(r,
-				"--cgroup must name a cgroup v2 directory that holds kedge and the "
-				"application");
+		probe_next_step(r, "--cgroup must name a cgroup v2 directory that "
+				   "holds kedge and the application");
 	} else {
 		probe_say(r, "bypass", "sockops program", true, "saw both ends of a connection");
 		probe_fionread(r, &p,

@@ -282,8 +282,8 @@ static void print_losses(FILE *to, const json_t *losses)
 		bool lost = json_is_true(json_object_get(l, "lost"));
 
 		fprintf(to,
-			"%s: %s%s, %lld times lost, last %lld s ago, %lld connections without "
-			"it%s%s\n",
+			"%s: %s%s, %lld times lost, last %lld s ago, %lld "
+			"connections without it%s%s\n",
 			text_of(l, "capability"), lost ? "lost: " : "works again",
 			lost ? text_of(l, "cause") : "", number_of(l, "losses"),
 			number_of(l, "age_ms") / 1000, number_of(l, "without"),

@@ -96,8 +96,8 @@ static int attach_why(const struct guard_interface *i, enum guard_mode mode, int
 				i->name, i->name);
 	case -EOPNOTSUPP:
 		return kbpf_why(why, err,
-				"interface %s: its driver has no XDP of its own: --guard-mode "
-				"generic",
+				"interface %s: its driver has no XDP of its "
+				"own: --guard-mode generic",
 				i->name);
 	default:
 		return kbpf_why(

@@ -84,8 +84,8 @@ static int add_of_listener(struct list *list, const struct conf_listener *l,
 	if (found)
 		return 0;
 	snprintf(why, size,
-		 "listener %s: no interface has its address: name the interfaces in "
-		 "guard-interfaces",
+		 "listener %s: no interface has its address: name "
+		 "the interfaces in guard-interfaces",
 		 l->name);
 	return -EADDRNOTAVAIL;
 }

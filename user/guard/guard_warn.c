@@ -25,8 +25,8 @@ void guard_warn_ports(const struct guard_interface *on, size_t count, const stru
 		guard_port_kind(kind, on[i].index);
 		if (guard_port_forwards(kind))
 			log_warn(
-				"guard: interface %s is a port of a bridge: packets to others "
-				"behind "
+				"guard: interface %s is a port of a bridge: "
+				"packets to others behind "
 				"it are judged too where they are for a port of kedge's: let kedge "
 				"listen on its own addresses",
 				on[i].name);

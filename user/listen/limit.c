@@ -50,8 +50,8 @@ void limits_warn_descriptors(const struct conf *conf)
 		return;
 	if (limit.rlim_cur > rest)
 		fit = (limit.rlim_cur - rest) / DESCRIPTORS_A_CONNECTION;
-	log_warn("connections-max %u needs %llu descriptors, and the limit is %llu: %llu "
-		 "connections "
+	log_warn("connections-max %u needs %llu descriptors, and the "
+		 "limit is %llu: %llu connections "
 		 "fit; raise the limit (ulimit -Hn, LimitNOFILE=) or lower connections-max",
 		 conf->connections_max, (unsigned long long)need,
 		 (unsigned long long)limit.rlim_cur, (unsigned long long)fit);

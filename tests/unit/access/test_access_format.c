@@ -52,8 +52,8 @@ static void common_has_its_fields_and_four_more(void **state)
 	(void)state;
 	assert_string_equal(format(ACCESS_FORMAT_COMMON, e, "GET /a?b HTTP/1.1", "", ""),
 			    "198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
-			    "\"GET /a?b HTTP/1.1\" 200 5000000000 1.000042 - - "
-			    "record=plain,edit=user,bypass=off\n");
+			    "\"GET /a?b HTTP/1.1\" 200 5000000000 "
+			    "1.000042 - - record=plain,edit=user,bypass=off\n");
 	e.record = ACCESS_RECORD_KERNEL;
 	e.tls_version = VERSION_TLS13;
 	e.tls_suite = SUITE_CHACHA20_POLY1305;
@@ -63,8 +63,8 @@ static void common_has_its_fields_and_four_more(void **state)
 	e.duration_us = 7;
 	assert_string_equal(format(ACCESS_FORMAT_COMMON, e, "GET / HTTP/1.0", "", ""),
 			    "198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
-			    "\"GET / HTTP/1.0\" - 0 0.000007 TLSv1.3 CHACHA20-POLY1305 "
-			    "record=kernel,edit=kernel,bypass=on\n");
+			    "\"GET / HTTP/1.0\" - 0 0.000007 "
+			    "TLSv1.3 CHACHA20-POLY1305 record=kernel,edit=kernel,bypass=on\n");
 }
 
 static void combined_has_referer_and_agent(void **state)

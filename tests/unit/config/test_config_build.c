@@ -137,8 +137,8 @@ static const struct mistake_case flag_mistakes[] = {
 	 "--listen :1: the certificate \"c\" has no key\n"},
 	{NULL, FINE "--tls on --key b", "--listen :1: the key \"b\" has no certificate\n"},
 	{NULL, FINE "--trust 10.0.0.0/8",
-	 "--trust: nothing to trust: proxy-protocol is off at this listener (trust does not "
-	 "restrict "
+	 "--trust: nothing to trust: proxy-protocol is off at this "
+	 "listener (trust does not restrict "
 	 "who may connect)\n"},
 };
 
@@ -152,8 +152,8 @@ static const struct mistake_case key_mistakes[] = {
 	 "kedge.yaml:2: guard-interfaces: no interface to guard: name one, or all-listeners\n"},
 	{"app: localhost:1\nlisteners:\n- listen: localhost:1\n  tls: off\n- tls: off\n", "",
 	 "kedge.yaml:5: listeners[1]: listen is missing: ADDR:PORT\n"},
-	{"app: localhost:1\nlisteners:\n- listen: localhost:1\n- {listen: localhost:2, certs: "
-	 "[]}\n",
+	{"app: localhost:1\nlisteners:\n- listen: localhost:1\n- "
+	 "{listen: localhost:2, certs: []}\n",
 	 "",
 	 "kedge.yaml:3: listeners[0]: TLS without a certificate: give cert and key, or tls off\n"
 	 "kedge.yaml:4: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},
@@ -189,36 +189,36 @@ static void warnings_do_not_stop_anything(void **state)
 		{NULL, FINE "--xff if-none",
 		 "kedge: warning: --xff: if-none without xff-trust: any client may name any client "
 		 "address in X-Forwarded-For: give xff-trust, the proxies in front\n"},
-		{"app: localhost:1\ntls: off\nlisteners: [{listen: \"localhost:1\"}]\nxff: "
-		 "if-none\n",
+		{"app: localhost:1\ntls: off\nlisteners: "
+		 "[{listen: \"localhost:1\"}]\nxff: if-none\n",
 		 "",
-		 "kedge: warning: kedge.yaml:4: xff: if-none without xff-trust: any client may "
-		 "name "
+		 "kedge: warning: kedge.yaml:4: xff: if-none without "
+		 "xff-trust: any client may name "
 		 "any client address in X-Forwarded-For: give xff-trust, the proxies in front\n"},
 		{NULL, FINE "--xff if-none --xff-trust 10.0.0.0/8", ""},
 		{NULL, FINE "--xff if-none --mode tcp", ""},
 		{NULL, FINE "--proxy-protocol optional",
-		 "kedge: warning: --listen :1: proxy-protocol without trust: whoever connects may "
-		 "name "
+		 "kedge: warning: --listen :1: proxy-protocol without trust: "
+		 "whoever connects may name "
 		 "any client address\n"},
 		{"app: localhost:1\ntrust: [10.0.0.0/8]\ntls: off\nlisteners:\n"
 		 "- listen: :1\n- {listen: localhost:2, proxy-protocol: require, trust: []}\n",
 		 "",
-		 "kedge: warning: kedge.yaml:6: listeners[1]: proxy-protocol without trust: "
-		 "whoever "
+		 "kedge: warning: kedge.yaml:6: listeners[1]: "
+		 "proxy-protocol without trust: whoever "
 		 "connects may name any client address\n"},
-		{"app: localhost:1\ntrust: [10.0.0.0/8]\ntls: off\nlisteners: [{listen: "
-		 "localhost:1}]\n",
+		{"app: localhost:1\ntrust: [10.0.0.0/8]\ntls: "
+		 "off\nlisteners: [{listen: localhost:1}]\n",
 		 "",
-		 "kedge: warning: kedge.yaml:2: trust[0]: nothing to trust: proxy-protocol is off "
-		 "at "
+		 "kedge: warning: kedge.yaml:2: trust[0]: nothing to trust: "
+		 "proxy-protocol is off at "
 		 "every listener\n"},
-		{"trust: [\"::1\"]\napp: localhost:1\ntls: off\nproxy-protocol: "
-		 "require\nlisteners:\n"
+		{"trust: [\"::1\"]\napp: "
+		 "localhost:1\ntls: off\nproxy-protocol: require\nlisteners:\n"
 		 "- {listen: localhost:1, certs: [{cert: a, key: b}]}\n",
 		 "",
-		 "kedge: warning: kedge.yaml:6: listeners[0].certs[0].cert: not used: tls is off "
-		 "at "
+		 "kedge: warning: kedge.yaml:6: listeners[0].certs[0].cert: "
+		 "not used: tls is off at "
 		 "this listener\n"},
 	};
 

@@ -331,8 +331,8 @@ static void a_file_that_cannot_be_read_is_a_mistake(void **state)
 	if (was == 0)
 		assert_int_equal(seteuid(0), 0);
 	assert_int_equal(chmod(loading_file, 0600), 0);
-	assert_string_equal(denied.err, "kedge: error: kedge.yaml: cannot be read: Permission "
-					"denied\n");
+	assert_string_equal(denied.err, "kedge: error: kedge.yaml: cannot be "
+					"read: Permission denied\n");
 }
 
 static const struct mistake_case structure_mistakes[] = {
@@ -349,8 +349,8 @@ static const struct mistake_case structure_mistakes[] = {
 	 "kedge.yaml:1: app: unknown key with a NUL character in it\n"},
 	{"listeners:\n- {listen: localhost:1, tls: off, address: localhost:3}\n",
 	 "--app localhost:1",
-	 "kedge.yaml:2: listeners[0].address: unknown key; known are listen, tls, mode, "
-	 "proxy-protocol, "
+	 "kedge.yaml:2: listeners[0].address: unknown key; known "
+	 "are listen, tls, mode, proxy-protocol, "
 	 "trust, listener-connections-max, "
 	 "certs\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
@@ -377,8 +377,8 @@ static const struct mistake_case structure_mistakes[] = {
 	{"listeners: {listen: localhost:1}\n", FINE,
 	 "kedge.yaml:1: listeners: must be a list, not keys with values\n"},
 	{"listeners:\n- :1\n", FINE,
-	 "kedge.yaml:2: listeners[0]: must be keys with values, not one "
-	 "value\n"},
+	 "kedge.yaml:2: listeners[0]: must be keys with "
+	 "values, not one value\n"},
 	{"certs: [a, b]\n", FINE,
 	 "kedge.yaml:1: certs[0]: must be keys with values, not one value\n"
 	 "kedge.yaml:1: certs[1]: must be keys with values, not one value\n"},
@@ -396,8 +396,8 @@ static const struct mistake_case structure_mistakes[] = {
 	 "flow node\n"},
 	{"a: b\n c: d\n", FINE,
 	 "kedge.yaml:1: a: unknown key; known are " KNOWN_TOP
-	 "kedge.yaml:2: not YAML: mapping values are not allowed in this "
-	 "context\n"},
+	 "kedge.yaml:2: not YAML: mapping values are not "
+	 "allowed in this context\n"},
 	{"app: x\n\x01\n", FINE, "kedge.yaml:2: not YAML: control characters are not allowed\n"},
 	{"app: x\n# \xff\n", FINE, "kedge.yaml:2: not YAML: invalid leading UTF-8 octet\n"},
 	{"app: &a x\npin: *a\n", FINE,

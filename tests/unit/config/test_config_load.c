@@ -36,10 +36,10 @@ static const char every_flag[] =
 	"--body-rate-min 9 --response-rate-min 10 --rate-grace-ms 11 "
 	"--user 65534:65533 --seccomp errno --log-level debug "
 	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
-	"--listen 127.0.0.1:443 --proxy-protocol require --trust 192.0.2.0/24 --trust "
-	"2001:db8::/32 "
-	"--listener-connections-max 12 --listen [::1]:80 --tls off --mode tcp --proxy-protocol "
-	"optional "
+	"--listen 127.0.0.1:443 --proxy-protocol require --trust "
+	"192.0.2.0/24 --trust 2001:db8::/32 "
+	"--listener-connections-max 12 --listen [::1]:80 --tls off "
+	"--mode tcp --proxy-protocol optional "
 	"--trust 2001:db8::1";
 
 static const char every_key[] = "certs:\n"
@@ -461,8 +461,8 @@ static const struct mistake_case many_mistakes[] = {
 	 "--app: \"w\" is not ADDR:PORT: the port is missing: ADDRESS:PORT\n"
 	 "kedge.yaml:1: workers: \"x\" is not a whole number from 0 to 64 threads\n"
 	 "kedge.yaml:3: xff: \"y\" is not one of append, replace, if-none, never\n"
-	 "kedge.yaml:5: listeners[0].listen: \"z\" is not ADDR:PORT: the port is missing: "
-	 "ADDRESS:PORT\n"
+	 "kedge.yaml:5: listeners[0].listen: \"z\" is not ADDR:PORT: "
+	 "the port is missing: ADDRESS:PORT\n"
 	 "kedge.yaml:6: listeners[0].tls: \"maybe\" is not one of off, on\n"
 	 "kedge.yaml:7: listeners[1]: listen is missing: ADDR:PORT\n"
 	 "kedge.yaml:7: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},

@@ -148,8 +148,8 @@ static void off_means_no_path(void **state)
 	struct conf *flags =
 		must_load(NULL, "--listen :1 --tls off --app localhost:2 --pin off --control off");
 	_cleanup_(conf_freep)
-	struct conf *keys = must_load("pin: off\ncontrol: off\n", "--listen :1 --tls off --app "
-								  "localhost:2");
+	struct conf *keys = must_load("pin: off\ncontrol: off\n", "--listen :1 --tls "
+								  "off --app localhost:2");
 
 	assert_null(flags->pin);
 	assert_null(flags->control);
@@ -168,8 +168,8 @@ static const struct mistake_case refusals[] = {
 	{NULL, FINE "--idle-timeout-ms 86400001",
 	 "--idle-timeout-ms: \"86400001\" is not a whole number from 1 to 86400000 ms\n"},
 	{NULL, FINE "--idle-timeout-ms 18446744073709551617",
-	 "--idle-timeout-ms: \"18446744073709551617\" is not a whole number from 1 to 86400000 "
-	 "ms\n"},
+	 "--idle-timeout-ms: \"18446744073709551617\" is not a whole "
+	 "number from 1 to 86400000 ms\n"},
 	{NULL, FINE "--idle-timeout-ms 5s",
 	 "--idle-timeout-ms: \"5s\" is not a whole number from 1 to 86400000 ms\n"},
 	{NULL, FINE "--connections-max 1048577",
@@ -216,14 +216,14 @@ static void every_refusal_says_what_is_allowed(void **state)
 static const struct mistake_case texts_of_a_file[] = {
 	{"\n\nlisteners:\n- listen: localhost:1\n  tls: off\n  proxy-protocol: maybe\n",
 	 "--app localhost:1",
-	 "kedge.yaml:6: listeners[0].proxy-protocol: \"maybe\" is not one of off, optional, "
-	 "require\n"},
+	 "kedge.yaml:6: listeners[0].proxy-protocol: \"maybe\" is not "
+	 "one of off, optional, require\n"},
 	{"workers:\n", FINE,
-	 "kedge.yaml:1: workers: \"\" is not a whole number from 0 to 64 "
-	 "threads\n"},
+	 "kedge.yaml:1: workers: \"\" is not a whole "
+	 "number from 0 to 64 threads\n"},
 	{"workers: 0x4\n", FINE,
-	 "kedge.yaml:1: workers: \"0x4\" is not a whole number from 0 to 64 "
-	 "threads\n"},
+	 "kedge.yaml:1: workers: \"0x4\" is not a whole "
+	 "number from 0 to 64 threads\n"},
 	{"bypass: true\n", FINE,
 	 "kedge.yaml:1: bypass: \"true\" is not one of require, prefer, off\n"},
 	{"x-forwarded-proto: yes\n", FINE,

@@ -297,13 +297,13 @@ static void record_is_required_where_there_is_tls(void **state)
 			    "tls: saw TLS; next step: modprobe tls\n");
 	setup(state);
 	kernel.record = false; /* nobody needs it; a reload may bring TLS, so it was probed */
-	assert_int_equal(decide_with(PLAIN "--record require --edit off --bypass off --peername "
-					   "off"),
+	assert_int_equal(decide_with(PLAIN "--record require --edit off --bypass "
+					   "off --peername off"),
 			 0);
 	assert_int_equal(records_probed, 1);
 	setup(state);
-	assert_int_equal(decide_with(PLAIN "--record prefer --edit off --bypass off --peername "
-					   "off"),
+	assert_int_equal(decide_with(PLAIN "--record prefer --edit off --bypass "
+					   "off --peername off"),
 			 0);
 	assert_true(d.shared.record_kernel);
 }
@@ -322,8 +322,8 @@ static void an_object_that_cannot_be_opened_is_the_cause(void **state)
 	setup(state);
 	kernel.peername_err = -EPERM;
 	assert_int_equal(decide_with(PLAIN "--edit off --bypass off --peername require"), -ENOTSUP);
-	says("peername: required, but this kernel cannot: getpeername programs: no programs; next "
-	     "step: ");
+	says("peername: required, but this kernel cannot: getpeername "
+	     "programs: no programs; next step: ");
 	setup(state);
 	kernel.open_err = kernel.peername_err = -EPERM;
 	assert_int_equal(decide_with(ALL_PREFER), 0);
@@ -385,8 +385,8 @@ static void losses_know_what_is_required(void **state)
 {
 	(void)state;
 	capability_failed(CAPABILITY_EDIT, ENOSPC, 1);
-	assert_int_equal(decide_with(PLAIN "--record prefer --edit require --bypass off --peername "
-					   "prefer"),
+	assert_int_equal(decide_with(PLAIN "--record prefer --edit require --bypass "
+					   "off --peername prefer"),
 			 0);
 	assert_true(capability_required(CAPABILITY_EDIT));
 	assert_false(capability_required(CAPABILITY_RECORD));

@@ -146,8 +146,8 @@ static void everything_is_probed_in_turn(void **state)
 	uname(&u);
 	assert_int_equal(l.status, EXIT_DONE);
 	/* The bypass needs an object of its own: the editor's has no sockops program. */
-	assert_string_equal(events, "record open edit close open+bypass bypass close peername "
-				    "guard ");
+	assert_string_equal(events, "record open edit close open+bypass bypass "
+				    "close peername guard ");
 	assert_string_equal(opened_in, "own");
 	snprintf(head, sizeof(head),
 		 "kernel %s\nrecord: user space   edit: kernel   bypass: possible   peername: "
@@ -176,8 +176,8 @@ static void what_cannot_be_opened_has_its_row(void **state)
 	l = probe("");
 	assert_int_equal(l.status, EXIT_DONE);
 	assert_string_equal(events, "record guard ");
-	assert_non_null(strstr(l.out, "edit: user space   bypass: not possible   peername: not "
-				      "possible"));
+	assert_non_null(strstr(l.out, "edit: user space   bypass: not possible   "
+				      "peername: not possible"));
 	assert_non_null(strstr(l.out, "edit     sk_msg program             no  no bpf"));
 	assert_non_null(strstr(l.out, "peername getpeername programs       no  no peername"));
 	no_bpf = no_peername = false;

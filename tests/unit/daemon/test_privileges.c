@@ -288,8 +288,8 @@ static void send_buffers_keep_net_admin(void **state)
 	needed[3] = BIT(CAP_NET_ADMIN);
 	assert_int_equal(kept_by(HIGH), BIT(CAP_NET_ADMIN));
 	assert_string_equal(heard, "kedge: info: CAP_NET_ADMIN is kept for the send buffers of "
-				   "edit: sysctl net.core.wmem_max=1048576 makes it "
-				   "unnecessary\n");
+				   "edit: sysctl "
+				   "net.core.wmem_max=1048576 makes it unnecessary\n");
 	setup(state);
 	all_of_bpf();
 	needed[3] = BIT(CAP_NET_ADMIN);
@@ -380,8 +380,8 @@ static void what_cannot_be_given_ends_the_start(void **state)
 	setup(state);
 	find_fails = -EINVAL;
 	assert_int_equal(drop(PINNED), -EINVAL);
-	assert_string_equal(heard, "kedge: error: user: there is no user \"nobody\": Invalid "
-				   "argument\n");
+	assert_string_equal(heard, "kedge: error: user: there is no user "
+				   "\"nobody\": Invalid argument\n");
 	assert_int_equal(confinements, 0);
 }
 

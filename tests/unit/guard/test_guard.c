@@ -190,9 +190,8 @@ static void an_interface_that_is_not_there(void **state)
 	(void)state;
 	assert_int_equal(guard_open(&g, conf, why), -ENODEV);
 	assert_null(g);
-	assert_string_equal(why,
-			    "interface nosuch0: No such device: `ip link` shows those that are "
-			    "there");
+	assert_string_equal(why, "interface nosuch0: No such device: `ip link` "
+				 "shows those that are there");
 	assert_false(is_on());
 	snprintf(path, sizeof(path), "%s-guard", pins);
 	assert_int_equal(access(path, F_OK), -1);

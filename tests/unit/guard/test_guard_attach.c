@@ -101,9 +101,8 @@ static void an_interface_that_is_not_there(void **state)
 	(void)state;
 	open_one(&o, "nosuch0");
 	assert_int_equal(guard_attach(o.prog, &o.at, GUARD_GENERIC, why), -ENODEV);
-	assert_string_equal(why,
-			    "interface nosuch0: No such device: `ip link` shows those that are "
-			    "there");
+	assert_string_equal(why, "interface nosuch0: No such device: `ip link` "
+				 "shows those that are there");
 	close_one(&o);
 	guard_attach_close(NULL);
 }
@@ -171,8 +170,8 @@ static void native_or_generic(void **state)
 	/* A device without XDP of its own. */
 	open_one(&o, "kd0");
 	assert_int_equal(guard_attach(o.prog, &o.at, GUARD_NATIVE, why), -EOPNOTSUPP);
-	assert_string_equal(why, "interface kd0: its driver has no XDP of its own: --guard-mode "
-				 "generic");
+	assert_string_equal(why, "interface kd0: its driver has no XDP of its "
+				 "own: --guard-mode generic");
 	if (guard_attach(o.prog, &o.at, GUARD_AUTO, why))
 		fail_msg("%s", why);
 	assert_int_equal(o.at.mode, GUARD_GENERIC);

@@ -89,8 +89,8 @@ static void both_families_have_a_wildcard_each(void **state)
 static void a_listener_without_prefixes_judges_no_source(void **state)
 {
 	struct guard_rules r = rules_of("--app 127.0.0.1:9 --tls off --listen 192.0.2.1:80 "
-					"--listen 192.0.2.1:81 --proxy-protocol optional --trust "
-					"192.0.2.7",
+					"--listen 192.0.2.1:81 --proxy-protocol "
+					"optional --trust 192.0.2.7",
 					NULL);
 
 	(void)state;

@@ -67,10 +67,9 @@ static void ports_of_a_bridge(void **state)
 	guard_warn_ports(on, 1, all);
 	assert_said("");
 	guard_warn_ports(on, 2, all);
-	assert_said(W
-		    "guard: interface kv0 is a port of a bridge: packets to others behind it are "
-		    "judged too where they are for a port of kedge's: let kedge listen on its own "
-		    "addresses\n");
+	assert_said(W "guard: interface kv0 is a port of a bridge: packets to others behind it are "
+		      "judged too where they are for a port of kedge's: let "
+		      "kedge listen on its own addresses\n");
 	log_set_tap(NULL);
 }
 

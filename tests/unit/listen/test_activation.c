@@ -418,8 +418,8 @@ static void those_without_a_listener_are_named(void **state)
 	activation_warn_unused(&passed);
 	snprintf(want, sizeof(want),
 		 "kedge: warning: descriptor 4 of the service manager, bound to 127.0.0.1:%u, "
-		 "belongs to no listener: give one this address, or take the socket out of the "
-		 "unit",
+		 "belongs to no listener: give one this address, or take "
+		 "the socket out of the unit",
 		 other);
 	assert_string_equal(said, want);
 }
