@@ -42,8 +42,8 @@ static void prefix_take(struct conn *c, const struct proxy_prefix *p)
 	s->prefix_v2 += p->version == 2;
 	if (p->local || p->src.family == AF_UNSPEC) {
 		s->prefix_local++;
-		/* LOCAL is the balancer itself. The client of UNKNOWN, or of no family, is unknown.
-		 */
+		/* LOCAL is the balancer itself. The client of UNKNOWN, or
+		 * of no family, is unknown. */
 		c->nobody = p->version == 1 || !p->local;
 	} else {
 		c->client = p->src;

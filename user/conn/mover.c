@@ -9,7 +9,8 @@
 
 /* Rounds of both directions before other flows get their turn. */
 #define ROUNDS_PER_TURN  16
-/* And as many full buffers: bytes that are read one by one, as chunks of one byte are, take time.
+/*
+ * And as many full buffers: bytes that are read one by one, as chunks of one byte are, take time.
  */
 #define BUFFERS_PER_TURN 2
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kedge check: reads a configuration as kedge run would, certificates included, and starts nothing.
+/*
+ * kedge check: reads a configuration as kedge run would, certificates included, and starts nothing.
  */
 #include <stdio.h>
 #include <string.h>

@@ -135,8 +135,8 @@ static void responses_go_to_requests_in_order(void **state)
 	access_response(a, 408, 0, 1); /* nobody asked */
 	until_lines(3);
 	access_flow_end(a, 0, 0);
-	/* kedge's own answer, and requests that the end meets: one while its response is under way.
-	 */
+	/* kedge's own answer, and requests that the end meets: one
+	 * while its response is under way. */
 	request(b, "GET /4 HTTP/1.1\r\n\r\n");
 	access_reason(b, KEDGE_REASON_app_gone);
 	access_own(b, 502, 63);

@@ -396,8 +396,8 @@ static const struct rule {
 	 DIES(20, record_bad)},
 	{"record shorter than a tag", V13, {BYTES("\27\3\3\0\4abcd")}, DIES(20, record_bad)},
 	{"record of no bytes", V13, {BYTES("\27\3\3\0\0")}, DIES(20, record_bad)},
-	/* The kernel looks at a header of TLS 1.2 once as many bytes as a nonce has are behind it.
-	 */
+	/* The kernel looks at a header of TLS 1.2 once as many bytes
+	 * as a nonce has are behind it. */
 	{"record of no bytes", V12, {BYTES("\27\3\3\0\0abcdefgh")}, DIES(20, record_bad)},
 	{"record shorter than a nonce", V12, {BYTES("\27\3\3\0\4abcdefgh")}, DIES(20, record_bad)},
 	{"alert of no bytes, not even a tag",

@@ -49,7 +49,8 @@ static inline void start(struct conn *c, struct tls_ctx *ctx, const struct peer_
 	assert_non_null(c->tls);
 }
 
-/* Lets both sides go on until the server is done or has failed. Returns the client's last result.
+/*
+ * Lets both sides go on until the server is done or has failed. Returns the client's last result.
  */
 static inline int shake_hands(struct conn *c, size_t piece)
 {
