@@ -12,34 +12,20 @@
 #include <string.h>
 
 #include "base/capability_loss.h"
-#include "base/log.h"
+#include "tests/lib/heard.h"
 
 #define EDIT    CAPABILITY_EDIT
 /* Longer than any time between tries or lines. */
 #define LONG_MS 100000000
 
-static unsigned lines;
-static char last[2048];
 static uint64_t now;
-
-static void hear(struct log_tap *tap, enum log_level level, const char *line)
-{
-	(void)tap;
-	(void)level;
-	lines++;
-	snprintf(last, sizeof(last), "%s", line);
-}
-
-static struct log_tap tap = {hear, true};
 
 static int up(void **state)
 {
 	(void)state;
-	log_set_tap(&tap);
 	for (int i = 0; i < CAPABILITY_COUNT; i++)
 		capability_start((enum capability)i, false);
-	lines = 0;
-	last[0] = '\0';
+	heard_begin();
 	now += LONG_MS;
 	return 0;
 }
@@ -47,7 +33,7 @@ static int up(void **state)
 static int down(void **state)
 {
 	(void)state;
-	log_set_tap(NULL);
+	heard_end();
 	return 0;
 }
 
@@ -66,7 +52,7 @@ static void what_works_is_not_spoken_of(void **state)
 		assert_true(capability_try(EDIT, now));
 		capability_worked(EDIT, now);
 	}
-	assert_int_equal(lines, 0);
+	assert_int_equal(heard_lines, 0);
 	assert_int_equal(state_of(EDIT).without, 0);
 	assert_false(capability_is_lost(EDIT));
 }
@@ -77,9 +63,9 @@ static void a_loss_is_said_once_with_its_cause(void **state)
 	for (int i = 0; i < 1000; i++)
 		if (capability_try(EDIT, now))
 			capability_failed(EDIT, -EBUSY, now);
-	assert_int_equal(lines, 1);
-	assert_non_null(strstr(last, "edit: lost: another program has the socket"));
-	assert_non_null(strstr(last, "next step: bpftool cgroup tree"));
+	assert_int_equal(heard_lines, 1);
+	assert_non_null(strstr(heard_last(), "edit: lost: another program has the socket"));
+	assert_non_null(strstr(heard_last(), "next step: bpftool cgroup tree"));
 	assert_int_equal(state_of(EDIT).err, EBUSY);
 	assert_int_equal(state_of(EDIT).losses, 1);
 	assert_int_equal(state_of(EDIT).without, 1000);
@@ -125,14 +111,14 @@ static void the_recovery_is_said(void **state)
 	now += LONG_MS;
 	assert_true(capability_try(EDIT, now));
 	capability_worked(EDIT, now);
-	assert_int_equal(lines, 2);
-	assert_non_null(strstr(last, "edit: works again; 1 connections were without it"));
+	assert_int_equal(heard_lines, 2);
+	assert_non_null(strstr(heard_last(), "edit: works again; 1 connections were without it"));
 	assert_false(capability_is_lost(EDIT));
 	assert_true(capability_try(EDIT, now));
 	now += LONG_MS;
 	capability_failed(EDIT, ENOMEM, now);
-	assert_int_equal(lines, 3);
-	assert_non_null(strstr(last, "no memory"));
+	assert_int_equal(heard_lines, 3);
+	assert_non_null(strstr(heard_last(), "no memory"));
 	assert_int_equal(state_of(EDIT).losses, 2);
 }
 
@@ -151,13 +137,13 @@ static void what_comes_and_goes_does_not_fill_the_log(void **state)
 		else
 			capability_worked(EDIT, now);
 	}
-	assert_in_range(lines, 2, 40);
+	assert_in_range(heard_lines, 2, 40);
 	now += LONG_MS;
 	capability_worked(EDIT, now);
-	assert_non_null(strstr(last, "works again"));
+	assert_non_null(strstr(heard_last(), "works again"));
 	now += LONG_MS;
 	capability_failed(EDIT, EBUSY, now);
-	assert_non_null(strstr(last, "lost: another"));
+	assert_non_null(strstr(heard_last(), "lost: another"));
 }
 
 static void another_cause_is_said(void **state)
@@ -166,8 +152,8 @@ static void another_cause_is_said(void **state)
 	capability_failed(EDIT, EBUSY, now);
 	now += LONG_MS;
 	capability_failed(EDIT, EPERM, now);
-	assert_int_equal(lines, 2);
-	assert_non_null(strstr(last, "no longer permitted"));
+	assert_int_equal(heard_lines, 2);
+	assert_non_null(strstr(heard_last(), "no longer permitted"));
 	assert_int_equal(state_of(EDIT).losses, 1);
 }
 
@@ -182,8 +168,8 @@ static void required_is_always_tried(void **state)
 		assert_true(capability_try(EDIT, now));
 		capability_failed(EDIT, EBUSY, now);
 	}
-	assert_int_equal(lines, 1);
-	assert_non_null(strstr(last, "required, so new connections are refused"));
+	assert_int_equal(heard_lines, 1);
+	assert_non_null(strstr(heard_last(), "required, so new connections are refused"));
 	assert_true(capability_required(EDIT));
 }
 
@@ -197,8 +183,8 @@ static void without_its_program_it_is_lost_for_good(void **state)
 	capability_worked(EDIT, now); /* by a flow that began earlier */
 	capability_failed(EDIT, EBUSY, now);
 	assert_int_equal(state_of(EDIT).err, ENOLINK);
-	assert_int_equal(lines, 1);
-	assert_non_null(strstr(last, "restart kedge"));
+	assert_int_equal(heard_lines, 1);
+	assert_non_null(strstr(heard_last(), "restart kedge"));
 }
 
 static void *many_flows(void *arg)

@@ -20,9 +20,9 @@
 #include <unistd.h>
 #include <linux/magic.h>
 
-#include "base/log.h"
 #include "bpf/kbpf_pins.h"
 #include "peername.skel.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/own_ns.h"
 
 static const char *const maps[] = {"kdg_client", "kdg_coming", "kdg_peer_stats"};
@@ -31,17 +31,8 @@ static const char *const maps[] = {"kdg_client", "kdg_coming", "kdg_peer_stats"}
 static struct peername_bpf *skel;
 static bool there, real_root;
 static struct kbpf_pins pins;
-static char why[KBPF_WHY_SIZE], said[512];
+static char why[KBPF_WHY_SIZE];
 static char dir[80]; /* the directory in question, not made yet */
-
-static void hear(struct log_tap *tap, enum log_level level, const char *line)
-{
-	(void)tap;
-	(void)level;
-	snprintf(said, sizeof(said), "%s", line);
-}
-
-static struct log_tap tap = {hear, true};
 
 static int group_up(void **state)
 {
@@ -65,9 +56,9 @@ static int up(void **state)
 	(void)state;
 	pins = (struct kbpf_pins)KBPF_PINS_NONE;
 	snprintf(dir, sizeof(dir), "%s/pins", own_bpffs);
-	why[0] = said[0] = '\0';
+	why[0] = '\0';
 	skel = peername_bpf__open(); /* libbpf pins a map at one path only, ever */
-	log_set_tap(&tap);
+	heard_begin();
 	return skel ? 0 : -1;
 }
 
@@ -76,7 +67,7 @@ static int down(void **state)
 	(void)state;
 	kbpf_pins_close(&pins);
 	peername_bpf__destroy(skel);
-	log_set_tap(NULL);
+	heard_end();
 	return there && !access(dir, F_OK); /* each test cleans up */
 }
 
@@ -364,7 +355,7 @@ static void others_may_not_read_it_any_more(void **state)
 	assert_int_equal(chmod(dir, 0755), 0);
 	must_open();
 	assert_int_equal(status_of(dir).st_mode & 07777, 0751);
-	assert_non_null(strstr(said, "no longer readable by everybody, who could hold its lock"));
+	assert_heard("no longer readable by everybody, who could hold its lock");
 	kbpf_pins_close(&pins);
 	assert_int_equal(rmdir(dir), 0);
 }

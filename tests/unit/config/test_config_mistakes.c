@@ -57,7 +57,7 @@ static void a_long_message_is_cut(void **state)
 	heard_end();
 	assert_int_equal(strchr(heard, '\n') - heard, strlen(heard) - 1);
 	assert_true(strlen(heard) > 1500 && strlen(heard) < 2100);
-	assert_non_null(strstr(heard, "pp: tt"));
+	assert_heard("pp: tt");
 }
 
 static void the_count_goes_on_above_the_limit(void **state)

@@ -19,6 +19,7 @@
 #include "daemon/daemon.h"
 #include "daemon/probe_bpf.h"
 #include "daemon/probe_record.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/loading.h"
 
 /* What the kernel can do. */
@@ -133,17 +134,6 @@ static void fake_probe_peername(struct probe_report *r, struct peername *p)
 #define probe_peername       fake_probe_peername
 #include "daemon/capabilities.c"
 
-static char heard[4096];
-
-static void hear(struct log_tap *t, enum log_level level, const char *line)
-{
-	(void)t;
-	(void)level;
-	strcat(heard, line);
-	strcat(heard, "\n");
-}
-
-static struct log_tap tap = {.hear = hear, .quiet = true};
 static struct daemon d;
 static struct conf *conf;
 
@@ -155,7 +145,6 @@ static int setup(void **state)
 	bpf_open = bpf_opens = peername_opened = records_probed = cleared = 0;
 	memset(rows, 0, sizeof(rows));
 	memset(&d, 0, sizeof(d));
-	heard[0] = '\0';
 	return 0;
 }
 
@@ -168,9 +157,9 @@ static int decide_with(const char *args)
 	config_free(conf);
 	conf = must_load(NULL, args);
 	d.conf = conf;
-	log_set_tap(&tap);
+	heard_begin();
 	err = capabilities_decide(&d);
-	log_set_tap(NULL);
+	heard_end();
 	return err;
 }
 
@@ -182,12 +171,6 @@ static int end(void **state)
 
 #define ALL_PREFER PLAIN "--record prefer --edit prefer --bypass prefer --peername prefer"
 #define ALL_OFF    PLAIN "--record off --edit off --bypass off --peername off"
-
-static void says(const char *expected)
-{
-	if (!strstr(heard, expected))
-		fail_msg("not said: %s\nbut: %s", expected, heard);
-}
 
 static void everything_is_used_that_works(void **state)
 {
@@ -204,7 +187,7 @@ static void everything_is_used_that_works(void **state)
 	assert_int_equal(last_opts.flows_max, 100);
 	assert_string_equal(last_opts.pin, "/sys/fs/bpf/k");
 	assert_true(last_opts.edit && last_opts.bypass);
-	assert_string_equal(heard, "kedge: info: capabilities: record kernel, edit kernel, bypass "
+	assert_string_equal(heard, "info: capabilities: record kernel, edit kernel, bypass "
 				   "on, peername on\n");
 }
 
@@ -216,7 +199,7 @@ static void what_is_off_is_not_tried(void **state)
 	assert_false(d.shared.record_kernel || d.shared.edit_kernel || d.shared.bypass);
 	assert_null(d.shared.bpf);
 	assert_int_equal(d.shared.flows_max, 0);
-	assert_string_equal(heard, "kedge: info: capabilities: record user space (switched off), "
+	assert_string_equal(heard, "info: capabilities: record user space (switched off), "
 				   "edit user space (switched off), bypass off (switched off), "
 				   "peername off (switched off)\n");
 }
@@ -229,8 +212,9 @@ static void what_does_not_work_is_done_without(void **state)
 	assert_false(d.shared.record_kernel || d.shared.edit_kernel || d.shared.bypass);
 	assert_null(d.shared.peername);
 	assert_int_equal(peername_opened, 0);
-	says("record user space (saw TLS), edit user space (saw edit), bypass off (saw bypass), "
-	     "peername off (saw names)\n");
+	assert_heard(
+		"record user space (saw TLS), edit user space (saw edit), bypass off (saw bypass), "
+		"peername off (saw names)\n");
 }
 
 /* Neither edit nor bypass: nothing of the object is used, and its program leaves the cgroup. */
@@ -260,7 +244,7 @@ static void edit_alone_is_opened_without_the_bypass(void **state)
 	assert_int_equal(decide_with(ALL_PREFER), 0);
 	assert_true(d.shared.edit_kernel);
 	assert_false(d.shared.bypass);
-	says("kedge: info: bypass: not possible: no BPF with bypass\n");
+	assert_heard("info: bypass: not possible: no BPF with bypass\n");
 	assert_int_equal(bpf_open, 1);
 }
 
@@ -271,16 +255,16 @@ static void what_is_required_and_missing_ends_the_start(void **state)
 	(void)state;
 	kernel.edit = false;
 	assert_int_equal(decide_with(PLAIN "--edit require --bypass off --peername off"), -ENOTSUP);
-	assert_string_equal(heard, "kedge: error: edit: required, but this kernel cannot: "
+	assert_string_equal(heard, "error: edit: required, but this kernel cannot: "
 				   "injection: saw edit\n");
 	setup(state);
 	kernel.bypass = false;
 	assert_int_equal(decide_with(PLAIN "--bypass require --peername off"), -ENOTSUP);
-	says("kedge: error: bypass: required, but this kernel cannot: redirect: saw bypass\n");
+	assert_heard("error: bypass: required, but this kernel cannot: redirect: saw bypass\n");
 	setup(state);
 	kernel.peername = false;
 	assert_int_equal(decide_with(PLAIN "--bypass off --peername require"), -ENOTSUP);
-	says("kedge: error: peername: required, but this kernel cannot: programs: saw names\n");
+	assert_heard("error: peername: required, but this kernel cannot: programs: saw names\n");
 	assert_null(d.shared.peername);
 	assert_int_equal(peername_opened, 0);
 }
@@ -292,9 +276,8 @@ static void record_is_required_where_there_is_tls(void **state)
 	assert_int_equal(decide_with("--listen :8443 --cert /c.pem --key /k.pem --app localhost:2 "
 				     "--record require --edit off --bypass off --peername off"),
 			 -ENOTSUP);
-	assert_string_equal(heard,
-			    "kedge: error: record: required, but this kernel cannot: TCP_ULP "
-			    "tls: saw TLS; next step: modprobe tls\n");
+	assert_string_equal(heard, "error: record: required, but this kernel cannot: TCP_ULP "
+				   "tls: saw TLS; next step: modprobe tls\n");
 	setup(state);
 	kernel.record = false; /* nobody needs it; a reload may bring TLS, so it was probed */
 	assert_int_equal(decide_with(PLAIN "--record require --edit off --bypass "
@@ -313,21 +296,22 @@ static void an_object_that_cannot_be_opened_is_the_cause(void **state)
 	(void)state;
 	kernel.open_err = -EPERM;
 	assert_int_equal(decide_with(PLAIN "--edit require --bypass off --peername off"), -ENOTSUP);
-	says("edit: required, but this kernel cannot: sk_msg program: no BPF; next step: ");
+	assert_heard("edit: required, but this kernel cannot: sk_msg program: no BPF; next step: ");
 	setup(state);
 	kernel.open_err = -EPERM;
 	assert_int_equal(decide_with(PLAIN "--edit prefer --bypass require --peername off"),
 			 -ENOTSUP);
-	says("bypass: required, but this kernel cannot: sk_msg program: no BPF with bypass");
+	assert_heard(
+		"bypass: required, but this kernel cannot: sk_msg program: no BPF with bypass");
 	setup(state);
 	kernel.peername_err = -EPERM;
 	assert_int_equal(decide_with(PLAIN "--edit off --bypass off --peername require"), -ENOTSUP);
-	says("peername: required, but this kernel cannot: getpeername "
-	     "programs: no programs; next step: ");
+	assert_heard("peername: required, but this kernel cannot: getpeername "
+		     "programs: no programs; next step: ");
 	setup(state);
 	kernel.open_err = kernel.peername_err = -EPERM;
 	assert_int_equal(decide_with(ALL_PREFER), 0);
-	says("edit user space (no BPF), bypass off (no BPF), peername off (no programs)");
+	assert_heard("edit user space (no BPF), bypass off (no BPF), peername off (no programs)");
 }
 
 /* The pins of another kedge: it is no fallback to run beside it without. */
@@ -336,12 +320,12 @@ static void another_kedges_pins_end_the_start(void **state)
 	(void)state;
 	kernel.open_err = -EBUSY;
 	assert_int_equal(decide_with(ALL_PREFER), -EBUSY);
-	assert_string_equal(heard, "kedge: error: no BPF with bypass\n");
+	assert_string_equal(heard, "error: no BPF with bypass\n");
 	assert_int_equal(bpf_opens, 1);
 	setup(state);
 	kernel.peername_err = -EBUSY;
 	assert_int_equal(decide_with(ALL_PREFER), -EBUSY);
-	says("kedge: error: no programs\n");
+	assert_heard("error: no programs\n");
 }
 
 /* --- FIONREAD --------------------------------------------------------------------------------- */
@@ -352,18 +336,18 @@ static void a_lie_of_fionread_is_no_reason_where_it_is_required(void **state)
 	kernel.fionread_lies = true;
 	assert_int_equal(decide_with(ALL_PREFER), 0);
 	assert_false(d.shared.bypass); /* an application may stall: not without having been tried */
-	says("kedge: info: bypass: FIONREAD is not to be relied on here (says 0): beware\n");
+	assert_heard("info: bypass: FIONREAD is not to be relied on here (says 0): beware\n");
 	setup(state);
 	kernel.fionread_lies = true;
 	assert_int_equal(decide_with(PLAIN "--edit prefer --bypass require --peername off"), 0);
 	assert_true(d.shared.bypass);
-	says("kedge: warning: bypass: FIONREAD is not to be relied on here (says 0): beware\n");
+	assert_heard("warning: bypass: FIONREAD is not to be relied on here (says 0): beware\n");
 	setup(state);
 	kernel.fionread_lies = true; /* but it is not what is missing */
 	kernel.bypass = false;
 	assert_int_equal(decide_with(PLAIN "--edit prefer --bypass require --peername off"),
 			 -ENOTSUP);
-	says("this kernel cannot: redirect: saw bypass\n");
+	assert_heard("this kernel cannot: redirect: saw bypass\n");
 }
 
 static void peername_is_attached_where_it_is_wanted(void **state)

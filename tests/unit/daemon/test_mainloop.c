@@ -20,12 +20,12 @@
 #include <unistd.h>
 
 #include "access/access_log.h"
-#include "base/log.h"
 #include "daemon/control.h"
 #include "daemon/daemon.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/status.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/loading.h"
 
 #define WORKERS 2
@@ -146,17 +146,6 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int ms)
 #undef reload
 #undef poll
 
-static char heard[1024];
-
-static void hear(struct log_tap *t, enum log_level level, const char *line)
-{
-	(void)t;
-	(void)level;
-	strcat(heard, line);
-	strcat(heard, "\n");
-}
-
-static struct log_tap tap = {.hear = hear, .quiet = true};
 static struct conf *conf;
 static int control[2];
 
@@ -188,12 +177,12 @@ static int setup(void **state)
 	if (pipe2(control, O_CLOEXEC | O_NONBLOCK))
 		return -1;
 	kedge.control_fd = control[0];
-	events[0] = heard[0] = '\0';
+	events[0] = '\0';
 	turns_left = 3;
 	serve_err = signal_next = 0;
 	guard_waits = -1;
 	answers = NULL;
-	log_set_tap(&tap);
+	heard_begin();
 	return kedge.signal_fd < 0;
 }
 
@@ -202,7 +191,7 @@ static int teardown(void **state)
 	struct signalfd_siginfo info;
 
 	(void)state;
-	log_set_tap(NULL);
+	heard_end();
 	while (read(kedge.signal_fd, &info, sizeof(info)) > 0)
 		;
 	close(kedge.signal_fd);
@@ -232,7 +221,7 @@ static void each_signal_that_ends_it_drains(void **state)
 		assert_int_equal(mainloop_run(&kedge), 0);
 		assert_string_equal(events, "stopping:5000 drain0 drain1 ");
 		assert_true(kedge.draining);
-		assert_string_equal(heard, "kedge: info: draining: no new connections; 5 s for "
+		assert_string_equal(heard, "info: draining: no new connections; 5 s for "
 					   "running requests\n");
 	}
 }
@@ -244,7 +233,7 @@ static void a_second_one_ends_it_at_once(void **state)
 	signal_next = SIGINT;
 	assert_int_equal(mainloop_run(&kedge), -EINTR);
 	assert_string_equal(events, "stopping:5000 drain0 drain1 ");
-	assert_non_null(strstr(heard, "kedge: error: second signal 2: not waiting any longer: "));
+	assert_heard("error: second signal 2: not waiting any longer: ");
 	assert_false(crew[0].ended);
 }
 
@@ -261,7 +250,7 @@ static void hup_reloads_unless_it_drains(void **state)
 	signal_next = SIGHUP;
 	assert_int_equal(mainloop_run(&kedge), 0);
 	assert_string_equal(events, "stopping:5000 drain0 drain1 ");
-	assert_non_null(strstr(heard, "kedge: warning: draining: no reload any more\n"));
+	assert_heard("warning: draining: no reload any more\n");
 }
 
 static void usr1_reopens_the_access_log(void **state)
@@ -303,7 +292,7 @@ static void workers_that_end_by_themselves_are_an_error(void **state)
 	(void)state;
 	assert_int_equal(mainloop_run(&kedge), -EIO);
 	assert_string_equal(events, "");
-	assert_string_equal(heard, "kedge: error: every worker ended by "
+	assert_string_equal(heard, "error: every worker ended by "
 				   "itself: Input/output error\n");
 }
 

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "conn/worker.h"
+#include "tests/lib/heard.h"
 
 static uint64_t clock_ms; /* moved by the test */
 static bool alive[3];     /* workers that have answered */
@@ -72,19 +72,10 @@ static int end(void **state)
 	return rmdir(dir);
 }
 
-static void hear_nothing(struct log_tap *tap, enum log_level level, const char *line)
-{
-	(void)tap;
-	(void)level;
-	(void)line;
-}
-
-static struct log_tap tap = {.hear = hear_nothing, .quiet = true};
-
 static int setup(void **state)
 {
 	(void)state;
-	log_set_tap(&tap);
+	heard_begin();
 	setenv("NOTIFY_SOCKET", path, 1);
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");

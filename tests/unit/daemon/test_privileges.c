@@ -16,13 +16,13 @@
 #include <linux/capability.h>
 #include <pwd.h>
 
-#include "base/log.h"
 #include "base/secret.h"
 #include "base/way_to.h"
 #include "confine/confine.h"
 #include "conn/worker.h"
 #include "daemon/control.h"
 #include "http/edit_bpf.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/loading.h"
 
 #define BIT(cap) (1ULL << (cap))
@@ -196,17 +196,6 @@ static bool fake_blocked(char dir[PATH_MAX], const char *path)
 #include "daemon/privileges.c"
 #undef access
 
-static char heard[2048];
-
-static void hear(struct log_tap *t, enum log_level level, const char *line)
-{
-	(void)t;
-	(void)level;
-	strcat(heard, line);
-	strcat(heard, "\n");
-}
-
-static struct log_tap tap = {.hear = hear, .quiet = true};
 static struct shared shared_;
 
 static int setup(void **state)
@@ -218,13 +207,13 @@ static int setup(void **state)
 	memset(tries, 0, sizeof(tries));
 	memset(give_fails, 0, sizeof(give_fails));
 	switch_fails = find_fails = confine_fails = 0;
-	given[0] = heard[0] = secret_name[0] = '\0';
+	given[0] = secret_name[0] = '\0';
 	confinements = secrets = 0;
 	own_uid = 0;
 	memset(unreadable, 0, sizeof(unreadable));
 	blocked = NULL;
 	memset(&shared_, 0, sizeof(shared_));
-	log_set_tap(&tap);
+	heard_begin();
 	return 0;
 }
 
@@ -287,7 +276,7 @@ static void send_buffers_keep_net_admin(void **state)
 	all_of_bpf();
 	needed[3] = BIT(CAP_NET_ADMIN);
 	assert_int_equal(kept_by(HIGH), BIT(CAP_NET_ADMIN));
-	assert_string_equal(heard, "kedge: info: CAP_NET_ADMIN is kept for the send buffers of "
+	assert_string_equal(heard, "info: CAP_NET_ADMIN is kept for the send buffers of "
 				   "edit: sysctl "
 				   "net.core.wmem_max=1048576 makes it unnecessary\n");
 	setup(state);
@@ -359,13 +348,13 @@ static void only_what_there_is_is_given(void **state)
 static void what_cannot_be_given_ends_the_start(void **state)
 {
 	static const char *const says[] = {
-		"kedge: error: pin directory /sys/fs/bpf/kedge: cannot be given to user nobody: "
+		"error: pin directory /sys/fs/bpf/kedge: cannot be given to user nobody: "
 		"Permission denied\n",
-		"kedge: error: pin directory /sys/fs/bpf/kedge: cannot be given to user nobody: "
+		"error: pin directory /sys/fs/bpf/kedge: cannot be given to user nobody: "
 		"Permission denied\n",
-		"kedge: error: pin directory /sys/fs/bpf/kedge: cannot be given to user nobody: "
+		"error: pin directory /sys/fs/bpf/kedge: cannot be given to user nobody: "
 		"Permission denied\n",
-		"kedge: error: control socket /run/kedge/kedge.sock: cannot be given to user "
+		"error: control socket /run/kedge/kedge.sock: cannot be given to user "
 		"nobody: Permission denied\n",
 	};
 
@@ -380,7 +369,7 @@ static void what_cannot_be_given_ends_the_start(void **state)
 	setup(state);
 	find_fails = -EINVAL;
 	assert_int_equal(drop(PINNED), -EINVAL);
-	assert_string_equal(heard, "kedge: error: user: there is no user "
+	assert_string_equal(heard, "error: user: there is no user "
 				   "\"nobody\": Invalid argument\n");
 	assert_int_equal(confinements, 0);
 }
@@ -436,9 +425,9 @@ static void files_that_cannot_be_read_again_are_named(void **state)
 	own_uid = 4001;
 	assert_int_equal(drop(FILES), 0);
 	snprintf(expected, sizeof(expected),
-		 "kedge: warning: certificate /c/a.pem: cannot be read again as user 4001: a "
+		 "warning: certificate /c/a.pem: cannot be read again as user 4001: a "
 		 "reload will fail (chgrp %u, chmod 640)\n"
-		 "kedge: warning: key /k/b.key: cannot be read again as user 4001: a reload will "
+		 "warning: key /k/b.key: cannot be read again as user 4001: a reload will "
 		 "fail (chgrp %u, chmod 640)\n",
 		 getegid(), getegid());
 	assert_string_equal(heard, expected);
@@ -455,7 +444,7 @@ static void a_directory_in_the_way_is_named_once(void **state)
 	own_uid = 4001;
 	assert_int_equal(drop(FILES), 0);
 	snprintf(expected, sizeof(expected),
-		 "kedge: warning: key /k/a.key: cannot be read again as user 4001: a reload will "
+		 "warning: key /k/a.key: cannot be read again as user 4001: a reload will "
 		 "fail: directory /k may not be entered (chgrp %u, chmod 710)\n",
 		 getegid());
 	assert_string_equal(heard, expected);

@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "bpf/kbpf_host.h"
 #include "guard/guard.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/loading.h"
 #include "tests/lib/own_ns.h"
 
@@ -29,18 +29,7 @@
 	"--proxy-protocol require --trust 10.0.0.1 "
 
 static bool can;
-static char why[KBPF_WHY_SIZE], said[2048], pins[80];
-
-static void hear(struct log_tap *tap, enum log_level level, const char *line)
-{
-	size_t len = strlen(said);
-
-	(void)tap;
-	(void)level;
-	snprintf(said + len, sizeof(said) - len, "%s\n", line);
-}
-
-static struct log_tap tap = {hear, true};
+static char why[KBPF_WHY_SIZE], pins[80];
 
 static int group_up(void **state)
 {
@@ -62,14 +51,14 @@ static int group_down(void **state)
 static int up(void **state)
 {
 	(void)state;
-	why[0] = said[0] = '\0';
+	why[0] = '\0';
 	return 0;
 }
 
 static int down(void **state)
 {
 	(void)state;
-	log_set_tap(NULL);
+	heard_end();
 	return 0;
 }
 
@@ -210,7 +199,7 @@ static void it_opens_arms_and_closes(void **state)
 	size_t count;
 
 	(void)state;
-	log_set_tap(&tap);
+	heard_begin();
 	assert_true(is_on());
 	on = guard_interfaces(g, &count);
 	assert_int_equal(count, 1);
@@ -225,7 +214,7 @@ static void it_opens_arms_and_closes(void **state)
 	assert_true(guard_may_update(g));
 
 	guard_arm(g, conf);
-	assert_non_null(strstr(said, "guard: on kv0 (generic"));
+	assert_heard("guard: on kv0 (generic");
 	lease = config_now().lease_ns;
 	assert_true(lease > monotonic_ns());
 	assert_in_range(guard_wait_ms(g), 0, 1000);
@@ -250,7 +239,7 @@ static void rules_are_replaced(void **state)
 	unsigned side = config_now().side;
 
 	(void)state;
-	log_set_tap(&tap);
+	heard_begin();
 	assert_int_equal(guard_prepare(g, next, ports, why), 0);
 	assert_int_equal(listeners_now(), 3);
 	assert_int_equal(config_now().side, side);
@@ -272,7 +261,7 @@ static void one_that_is_kept(void **state)
 	struct guard *g = must_open(conf);
 
 	(void)state;
-	log_set_tap(&tap);
+	heard_begin();
 	guard_arm(g, conf);
 	assert_true(config_now().lease_ns == UINT64_MAX);
 	assert_int_equal(guard_wait_ms(g), -1);
@@ -282,7 +271,7 @@ static void one_that_is_kept(void **state)
 	conf->guard.keep = false;
 	g = must_open(conf);
 	guard_arm(g, conf);
-	assert_non_null(strstr(said, "one that a dead kedge left"));
+	assert_heard("one that a dead kedge left");
 	guard_close(g);
 	assert_false(is_on());
 }

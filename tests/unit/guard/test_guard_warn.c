@@ -10,27 +10,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "guard/guard_warn.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/loading.h"
 #include "tests/lib/own_ns.h"
 
-#define W     "kedge: warning: "
+#define W     "warning: "
 #define PLAIN "--app 127.0.0.1:9 --tls off "
 
 static bool net;
-static char said[1024]; /* each line, with a newline behind */
-
-static void hear(struct log_tap *tap, enum log_level level, const char *line)
-{
-	size_t len = strlen(said);
-
-	(void)tap;
-	(void)level;
-	snprintf(said + len, sizeof(said) - len, "%s\n", line);
-}
-
-static struct log_tap tap = {hear, true};
 
 static int group_up(void **state)
 {
@@ -40,8 +28,8 @@ static int group_up(void **state)
 
 static void assert_said(const char *want)
 {
-	assert_string_equal(said, want);
-	said[0] = '\0';
+	assert_string_equal(heard, want);
+	heard_begin();
 }
 
 /* --- ports ------------------------------------------------------------------------------------ */
@@ -61,7 +49,7 @@ static void ports_of_a_bridge(void **state)
 		skip();
 	}
 	on[1].index = if_nametoindex("kv0");
-	log_set_tap(&tap);
+	heard_begin();
 	guard_warn_ports(on, 2, one);
 	assert_said("");
 	guard_warn_ports(on, 1, all);
@@ -70,7 +58,7 @@ static void ports_of_a_bridge(void **state)
 	assert_said(W "guard: interface kv0 is a port of a bridge: packets to others behind it are "
 		      "judged too where they are for a port of kedge's: let "
 		      "kedge listen on its own addresses\n");
-	log_set_tap(NULL);
+	heard_end();
 }
 
 /* --- cookies ---------------------------------------------------------------------------------- */
@@ -88,24 +76,24 @@ static void cookies_that_the_kernel_does_not_make(void **state)
 	const struct conf_guard without = {0}, with = {.cookies = true};
 
 	(void)state;
-	log_set_tap(&tap);
+	heard_begin();
 	guard_warn_cookies(&without, false);
 	assert_said("");
 	guard_warn_cookies(&with, false);
 	assert_said(W "guard-over: cookie: this kernel makes none for XDP: dropping instead\n");
-	log_set_tap(NULL);
+	heard_end();
 	if (!net || !set_syncookies("1")) {
 		print_message("not on this system: sysctls of a network namespace\n");
 		skip();
 	}
-	log_set_tap(&tap);
+	heard_begin();
 	guard_warn_cookies(&with, true);
 	assert_said(W "guard-over: cookie: dropping instead until sysctl "
 		      "net.ipv4.tcp_syncookies=2 (it is 1)\n");
 	assert_true(set_syncookies("2"));
 	guard_warn_cookies(&with, true);
 	assert_said("");
-	log_set_tap(NULL);
+	heard_end();
 }
 
 /* --- interfaces ------------------------------------------------------------------------------- */
@@ -123,7 +111,7 @@ static void interfaces_that_it_is_not_on(void **state)
 
 	(void)state;
 	inet_pton(AF_INET, "192.0.2.1", &ip.sin_addr);
-	log_set_tap(&tap);
+	heard_begin();
 	guard_warn_missing(&on, 1, conf, &have);
 	assert_said(W "guard: interface eth0: it is not there before a restart\n");
 	guard_warn_missing(&on, 0, conf, &have);
@@ -133,7 +121,7 @@ static void interfaces_that_it_is_not_on(void **state)
 	guard_warn_missing(&on, 1, conf, &have);
 	assert_said(W "guard: listener 192.0.2.1:1: no interface has its address: name the "
 		      "interfaces in guard-interfaces\n");
-	log_set_tap(NULL);
+	heard_end();
 }
 
 int main(void)

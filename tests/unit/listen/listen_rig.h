@@ -18,8 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "listen/door.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/net.h"
 
 #define RIG_MAX 256
@@ -34,18 +34,6 @@ static struct {
 	uint16_t peer;           /* its port */
 } rig_conns[RIG_MAX];
 static unsigned rig_count;
-static char rig_said[4096]; /* lines of the log, each with a newline */
-
-static inline void rig_hear(struct log_tap *tap, enum log_level level, const char *line)
-{
-	size_t len = strlen(rig_said);
-
-	(void)tap;
-	(void)level;
-	snprintf(rig_said + len, sizeof(rig_said) - len, "%s\n", line);
-}
-
-static struct log_tap rig_tap = {rig_hear, true};
 
 static inline void rig_accepted(struct acceptor *a, struct service *s, int fd,
 				const union addr *peer)
@@ -70,8 +58,7 @@ static inline int rig_up(void **state)
 					 .stats = rig_stats,
 					 .accepted = rig_accepted};
 	rig_count = 0;
-	rig_said[0] = '\0';
-	log_set_tap(&rig_tap);
+	heard_begin();
 	return rig_acceptor.metrics ? 0 : -1;
 }
 
@@ -92,7 +79,7 @@ static inline int rig_down(void **state)
 	(void)state;
 	for (unsigned i = 0; i < rig_count; i++)
 		rig_end(i);
-	log_set_tap(NULL);
+	heard_end();
 	metrics_free(rig_acceptor.metrics);
 	loop_fini(&rig_loop);
 	limits_fini(&rig_limits);

@@ -16,24 +16,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "listen/activation.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/net.h"
 
 #define FIRST  3 /* SD_LISTEN_FDS_START */
 #define PLACES 8
 
 static struct activation passed;
-static char said[1024];
-
-static void hear(struct log_tap *tap, enum log_level level, const char *line)
-{
-	(void)tap;
-	(void)level;
-	snprintf(said, sizeof(said), "%s", line);
-}
-
-static struct log_tap tap = {hear, true};
 
 static int up(void **state)
 {
@@ -42,15 +32,14 @@ static int up(void **state)
 		if (fcntl(fd, F_GETFD) >= 0)
 			return -1; /* the places have to be free */
 	passed = (struct activation){0};
-	said[0] = '\0';
-	log_set_tap(&tap);
+	heard_begin();
 	return 0;
 }
 
 static int down(void **state)
 {
 	(void)state;
-	log_set_tap(NULL);
+	heard_end();
 	activation_close(&passed);
 	for (int fd = FIRST; fd < FIRST + PLACES; fd++)
 		close(fd);
@@ -116,7 +105,7 @@ static void nothing_is_passed(void **state)
 	assert_int_equal(activation_take(&passed), 0);
 	assert_int_equal(passed.count, 0);
 	activation_warn_unused(&passed);
-	assert_string_equal(said, "");
+	assert_string_equal(heard, "");
 }
 
 /* LISTEN_PID names a parent, which has passed on the environment but not the sockets. */
@@ -137,9 +126,9 @@ static void numbers_that_make_no_sense(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
 		announce(counts[i]);
-		said[0] = '\0';
+		heard_begin();
 		assert_true(activation_take(&passed) < 0);
-		assert_non_null(strstr(said, "LISTEN_FDS cannot be understood"));
+		assert_heard("LISTEN_FDS cannot be understood");
 		assert_int_equal(passed.count, 0);
 	}
 	announce("1");
@@ -157,7 +146,7 @@ static void a_number_that_is_too_large(void **state)
 	assert_int_equal(listening("127.0.0.1:0", false, &port), FIRST + 1);
 	announce("3");
 	assert_int_equal(activation_take(&passed), -EBADF);
-	assert_non_null(strstr(said, "LISTEN_FDS cannot be understood"));
+	assert_heard("LISTEN_FDS cannot be understood");
 }
 
 /* Children of kedge must not take the sockets for theirs. */
@@ -255,10 +244,10 @@ static void only_listening_tcp_sockets(void **state)
 			close(fd);
 		}
 		announce("2");
-		said[0] = '\0';
+		heard_begin();
 		assert_int_equal(activation_take(&passed), -EINVAL);
-		assert_non_null(strstr(said, "descriptor 4 of the service manager is no listening "
-					     "TCP socket"));
+		assert_heard("descriptor 4 of the service manager is no listening "
+			     "TCP socket");
 		/* Also the good one is closed. */
 		activation_close(&passed);
 		assert_int_equal(fcntl(FIRST, F_GETFD), -1);
@@ -394,7 +383,7 @@ static void out_of_descriptors_in_the_middle(void **state)
 	found = activation_find(&passed, fds, 4, &conf);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	assert_int_equal(found, -EMFILE);
-	assert_non_null(strstr(said, conf.name));
+	assert_heard(conf.name);
 	assert_true(fds[0] >= 0 && fds[1] >= 0);
 	assert_int_equal(fds[2], -1);
 	assert_int_equal(fds[3], -1);
@@ -417,11 +406,11 @@ static void those_without_a_listener_are_named(void **state)
 	assert_int_equal(find(&conf), 1);
 	activation_warn_unused(&passed);
 	snprintf(want, sizeof(want),
-		 "kedge: warning: descriptor 4 of the service manager, bound to 127.0.0.1:%u, "
+		 "warning: descriptor 4 of the service manager, bound to 127.0.0.1:%u, "
 		 "belongs to no listener: give one this address, or take "
-		 "the socket out of the unit",
+		 "the socket out of the unit\n",
 		 other);
-	assert_string_equal(said, want);
+	assert_string_equal(heard, want);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)

@@ -10,33 +10,21 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "base/log.h"
 #include "kedge/abi.h"
 #include "listen/limit.h"
+#include "tests/lib/heard.h"
 
-static char said[512];
-
-static void hear(struct log_tap *tap, enum log_level level, const char *line)
-{
-	(void)tap;
-	(void)level;
-	snprintf(said, sizeof(said), "%s", line);
-}
-
-static struct log_tap tap = {hear, true};
 static struct rlimit old;
 
 static int up(void **state)
 {
 	(void)state;
-	said[0] = '\0';
 	return getrlimit(RLIMIT_NOFILE, &old);
 }
 
 static int down(void **state)
 {
 	(void)state;
-	log_set_tap(NULL);
 	return setrlimit(RLIMIT_NOFILE, &old);
 }
 
@@ -155,10 +143,9 @@ static void warn(unsigned connections, unsigned workers, size_t listeners)
 	const struct conf conf = {
 		.connections_max = connections, .workers = workers, .listeners_count = listeners};
 
-	said[0] = '\0';
-	log_set_tap(&tap);
+	heard_begin();
 	limits_warn_descriptors(&conf);
-	log_set_tap(NULL);
+	heard_end();
 }
 
 /* Two for each connection; 64, and for each worker two and its listeners, for the rest. */
@@ -167,22 +154,22 @@ static void too_few_descriptors_are_said(void **state)
 	(void)state;
 	set_descriptors(2 * 10 + 64 + 3 * (2 + 4));
 	warn(10, 3, 4);
-	assert_string_equal(said, "");
+	assert_string_equal(heard, "");
 	warn(11, 3, 4);
 	assert_string_equal(
-		said, "kedge: warning: connections-max 11 needs 104 descriptors, and the limit "
-		      "is 102: 10 connections fit; raise the limit (ulimit -Hn, LimitNOFILE=) "
-		      "or lower connections-max");
+		heard, "warning: connections-max 11 needs 104 descriptors, and the limit "
+		       "is 102: 10 connections fit; raise the limit (ulimit -Hn, LimitNOFILE=) "
+		       "or lower connections-max\n");
 	/* Not even the rest fits, to the last descriptor. */
 	set_descriptors(64 + 3 * (2 + 4));
 	warn(1, 3, 4);
-	assert_non_null(strstr(said, "the limit is 82: 0 connections fit"));
+	assert_heard("the limit is 82: 0 connections fit");
 	set_descriptors(10);
 	warn(1, 3, 4);
-	assert_non_null(strstr(said, "the limit is 10: 0 connections fit"));
+	assert_heard("the limit is 10: 0 connections fit");
 	set_descriptors(64 + 3 * (2 + 4) + 1);
 	warn(1, 3, 4);
-	assert_non_null(strstr(said, "0 connections fit"));
+	assert_heard("0 connections fit");
 }
 
 static void the_largest_configuration_does_not_overflow(void **state)
@@ -194,7 +181,7 @@ static void the_largest_configuration_does_not_overflow(void **state)
 		 2 * 4294967295ULL + KEDGE_WORKERS_MAX * (2 + 64) + 64);
 	set_descriptors(10);
 	warn(4294967295u, KEDGE_WORKERS_MAX, 64);
-	assert_non_null(strstr(said, want));
+	assert_heard(want);
 }
 
 /* --- flows ------------------------------------------------------------------------------------ */

@@ -12,27 +12,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "listen/sockets.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/net.h"
 
 #define WORKERS 2
 
 static struct conf_listener listeners[3];
 static struct conf conf;
-static char said[2048];
 static int before; /* the lowest free descriptor */
-
-static void hear(struct log_tap *tap, enum log_level level, const char *line)
-{
-	size_t len = strlen(said);
-
-	(void)tap;
-	(void)level;
-	snprintf(said + len, sizeof(said) - len, "%s\n", line);
-}
-
-static struct log_tap tap = {hear, true};
 
 static int lowest_free(void)
 {
@@ -52,8 +40,7 @@ static int up(void **state)
 		strcpy(listeners[i].name, "127.0.0.1:0");
 	}
 	conf = (struct conf){.listeners = listeners, .listeners_count = 3, .workers = WORKERS};
-	said[0] = '\0';
-	log_set_tap(&tap);
+	heard_begin();
 	before = lowest_free();
 	return 0;
 }
@@ -61,7 +48,7 @@ static int up(void **state)
 static int down(void **state)
 {
 	(void)state;
-	log_set_tap(NULL);
+	heard_end();
 	return lowest_free() == before ? 0 : -1;
 }
 
@@ -89,11 +76,10 @@ static void one_for_each_worker_and_listener(void **state)
 		assert_int_equal(port_of(s->fd[i * WORKERS + 1]), port);
 		assert_int_not_equal(port, port_of(s->fd[(i + 1) % 3 * WORKERS]));
 		snprintf(want, sizeof(want),
-			 "kedge: info: listener 127.0.0.1:0: bound to 127.0.0.1:%u (tls off, "
+			 "info: listener 127.0.0.1:0: bound to 127.0.0.1:%u (tls off, "
 			 "proxy-protocol off)\n",
 			 port);
-		if (!strstr(said, want))
-			fail_msg("no \"%s\" in \"%s\"", want, said);
+		assert_heard(want);
 	}
 	sockets_close(s);
 	sockets_close(NULL);
@@ -109,8 +95,8 @@ static void what_a_listener_does_is_said(void **state)
 	listeners[1].mode = MODE_TCP;
 	listeners[1].proxy = PROXY_PREFIX_REQUIRE;
 	assert_int_equal(sockets_open(&s, &conf, NULL, NULL), 0);
-	assert_non_null(strstr(said, "(tls on, proxy-protocol optional)\n"));
-	assert_non_null(strstr(said, "(tls off, proxy-protocol require, mode tcp)\n"));
+	assert_heard("(tls on, proxy-protocol optional)\n");
+	assert_heard("(tls off, proxy-protocol require, mode tcp)\n");
 	sockets_close(s);
 }
 
@@ -172,7 +158,7 @@ static void a_passed_one_is_taken(void **state)
 	snprintf(listeners[1].name, sizeof(listeners[1].name), "127.0.0.1:%u", port);
 	assert_int_equal(sockets_open(&s, &conf, NULL, &passed), 0);
 	assert_true(one.used);
-	assert_non_null(strstr(said, "passed by the service manager\n"));
+	assert_heard("passed by the service manager\n");
 	for (size_t w = 0; w < WORKERS; w++) {
 		assert_int_equal(port_of(s->fd[WORKERS + w]), port);
 		assert_int_not_equal(s->fd[WORKERS + w], one.fd);

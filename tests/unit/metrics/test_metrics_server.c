@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "base/loop.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/net.h"
 
 static pthread_t test_thread;
@@ -556,15 +557,6 @@ static void a_server_that_was_not_started_can_be_closed(void **state)
 	assert_int_equal(open_descriptors(), before);
 }
 
-static char heard[1024]; /* the last line */
-
-static void hear(struct log_tap *tap, enum log_level level, const char *line)
-{
-	(void)tap;
-	(void)level;
-	snprintf(heard, sizeof(heard), "%s", line);
-}
-
 static void what_cannot_be_opened_is_told(void **state)
 {
 	union addr in_use = {.in = {.sin_family = AF_INET,
@@ -574,21 +566,21 @@ static void what_cannot_be_opened_is_told(void **state)
 		.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)}}; /* RFC 5737 */
 	union addr fine = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f000001)}};
 	unsigned before = open_descriptors();
-	struct log_tap tap = {.hear = hear, .quiet = true};
 	struct metrics_server *other = NULL;
 	char line[256];
 
 	(void)state;
-	log_set_tap(&tap);
+	heard_begin();
 	assert_int_equal(metrics_server_open(&other, &in_use), -EADDRINUSE);
 	snprintf(line, sizeof(line),
-		 "kedge: error: metrics 127.0.0.1:%u: cannot listen (another process has this "
-		 "port: ss -ltnp): Address already in use",
+		 "error: metrics 127.0.0.1:%u: cannot listen (another process has this "
+		 "port: ss -ltnp): Address already in use\n",
 		 port);
 	assert_string_equal(heard, line);
+	heard_begin();
 	assert_int_equal(metrics_server_open(&other, &elsewhere), -EADDRNOTAVAIL);
-	assert_string_equal(heard, "kedge: error: metrics 192.0.2.1:0: cannot listen: Cannot "
-				   "assign requested address");
+	assert_string_equal(heard, "error: metrics 192.0.2.1:0: cannot listen: Cannot "
+				   "assign requested address\n");
 	callocs(0);
 	assert_int_equal(metrics_server_open(&other, &fine), -ENOMEM);
 	callocs(UINT32_MAX);
@@ -596,7 +588,7 @@ static void what_cannot_be_opened_is_told(void **state)
 		adds(left);
 		assert_int_equal(metrics_server_open(&other, &fine), -ENOSPC);
 	}
-	log_set_tap(NULL);
+	heard_end();
 	assert_null(other);
 	assert_int_equal(open_descriptors(), before);
 }
