@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * tests only: certificates of any kind, signed by any other, in files; and what kedge says while it
- * reads them.
- */
+/* tests only: certificates of any kind, signed by any other, in files. */
 #pragma once
 
 #include <stdarg.h>
@@ -24,6 +21,7 @@
 #include <openssl/x509v3.h>
 
 #include "config/config.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/tls_peer.h"
 
 /* --- certificates ----------------------------------------------------------------------------- */
@@ -182,40 +180,3 @@ static inline struct conf_cert made_pair(struct made *m)
 	return (struct conf_cert){.cert = (char *)made_chain(m, NULL, NULL),
 				  .key = (char *)made_key_file(m)};
 }
-
-/* --- what is said ----------------------------------------------------------------------------- */
-
-static struct {
-	int saved, file;
-	char text[8000];
-} said;
-
-/* What goes to standard error is kept from now on. */
-static inline void said_start(void)
-{
-	said.saved = dup(2);
-	said.file = open(peer_dir(), O_TMPFILE | O_RDWR, 0600);
-	assert_true(said.file >= 0);
-	dup2(said.file, 2);
-}
-
-/* And given back; how many lines that were. */
-static inline int said_end(void)
-{
-	ssize_t n = pread(said.file, said.text, sizeof(said.text) - 1, 0);
-	int lines = 0;
-
-	said.text[n > 0 ? n : 0] = '\0';
-	dup2(said.saved, 2);
-	close(said.saved);
-	close(said.file);
-	for (const char *at = said.text; (at = strchr(at, '\n')); at++)
-		lines++;
-	return lines;
-}
-
-#define assert_said(words)                                                    \
-	do {                                                                  \
-		if (!strstr(said.text, words))                                \
-			fail_msg("expected \"%s\" in: %s", words, said.text); \
-	} while (0)

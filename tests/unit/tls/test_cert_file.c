@@ -97,11 +97,11 @@ static void expect_refused(const char *cert, const char *key_file, int err, cons
 	struct cert c;
 	int r, lines;
 
-	said_start();
+	heard_begin();
 	r = cert_read(&c, &files);
-	lines = said_end();
+	lines = heard_end();
 	assert_int_equal(r, err);
-	assert_said(words);
+	assert_heard(words);
 	assert_int_equal(lines, 1);
 	assert_int_equal(ERR_peek_error(), 0);
 	cert_release(&c);
@@ -157,9 +157,9 @@ static void a_file_that_is_damaged_behind_its_first_certificate(void **state)
 		struct cert c;
 		int r, lines;
 
-		said_start();
+		heard_begin();
 		r = cert_read(&c, &files);
-		lines = said_end();
+		lines = heard_end();
 		if (r) {
 			assert_int_equal(r, -EINVAL);
 			assert_int_equal(lines, 1);
@@ -218,11 +218,11 @@ static void an_ocsp_response_that_is_not_there(void **state)
 	struct cert c;
 	int r;
 
-	said_start();
+	heard_begin();
 	r = cert_read(&c, &files);
-	assert_int_equal(said_end(), 1);
+	assert_int_equal(heard_end(), 1);
 	assert_int_equal(r, -ENOENT);
-	assert_said("OCSP response /nowhere/a.ocsp: cannot open");
+	assert_heard("OCSP response /nowhere/a.ocsp: cannot open");
 	assert_null(c.staple);
 	cert_release(&c);
 }

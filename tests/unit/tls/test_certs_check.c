@@ -24,15 +24,15 @@ static struct conf_listener listener_of(struct conf_cert *certs, size_t n)
 	return (struct conf_listener){.tls = true, .certs = certs, .certs_count = n};
 }
 
-/* The result; said.text and *lines have what was said. */
+/* The result; heard and *lines have what was said. */
 static int check(struct conf_listener *listeners, size_t n, bool warn, int *lines)
 {
 	const struct conf conf = {.listeners = listeners, .listeners_count = n};
 	int r;
 
-	said_start();
+	heard_begin();
 	r = certs_check(&conf, warn);
-	*lines = said_end();
+	*lines = heard_end();
 	return r;
 }
 
@@ -59,8 +59,8 @@ static void every_fault_has_a_line(void **state)
 	/* The first one's result. */
 	assert_int_equal(check(l, 2, true, &lines), -ENOENT);
 	assert_int_equal(lines, 2);
-	assert_said("/nowhere/a.crt: cannot open");
-	assert_said("does not belong to certificate");
+	assert_heard("/nowhere/a.crt: cannot open");
+	assert_heard("does not belong to certificate");
 	l[0] = listener_of(b, 2);
 	l[1] = listener_of(a, 3);
 	assert_int_equal(check(l, 2, false, &lines), -EINVAL);
@@ -99,7 +99,7 @@ static void warnings_are_for_who_asks(void **state)
 	/* The second listener has the same: once is enough. */
 	assert_int_equal(check(l, 2, true, &lines), 0);
 	assert_int_equal(lines, 1);
-	assert_said("bare.crt: has no subjectAltName");
+	assert_heard("bare.crt: has no subjectAltName");
 	l[1].tls = false;
 	assert_int_equal(check(l + 1, 1, true, &lines), 0);
 	assert_int_equal(lines, 0);
@@ -114,7 +114,7 @@ static void no_warnings_beside_faults(void **state)
 
 	assert_int_equal(check(&l, 1, true, &lines), -ENOENT);
 	assert_int_equal(lines, 1);
-	assert_said("/nowhere/a.crt");
+	assert_heard("/nowhere/a.crt");
 }
 
 static void ticket_keys_that_cannot_be_read(void **state)
@@ -124,11 +124,11 @@ static void ticket_keys_that_cannot_be_read(void **state)
 		.listeners = &l, .listeners_count = 1, .ticket_keys = (char *)"/nowhere/tickets"};
 	int r;
 
-	said_start();
+	heard_begin();
 	r = certs_check(&conf, true);
-	assert_int_equal(said_end(), 1);
+	assert_int_equal(heard_end(), 1);
 	assert_int_equal(r, -ENOENT);
-	assert_said("ticket keys /nowhere/tickets");
+	assert_heard("ticket keys /nowhere/tickets");
 }
 
 /* It is the same on every kernel: kedge probe tells what the kernel can do. */

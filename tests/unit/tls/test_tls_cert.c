@@ -203,15 +203,15 @@ static void loading_that_fails(void **state)
 	struct conf_cert list[] = {pairs[1], pairs[2], {.cert = (char *)"/nowhere", .key = NULL}};
 	struct tls_certs *none = NULL;
 
-	said_start();
+	heard_begin();
 	assert_int_equal(tls_certs_load(&none, list, 0), -EINVAL);
-	assert_int_equal(said_end(), 1);
-	assert_said("no certificate given");
+	assert_int_equal(heard_end(), 1);
+	assert_heard("no certificate given");
 
-	said_start();
+	heard_begin();
 	assert_int_equal(tls_certs_load(&none, list, 3), -ENOENT);
-	assert_int_equal(said_end(), 1);
-	assert_said("/nowhere: cannot open");
+	assert_int_equal(heard_end(), 1);
+	assert_heard("/nowhere: cannot open");
 	assert_null(none);
 	tls_certs_free(NULL);
 }
@@ -229,9 +229,9 @@ static void each_context_may_fail(void **state)
 		made = 0;
 		fail_at = n;
 		assert_int_equal(tls_certs_load(&t, list, 3), 0);
-		said_start();
+		heard_begin();
 		r = tls_certs_build(t, make, &made);
-		assert_int_equal(said_end(), n <= needed);
+		assert_int_equal(heard_end(), n <= needed);
 		assert_int_equal(r, n <= needed ? -ENOMEM : 0);
 		tls_certs_free(t);
 	}
@@ -245,11 +245,11 @@ static void a_key_that_is_too_weak(void **state)
 
 	fail_at = 0;
 	assert_int_equal(tls_certs_load(&t, pair_of(&weak), 1), 0);
-	said_start();
+	heard_begin();
 	r = tls_certs_build(t, make, &made);
-	assert_int_equal(said_end(), 1);
+	assert_int_equal(heard_end(), 1);
 	assert_int_equal(r, -EINVAL);
-	assert_said("weak.crt: cannot be used: ee key too small");
+	assert_heard("weak.crt: cannot be used: ee key too small");
 	assert_int_equal(ERR_peek_error(), 0);
 	tls_certs_free(t);
 }

@@ -24,11 +24,11 @@ static int warned(const struct conf_cert *pairs, size_t n)
 
 	assert_int_equal(tls_certs_load(&t, pairs, n), 0);
 	assert_int_equal(tls_certs_build(t, make, NULL), 0);
-	said_start();
+	heard_begin();
 	tls_certs_warn(t);
 	tls_certs_free(t);
 	assert_int_equal(ERR_peek_error(), 0);
-	return said_end();
+	return heard_end();
 }
 
 static int warned_of(struct made *m)
@@ -64,9 +64,9 @@ static void no_subject_alt_name(void **state)
 	struct made bare = {.name = "bare"};
 
 	assert_int_equal(warned_of(&bare), 1);
-	assert_said("bare.crt: has no subjectAltName, which clients go by: they refuse it");
+	assert_heard("bare.crt: has no subjectAltName, which clients go by: they refuse it");
 	assert_int_equal(warned_behind(&good, &bare), 1);
-	assert_said("bare.crt: has no subjectAltName, which clients go by: no client gets it");
+	assert_heard("bare.crt: has no subjectAltName, which clients go by: no client gets it");
 }
 
 static void a_name_that_is_none_of_a_host(void **state)
@@ -74,7 +74,7 @@ static void a_name_that_is_none_of_a_host(void **state)
 	struct made mail = {.name = "mail", .sans = "email:who@good.test"};
 
 	assert_int_equal(warned_of(&mail), 1);
-	assert_said("mail.crt: has no subjectAltName");
+	assert_heard("mail.crt: has no subjectAltName");
 }
 
 /* Only those who name no host can get it: fine for the first. */
@@ -84,7 +84,7 @@ static void an_address_alone(void **state)
 
 	assert_int_equal(warned_of(&ip), 0);
 	assert_int_equal(warned_behind(&good, &ip), 1);
-	assert_said("ip.crt: no client gets it: it has no DNS name");
+	assert_heard("ip.crt: no client gets it: it has no DNS name");
 }
 
 static void all_names_are_taken(void **state)
@@ -95,8 +95,8 @@ static void all_names_are_taken(void **state)
 	struct made more = {.name = "more", .sans = "DNS:b.test,DNS:c.test"};
 
 	assert_int_equal(warned_behind(&first, &second), 1);
-	assert_said("second.crt: no client gets it: certificates before it have its names and the "
-		    "same type of key");
+	assert_heard("second.crt: no client gets it: certificates before it have its names and the "
+		     "same type of key");
 	assert_int_equal(warned_behind(&first, &other), 0); /* for clients that want it */
 	assert_int_equal(warned_behind(&first, &more), 0);
 	/* The default is for somebody, whatever its names. */
@@ -112,8 +112,8 @@ static void given_twice(void **state)
 
 	/* Its dates are complained of once. */
 	assert_int_equal(warned(pairs, 2), 2);
-	assert_said("late.crt: is given twice");
-	assert_said("late.crt: has expired");
+	assert_heard("late.crt: is given twice");
+	assert_heard("late.crt: has expired");
 	made_free(&late);
 }
 
@@ -125,11 +125,11 @@ static void dates(void **state)
 
 	m.until_days = -1;
 	assert_int_equal(warned_of(&m), 1);
-	assert_said("dated.crt: has expired: clients will refuse it");
+	assert_heard("dated.crt: has expired: clients will refuse it");
 	m.from_days = 1;
 	m.until_days = 9;
 	assert_int_equal(warned_of(&m), 1);
-	assert_said("dated.crt: is not valid yet: clients will refuse it");
+	assert_heard("dated.crt: is not valid yet: clients will refuse it");
 }
 
 static void the_intermediate_is_missing(void **state)
@@ -138,7 +138,7 @@ static void the_intermediate_is_missing(void **state)
 	struct conf_cert pair = made_pair(&leaf);
 
 	assert_int_equal(warned(&pair, 1), 1);
-	assert_said("leaf.crt: its issuer (/CN=middle) is neither in the file nor trusted");
+	assert_heard("leaf.crt: its issuer (/CN=middle) is neither in the file nor trusted");
 	/* Another one in its place does not help. */
 	pair.cert = (char *)made_chain(&leaf, &root, NULL);
 	assert_int_equal(warned(&pair, 1), 1);
@@ -156,7 +156,7 @@ static void the_issuer_is_trusted_here(void **state)
 	struct conf_cert pair = made_pair(&leaf);
 
 	assert_int_equal(warned(&pair, 1), 1);
-	assert_said("direct.crt: its issuer (/CN=Root of the test)");
+	assert_heard("direct.crt: its issuer (/CN=Root of the test)");
 	setenv("SSL_CERT_FILE", made_chain(&root, NULL, NULL), 1);
 	assert_int_equal(warned(&pair, 1), 0);
 	setenv("SSL_CERT_FILE", "/nowhere", 1);
@@ -168,9 +168,9 @@ static void several_faults_of_one(void **state)
 	struct made bad = {.name = "bad", .issuer = &middle, .from_days = -9, .until_days = -1};
 
 	assert_int_equal(warned_of(&bad), 3);
-	assert_said("bad.crt: has no subjectAltName");
-	assert_said("bad.crt: has expired");
-	assert_said("bad.crt: its issuer");
+	assert_heard("bad.crt: has no subjectAltName");
+	assert_heard("bad.crt: has expired");
+	assert_heard("bad.crt: its issuer");
 }
 
 static int set_up(void **state)
