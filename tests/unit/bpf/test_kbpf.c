@@ -15,11 +15,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bpf/kbpf.h"
 #include "bpf/kbpf_host.h"
+#include "tests/lib/child.h"
 #include "tests/lib/net.h"
 #include "tests/lib/own_ns.h"
 
@@ -108,24 +108,20 @@ static void numbers_that_make_no_sense(void **state)
 	kbpf_unpin(NULL);
 }
 
+static int is_refused(void)
+{
+	if (kbpf_open(&bpf, &opts, why) != -EPERM)
+		return 1;
+	return strcmp(why, "BPF programs refused: no CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON: run as "
+			   "root, or grant them")
+		       ? 2
+		       : 0;
+}
+
 static void without_capabilities(void **state)
 {
-	pid_t child = fork();
-	int status;
-
 	(void)state;
-	if (!child) {
-		if (geteuid() == 0 && setresuid(65534, 65534, 65534))
-			_exit(9);
-		if (kbpf_open(&bpf, &opts, why) != -EPERM)
-			_exit(1);
-		_exit(strcmp(why, "BPF programs refused: no CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON: "
-				  "run as root, or grant them")
-			      ? 2
-			      : 0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	assert_int_equal(as_nobody(is_refused), 0);
 }
 
 /* Nothing that was attached or pinned before is left. */

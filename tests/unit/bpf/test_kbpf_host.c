@@ -16,30 +16,17 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <linux/capability.h>
 
 #include "bpf/kbpf_host.h"
 #include "confine/confine.h"
+#include "tests/lib/child.h"
 #include "tests/lib/own_ns.h"
 
 #define NO_CAPS "CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON"
 
 static char why[KBPF_WHY_SIZE];
-
-/* Runs `what` in a child. Returns its status. */
-static int in_child(int (*what)(void))
-{
-	pid_t child = fork();
-	int status;
-
-	if (!child)
-		_exit(what());
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFEXITED(status));
-	return WEXITSTATUS(status);
-}
 
 static void need_root(void)
 {

@@ -16,12 +16,12 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <linux/magic.h>
 
 #include "bpf/kbpf_pins.h"
 #include "peername.skel.h"
+#include "tests/lib/child.h"
 #include "tests/lib/heard.h"
 #include "tests/lib/own_ns.h"
 
@@ -234,19 +234,6 @@ static void a_pin_that_fails_leaves_nothing(void **state)
 	assert_says("cannot pin kdg_");
 	assert_int_equal(pins.lock, -1);
 	assert_int_equal(access(dir, F_OK), -1);
-}
-
-/* In a child, which becomes another user. Returns its status. */
-static int as_nobody(int (*what)(void))
-{
-	int status;
-	pid_t child = fork();
-
-	if (!child)
-		_exit(setresgid(65534, 65534, 65534) || setresuid(65534, 65534, 65534) ? 99
-										       : what());
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 static int is_refused_as_another_users(void)

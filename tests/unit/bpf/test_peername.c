@@ -17,11 +17,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bpf/kbpf_host.h"
 #include "bpf/peername.h"
+#include "tests/lib/child.h"
 #include "tests/lib/net.h"
 #include "tests/lib/own_ns.h"
 
@@ -188,24 +188,20 @@ static void a_cgroup_that_is_removed(void **state)
 	assert_false(peername_attached(p));
 }
 
+static int is_refused(void)
+{
+	if (peername_open(&p, &opts, why) != -EPERM)
+		return 1;
+	return strcmp(why, "BPF programs refused: no CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON: run as "
+			   "root, or grant them")
+		       ? 2
+		       : 0;
+}
+
 static void without_capabilities(void **state)
 {
-	pid_t child = fork();
-	int status;
-
 	(void)state;
-	if (!child) {
-		if (geteuid() == 0 && setresuid(65534, 65534, 65534))
-			_exit(9);
-		if (peername_open(&p, &opts, why) != -EPERM)
-			_exit(1);
-		_exit(strcmp(why, "BPF programs refused: no CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON: "
-				  "run as root, or grant them")
-			      ? 2
-			      : 0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(status, 0);
+	assert_int_equal(as_nobody(is_refused), 0);
 	peername_close(NULL);
 	peername_unpin(NULL);
 }
