@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* secret.c: who may read a key beside kedge, by mode, group and the groups of whoever kedge is. */
+/*
+ * secret.c: who may read a key beside kedge, by mode, group and the groups of whoever kedge is. As
+ * the test says, and then with files and groups of this system.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,12 +12,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/lib/child.h"
 #include "tests/lib/heard.h"
 
+static bool real;        /* the kernel answers, not the test */
 static struct stat file; /* as fstat(2) gives it */
 static int fstat_fails;
 static gid_t own_group, groups[8]; /* of the process */
@@ -24,7 +30,8 @@ static int listed_count;
 
 static int test_fstat(int fd, struct stat *out)
 {
-	(void)fd;
+	if (real)
+		return fstat(fd, out);
 	*out = file;
 	errno = fstat_fails;
 	return fstat_fails ? -1 : 0;
@@ -32,11 +39,13 @@ static int test_fstat(int fd, struct stat *out)
 
 static gid_t test_getegid(void)
 {
-	return own_group;
+	return real ? getegid() : own_group;
 }
 
 static int test_getgroups(int size, gid_t *out)
 {
+	if (real)
+		return getgroups(size, out);
 	assert_true(size >= groups_count);
 	memcpy(out, groups, sizeof(groups));
 	return groups_count;
@@ -66,6 +75,7 @@ static int test_getgrouplist(const char *name, gid_t gid, gid_t *out, int *count
 static int setup(void **state)
 {
 	(void)state;
+	real = false;
 	file = (struct stat){.st_mode = S_IFREG | 0600, .st_gid = 500};
 	fstat_fails = 0;
 	own_group = 100;
@@ -187,6 +197,84 @@ static void a_file_that_cannot_be_looked_at_is_refused(void **state)
 	assert_heard(": Input/output error");
 }
 
+/* --- files of this system --------------------------------------------------------------------- */
+
+static int setup_real(void **state)
+{
+	setup(state);
+	real = true;
+	return 0;
+}
+
+static int check_real(mode_t mode, gid_t gid)
+{
+	char path[] = "/tmp/kedge-secret-XXXXXX";
+	int fd = mkstemp(path), err;
+
+	assert_true(fd >= 0);
+	unlink(path);
+	assert_int_equal(fchown(fd, (uid_t)-1, gid), 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	heard_begin();
+	err = secret_check(fd, "key", path);
+	heard_end();
+	close(fd);
+	return err;
+}
+
+static void files_are_for_owner_and_group(void **state)
+{
+	(void)state;
+	assert_int_equal(check_real(0600, getegid()), 0);
+	assert_int_equal(check_real(0400, getegid()), 0);
+	assert_int_equal(check_real(0640, getegid()), 0);
+	assert_int_equal(check_real(0604, getegid()), -EPERM);
+	assert_int_equal(check_real(0602, getegid()), -EPERM);
+	assert_int_equal(check_real(0644, getegid()), -EPERM);
+}
+
+static void files_are_not_for_a_group_of_others(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(check_real(0600, 65533), 0);
+	assert_int_equal(check_real(0640, 65533), -EPERM);
+	secret_user(NULL, 65533); /* kedge will be in it */
+	assert_int_equal(check_real(0640, 65533), 0);
+	assert_int_equal(check_real(0640, 65532), -EPERM);
+}
+
+/* Kubernetes' fsGroup, Debian's ssl-cert: kedge is in the group so that it can read the file. */
+static int check_further_groups(void)
+{
+	const gid_t further[] = {65531, 65532};
+
+	if (setgroups(2, further) < 0)
+		return 1;
+	return check_real(0440, 65532) || check_real(0640, 65531) ||
+	       check_real(0640, 65533) != -EPERM || check_real(0644, 65532) != -EPERM;
+}
+
+static void files_are_for_a_further_group_of_kedge(void **state)
+{
+	(void)state;
+	if (geteuid())
+		skip();
+	assert_int_equal(in_child(check_further_groups), 0);
+}
+
+static void a_real_pipe(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(secret_check(fds[0], "key", "/dev/stdin"), 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+
 int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup(t, setup)
@@ -199,6 +287,10 @@ int main(void)
 		TEST(too_many_groups_leave_the_first),
 		TEST(a_pipe_is_nobodys_to_read_twice),
 		TEST(a_file_that_cannot_be_looked_at_is_refused),
+		cmocka_unit_test_setup(files_are_for_owner_and_group, setup_real),
+		cmocka_unit_test_setup(files_are_not_for_a_group_of_others, setup_real),
+		cmocka_unit_test_setup(files_are_for_a_further_group_of_kedge, setup_real),
+		cmocka_unit_test_setup(a_real_pipe, setup_real),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
