@@ -29,18 +29,18 @@
 enum made_key { MADE_EC, MADE_RSA, MADE_ED25519, MADE_ED448, MADE_RSA_512, MADE_KEYS };
 
 /* One key of each kind will do for all. */
+static EVP_PKEY *made_keys[MADE_KEYS];
+
 static inline EVP_PKEY *made_key(enum made_key kind)
 {
-	static EVP_PKEY *keys[MADE_KEYS];
-
-	if (!keys[kind])
-		keys[kind] = kind == MADE_EC        ? EVP_EC_gen("P-256")
-			     : kind == MADE_RSA     ? EVP_RSA_gen(2048)
-			     : kind == MADE_ED25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
-			     : kind == MADE_ED448   ? EVP_PKEY_Q_keygen(NULL, NULL, "ED448")
-						    : EVP_RSA_gen(512);
-	assert_non_null(keys[kind]);
-	return keys[kind];
+	if (!made_keys[kind])
+		made_keys[kind] = kind == MADE_EC        ? EVP_EC_gen("P-256")
+				  : kind == MADE_RSA     ? EVP_RSA_gen(2048)
+				  : kind == MADE_ED25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
+				  : kind == MADE_ED448   ? EVP_PKEY_Q_keygen(NULL, NULL, "ED448")
+							 : EVP_RSA_gen(512);
+	assert_non_null(made_keys[kind]);
+	return made_keys[kind];
 }
 
 /* A certificate to be. */
@@ -109,7 +109,7 @@ static inline void made_free(struct made *m)
 static char made_files[MADE_FILES_MAX][300];
 static size_t made_files_count;
 
-/* A file under peer_dir(), removed by made_files_remove(); its path. */
+/* A file under peer_dir(), removed by made_end(); its path. */
 static inline const char *made_file(const char *name, const void *bytes, size_t n)
 {
 	char path[300];
@@ -133,12 +133,6 @@ static inline const char *made_file(const char *name, const void *bytes, size_t 
 static inline const char *made_text(const char *name, const char *text)
 {
 	return made_file(name, text, strlen(text));
-}
-
-static inline void made_files_remove(void)
-{
-	while (made_files_count)
-		unlink(made_files[--made_files_count]);
 }
 
 static inline const char *made_bio(const char *name, const char *suffix, BIO *bio)
@@ -179,4 +173,23 @@ static inline struct conf_cert made_pair(struct made *m)
 {
 	return (struct conf_cert){.cert = (char *)made_chain(m, NULL, NULL),
 				  .key = (char *)made_key_file(m)};
+}
+
+/* --- of a group ------------------------------------------------------------------------------- */
+
+/* This host trusts nobody; a setup. */
+static inline int made_begin(void **state)
+{
+	setenv("SSL_CERT_FILE", "/nowhere", 1);
+	setenv("SSL_CERT_DIR", "/nowhere", 1);
+	return 0;
+}
+
+/* Removes the files, and frees the keys; not the certificates. */
+static inline void made_end(void)
+{
+	while (made_files_count)
+		unlink(made_files[--made_files_count]);
+	for (int i = 0; i < MADE_KEYS; i++)
+		EVP_PKEY_free(made_keys[i]);
 }

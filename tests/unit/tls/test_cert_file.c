@@ -31,9 +31,7 @@ static int tear_down(void **state)
 	made_free(&middle);
 	made_free(&leaf);
 	made_free(&bare);
-	for (int i = 0; i < MADE_KEYS - 1; i++)
-		EVP_PKEY_free(made_key(i));
-	made_files_remove();
+	made_end();
 	return 0;
 }
 

@@ -163,14 +163,12 @@ static void seen_before(void **state)
 
 static int set_up(void **state)
 {
-	setenv("SSL_CERT_FILE", "/nowhere", 1);
-	setenv("SSL_CERT_DIR", "/nowhere", 1);
 	fine = made_pair(&good);
 	second = made_pair(&other);
 	warned = made_pair(&bare);
 	wrong_key = fine;
 	wrong_key.key = (char *)made_key_file(&(struct made){.name = "wrong", .key = MADE_ED25519});
-	return 0;
+	return made_begin(state);
 }
 
 static int tear_down(void **state)
@@ -178,9 +176,7 @@ static int tear_down(void **state)
 	made_free(&good);
 	made_free(&other);
 	made_free(&bare);
-	EVP_PKEY_free(made_key(MADE_EC));
-	EVP_PKEY_free(made_key(MADE_ED25519));
-	made_files_remove();
+	made_end();
 	return 0;
 }
 

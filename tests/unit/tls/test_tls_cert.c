@@ -322,9 +322,7 @@ static int tear_down(void **state)
 	tls_certs_free(certs);
 	for (size_t i = 0; i < ALL; i++)
 		made_free(all[i]);
-	for (int i = 0; i < MADE_KEYS; i++)
-		EVP_PKEY_free(made_key(i));
-	made_files_remove();
+	made_end();
 	return 0;
 }
 

@@ -173,21 +173,12 @@ static void several_faults_of_one(void **state)
 	assert_heard("bad.crt: its issuer");
 }
 
-static int set_up(void **state)
-{
-	setenv("SSL_CERT_FILE", "/nowhere", 1);
-	setenv("SSL_CERT_DIR", "/nowhere", 1);
-	return 0;
-}
-
 static int tear_down(void **state)
 {
 	made_free(&root);
 	made_free(&middle);
 	made_free(&good);
-	EVP_PKEY_free(made_key(MADE_EC));
-	EVP_PKEY_free(made_key(MADE_ED25519));
-	made_files_remove();
+	made_end();
 	return 0;
 }
 
@@ -206,5 +197,5 @@ int main(void)
 		cmocka_unit_test(several_faults_of_one),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, made_begin, tear_down);
 }
