@@ -110,6 +110,21 @@ static inline struct generation *rig_generation(size_t listeners, unsigned numbe
 	return g;
 }
 
+/* Listener i is to speak TLS with this pair. */
+static inline void rig_tls(struct generation *g, size_t i, const char *cert, const char *key)
+{
+	struct conf_listener *l = &g->conf->listeners[i];
+
+	l->tls = true;
+	l->certs = calloc(1, sizeof(*l->certs));
+	assert_non_null(l->certs);
+	l->certs[0].cert = strdup(cert);
+	l->certs[0].key = strdup(key);
+	assert_true(l->certs[0].cert && l->certs[0].key);
+	l->certs_count = 1;
+	assert_int_equal(tls_shared_init(&g->tls, g->conf, &(struct ktls_caps){0}), 0);
+}
+
 /* Waits for an event and hands it to its watch; false when none comes within ms. */
 static inline bool rig_turn(int ms)
 {

@@ -392,17 +392,10 @@ static void a_descriptor_that_cannot_be_watched(void **state)
 static void a_listener_whose_certificate_is_missing(void **state)
 {
 	struct generation *g = rig_generation(1, 1);
-	struct conf_listener *l = &g->conf->listeners[0];
 	struct door *d = NULL;
 
 	(void)state;
-	l->tls = true;
-	l->certs = calloc(1, sizeof(*l->certs));
-	assert_non_null(l->certs);
-	l->certs[0].cert = strdup("/nonexistent.crt");
-	l->certs[0].key = strdup("/nonexistent.key");
-	l->certs_count = 1;
-	assert_int_equal(tls_shared_init(&g->tls, g->conf, &(struct ktls_caps){0}), 0);
+	rig_tls(g, 0, "/nonexistent.crt", "/nonexistent.key");
 	assert_true(door_new(&d, &rig_acceptor, g, 0) < 0);
 	assert_null(d);
 	assert_int_equal(g->refs, 1);

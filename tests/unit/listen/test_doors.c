@@ -157,17 +157,10 @@ static void many_reloads_leave_one_generation(void **state)
 static void a_door_that_cannot_be_made(void **state)
 {
 	struct generation *g = rig_generation(3, 1);
-	struct conf_listener *l = &g->conf->listeners[1];
 	struct doors *set = NULL;
 
 	(void)state;
-	l->tls = true;
-	l->certs = calloc(1, sizeof(*l->certs));
-	assert_non_null(l->certs);
-	l->certs[0].cert = strdup("/nonexistent.crt");
-	l->certs[0].key = strdup("/nonexistent.key");
-	l->certs_count = 1;
-	assert_int_equal(tls_shared_init(&g->tls, g->conf, &(struct ktls_caps){0}), 0);
+	rig_tls(g, 1, "/nonexistent.crt", "/nonexistent.key");
 	assert_true(doors_new(&set, &rig_acceptor, g) < 0);
 	assert_null(set);
 	assert_int_equal(g->refs, 1);

@@ -95,26 +95,11 @@ static void a_reload_changes_the_limit_and_not_the_count(void **state)
 
 /* --- TLS -------------------------------------------------------------------------------------- */
 
-static char *copy(const char *text)
-{
-	char *s = strdup(text);
-
-	assert_non_null(s);
-	return s;
-}
-
 static struct generation *with_tls(const char *cert, const char *key)
 {
 	struct generation *g = rig_generation(1, 1);
-	struct conf_listener *l = &g->conf->listeners[0];
 
-	l->tls = true;
-	l->certs = calloc(1, sizeof(*l->certs));
-	assert_non_null(l->certs);
-	l->certs[0].cert = copy(cert);
-	l->certs[0].key = copy(key);
-	l->certs_count = 1;
-	assert_int_equal(tls_shared_init(&g->tls, g->conf, &(struct ktls_caps){0}), 0);
+	rig_tls(g, 0, cert, key);
 	return g;
 }
 
