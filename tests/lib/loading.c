@@ -39,6 +39,18 @@ void write_file(const void *bytes, size_t len)
 	assert_int_equal(fwrite(bytes, 1, len, f), len);
 }
 
+char *read_tree(const char *path)
+{
+	_cleanup_(fclosep)
+	FILE *f = fopen(path, "r");
+	char *text = calloc(1, 65536);
+
+	assert_non_null(f);
+	assert_non_null(text);
+	assert_true(fread(text, 1, 65535, f) > 0);
+	return text;
+}
+
 /* Replaces a descriptor with a new file. Returns a copy of the old one. */
 static int capture_begin(int fd)
 {

@@ -26,6 +26,9 @@ int loading_end(void **state);
 extern char loading_dir[], loading_file[];
 void write_file(const void *bytes, size_t len);
 
+/* A file of the source tree; the tests run at its top. The caller frees. */
+char *read_tree(const char *path);
+
 /*
  * config_load() of `args`, which are separated by blanks; "FILE" is the file. load_yaml() writes
  * the file and puts "-c FILE" in front.

@@ -29,19 +29,6 @@ static void help_shows_every_option(void **state)
 		assert_true(strlen(line) <= 100);
 }
 
-/* A file of the source tree; the tests run at its top. */
-static char *read_tree(const char *path)
-{
-	_cleanup_(fclosep)
-	FILE *f = fopen(path, "r");
-	char *text = calloc(1, 65536);
-
-	assert_non_null(f);
-	assert_non_null(text);
-	assert_true(fread(text, 1, 65535, f) > 0);
-	return text;
-}
-
 /* The text between two lines of a document is up to date. */
 static void assert_written(const char *path, const char *begin_mark, const char *end_mark,
 			   void (*write_it)(FILE *))

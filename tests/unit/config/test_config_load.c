@@ -395,19 +395,6 @@ static void every_word_has_its_meaning(void **state)
 	assert_words("--tls-min", tls13_only, {"1.2", 0}, {"1.3", 1});
 }
 
-/* A file of the source tree; the tests run at its top. */
-static char *read_tree(const char *path)
-{
-	_cleanup_(fclosep)
-	FILE *f = fopen(path, "r");
-	char *text = calloc(1, 65536);
-
-	assert_non_null(f);
-	assert_non_null(text);
-	assert_true(fread(text, 1, 65535, f) > 0);
-	return text;
-}
-
 /* Takes the "#" from "#key: value", not from "# a comment". */
 static void uncomment(char *text)
 {
