@@ -177,6 +177,11 @@ static int client = -1;   /* the client's end of the client leg */
 static int app = -1;      /* the application's end of its leg, once app_leg() made it */
 static int listener = -1; /* of the application */
 
+static inline uint64_t now(void)
+{
+	return worker.loop.now_ms;
+}
+
 static inline void set_clock(uint64_t ms)
 {
 	worker.loop.now_ms = ms;
@@ -258,7 +263,7 @@ static inline void begin(enum conn_state state)
 	c->state = (uint8_t)state;
 }
 
-/* Gives it a leg that is connected, and with `edit` one that is joined. */
+/* Gives it a leg that is connected, and one that is joined if so asked. */
 static inline void app_leg(bool joined)
 {
 	int fd;
@@ -268,6 +273,14 @@ static inline void app_leg(bool joined)
 	edit = (struct edit){.ops = &edit_ops, .note = &note, .stats = stats, .fd = fd};
 	if (joined)
 		c->flow.edit = &edit;
+}
+
+/* Joined and active now, with nothing to read. */
+static inline void joined(void)
+{
+	begin(CONN_MOVE);
+	app_leg(true);
+	c->active_ms = now();
 }
 
 /* Frees what has been closed. */
@@ -327,7 +340,7 @@ static inline void expect_reset(struct conn_verdict v, enum kedge_reason reason)
 /* The timer expires in this time. */
 static inline void expect_timer(uint64_t ms)
 {
-	assert_int_equal(c->timer.due_ms, worker.loop.now_ms + ms);
+	assert_int_equal(c->timer.due_ms, now() + ms);
 }
 
 /* What comes next at a far end: 0 for its end, or the errno of a reset. */

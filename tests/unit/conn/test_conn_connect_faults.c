@@ -85,7 +85,7 @@ static void a_lack_of_source_ports(void **state)
 	start(CONN_CONNECT);
 	reach.connect = -EADDRNOTAVAIL;
 	expect(conn_connect_enter(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_limit_ports);
-	first = worker.loop.now_ms;
+	first = now();
 	assert_int_equal(worker.ports_said_ms, first);
 	for (int i = 0; i < 2; i++) {
 		close(c->flow.app_fd);
@@ -122,7 +122,7 @@ static void a_connect_that_fails_later(void **state)
 	start(CONN_CONNECT);
 	expect_stay(conn_connect_enter(c));
 	expect_timer(conf.connect_timeout_ms);
-	set_clock(worker.loop.now_ms + 40);
+	set_clock(now() + 40);
 	reach.connected = -ETIMEDOUT;
 	expect(conn_connect_event(c, EPOLLERR), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_timeout);
 	assert_int_equal(c->connect_took_us, 40000);
@@ -172,10 +172,10 @@ static void an_early_connect_is_there_in_time(void **state)
 	(void)state;
 	start(CONN_HANDSHAKE);
 	conn_connect_early(c);
-	set_clock(worker.loop.now_ms + 5);
+	set_clock(now() + 5);
 	expect_stay(conn_connect_event(c, EPOLLOUT));
 	assert_true(c->app_ready);
-	set_clock(worker.loop.now_ms + conf.connect_timeout_ms);
+	set_clock(now() + conf.connect_timeout_ms);
 	c->state = CONN_CONNECT;
 	expect_next(conn_connect_enter(c), CONN_MOVE);
 	assert_int_equal(c->connect_took_us, 5000);
@@ -188,11 +188,11 @@ static void an_early_connect_that_still_waits(void **state)
 	(void)state;
 	start(CONN_HANDSHAKE);
 	conn_connect_early(c);
-	set_clock(worker.loop.now_ms + 1000);
+	set_clock(now() + 1000);
 	c->state = CONN_CONNECT;
 	expect_stay(conn_connect_enter(c));
 	expect_timer(conf.connect_timeout_ms - 1000);
-	set_clock(worker.loop.now_ms + conf.connect_timeout_ms);
+	set_clock(now() + conf.connect_timeout_ms);
 	expect_stay(conn_connect_enter(c)); /* never 0, which would be no timer */
 	expect_timer(1);
 }

@@ -4,18 +4,6 @@
 
 #include "tests/unit/conn/conn_parts.h"
 
-static uint64_t now(void)
-{
-	return worker.loop.now_ms;
-}
-
-static void joined(void)
-{
-	begin(CONN_MOVE);
-	app_leg(true);
-	c->active_ms = now();
-}
-
 /* --- a head ----------------------------------------------------------------------------------- */
 
 static void a_head_has_its_time_from_its_first_byte(void **state)

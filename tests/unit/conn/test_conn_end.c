@@ -106,10 +106,10 @@ static void lingering_has_an_end(void **state)
 	for (int i = 0; i < 8; i++)
 		fake.drain[i] = -EAGAIN;
 	expect_stay(conn_linger_enter(c, false));
-	set_clock(worker.loop.now_ms + conf.linger_timeout_ms - 1);
+	set_clock(now() + conf.linger_timeout_ms - 1);
 	expect_stay(conn_linger_expired(c));
 	expect_timer(1);
-	set_clock(worker.loop.now_ms + 1);
+	set_clock(now() + 1);
 	expect_next(conn_linger_expired(c), CONN_CLOSED);
 }
 
@@ -122,7 +122,7 @@ static void behind_an_alert_it_looks_again(void **state)
 	fake.drain[0] = fake.drain[1] = -EAGAIN;
 	expect_stay(conn_linger_enter(c, true));
 	expect_timer(CONN_QUIET_LOOK_MS);
-	set_clock(worker.loop.now_ms + CONN_QUIET_LOOK_MS);
+	set_clock(now() + CONN_QUIET_LOOK_MS);
 	expect_stay(conn_linger_expired(c));
 	expect_timer(CONN_QUIET_LOOK_MS);
 	assert_string_equal(fake.log, "dd");

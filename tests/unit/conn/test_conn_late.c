@@ -5,19 +5,6 @@
 
 #include "tests/unit/conn/conn_parts.h"
 
-static uint64_t now(void)
-{
-	return worker.loop.now_ms;
-}
-
-/* Joined and active now, with nothing to read. */
-static void joined(void)
-{
-	begin(CONN_MOVE);
-	app_leg(true);
-	c->active_ms = now();
-}
-
 static void nothing_is_late(void **state)
 {
 	(void)state;

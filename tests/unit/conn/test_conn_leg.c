@@ -136,7 +136,7 @@ static void what_was_lost_is_not_chosen(void **state)
 {
 	(void)state;
 	leg(false);
-	capability_failed(CAPABILITY_BYPASS, EBUSY, worker.loop.now_ms);
+	capability_failed(CAPABILITY_BYPASS, EBUSY, now());
 	conn_leg_choose(c);
 	assert_true(c->edit_kernel && !c->bypass);
 }
@@ -224,7 +224,7 @@ static void a_leg_is_joined(void **state)
 	assert_true(c->edit_kernel && c->bypass);
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("oj"); /* the programs are looked for once in a second */
-	set_clock(worker.loop.now_ms + 1000);
+	set_clock(now() + 1000);
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("?oj");
 }
@@ -289,7 +289,7 @@ static void an_end_that_is_not_there_yet(void **state)
 	note.paired = 0;
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
 	assert_true(c->bypass);
-	capability_failed(CAPABILITY_BYPASS, ENXIO, worker.loop.now_ms); /* nor was the last */
+	capability_failed(CAPABILITY_BYPASS, ENXIO, now()); /* nor was the last */
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_capability_lost);
 }
 
@@ -319,7 +319,7 @@ static void a_required_name_that_does_not_arrive(void **state)
 	expect_log("?oo"); /* it is not joined */
 	kernel.outcome = 0;
 	kernel.detached = true;
-	set_clock(worker.loop.now_ms + 1000);
+	set_clock(now() + 1000);
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_capability_lost);
 	expect_log("?");
 }

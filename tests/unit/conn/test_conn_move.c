@@ -5,12 +5,6 @@
 
 #include "tests/unit/conn/conn_parts.h"
 
-static void joined(void)
-{
-	begin(CONN_MOVE);
-	app_leg(true);
-}
-
 static void app_says(const char *text)
 {
 	assert_int_equal(send(app, text, strlen(text), 0), strlen(text));
@@ -30,11 +24,11 @@ static void moving_begins_with_a_read(void **state)
 {
 	(void)state;
 	joined();
-	set_clock(worker.loop.now_ms + 5000);
+	set_clock(now() + 5000);
 	fake.in = GET;
 	expect_stay(conn_move_enter(c));
 	assert_string_equal(fake.log, "rsr");
-	assert_int_equal(c->active_ms, worker.loop.now_ms);
+	assert_int_equal(c->active_ms, now());
 	assert_int_equal(note.requests, 1);
 	expect_timer(conf.idle_timeout_ms);
 	assert_false(c->again.queued);
@@ -47,9 +41,10 @@ static void what_counts_as_activity(void **state)
 
 	(void)state;
 	joined();
+	set_clock(now() + 1000);
 	expect_stay(conn_move_enter(c));
-	before = c->active_ms;
-	set_clock(worker.loop.now_ms + 1000);
+	before = now();
+	set_clock(now() + 1000);
 	c->flow.client_in = true;
 	expect_stay(conn_move_run(c));
 	assert_int_equal(c->active_ms, before);
@@ -57,7 +52,7 @@ static void what_counts_as_activity(void **state)
 	fake.in = GET;
 	expect_stay(conn_move_run(c));
 	assert_int_equal(c->active_ms, before + 1000);
-	set_clock(worker.loop.now_ms + 1000);
+	set_clock(now() + 1000);
 	app_says(OK_HI);
 	expect_stay(conn_move_run(c));
 	assert_int_equal(c->active_ms, before + 2000);
@@ -182,17 +177,17 @@ static void a_fault_of_the_application_is_logged_once_an_hour(void **state)
 	c->flow.reason = KEDGE_REASON_app_unasked;
 	c->flow.client_shut = true;
 	expect(conn_move_run(c), CONN_LINGER, CONN_ORDERLY, KEDGE_REASON_app_unasked);
-	assert_int_equal(service.unasked_said_ms, worker.loop.now_ms);
+	assert_int_equal(service.unasked_said_ms, now());
 	assert_int_equal(service.lost_said_ms, 0);
-	set_clock(worker.loop.now_ms + 3600u * 1000 - 1);
+	set_clock(now() + 3600u * 1000 - 1);
 	conn_move_run(c);
-	assert_int_not_equal(service.unasked_said_ms, worker.loop.now_ms);
-	set_clock(worker.loop.now_ms + 1);
+	assert_int_not_equal(service.unasked_said_ms, now());
+	set_clock(now() + 1);
 	conn_move_run(c);
-	assert_int_equal(service.unasked_said_ms, worker.loop.now_ms);
+	assert_int_equal(service.unasked_said_ms, now());
 	c->flow.reason = KEDGE_REASON_app_response_lost;
 	conn_move_run(c);
-	assert_int_equal(service.lost_said_ms, worker.loop.now_ms);
+	assert_int_equal(service.lost_said_ms, now());
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)

@@ -195,10 +195,10 @@ static void a_handshake_has_its_time(void **state)
 	expect_timer(conf.handshake_timeout_ms);
 	assert_true(c->handshaking);
 	assert_int_equal(limits.handshakes, 1);
-	set_clock(worker.loop.now_ms + conf.handshake_timeout_ms - 1);
+	set_clock(now() + conf.handshake_timeout_ms - 1);
 	expect_stay(conn_handshake_expired(c));
 	expect_timer(1);
-	set_clock(worker.loop.now_ms + 1);
+	set_clock(now() + 1);
 	expect_reset(conn_handshake_expired(c), KEDGE_REASON_tls_handshake_timeout);
 	conn_handshake_leave(c);
 	assert_int_equal(limits.handshakes, 0);

@@ -281,7 +281,7 @@ static void a_client_that_takes_something_gets_more_time(void **state)
 	assert_int_equal(send(c->client_fd, "x", 1, 0), 1);
 	assert_true(net_wait(client, POLLIN, NET_PATIENCE_MS));
 	assert_int_equal(recv(client, &byte, 1, 0), 1);
-	set_clock(worker.loop.now_ms + 10);
+	set_clock(now() + 10);
 	expect_stay(conn_reply_expired(c));
 	expect_timer(conf.linger_timeout_ms);
 	expect_next(conn_reply_expired(c), CONN_CLOSED);
