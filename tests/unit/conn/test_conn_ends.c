@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* conn.c at the end: legs that go while nobody reads from them, limits, draining. */
+/* conn.c at the end: legs that go while nobody reads from them, draining. */
 #include "conn_rig.h"
 
 /* --- a leg goes while nobody reads from it ---------------------------------------------------- */
@@ -241,29 +241,7 @@ static void a_late_request_does_not_cut_a_response(void **state)
 	assert_int_equal(stats->reasons.body_too_slow, 1);
 }
 
-/* --- limits and draining ---------------------------------------------------------------------- */
-
-static void one_connection_too_many(void **state)
-{
-	int client, leg, other;
-
-	(void)state;
-	conf.connections_max = 1;
-	start();
-	join(&client, &leg);
-	other = net_connect(port);
-	hear_end(other, ECONNRESET);
-	close(other);
-	until(&stats->reasons.limit_connections, 1);
-	say(client, GET);
-	hear(leg, SEEN);
-	close(client);
-	close(leg);
-	until(&stats->closed, 2);
-	join(&client, &leg);
-	close(client);
-	close(leg);
-}
+/* --- draining --------------------------------------------------------------------------------- */
 
 static void draining_ends_the_idle_and_waits_for_the_busy(void **state)
 {
@@ -416,7 +394,6 @@ int main(void)
 		TEST(a_kept_connection_ends_without_a_word),
 		TEST(a_fresh_connection_is_told),
 		TEST(a_late_request_does_not_cut_a_response),
-		TEST(one_connection_too_many),
 		TEST(draining_ends_the_idle_and_waits_for_the_busy),
 		TEST(draining_has_an_end),
 		TEST(draining_counts_only_what_is_under_way),

@@ -79,19 +79,20 @@ static void a_long_pause_is_quiet(void **state)
  * --- too many ------------------------------------------------------------------------------------
  */
 
-static void too_many_of_a_listener(void **state)
+/* The first connection goes on, and when it has ended there is room again. */
+static void one_too_many(const __u64 *reason)
 {
 	int client, leg, other;
 
-	(void)state;
-	listener_conf.connections_max = 1;
 	start();
 	join(&client, &leg);
 	other = net_connect(port);
 	hear_end(other, ECONNRESET);
 	close(other);
-	until(&stats->reasons.limit_listener, 1);
+	until(reason, 1);
 	assert_int_equal(limits.connections, 1);
+	say(client, GET);
+	hear(leg, SEEN);
 	close(client);
 	close(leg);
 	until(&stats->closed, 2);
@@ -101,6 +102,20 @@ static void too_many_of_a_listener(void **state)
 	until(&stats->closed, 3);
 	assert_int_equal(limits.connections, 0);
 	assert_int_equal(tally.connections, 0);
+}
+
+static void too_many_of_all(void **state)
+{
+	(void)state;
+	conf.connections_max = 1;
+	one_too_many(&stats->reasons.limit_connections);
+}
+
+static void too_many_of_a_listener(void **state)
+{
+	(void)state;
+	listener_conf.connections_max = 1;
+	one_too_many(&stats->reasons.limit_listener);
 }
 
 static const char from_22[] = "PROXY TCP4 198.51.100.22 203.0.113.7 35646 443\r\n";
@@ -215,9 +230,13 @@ static void too_many_handshakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(out_of_descriptors_is_a_pause), TEST(a_long_pause_is_quiet),
-		TEST(too_many_of_a_listener),        TEST(too_many_of_an_address),
-		TEST(the_refused_do_not_stay),       TEST(too_many_handshakes),
+		TEST(out_of_descriptors_is_a_pause),
+		TEST(a_long_pause_is_quiet),
+		TEST(too_many_of_all),
+		TEST(too_many_of_a_listener),
+		TEST(too_many_of_an_address),
+		TEST(the_refused_do_not_stay),
+		TEST(too_many_handshakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
