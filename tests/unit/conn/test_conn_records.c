@@ -60,6 +60,21 @@ static int alert_and_end(struct peer *p)
 	return reason;
 }
 
+/* A request, which has reached the application, and a damaged record behind it. The app leg. */
+static int ask_and_damage(struct peer *p, int version)
+{
+	int leg;
+
+	greet(p, version);
+	client_says(p, GET, strlen(GET));
+	leg = net_accept(app);
+	hear(leg, SEEN);
+	assert_int_equal(SSL_write(p->ssl, "x", 1), 1);
+	damage(p);
+	peer_send(p, 0, NULL, NULL);
+	return leg;
+}
+
 static void a_fault_ends_after_its_alert(void **state)
 {
 	static char upload[3000000];
@@ -71,15 +86,9 @@ static void a_fault_ends_after_its_alert(void **state)
 		struct peer p;
 		int leg;
 
-		greet(&p, version);
-		client_says(&p, GET, strlen(GET));
-		leg = net_accept(app);
-		hear(leg, SEEN);
-		/* The client is in the middle of a long write when it happens, and ends that. */
-		assert_int_equal(SSL_write(p.ssl, "x", 1), 1);
-		damage(&p);
-		peer_send(&p, 0, NULL, NULL);
+		leg = ask_and_damage(&p, version);
 		hear_end(leg, ECONNRESET);
+		/* The client is in the middle of a long write when it happens, and ends that. */
 		for (size_t done = 0; done < sizeof(upload); done += 16000) {
 			assert_true(net_wait(p.fd, POLLOUT, NET_PATIENCE_MS));
 			assert_true(send(p.fd, upload, 16000, MSG_NOSIGNAL) > 0);
@@ -103,13 +112,7 @@ static void the_wait_after_an_alert_has_an_end(void **state)
 	with_tls();
 	conf.linger_timeout_ms = 300;
 	start();
-	greet(&p, TLS1_3_VERSION);
-	client_says(&p, GET, strlen(GET));
-	leg = net_accept(app);
-	hear(leg, SEEN);
-	assert_int_equal(SSL_write(p.ssl, "x", 1), 1);
-	damage(&p);
-	peer_send(&p, 0, NULL, NULL);
+	leg = ask_and_damage(&p, TLS1_3_VERSION);
 	until(&stats->closed, 1);
 	assert_int_equal(alert_and_end(&p), SSL_R_SSLV3_ALERT_BAD_RECORD_MAC);
 	peer_close(&p);
