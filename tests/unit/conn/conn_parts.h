@@ -7,94 +7,9 @@
  */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-#include <errno.h>
-#include <poll.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "conn/conn.h"
-#include "conn/mover.h"
-#include "conn/worker.h"
-#include "tests/lib/net.h"
-
-#define GET   "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-#define OK_HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-
-/* What the next call of each kind gives; calls are logged by their first letter. */
-static struct {
-	const char *in;  /* for read; NULL: nothing there, "": the end */
-	ssize_t read;    /* instead: an error */
-	ssize_t write;   /* an error */
-	size_t room;     /* or what one write takes at most; 0: all */
-	int flush, shut; /* of the client leg */
-	ssize_t drain[8];
-	unsigned drains;
-	ssize_t send;   /* an error */
-	char log[128];  /* r(ead) w(rite) f(lush) c(lose_write) d(rain) F(ree), s(end), E: freed */
-	char out[1024]; /* what the client got */
-	size_t out_len;
-} fake;
-
-static void note_call(char letter)
-{
-	size_t n = strlen(fake.log);
-
-	assert_true(n + 1 < sizeof(fake.log));
-	fake.log[n] = letter;
-}
-
-static ssize_t fake_read(struct record *r, void *buf, size_t len)
-{
-	size_t n;
-
-	(void)r;
-	note_call('r');
-	if (fake.read)
-		return fake.read;
-	if (!fake.in)
-		return -EAGAIN;
-	n = strlen(fake.in);
-	assert_true(n <= len);
-	memcpy(buf, fake.in, n);
-	fake.in = NULL;
-	return (ssize_t)n;
-}
-
-static ssize_t fake_write(struct record *r, const void *buf, size_t len)
-{
-	size_t n = fake.room && fake.room < len ? fake.room : len;
-
-	(void)r;
-	note_call('w');
-	if (fake.write)
-		return fake.write;
-	assert_true(fake.out_len + n < sizeof(fake.out));
-	memcpy(fake.out + fake.out_len, buf, n);
-	fake.out_len += n;
-	if (fake.room)
-		fake.write = -EAGAIN;
-	return (ssize_t)n;
-}
-
-static int fake_flush(struct record *r)
-{
-	(void)r;
-	note_call('f');
-	return fake.flush;
-}
-
-static int fake_close_write(struct record *r)
-{
-	(void)r;
-	note_call('c');
-	return fake.shut;
-}
+#include "tests/unit/conn/conn_base.h"
+#include "tests/unit/conn/fake_legs.h"
 
 static ssize_t fake_drain(struct record *r, void *buf, size_t len)
 {
@@ -109,19 +24,6 @@ static void fake_record_free(struct record *r)
 {
 	(void)r;
 	note_call('F');
-}
-
-static struct kedge_note note;
-
-static ssize_t fake_send(struct edit *e, const void *buf, size_t len)
-{
-	(void)e;
-	(void)buf;
-	note_call('s');
-	if (fake.send)
-		return fake.send;
-	note.requests++;
-	return (ssize_t)len;
 }
 
 static int fake_edit_flush(struct edit *e)
@@ -162,16 +64,8 @@ static const struct edit_ops edit_ops = {
 
 static struct record record;
 static struct edit edit;
-static struct conf conf;
-static struct conf_listener listener_conf;
-static struct tally tally, *tallies[] = {&tally};
-static struct generation generation;
-static struct limits limits;
-static struct shared shared;
 static struct metrics_listener service_metrics;
 static struct service service;
-static struct worker worker;
-static struct kedge_stats *stats;
 static struct conn *c;
 static int client = -1;   /* the client's end of the client leg */
 static int app = -1;      /* the application's end of its leg, once app_leg() made it */
@@ -190,38 +84,22 @@ static inline void set_clock(uint64_t ms)
 
 static inline int up(void **state)
 {
-	uint16_t app_port;
-
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
 	memset(&note, 0, sizeof(note));
-	stats = aligned_alloc(64, sizeof(*stats));
-	if (!stats)
+	if (base_up(&listener))
 		return -1;
-	memset(stats, 0, sizeof(*stats));
-	listener = net_listen(&app_port);
-	listener_conf = (struct conf_listener){.proxy = PROXY_PREFIX_REQUIRE};
-	conf = (struct conf){
-		.listeners = &listener_conf,
-		.listeners_count = 1,
-		.app.in = {.sin_family = AF_INET,
-			   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-			   .sin_port = htons(app_port)},
-		.app_name = "app",
-		.prefix_timeout_ms = 1000,
-		.handshake_timeout_ms = 2000,
-		.connect_timeout_ms = 3000,
-		.head_timeout_ms = 4000,
-		.idle_timeout_ms = 20000,
-		.linger_timeout_ms = 5000,
-		.rate_grace_ms = 6000,
-		.head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT,
-	};
-	tally = (struct tally){0};
-	if (limits_init(&limits))
+	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
+	strcpy(conf.app_name, "app");
+	conf.prefix_timeout_ms = 1000;
+	conf.handshake_timeout_ms = 2000;
+	conf.connect_timeout_ms = 3000;
+	conf.head_timeout_ms = 4000;
+	conf.idle_timeout_ms = 20000;
+	conf.linger_timeout_ms = 5000;
+	conf.rate_grace_ms = 6000;
+	if (base_share(-1))
 		return -1;
-	shared = (struct shared){.limits = &limits, .metrics = metrics_new(1), .done_fd = -1};
-	generation = (struct generation){.refs = 1, .number = 1, .conf = &conf, .tallies = tallies};
 	service_metrics = (struct metrics_listener){0};
 	service = (struct service){
 		.refs = 1,
@@ -233,7 +111,7 @@ static inline int up(void **state)
 		.name = "here",
 		.port = 80,
 	};
-	return shared.metrics ? worker_init(&worker, 0, &shared, stats) : -1;
+	return worker_init(&worker, 0, &shared, stats);
 }
 
 /* A connection as accept(2) gave it, in the first state of its listener: PREFIX if conf is not
@@ -302,15 +180,13 @@ static inline int down(void **state)
 	bury();
 	c = NULL;
 	worker_fini(&worker);
-	metrics_free(shared.metrics);
-	limits_fini(&limits);
 	if (client >= 0)
 		close(client);
 	if (app >= 0)
 		close(app);
 	close(listener);
 	client = app = listener = -1;
-	free(stats);
+	base_down();
 	return 0;
 }
 

@@ -5,69 +5,35 @@
  */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-#include <errno.h>
-#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "tests/lib/net.h"
 #include "tests/lib/tls_peer.h"
+#include "tests/unit/conn/conn_base.h"
 #include "tls/tls.h"
-#include "conn/worker.h"
 
-#define GET   "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-#define SEEN  "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n"
-#define OK_HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+#define SEEN "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n"
 
-static struct conf conf; /* of the first generation, which is never freed by count */
-static struct conf_listener listener_conf;
-static struct tally tally, *tallies[] = {&tally, &tally};
-static struct generation generation;
-static struct limits limits;
-static struct shared shared;
-static struct worker worker;
-static struct kedge_stats *stats;
 static int app = -1; /* listens */
 static uint16_t port;
 
 static inline int up(void **state)
 {
-	uint16_t app_port;
-
 	(void)state;
-	stats = aligned_alloc(64, sizeof(*stats));
-	if (!stats)
+	if (base_up(&app))
 		return -1;
-	memset(stats, 0, sizeof(*stats));
-	app = net_listen(&app_port);
-	listener_conf = (struct conf_listener){
-		.addr.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
-		.name = "127.0.0.1:0"};
-	conf = (struct conf){
-		.listeners = &listener_conf,
-		.listeners_count = 1,
-		.app.in = {.sin_family = AF_INET,
-			   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-			   .sin_port = htons(app_port)},
-		.workers = 1,
-		.prefix_timeout_ms = 20000,
-		.connect_timeout_ms = 20000,
-		.head_timeout_ms = 20000,
-		.idle_timeout_ms = 20000,
-		.linger_timeout_ms = 20000,
-		.drain_timeout_ms = 20000,
-		.connections_max = 1000,
-		.head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT,
-		.rate_grace_ms = 20000,
-	};
+	listener_conf.addr.in = (struct sockaddr_in){.sin_family = AF_INET,
+						     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	strcpy(listener_conf.name, "127.0.0.1:0");
+	conf.workers = 1;
+	conf.prefix_timeout_ms = 20000;
+	conf.connect_timeout_ms = 20000;
+	conf.head_timeout_ms = 20000;
+	conf.idle_timeout_ms = 20000;
+	conf.linger_timeout_ms = 20000;
+	conf.drain_timeout_ms = 20000;
+	conf.connections_max = 1000;
+	conf.rate_grace_ms = 20000;
 	return 0;
 }
 
@@ -93,12 +59,7 @@ static inline void prepare(void)
 	union addr bound = {0};
 	socklen_t len = sizeof(bound);
 
-	assert_int_equal(limits_init(&limits), 0);
-	tally = (struct tally){0};
-	shared = (struct shared){
-		.done_fd = eventfd(0, EFD_CLOEXEC), .limits = &limits, .metrics = metrics_new(1)};
-	assert_non_null(shared.metrics);
-	generation = (struct generation){.refs = 1, .number = 1, .conf = &conf, .tallies = tallies};
+	assert_int_equal(base_share(eventfd(0, EFD_CLOEXEC)), 0);
 	assert_int_equal(tls_shared_init(&generation.tls, &conf, &(struct ktls_caps){0}), 0);
 	assert_int_equal(worker_init(&worker, 0, &shared, stats), 0);
 	assert_int_equal(sockets_open(&sockets, &conf, NULL, NULL), 0);
@@ -136,16 +97,13 @@ static inline int down(void **state)
 	worker_drain(&worker);
 	if (worker.doors)
 		worker_fini(&worker);
-	metrics_free(shared.metrics);
-	shared.metrics = NULL;
-	limits_fini(&limits);
 	if (shared.done_fd > 0)
 		close(shared.done_fd);
 	shared.done_fd = 0;
 	worker = (struct worker){0};
 	if (app >= 0)
 		close(app);
-	free(stats);
+	base_down();
 	return 0;
 }
 

@@ -5,32 +5,15 @@
  */
 #pragma once
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
-#include <errno.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "conn/mover.h"
+#include "tests/unit/conn/fake_legs.h"
 
 #define ANSWER "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
-/* What the next call of each kind gives; calls are logged by their first letter. */
-static struct {
-	const char *in; /* for read; NULL: -EAGAIN, "": the end */
-	ssize_t read, write, flush, close;
-	ssize_t send, edit_flush, resume;
-	size_t write_max;
-	char log[64], out[256];
-	size_t out_len;
-} fake;
-
-static struct kedge_note note;
 static struct kedge_stats stats;
 static uint8_t buf[256];
 static struct metrics_row metrics;
@@ -43,75 +26,17 @@ static struct mover mover = {.buf = buf,
 static struct flow f;
 static int app;
 
-static void note_call(char letter)
-{
-	size_t n = strlen(fake.log);
-
-	assert_true(n + 1 < sizeof(fake.log));
-	fake.log[n] = letter;
-}
-
-static ssize_t fake_read(struct record *r, void *p, size_t len)
-{
-	size_t n;
-
-	note_call('r');
-	if (fake.read)
-		return fake.read;
-	if (!fake.in)
-		return -EAGAIN;
-	n = strlen(fake.in);
-	assert_true(n <= len);
-	memcpy(p, fake.in, n);
-	fake.in = NULL;
-	return (ssize_t)n;
-}
-
-static ssize_t fake_write(struct record *r, const void *p, size_t len)
-{
-	note_call('w');
-	if (fake.write)
-		return fake.write;
-	if (fake.write_max && len > fake.write_max)
-		len = fake.write_max;
-	assert_true(fake.out_len + len < sizeof(fake.out));
-	memcpy(fake.out + fake.out_len, p, len);
-	fake.out_len += len;
-	return (ssize_t)len;
-}
-
-static int fake_flush(struct record *r)
-{
-	note_call('f');
-	return (int)fake.flush;
-}
-
-static int fake_close(struct record *r)
-{
-	note_call('c');
-	return (int)fake.close;
-}
-
-static ssize_t fake_send(struct edit *e, const void *p, size_t len)
-{
-	note_call('s');
-	if (fake.send)
-		return fake.send;
-	note.requests++;
-	return (ssize_t)len;
-}
-
 static int fake_edit_flush(struct edit *e)
 {
 	note_call('e');
-	return (int)fake.edit_flush;
+	return fake.edit_flush;
 }
 
 static int fake_resume(struct edit *e, bool tunnel)
 {
 	note_call(tunnel ? 'T' : 'H');
 	note.standing = tunnel ? KEDGE_TUNNEL : KEDGE_BETWEEN;
-	return (int)fake.resume;
+	return fake.resume;
 }
 
 static const struct record_ops record_ops = {
@@ -119,7 +44,7 @@ static const struct record_ops record_ops = {
 	.read = fake_read,
 	.write = fake_write,
 	.flush = fake_flush,
-	.close_write = fake_close,
+	.close_write = fake_close_write,
 };
 static const struct edit_ops edit_ops = {
 	.name = "fake",

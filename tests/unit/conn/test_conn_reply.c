@@ -241,11 +241,11 @@ static void a_full_socket_is_waited_for(void **state)
 	expect_stay(conn_reply_run(c));
 	assert_int_equal(fake.out_len, 10);
 	fake.flush = 0;
-	fake.shut = -EAGAIN;
+	fake.close = -EAGAIN;
 	expect_stay(conn_reply_run(c));
 	assert_null(c->flow.down.data);
 	assert_false(c->flow.client_shut);
-	fake.shut = 0;
+	fake.close = 0;
 	expect_next(conn_reply_run(c), CONN_LINGER);
 	assert_int_equal(strncmp(fake.out, "HTTP/1.1 503 ", 13), 0);
 }
@@ -259,7 +259,7 @@ static void a_dead_client_leg_is_reset(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		fake = (typeof(fake)){.flush = errors[i]};
 		expect_reset(conn_reply_run(c), KEDGE_REASON_client_reset);
-		fake = (typeof(fake)){.shut = errors[i]};
+		fake = (typeof(fake)){.close = errors[i]};
 		expect_reset(conn_reply_run(c), KEDGE_REASON_client_reset);
 		fake = (typeof(fake)){.write = errors[i], .in = GET};
 		c->heard = false;
@@ -276,7 +276,7 @@ static void a_client_that_takes_something_gets_more_time(void **state)
 
 	(void)state;
 	begin(CONN_REPLY);
-	fake.shut = -EAGAIN;
+	fake.close = -EAGAIN;
 	expect_stay(conn_reply_enter(c, CONN_ORDERLY, KEDGE_REASON_NONE));
 	assert_int_equal(send(c->client_fd, "x", 1, 0), 1);
 	assert_true(net_wait(client, POLLIN, NET_PATIENCE_MS));
