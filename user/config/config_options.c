@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/decimal.h"
 #include "config/config.h"
 
 const struct option_def *option_find(const char *name, size_t name_len)
@@ -63,11 +64,8 @@ static int set_number(const struct option_def *opt, unsigned *field, const char 
 {
 	uint64_t value = 0;
 	char what[128];
-	const char *c;
 
-	for (c = text; *c >= '0' && *c <= '9' && value <= opt->max; c++)
-		value = value * 10 + (uint64_t)(*c - '0');
-	if (*c || c == text || value < opt->min || value > opt->max) {
+	if (!decimal_parse(text, strlen(text), opt->max, &value) || value < opt->min) {
 		snprintf(what, sizeof(what), "is not a whole number from %u to %u%s%s", opt->min,
 			 opt->max, opt->unit ? " " : "", opt->unit ? opt->unit : "");
 		return refuse(why, text, what);
