@@ -16,6 +16,7 @@
 #include "guard_parse.bpf.h"
 #include "guard_rate.bpf.h"
 #include "guard_socket.bpf.h"
+#include "ip.bpf.h"
 
 #define GUARD_AF_INET     2
 #define GUARD_AF_INET6    10
@@ -40,7 +41,7 @@ static __always_inline struct kedge_guard_listener *guard_listener(const struct 
 
 	*any = false;
 	/* No host has such an address. As a key it would match an IPv4 listener. */
-	if (p->version == 6 && guard_is_mapped(key.ip))
+	if (p->version == 6 && ip_is_v4((__u32 *)key.ip))
 		return NULL;
 	found = bpf_map_lookup_elem(&kdg_guard_listener, &key);
 	if (found)
@@ -85,7 +86,7 @@ static __always_inline bool guard_source_allowed(const struct kedge_guard_listen
 	if (!listener->judge)
 		return true;
 	/* Forged: the lookup would find the IPv4 source that it pretends to be. */
-	if (p->version == 6 && guard_is_mapped(p->from))
+	if (p->version == 6 && ip_is_v4((__u32 *)p->from))
 		return false;
 	__builtin_memcpy(key.ip, p->from, 16);
 	return bpf_map_lookup_elem(&kdg_guard_allow, &key);

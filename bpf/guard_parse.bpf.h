@@ -18,6 +18,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "ip.bpf.h"
 #include "kedge/guard.h"
 
 #define GUARD_TAGS_MAX       2 /* 802.1Q in 802.1ad; a frame with more is left alone */
@@ -61,23 +62,6 @@ struct guard_extension {
 	__u8 length; /* in 8 bytes, without the first 8 */
 	__u8 data[6];
 };
-
-static __always_inline void guard_map_ipv4(__u8 ip[16], __be32 address)
-{
-	__u32 *words = (__u32 *)ip;
-
-	words[0] = 0;
-	words[1] = 0;
-	words[2] = bpf_htonl(0xffff);
-	words[3] = address;
-}
-
-static __always_inline bool guard_is_mapped(const __u8 ip[16])
-{
-	const __u32 *words = (const __u32 *)ip;
-
-	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
-}
 
 /*
  * The protocol in the frame, behind the tags, in network order; 0 if it is cut off. *at: where it
@@ -126,8 +110,8 @@ static __always_inline enum guard_kind guard_ipv4(struct xdp_md *ctx, struct gua
 	p->left = !whole ? GUARD_OFFSET_MAX : whole > header ? whole - header : 0;
 	p->id = ip->id;
 	p->protocol = ip->protocol;
-	guard_map_ipv4(p->from, ip->saddr);
-	guard_map_ipv4(p->to.ip, ip->daddr);
+	ip_set_v4((__u32 *)p->from, ip->saddr);
+	ip_set_v4((__u32 *)p->to.ip, ip->daddr);
 	if (fragment & 0x1fff)
 		return GUARD_LATER;
 	p->first = fragment & 0x2000;

@@ -23,6 +23,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "ip.bpf.h"
 #include "peername_maps.bpf.h"
 #include "tuple.bpf.h"
 

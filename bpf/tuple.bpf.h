@@ -7,16 +7,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "ip.bpf.h"
 #include "kedge/abi.h"
-
-/* v4-mapped prefix and address, in network order; words as in the context. */
-static __always_inline void ip_set_v4(__u32 ip[4], __u32 v4)
-{
-	ip[0] = 0;
-	ip[1] = 0;
-	ip[2] = bpf_htonl(0xffff);
-	ip[3] = v4;
-}
 
 /*
  * The connection as its accepting end sees it, from either end. False for other families. In
