@@ -39,7 +39,7 @@
 	ROW(PREFIX, CONN_TO(HANDSHAKE) | CONN_TO(CONNECT) | CONN_TO(REPLY) | CONN_TO(CLOSED))    \
 	ROW(HANDSHAKE, CONN_TO(CONNECT) | CONN_TO(LINGER) | CONN_TO(CLOSED))                     \
 	ROW(CONNECT, CONN_TO(HEAR) | CONN_TO(MOVE) | CONN_TO(REPLY) | CONN_TO(CLOSED))           \
-	ROW(HEAR, CONN_TO(REPLY) | CONN_TO(CLOSED))                                              \
+	ROW(HEAR, CONN_TO(REPLY) | CONN_TO(LINGER) | CONN_TO(CLOSED))                            \
 	ROW(MOVE, CONN_TO(REPLY) | CONN_TO(LINGER) | CONN_TO(CLOSED))                            \
 	ROW(REPLY, CONN_TO(LINGER) | CONN_TO(CLOSED))                                            \
 	ROW(LINGER, CONN_TO(CLOSED))                                                             \

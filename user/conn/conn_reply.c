@@ -68,6 +68,7 @@ enum heard {
 	HEARD,
 	HEARD_NOTHING, /* until the next event */
 	HEARD_MORE,    /* its share of this turn is used up: listen again in the next one */
+	HEARD_FAULT,   /* the client leg is dead */
 };
 
 /* Takes the client's first bytes. */
@@ -84,6 +85,8 @@ static enum heard hear(struct conn *c)
 		return HEARD_NOTHING;
 	if (n == -EINTR)
 		return HEARD_MORE;
+	if (n < 0)
+		return HEARD_FAULT;
 	c->heard = true;
 	c->flow.client_eof = n == 0;
 	for (; n > 0 && (*p == '\r' || *p == '\n'); n--)
@@ -111,6 +114,10 @@ struct conn_verdict conn_hear_run(struct conn *c)
 	case HEARD_MORE:
 		loop_later(&c->worker->loop, &c->again);
 		break;
+	case HEARD_FAULT: /* why the connection ends has been counted */
+		if (c->flow.record->told)
+			return verdict_of(CONN_LINGER, CONN_ALERT, KEDGE_REASON_NONE);
+		return verdict_reset(KEDGE_REASON_NONE);
 	case HEARD_NOTHING:
 		break;
 	}

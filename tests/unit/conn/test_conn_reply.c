@@ -136,10 +136,21 @@ static void what_is_heard(void **state)
 	hears("\r\n\r\n", true, true);
 	hears("", true, false); /* the end: it asks for nothing */
 	assert_true(c->flow.client_eof);
-	fake.read = -ECONNRESET;
-	hears(NULL, true, true);
-	assert_false(c->flow.client_eof);
 	expect(conn_hear_expired(c), CONN_REPLY, CONN_ORDERLY, KEDGE_REASON_NONE);
+}
+
+/* Nobody is there to be answered, and nothing was asked. */
+static void a_client_that_left_without_a_request(void **state)
+{
+	(void)state;
+	begin(CONN_HEAR);
+	fake.read = -ECONNRESET;
+	expect_reset(conn_hear_enter(c, KEDGE_REASON_app_refused), KEDGE_REASON_NONE);
+	fake.read = -EPROTO;
+	record.told = true; /* by an alert, which a reset would overtake */
+	expect(conn_hear_run(c), CONN_LINGER, CONN_ALERT, KEDGE_REASON_NONE);
+	assert_string_equal(fake.log, "rr");
+	assert_int_equal(stats->responses_own, 0);
 }
 
 /* --- REPLY ------------------------------------------------------------------------------------ */
@@ -302,6 +313,7 @@ int main(void)
 		TEST(hearing_waits_for_a_request),
 		TEST(a_read_cut_for_its_pace_is_not_a_request),
 		TEST(what_is_heard),
+		TEST(a_client_that_left_without_a_request),
 		TEST(an_answer_goes_out_and_our_direction_ends),
 		TEST(an_answer_has_a_body_if_that_was_asked_for),
 		TEST(behind_a_head_the_length_is_told),
