@@ -195,6 +195,8 @@ struct conn_verdict conn_reply_run(struct conn *c)
 		r = record_close_write(f->record);
 	if (r == -EAGAIN)
 		return verdict_stay();
+	if (r < 0 && f->record->told)
+		return verdict_of(CONN_LINGER, CONN_ALERT, f->record->reason);
 	if (r < 0)
 		return verdict_reset(KEDGE_REASON_client_reset);
 	f->client_shut = true;

@@ -280,6 +280,20 @@ static void a_dead_client_leg_is_reset(void **state)
 	}
 }
 
+/* The client's last bytes came with a record that was refused: a reset would overtake the alert. */
+static void an_answer_behind_an_alert(void **state)
+{
+	(void)state;
+	begin(CONN_REPLY);
+	fake.in = GET;
+	fake.write = -EPIPE;
+	record.told = true;
+	record.reason = KEDGE_REASON_record_bad;
+	expect(conn_reply_enter(c, CONN_ANSWER, KEDGE_REASON_limit_ports), CONN_LINGER, CONN_ALERT,
+	       KEDGE_REASON_record_bad);
+	mover_forget(&c->flow);
+}
+
 /* What counts is what it acknowledges: the socket takes more than a slow client reads. */
 static void a_client_that_takes_something_gets_more_time(void **state)
 {
@@ -321,6 +335,7 @@ int main(void)
 		TEST(an_end_in_order),
 		TEST(a_full_socket_is_waited_for),
 		TEST(a_dead_client_leg_is_reset),
+		TEST(an_answer_behind_an_alert),
 		TEST(a_client_that_takes_something_gets_more_time),
 	};
 
