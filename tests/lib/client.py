@@ -269,6 +269,15 @@ class Client:
     def key_update(self, requested=True):
         openssl_ffi.key_update(self._tls, self._context, requested)
 
+    def renegotiate(self):
+        """TLS 1.2: asks for another handshake, and does not wait for the answer."""
+        openssl_ffi.renegotiate(self._tls, self._context)
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        self._flush()
+
 
 def request(method="GET", target="/", fields=(), body=b"", host="localhost"):
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
