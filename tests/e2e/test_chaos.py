@@ -584,6 +584,7 @@ class Round:
         self.kedge.kill()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("number", range(ROUNDS))
 def test_chaos(tmp_path, certs, cgroup, combo, number):
     seed = SEED + number
