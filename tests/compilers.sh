@@ -7,6 +7,8 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 [[ $# -gt 0 ]] || set -- gcc clang
+# This make is one of its own: a jobserver of another one would be warned of, and a warning is an error.
+unset MAKEFLAGS MFLAGS
 passed=0 failed=0 skipped=0
 for compiler in "$@"; do
 	out=build/compilers/$compiler

@@ -45,7 +45,7 @@ report()
 	ms=$(($(date +%s%3N) - $(<"$log.began")))
 	p=$(grep -c '^\[       OK' "$log")
 	# cmocka names a test that failed twice.
-	f=$(grep '^\[  FAILED  \] [^0-9]' "$log" | sort -u | grep -c .)
+	f=$(grep '^\[  FAILED  \] [^0-9]' "$log" | grep -v ' test(s), listed below' | sort -u | grep -c .)
 	s=$(grep -c '^\[  SKIPPED \] [^0-9]' "$log")
 	if [[ $status -eq 77 ]]; then
 		s=$((s + 1)) status=0
