@@ -73,7 +73,8 @@ def test_recipe(at_work, bpf_stats, command):
         with Client(at_work["clear"]) as c:
             c.request()
     done = run("bash", "-euc", command.replace(PINS, str(at_work.pin)))
-    assert done.returncode == 0 and not done.stderr, done.stderr
+    # bpftool 7.5 shows a pinned link, and then exits with 255.
+    assert not done.stderr and (done.returncode == 0 or (verb, done.returncode) == ("link show", 255)), done
     assert re.search(SHOWS[f"{verb} {name}"], done.stdout), done.stdout
 
 
