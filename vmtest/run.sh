@@ -6,7 +6,7 @@
 # The command runs as root in the project's directory. Both its outputs come on standard output. What it writes is
 # lost, except in $VM_SHARE, which -o copies to DIR. The only network is loopback.
 #
-# Further statuses: 97 the kernel complained (the lines are printed) or died; 98 the guest did not come up, twice;
+# Further statuses: 97 the kernel complained (the lines are printed) or died; 98 the guest did not come up, four times;
 # 99 the command took longer than SECONDS. The files of such a run are kept in build/vm/run.*.
 set -euo pipefail
 # shellcheck source=vmtest/lib.sh
@@ -142,11 +142,13 @@ wait_for_end()
 	qemu='' follower=''
 }
 
+# Emulated kernels with two processors sometimes die in boot, when one processor runs code that the other one patches.
+# Nothing of ours has run then.
 come_up()
 {
 	local try
 
-	for try in 1 2; do
+	for try in 1 2 3 4; do
 		prepare "$@"
 		boot
 		if wait_for up "$boot_seconds"; then
