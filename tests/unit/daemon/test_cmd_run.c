@@ -234,7 +234,7 @@ static void another_kedges_socket_stays(void **state)
 	unlink(control_path);
 }
 
-/* An unprivileged kedge does without the socket, root's does not, unless all is read-only. */
+/* If the socket cannot be made, only root's kedge fails, and not on a read-only file system. */
 static void only_a_place_that_there_cannot_be_is_no_error(void **state)
 {
 	static const struct {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * guard_lock.c: locks of living guards, and what is left by dead ones. Locks are directories, so
- * any file system can stand in for the bpffs.
+ * guard_lock.c: locks of living guards, and what dead ones left. A lock is a directory, so the test
+ * needs no bpffs: any file system will do.
  */
 #include <setjmp.h>
 #include <stdarg.h>

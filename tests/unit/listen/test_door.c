@@ -83,6 +83,14 @@ static void a_connection_outlives_its_door(void **state)
 	close(client);
 }
 
+/* Connects clients[0..n), which wait in the door's queue. */
+static void crowd(const struct door *d, uint16_t port, int *clients, int n)
+{
+	listen(d->fd, 128);
+	for (int i = 0; i < n; i++)
+		clients[i] = net_connect(port);
+}
+
 /* More clients than a door accepts per turn. */
 static void not_all_in_one_turn(void **state)
 {
@@ -92,9 +100,7 @@ static void not_all_in_one_turn(void **state)
 	int clients[100];
 
 	(void)state;
-	listen(d->fd, 128);
-	for (int i = 0; i < 100; i++)
-		clients[i] = net_connect(port);
+	crowd(d, port, clients, 100);
 	assert_true(rig_turn(NET_PATIENCE_MS));
 	assert_int_equal(rig_count, 64);
 	until_accepted(100);
@@ -340,9 +346,7 @@ static void connected_clients_are_accepted_at_the_end(void **state)
 	int clients[70];
 
 	(void)state;
-	listen(d->fd, 128);
-	for (int i = 0; i < 70; i++)
-		clients[i] = net_connect(port);
+	crowd(d, port, clients, 70);
 	door_stop(d);
 	assert_int_equal(rig_count, 70);
 	assert_int_equal(d->fd, -1);
