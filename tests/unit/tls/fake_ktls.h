@@ -446,6 +446,48 @@ ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	return fake_seal(l, *CMSG_DATA(c), msg->msg_iov->iov_base, msg->msg_iov->iov_len);
 }
 
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+#define FAKE_POLLED 8
+
+/* Sends what waits for room; what meets an error is lost. */
+static inline void fake_push_all(void)
+{
+	for (int i = 0; i < FAKE_SOCKETS; i++) {
+		struct fake_leg *l = &fake.legs[i];
+
+		if (l->fd && !fake_push(l) && errno != EAGAIN)
+			l->out_at = l->out_len = 0;
+	}
+}
+
+/* In the kernel, a record that waits for room goes out by itself (tls_write_space()). */
+int poll(struct pollfd *fds, nfds_t n, int ms)
+{
+	struct pollfd all[FAKE_POLLED + FAKE_SOCKETS];
+	int ready, asked;
+
+	assert_in_range(n, 0, FAKE_POLLED);
+	do {
+		nfds_t count = n;
+
+		fake_push_all();
+		memcpy(all, fds, n * sizeof(*fds));
+		for (int i = 0; i < FAKE_SOCKETS; i++)
+			if (fake.legs[i].fd && fake.legs[i].out_len)
+				all[count++] =
+					(struct pollfd){.fd = fake.legs[i].fd, .events = POLLOUT};
+		ready = (int)syscall(SYS_poll, all, count, ms);
+		if (ready < 0)
+			return ready;
+		asked = 0;
+		for (nfds_t i = 0; i < n; i++)
+			asked += all[i].revents != 0;
+	} while (ready && !asked);
+	memcpy(fds, all, n * sizeof(*fds));
+	return asked;
+}
+
 int close(int fd)
 {
 	struct fake_leg *l = fake_leg(fd);
