@@ -86,6 +86,16 @@ static void clear_map(struct bpf_map *map)
 		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(map), key), 0);
 }
 
+/* Any core may add a row at once. */
+static void forget_the_newest(void)
+{
+	uint64_t *never = calloc((size_t)libbpf_num_possible_cpus(), sizeof(*never));
+
+	assert_non_null(never);
+	update(guard->maps.kdg_guard_newest, &(__u32){0}, never);
+	free(never);
+}
+
 void guard_clear(void)
 {
 	clear_map(guard->maps.kdg_guard_listener);
@@ -93,6 +103,7 @@ void guard_clear(void)
 	clear_map(guard->maps.kdg_guard_bucket);
 	clear_map(guard->maps.kdg_guard_fragment);
 	clear_map(guard->maps.kdg_guard_refused);
+	forget_the_newest();
 	update(guard->maps.kdg_guard_total, &(__u32){0}, &(struct kedge_guard_bucket){0});
 }
 
