@@ -348,7 +348,7 @@ server.document-root = "BASE/root"
 server.bind = "HOST"
 server.port = PORT
 server.listen-backlog = 1024
-server.max-keep-alive-requests = 100000
+server.max-keep-alive-requests = 65535
 server.errorlog = "BASE/error"
 server.pid-file = "BASE/pid"
 url.rewrite-once = ("^/large$" => "/large", ".*" => "/index.html")

@@ -31,7 +31,8 @@ class Configured(Elsewhere):
     """
     A server with a configuration file. In it and in argv BASE, HOST and PORT are replaced, and SOCKETS by the
     directory of the sockets of Behind. doors: {protocol in between: target}. fooled_by: {door: characters that it
-    takes for a dash}; "" is for all doors without a name there. keeps: a connection serves more than one request.
+    takes for a dash, or a list: those, and those of a newer one}; "" is for all doors without a name there. keeps:
+    a connection serves more than one request.
     takes_bodies: it takes a body that the application does not read for the next request (no, yes, at times).
     chunks: it reads bodies in chunks.
     """
@@ -61,6 +62,17 @@ class Configured(Elsewhere):
         return host, port
 
 
+def fooled_by(server, door):
+    """The characters that it takes for a dash: of each version that is known."""
+    found = server.fooled_by.get(door, server.fooled_by[""])
+    return [found] if isinstance(found, str) else found
+
+
+def php_fpm():
+    """Its name ends in a version."""
+    return next(Path("/usr/sbin").glob("php-fpm*"))
+
+
 class Behind(Elsewhere):
     """The applications behind FastCGI, SCGI and uwsgi. Their sockets are in `base`."""
 
@@ -80,7 +92,7 @@ pm = static
 pm.max_children = 2
 """)
         self.others = [
-            Process(["/usr/sbin/php-fpm8.2", "-n", "-F", "-R", "-y", self.base / "fpm"], name="PHP-FPM"),
+            Process([php_fpm(), "-n", "-F", "-R", "-y", self.base / "fpm"], name="PHP-FPM"),
             Process(["/usr/sbin/fcgiwrap", "-s", f"unix:{self.base}/wrap"], name="fcgiwrap")]
         self.process = Process(
             ["/usr/bin/uwsgi-core", "--plugin", "python3", "--socket", self.base / "uwsgi", "--scgi-socket",
@@ -113,7 +125,7 @@ server.modules = ("mod_cgi", "mod_fastcgi", "mod_scgi")
 server.document-root = "BASE/root"
 server.bind = "HOST"
 server.port = PORT
-server.max-keep-alive-requests = 100000
+server.max-keep-alive-requests = 65535
 server.errorlog = "BASE/error"
 cgi.assign = (".cgi" => "", ".pl" => "/usr/bin/perl", ".py" => "{PYTHON}", ".rb" => "/usr/bin/ruby",
 	".js" => "{shutil.which("node")}", ".phpcgi" => "/usr/bin/php-cgi")
@@ -222,7 +234,7 @@ http {
 class Caddy(Configured):
     name = "Caddy"
     argv = ("/usr/bin/caddy", "run", "--config", "BASE/config", "--adapter", "caddyfile")
-    doors, fooled_by = {"FastCGI: PHP": "/environment.php"}, {"": "._"}
+    doors, fooled_by = {"FastCGI: PHP": "/environment.php"}, {"": ["._", "."]}
     # PHP-FPM waits for ever for the end of a body in chunks.
     chunks = False
     config = """
@@ -275,7 +287,7 @@ class Puma(Configured):
 
 class Gunicorn(backends.Gunicorn):
     argv = tuple("environment:application" if word == "seen:wsgi" else word for word in backends.Gunicorn.argv)
-    doors, fooled_by, keeps = {"": "/"}, {"": "_"}, True
+    doors, fooled_by, keeps = {"": "/"}, {"": ["_", ""]}, True
     takes_bodies, chunks = "no", True
 
 

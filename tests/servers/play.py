@@ -154,11 +154,15 @@ class Run:
         return sum(after[part][n] - before[part][n] for n in names)
 
 
+def plain(target):
+    """Without what servers do not distinguish: uvicorn an empty query from none, HAProxy http://a from http://a/."""
+    return re.sub("^([a-z]+://[^/?]*)$", r"\1/", target.removesuffix("?"), flags=re.I)
+
+
 def is_same(backend, head, seen):
     method = head.method.upper() if backend.upper_case else head.method
     target = origin_form(head.target) if backend.origin_form else head.target
-    # uvicorn does not distinguish an empty query from none.
-    return method == seen.method and target.removesuffix("?") == seen.target.removesuffix("?")
+    return method == seen.method and plain(target) == plain(seen.target)
 
 
 class Verdict:

@@ -67,17 +67,21 @@ def table(found):
         yield row(f"`{case}`", about(case), *(rows.get(case, "") for _, rows in found.values()))
 
 
+def shown(characters):
+    """No vertical bar and no backtick is in code in a table."""
+    if len(characters) == len(fronts.names.SEPARATORS) - 1:
+        return "all"
+    return " ".join(f"`{c}`" for c in characters) or "none"
+
+
 def names_table():
     """The table of fronts.py, which test_names.py and test_unread.py compare with the servers."""
     yield row("server", "application", "takes for a dash", "takes an unread body for a request")
     yield "|---" * 4 + "|"
     for server in (*fronts.ALL, *fronts.PLAIN):
         for door in server.doors:
-            characters = server.fooled_by.get(door, server.fooled_by[""])
-            # No vertical bar and no backtick is in code in a table.
-            shown = "all" if len(characters) == len(fronts.names.SEPARATORS) - 1 else \
-                " ".join(f"`{c}`" for c in characters) or "none"
-            yield row(server.name, door or "its own", shown, server.takes_bodies)
+            taken = "; newer: ".join(map(shown, fronts.fooled_by(server, door)))
+            yield row(server.name, door or "its own", taken, server.takes_bodies)
 
 
 def with_section(text, begin, end, lines):
