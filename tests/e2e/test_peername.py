@@ -207,23 +207,38 @@ def test_an_application_that_accepts_late(certs, own_cgroup):
             assert rows(kedge) == []
 
 
+def port_left(kedge):
+    """The port of a socket of kedge that was reset before the application's existed."""
+    with Client(kedge["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
+        machine.wait_for(lambda: len(rows(kedge)) == 1, what="the row")
+        port = rows(kedge)[0]["formatted"]["key"]["remote_port"]
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    kedge.wait_idle()
+    assert rows(kedge) == []
+    return port
+
+
+def bound_to(port):
+    """A socket, or None: an earlier connection to another application may be in TIME-WAIT there."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(("127.0.0.1", port))
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
 def test_a_port_that_is_used_again(certs, own_cgroup):
-    """kedge's socket is reset before the application's exists, and somebody else connects from its port."""
+    """Somebody else connects from the port of a socket of kedge."""
     with RawApp(cgroup=own_cgroup) as app:
         app.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 30)
-        with start(certs, own_cgroup, app.text) as kedge:
-            with Client(kedge["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
-                machine.wait_for(lambda: len(rows(kedge)) == 1, what="the row")
-                port = rows(kedge)[0]["formatted"]["key"]["remote_port"]
-                c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            kedge.wait_idle()
-            assert rows(kedge) == []
-            with own_cgroup.inside(), socket.socket() as direct:
-                direct.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                direct.bind(("127.0.0.1", port))
+        with start(certs, own_cgroup, app.text) as kedge, own_cgroup.inside():
+            with machine.wait_for(lambda: bound_to(port_left(kedge)), what="a free port") as direct:
                 direct.connect(app.address)
                 direct.sendall(request())
-                assert app.connection().peer == ("127.0.0.1", port)
+                assert app.connection().peer == direct.getsockname()
 
 
 def fill(kedge, n, verb="update"):
