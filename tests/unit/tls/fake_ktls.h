@@ -472,7 +472,8 @@ int poll(struct pollfd *fds, nfds_t n, int ms)
 		nfds_t count = n;
 
 		fake_push_all();
-		memcpy(all, fds, n * sizeof(*fds));
+		for (nfds_t i = 0; i < n; i++)
+			all[i] = fds[i];
 		for (int i = 0; i < FAKE_SOCKETS; i++)
 			if (fake.legs[i].fd && fake.legs[i].out_len)
 				all[count++] =
@@ -481,10 +482,11 @@ int poll(struct pollfd *fds, nfds_t n, int ms)
 		if (ready < 0)
 			return ready;
 		asked = 0;
-		for (nfds_t i = 0; i < n; i++)
+		for (nfds_t i = 0; i < n; i++) {
+			fds[i] = all[i];
 			asked += all[i].revents != 0;
+		}
 	} while (ready && !asked);
-	memcpy(fds, all, n * sizeof(*fds));
 	return asked;
 }
 
