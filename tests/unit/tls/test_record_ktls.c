@@ -5,6 +5,7 @@
  * source is included, for its clock and its allocations.
  */
 #include "tests/unit/tls/fake_ktls.h"
+#include "tests/unit/tls/fill.h"
 #include "tests/unit/tls/ktls_leg.h"
 
 #include <poll.h>
@@ -445,17 +446,12 @@ static void a_close_notify_that_fails(void **state)
 static void a_full_socket_delays_the_close_notify(void **state)
 {
 	static uint8_t text[16384], got[RECORD_BYTES_MAX];
-	size_t n, sent = 0, received = 0;
+	size_t n, sent, received = 0;
 	bool closed = false;
 	struct leg l;
-	ssize_t r;
 
 	start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
-	do /* full, even when all that is under way has arrived */
-		while ((r = record_write(l.record, text, sizeof(text))) > 0)
-			sent += (size_t)r;
-	while (net_wait(l.fd, POLLOUT, NET_QUIET_MS));
-	assert_int_equal(r, -EAGAIN);
+	sent = fill_socket(l.record, text, sizeof(text));
 	assert_int_equal(record_close_write(l.record), -EAGAIN);
 	while (received < sent && client_opens(&l, got, &n) == TLS_CONTENT_DATA) {
 		received += n;
