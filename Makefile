@@ -44,10 +44,12 @@ HARDEN_LDFLAGS	?= -pie -Wl,-z,relro,-z,now,-z,noexecstack
 # The commands of the rules: optimised, and with sanitizers (san_).
 compile		= $(CC) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 link		= $(CC) $(HARDEN_CFLAGS) $(HARDEN_LDFLAGS) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(2) $(LDLIBS)
-san_compile	= $(CC) -O1 -g $(kedge_CFLAGS) $(CPPFLAGS) $(their_CFLAGS) $(SANITIZE) -U_FORTIFY_SOURCE -MMD -MP -c $< -o $@
+# These have the checks of user/base/check.h.
+checks		:= -DKEDGE_CHECKS
+san_compile	= $(CC) -O1 -g $(kedge_CFLAGS) $(checks) $(CPPFLAGS) $(their_CFLAGS) $(SANITIZE) -U_FORTIFY_SOURCE -MMD -MP -c $< -o $@
 san_link	= $(CC) $(their_CFLAGS) $(SANITIZE) $(LDFLAGS) $(1) -o $@ $(kedge_LDLIBS) $(2) $(LDLIBS)
 # clang builds the fuzzers and measures coverage. It does not know every flag of gcc.
-clang_CFLAGS	= -O1 -g $(kedge_CFLAGS) $(CPPFLAGS) $(their_CFLAGS) -U_FORTIFY_SOURCE -Wno-unknown-warning-option \
+clang_CFLAGS	= -O1 -g $(kedge_CFLAGS) $(checks) $(CPPFLAGS) $(their_CFLAGS) -U_FORTIFY_SOURCE -Wno-unknown-warning-option \
 		  -Wno-ignored-optimization-argument -Wno-unused-command-line-argument
 
 # When the flags change, every object is built again.

@@ -10,8 +10,10 @@
 #include <unistd.h>
 
 #include "access/access.h"
+#include "base/check.h"
 #include "base/container_of.h"
 #include "base/trace.h"
+#include "conn/conn_check.h"
 #include "conn/conn_connect.h"
 #include "conn/conn_end.h"
 #include "conn/conn_late.h"
@@ -129,6 +131,7 @@ static inline void carry_out(struct conn *c, struct conn_verdict v)
 {
 	if (v.next != CONN_STAY)
 		go(c, v);
+	CHECKED(conn_check_event(c));
 }
 
 /* --- events ----------------------------------------------------------------------------------- */

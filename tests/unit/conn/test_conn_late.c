@@ -64,6 +64,7 @@ static void body(uint32_t requests, uint32_t done, enum response_state response)
 	note.requests = requests;
 	c->flow.response.done = done;
 	c->flow.response.state = response;
+	c->flow.response.left = c->flow.response.body = response == RESPONSE_BODY;
 	c->body_due_ms = now() + 10;
 	expect_stay(conn_move_expired(c));
 	set_clock(now() + 10);
@@ -197,6 +198,7 @@ static void idle_within_a_response(void **state)
 	idle();
 	note.requests = 1;
 	c->flow.response.state = RESPONSE_BODY;
+	c->flow.response.left = c->flow.response.body = 1;
 	expect_reset(conn_move_expired(c), KEDGE_REASON_idle_timeout);
 	c->flow.response.state = RESPONSE_LOST; /* nobody knows whether it is whole */
 	expect(conn_move_expired(c), CONN_REPLY, CONN_ORDERLY, KEDGE_REASON_idle_timeout);
@@ -221,6 +223,7 @@ static void a_client_that_still_takes_is_not_idle(void **state)
 	idle();
 	note.requests = 1;
 	c->flow.response.state = RESPONSE_BODY;
+	c->flow.response.left = c->flow.response.body = 1;
 	while ((n = send(c->client_fd, bytes, sizeof(bytes), 0)) > 0)
 		sent += n;
 	while (got < sent / 2) {

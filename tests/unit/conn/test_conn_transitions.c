@@ -188,6 +188,7 @@ static void a_client_that_hangs_up_while_the_application_is_awaited(void **state
 {
 	(void)state;
 	begin(CONN_CONNECT);
+	app_leg(false);
 	client_event(EPOLLIN | EPOLLERR); /* one of the record layer, which tells it later */
 	assert_int_equal(c->state, CONN_CONNECT);
 	assert_true(c->flow.client_in);

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* flow_check.c: each thing that must hold of a flow, broken. */
+#include <stdlib.h>
+
+#include "conn/flow_check.h"
+#include "tests/lib/breaks.h"
+#include "tests/unit/conn/mover_fakes.h"
+
+static uint8_t *one_byte(void)
+{
+	return malloc(1);
+}
+
+static void check(void)
+{
+	flow_check(&f);
+}
+
+static void check_waits(void)
+{
+	flow_check_waits(&f);
+}
+
+/* --- at any time ------------------------------------------------------------------------------ */
+
+static const char *residue_broken(unsigned row)
+{
+	BREAK("!r->data == !r->len", f.up.len = 1);
+	BREAK("!r->data == !r->len", f.down.data = one_byte());
+	BREAK("r->off < r->len", f.up.data = one_byte(), f.up.len = f.up.off = 1);
+	BREAK("!r->off", f.down.off = 1);
+	return NULL;
+}
+
+static const char *note_broken(unsigned row)
+{
+	BREAK("n->standing <= KEDGE_REFUSED", note.standing = KEDGE_REFUSED + 1);
+	BREAK("n->reason < KEDGE_REASON_COUNT", note.reason = KEDGE_REASON_COUNT);
+	BREAK("n->command <= KEDGE_COMMAND_TUNNEL", note.command = 3);
+	BREAK("n->reason != KEDGE_REASON_NONE", note.standing = KEDGE_REFUSED);
+	BREAK("!n->spare", note.spare = 1);
+	BREAK("n->withheld <= n->sending", note.withheld = 1);
+	BREAK("n->sending <= ", note.sending = 100000);
+	return NULL;
+}
+
+static const char *response_broken(unsigned row)
+{
+	BREAK("r->state <= RESPONSE_LOST", f.response.state = RESPONSE_LOST + 1);
+	BREAK("r->line_len <= RESPONSE_LINE_KEPT", f.response.line_len = 65);
+	BREAK("r->held <= RESPONSE_HELD_MAX", f.response.held = f.response.line_len = 13);
+	BREAK("r->held <= r->line_len", f.response.held = 1);
+	BREAK("r->begun", f.response.held = f.response.line_len = 1);
+	BREAK("r->left <= r->body", f.response.state = RESPONSE_BODY);
+	BREAK("r->left <= r->body", f.response.state = RESPONSE_BODY, f.response.left = 2,
+	      f.response.body = 1);
+	BREAK("r->said_close", f.response.over = true);
+	return NULL;
+}
+
+static const char *flow_broken(unsigned row)
+{
+	BREAK("f->reason < KEDGE_REASON_COUNT", f.reason = KEDGE_REASON_COUNT);
+	BREAK("f->first_len <= sizeof(f->first)", f.first_len = sizeof(f.first) + 1);
+	BREAK("f->reason != KEDGE_REASON_NONE", f.refused = true);
+	BREAK("f->app_eof", f.app_bad = true);
+	BREAK("f->app_write_dead", f.unsent = true);
+	BREAK("f->record && f->app_fd >= 0", f.app_fd = -1);
+	BREAK("f->record && f->app_fd >= 0", f.record = NULL);
+	BREAK("f->edit", f.edit = NULL, f.access = (void *)&f);
+	return NULL;
+}
+
+static const char *joined_broken(unsigned row)
+{
+	BREAK("e->ops && e->note", edit.note = NULL);
+	BREAK("e->fd == f->app_fd", edit.fd++);
+	BREAK("flow_outstanding(f) <= ", note.requests = 2000);
+	BREAK("flow_outstanding(f) <= ", f.response.done = 1);
+	BREAK("flow_outstanding(f)", note.standing = KEDGE_WAITING);
+	BREAK("f->refused || f->app_write_dead", note.standing = KEDGE_REFUSED, note.reason = 1);
+	BREAK("f->client_eof", f.app_shut = true);
+	BREAK("!f->refused && !f->app_write_dead", f.up.data = one_byte(), f.up.len = 1,
+	      f.app_write_dead = true);
+	return NULL;
+}
+
+static void what_must_hold_at_any_time(void **state)
+{
+	(void)state;
+	breaks(residue_broken, check);
+	breaks(note_broken, check);
+	breaks(response_broken, check);
+	breaks(flow_broken, check);
+	breaks(joined_broken, check);
+}
+
+/* --- of one that waits for an event ----------------------------------------------------------- */
+
+static const char *wait_broken(unsigned row)
+{
+	BREAK("f->client_full", f.down.data = one_byte(), f.down.len = 1);
+	BREAK("f->app_full", f.up.data = one_byte(), f.up.len = 1);
+	BREAK("f->client_shut", f.app_in = true);
+	BREAK("f->client_shut", f.app_eof = true);
+	BREAK("f->client_shut", f.response.over = f.response.said_close = true);
+	BREAK("f->record->answer_due", f.client_in = true);
+	BREAK("f->record->answer_due", f.client_eof = true);
+	BREAK("!f->request_us == !flow_outstanding(f)", note.requests = 1);
+	BREAK("!f->request_us == !flow_outstanding(f)", f.request_us = 1);
+	return NULL;
+}
+
+static void what_must_hold_while_it_waits(void **state)
+{
+	(void)state;
+	breaks(wait_broken, check_waits);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_must_hold_at_any_time),
+		TEST(what_must_hold_while_it_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * user only: what must hold of kedge's own data, whatever a client, an application or the kernel
+ * does. A struct has a function NAME_check() of CHECK()s beside it. Those who change the struct
+ * call it when they are done, with CHECKED(). Only builds with sanitizers and the fuzzers have
+ * -DKEDGE_CHECKS. In all others nothing is left, not even a test of a condition.
+ *
+ * A check only reads. It may be slow: what it costs is in CONTRIBUTING.md.
+ */
+#pragma once
+
+#ifdef KEDGE_CHECKS
+
+/* Of the object, this must hold. If not: says so, with the way to this place, and aborts. */
+#define CHECK(object, must_hold) \
+	((must_hold) ? (void)0   \
+		     : check_failed(__FILE__, __LINE__, __func__, #must_hold, #object, (object)))
+
+/* If `when` is true, this must hold. */
+#define CHECK_IF(object, when, must_hold) CHECK(object, !(when) || (must_hold))
+
+/* A call of a function that checks. */
+#define CHECKED(call) (call)
+
+__attribute__((noreturn)) void check_failed(const char *file, int line, const char *function,
+					    const char *must_hold, const char *name,
+					    const void *object);
+
+#else
+#define CHECKED(call) ((void)0)
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What must hold of a connection and of a worker. See conn_check.h. */
+#include "conn/conn_check.h"
+
+#ifdef KEDGE_CHECKS
+#include "base/check.h"
+#include "conn/flow_check.h"
+#include "conn/mover_ask.h"
+#include "conn/verdict.h"
+
+/* A worker with more connections is checked once in so many events. */
+#define FEW    4
+#define EVENTS 64
+
+/* --- a connection ----------------------------------------------------------------------------- */
+
+static void timer_check(const struct conn *c)
+{
+	const struct timer *t = &c->timer;
+
+	CHECK(c, !t->due_ms == !t->slot_ms);
+	/* A live connection always has a deadline; a closed one is on no wheel. */
+	CHECK(c, !t->due_ms == (c->state == CONN_CLOSED));
+}
+
+static void closed_check(const struct conn *c)
+{
+	CHECK(c, c->client_fd < 0 && c->flow.app_fd < 0);
+	CHECK(c, !c->tls && !c->flow.record && !c->flow.edit);
+	CHECK(c, !c->access && !c->flow.access);
+	CHECK(c, !c->flow.up.data && !c->flow.down.data);
+	CHECK(c, !c->kbpf_flow.cookie && !c->handshaking);
+}
+
+/* Deadlines that conn_deadline.c has set for what the flow waits for. */
+static void deadlines_check(const struct conn *c)
+{
+	uint64_t now = c->worker->loop.now_ms;
+	const struct conf *conf = conn_conf(c);
+
+	CHECK(c, c->active_ms <= now && c->head_ms <= now && c->answer_ms <= now);
+	CHECK_IF(c, c->head_ms, c->flow.edit->note->standing == KEDGE_HEAD);
+	CHECK_IF(c, c->head_ms, mover_awaits_client(&c->flow));
+	CHECK_IF(c, c->body_due_ms, c->flow.edit->note->standing == KEDGE_BODY);
+	CHECK_IF(c, c->body_due_ms, conf->body_rate_min && c->body_rest < conf->body_rate_min);
+	CHECK_IF(c, c->answer_ms, mover_awaits_answer(&c->flow));
+	CHECK_IF(c, c->take_due_ms, c->flow.client_full);
+}
+
+static void move_check(const struct conn *c)
+{
+	CHECK(c, c->flow.record && c->flow.edit && c->flow.app_fd >= 0);
+	CHECK(c, !c->counted);
+	CHECK_IF(c, c->edit_kernel, !c->kbpf_flow.cookie);
+	CHECK_IF(c, c->bypass, c->kbpf_flow.note);
+	CHECK_IF(c, conn_is_tcp(c), flow_is_tunnel(&c->flow) && !c->bypass && !c->edit_kernel);
+	deadlines_check(c);
+	if (!c->again.queued)
+		flow_check_waits(&c->flow);
+}
+
+/* Which parts a connection has in its state. */
+static void state_check(const struct conn *c)
+{
+	const struct flow *f = &c->flow;
+
+	switch ((enum conn_state)c->state) {
+	case CONN_PREFIX:
+		CHECK(c, !f->record && f->app_fd < 0);
+		CHECK(c, !c->source && !c->counted && !c->prefix_bytes);
+		break;
+	case CONN_HANDSHAKE:
+		CHECK(c, c->tls && c->service->tls && !f->record && !c->counted && !c->access);
+		CHECK_IF(c, f->app_fd >= 0, c->early);
+		break;
+	case CONN_CONNECT:
+		CHECK(c, f->record && f->app_fd >= 0 && !c->app_ready && !c->counted);
+		break;
+	case CONN_HEAR:
+		CHECK(c, f->record && f->app_fd < 0 && !conn_is_tcp(c) && !c->heard);
+		break;
+	case CONN_MOVE:
+		move_check(c);
+		break;
+	case CONN_REPLY:
+		CHECK(c, f->record && f->app_fd < 0 && !f->client_shut && !f->up.data);
+		break;
+	case CONN_LINGER:
+		CHECK(c, f->client_shut && f->app_fd < 0 && !f->client_eof && !c->access);
+		break;
+	case CONN_CLOSED:
+		closed_check(c);
+		break;
+	case CONN_ACCEPTED: /* it begins in the same event */
+	case CONN_STAY:
+		CHECK(c, !"a state to be in");
+		break;
+	}
+}
+
+void conn_check(const struct conn *c)
+{
+	const struct flow *f = &c->flow;
+	size_t residue_max = c->worker->mover.buf_size;
+
+	CHECK(c, c->service->refs);
+	state_check(c);
+	timer_check(c);
+	flow_check(f);
+	CHECK(c, f->up.len <= residue_max && f->down.len <= residue_max);
+	CHECK(c, !c->tls == (c->state != CONN_HANDSHAKE));
+	CHECK(c, c->handshaking == (c->state == CONN_HANDSHAKE));
+	CHECK(c, !f->edit == (c->state != CONN_MOVE));
+	CHECK_IF(c, c->state != CONN_CLOSED, c->client_fd >= 0);
+	CHECK_IF(c, f->record, f->record->fd == c->client_fd);
+	CHECK_IF(c, c->kbpf_flow.cookie, f->app_fd >= 0);
+	CHECK_IF(c, f->access, f->access == c->access);
+	/* One that its address has no room for is in no way counted as one of its connections. */
+	CHECK_IF(c, c->state != CONN_CLOSED, !c->source || !c->refused_source);
+}
+
+/* --- a worker --------------------------------------------------------------------------------- */
+
+static uint64_t reasons_sum(const struct kedge_stats *s)
+{
+	const uint64_t *reasons = (const uint64_t *)&s->reasons;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i + 1 < KEDGE_REASON_COUNT; i++)
+		sum += reasons[i];
+	return sum;
+}
+
+void worker_check(const struct worker *w)
+{
+	uint32_t conns = 0, handshaking = 0, counted = 0;
+	const struct kedge_stats *s = w->stats;
+	const struct conn *c;
+
+	LIST_FOREACH(c, &w->conns, link) {
+		CHECK(w, c->worker == w && c->state != CONN_CLOSED);
+		conn_check(c);
+		conns++;
+		handshaking += c->handshaking;
+		counted += c->counted;
+	}
+	LIST_FOREACH(c, &w->graves, link) {
+		CHECK(w, c->worker == w && c->state == CONN_CLOSED);
+		conn_check(c);
+		CHECK(w, w->bury.queued);
+	}
+	CHECK(w, w->conns_count == conns);
+	CHECK(w, s->accepted - s->closed == conns);
+	CHECK(w, reasons_sum(s) <= s->closed + counted);
+	CHECK(w, w->shared->limits->handshakes >= handshaking);
+	CHECK(w, w->shared->limits->connections >= conns);
+}
+
+void conn_check_event(const struct conn *c)
+{
+	static _Thread_local unsigned events;
+
+	conn_check(c);
+	if (c->worker->conns_count <= FEW || ++events % EVENTS == 0)
+		worker_check(c->worker);
+}
+#endif
