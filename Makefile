@@ -108,6 +108,10 @@ $(OUT)/%.bpf.o: tests/bpf/%.bpf.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CLANG) $(bpf_CFLAGS) $(BPF_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
 
+$(OUT)/%.bpf.o: tests/chaos/%.bpf.c
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(bpf_CFLAGS) $(BPF_CFLAGS) $(bpf_sysinc) -MMD -MP -MF $(OUT)/$*.bpf.d -MT $@ -c $< -o $@
+
 $(OUT)/%.skel.h: $(OUT)/%.bpf.o
 	$(call say,SKEL,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf > $@
@@ -312,6 +316,12 @@ e2e: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o
 mutants:
 	$(Q)tests/mutants/run.sh
 
+## test: chaos (3 min, root): each request exactly once while everything is killed: CHAOS_SECONDS (120) in all
+chaos: $(OUT)/kedge-asan $(OUT)/foreign.bpf.o $(OUT)/lossy.bpf.o
+	$(Q)cd tests && KEDGE_SUITE=chaos unshare --net sh -c 'ip link set lo up && exec "$$@"' - \
+		$(PYTHON) -B -m pytest -q -s chaos
+.PHONY: chaos
+
 ## test: soak (1 h, root): SOAK_SECONDS (3600) of load, reloads and a dying application
 soak: $(OUT)/kedge
 	$(Q)cd tests && KEDGE_SUITE=soak KEDGE_BIN=$(abspath $(OUT))/kedge SOAK_SECONDS=$(or $(SOAK_SECONDS),3600) \
@@ -358,9 +368,10 @@ bpf-test-programs: $(bpf_tests)
 fuzz-programs: $(fuzz_bins)
 coverage-programs: $(cover_bins)
 e2e-programs: $(OUT)/flood $(OUT)/foreign.bpf.o
+chaos-programs: $(OUT)/foreign.bpf.o $(OUT)/lossy.bpf.o
 servers-programs: $(OUT)/heads
 bench-test-programs: $(addprefix $(OUT)/bench/,load backend plugin.so move uring_facts)
-suites_built := unit bpf-test fuzz coverage e2e servers bench-test
+suites_built := unit bpf-test fuzz coverage e2e chaos servers bench-test
 test-programs: $(suites_built:%=%-programs)
 
 ## whole: test (30 min, root): every suite in a short form, each kernel too; the last line has the totals
