@@ -438,7 +438,7 @@ reference: $(OUT)/kedge
 
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] \
-		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch])
+		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch] tests/chaos/*.c)
 
 ## develop: lint (5 min): rooms, headers, licences, clang-format, clang-tidy
 lint: $(skels)

@@ -8,7 +8,7 @@
 #include <bpf/bpf_helpers.h>
 
 /* The mark of a copy, which comes here again. */
-#define SECOND 0x6b64
+#define SECOND          0x6b64
 #define CHANCE(percent) (bpf_get_prandom_u32() % 100 < (percent))
 
 char _license[] SEC("license") = "Dual BSD/GPL";
