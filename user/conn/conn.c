@@ -17,6 +17,7 @@
 #include "conn/conn_connect.h"
 #include "conn/conn_end.h"
 #include "conn/conn_late.h"
+#include "conn/conn_leg.h"
 #include "conn/conn_move.h"
 #include "conn/conn_open.h"
 #include "conn/conn_reply.h"
@@ -243,6 +244,19 @@ static void expired(struct timer *timer)
 
 /* --- begin ------------------------------------------------------------------------------------ */
 
+/* There is no memory for the connection, or no room for its watch. Nobody else would tell of it. */
+static void cannot_begin(struct worker *w, struct service *s, int fd)
+{
+	conn_reset_on_close(fd);
+	close(fd);
+	service_leave(s);
+	w->stats->accepted++;
+	w->stats->closed++;
+	w->stats->reasons.no_memory++;
+	s->metrics->accepted++;
+	s->metrics->closed++;
+}
+
 void conn_accept(struct worker *w, struct service *s, int fd, const union addr *peer)
 {
 	const struct conf_cidrs *trust = &s->conf->trust;
@@ -250,8 +264,7 @@ void conn_accept(struct worker *w, struct service *s, int fd, const union addr *
 
 	if (!c || loop_add(&w->loop, fd, &c->client_watch, CONN_EVENTS) < 0) {
 		free(c);
-		close(fd);
-		service_leave(s);
+		cannot_begin(w, s, fd);
 		return;
 	}
 	c->worker = w;

@@ -241,7 +241,7 @@ static void a_task_of_another_state_does_nothing(void **state)
 
 /* --- beginning and end ------------------------------------------------------------------------ */
 
-static void a_socket_that_cannot_be_watched_is_closed(void **state)
+static void a_socket_that_cannot_be_watched_is_closed_and_counted(void **state)
 {
 	int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -253,7 +253,11 @@ static void a_socket_that_cannot_be_watched_is_closed(void **state)
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	assert_int_equal(limits.connections, 0);
 	assert_int_equal(service.refs, 1);
-	assert_int_equal(stats->accepted, 0);
+	assert_int_equal(stats->accepted, 1);
+	assert_int_equal(stats->closed, 1);
+	assert_int_equal(stats->reasons.no_memory, 1);
+	assert_int_equal(service_metrics.accepted, 1);
+	assert_int_equal(service_metrics.closed, 1);
 }
 
 static void draining_looks_again_where_a_request_may_come(void **state)
@@ -340,7 +344,7 @@ int main(void)
 		TEST(a_client_that_hangs_up_while_it_is_answered),
 		TEST(the_application_is_not_heard_after_the_answer),
 		TEST(a_task_of_another_state_does_nothing),
-		TEST(a_socket_that_cannot_be_watched_is_closed),
+		TEST(a_socket_that_cannot_be_watched_is_closed_and_counted),
 		TEST(draining_looks_again_where_a_request_may_come),
 		TEST(draining_ends_a_flow_that_is_idle_and_was_used),
 		TEST(the_end_of_the_drain_takes_those_that_linger),
