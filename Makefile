@@ -308,6 +308,10 @@ $(OUT)/flood: tests/e2e/flood.c
 same: $(OUT)/kedge-asan
 	$(Q)cd tests && KEDGE_SUITE=same $(PYTHON) -B -m pytest -q same
 
+## test: faults (30 min, root): each system call fails in each way, beside connections that must not notice
+faults: $(OUT)/kedge $(OUT)/kedge-asan
+	$(Q)cd tests && KEDGE_SUITE=faults $(PYTHON) -B -m pytest -q faults
+
 ## test: e2e (15 min, root): a running kedge: the story, lifecycle, transfer and more, and a minute of soak
 e2e: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e soak
@@ -458,7 +462,7 @@ clean:
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz bpf-test same e2e mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
+.PHONY: all asan unit coverage fuzz bpf-test same faults e2e mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
 	install uninstall reference servers servers-doc demo demo-vm vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:

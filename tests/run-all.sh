@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 # The longest first.
-suites=(vmtest e2e servers unit same chaos fuzz bench-test bpf-test mutants coverage demo)
+suites=(vmtest e2e servers unit same chaos faults fuzz bench-test bpf-test mutants coverage demo)
 case ${1-} in
 '')
 	# Each suite leaves some tests to the full run, and says how many.

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""
+A system call of a worker fails while kedge serves. Connections that have nothing to do with it must not notice, the
+one that it struck must end as it should, and afterwards all must be as before.
+"""
+import pytest
+
+from conftest import available
+from inject import Fault
+from serving import Round
+from table import WORKER
+from talk import MARK, not_records
+
+# Of the short form: the first calls, and some in the middle of requests.
+SHORT_N = (1, 2, 4, 7, 12)
+# No step of a round makes more calls of one kind. Above the number that it makes, nothing is struck.
+LONG_N = range(1, 80)
+
+
+def pytest_generate_tests(metafunc):
+    if "mode" in metafunc.fixturenames:
+        metafunc.parametrize("mode", available(metafunc.config), scope="session")
+
+
+def check(running, mode, tls, fault):
+    """One round. Returns whether the fault struck; a failure says how to see it again."""
+    front = running.get(mode)
+    one = Round(front, fault, tls).run()
+    front.spoilt = bool(one.problems)
+    assert not one.problems, "\n".join(
+        [f"{fault}: {problem}" for problem in one.problems] + one.struck
+        + [f"again: tests/faults/fault.py --mode {mode} {fault or 'none'}"])
+    return bool(one.struck)
+
+
+def test_without_a_fault(running, mode, tls_of_faults):
+    assert not check(running, mode, tls_of_faults, None)
+
+
+@pytest.mark.parametrize("call", WORKER)
+def test_the_most_telling(running, mode, call, tls_of_faults):
+    struck = [check(running, mode, tls_of_faults, Fault(call, name, n))
+              for name, errno in WORKER[call].items() if errno.short for n in SHORT_N]
+    assert any(struck), f"kedge made no call of {call}"
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("call,name", [(call, name) for call, errnos in WORKER.items() for name in errnos])
+def test_each(running, mode, call, name, tls_of_faults):
+    for n in LONG_N:
+        if not check(running, mode, tls_of_faults, Fault(call, name, n)):
+            break
+    assert 1 < n < LONG_N[-1], f"struck {n - 1} times"
+
+
+# --- these checks can fail ----------------------------------------------------------------------
+def test_wrong_answers_are_seen(running, tls_of_faults):
+    front = running.get("user")
+    right, front.app.respond = front.app.respond, lambda conn, req: right(conn, req).replace(MARK, MARK[::-1])
+    try:
+        one = Round(front, None, tls_of_faults).run()
+    finally:
+        front.app.respond = right
+    assert len([p for p in one.problems if "answer to" in p]) >= len(one.talks)
+
+
+def test_a_connection_that_breaks_without_a_fault_is_seen(running, tls_of_faults):
+    front = running.get("user")
+    right, front.app.respond = front.app.respond, lambda conn, req: conn.reset()
+    try:
+        one = Round(front, None, tls_of_faults).run()
+    finally:
+        front.app.respond = right
+    assert any("though the fault was not in it" in p for p in one.problems), one.problems
+
+
+def test_clear_text_is_seen():
+    record = b"\x17\x03\x03\x00\x02ab"
+    assert not not_records(record * 3 + record[:6])
+    assert "no TLS record at byte 7" in not_records(record + b"HTTP/1.1 200 OK\r\n")
+    assert "clear text" in not_records(b"\x17\x03\x03\x01\x00" + MARK)
