@@ -17,6 +17,7 @@ import machine  # noqa: E402
 from client import tls_context  # noqa: E402
 from front import MODES, Front  # noqa: E402
 from inject import Fault  # noqa: E402
+from netns import leave  # noqa: E402
 from serving import Round  # noqa: E402
 
 
@@ -32,6 +33,7 @@ def main():
     parser.add_argument("--binary")
     parser.add_argument("fault", nargs="+")
     args = parser.parse_args()
+    leave()
     group = machine.try_cgroup()
     bad = False
     with tempfile.TemporaryDirectory() as base:
