@@ -83,7 +83,9 @@ static bool ends_chunked(const char *p, const char *end)
 	if (end - p < 7 || strncasecmp(end - 7, "chunked", 7) != 0)
 		return false;
 	end -= 7;
-	return end == p || is_blank(end[-1]) || end[-1] == ',';
+	while (end > p && is_blank(end[-1]))
+		end--;
+	return end == p || end[-1] == ',';
 }
 
 /* A second length must be the same. */
