@@ -80,7 +80,11 @@ bpf_tests	:= $(patsubst tests/bpf/%.c,$(OUT)/bpf-test/%,$(wildcard tests/bpf/tes
 testlib_srcs	:= $(wildcard tests/lib/*.c)
 fuzz_srcs	:= $(wildcard tests/fuzz/fuzz_*.c)
 fuzz_libs	:= $(filter-out $(fuzz_srcs),$(wildcard tests/fuzz/*.c))
-fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%)
+# Those that depend on limits run with smaller ones, too.
+shrunk_names	:= http1 response
+shrunk_srcs	:= $(wildcard user/base/*.c user/http/*.c)
+shrunk_bins	:= $(shrunk_names:%=$(OUT)/fuzz-shrunk/fuzz_%)
+fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%) $(shrunk_bins)
 
 ## build: all (1 min): build/kedge, optimised and hardened
 all: $(OUT)/kedge
@@ -192,6 +196,20 @@ $(OUT)/fuzz/libkedge.a: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs) $(testlib
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(OUT)/fuzz/fuzz_%: $(OUT)/fuzz/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz/libkedge.a
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser $(LDLIBS)
+
+# The same with smaller limits, which are met more often: tests/fuzz/shrunk.h.
+$(OUT)/fuzz-shrunk/obj/%.o: %.c $(OUT)/flags | $(skels)
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) -Werror $(clang_CFLAGS) -DKEDGE_SHRUNK='"tests/fuzz/shrunk.h"' -fsanitize=fuzzer-no-link,$(FUZZ) \
+		-MMD -MP -c $< -o $@
+
+$(OUT)/fuzz-shrunk/libkedge.a: $(patsubst %.c,$(OUT)/fuzz-shrunk/obj/%.o,$(shrunk_srcs) $(testlib_srcs) $(fuzz_libs))
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(OUT)/fuzz-shrunk/fuzz_%: $(OUT)/fuzz-shrunk/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz-shrunk/libkedge.a
 	$(call say,LINK,$@)
 	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser $(LDLIBS)
 
@@ -459,7 +477,7 @@ help:
 
 ## develop: clean: removes what was built, not what was downloaded
 clean:
-	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
+	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/fuzz-shrunk/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
 .PHONY: all asan unit coverage fuzz bpf-test same faults e2e mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
@@ -468,4 +486,4 @@ clean:
 .DELETE_ON_ERROR:
 .SECONDARY:
 # Not in all of build/, which may contain the root of another system.
--include $(wildcard $(OUT)/*.d) $(shell find $(addprefix $(OUT)/,user asan fuzz/obj cover/obj bench/obj) -name '*.d' 2>/dev/null)
+-include $(wildcard $(OUT)/*.d) $(shell find $(addprefix $(OUT)/,user asan fuzz/obj fuzz-shrunk/obj cover/obj bench/obj) -name '*.d' 2>/dev/null)

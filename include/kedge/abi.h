@@ -149,7 +149,9 @@ struct kedge_peer_stats {
 };
 
 _Static_assert(KEDGE_REASON_COUNT < 256, "a reason fits a byte");
+#ifndef KEDGE_SHRUNK
 _Static_assert(sizeof(struct kedge_note) == 280, "pinned layout");
+#endif
 _Static_assert(sizeof(struct kedge_tuple) == 48, "pinned layout, no hidden padding in a key");
 _Static_assert(sizeof(struct kedge_end) == 24, "pinned layout");
 _Static_assert(sizeof(struct kedge_client) == 24, "pinned layout");

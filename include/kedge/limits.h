@@ -47,4 +47,8 @@
 #define KEDGE_PIPELINE_MAX 64
 #define KEDGE_NOTE_RING    2048
 
+#ifdef KEDGE_SHRUNK /* fuzzers: a file with smaller limits */
+#include KEDGE_SHRUNK
+#endif
+
 _Static_assert(KEDGE_PIPELINE_MAX + KEDGE_SEND_HEADS_MAX <= KEDGE_NOTE_RING, "it cannot lap");

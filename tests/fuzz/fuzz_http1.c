@@ -4,19 +4,24 @@
  * the output, on refusals and on the final state. The model must agree with a second parser
  * (tests/lib/http1_agree.h). If http-parser accepts the output, it must find the same boundaries.
  * The first four bytes choose mode, flags, cuts, the limit of a head, and the answer to an upgrade.
- * In the rest, the byte 0xfe, a number and a length repeat the next bytes. So a short input can
- * make a long stream, which reaches the bounds of what is kept for each line or request.
+ * The rest stands for the stream, as stream.h says: a short input can make a long stream, which
+ * reaches the bounds of what is kept for each line or request.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kedge/limits.h"
+#include "mutate.h"
 #include "other_parser.h"
+#include "stream.h"
 #include "tests/lib/http1_agree.h"
 #include "tests/lib/http1_driver.h"
 
+#define CHOICES 4
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed);
 
 static void no_quarrel(const char *wrong)
 {
@@ -66,41 +71,6 @@ static void check_output(const struct http1_model *m, bool tunnel)
 	free(r);
 }
 
-/* The longest stream: heads of the largest size and more. */
-#define STREAM_BYTES_MAX (2 * KEDGE_HEAD_BYTES_MAX)
-#define REPEAT           0xfe
-
-/* Adds n bytes as often as there is room. */
-static void repeat(struct http1_bytes *out, unsigned times, const uint8_t *p, size_t n)
-{
-	while (times-- && out->len + n <= STREAM_BYTES_MAX)
-		http1_bytes_add(out, p, n);
-}
-
-/* The stream that the input stands for. A repetition may hold others, one level deep. */
-static void expand(struct http1_bytes *out, const uint8_t *p, size_t n, bool nested)
-{
-	while (n) {
-		struct http1_bytes inner = {0};
-		size_t len;
-
-		if (*p != REPEAT || n < 3) {
-			repeat(out, 1, p++, 1);
-			n--;
-			continue;
-		}
-		len = p[2] < n - 3 ? p[2] : n - 3;
-		if (nested)
-			http1_bytes_add(&inner, p + 3, len);
-		else
-			expand(&inner, p + 3, len, true);
-		repeat(out, p[1], inner.data, inner.len);
-		free(inner.data);
-		p += 3 + len;
-		n -= 3 + len;
-	}
-}
-
 /*
  * The usual limit of a head, the largest, the least, or one above it: all that a configuration may
  * have.
@@ -123,13 +93,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool tunnel;
 	__u16 flags;
 
-	if (size < 4)
+	if (size < CHOICES)
 		return -1;
 	flags = (__u16)(data[1] | (data[0] & 4 ? HTTP1_TRUSTED : 0));
 	http1_case_conf(&conf, data[0] % 4, flags);
 	conf.head_bytes_max = head_bytes_max(data[3] >> 1);
 	tunnel = data[3] & 1;
-	expand(&in, data + 4, size - 4, false);
+	stream_expand(&in, conf.head_bytes_max, data + CHOICES, size - CHOICES);
 	/* Most pieces are small; the last two are a record's and none. */
 	piece = data[2] < 254 ? 1 + data[2] : data[2] == 254 ? KEDGE_SEND_BYTES_MAX : SIZE_MAX;
 	both(&m, &r, in.data, in.len, piece, tunnel);
@@ -139,4 +109,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	http1_run_free(&r);
 	free(in.data);
 	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed)
+{
+	static const struct mutate m = {CHOICES, GRAMMAR_REQUESTS};
+
+	return mutate(&m, data, n, max, seed);
 }

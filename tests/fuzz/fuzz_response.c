@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libFuzzer on user/http/response.c. A stream in three pieces must give the same state as in one.
- * No piece may be read past its end. There must not be more finished responses than requests.
+ * libFuzzer on user/http/response.c. A stream in pieces must give the same state as in one. No
+ * piece may be read past its end. A second reader (tests/lib/response_reference.h) must find the
+ * same boundaries, bodies, refusals and ends; http-parser, where it accepts a response, the same
+ * boundary.
  *
- * An input begins with the note: requests, which of them were HEAD, whether the last one waits for
- * an upgrade. Then two cuts, then the stream.
+ * An input begins with choices (below). The rest stands for the stream, as stream.h says.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,30 @@
 
 #include "http/response.h"
 #include "invariant.h"
+#include "mutate.h"
+#include "other_parser.h"
+#include "stream.h"
+#include "tests/lib/response_reference.h"
 
-#define PREAMBLE 7
+#define ARRIVALS 6
+
+/* Of the requests, and of the pieces that the responses come in. */
+struct choices {
+	uint8_t requests, head_bits, waiting; /* before the first byte */
+	uint8_t cut[4];
+	uint8_t answered; /* how many requests there were before */
+	struct {
+		uint8_t after; /* so many lines of the responses, and its kind */
+		uint8_t bytes; /* and so many bytes; 255: there is no such request */
+	} arrival[ARRIVALS];
+};
+
+_Static_assert(sizeof(struct choices) == 8 + 2 * ARRIVALS, "bytes");
+
+struct ended {
+	unsigned status;
+	uint64_t body;
+};
 
 struct reader {
 	struct response r;
@@ -21,9 +44,13 @@ struct reader {
 	struct response_counts counts;
 	enum response_event event; /* the last that was not QUIET */
 	size_t good;               /* bytes that went on */
+	size_t at;                 /* bytes that were fed */
+	struct ended *ended;       /* owned */
+	size_t ends;
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed);
 
 /* Reacts to an event as the mover does. */
 static void act(struct reader *rd, enum response_event event)
@@ -37,46 +64,113 @@ static void act(struct reader *rd, enum response_event event)
 	}
 }
 
-/* A copy of its own for each piece: the sanitizer sees a read one byte past it. */
-static void feed(struct reader *rd, const uint8_t *bytes, size_t n)
+static void take_end(void *arg, const struct response *r)
 {
-	char *copy = malloc(n ? n : 1);
-	uint32_t finals = rd->counts.finals;
-	size_t held;
+	struct reader *rd = arg;
 
-	INVARIANT(copy);
-	if (rd->event >= RESPONSE_REFUSED) {
-		free(copy);
-		return;
-	}
-	held = rd->r.held;
-	if (n)
-		memcpy(copy, bytes, n);
-	act(rd, response_feed(&rd->r, &rd->note, copy, n, &rd->counts));
-	free(copy);
+	rd->ended = realloc(rd->ended, (rd->ends + 1) * sizeof(*rd->ended));
+	INVARIANT(rd->ended);
+	rd->ended[rd->ends++] = (struct ended){r->status, response_body(r)};
+}
+
+static void check_fed(const struct reader *rd, size_t held, size_t n, uint32_t finals)
+{
 	INVARIANT(rd->r.held <= RESPONSE_HELD_MAX);
 	INVARIANT(rd->counts.good <= held + n);
 	INVARIANT(rd->event >= RESPONSE_REFUSED || rd->counts.good == held + n - rd->r.held);
-	rd->good += rd->counts.good;
 	INVARIANT(rd->counts.finals >= finals && rd->counts.finals - finals <= n);
 	INVARIANT(rd->r.done <= rd->note.requests);
-	INVARIANT(rd->r.done <= rd->counts.finals);
 	INVARIANT(rd->r.line_len <= RESPONSE_LINE_KEPT);
 	INVARIANT(rd->r.state <= RESPONSE_LOST);
 	INVARIANT(rd->r.state != RESPONSE_BODY || rd->r.left);
 	INVARIANT(rd->r.state != RESPONSE_TUNNEL || rd->event == RESPONSE_SWITCHED);
 }
 
-static struct reader begin(const uint8_t *b)
+/* A copy of its own for each piece: the sanitizer sees a read one byte past it. */
+static void feed(struct reader *rd, const uint8_t *bytes, size_t n)
 {
-	struct reader rd = {.note = {.requests = b[0] % 8}};
+	char *copy = malloc(n ? n : 1);
+	uint32_t finals = rd->counts.finals;
+	size_t held = rd->r.held;
 
-	rd.note.head_bits[0] = b[1];
-	if (b[2] & 1 && rd.note.requests)
-		rd.note.standing = KEDGE_WAITING;
-	return rd;
+	INVARIANT(copy);
+	rd->at += n;
+	if (n)
+		memcpy(copy, bytes, n);
+	rd->counts.ended = take_end;
+	rd->counts.arg = rd;
+	act(rd, response_feed(&rd->r, &rd->note, copy, n, &rd->counts));
+	free(copy);
+	check_fed(rd, held, n, finals);
+	rd->good += rd->counts.good;
 }
 
+/* Feeds up to `end`, with the requests that arrive before. */
+static void feed_to(struct reader *rd, const struct response_reference *plan, const uint8_t *in,
+		    size_t end)
+{
+	for (size_t i = 0; i < plan->arrivals && rd->event < RESPONSE_REFUSED; i++) {
+		const struct response_arrival *a = &plan->arrival[i];
+
+		if (a->at < rd->at || a->at > end)
+			continue;
+		if (a->at > rd->at)
+			feed(rd, in + rd->at, a->at - rd->at);
+		if (a->at < end)
+			response_arrive(&rd->note, a);
+	}
+	if (rd->event < RESPONSE_REFUSED)
+		feed(rd, in + rd->at, end - rd->at);
+}
+
+/* When requests come: after some lines and bytes behind the one before. */
+static size_t plan_arrivals(struct response_arrival *to, const struct choices *c,
+			    const struct http1_bytes *in)
+{
+	static const enum kedge_standing standings[] = {KEDGE_BETWEEN, KEDGE_HEAD, KEDGE_BODY,
+							KEDGE_WAITING};
+	size_t count = 0, at = 0;
+
+	for (size_t i = 0; i < ARRIVALS; i++) {
+		uint8_t after = c->arrival[i].after;
+
+		if (c->arrival[i].bytes == 255)
+			continue;
+		for (unsigned lines = after >> 3; lines && at < in->len; at++)
+			lines -= in->data[at] == '\n';
+		at += c->arrival[i].bytes % 32;
+		if (at >= in->len)
+			break;
+		to[count++] = (struct response_arrival){at, after & 4, standings[after & 3]};
+	}
+	return count;
+}
+
+static void begin(struct response_reference *plan, const struct choices *c)
+{
+	static const uint32_t before[] = {0, KEDGE_NOTE_RING - 2, 5 * KEDGE_NOTE_RING - 3};
+	uint32_t done = before[c->answered % 3], requests = c->requests % 8;
+
+	plan->done = done;
+	plan->note.requests = done + requests;
+	for (uint32_t i = 0; i < 8; i++) {
+		uint32_t bit = (done + i) % KEDGE_NOTE_RING;
+
+		plan->note.head_bits[bit / 64] |= (uint64_t)(c->head_bits >> i & 1) << bit % 64;
+	}
+	if (c->waiting & 1 && requests)
+		plan->note.standing = KEDGE_WAITING;
+}
+
+static void compare_lines(const struct response *a, const struct response *b)
+{
+	if (a->state == RESPONSE_BODY || a->state >= RESPONSE_TO_END)
+		return; /* no line is being read */
+	INVARIANT(a->line_len == b->line_len && a->line_long == b->line_long);
+	INVARIANT(!memcmp(a->line, b->line, a->line_len));
+}
+
+/* In one and in pieces. */
 static void compare(const struct reader *one, const struct reader *cut)
 {
 	const struct response *a = &one->r, *b = &cut->r;
@@ -84,38 +178,100 @@ static void compare(const struct reader *one, const struct reader *cut)
 	INVARIANT(one->event == cut->event);
 	INVARIANT(one->good == cut->good);
 	INVARIANT(one->counts.finals == cut->counts.finals);
+	INVARIANT(one->ends == cut->ends);
+	INVARIANT(!one->ends || !memcmp(one->ended, cut->ended, one->ends * sizeof(*one->ended)));
 	INVARIANT(a->state == b->state);
 	INVARIANT(a->done == b->done);
 	INVARIANT(a->status == b->status);
 	if (one->event >= RESPONSE_REFUSED)
 		return;
 	INVARIANT(response_between(a) == response_between(b));
+	INVARIANT(response_over(a) == response_over(b));
+	INVARIANT(response_was_last(a) == response_was_last(b));
 	INVARIANT(a->state != RESPONSE_BODY ||
 		  (a->left == b->left && a->head.chunked == b->head.chunked));
-	if (a->state == RESPONSE_BODY || a->state >= RESPONSE_TO_END)
-		return; /* no line is being read */
-	INVARIANT(a->line_len == b->line_len && a->line_long == b->line_long);
-	INVARIANT(!memcmp(a->line, b->line, a->line_len));
+	compare_lines(a, b);
+}
+
+static void compare_messages(const struct reader *rd, const struct response_reference *r)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < r->messages; i++) {
+		const struct response_message *m = &r->message[i];
+
+		if (!m->counts || !m->end)
+			continue;
+		INVARIANT(k < rd->ends);
+		INVARIANT(rd->ended[k].status == m->status);
+		INVARIANT(rd->ended[k].body == m->body);
+		k++;
+	}
+	INVARIANT(k == rd->ends);
+}
+
+static void compare_reference(const struct reader *rd, const struct response_reference *r)
+{
+	if (rd->event != r->event || rd->r.state != r->state)
+		fprintf(stderr, "event %d, state %d; reference: event %d, state %d, %s\n",
+			rd->event, rd->r.state, r->event, r->state, r->why ? r->why : "not lost");
+	INVARIANT(rd->event == r->event);
+	INVARIANT(rd->r.state == r->state);
+	INVARIANT(rd->good == r->good);
+	INVARIANT(rd->counts.finals == r->finals);
+	INVARIANT(rd->r.done == r->done);
+	INVARIANT(response_over(&rd->r) == r->over);
+	INVARIANT(response_was_last(&rd->r) == r->said_close);
+	INVARIANT(r->state != RESPONSE_BODY || rd->r.left == r->left);
+	compare_messages(rd, r);
+}
+
+static void check(struct response_reference *plan, const struct choices *c,
+		  const struct http1_bytes *in)
+{
+	struct reader one = {.note = plan->note, .r.done = plan->done}, cut = one;
+	size_t first = (c->cut[0] | (size_t)c->cut[1] << 8) % (in->len + 1);
+	size_t second = first + (c->cut[2] | (size_t)c->cut[3] << 8) % (in->len - first + 1);
+	const char *wrong;
+
+	feed_to(&one, plan, in->data, in->len);
+	feed_to(&cut, plan, in->data, first);
+	feed_to(&cut, plan, in->data, second);
+	feed_to(&cut, plan, in->data, in->len);
+	compare(&one, &cut);
+	response_reference_read(plan, (const char *)in->data, in->len);
+	compare_reference(&one, plan);
+	wrong = other_parser_disagrees_down(plan, (const char *)in->data, in->len);
+	if (wrong)
+		fprintf(stderr, "%s\n", wrong);
+	INVARIANT(!wrong);
+	response_reference_free(plan);
+	free(one.ended);
+	free(cut.ended);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	struct reader one, cut;
-	size_t first, second;
+	struct response_arrival arrival[ARRIVALS];
+	struct response_reference plan = {.arrival = arrival};
+	struct http1_bytes in = {0};
+	struct choices c;
 
-	if (n < PREAMBLE)
-		return 0;
-	one = cut = begin(bytes);
-	first = bytes[3] | (size_t)bytes[4] << 8;
-	second = bytes[5] | (size_t)bytes[6] << 8;
-	bytes += PREAMBLE;
-	n -= PREAMBLE;
-	first %= n + 1;
-	second = first + second % (n - first + 1);
-	feed(&one, bytes, n);
-	feed(&cut, bytes, first);
-	feed(&cut, bytes + first, second - first);
-	feed(&cut, bytes + second, n - second);
-	compare(&one, &cut);
+	if (n < sizeof(c))
+		return -1;
+	memcpy(&c, bytes, sizeof(c));
+	stream_expand(&in, KEDGE_HEAD_BYTES_LEAST, bytes + sizeof(c), n - sizeof(c));
+	http1_bytes_add(&in, "", 0); /* so that there is a buffer */
+	begin(&plan, &c);
+	plan.arrivals = plan_arrivals(arrival, &c, &in);
+	check(&plan, &c, &in);
+	free(in.data);
 	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed)
+{
+	static const struct mutate m = {sizeof(struct choices), GRAMMAR_RESPONSES};
+
+	return mutate(&m, data, n, max, seed);
 }

@@ -45,3 +45,65 @@ const char *other_parser_disagrees(const struct reference *r, const uint8_t *out
 		wrong = read_one(&r->request[i], out, n);
 	return wrong;
 }
+
+/* What on_headers_complete() is told of a response, and tells. */
+struct told {
+	bool no_body, chunked;
+};
+
+static int end_head(http_parser *p)
+{
+	struct told *told = p->data;
+
+	told->chunked = p->flags & F_CHUNKED;
+	return told->no_body;
+}
+
+/* http-parser takes a CR for the end of a line, kedge only an LF (RFC 9112, 2.2: a bad message). */
+static bool has_bare_cr(const char *p, size_t n)
+{
+	for (size_t i = 0; i + 1 < n; i++)
+		if (p[i] == '\r' && p[i + 1] != '\n')
+			return true;
+	return false;
+}
+
+static const char *read_one_down(const struct response_message *m, enum response_state state,
+				 const char *in, size_t n)
+{
+	const http_parser_settings settings = {.on_headers_complete = end_head,
+					       .on_message_complete = stop};
+	/* It does not know by itself that a 304 with a length has no body. */
+	struct told told = {.no_body = m->to_head || m->status == 204 || m->status == 304};
+	http_parser p;
+	size_t taken;
+
+	if (has_bare_cr(in + m->begin, n - m->begin))
+		return NULL;
+	http_parser_init(&p, HTTP_RESPONSE);
+	p.data = &told;
+	taken = http_parser_execute(&p, &settings, in + m->begin, n - m->begin);
+	/* It overlooks chunked in a list with empty elements or with HT. */
+	if (m->chunked && !told.chunked)
+		return NULL;
+	if (HTTP_PARSER_ERRNO(&p) == HPE_OK && m->end)
+		return "http-parser has not seen the end of a response";
+	if (HTTP_PARSER_ERRNO(&p) != HPE_PAUSED)
+		return NULL;
+	if (m->end)
+		return m->end == m->begin + taken ? NULL : "http-parser ends a response elsewhere";
+	/* What kedge does not follow any more, a parser may. */
+	return state == RESPONSE_LOST || state == RESPONSE_TUNNEL
+		       ? NULL
+		       : "http-parser ends a response that has not ended";
+}
+
+const char *other_parser_disagrees_down(const struct response_reference *r, const char *in,
+					size_t n)
+{
+	const char *wrong = NULL;
+
+	for (size_t i = 0; i < r->messages && !wrong; i++)
+		wrong = read_one_down(&r->message[i], r->state, in, n);
+	return wrong;
+}

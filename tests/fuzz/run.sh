@@ -4,8 +4,8 @@
 #
 # A corpus grows in build/fuzz/corpus/NAME, begun with the files of tests/corpus/NAME, or with what
 # tests/fuzz/seeds_NAME.py makes of them. tests/fuzz/fuzz_NAME.options has more seeds and libFuzzer's
-# flags ("seeds = FILE..." and "flag = value"). An input that breaks something is left in build/fuzz and
-# named; run the fuzzer on it to see it again.
+# flags ("seeds = FILE..." and "flag = value"). An input that breaks something is left beside the fuzzer,
+# and the command that shows it again is printed.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -49,7 +49,7 @@ fuzz()
 # report BINARY STATUS
 report()
 {
-	local name runs
+	local name runs features
 	name=$(basename "$1")
 	runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$1.log")
 	# One that ran nothing has found nothing.
@@ -58,8 +58,10 @@ report()
 	else
 		failed=$((failed + 1))
 		tail -n 40 "$1.log" | sed 's/^/    /'
+		sed -n "s|.*Test unit written to \(.*\)|to see it again: $1 \1|p" "$1.log"
 	fi
-	printf '  %-16s %12s runs, %s inputs in the corpus\n' "$name" "${runs:-?}" \
+	features=$(sed -n 's/.* ft: \([0-9]*\) .*/\1/p' "$1.log" | tail -n 1)
+	printf '  %-26s %10s runs, %6s features, %s inputs in the corpus\n' "${1#*/}" "${runs:-?}" "${features:-?}" \
 		"$(find "$(dirname "$1")/corpus/${name#fuzz_}" -type f | wc -l)"
 }
 

@@ -16,7 +16,7 @@ RECORD, WHOLE = 254, 255
 
 
 def repeat(times, data):
-    """What fuzz_http1.c reads as so many times the data, and one after the other where that is short."""
+    """What tests/fuzz/stream.h reads as so many times the data, and one after the other where that is short."""
     if times * len(data) < 300 or len(data) > 255:
         return data * times
     whole = bytes([REPEAT, 255, len(data)]) + data

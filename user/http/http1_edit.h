@@ -16,9 +16,11 @@
  * A head has KEDGE_FIELDS_MAX lines, so at most half as many gaps. Body, text and owed bytes need a
  * few more pieces. A call stops between two requests when fewer pieces than that are free.
  */
-#define HTTP1_EDIT_PIECES      256
+#ifndef HTTP1_EDIT_PIECES
+#define HTTP1_EDIT_PIECES 256
+#define HTTP1_EDIT_COPY   4096
+#endif
 #define HTTP1_EDIT_PIECES_HEAD (KEDGE_FIELDS_MAX / 2 + 16)
-#define HTTP1_EDIT_COPY        4096
 #define HTTP1_EDIT_COPY_HEAD   (KEDGE_XFF_BYTES_MAX + HTTP1_TOKEN_MAX + HTTP1_OPTIONS_MAX + 16)
 
 /* Pieces point into the input, the conf and copy[]: valid until one of these changes. */

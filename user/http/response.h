@@ -26,7 +26,9 @@ enum response_state {
 };
 
 /* Only the beginning of a line is needed. */
+#ifndef RESPONSE_LINE_KEPT
 #define RESPONSE_LINE_KEPT 64
+#endif
 
 /* "HTTP/1.1 200": these bytes of a response are held back until it is known whether it may pass. */
 #define RESPONSE_HELD_MAX RESPONSE_STATUS_LEN

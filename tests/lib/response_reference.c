@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "response_reference.h"
+
+#include <setjmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+struct span {
+	const char *p;
+	size_t n;
+};
+
+/* One line without its end. */
+struct line {
+	struct span s;
+	bool is_cut; /* longer than kedge keeps: only its beginning is read */
+};
+
+/* What the present head says. */
+struct head {
+	bool has_length, coded, chunked, close, keep;
+	uint64_t length;
+	enum { OF_NOTHING, OF_FRAMING, OF_CONNECTION } last; /* the field of the line before */
+};
+
+struct reader {
+	struct response_reference *r;
+	const char *in;
+	size_t at, n, next; /* next arrival */
+	struct head h;
+	bool old;
+	jmp_buf stop;
+};
+
+/* --- the request side ------------------------------------------------------------------------- */
+
+void response_arrive(struct kedge_note *note, const struct response_arrival *a)
+{
+	uint32_t bit = note->requests % KEDGE_NOTE_RING;
+
+	if (note->standing == KEDGE_WAITING || note->standing == KEDGE_TUNNEL)
+		return;
+	note->head_bits[bit / 64] &= ~(1ULL << bit % 64);
+	note->head_bits[bit / 64] |= (uint64_t)a->head << bit % 64;
+	note->standing = (__u8)a->standing;
+	if (a->standing != KEDGE_HEAD)
+		note->requests++;
+}
+
+/* The note that the reader of byte `at` sees. */
+static const struct kedge_note *note_at(struct reader *x, size_t at)
+{
+	struct response_reference *r = x->r;
+
+	while (x->next < r->arrivals && r->arrival[x->next].at <= at)
+		response_arrive(&r->note, &r->arrival[x->next++]);
+	return &r->note;
+}
+
+static uint32_t unanswered(const struct reader *x)
+{
+	return x->r->note.requests - x->r->done;
+}
+
+/* --- ends ------------------------------------------------------------------------------------- */
+
+/* The stream ends here, or is not followed beyond this place. */
+__attribute__((noreturn)) static void stop(struct reader *x, enum response_state state)
+{
+	x->r->state = state;
+	x->r->good = x->n;
+	longjmp(x->stop, 1);
+}
+
+__attribute__((noreturn)) static void lose(struct reader *x, const char *why)
+{
+	x->r->why = why;
+	stop(x, RESPONSE_LOST);
+}
+
+/* The response that begins at `at` must not pass. */
+__attribute__((noreturn)) static void cut(struct reader *x, enum response_event event, size_t at)
+{
+	x->r->event = event;
+	x->r->state = RESPONSE_LINE;
+	x->r->good = at;
+	longjmp(x->stop, 1);
+}
+
+static struct line line_from(struct reader *x, size_t from, enum response_state state)
+{
+	const char *p = x->in + from, *lf = memchr(x->in + x->at, '\n', x->n - x->at);
+	struct line l = {{p, 0}, false};
+
+	if (!lf)
+		stop(x, state);
+	x->at = (size_t)(lf - x->in) + 1;
+	l.s.n = (size_t)(lf - p);
+	l.is_cut = l.s.n > RESPONSE_LINE_KEPT;
+	if (l.is_cut)
+		l.s.n = RESPONSE_LINE_KEPT;
+	else if (l.s.n && p[l.s.n - 1] == '\r')
+		l.s.n--;
+	return l;
+}
+
+static struct line next_line(struct reader *x, enum response_state state)
+{
+	return line_from(x, x->at, state);
+}
+
+/* --- fields ----------------------------------------------------------------------------------- */
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct span trim(struct span s)
+{
+	for (; s.n && is_blank(*s.p); s.n--)
+		s.p++;
+	while (s.n && is_blank(s.p[s.n - 1]))
+		s.n--;
+	return s;
+}
+
+static bool is(struct span s, const char *word)
+{
+	return s.n == strlen(word) && !strncasecmp(s.p, word, s.n);
+}
+
+/* The next element of a list, trimmed. False when there is none. */
+static bool element(struct span *list, struct span *out)
+{
+	const char *comma;
+
+	if (!list->p)
+		return false;
+	comma = memchr(list->p, ',', list->n);
+	*out = *list;
+	if (comma) {
+		out->n = (size_t)(comma - list->p);
+		*list = (struct span){comma + 1, list->n - out->n - 1};
+	} else {
+		*list = (struct span){NULL, 0};
+	}
+	*out = trim(*out);
+	return true;
+}
+
+/* RFC 9112, 9.3. What a cut line may still say counts as close. */
+static void read_connection(struct reader *x, struct span value, bool is_cut)
+{
+	struct span option;
+
+	x->h.close |= is_cut;
+	while (element(&value, &option)) {
+		x->h.close |= is(option, "close");
+		x->h.keep |= is(option, "keep-alive");
+	}
+}
+
+/*
+ * RFC 9112, 6.3: the length of an invalid field is unknown. kedge does not read "5, 5", which a
+ * client may take for 5.
+ */
+static void read_length(struct reader *x, struct span value)
+{
+	uint64_t length = 0;
+
+	value = trim(value);
+	if (!value.n)
+		lose(x, "an empty length");
+	for (size_t i = 0; i < value.n; i++) {
+		unsigned digit = (unsigned char)value.p[i] - (unsigned)'0';
+
+		if (digit > 9 || length > ((uint64_t)INT64_MAX - digit) / 10)
+			lose(x, "no length");
+		length = length * 10 + digit;
+	}
+	if (x->h.has_length && x->h.length != length)
+		lose(x, "two lengths");
+	x->h.has_length = true;
+	x->h.length = length;
+}
+
+/* The last coding frames if it is chunked. An empty element at the end hides it from kedge. */
+static void read_coding(struct reader *x, struct span value)
+{
+	struct span coding;
+
+	x->h.coded = true;
+	while (element(&value, &coding))
+		x->h.chunked = is(coding, "chunked");
+}
+
+static void read_field(struct reader *x, const struct line *l)
+{
+	const char *colon = memchr(l->s.p, ':', l->s.n);
+	struct span name, value, raw;
+
+	/* RFC 9112, 5.2: a folded line. kedge does not join lines that frame. */
+	if (l->s.n && is_blank(l->s.p[0])) {
+		if (x->h.last == OF_FRAMING)
+			lose(x, "a folded line that frames");
+		if (x->h.last == OF_CONNECTION)
+			read_connection(x, l->s, l->is_cut);
+		return;
+	}
+	x->h.last = OF_NOTHING;
+	if (!colon)
+		return;
+	raw = (struct span){l->s.p, (size_t)(colon - l->s.p)};
+	name = trim(raw);
+	value = (struct span){colon + 1, l->s.n - raw.n - 1};
+	if (is(name, "Connection")) {
+		x->h.last = OF_CONNECTION;
+		read_connection(x, value, l->is_cut);
+		return;
+	}
+	if (!is(name, "Content-Length") && !is(name, "Transfer-Encoding"))
+		return;
+	x->h.last = OF_FRAMING;
+	/* RFC 9112, 5.1: a proxy removes white space before the colon; a client may or may not. */
+	if (name.n != raw.n)
+		lose(x, "white space before the colon");
+	if (l->is_cut)
+		lose(x, "a long line that frames");
+	if (is(name, "Content-Length"))
+		read_length(x, value);
+	else
+		read_coding(x, value);
+}
+
+/* --- bodies ----------------------------------------------------------------------------------- */
+
+/* RFC 9112, 7.1: 1*HEXDIG, then nothing or an extension. */
+static uint64_t read_size(struct reader *x)
+{
+	struct line l = next_line(x, RESPONSE_CHUNK);
+	uint64_t size = 0;
+	size_t i;
+
+	for (i = 0; i < l.s.n; i++) {
+		static const char digits[] = "0123456789abcdef";
+		const char *digit = l.s.p[i] ? strchr(digits, l.s.p[i] | 0x20) : NULL;
+
+		/* With 0x20 set, two control characters look like digits. */
+		if (!digit || (l.s.p[i] < '0'))
+			break;
+		if (size >> 58)
+			lose(x, "a size that is too large");
+		size = size << 4 | (uint64_t)(digit - digits);
+	}
+	if (!i)
+		lose(x, "no size");
+	if (i < l.s.n ? l.s.p[i] != ';' && !is_blank(l.s.p[i]) : l.is_cut)
+		lose(x, "not the end of a size");
+	return size;
+}
+
+static uint64_t take(struct reader *x, uint64_t size)
+{
+	if (size > x->n - x->at) {
+		x->r->left = size - (x->n - x->at);
+		stop(x, RESPONSE_BODY);
+	}
+	x->at += (size_t)size;
+	return size;
+}
+
+static uint64_t read_chunks(struct reader *x)
+{
+	uint64_t size, all = 0;
+	struct line l;
+
+	while ((size = read_size(x)) > 0) {
+		all += take(x, size);
+		l = next_line(x, RESPONSE_CHUNK_END);
+		if (l.s.n)
+			lose(x, "bytes behind a chunk");
+	}
+	do
+		l = next_line(x, RESPONSE_TRAILER);
+	while (l.s.n || l.is_cut);
+	return all;
+}
+
+/* RFC 9112, 6.3. */
+static uint64_t read_body(struct reader *x, const struct response_message *m)
+{
+	const struct head *h = &x->h;
+
+	if (m->to_head || m->status == 204 || m->status == 304)
+		return 0;
+	if (h->chunked)
+		return read_chunks(x);
+	/* RFC: to the end. Some clients use the length. */
+	if (h->coded && h->has_length)
+		lose(x, "a coding that does not frame, and a length");
+	if (!h->has_length)
+		stop(x, RESPONSE_TO_END);
+	return take(x, h->length);
+}
+
+/* --- responses -------------------------------------------------------------------------------- */
+
+/* The end of a final response. Behind an early one, nothing may follow. */
+static void end(struct reader *x, struct response_message *m)
+{
+	m->end = x->at;
+	if (m->counts) {
+		x->r->done++;
+		x->r->said_close |= x->h.close || (x->old && !x->h.keep);
+	} else {
+		x->r->over = x->r->said_close = true;
+	}
+}
+
+static struct response_message *next_message(struct response_reference *r)
+{
+	r->message = realloc(r->message, (r->messages + 1) * sizeof(*r->message));
+	if (!r->message)
+		abort();
+	r->message[r->messages] = (struct response_message){0};
+	return &r->message[r->messages++];
+}
+
+/* "HTTP/1.1 200", with any minor version (RFC 9110, 2.5) and a status of 100 or more. */
+static bool fits(size_t i, char c)
+{
+	static const char like[] = "HTTP/1.";
+
+	if (i < 7)
+		return c == like[i];
+	if (i == 8)
+		return c == ' ';
+	return c >= (i == 9 ? '1' : '0') && c <= '9';
+}
+
+/* Its first bytes decide whether it may pass. */
+static unsigned read_status(struct reader *x, size_t begin)
+{
+	const struct kedge_note *note = note_at(x, begin);
+	bool unasked =
+		x->r->over || (note->requests && !unanswered(x) && note->standing != KEDGE_HEAD);
+	const char *p = x->in + begin;
+	unsigned status;
+
+	for (size_t i = 0; i < RESPONSE_STATUS_LEN; i++) {
+		if (begin + i == x->n)
+			cut(x, x->r->event, begin);
+		if (!fits(i, p[i]) && unasked)
+			cut(x, RESPONSE_STRAY, begin);
+		if (!fits(i, p[i]))
+			lose(x, "no status line");
+	}
+	note_at(x, begin + RESPONSE_STATUS_LEN - 1);
+	status = (unsigned)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
+	if (unasked)
+		cut(x, RESPONSE_UNASKED, begin);
+	if (status == 101 && !(note->standing == KEDGE_WAITING && unanswered(x) == 1))
+		cut(x, RESPONSE_REFUSED, begin);
+	x->old = p[7] == '0';
+	x->at = begin + RESPONSE_STATUS_LEN;
+	return status;
+}
+
+static void read_head(struct reader *x, size_t begin)
+{
+	struct line l = line_from(x, begin, RESPONSE_LINE);
+
+	/* RFC 9112, 4: the space is there even without a reason; kedge forgives that. */
+	if (l.s.n > RESPONSE_STATUS_LEN && l.s.p[RESPONSE_STATUS_LEN] != ' ')
+		lose(x, "a status of more than three digits");
+	for (;;) {
+		l = next_line(x, RESPONSE_FIELDS);
+		if (!l.s.n && !l.is_cut)
+			return;
+		read_field(x, &l);
+	}
+}
+
+static bool to_head(const struct response_reference *r)
+{
+	uint32_t bit = r->done % KEDGE_NOTE_RING;
+
+	return r->note.head_bits[bit / 64] >> bit % 64 & 1;
+}
+
+static void read_response(struct reader *x)
+{
+	struct response_reference *r = x->r;
+	size_t begin = x->at;
+	unsigned status;
+	struct response_message *m;
+
+	if (begin == x->n)
+		stop(x, RESPONSE_LINE);
+	status = read_status(x, begin);
+	x->h = (struct head){0};
+	read_head(x, begin);
+	note_at(x, x->at - 1);
+	if (status < 200 && status != 101) /* the final one is still to come */
+		return;
+	m = next_message(r);
+	*m = (struct response_message){.begin = begin, .head_end = x->at, .status = status};
+	r->finals++;
+	if (status == 101) {
+		r->event = RESPONSE_SWITCHED;
+		stop(x, RESPONSE_TUNNEL);
+	}
+	m->counts = unanswered(x);
+	m->chunked = x->h.chunked;
+	m->to_head = to_head(r);
+	if (r->note.standing == KEDGE_WAITING && unanswered(x) == 1) {
+		r->event = RESPONSE_DECLINED;
+		r->note.standing = KEDGE_BETWEEN;
+	}
+	m->body = read_body(x, m);
+	end(x, m);
+}
+
+void response_reference_read(struct response_reference *r, const char *in, size_t n)
+{
+	struct reader x = {.r = r, .in = in, .n = n};
+
+	if (setjmp(x.stop))
+		return;
+	for (;;)
+		read_response(&x);
+}
+
+void response_reference_free(struct response_reference *r)
+{
+	free(r->message);
+}
