@@ -26,7 +26,8 @@ test=("${check[@]}" libhttp-parser-dev %clang_rt@has_fuzzer clang-format=clang-f
 	mkcert=mkcert xdp-tools=xdp-filter liburing-dev devscripts=hardening-check binutils=objdump)
 servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodejs=node golang-go=go redis-server=redis-server node-ws
 	python3-gunicorn python3-uvicorn python3=/usr/bin/python3 node-express caddy=caddy 'php-fpm=php-fpm*' php-cgi=php-cgi
-	fcgiwrap=fcgiwrap uwsgi-core=uwsgi-core uwsgi-plugin-python3 puma=puma ruby=ruby perl=perl gcc=gcc libc6-dev
+	libapache2-mod-php libapache2-mod-wsgi-py3 fcgiwrap=fcgiwrap uwsgi-core=uwsgi-core uwsgi-plugin-python3 puma=puma
+	ruby=ruby perl=perl gcc=gcc libc6-dev
 	'default-jdk-headless|openjdk-21-jdk-headless|openjdk-17-jdk-headless=java' curl=curl)
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl ca-certificates python3=/usr/bin/python3)
 vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev

@@ -122,14 +122,14 @@ class Node(Listening):
 
 
 class Go(Listening):
-    name, argv = "Go", (BUILD / "seen-go", "127.0.0.1:0")
+    name, argv, source = "Go", (BUILD / "seen-go", "127.0.0.1:0"), APPS / "seen.go"
 
     @classmethod
     def version(cls):
         return re.search(r"go(\d\S*)", run("go", "version"))[1]
 
     def start(self):
-        binary, source = self.argv[0], APPS / "seen.go"
+        binary, source = self.argv[0], self.source
         # Checked here: in a guest even a compiler that finds nothing to do takes a minute.
         if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
             BUILD.mkdir(parents=True, exist_ok=True)
@@ -370,14 +370,14 @@ accesslog.format = "%a %{remote}p	%r	%s %{X-Forwarded-For}i"
 class Haproxy(Backend):
     """A second proxy, as packaged, with Node behind it."""
 
-    name = "HAProxy"
+    name, make_node = "HAProxy", Node
 
     @classmethod
     def version(cls):
         return re.search(r"version (\S+)", run("/usr/sbin/haproxy", "-v"))[1]
 
     def start(self):
-        self.node = Node()
+        self.node = self.make_node()
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         config = self.base / "config"

@@ -303,18 +303,18 @@ class Wsgiref(Listening):
 
 class HttpServer(Wsgiref):
     name, argv = "http.server", (PYTHON, "-B", APPS / "environment.py", "http.server")
-    fooled_by, keeps, takes_bodies = {"": ""}, True, "yes"
+    fooled_by, keeps, takes_bodies, as_they_are = {"": ""}, True, "yes", {"": "/raw"}
 
 
 class Uvicorn(Configured):
-    name, fooled_by = "uvicorn", {"": ""}
+    name, fooled_by, as_they_are = "uvicorn", {"": ""}, {"": "/raw"}
     argv = (PYTHON, "-B", "-m", "uvicorn", "--app-dir", APPS, "--host", "HOST", "--port", "PORT", "--http", "h11",
             "--ws", "none", "--lifespan", "off", "--no-access-log", "--log-level", "warning", "environment:asgi")
     version = backends.Uvicorn.version
 
 
 class Express(Listening):
-    name, argv = "Express", ("node", APPS / "environment.express.js")
+    name, argv, as_they_are = "Express", ("node", APPS / "environment.express.js"), {"": "/raw"}
     doors, fooled_by, keeps = {"": "/"}, {"": ""}, True
     takes_bodies, chunks = "no", True
     env = {"NODE_PATH": "/usr/share/nodejs"}  # Debian's place; only Debian's own node looks there by itself

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
-docs/servers.md: what real servers treat otherwise than kedge, and how they read other names and unread bodies.
+docs/servers.md: what real servers treat otherwise than kedge, how they read unread bodies, and how they map names.
 Run as a program, it rewrites the tables.
 """
 import re
@@ -11,6 +11,7 @@ import backends
 import corpus
 import fronts
 import machine
+import mapping
 import streams
 from certs import Certs
 from kedge import Combination
@@ -18,7 +19,8 @@ from play import Run, Verdict
 
 DOCUMENT = machine.ROOT / "docs/servers.md"
 BEGIN, END = "<!-- differences: made by `make servers-doc` -->\n", "<!-- end of differences -->"
-NAMES_BEGIN, NAMES_END = "<!-- names: made by `make servers-doc` -->\n", "<!-- end of names -->"
+BODIES_BEGIN, BODIES_END = "<!-- bodies: made by `make servers-doc` -->\n", "<!-- end of bodies -->"
+MAPPING_BEGIN, MAPPING_END = "<!-- mapping: made by `make servers-doc` -->\n", "<!-- end of mapping -->"
 
 
 def rows_of(run):
@@ -67,21 +69,45 @@ def table(found):
         yield row(f"`{case}`", about(case), *(rows.get(case, "") for _, rows in found.values()))
 
 
-def shown(characters):
-    """No vertical bar and no backtick is in code in a table."""
-    if len(characters) == len(fronts.names.SEPARATORS) - 1:
-        return "all"
-    return " ".join(f"`{c}`" for c in characters) or "none"
-
-
-def names_table():
-    """The table of fronts.py, which test_names.py and test_unread.py compare with the servers."""
-    yield row("server", "application", "takes for a dash", "takes an unread body for a request")
-    yield "|---" * 4 + "|"
+def bodies_table():
+    """The table of fronts.py, which test_unread.py compares with the servers."""
+    yield row("server", "application", "takes an unread body for a request")
+    yield "|---" * 3 + "|"
     for server in (*fronts.ALL, *fronts.PLAIN):
         for door in server.doors:
-            taken = "; newer: ".join(map(shown, fronts.fooled_by(server, door)))
-            yield row(server.name, door or "its own", taken, server.takes_bodies)
+            yield row(server.name, door or "its own", server.takes_bodies)
+
+
+def mapping_row(server, asked, door):
+    return row(f"{server.name} {server.version()}", door or "its own", *mapping.row(asked, asked.all_fates()))
+
+
+def documented_mapping(server, door):
+    """(version, line) of the table of names."""
+    text = DOCUMENT.read_text()
+    for line in text[text.index(MAPPING_BEGIN):text.index(MAPPING_END)].splitlines()[3:]:
+        name, version = cells(line)[0].rsplit(" ", 1)
+        if (name, cells(line)[1]) == (server.name, door or "its own"):
+            return version, line
+    return None, None
+
+
+def mapping_table():
+    """How each server maps names, found by asking it."""
+    yield row(*mapping.HEADINGS)
+    yield "|---" * len(mapping.HEADINGS) + "|"
+    behind = fronts.Behind()
+    fronts.Configured.sockets = behind.base
+    try:
+        for make in mapping.ALL:
+            server = make()
+            try:
+                for door, target in mapping.targets(server).items():
+                    yield mapping_row(make, mapping.Asked((server.host, server.port), target), door)
+            finally:
+                server.stop()
+    finally:
+        behind.stop()
 
 
 def with_section(text, begin, end, lines):
@@ -95,7 +121,8 @@ def main():
                                rows_of(Run(server, Combination(), certs, everything)))
                  for server in backends.ALL}
     text = with_section(DOCUMENT.read_text(), BEGIN, END, table(found))
-    DOCUMENT.write_text(with_section(text, NAMES_BEGIN, NAMES_END, names_table()))
+    text = with_section(text, BODIES_BEGIN, BODIES_END, bodies_table())
+    DOCUMENT.write_text(with_section(text, MAPPING_BEGIN, MAPPING_END, mapping_table()))
 
 
 if __name__ == "__main__":

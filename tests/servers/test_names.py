@@ -9,7 +9,6 @@ import pytest
 
 import backends
 import fronts
-import report
 from client import Client, request, tls_context
 from kedge import Kedge, Listener
 from names import ALIASES, SEPARATORS, STRIPPED, cases, variable
@@ -99,12 +98,6 @@ def ask_alone(address, name):
         c.send(request(fields=[(name, FORGED)]))
         answer = c.response()
     return answer.status, bool(OWN.fullmatch(answer.body))
-
-
-def test_the_document_has_them():
-    text = report.DOCUMENT.read_text()
-    assert text == report.with_section(text, report.NAMES_BEGIN, report.NAMES_END, report.names_table()), \
-        f"make servers-doc writes {report.DOCUMENT.name} anew"
 
 
 def test_refused(editor, certs, cgroup):

@@ -7,6 +7,7 @@ import pytest
 
 import backends
 import fronts
+import report
 from client import Client, chunked, request
 from kedge import Listener
 
@@ -94,3 +95,9 @@ def test_a_body_that_is_not_read(make, applications, editor, certs, cgroup):
             kedge.wait_idle()
             if server.takes_bodies == "yes":  # kedge knows of some answers before it passes them that they are too many
                 assert len(ways) >= kedge.reason("app_unasked") >= max(smuggled, 1)
+
+
+def test_the_document_has_them():
+    text = report.DOCUMENT.read_text()
+    assert text == report.with_section(text, report.BODIES_BEGIN, report.BODIES_END, report.bodies_table()), \
+        f"make servers-doc writes {report.DOCUMENT.name} anew"

@@ -19,10 +19,15 @@ def application(environ, start_response):
     return [body]
 
 
+def named(path, fields):
+    """As they are for /raw, otherwise as variables."""
+    return "".join(f"{name if path == '/raw' else 'HTTP_' + name.upper().replace('-', '_')}={value}\n"
+                   for name, value in fields).encode("latin-1", "replace")
+
+
 async def asgi(scope, receive, send):
-    rows = {"HTTP_" + name.decode().upper().replace("-", "_"): value.decode("latin-1")
-            for name, value in scope["headers"]}
-    body = lines(rows).encode()
+    body = lines({"REMOTE_ADDR": scope["client"][0], "scheme": scope["scheme"]}).encode()
+    body += named(scope["path"], [(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]])
     await send({"type": "http.response.start", "status": 200,
                 "headers": [(b"content-length", str(len(body)).encode())]})
     await send({"type": "http.response.body", "body": body})
@@ -32,7 +37,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # keeps connections
 
     def do_GET(self):
-        body = lines({"HTTP_" + n.upper().replace("-", "_"): v for n, v in self.headers.items()}).encode()
+        body = f"REMOTE_ADDR={self.client_address[0]}\n".encode() + named(self.path, self.headers.items())
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
