@@ -166,7 +166,7 @@ check:
 cover_bins	:= $(addprefix $(OUT)/cover/kedge/,test_http1 test_http1_body test_http1_char test_http1_field \
 		   test_http1_line test_http1_option test_http1_take test_http1_word)
 cover_srcs	:= $(addprefix tests/lib/,http1_corpus.c http1_driver.c guard.c) \
-		   $(addprefix user/,http/http1_edit.c http/xff.c base/addr.c base/decimal.c)
+		   $(addprefix user/,http/http1_edit.c http/http1_check.c http/xff.c base/check.c base/addr.c base/decimal.c)
 
 $(OUT)/cover/obj/%.o: %.c $(OUT)/flags
 	$(call say,COVER,$@)

@@ -12,12 +12,14 @@
 #ifdef KEDGE_CHECKS
 
 /* Of the object, this must hold. If not: says so, with the way to this place, and aborts. */
-#define CHECK(object, must_hold) \
-	((must_hold) ? (void)0   \
-		     : check_failed(__FILE__, __LINE__, __func__, #must_hold, #object, (object)))
+#define CHECK(object, must_hold) CHECK_SAYING(object, must_hold, #must_hold)
 
 /* If `when` is true, this must hold. */
-#define CHECK_IF(object, when, must_hold) CHECK(object, !(when) || (must_hold))
+#define CHECK_IF(object, when, must_hold) \
+	CHECK_SAYING(object, !(when) || (must_hold), "if " #when ": " #must_hold)
+
+#define CHECK_SAYING(object, is_true, text) \
+	((is_true) ? (void)0 : check_failed(__FILE__, __LINE__, __func__, text, #object, (object)))
 
 /* A call of a function that checks. */
 #define CHECKED(call) (call)

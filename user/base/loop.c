@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -169,6 +170,56 @@ static void tasks_run(struct loop *l)
 	}
 }
 
+#ifdef KEDGE_CHECKS
+/* Each timer is in the slot of its time, behind the last slot that was looked at. */
+static unsigned slot_check(const struct loop *l, unsigned slot)
+{
+	const struct timer *t;
+	unsigned n = 0;
+
+	LIST_FOREACH(t, &l->wheel[slot], link) {
+		uint64_t tick = t->slot_ms / LOOP_TICK_MS;
+
+		CHECK(l, ++n <= l->timers); /* else it is a circle */
+		CHECK(t, tick % LOOP_SLOTS == slot && t->slot_ms == tick * LOOP_TICK_MS);
+		CHECK(t, tick > l->tick && tick < l->tick + LOOP_SLOTS);
+		CHECK(t, tick >= l->soonest);
+		CHECK(t, t->due_ms && t->expired);
+	}
+	return n;
+}
+
+void loop_check(const struct loop *l)
+{
+	unsigned timers = 0, tasks = 0;
+	const struct task *t, *last = NULL;
+
+	for (unsigned i = 0; i < LOOP_SLOTS; i++)
+		timers += slot_check(l, i);
+	CHECK(l, timers == l->timers);
+	CHECK(l, l->now_ms == l->now_us / 1000);
+	CHECK(l, l->tick <= l->now_ms / LOOP_TICK_MS);
+	STAILQ_FOREACH(t, &l->tasks, link) {
+		CHECK(t, t->queued && t->run);
+		CHECK(l, ++tasks < 1u << 24); /* else it is a circle */
+		last = t;
+	}
+	CHECK_IF(l, last, l->tasks.stqh_last == &last->link.stqe_next);
+}
+
+/* A wheel with many timers is looked at once in so many turns. */
+#define FEW_TIMERS  8
+#define CHECK_TURNS 64
+
+static void turn_check(const struct loop *l)
+{
+	static _Thread_local unsigned turns;
+
+	if (l->timers <= FEW_TIMERS || ++turns % CHECK_TURNS == 0)
+		loop_check(l);
+}
+#endif
+
 void loop_run(struct loop *l)
 {
 	struct epoll_event ev[EVENTS_PER_TURN];
@@ -195,5 +246,6 @@ void loop_run(struct loop *l)
 		}
 		wheel_turn(l);
 		tasks_run(l);
+		CHECKED(turn_check(l));
 	}
 }

@@ -73,3 +73,6 @@ void loop_later(struct loop *l, struct task *t);
 
 /* Runs turns until l->stop. */
 void loop_run(struct loop *l);
+
+/* Between two turns. See base/check.h. */
+void loop_check(const struct loop *l);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
+
 /* Before each record. */
 typedef uint32_t length;
 
@@ -20,6 +22,17 @@ void ring_fini(struct ring *r)
 	free(r->bytes);
 	r->bytes = NULL;
 }
+
+#ifdef KEDGE_CHECKS
+void ring_check(const struct ring *r)
+{
+	size_t used = ring_used(r);
+
+	CHECK(r, r->bytes && r->size && !(r->size & (r->size - 1)));
+	CHECK(r, used <= r->size);
+	CHECK_IF(r, used, used > sizeof(length)); /* whole records */
+}
+#endif
 
 static void copy_in(struct ring *r, size_t at, const void *from, size_t len)
 {
@@ -57,8 +70,17 @@ bool ring_put(struct ring *r, const struct iovec *piece, unsigned pieces)
 		at += piece[i].iov_len;
 	}
 	__atomic_store_n(&r->put, at, __ATOMIC_RELEASE);
+	CHECKED(ring_check(r));
 	return true;
 }
+
+#ifdef KEDGE_CHECKS
+/* A record that is taken was put whole. */
+static void record_check(const struct ring *r, size_t at, length len)
+{
+	CHECK(r, at + len - r->taken <= ring_used(r));
+}
+#endif
 
 size_t ring_take(struct ring *r, void *buf, size_t room)
 {
@@ -69,6 +91,7 @@ size_t ring_take(struct ring *r, void *buf, size_t room)
 		return 0;
 	copy_out(r, at, &len, sizeof(len));
 	at += sizeof(len);
+	CHECKED(record_check(r, at, len));
 	copy_out(r, at, buf, len < room ? len : room);
 	__atomic_store_n(&r->taken, at + len, __ATOMIC_RELEASE);
 	return len;

@@ -35,5 +35,8 @@ bool ring_put(struct ring *r, const struct iovec *piece, unsigned pieces);
  */
 size_t ring_take(struct ring *r, void *buf, size_t room);
 
+/* By a thread of the two. See base/check.h. */
+void ring_check(const struct ring *r);
+
 /* Bytes in the ring. Either thread may ask; the number may be old. */
 size_t ring_used(const struct ring *r);

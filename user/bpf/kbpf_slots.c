@@ -2,8 +2,10 @@
 /* A stack of free slots for each worker. See kbpf_slots.h. */
 #include "bpf/kbpf_slots.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
+#include "base/check.h"
 #include "base/cleanup.h"
 
 struct stack {
@@ -13,8 +15,29 @@ struct stack {
 
 struct kbpf_slots {
 	unsigned workers;
+	uint32_t each; /* the room of each stack */
 	struct stack of[];
 };
+
+#ifdef KEDGE_CHECKS
+/* Every free slot is this worker's, and is free once. */
+static void stack_check(const struct kbpf_slots *slots, unsigned worker)
+{
+	const struct stack *s = &slots->of[worker];
+	_cleanup_(freep)
+	bool *seen = calloc(slots->each + 1, sizeof(*seen));
+
+	CHECK(slots, worker < slots->workers);
+	CHECK(slots, s->count <= slots->each);
+	for (uint32_t i = 0; seen && i < s->count; i++) {
+		uint32_t at = s->free[i] - worker * slots->each;
+
+		CHECK(s, at < slots->each);
+		CHECK(s, !seen[at]);
+		seen[at] = true;
+	}
+}
+#endif
 
 static void slots_freep(struct kbpf_slots **slots)
 {
@@ -29,6 +52,7 @@ struct kbpf_slots *kbpf_slots_new(unsigned workers, uint32_t each)
 	if (!slots)
 		return NULL;
 	slots->workers = workers;
+	slots->each = each;
 	for (unsigned w = 0; w < workers; w++) {
 		struct stack *s = &slots->of[w];
 
@@ -57,6 +81,7 @@ bool kbpf_slots_take(struct kbpf_slots *slots, unsigned worker, uint32_t *slot)
 	if (!s->count)
 		return false;
 	*slot = s->free[--s->count];
+	CHECKED(stack_check(slots, worker));
 	return true;
 }
 
@@ -64,5 +89,7 @@ void kbpf_slots_put(struct kbpf_slots *slots, unsigned worker, uint32_t slot)
 {
 	struct stack *s = &slots->of[worker];
 
+	assert(s->count < slots->each);
 	s->free[s->count++] = slot;
+	CHECKED(stack_check(slots, worker));
 }

@@ -6,35 +6,13 @@
 #include "base/check.h"
 #include "conn/mover_down.h"
 #include "conn/mover_up.h"
-#include "kedge/http1_state.h"
+#include "http/http1_check.h"
 
 static void residue_check(const struct residue *r)
 {
 	CHECK(r, !r->data == !r->len);
 	CHECK_IF(r, r->data, r->off < r->len);
 	CHECK_IF(r, !r->data, !r->off);
-}
-
-static void note_check(const struct kedge_note *n)
-{
-	CHECK(n, n->standing <= KEDGE_REFUSED);
-	CHECK(n, n->reason < KEDGE_REASON_COUNT);
-	CHECK(n, n->command <= KEDGE_COMMAND_TUNNEL);
-	CHECK_IF(n, n->standing == KEDGE_REFUSED, n->reason != KEDGE_REASON_NONE);
-	/* Only while a send() runs. */
-	CHECK(n, !n->spare);
-	CHECK(n, n->withheld <= n->sending);
-	CHECK(n, n->sending <= KEDGE_SEND_BYTES_MAX + HTTP1_TEXT_MAX);
-}
-
-static void response_check(const struct response *r)
-{
-	CHECK(r, r->state <= RESPONSE_LOST);
-	CHECK(r, r->line_len <= RESPONSE_LINE_KEPT);
-	CHECK(r, r->held <= RESPONSE_HELD_MAX && r->held <= r->line_len);
-	CHECK_IF(r, r->held, r->state == RESPONSE_LINE && r->begun);
-	CHECK_IF(r, r->state == RESPONSE_BODY, r->left && r->left <= r->body);
-	CHECK_IF(r, r->over, r->said_close);
 }
 
 /* What an editor and a response follower say of the same requests. */

@@ -19,7 +19,9 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include "base/check.h"
 #include "base/cleanup.h"
+#include "http/http1_check.h"
 
 /* Asked for; the kernel doubles it for its own overhead. */
 #define SNDBUF            (1 << 20)
@@ -145,14 +147,42 @@ static ssize_t transmit(struct edit_bpf *eb, const void *buf, uint32_t len)
 	return r;
 }
 
+#ifdef KEDGE_CHECKS
+/* Between two sends. */
+static void bpf_check(const struct edit_bpf *eb)
+{
+	CHECK(eb, eb->flow.cookie && eb->e.note == eb->flow.note);
+	CHECK(eb, eb->send_max && eb->send_max <= KEDGE_SEND_BYTES_MAX);
+	CHECK(eb, worst_cost(eb, eb->send_max) <= eb->room);
+	CHECK(eb, eb->growth <= HTTP1_TEXT_MAX);
+	note_check(eb->e.note);
+}
+
+/* After a send of len bytes. */
+static void sent_check(const struct edit_bpf *eb, const struct kedge_note *before, uint32_t len)
+{
+	const struct kedge_note *after = eb->e.note;
+	uint32_t heads = after->requests - before->requests;
+
+	CHECK(eb, heads <= len / KEDGE_REQUEST_BYTES_MIN + 1);
+	CHECK_IF(eb, heads, after->runs != before->runs);
+	CHECK(eb, after->withheld <= len);
+	bpf_check(eb);
+}
+#endif
+
 /* How many bytes of a piece were taken, or the editor's error. */
 static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 {
 	struct kedge_note *note = eb->e.note;
 	bool in_body = note->standing == KEDGE_BODY;
 	uint32_t runs = note->runs;
+#ifdef KEDGE_CHECKS
+	const struct kedge_note before = *note;
+#endif
 	ssize_t r = transmit(eb, buf, len);
 
+	CHECKED(sent_check(eb, &before, len));
 	if (note->standing == KEDGE_REFUSED) {
 		/* With a boundary before the fault, the program would have run twice. */
 		eb->e.cut_off = in_body && note->runs == runs + 1;

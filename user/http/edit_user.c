@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/cleanup.h"
 #include "http/edit_socket.h"
+#include "http/http1_check.h"
 #include "http/http1_edit.h"
 
 struct edit_user {
@@ -44,6 +46,24 @@ static void publish(struct edit_user *u)
 	u->note.standing = (__u8)standing;
 	http1_note_begun(&u->http1, &u->note);
 }
+
+#ifdef KEDGE_CHECKS
+/* The note says where the automaton is; of a fault only once all before it has gone out. */
+static void user_check(const struct edit_user *u)
+{
+	bool refused = u->http1.state == HTTP1_REFUSED;
+
+	CHECK(u, u->edit.note == &u->note);
+	CHECK_IF(u, u->rest, u->rest_off < u->rest_len);
+	http1_check(&u->http1, &u->conf);
+	note_check(&u->note);
+	CHECK_IF(u, !refused, u->note.standing == http1_standing(&u->http1));
+	CHECK_IF(u, refused, u->rest || u->note.reason == u->http1.reason);
+	CHECK_IF(u, refused && u->rest, u->note.standing != KEDGE_REFUSED);
+	CHECK_IF(u, !refused, u->note.requests == u->http1.requests);
+	CHECK(u, (int32_t)(u->http1.requests - u->note.requests) >= 0);
+}
+#endif
 
 /* Keeps a copy of the pieces, without their first `sent` bytes. */
 static int keep_rest(struct edit_user *u, const struct http1_edit *out, size_t sent)
@@ -129,6 +149,7 @@ static ssize_t edit_user_send(struct edit *e, const void *buf, size_t len)
 			return r;
 	}
 	publish(u);
+	CHECKED(user_check(u));
 	return u->note.standing == KEDGE_REFUSED ? -EPROTO : (ssize_t)taken;
 }
 
@@ -138,6 +159,7 @@ static int edit_user_resume(struct edit *e, bool tunnel)
 
 	http1_resume(&u->http1, tunnel);
 	publish(u);
+	CHECKED(user_check(u));
 	return 0;
 }
 
@@ -163,5 +185,6 @@ struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_s
 		return NULL;
 	u->edit = (struct edit){.ops = &edit_user_ops, .note = &u->note, .stats = stats, .fd = fd};
 	u->conf = *conf;
+	CHECKED(http1_conf_check(conf));
 	return &u->edit;
 }

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/check.h"
+#include "http/http1_check.h"
 #include "http/http1_edit.h"
 
 struct edit_watch {
@@ -106,6 +108,19 @@ static void follow(struct edit_watch *ew, const uint8_t *in, size_t len)
 		keep(ew, in + from, len - from);
 }
 
+#ifdef KEDGE_CHECKS
+/* It reads what the inner editor reads, and keeps no more than a head of it. */
+static void watch_check(const struct edit_watch *ew, bool refused)
+{
+	CHECK(ew, ew->e.note == ew->inner->note && ew->e.fd == ew->inner->fd);
+	CHECK(ew, !ew->kept == !ew->kept_room && ew->kept_len <= ew->kept_room);
+	http1_check(&ew->http1, &ew->conf);
+	CHECK_IF(ew, ew->kept_len, http1_standing(&ew->http1) == KEDGE_HEAD || refused);
+	/* Heads are counted alike. */
+	CHECK_IF(ew, !refused, ew->e.note->requests == ew->http1.requests);
+}
+#endif
+
 static ssize_t edit_watch_send(struct edit *e, const void *buf, size_t len)
 {
 	struct edit_watch *ew = self(e);
@@ -116,6 +131,7 @@ static ssize_t edit_watch_send(struct edit *e, const void *buf, size_t len)
 		follow(ew, buf, (size_t)r);
 	else if (r == -EPROTO) /* the fault is somewhere in it */
 		follow(ew, buf, len);
+	CHECKED(watch_check(ew, r < 0 && r != -EAGAIN));
 	return r;
 }
 

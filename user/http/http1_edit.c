@@ -6,6 +6,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/check.h"
+#include "http/http1_check.h"
+
 /*
  * One call's place in its input. Bytes [from, at) are read and not yet in the list. A held run
  * begins at `hold`. It stays part of these bytes until its end, so that a run that is kept costs no
@@ -141,6 +144,38 @@ static bool has_room(const struct http1_edit *out)
 	       out->copied + HTTP1_EDIT_COPY_HEAD <= HTTP1_EDIT_COPY;
 }
 
+#ifdef KEDGE_CHECKS
+static bool is_within(const struct iovec *v, const uint8_t *from, size_t len)
+{
+	const uint8_t *p = v->iov_base;
+
+	return p >= from && v->iov_len <= len && p <= from + len - v->iov_len;
+}
+
+/* The pieces are inside the input, the conf or copy[], and have as many bytes as is said. */
+static void edit_check(const struct walk *w)
+{
+	const struct http1_edit *out = w->out;
+	size_t bytes = 0;
+
+	CHECK(out, out->pieces <= HTTP1_EDIT_PIECES && out->copied <= HTTP1_EDIT_COPY);
+	for (unsigned i = 0; i < out->pieces; i++) {
+		const struct iovec *v = &out->piece[i];
+
+		CHECK(out, v->iov_len);
+		CHECK(out, is_within(v, w->in, w->len) ||
+				   is_within(v, w->c->text, w->c->text_len) ||
+				   is_within(v, out->copy, out->copied) ||
+				   (v->iov_len == 1 && *(char *)v->iov_base == '\r'));
+		bytes += v->iov_len;
+	}
+	CHECK(out, out->bytes == bytes);
+	CHECK(out, w->at <= w->len);
+	http1_check(w->h, w->c);
+	CHECK_IF(w->h, w->h->state != HTTP1_REFUSED, w->note->requests == w->h->requests);
+}
+#endif
+
 size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_conf *c,
 		  struct kedge_note *note, const void *in, size_t len)
 {
@@ -157,6 +192,7 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
 		w.at += n;
 		if (!n && !byte(&w)) {
 			take_back(&w);
+			CHECKED(edit_check(&w));
 			return w.at;
 		}
 		if (h->state != HTTP1_START && h->state != HTTP1_START_REQ)
@@ -166,5 +202,6 @@ size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_co
 			break;
 	}
 	pass(&w, h->hold == HTTP1_LOOSE ? w.at : w.hold);
+	CHECKED(edit_check(&w));
 	return w.at;
 }

@@ -5,6 +5,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/check.h"
+
 bool response_to_head(const struct response *r, const struct kedge_note *note)
 {
 	uint32_t bit = r->done % KEDGE_NOTE_RING;
@@ -261,6 +263,37 @@ static const char *feed_body(struct response *r, const char *p, const char *end,
 	return p + take;
 }
 
+#ifdef KEDGE_CHECKS
+static bool in_line(const struct response *r)
+{
+	return r->state != RESPONSE_BODY && r->state < RESPONSE_TO_END;
+}
+
+void response_check(const struct response *r)
+{
+	CHECK(r, r->state <= RESPONSE_LOST);
+	CHECK(r, r->line_len <= RESPONSE_LINE_KEPT);
+	CHECK_IF(r, r->line_long && in_line(r), r->line_len == RESPONSE_LINE_KEPT);
+	CHECK(r, r->held < RESPONSE_HELD_MAX);
+	CHECK_IF(r, r->held, r->state == RESPONSE_LINE && r->begun && r->held == r->line_len);
+	CHECK_IF(r, r->state == RESPONSE_LINE && !r->begun, !r->line_len);
+	CHECK_IF(r, r->state == RESPONSE_BODY, r->left && r->left <= r->body);
+	CHECK_IF(r, r->state == RESPONSE_BODY && !r->head.chunked, r->body == r->head.length);
+	CHECK_IF(r, r->state >= RESPONSE_CHUNK && r->state <= RESPONSE_TRAILER, r->head.chunked);
+	CHECK_IF(r, r->over, r->said_close);
+}
+
+/* Without the answers that were refused: nobody feeds more then. */
+static void fed_check(const struct response *r, const struct kedge_note *note,
+		      const struct response_counts *counts, size_t had)
+{
+	response_check(r);
+	CHECK(r, counts->good <= had);
+	CHECK(r, counts->good == had - r->held);
+	CHECK(r, (int32_t)response_outstanding(r, note) >= 0);
+}
+#endif
+
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts)
 {
@@ -293,5 +326,6 @@ enum response_event response_feed(struct response *r, const struct kedge_note *n
 			result = event;
 	}
 	counts->good = held + n - r->held;
+	CHECKED(fed_check(r, note, counts, held + n));
 	return result;
 }

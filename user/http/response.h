@@ -84,6 +84,9 @@ struct response_counts {
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts);
 
+/* Between two calls of response_feed(). See base/check.h. */
+void response_check(const struct response *r);
+
 /* There will be no response: bytes pass unread from the first one on. */
 static inline void response_tunnel(struct response *r)
 {

@@ -4,10 +4,22 @@
 
 #include <stdlib.h>
 
+#include "base/check.h"
+
 static unsigned alive;
+
+#ifdef KEDGE_CHECKS
+/* Somebody has a reference to what these belong to. */
+static void refs_check(const unsigned *refs)
+{
+	CHECK(refs, (int)__atomic_load_n(refs, __ATOMIC_RELAXED) > 0);
+}
+#endif
 
 static void tally_put(struct tally *t)
 {
+	if (t)
+		CHECKED(refs_check(&t->refs));
 	if (t && !__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
 		free(t);
 }
@@ -57,12 +69,15 @@ void generation_inherit(struct generation *g, const struct generation *before, c
 
 struct generation *generation_get(struct generation *g)
 {
+	CHECKED(refs_check(&g->refs));
 	__atomic_add_fetch(&g->refs, 1, __ATOMIC_RELAXED);
 	return g;
 }
 
 void generation_put(struct generation *g)
 {
+	if (g)
+		CHECKED(refs_check(&g->refs));
 	if (!g || __atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	for (size_t i = 0; g->tallies && i < g->conf->listeners_count; i++)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/check.h"
 #include "config/config.h"
 #include "listen/sources.h"
 
@@ -32,6 +33,9 @@ static inline bool limits_enter(unsigned *count, unsigned max)
 
 static inline void limits_leave(unsigned *count)
 {
+#ifdef KEDGE_CHECKS
+	CHECK(count, (int)__atomic_load_n(count, __ATOMIC_RELAXED) > 0);
+#endif
 	__atomic_fetch_sub(count, 1, __ATOMIC_RELAXED);
 }
 

@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "tls/tls.h"
 
@@ -34,14 +36,31 @@ int service_new(struct service **out, struct generation *g, size_t index, struct
 	return 0;
 }
 
+#ifdef KEDGE_CHECKS
+void service_check(const struct service *s)
+{
+	const struct generation *g = s->generation;
+	size_t index = (size_t)(s->conf - g->conf->listeners);
+
+	CHECK(s, s->refs);
+	CHECK(s, __atomic_load_n(&g->refs, __ATOMIC_RELAXED));
+	CHECK(s, index < g->conf->listeners_count);
+	CHECK(s, s->connections == &g->tallies[index]->connections);
+	CHECK_IF(s, s->tls, s->conf->tls);
+	CHECK(s, memchr(s->name, '\0', sizeof(s->name)));
+}
+#endif
+
 struct service *service_get(struct service *s)
 {
+	CHECKED(service_check(s));
 	s->refs++;
 	return s;
 }
 
 void service_put(struct service *s)
 {
+	CHECKED(service_check(s));
 	if (--s->refs)
 		return;
 	tls_ctx_free(s->tls);

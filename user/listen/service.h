@@ -40,6 +40,9 @@ int service_new(struct service **out, struct generation *g, size_t index, struct
 struct service *service_get(struct service *s);
 void service_put(struct service *s);
 
+/* By the worker. See base/check.h. */
+void service_check(const struct service *s);
+
 /*
  * Counts one more connection, until service_leave(). Returns KEDGE_REASON_NONE; or the limit that
  * is reached, and then counts nothing.

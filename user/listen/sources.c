@@ -5,12 +5,15 @@
  */
 #include "listen/sources.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/random.h>
+
+#include "base/check.h"
 
 #define SHARDS  64
 #define BUCKETS 256 /* per shard */
@@ -96,6 +99,19 @@ static struct source *find(struct source_list *bucket, const uint64_t key[2])
 	return NULL;
 }
 
+#ifdef KEDGE_CHECKS
+/* With the lock held: a source of the table is where it is found, and somebody has it. */
+static void source_check(struct sources *s, const struct source *e)
+{
+	uint64_t h = hash(s, e->key);
+
+	CHECK(e, e->shard == h % SHARDS);
+	CHECK(e, find(&s->shards[e->shard].buckets[h / SHARDS % BUCKETS], e->key) == e);
+	CHECK(e, e->count || e->refused);
+	CHECK(e, e->refused <= SOURCES_REFUSED_MAX);
+}
+#endif
+
 static unsigned *counter_of(struct source *e, bool refused)
 {
 	return refused ? &e->refused : &e->count;
@@ -137,6 +153,8 @@ static int enter_as(struct sources *s, struct source **out, const union addr *cl
 	shard = &s->shards[new.shard];
 	pthread_mutex_lock(&shard->lock);
 	err = enter(&shard->buckets[h / SHARDS % BUCKETS], out, &new, refused, max);
+	if (!err)
+		CHECKED(source_check(s, *out));
 	pthread_mutex_unlock(&shard->lock);
 	return err;
 }
@@ -149,6 +167,8 @@ static void leave_as(struct sources *s, struct source *source, bool refused)
 		return;
 	lock = &s->shards[source->shard].lock;
 	pthread_mutex_lock(lock);
+	CHECKED(source_check(s, source));
+	assert(*counter_of(source, refused)); /* else it would be freed twice, or never */
 	--*counter_of(source, refused);
 	if (!source->count && !source->refused) {
 		LIST_REMOVE(source, link);

@@ -55,6 +55,15 @@ static void a_head_is_late_behind_a_response(void **state)
 	assert_int_equal(c->flow.reason, KEDGE_REASON_head_timeout);
 }
 
+/* A byte of a response is still to come. */
+static void in_body(void)
+{
+	struct response *r = &c->flow.response;
+
+	r->state = RESPONSE_BODY;
+	r->left = r->body = r->head.length = 1;
+}
+
 /* --- a body ----------------------------------------------------------------------------------- */
 
 static void body(uint32_t requests, uint32_t done, enum response_state response)
@@ -64,7 +73,8 @@ static void body(uint32_t requests, uint32_t done, enum response_state response)
 	note.requests = requests;
 	c->flow.response.done = done;
 	c->flow.response.state = response;
-	c->flow.response.left = c->flow.response.body = response == RESPONSE_BODY;
+	if (response == RESPONSE_BODY)
+		in_body();
 	c->body_due_ms = now() + 10;
 	expect_stay(conn_move_expired(c));
 	set_clock(now() + 10);
@@ -197,8 +207,7 @@ static void idle_within_a_response(void **state)
 	(void)state;
 	idle();
 	note.requests = 1;
-	c->flow.response.state = RESPONSE_BODY;
-	c->flow.response.left = c->flow.response.body = 1;
+	in_body();
 	expect_reset(conn_move_expired(c), KEDGE_REASON_idle_timeout);
 	c->flow.response.state = RESPONSE_LOST; /* nobody knows whether it is whole */
 	expect(conn_move_expired(c), CONN_REPLY, CONN_ORDERLY, KEDGE_REASON_idle_timeout);
@@ -222,8 +231,7 @@ static void a_client_that_still_takes_is_not_idle(void **state)
 	(void)state;
 	idle();
 	note.requests = 1;
-	c->flow.response.state = RESPONSE_BODY;
-	c->flow.response.left = c->flow.response.body = 1;
+	in_body();
 	while ((n = send(c->client_fd, bytes, sizeof(bytes), 0)) > 0)
 		sent += n;
 	while (got < sent / 2) {

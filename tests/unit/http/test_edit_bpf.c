@@ -332,7 +332,7 @@ static void a_refusal_behind_complete_requests_is_one_too(void **state)
 	kernel.run.standing = KEDGE_REFUSED;
 	kernel.run.reason = KEDGE_REASON_http_host;
 	kernel.run.requests = 2;
-	assert_int_equal(send_text("good good bad"), -EPROTO);
+	assert_int_equal(send_text("a good request, another good one, bad"), -EPROTO);
 	assert_int_equal(note.requests, 2);
 }
 

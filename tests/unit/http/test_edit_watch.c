@@ -235,6 +235,13 @@ static ssize_t fake_send(struct edit *e, const void *buf, size_t len)
 	return len < 5 ? (ssize_t)len : 5;
 }
 
+/* And counts the heads in them. */
+static void show_counted(void *arg, const char *head, size_t len)
+{
+	fake_note.requests++;
+	show(arg, head, len);
+}
+
 static void fake_free(struct edit *e)
 {
 }
@@ -249,7 +256,7 @@ static void only_what_was_taken_is_read(void **state)
 
 	(void)state;
 	conf_set(&conf);
-	e = edit_watch_new(&inner, &conf, show, NULL);
+	e = edit_watch_new(&inner, &conf, show_counted, NULL);
 	assert_non_null(e);
 	shown_forget();
 	for (size_t at = 0; at < strlen(all);) {
