@@ -86,6 +86,14 @@ shrunk_srcs	:= $(wildcard user/base/*.c user/http/*.c)
 shrunk_bins	:= $(shrunk_names:%=$(OUT)/fuzz-shrunk/fuzz_%)
 fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%) $(shrunk_bins)
 
+# The simulation: the calls of kedge that its world plays.
+sim_calls	:= socket bind listen connect accept4 close recv recvmsg read send sendmsg write shutdown getsockopt setsockopt \
+		   getsockname getpeername clock_gettime time eventfd poll fcntl epoll_create1 epoll_ctl epoll_wait \
+		   reason_name $(patsubst %,conn_%_enter,prefix handshake connect hear move reply linger closed)
+sim_wrap	:= $(sim_calls:%=-Wl,--wrap=%)
+sim_srcs	:= $(wildcard tests/sim/*.c)
+sim_libs	:= $(filter-out tests/sim/main.c,$(sim_srcs))
+
 ## build: all (1 min): build/kedge, optimised and hardened
 all: $(OUT)/kedge
 ## build: asan (1 min): build/kedge-asan, with the address and undefined-behaviour sanitizers
@@ -197,7 +205,11 @@ $(OUT)/fuzz/libkedge.a: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs) $(testlib
 
 $(OUT)/fuzz/fuzz_%: $(OUT)/fuzz/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz/libkedge.a
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser $(LDLIBS)
+	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,$(FUZZ) $(fuzz_wrap) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser $(LDLIBS)
+
+# This one drives the simulation (below).
+$(OUT)/fuzz/fuzz_flow: fuzz_wrap = $(sim_wrap)
+$(OUT)/fuzz/fuzz_flow: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(sim_libs))
 
 # The same with smaller limits, which are met more often: tests/fuzz/shrunk.h.
 $(OUT)/fuzz-shrunk/obj/%.o: %.c $(OUT)/flags | $(skels)
@@ -216,6 +228,16 @@ $(OUT)/fuzz-shrunk/fuzz_%: $(OUT)/fuzz-shrunk/obj/tests/fuzz/fuzz_%.o $(OUT)/fuz
 ## test: fuzz (10 min): each fuzzer for FUZZ_SECONDS (60)
 fuzz: $(fuzz_bins)
 	$(Q)tests/fuzz/run.sh $(fuzz_bins)
+
+# --- the simulation: a worker in a made-up world ---------------------------------------------------
+$(OUT)/sim/sim: $(patsubst %.c,$(OUT)/asan/%.o,$(sim_srcs) $(testlib_srcs)) $(OUT)/asan/libkedge.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(call san_link,$^,$(sim_wrap) -lcmocka)
+
+## test: sim (1 min): kedge's connections in a made-up world: SIM_SEEDS (256) from SIM_FROM (0), or SIM_SECONDS
+sim: $(OUT)/sim/sim
+	$(Q)$< $(if $(SIM_FROM),--from $(SIM_FROM)) $(if $(SIM_SECONDS),--seconds $(SIM_SECONDS),--seeds $(or $(SIM_SEEDS),256))
 
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
 $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/asan/tests/bpf/both.o \
@@ -460,7 +482,8 @@ reference: $(OUT)/kedge
 
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] \
-		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch] tests/chaos/*.c)
+		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch] tests/chaos/*.c \
+		   tests/sim/*.[ch])
 
 ## develop: lint (5 min): rooms, headers, licences, clang-format, clang-tidy
 lint: $(skels)

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cover.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "calls.h"
+#include "conn/conn.h"
+
+struct cover {
+	uint64_t transition[CONN_STAY][CONN_STAY];
+	uint64_t reason[KEDGE_REASON_COUNT];
+	uint64_t answer[KEDGE_REASON_COUNT];
+	uint64_t count[COVER_WHATS];
+};
+
+static struct cover *cover;
+
+#define NAME(state, to) #state,
+static const char *const states[] = {CONN_TABLE(NAME)};
+#define TO(state, to) to,
+static const unsigned goes_to[] = {CONN_TABLE(TO)};
+
+static const char *const whats[COVER_WHATS] = {
+	[COVER_WHOLE] = "connections without any fault, judged to the last byte",
+	[COVER_STALL_LOOKS] = "looks for a lost wakeup",
+	[COVER_RELOADS] = "reloads",
+	[COVER_DRAINS] = "drains with connections open",
+	[COVER_JUMPS] = "jumps of the clock",
+	[COVER_MEMORY_FAULTS] = "failed allocations",
+	[COVER_DESCRIPTOR_FAULTS] = "failed calls for a descriptor",
+	[COVER_TURNED_AWAY] = "clients over a limit, turned away at once",
+	[COVER_SELF] = "sockets connected to themselves",
+	[COVER_TUNNELS] = "tunnels",
+	[COVER_ENDS_BY_TIME] = "runs in which all fall silent",
+};
+
+void cover_begin(void)
+{
+	if (cover)
+		return;
+	cover = mmap(NULL, sizeof(*cover), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		     0);
+	if (cover == MAP_FAILED)
+		perror("mmap");
+}
+
+static void add(uint64_t *n)
+{
+	__atomic_add_fetch(n, 1, __ATOMIC_RELAXED);
+}
+
+void cover_transition(unsigned from, unsigned to)
+{
+	add(&cover->transition[from][to]);
+}
+
+void cover_reason(enum kedge_reason reason)
+{
+	add(&cover->reason[reason]);
+}
+
+void cover_answer(enum kedge_reason reason)
+{
+	add(&cover->answer[reason]);
+}
+
+void cover_count(enum cover_what what)
+{
+	add(&cover->count[what]);
+}
+
+static void print(uint64_t n, const char *what, const char *more)
+{
+	if (n)
+		printf("  %10" PRIu64 "  %s%s\n", n, what, more);
+}
+
+void cover_print(void)
+{
+	char name[64];
+
+	printf("what happened:\n");
+	for (int i = 0; i < COVER_WHATS; i++)
+		print(cover->count[i], whats[i], "");
+	for (int i = 0; i < CONN_STAY; i++)
+		for (int k = 0; k < CONN_STAY; k++) {
+			snprintf(name, sizeof(name), "%s -> %s", states[i], states[k]);
+			print(cover->transition[i][k], name, "");
+		}
+	for (int i = 1; i < KEDGE_REASON_COUNT; i++) {
+		print(cover->reason[i], __real_reason_name((enum kedge_reason)i), "");
+		print(cover->answer[i], __real_reason_name((enum kedge_reason)i), ": answered");
+	}
+}
+
+unsigned cover_lacks(void)
+{
+	unsigned n = 0;
+
+	for (int i = 0; i < COVER_WHATS; i++)
+		if (!cover->count[i]) {
+			printf("  never: %s\n", whats[i]);
+			n++;
+		}
+	for (int i = 0; i < CONN_STAY; i++)
+		for (int k = 0; k < CONN_STAY; k++)
+			if (goes_to[i] & 1u << k && !cover->transition[i][k]) {
+				printf("  never: %s -> %s\n", states[i], states[k]);
+				n++;
+			}
+	for (int i = 1; i < KEDGE_REASON_COUNT; i++)
+		if (!cover->reason[i])
+			printf("  no connection ended for: %s\n",
+			       __real_reason_name((enum kedge_reason)i));
+	return n;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests only: what has happened in all runs of a program, and in those of its children: the memory
+ * is shared. Where nothing happens, nothing is found, so some things must have happened.
+ */
+#pragma once
+
+#include "kedge/abi.h"
+
+enum cover_what {
+	COVER_WHOLE, /* a connection without any fault, judged to the last byte */
+	COVER_STALL_LOOKS,
+	COVER_RELOADS,
+	COVER_DRAINS,
+	COVER_JUMPS,
+	COVER_MEMORY_FAULTS,
+	COVER_DESCRIPTOR_FAULTS,
+	COVER_TURNED_AWAY,
+	COVER_SELF,
+	COVER_TUNNELS,
+	COVER_ENDS_BY_TIME,
+	COVER_WHATS,
+};
+
+void cover_begin(void);
+void cover_transition(unsigned from, unsigned to);
+void cover_reason(enum kedge_reason reason);
+void cover_answer(enum kedge_reason reason);
+void cover_count(enum cover_what what);
+
+/* Prints all. */
+void cover_print(void);
+/* Prints what should have happened and did not; how many things that are. */
+unsigned cover_lacks(void);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests only: what must be true. The calls of kedge are judged when they are made: bytes to an
+ * application against the script of its client, bytes to a client against what its application
+ * sent. Each transition and each counted reason is judged by what has happened in the world.
+ */
+#pragma once
+
+#include "people.h"
+
+/* --- from the calls (world_calls.c) ----------------------------------------------------------- */
+
+/* A socket connects. The result of connect(2). */
+int oracle_connects(struct sock *s);
+void oracle_accepts(struct sock *listener, struct sock *s);
+/* The last n bytes of s->out are new. */
+void oracle_sends(struct sock *s, size_t n);
+/* The next n bytes of s->in are about to be taken. */
+void oracle_reads(struct sock *s, size_t n);
+/* Our direction is about to end. */
+void oracle_shuts(struct sock *s);
+void oracle_closes(struct sock *s, bool reset);
+
+/* --- from the client (client_tls.c) ----------------------------------------------------------- */
+
+/* Bytes in clear, from kedge. */
+void oracle_client_gets(struct client *c, const uint8_t *p, size_t n);
+
+/* --- from the run (sim.c) --------------------------------------------------------------------- */
+
+/* The socket that listens for the listener with this index. */
+struct sock *oracle_listener(unsigned index);
+/* After each turn. */
+void oracle_turn(void);
+/* The worker has ended: what it counted, and how each connection ended. */
+void oracle_over(void);
+
+/* --- how (oracle_reason.c, oracle_client.c) --------------------------------------------------- */
+
+struct conn;
+void oracle_reason(struct client *c, const struct conn *conn, enum kedge_reason reason);
+void oracle_client_ends(struct client *c, bool clean);
+void oracle_client_over(struct client *c);
+/* May the application take what it got for whole? */
+bool oracle_at_boundary(const struct leg *l);

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a client gets: its application's responses in order, and kedge's own answer behind them. */
+#include <ctype.h>
+#include <string.h>
+
+#include "cover.h"
+#include "http/reply.h"
+#include "calls.h"
+#include "oracle.h"
+#include "sim_conf.h"
+
+/* --- places in the application's stream ------------------------------------------------------- */
+
+/* The last end of a response at or before `at`. *finals: how many were before it. */
+static size_t boundary(const struct client *c, size_t at, unsigned *finals)
+{
+	size_t last = 0;
+
+	*finals = 0;
+	for (unsigned i = 0; c->leg && i < c->leg->items; i++) {
+		const struct item *it = &c->leg->item[i];
+
+		if (it->odd || it->end > at)
+			break;
+		last = it->end;
+		*finals += it->final;
+	}
+	return last;
+}
+
+/* The response that this byte is in; NULL: none. */
+static const struct item *item_at(const struct client *c, size_t at)
+{
+	for (unsigned i = 0; c->leg && i < c->leg->items; i++) {
+		const struct item *it = &c->leg->item[i];
+
+		if (it->begin <= at && at < it->end)
+			return it;
+	}
+	return NULL;
+}
+
+/* --- kedge's own answer ----------------------------------------------------------------------- */
+
+/* Is the request behind so many others a HEAD? */
+static bool asks_head(const struct client *c, unsigned k)
+{
+	const struct script *s = &c->script;
+	size_t at = 0;
+
+	if (k < s->requests)
+		return s->request[k].head;
+	if (s->requests)
+		at = s->request[s->requests - 1].say_end;
+	while (at < s->say.len && (s->say.data[at] == '\r' || s->say.data[at] == '\n'))
+		at++;
+	return s->say.len - at >= 5 && !memcmp(s->say.data + at, "HEAD ", 5);
+}
+
+static bool begins(const struct client *c, const char *text, size_t len)
+{
+	size_t n = c->got.len - c->matched;
+
+	return n <= len && !memcmp(c->got.data + c->matched, text, n);
+}
+
+static bool own_is(const struct client *c, enum reply_body body, bool whole)
+{
+	char text[REPLY_BYTES_MAX];
+	size_t len = reply_format(text, c->says, body, WORLD_DATE);
+
+	return begins(c, text, len) && (!whole || c->got.len - c->matched == len);
+}
+
+static void judge_own(struct client *c)
+{
+	unsigned finals, i;
+	bool head;
+
+	boundary(c, c->matched, &finals);
+	head = asks_head(c, finals);
+	if (!c->says)
+		world_fail("client %u gets bytes that the application did not send, at %zu of %zu",
+			   c->id, c->matched, c->got.len);
+	if (c->tcp)
+		world_fail("client %u gets an answer of kedge in mode tcp", c->id);
+	for (i = 0; c->leg && i < c->leg->items && c->leg->item[i].end <= c->matched; i++)
+		if (c->leg->item[i].closes)
+			world_fail("client %u: kedge answers behind the last response", c->id);
+	if (c->says == KEDGE_REASON_app_gone && finals)
+		world_fail("client %u: 502 on a connection that was served before", c->id);
+	if (!own_is(c, REPLY_NONE, false) && !(head && own_is(c, REPLY_HEAD, false)) &&
+	    !(!head && own_is(c, REPLY_TEXT, false)))
+		world_fail("client %u: an answer of kedge that is not the right one, or not at the "
+			   "end of a response (%zu of %zu)",
+			   c->id, c->matched, c->got.len);
+}
+
+/* --- what it gets ----------------------------------------------------------------------------- */
+
+static size_t common(const struct client *c, const struct sock *s)
+{
+	size_t at = c->matched;
+
+	while (at < c->got.len && at < s->in_taken && c->got.data[at] == s->in.data[at])
+		at++;
+	return at;
+}
+
+static void judge_banned(const struct client *c)
+{
+	for (unsigned i = 0; c->leg && i < c->leg->items; i++) {
+		const struct item *it = &c->leg->item[i];
+
+		if (it->judged && it->banned && it->begin < c->matched)
+			world_fail("client %u gets a response that nobody asked for, at %zu", c->id,
+				   it->begin);
+	}
+}
+
+void oracle_client_gets(struct client *c, const uint8_t *p, size_t n)
+{
+	unsigned finals;
+
+	http1_bytes_add(&c->got, p, n);
+	if (!c->own) {
+		size_t at = c->leg ? common(c, c->leg->s) : 0;
+
+		c->own = at < c->got.len;
+		c->matched = c->own ? boundary(c, at, &finals) : at;
+	}
+	if (c->own)
+		judge_own(c);
+	else
+		judge_banned(c);
+}
+
+/* --- how it ends ------------------------------------------------------------------------------ */
+
+/* `clean`: the end itself says that nothing is missing, as far as it can say so. */
+void oracle_client_ends(struct client *c, bool clean)
+{
+	const struct sock *app = c->leg ? c->leg->s : NULL;
+	const struct item *it = item_at(c, c->matched);
+	unsigned finals;
+	bool app_over = app && (app->in_fin || app->state == TCP_DEAD);
+	bool all = app && c->matched == app->in.len && app->in_fin;
+
+	if (c->own) {
+		if (!own_is(c, REPLY_NONE, true) && !own_is(c, REPLY_HEAD, true) &&
+		    !own_is(c, REPLY_TEXT, true))
+			world_fail("client %u: the end within an answer of kedge", c->id);
+		return;
+	}
+	if (c->tcp || (it && it->tunnel)) {
+		if (c->got.len && !all && !(it && c->matched == it->begin))
+			world_fail("client %u: an end within a tunnel", c->id);
+		return;
+	}
+	if (!c->got.len || !it || it->odd || boundary(c, c->matched, &finals) == c->matched)
+		return;
+	if (it->to_end && !all)
+		world_fail("client %u takes a part of a response for the whole of it", c->id);
+	if (!it->to_end && (clean && c->tls))
+		world_fail("client %u: a close_notify within a response", c->id);
+	if (!app_over)
+		world_fail("client %u: an end within a response that goes on: %zu, from %zu to %zu",
+			   c->id, c->matched, it->begin, it->end);
+}
+
+/* A response that kedge has read goes on to a client that reads, whatever happens behind it. */
+static void judge_lost(struct client *c)
+{
+	struct leg *l = c->leg;
+
+	for (unsigned i = 0; i < l->items; i++) {
+		const struct item *it = &l->item[i];
+
+		if (it->odd || it->banned || it->end > l->s->in_taken)
+			return;
+		if (it->end > c->matched && it->final)
+			world_fail(
+				"client %u lacks a response that kedge has read: %zu of %zu to %zu",
+				c->id, c->matched, it->begin, it->end);
+		if (it->closes || it->early)
+			return;
+	}
+	if ((l->s->in_fin || l->s->state == TCP_DEAD) && l->s->in_taken < l->s->in.len &&
+	    !c->reason && !l->client->shut)
+		world_fail("client %u: kedge has left %zu bytes of a response unread", c->id,
+			   l->s->in.len - l->s->in_taken);
+}
+
+/* Nobody did anything wrong, so everything has arrived. */
+static void judge_whole(struct client *c)
+{
+	const struct script *s = &c->script;
+
+	cover_count(COVER_WHOLE);
+	if (c->leg->s->out.len != s->want.len)
+		world_fail("client %u: the application lacks bytes: %zu of %zu", c->id,
+			   c->leg->s->out.len, s->want.len);
+	if (c->got.len != c->leg->s->in.len)
+		world_fail("client %u lacks bytes: %zu of %zu", c->id, c->got.len,
+			   c->leg->s->in.len);
+}
+
+void oracle_client_over(struct client *c)
+{
+	bool closes = false;
+
+	if (!c->accepted)
+		return;
+	if (!c->ended)
+		world_fail("client %u: its connection has not ended", c->id);
+	if (c->tls && c->s->fin_arrived && c->s->state == TCP_OPEN &&
+	    c->s->out_taken == c->s->out.len)
+		oracle_client_ends(c, c->notified);
+	if (!c->leg || !c->leg->s->in_taken)
+		return;
+	for (unsigned i = 0; i < c->leg->items; i++)
+		closes |= c->leg->item[i].closes;
+	if (c->plain && !c->tls &&
+	    (!c->counted || c->reason == KEDGE_REASON_app_gone ||
+	     c->reason == KEDGE_REASON_app_reset))
+		judge_lost(c);
+	if (c->plain && c->leg->plain && sim_mood.plain && !closes && !c->counted && c->over &&
+	    !c->script.odd && !c->drained)
+		judge_whole(c);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* For each reason, what must have happened for it. */
+#include "calls.h"
+#include "oracle.h"
+#include "sim_conf.h"
+
+#define NEEDS(what)                                                                             \
+	do {                                                                                    \
+		if (!(what))                                                                    \
+			world_fail("client %u: reason %s, and not " #what " (it has read %zu)", \
+				   c->id, __real_reason_name(reason), client_read(c));          \
+	} while (0)
+
+/* The client has ended, or is gone. */
+static bool gone(const struct client *c)
+{
+	return c->s->in_fin || c->s->state == TCP_DEAD || c->shut;
+}
+
+static bool app_gone(const struct client *c)
+{
+	return c->leg && (c->leg->s->in_fin || c->leg->s->state == TCP_DEAD);
+}
+
+static bool has_odd(const struct client *c)
+{
+	for (unsigned i = 0; c->leg && i < c->leg->items; i++)
+		if (c->leg->item[i].odd || c->leg->item[i].banned)
+			return true;
+	return false;
+}
+
+static bool is_refusal(enum kedge_reason reason)
+{
+	return (reason >= KEDGE_REASON_http_malformed &&
+		reason <= KEDGE_REASON_http_xff_too_long) ||
+	       reason == KEDGE_REASON_http_connection_malformed ||
+	       reason == KEDGE_REASON_http_connection_too_long ||
+	       reason == KEDGE_REASON_http_upgrade_body;
+}
+
+/* What has come of the body that kedge waits for, or been said about it. */
+static bool body_was_asked(const struct client *c)
+{
+	size_t read = client_read(c);
+	uint32_t heads = c->script.heads_at[read];
+	const struct script_request *q = heads ? &c->script.request[heads - 1] : NULL;
+
+	if (!q)
+		return false;
+	return read > q->say_head_end || (c->leg && c->leg->items) || !c->script.expects;
+}
+
+static void before_http(struct client *c, enum kedge_reason reason)
+{
+	switch (reason) {
+	case KEDGE_REASON_prefix_missing:
+		NEEDS(c->reads_prefix && !c->script.prefix_good);
+		break;
+	case KEDGE_REASON_prefix_bad:
+	case KEDGE_REASON_prefix_crc:
+	case KEDGE_REASON_prefix_too_long:
+		NEEDS(c->reads_prefix && !c->script.prefix_good);
+		break;
+	case KEDGE_REASON_prefix_forbidden:
+		NEEDS(c->reads_prefix && c->script.prefix.len);
+		break;
+	case KEDGE_REASON_prefix_timeout:
+		NEEDS(c->reads_prefix && c->prefix_said < c->script.prefix.len + 13);
+		break;
+	case KEDGE_REASON_tls_plain_http:
+	case KEDGE_REASON_tls_not_tls:
+	case KEDGE_REASON_tls_no_shared:
+	case KEDGE_REASON_tls_client_alert:
+	case KEDGE_REASON_tls_handshake:
+		NEEDS(c->tls && !c->plain);
+		break;
+	case KEDGE_REASON_tls_client_gone:
+		NEEDS(c->tls && gone(c));
+		break;
+	case KEDGE_REASON_tls_handshake_timeout:
+		NEEDS(c->tls && !c->said);
+		break;
+	case KEDGE_REASON_record_bad:
+	case KEDGE_REASON_record_control:
+	case KEDGE_REASON_key_update_refused:
+	case KEDGE_REASON_key_update_flood:
+	case KEDGE_REASON_record_flood:
+	case KEDGE_REASON_renegotiation:
+		NEEDS(c->tls && !c->plain);
+		break;
+	case KEDGE_REASON_handoff_failed:
+	case KEDGE_REASON_internal_error:
+	case KEDGE_REASON_edit_failed:
+	case KEDGE_REASON_edit_short_send:
+	case KEDGE_REASON_capability_lost:
+	case KEDGE_REASON_peername_family:
+		NEEDS(!"possible here");
+		break;
+	default:
+		break;
+	}
+}
+
+static void of_the_application(struct client *c, enum kedge_reason reason)
+{
+	switch (reason) {
+	case KEDGE_REASON_app_refused:
+		NEEDS(c->leg && (c->leg->connect_err || c->leg->s->self || app_gone(c)));
+		break;
+	case KEDGE_REASON_app_timeout:
+		NEEDS(c->leg && (c->leg->connect_err || c->leg->s->state == TCP_CONNECTING));
+		break;
+	case KEDGE_REASON_app_gone:
+	case KEDGE_REASON_app_reset:
+		NEEDS(app_gone(c) || has_odd(c));
+		break;
+	case KEDGE_REASON_app_response_bad:
+	case KEDGE_REASON_app_unasked:
+	case KEDGE_REASON_app_response_lost:
+		NEEDS(has_odd(c));
+		break;
+	case KEDGE_REASON_limit_ports:
+		NEEDS(sim_mood.refused_ports);
+		break;
+	case KEDGE_REASON_limit_descriptors:
+	case KEDGE_REASON_no_memory:
+		NEEDS(sim_mood.faults);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Even who does nothing wrong may be late. */
+static bool time_is_odd(void)
+{
+	return sim_mood.silent || sim_mood.jumped;
+}
+
+static bool was_idle(const struct conn *conn)
+{
+	return world_ms() >= conn->active_ms + conn_conf(conn)->idle_timeout_ms;
+}
+
+static void of_time(struct client *c, const struct conn *conn, enum kedge_reason reason)
+{
+	size_t read = client_read(c);
+	uint32_t heads = c->script.heads_at[read];
+
+	switch (reason) {
+	case KEDGE_REASON_head_timeout:
+		NEEDS(!c->plain || time_is_odd());
+		NEEDS(read > (heads ? c->script.request[heads - 1].say_end : 0));
+		break;
+	case KEDGE_REASON_body_too_slow:
+		NEEDS(!c->plain || time_is_odd());
+		NEEDS(heads);
+		NEEDS(body_was_asked(c) || was_idle(conn));
+		break;
+	case KEDGE_REASON_response_timeout:
+		NEEDS(!c->leg || !c->leg->plain || time_is_odd());
+		NEEDS(heads);
+		break;
+	case KEDGE_REASON_response_too_slow:
+		NEEDS(!c->plain || time_is_odd());
+		break;
+	case KEDGE_REASON_idle_timeout:
+		NEEDS(was_idle(conn));
+		break;
+	case KEDGE_REASON_drain_deadline:
+		NEEDS(sim_mood.draining);
+		break;
+	default:
+		break;
+	}
+}
+
+void oracle_reason(struct client *c, const struct conn *conn, enum kedge_reason reason)
+{
+	if (is_refusal(reason)) {
+		NEEDS(c->script.refused_at <= client_read(c));
+		NEEDS(c->script.reason == reason);
+	}
+	if (reason == KEDGE_REASON_prefix_unexpected)
+		NEEDS(!c->plain || time_is_odd());
+	if (reason == KEDGE_REASON_client_gone || reason == KEDGE_REASON_client_truncated)
+		NEEDS(gone(c));
+	if (reason == KEDGE_REASON_client_reset)
+		NEEDS(c->s->state == TCP_DEAD);
+	before_http(c, reason);
+	of_the_application(c, reason);
+	of_time(c, conn, reason);
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests only: those at the other ends of kedge's sockets: clients, and the application's end of
+ * each leg. What one of them will do is decided when it is made, as far as it can be.
+ */
+#pragma once
+
+#include "script.h"
+#include "world.h"
+
+#define LEG_ITEMS 8192
+
+struct tls_client;
+
+/* How one ends its connection. */
+enum end_how {
+	END_SHUT,  /* FIN, and reads on */
+	END_CLOSE, /* closes; that is a RST if it has not read everything */
+	END_RESET,
+	END_STAY, /* never: it falls silent */
+};
+
+/* One response in what the application sends. */
+struct item {
+	size_t begin, end;          /* in sock.in; end SIZE_MAX: it has none, or none is known */
+	bool final, closes;         /* closes: it says that the connection ends */
+	bool to_end;                /* its body ends with the connection */
+	bool tunnel;                /* bytes without a form follow */
+	bool odd;                   /* nobody can know what becomes of it and all behind it */
+	bool judged, banned, early; /* by the oracle, when kedge reads its first byte */
+};
+
+/* The application's end of a leg. */
+struct leg {
+	struct sock *s;
+	struct client *client;
+	bool plain; /* it does what it should */
+	bool over;  /* it has closed, or does nothing more */
+	int connect_err;
+	uint64_t wake_ms;
+	unsigned answered;     /* requests */
+	unsigned continued;    /* requests that got a 100 */
+	unsigned leaves_after; /* closes behind so many responses */
+	enum end_how leaves;
+	bool slow, never_reads;
+	unsigned odd_at;         /* the response to this request is odd */
+	struct http1_bytes todo; /* made, and not sent yet */
+	size_t todo_at;
+	bool shut_behind;  /* it closes when all of that is sent */
+	struct item *item; /* owned */
+	unsigned items;
+};
+
+struct client {
+	unsigned id;
+	struct sock *s;    /* NULL: it has not connected */
+	unsigned listener; /* index in the configuration */
+	bool tls, tcp, reads_prefix;
+	struct tls_client *t;
+	struct script script;
+	bool plain; /* it does what it should, and as fast as it can */
+	union addr from;
+
+	uint64_t wake_ms;         /* it sleeps until then */
+	uint64_t alarm_ms;        /* it waits, at most until then; 0: for ever */
+	size_t prefix_said, said; /* bytes given to the network, or to its TLS */
+	unsigned pause;
+	uint64_t paused_ms; /* since then it waits; 0: it does not */
+	bool drips, slow, never_reads;
+	enum end_how ends; /* when all is said */
+	size_t leaves_at;  /* and what it does at this byte of what it says; SIZE_MAX: nothing */
+	enum end_how leaves;
+	bool over; /* it has ended its connection, or does nothing more */
+	bool shut; /* its direction has ended */
+	uint64_t quiet_since_ms;
+
+	struct leg *leg; /* the last one */
+	unsigned legs;
+	struct http1_bytes got; /* what kedge has sent to it, in clear */
+	size_t heard;           /* of it, what it has read */
+	size_t matched;         /* of it, what is the application's */
+	bool own;               /* an answer of kedge's own begins there */
+	bool notified;          /* a close_notify came behind it */
+	size_t records_at;      /* of what it was sent, so much is whole records */
+
+	/* The connection in kedge. */
+	bool accepted, ended;
+	bool drained;     /* it ended in the drain */
+	bool turned_away; /* over a limit, at once */
+	enum kedge_reason reason;
+	bool counted;
+	enum kedge_reason says; /* the reason of kedge's own answer */
+	uint8_t state;
+};
+
+#define CLIENTS_MAX 64
+#define LEGS_MAX    512
+
+struct people {
+	struct client *client[CLIENTS_MAX];
+	unsigned clients;
+	struct leg *leg[LEGS_MAX];
+	unsigned legs;
+};
+
+extern struct people people;
+
+/* A client of this listener. It connects at `ms`. */
+struct client *client_new(unsigned listener, const struct conf_listener *l, bool plain,
+			  uint64_t ms);
+/* Does one thing, if there is one to do now. */
+bool client_act(struct client *c);
+/* Final responses that it has read. */
+unsigned client_heard(const struct client *c);
+/* How many bytes of its script kedge can have read. */
+size_t client_read(const struct client *c);
+
+/* The application's end of a socket that connects for this client. */
+struct leg *leg_new(struct sock *s, struct client *c);
+bool leg_act(struct leg *l);
+/* Adds an interim response. */
+void leg_continue(struct leg *l);
+/* Makes the response to its next request. */
+void leg_answer(struct leg *l);
+
+/* Frees all. */
+void people_end(void);
+
+/* --- TLS -------------------------------------------------------------------------------------- */
+
+struct tls_client *tls_client_new(bool plain);
+void tls_client_free(struct tls_client *t);
+/* Is the handshake over? */
+bool tls_client_ready(const struct tls_client *t);
+/* Takes bytes from the wire; decrypted ones go to c->got. False: nothing was there. */
+bool tls_client_hear(struct client *c, size_t n);
+/* Seals p[0..n), which then waits to be sent. */
+void tls_client_say(struct client *c, const void *p, size_t n);
+/* Does anything wait to be sent? */
+bool tls_client_waits(const struct tls_client *t);
+/* Sends some of what waits. False: nothing does, or there is no room. */
+bool tls_client_push(struct client *c);
+/* A close_notify. */
+void tls_client_bye(struct client *c);
+/* Something that TLS allows and that is no data: a KeyUpdate. */
+void tls_client_update(struct client *c);

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * tests only: what one client sends: a PROXY prefix, then requests, with pauses between them. And
+ * what kedge should make of it: the slow model of the automaton (http1_driver.h) reads all of it
+ * beforehand.
+ */
+#pragma once
+
+#include "base/addr.h"
+#include "choices.h"
+#include "config/config.h"
+#include "tests/lib/http1_corpus.h"
+
+#define SCRIPT_PAUSES   64
+#define SCRIPT_REQUESTS 4096
+
+/* Before byte `at` the client waits for so many final responses; for an interim one; for a time. */
+struct script_pause {
+	size_t at;
+	unsigned responses;
+	bool interim;
+	uint32_t ms; /* it goes on after this time at the latest; 0: it waits for ever */
+};
+
+/* In the order in which the application sees them. Places in `say` and in `want`. */
+struct script_request {
+	size_t say_head_end, say_end; /* say_end 0: never whole */
+	size_t head_end, end;
+	bool head;    /* the method is HEAD */
+	bool upgrade; /* waits for the answer */
+};
+
+struct script {
+	struct http1_bytes prefix;
+	bool prefix_good;               /* it is complete and right */
+	bool prefix_cut;                /* it is right as far as it goes */
+	bool prefix_names;              /* and names a client */
+	enum kedge_reason prefix_fault; /* why it is bad */
+	union addr named;
+	uint16_t named_port;
+
+	struct http1_bytes say;
+	struct script_pause pauses[SCRIPT_PAUSES];
+	unsigned pauses_count;
+	bool tunnel;  /* how the application answers an upgrade */
+	bool odd;     /* something in it is not as it should be */
+	bool expects; /* a body waits for a 100 */
+
+	/* With script_expect(). */
+	bool expected;
+	struct http1_bytes want;
+	size_t *want_at;    /* after n bytes of say: length of want */
+	uint32_t *heads_at; /* and heads */
+	struct script_request *request;
+	unsigned requests;
+	size_t refused_at; /* bytes of say that show it; SIZE_MAX: it is not refused */
+	enum kedge_reason reason;
+	enum kedge_standing ends; /* at the end of say */
+};
+
+enum script_kind { SCRIPT_HTTP, SCRIPT_TCP };
+
+/* What a client sends. `plain`: nothing odd, and no pause but for responses. */
+void script_make(struct script *s, enum script_kind kind, bool plain);
+
+/* A PROXY prefix in front. */
+void script_prefix(struct script *s, bool plain);
+
+/* What kedge should make of it, for a client of this address on this listener. */
+void script_expect(struct script *s, const struct conf *conf, const struct conf_listener *l,
+		   const union addr *client, uint16_t port);
+
+void script_free(struct script *s);
+
+/* Frees the corpus. */
+void script_over(void);

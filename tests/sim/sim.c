@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A run: a worker is made, everybody acts, all fall silent, the worker drains. See sim.h. */
+#include "sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "calls.h"
+#include "conn/worker.h"
+#include "cover.h"
+#include "oracle.h"
+#include "sim_conf.h"
+#include "sim_turn.h"
+#include "tls_world.h"
+
+struct sim_mood sim_mood;
+struct worker sim_worker;
+struct people people;
+
+static struct limits limits;
+static struct shared shared;
+static struct kedge_stats *stats;
+static struct generation *newest;
+static bool verbose;
+
+static void hear(struct log_tap *tap, enum log_level level, const char *line)
+{
+	(void)tap;
+	(void)level;
+	(void)line;
+}
+
+static struct log_tap quiet = {.hear = hear, .quiet = true};
+
+void sim_be_verbose(void)
+{
+	verbose = true;
+	world_log_verbose(true);
+}
+
+void people_end(void)
+{
+	for (unsigned i = 0; i < people.clients; i++) {
+		struct client *c = people.client[i];
+
+		tls_client_free(c->t);
+		script_free(&c->script);
+		free(c->got.data);
+		free(c);
+	}
+	for (unsigned i = 0; i < people.legs; i++) {
+		free(people.leg[i]->todo.data);
+		free(people.leg[i]->item);
+		free(people.leg[i]);
+	}
+	people = (struct people){0};
+}
+
+/* --- the worker ------------------------------------------------------------------------------- */
+
+static void must(int err, const char *what)
+{
+	if (err)
+		world_fail("%s: %s", what, strerror(-err));
+}
+
+static struct doors *doors_of(struct generation *g, const struct doors *before, const int *from)
+{
+	struct sockets *sockets;
+	struct doors *set;
+
+	world.descriptor_faults = 0;
+	must(sockets_open(&sockets, g->conf, from, NULL), "sockets_open");
+	must(doors_new(&set, &sim_worker.acceptor, g), "doors_new");
+	must(doors_give(set, sockets, 0, before, from), "doors_give");
+	sockets_close(sockets);
+	return set;
+}
+
+static void worker_up(void)
+{
+	stats = aligned_alloc(64, sizeof(*stats));
+	memset(stats, 0, sizeof(*stats));
+	must(limits_init(&limits), "limits_init");
+	shared = (struct shared){.limits = &limits,
+				 .metrics = metrics_new(1),
+				 .done_fd = __wrap_eventfd(0, EFD_NONBLOCK)};
+	newest = generation_new(sim_conf_make(NULL), 1);
+	must(tls_shared_init(&newest->tls, newest->conf, &(struct ktls_caps){0}), "tls");
+	must(worker_init(&sim_worker, 0, &shared, stats), "worker_init");
+	worker_post(&sim_worker, doors_of(newest, NULL, NULL));
+	sim_worker.started = true; /* so that it is woken */
+}
+
+static void worker_down(void)
+{
+	sim_worker.started = false;
+	worker_fini(&sim_worker);
+	generation_put(newest);
+	metrics_free(shared.metrics);
+	if (limits.connections || limits.handshakes)
+		world_fail("%u connections and %u handshakes are still counted", limits.connections,
+			   limits.handshakes);
+	limits_fini(&limits);
+	__wrap_close(shared.done_fd);
+	if (world.fds)
+		world_fail("%u descriptors are still open", world.fds);
+	if (generation_count())
+		world_fail("%u configurations are still there", generation_count());
+	free(stats);
+}
+
+void sim_reload(void)
+{
+	struct conf *conf = sim_conf_make(newest->conf);
+	struct generation *g = generation_new(conf, newest->number + 1);
+	int from[16];
+
+	if (worker_waits(&sim_worker)) {
+		generation_put(g);
+		return;
+	}
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		from[i] = i < newest->conf->listeners_count ? (int)i : -1;
+	generation_inherit(g, newest, from);
+	must(tls_shared_next(&g->tls, &newest->tls, conf), "tls_shared_next");
+	world_log("reload", 0, g->number, conf->listeners_count);
+	worker_post(&sim_worker, doors_of(g, sim_worker.doors, from));
+	generation_put(newest);
+	newest = g;
+	cover_count(COVER_RELOADS);
+}
+
+/* --- what it counted -------------------------------------------------------------------------- */
+
+static uint64_t reasons_counted(void)
+{
+	const uint64_t *n = (const uint64_t *)&stats->reasons;
+	uint64_t all = 0;
+
+	for (int i = 0; i < KEDGE_REASON_COUNT - 1; i++)
+		all += n[i];
+	return all;
+}
+
+static void same(const char *what, uint64_t counted, uint64_t happened)
+{
+	if (counted != happened)
+		world_fail("%s: %llu are counted, %llu happened", what, (unsigned long long)counted,
+			   (unsigned long long)happened);
+}
+
+void oracle_over(void)
+{
+	uint64_t down = 0, ended = 0, told = 0, turned = 0;
+
+	for (unsigned i = 0; i < people.clients; i++) {
+		const struct client *c = people.client[i];
+
+		oracle_client_over(people.client[i]);
+		told += c->counted;
+		ended += c->accepted && c->ended;
+		turned += c->turned_away;
+	}
+	for (unsigned i = 0; i < people.legs; i++)
+		down += people.leg[i]->s->in_taken;
+	same("connections accepted", stats->accepted, sim_mood.accepted);
+	same("connections closed", stats->closed, ended);
+	same("reasons", reasons_counted(), told + turned);
+	same("bytes from the application", stats->bytes_down, down);
+	same("answers of kedge's own", stats->responses_own, sim_mood.answers);
+}
+
+/* --- the run ---------------------------------------------------------------------------------- */
+
+static void make_clients(void)
+{
+	const struct conf *conf = newest->conf;
+	unsigned n = 1 + dice(dice_rare(3) ? 24 : 10);
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned listener = dice((uint32_t)conf->listeners_count);
+		bool plain = sim_mood.plain || !dice(2);
+
+		client_new(listener, &conf->listeners[listener], plain,
+			   world_ms() + (dice_rare(3) ? dice(20000) : 0));
+	}
+}
+
+void sim_run(struct choices *c, struct sim_result *result)
+{
+	struct log_tap *before = log_set_tap(verbose ? NULL : &quiet);
+
+	cover_begin();
+	tls_world_begin();
+	world_begin(c);
+	sim_mood = (struct sim_mood){.plain = !dice(3)};
+	worker_up();
+	make_clients();
+	turn_run();
+	loop_run(&sim_worker.loop);
+	oracle_over();
+	worker_down();
+	*result = (struct sim_result){world.hash, world.events, turn_count()};
+	people_end();
+	world_end();
+	log_set_tap(before);
+}
+
+void sim_over(void)
+{
+	script_over();
+	tls_world_over();
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Configurations: listeners of all kinds, short and long times, tight and loose limits. */
+#include "sim_conf.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tls_world.h"
+#include "world.h"
+
+#define LISTENERS_MAX 4
+
+static uint32_t one_of(const uint32_t *from, uint32_t n)
+{
+	return from[dice(n)];
+}
+
+#define ONE_OF(...)                                              \
+	({                                                       \
+		static const uint32_t from_[] = {__VA_ARGS__};   \
+		one_of(from_, sizeof(from_) / sizeof(from_[0])); \
+	})
+
+static void set_times(struct conf *c)
+{
+	c->prefix_timeout_ms = ONE_OF(5000, 500, 3000);
+	c->handshake_timeout_ms = ONE_OF(10000, 1000, 4000);
+	c->connect_timeout_ms = ONE_OF(5000, 300, 2000);
+	c->head_timeout_ms = ONE_OF(10000, 1000, 3000);
+	c->idle_timeout_ms = ONE_OF(60000, 2000, 15000);
+	c->linger_timeout_ms = ONE_OF(5000, 300, 2000);
+	c->drain_timeout_ms = ONE_OF(30000, 1000, 5000);
+	c->rate_grace_ms = ONE_OF(10000, 1000, 3000);
+	c->response_timeout_ms = ONE_OF(0, 3000, 20000);
+	c->body_rate_min = ONE_OF(0, 500, 5000);
+	c->response_rate_min = ONE_OF(0, 500, 20000);
+}
+
+static void set_limits(struct conf *c)
+{
+	c->connections_max = ONE_OF(1000, 1000, 5);
+	c->address_connections_max = ONE_OF(0, 0, 2);
+	c->handshakes_max = ONE_OF(0, 0, 2);
+	c->head_bytes_max =
+		ONE_OF(KEDGE_HEAD_BYTES_DEFAULT, KEDGE_HEAD_BYTES_LEAST, KEDGE_HEAD_BYTES_MAX);
+	c->connect_early = dice_rare(2);
+	c->workers = 1;
+}
+
+static void set_edit(struct conf *c)
+{
+	c->xff = (enum conf_xff)(dice_rare(3) ? dice(4) : XFF_APPEND);
+	c->forwarding_keep = dice_rare(4);
+	c->x_forwarded_proto = dice_rare(2);
+	c->x_forwarded_port = dice_rare(3);
+	c->x_real_ip = dice_rare(3);
+	c->forwarded = dice_rare(3);
+	c->aliases_remove = dice_rare(3);
+	c->h2c_remove = dice_rare(3);
+}
+
+static void set_cert(struct conf_listener *l)
+{
+	l->tls = true;
+	l->certs = calloc(1, sizeof(*l->certs));
+	l->certs_count = 1;
+	l->certs->cert = strdup(tls_world_cert());
+	l->certs->key = strdup(tls_world_key());
+}
+
+/* Clients of 192.0.2.0/25 may send a prefix. */
+static void set_trust(struct conf_listener *l)
+{
+	const char *why;
+
+	l->trust.set = calloc(1, sizeof(*l->trust.set));
+	l->trust.count = 1;
+	if (cidr_parse(l->trust.set, dice_rare(2) ? "192.0.2.0/24" : "192.0.2.0/29", &why) < 0)
+		world_fail("%s", why);
+}
+
+static void set_listener(struct conf_listener *l, unsigned i)
+{
+	static const struct {
+		bool tls;
+		enum conf_mode mode;
+		enum conf_proxy proxy;
+	} kinds[] = {
+		{false, MODE_HTTP, PROXY_PREFIX_OFF},      {true, MODE_HTTP, PROXY_PREFIX_OFF},
+		{false, MODE_HTTP, PROXY_PREFIX_OPTIONAL}, {false, MODE_HTTP, PROXY_PREFIX_REQUIRE},
+		{false, MODE_TCP, PROXY_PREFIX_OFF},       {true, MODE_TCP, PROXY_PREFIX_OFF},
+		{true, MODE_HTTP, PROXY_PREFIX_REQUIRE},   {false, MODE_HTTP, PROXY_PREFIX_OFF},
+	};
+	unsigned kind = dice(sizeof(kinds) / sizeof(kinds[0]));
+
+	l->addr.in = (struct sockaddr_in){.sin_family = AF_INET,
+					  .sin_addr.s_addr = htonl(0xc0000250),
+					  .sin_port = htons((uint16_t)(8000 + i))};
+	snprintf(l->name, sizeof(l->name), "192.0.2.80:%u", 8000 + i);
+	l->mode = kinds[kind].mode;
+	l->proxy = kinds[kind].proxy;
+	if (kinds[kind].tls)
+		set_cert(l);
+	if (l->proxy != PROXY_PREFIX_OFF && dice_rare(3))
+		set_trust(l);
+	if (dice_rare(6))
+		l->connections_max = 3;
+}
+
+/* The same kind of listener, as a reload would keep it. */
+static void copy_listener(struct conf_listener *l, const struct conf_listener *from)
+{
+	*l = *from;
+	l->certs = NULL;
+	l->trust.set = NULL;
+	if (from->tls)
+		set_cert(l);
+	if (!from->trust.count)
+		return;
+	l->trust.set = calloc(from->trust.count, sizeof(*l->trust.set));
+	memcpy(l->trust.set, from->trust.set, from->trust.count * sizeof(*l->trust.set));
+}
+
+struct conf *sim_conf_make(const struct conf *before)
+{
+	struct conf *c = calloc(1, sizeof(*c));
+	unsigned n = 1 + dice(LISTENERS_MAX);
+
+	set_times(c);
+	set_limits(c);
+	set_edit(c);
+	c->record = POLICY_PREFER;
+	c->app.in = (struct sockaddr_in){.sin_family = AF_INET,
+					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+					 .sin_port = htons(3000)};
+	strcpy(c->app_name, "127.0.0.1:3000");
+	c->listeners = calloc(n, sizeof(*c->listeners));
+	c->listeners_count = n;
+	for (unsigned i = 0; i < n; i++) {
+		if (before && i < before->listeners_count)
+			copy_listener(&c->listeners[i], &before->listeners[i]);
+		else
+			set_listener(&c->listeners[i], i);
+	}
+	return c;
+}

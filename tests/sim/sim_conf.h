@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* tests only: the run as its parts see it: configuration, worker, what goes on. In sim.c. */
+#pragma once
+
+#include "conn/types.h"
+#include "listen/doors.h"
+
+struct sim_mood {
+	bool down;       /* the application refuses all */
+	bool plain;      /* nobody does anything wrong */
+	bool draining;   /* worker_drain() was called */
+	bool silent;     /* nobody acts any more */
+	bool faults;     /* a system call was made to fail */
+	uint64_t jumped; /* the clock has jumped so often */
+	uint64_t turned_away, accepted, refused_ports;
+	uint64_t answers; /* of kedge's own */
+};
+
+extern struct sim_mood sim_mood;
+extern struct worker sim_worker;
+
+static inline const struct conf *sim_conf(void)
+{
+	return sim_worker.doors->generation->conf;
+}
+
+/* Other doors, by another configuration. */
+void sim_reload(void);
+
+/* A configuration; `before`, unless NULL, is the one that it follows. */
+struct conf *sim_conf_make(const struct conf *before);

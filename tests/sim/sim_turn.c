@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who acts next, and how time passes. See sim_turn.h. */
+#include "sim_turn.h"
+
+#include "conn/worker.h"
+#include "cover.h"
+#include "oracle.h"
+#include "sim.h"
+#include "sim_conf.h"
+
+#define ACTIONS_MAX 6000
+/* Turns of the loop in which nothing happens. */
+#define SPINS_MAX   300
+
+static struct {
+	uint64_t turns, actions, actions_max;
+	uint64_t moved, acted, then_us; /* at the last turn */
+	unsigned spins;
+	uint64_t silent_ms;
+	uint64_t drain_ms;
+	bool looks; /* all sockets have been told of what is known: kedge must do nothing */
+	uint64_t looks_moved;
+} turn;
+
+void turn_run(void)
+{
+	turn = (typeof(turn)){.actions_max = 50 + dice(dice_rare(2) ? ACTIONS_MAX : 1000)};
+}
+
+uint64_t turn_count(void)
+{
+	return turn.turns;
+}
+
+/* --- who acts --------------------------------------------------------------------------------- */
+
+/* The network goes on whatever happens. */
+static bool network_acts(struct sock *s)
+{
+	size_t n = sock_pending(s);
+
+	if (!network_has(s))
+		return false;
+	network_step(s, n > 1 && dice_rare(4) ? 1 + dice((uint32_t)n) : n);
+	return true;
+}
+
+static bool one_acts(unsigned i)
+{
+	if (i < world.count)
+		return network_acts(world.socks[i]);
+	i -= world.count;
+	if (sim_mood.silent)
+		return false;
+	if (i < people.clients)
+		return client_act(people.client[i]);
+	return leg_act(people.leg[i - people.clients]);
+}
+
+static bool somebody_acts(void)
+{
+	unsigned all = world.count + people.clients + people.legs;
+	unsigned first = dice(all);
+
+	for (unsigned i = 0; i < all; i++)
+		if (one_acts((first + i) % all)) {
+			turn.actions++;
+			return true;
+		}
+	return false;
+}
+
+/* When somebody wakes; UINT64_MAX: nobody does. */
+static uint64_t next_ms(void)
+{
+	uint64_t now = world_ms(), next = UINT64_MAX;
+
+	for (unsigned i = 0; !sim_mood.silent && i < people.clients; i++) {
+		const struct client *c = people.client[i];
+		uint64_t at = c->wake_ms > now ? c->wake_ms : c->alarm_ms;
+
+		if (!c->over && at > now && at < next)
+			next = at;
+	}
+	for (unsigned i = 0; !sim_mood.silent && i < people.legs; i++) {
+		const struct leg *l = people.leg[i];
+
+		if (!l->over && l->wake_ms > now && l->wake_ms < next)
+			next = l->wake_ms;
+	}
+	return next;
+}
+
+/* --- what happens to all ---------------------------------------------------------------------- */
+
+static void drain(void)
+{
+	world_log("drain", 0, sim_worker.conns_count, 0);
+	if (sim_worker.conns_count)
+		cover_count(COVER_DRAINS);
+	sim_mood.draining = true;
+	turn.drain_ms = world_ms();
+	worker_drain(&sim_worker);
+}
+
+static void fall_silent(void)
+{
+	world_log("silence", 0, sim_worker.conns_count, 0);
+	sim_mood.silent = true;
+	turn.silent_ms = world_ms();
+	cover_count(COVER_ENDS_BY_TIME);
+}
+
+static void something_happens(void)
+{
+	if (sim_mood.draining || sim_mood.silent)
+		return;
+	if (!sim_mood.plain && dice_rare(800))
+		drain();
+	else if (dice_rare(400))
+		sim_reload();
+	else if (!sim_mood.plain && dice_rare(300))
+		sim_mood.down = !sim_mood.down;
+	if (!sim_mood.plain && dice_rare(300)) {
+		world.descriptor_faults = 1 + dice(3);
+		sim_mood.faults = true;
+		cover_count(COVER_DESCRIPTOR_FAULTS);
+	}
+}
+
+/* --- how long it may take --------------------------------------------------------------------- */
+
+static uint64_t longest_ms(const struct conf *c)
+{
+	return c->prefix_timeout_ms + c->handshake_timeout_ms + c->connect_timeout_ms +
+	       c->head_timeout_ms + 3 * c->idle_timeout_ms + c->response_timeout_ms +
+	       4 * c->rate_grace_ms + 4 * c->linger_timeout_ms + 10000;
+}
+
+static void judge_time(int ms)
+{
+	uint64_t now = world_ms(), most = 0;
+	struct conn *c;
+
+	LIST_FOREACH(c, &sim_worker.conns, link) {
+		if (ms < 0)
+			world_fail("client %u: open, and no timer is set",
+				   ((struct client *)sock_of(c->client_fd)->owner)->id);
+		if (longest_ms(conn_conf(c)) > most)
+			most = longest_ms(conn_conf(c));
+	}
+	if (sim_mood.draining && now > turn.drain_ms + sim_conf()->drain_timeout_ms + 5000)
+		world_fail("the drain does not end: %u connections", sim_worker.conns_count);
+	if (sim_mood.silent && sim_worker.conns_count && now > turn.silent_ms + most)
+		world_fail(
+			"client %u: still open %llu ms after all fell silent",
+			((struct client *)sock_of(LIST_FIRST(&sim_worker.conns)->client_fd)->owner)
+				->id,
+			(unsigned long long)(now - turn.silent_ms));
+}
+
+/* --- turns ------------------------------------------------------------------------------------ */
+
+static void judge_spin(void)
+{
+	bool same = turn.moved == world.moved && turn.acted == turn.actions &&
+		    turn.then_us / 1000 == world.now_us / 1000;
+
+	turn.spins = same ? turn.spins + 1 : 0;
+	if (turn.spins > SPINS_MAX)
+		world_fail("the loop spins: nothing has happened in %u turns", turn.spins);
+	turn.moved = world.moved;
+	turn.acted = turn.actions;
+	turn.then_us = world.now_us;
+}
+
+/* A wakeup that tells of nothing new must change nothing; otherwise one was lost before. */
+static void judge_look(void)
+{
+	if (turn.looks && world.moved != turn.looks_moved)
+		world_fail(
+			"a wakeup was lost: kedge goes on when it is told again of what it knows");
+}
+
+static bool look_for_lost_wakeups(void)
+{
+	if (turn.looks || sim_mood.draining || !sim_worker.conns_count || !dice_rare(6))
+		return false;
+	world_log("look for lost wakeups", 0, 0, 0);
+	cover_count(COVER_STALL_LOOKS);
+	turn.looks = true;
+	turn.looks_moved = world.moved;
+	for (unsigned i = 0; i < world.count; i++)
+		if (world.socks[i]->kind == SOCK_CLIENT || world.socks[i]->kind == SOCK_APP)
+			sock_wake(world.socks[i], 0);
+	return true;
+}
+
+void turn_begin(int ms)
+{
+	turn.turns++;
+	world.now_us += 1 + dice(60);
+	judge_look();
+	oracle_turn();
+	judge_spin();
+	if (turn.looks && !ms)
+		return; /* the turns that follow from it come first */
+	turn.looks = false;
+	something_happens();
+	if (!ms || dice_rare(2))
+		for (unsigned n = dice(4); n; n--)
+			somebody_acts();
+	if (!sim_mood.silent && !sim_mood.draining && turn.actions > turn.actions_max)
+		dice_rare(2) ? fall_silent() : drain();
+}
+
+static void pass(uint64_t to_ms)
+{
+	world.now_us = to_ms * 1000 + world.now_us % 1000;
+}
+
+/* Nobody can do anything now. */
+static bool time_passes(int *ms)
+{
+	uint64_t now = world_ms(), next = next_ms(), due;
+
+	judge_time(*ms);
+	if (!sim_mood.silent && !sim_mood.draining && next == UINT64_MAX)
+		fall_silent();
+	if (*ms < 0 && next == UINT64_MAX) {
+		if (sim_mood.draining)
+			world_fail("the worker does not end");
+		drain();
+		return true;
+	}
+	if (!sim_mood.silent && dice_rare(500)) {
+		cover_count(COVER_JUMPS);
+		sim_mood.jumped++;
+		pass(now + dice(90000));
+		*ms = 0;
+		return false;
+	}
+	due = *ms < 0 ? UINT64_MAX : now + (uint64_t)*ms;
+	pass(next < due ? next : due);
+	if (*ms >= 0)
+		*ms -= (int)(world_ms() - now);
+	return *ms != 0;
+}
+
+bool turn_waits(int *ms)
+{
+	turn.looks = false;
+	if (somebody_acts()) {
+		for (unsigned n = dice(3); n; n--)
+			somebody_acts();
+		if (!sim_mood.silent && turn.actions > turn.actions_max)
+			*ms = 0; /* see turn_begin() */
+		return *ms != 0;
+	}
+	return look_for_lost_wakeups() || time_passes(ms);
+}
