@@ -128,6 +128,8 @@ static void upgrade_declined(void **state)
 	every_byte(declined, sizeof(declined) - 1, 2);
 }
 
+#define CHUNKED "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+
 /* A stream that is refused after complete requests, at every cut. */
 static void refused(void **state)
 {
@@ -140,7 +142,7 @@ static void refused(void **state)
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		char in[1024];
-		int n = snprintf(in, sizeof(in), "%s%s%s%s", GET "\r\n", GET "\r\n", bad[i],
+		int n = snprintf(in, sizeof(in), "%s%s%s%s", GET "\r\n", CHUNKED, bad[i],
 				 GET "\r\n");
 
 		every_cut(in, (size_t)n, 0);
@@ -170,6 +172,67 @@ static void refused_stays_refused(void **state)
 	leg_finish(&k);
 	assert_int_equal(k.got.len, got);
 	leg_close(&k);
+}
+
+#define ASKS GET "Connection: upgrade\r\nUpgrade: x\r\n\r\n"
+
+/* Each upgrade waits for its own answer. A message that comes before it is dropped. */
+static void each_upgrade_waits(void **state)
+{
+	static const char in[] = ASKS GET "\r\n" ASKS;
+	struct leg_opts kernel = {.bpf = both_bpf, .conf = &conf, .bypass = both_bypass};
+	ssize_t first = strlen(ASKS), rest = (ssize_t)strlen(in) - first;
+	struct leg k;
+
+	leg_open(&k, &kernel);
+	assert_int_equal(edit_send(k.edit, in, sizeof(in) - 1), first);
+	assert_int_equal(k.edit->note->standing, KEDGE_WAITING);
+	assert_int_equal(edit_resume(k.edit, false), 0);
+	assert_int_equal(edit_send(k.edit, in + first, (size_t)rest), rest);
+	assert_int_equal(k.edit->note->withheld, 0);
+	assert_int_equal(k.edit->note->standing, KEDGE_WAITING);
+	assert_int_equal(send(k.kedge, GET "\r\n", strlen(GET "\r\n"), 0), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(k.edit->note->reason, KEDGE_REASON_edit_failed);
+	leg_close(&k);
+}
+
+/* The kernel may make two messages of one send. Where the spare bytes are is unknown then. */
+static void spare_bytes_are_not_guessed(void **state)
+{
+	struct leg_opts kernel = {.bpf = both_bpf, .conf = &conf, .bypass = both_bypass};
+
+	for (unsigned more = 0; more < 2; more++) {
+		struct leg k;
+
+		leg_open(&k, &kernel);
+		k.edit->note->spare = 4;
+		k.edit->note->sending = strlen(GET "\r\n....") + more;
+		assert_int_equal(send(k.kedge, GET "\r\n\0\0\0", strlen(GET "\r\n...."), 0),
+				 more ? -1 : (ssize_t)strlen(GET "\r\n...."));
+		assert_int_equal(k.edit->note->reason, more ? KEDGE_REASON_edit_failed : 0);
+		leg_close(&k);
+	}
+}
+
+/* A message has room for few changes without a copy, so the program reads it in parts. */
+static void many_changes_are_made_in_parts(void **state)
+{
+	struct leg_opts kernel = {.bpf = both_bpf, .conf = &conf, .bypass = both_bypass};
+
+	for (unsigned heads = 6; heads <= 9; heads++) {
+		struct bytes b = {0};
+		struct leg k;
+
+		for (unsigned i = 0; i < heads; i++)
+			bytes_add(&b, GET "\r\n", strlen(GET "\r\n"));
+		leg_open(&k, &kernel);
+		assert_int_equal(edit_send(k.edit, b.p, b.len), b.len);
+		/* The last head is changed in its spare bytes. */
+		assert_int_equal(k.edit->note->runs, heads - 1 < 7 ? 1 : 2);
+		leg_close(&k);
+		bytes_free(&b);
+	}
 }
 
 /* A send buffer that was made too small behind the editor's back is noticed and ends the flow. */
@@ -359,6 +422,9 @@ int main(void)
 		cmocka_unit_test(upgrade_declined),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(refused_stays_refused),
+		cmocka_unit_test(each_upgrade_waits),
+		cmocka_unit_test(spare_bytes_are_not_guessed),
+		cmocka_unit_test(many_changes_are_made_in_parts),
 		cmocka_unit_test(short_send_ends_the_flow),
 		cmocka_unit_test(full_socket_cuts_nothing_short),
 		cmocka_unit_test(pipelined),

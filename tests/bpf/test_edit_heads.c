@@ -116,6 +116,26 @@ static void shortest_requests(void **state)
 	free(in.data);
 }
 
+/* Behind as many as there can be, a head of nothing but lines that are cut: the most steps. */
+static void shortest_requests_and_lines_cut(void **state)
+{
+	static const char shortest[] = "A / HTTP/1.0\r\n\r\n";
+	const size_t cut = strlen("Forwarded:\r\n") * KEDGE_FIELDS_MAX + strlen(shortest);
+	struct http1_bytes in = {0};
+	struct http1_conf c;
+
+	(void)state;
+	while (in.len + KEDGE_REQUEST_BYTES_MIN + cut <= KEDGE_SEND_BYTES_MAX)
+		http1_bytes_add(&in, shortest, KEDGE_REQUEST_BYTES_MIN);
+	http1_bytes_add(&in, shortest, KEDGE_REQUEST_BYTES_MIN - 2);
+	for (unsigned i = 0; i < KEDGE_FIELDS_MAX; i++)
+		http1_bytes_add(&in, "Forwarded:\r\n", strlen("Forwarded:\r\n"));
+	http1_bytes_add(&in, "\r\n", 2);
+	conf_make(&c, HTTP1_XFF_NEVER, HTTP1_STRIP);
+	assert_true(same(&c, in.data, in.len, NULL, 0, 0));
+	free(in.data);
+}
+
 /* A head of `bytes` bytes; `line` as often as it has room, then a value. */
 static void head_of(struct http1_bytes *in, size_t bytes, const char *line, unsigned lines)
 {
@@ -162,6 +182,7 @@ int main(void)
 		cmocka_unit_test(one_sort_of_line),
 		cmocka_unit_test(one_sort_of_line_in_pieces),
 		cmocka_unit_test(shortest_requests),
+		cmocka_unit_test(shortest_requests_and_lines_cut),
 		cmocka_unit_test(largest_heads),
 	};
 	int failed;

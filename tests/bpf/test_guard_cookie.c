@@ -36,6 +36,9 @@
 	.from = ip, .to = ip, .to_port = PORT, .flags = SYN, .tcp_options = OPTIONS, \
 	.tcp_room = OPTIONS_BYTES
 
+/* The same, of a link with frames of 9000 bytes: segment size 8960. */
+#define JUMBO "\2\4\43\0\4\2\10\12\0\0\0\1\0\0\0\0\1\3\3\7"
+
 static int listeners[2] = {-1, -1};
 
 static void syncookies(const char *value)
@@ -211,11 +214,14 @@ static void the_answer_is_right(void **state)
 		{SYN_TO("127.0.0.1"), .data = 100},
 		{SYN_TO("::1"), .data = 101},
 		{SYN_TO("127.0.0.1"), .padding = 7},
+		{SYN_TO("127.0.0.1")},
+		{SYN_TO("::1")},
 	};
 	struct packet_spec bare = {.to_port = PORT, .flags = SYN};
 	static struct packet a;
 
 	(void)state;
+	s[7].tcp_options = s[8].tcp_options = JUMBO;
 	for (size_t i = 0; i < sizeof(s) / sizeof(s[0]); i++)
 		expect_answer(&s[i], &a);
 	bare.from = bare.to = "127.0.0.1";

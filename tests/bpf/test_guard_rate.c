@@ -260,16 +260,20 @@ static void a_refusal_takes_no_token_of_the_other(void **state)
 
 static void only_new_connections_are_limited(void **state)
 {
-	struct packet_spec s = {.from = "10.0.0.1", .to = HERE4, .to_port = 443, .flags = ACK};
+	struct packet_spec s = {.from = "10.0.0.1", .to = HERE4, .to_port = 443};
+	static const uint8_t flags[] = {ACK, SYN | ACK, RST, FIN | ACK};
 	struct packet p;
 	unsigned count;
 
 	(void)state;
 	guard_configure(source_limit(1));
 	expect_burst("10.0.0.1", 1, COUNT(rate_source));
-	packet_make(&p, &s);
-	assert_int_equal(guard_rig_run(p.bytes, p.len, &count), XDP_PASS);
-	assert_int_equal(count, COUNT(allowed));
+	for (size_t i = 0; i < sizeof(flags); i++) {
+		s.flags = flags[i];
+		packet_make(&p, &s);
+		assert_int_equal(guard_rig_run(p.bytes, p.len, &count), XDP_PASS);
+		assert_int_equal(count, COUNT(allowed));
+	}
 	/* Strangers take nothing. */
 	expect("11.0.0.1", COUNT(stranger));
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(guard->maps.kdg_guard_bucket),

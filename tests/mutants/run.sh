@@ -12,13 +12,13 @@
 #   Short: yes         it is quick: KEDGE_TEST_SHORT runs only these
 #
 # The copy is build/mutants/tree. It keeps the last mutant. What it said is in build/mutants/NAME.log.
-#   MUTANT_SECONDS     a command that takes longer hangs, and a mutant that hangs is found (300)
+#   MUTANT_SECONDS     a command that takes longer hangs, and a mutant that hangs is found (120)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 root=$PWD
 scratch=build/mutants
 base=$scratch/base tree=$scratch/tree
-limit=$((${MUTANT_SECONDS:-300} * ${KEDGE_TEST_PATIENCE:-1}))
+limit=$((${MUTANT_SECONDS:-120} * ${KEDGE_TEST_PATIENCE:-1}))
 passed=0 failed=0 skipped=0
 declare -A plain=() # by command: what it does without a patch: passes, or why it is no use
 # The make that may run this script has its own targets and jobs.
