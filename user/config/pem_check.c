@@ -47,15 +47,25 @@ static bool take_line(char *line, size_t len, bool *inside)
 	return true;
 }
 
+int pem_read_error(FILE *f, const char *what, const char *path)
+{
+	int err = errno ? errno : EIO;
+
+	return ferror(f) ? log_err(err, "%s %s: cannot be read", what, path) : 0;
+}
+
 int pem_check(FILE *f, const char *what, const char *path)
 {
 	char line[LINE_BYTES];
 	bool inside = false, good = true;
 	unsigned number = 0;
 	size_t len = 0;
-	int c;
+	int c, err = pem_read_error(f, what, path);
 
+	if (err)
+		return err;
 	rewind(f);
+	errno = 0;
 	do {
 		c = getc(f);
 		if (c != EOF && c != '\n') {
@@ -67,7 +77,10 @@ int pem_check(FILE *f, const char *what, const char *path)
 		good = take_line(line, len, &inside);
 		len = 0;
 	} while (good && c != EOF);
+	err = pem_read_error(f, what, path);
 	OPENSSL_cleanse(line, sizeof(line));
+	if (err)
+		return err;
 	if (good && !inside)
 		return 0;
 	if (good)

@@ -10,3 +10,9 @@
  * (RFC 7468, section 2). 0, or -EINVAL after a logged line.
  */
 int pem_check(FILE *f, const char *what, const char *path);
+
+/*
+ * OpenSSL takes an error of the file for its end. 0; or -errno after a logged line if f has had one
+ * since errno was set to 0.
+ */
+int pem_read_error(FILE *f, const char *what, const char *path);

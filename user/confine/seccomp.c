@@ -292,6 +292,9 @@ int seccomp_confine(enum seccomp_mode mode)
 	filter = err ? NULL : seccomp_init(action_of(mode));
 	if (!err && !filter)
 		err = -ENOMEM;
+	/* The kernel's errors as they are: libseccomp makes ECANCELED of all of them. */
+	if (!err)
+		err = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	/*
 	 * A tree instead of a list: the cost of a call does not depend on its place in the
 	 * allowlist.

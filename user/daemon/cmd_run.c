@@ -212,8 +212,9 @@ static int start(struct daemon *d)
 	limits_raise_descriptors();
 	limits_warn_descriptors(conf);
 	d->shared.limits = &d->limits;
-	if (limits_init(&d->limits) < 0)
-		return log_err(ENOMEM, "start");
+	err = limits_init(&d->limits);
+	if (err)
+		return log_err(err, "start: the table of clients");
 	err = capabilities_decide(d);
 	/* Forks the guard's keeper before the keys are read, so that it holds no secret. */
 	err = err ? err : guard_start(d);

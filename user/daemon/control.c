@@ -104,8 +104,13 @@ static int make_socket(const char *path)
 	mask = umask(0177);
 	err = bind(fd, (struct sockaddr *)&un, sizeof(un)) < 0 ? -errno : 0;
 	umask(mask);
-	if (err || listen(fd, 16) < 0)
-		return err ? err : -errno;
+	if (err)
+		return err;
+	if (listen(fd, 16) < 0) {
+		err = -errno;
+		unlink(path);
+		return err;
+	}
 	return take_fd(fd);
 }
 

@@ -20,7 +20,7 @@
 int limits_init(struct limits *l)
 {
 	*l = (struct limits){.sources = sources_new()};
-	return l->sources ? 0 : -ENOMEM;
+	return l->sources ? 0 : -errno;
 }
 
 void limits_fini(struct limits *l)

@@ -25,10 +25,15 @@ static int read_chain(struct cert *c)
 	_cleanup_(fclosep)
 	FILE *f = fopen(c->files->cert, "re");
 	X509 *more;
+	int r;
 
 	if (!f)
 		return way_cannot_open("certificate", c->files->cert, errno);
+	errno = 0;
 	c->leaf = PEM_read_X509_AUX(f, NULL, no_passphrase, NULL);
+	r = c->leaf ? 0 : pem_read_error(f, "certificate", c->files->cert);
+	if (r)
+		return r;
 	if (!c->leaf)
 		return log_err(EINVAL, "certificate %s: holds no certificate in PEM form",
 			       c->files->cert);
@@ -57,7 +62,11 @@ static int read_key(struct cert *c)
 	r = secret_check(fileno(f), "key", c->files->key);
 	if (r)
 		return r;
+	errno = 0;
 	c->key = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
+	r = c->key ? 0 : pem_read_error(f, "key", c->files->key);
+	if (r)
+		return r;
 	if (!c->key)
 		return log_err(EINVAL, "key %s: holds no unencrypted private key in PEM form",
 			       c->files->key);

@@ -101,6 +101,56 @@ static void a_nul_is_damage(void **state)
 }
 
 /* Text between blocks may have lines of any length. */
+/* --- a file that cannot be read to its end ------------------------------------------------------ */
+
+struct ailing {
+	const char *bytes;
+	size_t at, sick_at; /* from there on the disk fails */
+};
+
+static ssize_t read_ailing(void *cookie, char *buf, size_t size)
+{
+	struct ailing *a = cookie;
+	size_t n = a->sick_at - a->at < size ? a->sick_at - a->at : size;
+
+	if (!n) {
+		errno = EIO;
+		return -1;
+	}
+	memcpy(buf, a->bytes + a->at, n);
+	a->at += n;
+	return (ssize_t)n;
+}
+
+static int seek_ailing(void *cookie, off64_t *to, int whence)
+{
+	struct ailing *a = cookie;
+
+	assert_int_equal(whence, SEEK_SET);
+	a->at = (size_t)*to;
+	return 0;
+}
+
+/* What comes before the fault is whole, and would pass for the file. */
+static void a_fault_is_not_the_end(void **state)
+{
+	struct ailing a = {.bytes = BEGIN BODY END BEGIN BODY END,
+			   .sick_at = strlen(BEGIN BODY END)};
+	cookie_io_functions_t io = {.read = read_ailing, .seek = seek_ailing};
+	_cleanup_(fclosep)
+	FILE *f = fopencookie(&a, "r", io);
+
+	(void)state;
+	assert_non_null(f);
+	heard_begin();
+	assert_int_equal(pem_check(f, "certificate", "c.pem"), -EIO);
+	assert_true(ferror(f)); /* somebody else has met it */
+	assert_int_equal(pem_check(f, "key", "k.pem"), -EIO);
+	heard_end();
+	assert_non_null(strstr(heard, "certificate c.pem: cannot be read: Input/output error"));
+	assert_non_null(strstr(heard, "key k.pem: cannot be read: Input/output error"));
+}
+
 static void a_long_line_is_read_in_part(void **state)
 {
 	static char file[4096];
@@ -122,6 +172,7 @@ int main(void)
 		cmocka_unit_test(blocks_with_text_around_them_are_fine),
 		cmocka_unit_test(damage_is_said_with_its_line),
 		cmocka_unit_test(a_nul_is_damage),
+		cmocka_unit_test(a_fault_is_not_the_end),
 		cmocka_unit_test(a_long_line_is_read_in_part),
 	};
 

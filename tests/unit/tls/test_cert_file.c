@@ -127,7 +127,7 @@ static void certificates_that_are_refused(void **state)
 	expect_refused(made_text("text", "no PEM at all\n"), key, -EINVAL,
 		       "text: holds no certificate");
 	expect_refused(key, key, -EINVAL, "leaf.key: holds no certificate");
-	expect_refused(peer_dir(), key, -EINVAL, "holds no certificate");
+	expect_refused(peer_dir(), key, -EISDIR, "cannot be read: Is a directory");
 }
 
 /* How often it is in the file that was cut last. */
