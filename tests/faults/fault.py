@@ -1,10 +1,12 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: BSD-2-Clause
 """
-Replays faults: fault.py [--mode MODE] [--binary FILE] FAULT... A FAULT is SYSCALL:ERRNO:N, the n-th call from the
-moment on at which the fault begins, or SYSCALL:ERRNO:N+ for that one and all later ones. "none" is a round without.
+Replays faults: fault.py [--phase PHASE] [--mode MODE] [--binary FILE] FAULT... A FAULT is SYSCALL:ERRNO:N, the n-th
+call from the moment on at which the phase begins, or SYSCALL:ERRNO:N+ for that one and all later ones. "none" is a
+round without.
 """
 import argparse
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,38 +21,53 @@ from front import MODES, Front  # noqa: E402
 from inject import Fault  # noqa: E402
 from netns import leave  # noqa: E402
 from serving import Round  # noqa: E402
+from starting import Starts  # noqa: E402
 
 
-def show(one):
-    print(f"{one.fault or 'no fault'}: struck {len(one.struck)}, broken: "
-          + (", ".join(f"{x} ({x.broken})" for x in one.broken) or "nobody")
-          + f"; reasons: {one.reasons or 'none'}; " + ("; ".join(one.problems) or "all is well"))
+def serving(args, certs, tls, group, _base):
+    with Front(certs, args.mode, group, args.binary) as front:
+        for text in args.fault:
+            one = Round(front, None if text == "none" else Fault.parse(text), tls).run()
+            print(f"{text}: struck {len(one.struck)}, broken: "
+                  + (", ".join(f"{x} ({x.broken})" for x in one.broken) or "nobody")
+                  + f"; reasons: {one.reasons or 'none'}; " + ("; ".join(one.problems) or "all is well"))
+            print("".join(f"    {line}\n" for line in one.struck), end="")
+            if one.problems:
+                front.spoilt = True
+                print(front.kedge.log())
+                return False
+    return True
+
+
+def starting(args, certs, tls, group, base):
+    good = True
+    with Starts(certs, tls, args.mode, group, base) as starts:
+        for text in args.fault:
+            problems, struck, how = starts.check(Fault.parse(text))
+            print(f"{text}, {starts.site(Fault.parse(text))}: {'struck' if struck else 'not struck'}; {how}; "
+                  + ("\n".join(problems) or "all is well"))
+            good &= not problems
+    return good
+
+
+PHASES = {"serving": serving, "starting": starting}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mode", choices=MODES, default="user")
+    parser.add_argument("--phase", choices=PHASES, default="serving")
+    parser.add_argument("--mode", choices=[*MODES, "prefer"], default="user")
     parser.add_argument("--binary")
     parser.add_argument("fault", nargs="+")
     args = parser.parse_args()
     leave()
     group = machine.try_cgroup()
-    bad = False
     with tempfile.TemporaryDirectory() as base:
+        os.chmod(base, 0o755)
         certs = certs_module.Certs(base)
-        tls = tls_context(certs.ca)
-        with Front(certs, args.mode, group, args.binary) as front:
-            for text in args.fault:
-                one = Round(front, None if text == "none" else Fault.parse(text), tls).run()
-                show(one)
-                for line in one.struck:
-                    print("   ", line)
-                if one.problems:
-                    bad = front.spoilt = True
-                    print(front.kedge.log())
-                    break
+        good = PHASES[args.phase](args, certs, tls_context(certs.ca), group, base)
     group.remove()
-    return 1 if bad else 0
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

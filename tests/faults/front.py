@@ -16,6 +16,7 @@ from rawapp import RawApp
 
 MODES = {"user": Combination(), "edit": Combination(edit=True), "bypass": Combination(edit=True, bypass=True),
          "record": Combination(record=True), "all": Combination(record=True, edit=True, bypass=True)}
+PREFER = ["--record", "prefer", "--edit", "prefer", "--bypass", "prefer"]
 KINDS = ("tls", "clear", "tcp", "proxy")
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """One fault in one thread of a running process: strace attaches, lets the n-th call fail, and leaves."""
+import errno
 import os
 import re
 import signal
@@ -18,8 +19,8 @@ SPEC = re.compile(r"(\w+):([A-Z0-9]+):(\d+)(\+?)")
 class Fault:
     """SYSCALL:ERRNO:N, as the command line has it; with "+", the n-th call and all that follow."""
 
-    def __init__(self, call, errno, n=1, on=False):
-        self.call, self.errno, self.n, self.on = call, errno, n, on
+    def __init__(self, call, name, n=1, on=False):
+        self.call, self.errno, self.n, self.on = call, name, n, on
 
     @classmethod
     def parse(cls, text):
@@ -30,6 +31,10 @@ class Fault:
 
     def __str__(self):
         return f"{self.call}:{self.errno}:{self.n}{'+' if self.on else ''}"
+
+    @property
+    def number(self):
+        return getattr(errno, self.errno)
 
     def flags(self):
         return ["-e", f"trace={self.call}", "-e",

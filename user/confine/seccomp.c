@@ -281,6 +281,16 @@ static int rules_add(scmp_filter_ctx filter)
 	return err;
 }
 
+/* libseccomp makes ECANCELED of every error of the kernel. */
+static int load(scmp_filter_ctx filter)
+{
+	int err;
+
+	errno = 0;
+	err = seccomp_load(filter);
+	return err == -ECANCELED && errno ? -errno : err;
+}
+
 int seccomp_confine(enum seccomp_mode mode)
 {
 	scmp_filter_ctx filter;
@@ -292,9 +302,6 @@ int seccomp_confine(enum seccomp_mode mode)
 	filter = err ? NULL : seccomp_init(action_of(mode));
 	if (!err && !filter)
 		err = -ENOMEM;
-	/* The kernel's errors as they are: libseccomp makes ECANCELED of all of them. */
-	if (!err)
-		err = seccomp_attr_set(filter, SCMP_FLTATR_API_SYSRAWRC, 1);
 	/*
 	 * A tree instead of a list: the cost of a call does not depend on its place in the
 	 * allowlist.
@@ -304,7 +311,7 @@ int seccomp_confine(enum seccomp_mode mode)
 	if (!err)
 		err = rules_add(filter);
 	if (!err)
-		err = seccomp_load(filter);
+		err = load(filter);
 	if (filter)
 		seccomp_release(filter);
 	return err ? log_err(err, "seccomp: the filter cannot be installed (set --seccomp off)")
