@@ -54,7 +54,7 @@ class Starts:
         """(what is wrong, whether the fault has struck, how the start went)"""
         with Start(self, fault.flags()) as start:
             ready = start.wait()
-            problems = start.use() if ready else start.ended(self._words(fault))
+            problems = start.use() if ready else start.ended(fault, self._words(fault))
             how = "; ".join(["ready" if ready else "ended", *start.new_words()])
             if problems:
                 problems.append(start.kedge.log())
@@ -166,7 +166,7 @@ class Start:
         self.kedge.stop()
         return problems
 
-    def ended(self, words):
+    def ended(self, fault, words):
         """It has ended: with a message that has these words, and nothing left behind. Returns what is wrong."""
         status, problems = self.process.wait(), []
         if status <= 0:
@@ -176,7 +176,9 @@ class Start:
             problems.append("ended without an error")
         elif words and not any(words in line for line in errors):
             problems.append(f"ended, but did not say {words!r}")
-        left = [str(path) for path in (self.kedge.pin, self.kedge.control) if path.exists()]
+        # A directory that somebody else has locked is theirs.
+        names = [self.kedge.control] + ([self.kedge.pin] if fault.call != "flock" else [])
+        left = [str(path) for path in names if path.exists()]
         if left:
             problems.append(f"left behind: {left}")
         return problems

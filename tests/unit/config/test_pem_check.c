@@ -101,7 +101,7 @@ static void a_nul_is_damage(void **state)
 }
 
 /* Text between blocks may have lines of any length. */
-/* --- a file that cannot be read to its end ------------------------------------------------------ */
+/* --- a file that cannot be read to its end ---------------------------------------------------- */
 
 struct ailing {
 	const char *bytes;
