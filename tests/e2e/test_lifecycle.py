@@ -14,6 +14,7 @@ import pytest
 
 import machine
 import prefix
+from bpftool import objects
 from client import Client, request
 from kedge import BINARY, Kedge, Listener
 from pattern import pattern
@@ -445,6 +446,21 @@ def test_killed_kedge_leaves_no_traffic_stuck(certs, cgroup, ends):
             if second:
                 second.kill()
             first.kill()
+
+
+def test_a_killed_kedge_is_attached_nowhere(certs, own_cgroup, most):
+    """The bypass has a program on the cgroup, which a pin would keep there."""
+    with RawApp(cgroup=own_cgroup) as app:
+        kedge = Kedge(certs, app.text, two_listeners(), most, own_cgroup)
+        try:
+            with Client(kedge["clear"]) as c:
+                assert c.request().status == 200
+                assert len(objects("cgroup", "show", own_cgroup.path)) == most.bypass
+                kedge.process.popen.kill()
+                kedge.process.wait()
+            assert objects("cgroup", "show", own_cgroup.path) == []
+        finally:
+            kedge.kill()
 
 
 def test_two_kedges_beside_each_other(certs, cgroup, ends):

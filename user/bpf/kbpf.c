@@ -152,13 +152,13 @@ static int open_in(struct kbpf *bpf, const struct kbpf_opts *opts, char why[KBPF
 	bpf->slots = kbpf_slots_new(opts->workers, each);
 	if (!bpf->slots)
 		return kbpf_why(why, -ENOMEM, "out of memory for %u flows", opts->flows_max);
-	/* Before attaching: it fails if another kedge uses the directory. */
+	/*
+	 * Before attaching: it fails if another kedge uses the directory. Only the maps: a pinned
+	 * link would stay when we are killed.
+	 */
 	if (opts->pin)
 		err = kbpf_pins_open(&bpf->pins, bpf->skel->obj, opts->pin, "", why);
-	err = err ? err : attach(bpf, opts, why);
-	if (!err && opts->pin && bpf->sockops)
-		err = kbpf_pins_link(&bpf->pins, bpf->sockops, "kdg_sockops", why);
-	return err;
+	return err ? err : attach(bpf, opts, why);
 }
 
 int kbpf_open(struct kbpf **out, const struct kbpf_opts *opts, char why[256])

@@ -196,6 +196,9 @@ static int pin_maps(struct kbpf_pins *pins, char why[KBPF_WHY_SIZE])
 	char path[PATH_MAX];
 	struct bpf_map *map;
 
+	/* Once a link was pinned by this name. A kedge that was killed has left it attached. */
+	remove_pin(pins, "kdg_sockops");
+
 	bpf_object__for_each_map(map, pins->obj) {
 		int err;
 
@@ -207,20 +210,6 @@ static int pin_maps(struct kbpf_pins *pins, char why[KBPF_WHY_SIZE])
 		if (err)
 			return pin_why(pins, bpf_map__name(map), err, why);
 	}
-	return 0;
-}
-
-int kbpf_pins_link(struct kbpf_pins *pins, struct bpf_link *link, const char *name,
-		   char why[KBPF_WHY_SIZE])
-{
-	char path[PATH_MAX];
-	int err = make_room(pins, name, path);
-
-	if (!err)
-		err = bpf_link__pin(link, path);
-	if (err)
-		return pin_why(pins, name, err, why);
-	pins->link = name;
 	return 0;
 }
 
@@ -259,8 +248,6 @@ int kbpf_pins_give(const struct kbpf_pins *pins, uid_t uid, gid_t gid)
 		if (!err && is_pinned(map))
 			err = give(pins, bpf_map__name(map), uid, gid);
 	}
-	if (!err && pins->link)
-		err = give(pins, pins->link, uid, gid);
 	if (!err && fchownat(pins->lock, "", uid, gid, AT_EMPTY_PATH) < 0)
 		err = -errno;
 	return err;
@@ -276,7 +263,5 @@ void kbpf_pins_close(struct kbpf_pins *pins)
 		if (is_pinned(map))
 			remove_pin(pins, bpf_map__name(map));
 	}
-	if (pins->link)
-		remove_pin(pins, pins->link);
 	release(pins);
 }

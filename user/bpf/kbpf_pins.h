@@ -16,12 +16,10 @@
 
 #include "bpf/kbpf_host.h"
 
-struct bpf_link;
 struct bpf_object;
 
 struct kbpf_pins {
 	struct bpf_object *obj; /* has the maps; borrowed */
-	const char *link;       /* name of the pinned link; NULL: none */
 	char *dir;
 	/* A descriptor of dir, locked. It works for another user, too. -1: no pins. */
 	int lock;
@@ -39,10 +37,6 @@ struct kbpf_pins {
  */
 int kbpf_pins_open(struct kbpf_pins *pins, struct bpf_object *obj, const char *dir,
 		   const char *suffix, char why[KBPF_WHY_SIZE]);
-
-/* Pins a link in the same directory. `name` is a literal. 0 or -errno with why[]. */
-int kbpf_pins_link(struct kbpf_pins *pins, struct bpf_link *link, const char *name,
-		   char why[KBPF_WHY_SIZE]);
 
 /* Makes another user the owner of the directory and all pins. 0, also without pins, or -errno. */
 int kbpf_pins_give(const struct kbpf_pins *pins, uid_t uid, gid_t gid);

@@ -84,7 +84,7 @@ struct conf {
 	char *app_cgroup; /* the application's, for peername; NULL: the root of the hierarchy */
 	char *cgroup;     /* cgroup v2 directory for the sockops program; NULL: kedge's own */
 	struct conf_guard guard;
-	char *pin; /* directory on a bpffs for maps and links; NULL: nothing is pinned ("off") */
+	char *pin;     /* directory on a bpffs for maps; NULL: nothing is pinned ("off") */
 	char *control; /* path of the control socket; NULL: none ("off") */
 	enum conf_xff xff;
 	struct conf_cidrs xff_trust; /* whose incoming forwarding fields are kept */

@@ -268,7 +268,7 @@ const struct option_def config_options[] = {
 	 .arg = "DIR|off",
 	 .max = PATH_MAX - 1,
 	 .off_allowed = true,
-	 .help = "directory on a bpffs for pinned maps and links, for bpftool; off: nothing "
+	 .help = "directory on a bpffs for pinned maps, for bpftool; off: nothing "
 		 "is pinned"},
 	{.name = "control",
 	 .kind = OPTION_PATH,

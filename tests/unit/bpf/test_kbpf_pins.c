@@ -418,14 +418,6 @@ static void a_directory_with_the_name_of_a_pin(void **state)
 		assert_int_equal(access(in_dir(maps[i]), F_OK) == 0,
 				 !strcmp(maps[i], "kdg_coming"));
 	assert_int_equal(rmdir(in_dir("kdg_coming")), 0);
-	/* Likewise for a link. */
-	must_open();
-	assert_int_equal(mkdir(in_dir("kdg_link"), 0700), 0);
-	assert_int_equal(kbpf_pins_link(&pins, NULL, "kdg_link", why), -EISDIR);
-	assert_says("cannot pin kdg_link");
-	assert_null(pins.link);
-	assert_int_equal(rmdir(in_dir("kdg_link")), 0);
-	kbpf_pins_close(&pins);
 	assert_int_equal(rmdir(dir), 0);
 }
 
