@@ -10,6 +10,7 @@ line ends with the time.
     A ID CONN                    the answer begins
     D ID CONN                    the socket has taken all of the answer
     F CONN TEXT                  bytes that are no request
+    C CONN PEER                  a connection; PEER is what the kernel says of its other end
     E CONN                       the application closes the connection by itself, or has seen its end
 
 SIGTERM: no new connections, those that wait for a request end, the others after their answer. SIGUSR1: accepts
@@ -52,7 +53,7 @@ class Served(Connection):
         self.waiting = False
         name, do, _, _ = plan.of_path(req.target)
         self.app.log.say("H", name, self.number)
-        if do == "early":
+        if do.startswith("early"):
             self.begin(req)
             self.give(req)
         elif req.values("Expect"):
@@ -71,11 +72,11 @@ class Served(Connection):
         if do in ("half", "half-reset"):
             self.send(data[:len(data) * 2 // 3])
             return
-        step = 700 if do == "parts" else len(data)
+        step = {"parts": 700, "early-slow": len(data) // 5 + 1}.get(do, len(data))
         for at in range(0, len(data), step):
             self.send(data[at:at + step])
-            if do == "parts" and at < 7000:
-                time.sleep(0.002)
+            if step < len(data) and at < 7000:
+                time.sleep(0.002 if do == "parts" else 0.05)
         self.app.log.say("D", name, self.number)
 
     def one(self):
@@ -88,7 +89,7 @@ class Served(Connection):
         self.app.log.say("S", name, self.number, req.method, (req.xff or "-").replace(" ", ""), plan.digest(req.body))
         if do in ("leave", "reset"):
             return self.leave(do)
-        if do != "early":
+        if not do.startswith("early"):
             self.begin(req)
             self.give(req)
         return self.after(do) and not self.app.ending
@@ -157,6 +158,7 @@ class Application:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             conn = Served(self, sock, peer, f"{os.getpid()}-{number}")
+            self.log.say("C", conn.number, peer[0])
             self.served.add(conn)
             threading.Thread(target=conn.run, daemon=True).start()
 

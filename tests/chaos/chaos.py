@@ -117,14 +117,16 @@ class Run:
         self.network = Network()
         self.agent = None
         self.losable = combination.edit or combination.bypass
+        self.fixed, self.facts.shown = events.fixed_settings(seed)
+        self.fixed |= {"app": f"127.0.0.1:{APP_PORT}", "access-log": str(self.access)}
+        if self.facts.shown:
+            self.fixed |= {"peername": "require", "app-cgroup": str(cgroup.path)}
         self.write(keys)
         self.kedge = Life(certs, None, listeners(), combination, cgroup, config=self.config)
         self.fds = self.kedge.fds()
 
     def write(self, keys):
-        fixed = {"app": f"127.0.0.1:{APP_PORT}", "access-log": str(self.access), "access-log-format": "json",
-                 "workers": 1 + self.seed % 2}
-        self.config.write(listeners(), **{k.replace("-", "_"): v for k, v in {**fixed, **keys}.items()})
+        self.config.write(listeners(), **{k.replace("-", "_"): v for k, v in {**self.fixed, **keys}.items()})
 
     # --- what happens ---------------------------------------------------------------------------------
     def do(self, event):
@@ -179,6 +181,7 @@ class Run:
 
     def after_kedge_kill(self):
         if not self.kedge.is_alive():
+            self.network.mend()  # a kedge that starts tries on loopback what the kernel can
             self.kedge.again()
 
     after_kedge_end = after_kedge_kill
@@ -267,7 +270,7 @@ class Run:
         for r in clients.results.values():
             key = f"own {r.status}" if r.got == "own" else r.got
             got[key] = got.get(key, 0) + 1
-        return (f"chaos: seed {self.seed}: {self.mood}, {' '.join(sorted(self.kinds)) or 'nothing happens'}; "
+        return (f"chaos: seed {self.seed}: {self.mood}{', peername' if self.facts.shown else ''}, {' '.join(sorted(self.kinds)) or 'nothing happens'}; "
                 f"{len(self.schedule)} events, {clients.connections} connections, {len(clients.results)} requests, "
                 f"{len(app.seen)} seen, {len(access.rows)} lines, {1 + self.kedge.restarts} lives; "
                 f"clients got {got}; {({k: v for k, v in self.facts.reasons.items() if v})}")

@@ -227,6 +227,8 @@ class One:
         left = list(results)
         for group in self.plan.groups:
             now, left = left[:len(group)], left[len(group):]
+            for n in range(self.plan.updates):
+                self.client.key_update(requested=n % 2 == 0)
             for r in now:
                 last = r is self.results[-1] and not left
                 if last and self.plan.ending == "abort":

@@ -79,17 +79,24 @@ def settings(seed, kinds, number=0):
     mood = random.Random(f"{seed} mood").choice(("patient", "patient", "hasty"))
     if mood == "patient" and kinds & SILENT:
         mood = "medium"
+    tight = random.Random(f"{seed} tight").random() < 0.3
     draw = random.Random(f"{seed} settings {number}")
     names = ("prefix-timeout-ms", "handshake-timeout-ms", "head-timeout-ms", "idle-timeout-ms", "linger-timeout-ms",
              "response-timeout-ms", "connect-timeout-ms", "rate-grace-ms")
     low, high = {"patient": (60000, 60001), "medium": (4000, 5000), "hasty": (60, 500)}[mood]
     keys = {name: draw.randint(low, high) for name in names}
-    keys["drain-timeout-ms"] = draw.randint(100, 1500)
+    keys["drain-timeout-ms"] = draw.randint(*(1000, 1500) if mood == "patient" else (100, 1500))
     keys["connect-early"] = draw.choice(("on", "off"))
     keys["body-rate-min"] = draw.choice((0, 200000)) if mood == "hasty" else 0
-    keys["connections-max"] = draw.choice((16384, 16384, 5)) if "reload" in kinds else 16384
-    keys["address-connections-max"] = draw.choice((0, 0, 2))
+    keys["connections-max"] = draw.choice((16384, 5)) if tight and "reload" in kinds else 16384
+    keys["address-connections-max"] = draw.choice((0, 2)) if tight else 0
     return mood, keys
+
+
+def fixed_settings(seed):
+    """What a reload cannot change, or does not here; and whether the application is shown its client."""
+    draw = random.Random(f"{seed} fixed")
+    return {"workers": draw.choice((1, 2)), "access-log-format": "json"}, draw.random() < 0.3
 
 
 def limits(keys):

@@ -19,6 +19,8 @@ import plan
 # What kedge may say itself: too late, application, limits.
 OWN = (408, 502, 503, 504)
 LATE = (408, 504)
+# Seconds that a drain leaves to running requests: less than any drain-timeout of the patient runs.
+DRAINED = 0.5
 # These cost no request.
 HARMLESS = {"reload"}
 
@@ -30,6 +32,7 @@ class Facts:
     kinds: set
     windows: list = field(default_factory=list)  # (kind, begin, end) of what has happened
     limited: bool = False                        # some configuration turned clients away
+    shown: bool = False                          # peername: the application is shown its client
     lives: int = 1                               # kedges, one after the other
     killed: bool = False                         # one of them had no time to write its log
     stats: dict = field(default_factory=dict)    # of the last one
@@ -41,11 +44,14 @@ class AppLog:
 
     def __init__(self, lines):
         self.lines, self.by_id, self.faults = lines, defaultdict(list), []
+        self.peers = {}
         self.heads, self.seen, self.begun, self.done = (defaultdict(list) for _ in range(4))
         for line in lines:
             word, *rest = line.split(" ")
             if word == "F":
                 self.faults.append(line)
+            if word == "C":
+                self.peers[rest[0]] = rest[1]
             if word in "HSAD":
                 {"H": self.heads, "S": self.seen, "A": self.begun, "D": self.done}[word][rest[0]].append(rest[1:])
                 self.by_id[rest[0]].append(line)
@@ -91,8 +97,12 @@ class Verdict:
         for what, found in (("head", self.app.heads[name]), ("request", self.app.seen[name])):
             if len(found) > 1:
                 self.say(name, f"the application got this {what} {len(found)} times: {found}")
-        for _, method, xff, body, *_ in self.app.seen[name]:
+        for conn, method, xff, body, *_ in self.app.seen[name]:
             self.whole(name, result, method, xff, body)
+            peer = self.app.peers.get(conn, "")
+            # The programs of a killed kedge go at once.
+            if self.facts.shown and peer != result.plan.address and not self.facts.killed:
+                self.say(name, f"the application was shown {peer} instead of {result.plan.address}")
 
     def whole(self, name, result, method, xff, body):
         if result.sent != "whole":
@@ -125,8 +135,14 @@ class Verdict:
             self.say(name, f"kedge answered {r.status}, and the application had answered")
 
     def disturbed(self, r):
-        return any(kind not in HARMLESS and begin <= r.ended and r.opened <= end + events.AFTER
-                   for kind, begin, end in self.facts.windows)
+        return any(kind not in HARMLESS and begin <= r.ended and r.opened <= end + events.AFTER and
+                   not (kind == "kedge-end" and self.drained(r, begin)) for kind, begin, end in self.facts.windows)
+
+    def drained(self, r, begin):
+        """kedge was told to end when the request was at the application, which answered within the drain time."""
+        done = self.app.done[r.request.id]
+        return bool(done) and r.opened < begin and float(self.app.seen[r.request.id][0][-1]) < begin \
+            and float(done[0][-1]) < begin + DRAINED
 
     def explained(self, r):
         """Does anything that happened cost requests, or does anything that the two sides do?"""

@@ -11,7 +11,7 @@ from pattern import BLOCK
 
 METHODS = ("GET", "GET", "POST", "POST", "PUT", "HEAD", "DELETE")
 # After these answers the connection goes on.
-LASTING = ("whole", "whole", "whole", "chunked", "interim", "nothing", "parts", "early")
+LASTING = ("whole", "whole", "whole", "chunked", "interim", "nothing", "parts", "early", "early-slow")
 # After these it does not: the application closes, or sends what it must not.
 ENDING = ("to-end", "close", "half", "half-reset", "leave", "reset", "late-close", "twice", "lost", "idle-408")
 # Of these, those that send an answer which nobody has asked for, a moment after the right one.
@@ -122,6 +122,7 @@ class Connection:
     ending: str = "close"   # close, half-close, reset, vanish, abort (in the middle of the last request), tunnel
     part: float = 0.0       # abort: how much of the last request is sent
     pause: int = 0          # milliseconds between two groups
+    updates: int = 0        # TLS 1.3: KeyUpdates before each group
 
     @property
     def address(self):
@@ -143,7 +144,7 @@ def request(draw, name, may_end):
         r.body = some_bytes("body" + name, draw.choice(BODIES))
         r.coded = bool(r.body) and draw.random() < 0.4
         r.expects = bool(r.body) and draw.random() < 0.1
-    if do == "early":
+    if do.startswith("early"):
         r.size = min(r.size, 20000)  # both sides may be sending
         r.expects = False
     if do == "lost":
@@ -174,8 +175,10 @@ def connection(seed, client, number, manners):
                    cut=draw.choice((0, 0, 0, 0, 300, 17)), rcvbuf=draw.choice((0, 0, 0, 8192)))
     count = draw.choice((1, 2, 4, 9))
     c.groups = [group_of(draw, f"{c.name}.{n}", draw.random() < 0.3) for n in range(count)]
-    c.slow = draw.choice((0, 0, 0, 3))
+    c.slow = draw.choice((0, 0, 0, 0, 0, 0, 3, 3, 120))
     c.pause = draw.choice((0, 0, 2, 30))
+    if listener.startswith("tls") and c.version == "1.3":
+        c.updates = draw.choice((0, 0, 0, 1, 3))
     c.ending = draw.choice(manners)
     c.part = draw.random()
     if c.ending == "tunnel":

@@ -14,15 +14,16 @@ ROW = {"target": REQUEST.path, "protocol": "HTTP/1.1", "method": "POST", "client
        "reason": None}
 SEEN = [f"H {REQUEST.id} 1-0 1.0", f"S {REQUEST.id} 1-0 POST 127.0.0.9 {plan.digest(b'hello')} 1.1"]
 BEGUN = [f"A {REQUEST.id} 1-0 1.2"]
+PEER = ["C 1-0 127.0.0.8 0.9"]
 APP = [*SEEN, *BEGUN, f"D {REQUEST.id} 1-0 1.3"]
 STATS = {"requests_user": 1, "requests_bpf": 0, "responses": 1, "responses_own": 0, "access_lines": 1, "accepted": 1,
          "closed": 1}
 
 
-def judge(app=(), row=None, rows=1, stats=None, windows=(), mood="patient", lives=1, reasons=None, **result):
+def judge(app=(), row=None, rows=1, stats=None, windows=(), mood="patient", lives=1, reasons=None, shown=False, **result):
     r = Result(CONNECTION, REQUEST, **{"sent": "whole", "got": "answer", "begun": 10.0, "opened": 10.0, "ended": 11.0,
                                        **result})
-    facts = oracle.Facts(mood, set(), list(windows), lives=lives, stats={**STATS, **(stats or {})}, reasons=reasons or {"app_gone": 1})
+    facts = oracle.Facts(mood, set(), list(windows), lives=lives, shown=shown, stats={**STATS, **(stats or {})}, reasons=reasons or {"app_gone": 1})
     logs = oracle.AppLog([*(app or APP)]), oracle.AccessLog([json.dumps({**ROW, **(row or {})})] * rows)
     return [text for _, text in oracle.Verdict({REQUEST.id: r}, *logs, facts).judge()]
 
@@ -30,11 +31,16 @@ def judge(app=(), row=None, rows=1, stats=None, windows=(), mood="patient", live
 OWN_502 = {"got": "own", "status": 502, "row": {"status": 502, "reason": "app_gone"},
            "stats": {"responses": 0, "responses_own": 1}}
 KILLED = [("app-kill", 9.0, 10.5)]
+DRAINS = [("kedge-end", 10.2, 11.0)]
+# Complete before the drain, answered in its time.
+IN_TIME = [line.replace(" 1-0 1.", " 1-0 10.").replace(" 1.1", " 10.1") for line in APP]
 
 
 def test_a_run_without_a_fault():
     assert judge() == []
     assert judge(app=SEEN, windows=KILLED, **OWN_502) == []
+    assert judge(app=[*PEER, *APP]) == []
+    assert judge(app=IN_TIME[:3], windows=DRAINS, got="nothing") == []
 
 
 @pytest.mark.parametrize("text, wrong", [
@@ -53,6 +59,8 @@ def test_a_run_without_a_fault():
     ("the application had answered", OWN_502),
     ("nothing explains it", {**OWN_502, "app": SEEN}),
     ("nothing explains it", {"got": "nothing", "end": "eof"}),
+    ("nothing explains it", {"app": IN_TIME, "windows": DRAINS, "got": "nothing"}),
+    ("was shown 127.0.0.8", {"app": [*PEER, *APP], "shown": True}),
     ("2 lines", {"rows": 2, "lives": 2}),
     ("no line", {"rows": 0, "lives": 2}),
     ("sent it, not", {"row": {"client": "127.0.0.8"}}),
