@@ -7,6 +7,7 @@ when; the timing of the processes differs from run to run.
 """
 import argparse
 import os
+import platform
 import resource
 import signal
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
 
+import bpftool  # noqa: E402
 import events  # noqa: E402
 import kedge as kedge_module  # noqa: E402
 import machine  # noqa: E402
@@ -31,7 +33,7 @@ HERE = Path(__file__).resolve().parent
 APP_PORT = 3000
 PORTS = {"tls": 3001, "tls_proxy": 3002, "clear": 3003, "clear_proxy": 3004}
 MANNERS = ("close", "close", "close", "half-close", "half-close", "tunnel", "reset", "abort")
-THREADS = 8
+THREADS = 16
 
 
 def listeners():
@@ -67,7 +69,7 @@ class Life(Kedge):
     """A kedge that can be started again after its end, on what the one before has left."""
 
     restarts = killed = 0
-    limits = (1 << 16, 1 << 16)
+    limited, limits = 0, None
 
     def again(self):
         self.restarts += 1
@@ -84,11 +86,12 @@ class Life(Kedge):
 
     def few_descriptors(self, more):
         """Only so many more than it has."""
-        self.limits = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        self.limited, self.limits = self.pid, resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (self.fds() + more, self.limits[1]))
 
     def all_descriptors(self):
-        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, self.limits)
+        if self.pid == self.limited:
+            resource.prlimit(self.pid, resource.RLIMIT_NOFILE, self.limits)
 
     def drain(self):
         self.process.popen.send_signal(signal.SIGCONT)
@@ -105,11 +108,14 @@ class Life(Kedge):
 
 
 class Run:
+    threads = THREADS
+
     def __init__(self, seed, seconds, kinds, combination, base, certs, cgroup):
         self.seed, self.seconds, self.kinds, self.cgroup = seed, seconds, kinds, cgroup
         self.schedule = events.schedule(seed, seconds, kinds)
         self.mood, keys = events.settings(seed, kinds)
         self.facts = oracle.Facts(self.mood, kinds, limited=events.limits(keys))
+        self.facts.updates_end = combination.record and not rekeys()
         self.open, self.begin = {}, 0.0
         self.config, self.certs = Config(base, certs), certs
         self.access = base / "access.log"
@@ -231,7 +237,7 @@ class Run:
     def play(self):
         manners = MANNERS + (("vanish",) if "vanish" in self.kinds else ())
         self.begin = time.monotonic()
-        clients = Clients(self.seed, PORTS, self.certs, manners, THREADS)
+        clients = Clients(self.seed, PORTS, self.certs, manners, self.threads)
         try:
             for event in self.schedule:
                 time.sleep(max(self.begin + event.at - time.monotonic(), 0))
@@ -247,7 +253,11 @@ class Run:
                                         "no open connection", seconds=60)
         self.facts.stats, self.facts.reasons = status["stats"], status["reasons"]
         machine.wait_for(lambda: self.kedge.fds() <= self.fds, what="descriptors left open")
-        machine.wait_for(lambda: not self.kedge.entries_of_flows(), what="entries left in the maps")
+        try:
+            machine.wait_for(lambda: not self.kedge.entries_of_flows(), what="entries left in the maps")
+        except TimeoutError as error:
+            left = {name: bpftool.rows(self.kedge.pin / name) for name in self.kedge.entries_of_flows()}
+            raise Failed(f"{error}: {left}\n{self.kedge.status()}") from None
         return self.kedge.status()
 
     def end(self):
@@ -292,6 +302,11 @@ class Run:
         self.kedge.kill()
 
 
+def rekeys():
+    """Does this kernel follow a KeyUpdate of TLS 1.3?"""
+    return tuple(int(x) for x in platform.release().split(".")[:2]) >= (6, 14)
+
+
 class Failed(AssertionError):
     """A run in which something did not hold."""
 
@@ -302,13 +317,14 @@ def possible():
     return {*events.KINDS, "vanish"} - set(cannot), [f"{kind}: {why}" for kind, why in cannot.items()]
 
 
-def once(seed, seconds, kinds, combination, certs, cgroup):
+def once(seed, seconds, kinds, combination, certs, cgroup, threads=THREADS):
     """A run: raises what did not hold, with the command that plays it again."""
     if not (combination.edit or combination.bypass):
         kinds = kinds - {"agent"}
     print(f"chaos: seed {seed}, {combination}: again with {command(seed, seconds, kinds, combination)}", flush=True)
     with tempfile.TemporaryDirectory(prefix=f"kedge-test-{os.getpid()}-chaos-") as base:
         run = Run(seed, seconds, kinds, combination, Path(base), certs, cgroup)
+        run.threads = threads
         try:
             clients = run.play()
             run.end()
@@ -333,6 +349,7 @@ def arguments():
     parser.add_argument("--events", help="kinds, with commas between; none; by default what the seed says")
     parser.add_argument("--with", dest="combination", help="such as record_user-edit_kernel-bypass; by default most")
     parser.add_argument("--runs", type=int, default=1, help="so many seeds, from this one on")
+    parser.add_argument("--threads", type=int, default=THREADS, help="clients")
     parser.add_argument("--list", action="store_true", help="print the schedule only")
     return parser.parse_args()
 
@@ -353,7 +370,7 @@ def main():
         group = machine.Cgroup()
         with tempfile.TemporaryDirectory(prefix=f"kedge-test-{os.getpid()}-certs-") as base:
             try:
-                once(seed, asked.seconds, kinds, combination, Certs(base), group)
+                once(seed, asked.seconds, kinds, combination, Certs(base), group, asked.threads)
             except Failed as failed:
                 sys.exit(str(failed))
             finally:

@@ -6,6 +6,8 @@ own, so that a run without one kind has the others at the same moments.
 import random
 from dataclasses import dataclass
 
+from machine import PATIENCE
+
 # By kind: how often at most in ten seconds, and how long one lasts (ms), which is 0 for a moment.
 KINDS = {
     "app-kill": (3, (0, 300)),      # SIGKILL, and a new one later
@@ -22,7 +24,7 @@ KINDS = {
     "agent": (3, (100, 800)),       # another program claims the application's sockets
 }
 # How long the client may need to notice, in seconds, after the end of an event.
-AFTER = 4.0
+AFTER = 4.0 * PATIENCE
 # With these, what one side sends to end a connection may be lost, or never be sent.
 SILENT = {"net", "vanish"}
 
@@ -85,7 +87,7 @@ def settings(seed, kinds, number=0):
              "response-timeout-ms", "connect-timeout-ms", "rate-grace-ms")
     low, high = {"patient": (60000, 60001), "medium": (4000, 5000), "hasty": (60, 500)}[mood]
     keys = {name: draw.randint(low, high) for name in names}
-    keys["drain-timeout-ms"] = draw.randint(*(1000, 1500) if mood == "patient" else (100, 1500))
+    keys["drain-timeout-ms"] = round(PATIENCE * draw.randint(*(1000, 1500) if mood == "patient" else (100, 1500)))
     keys["connect-early"] = draw.choice(("on", "off"))
     keys["body-rate-min"] = draw.choice((0, 200000)) if mood == "hasty" else 0
     keys["connections-max"] = draw.choice((16384, 5)) if tight and "reload" in kinds else 16384

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 
 import events
 import plan
+from machine import PATIENCE
 
 # What kedge may say itself: too late, application, limits.
 OWN = (408, 502, 503, 504)
 LATE = (408, 504)
 # Seconds that a drain leaves to running requests: less than any drain-timeout of the patient runs.
-DRAINED = 0.5
+DRAINED = 0.5 * PATIENCE
 # These cost no request.
 HARMLESS = {"reload"}
 
@@ -33,6 +34,7 @@ class Facts:
     windows: list = field(default_factory=list)  # (kind, begin, end) of what has happened
     limited: bool = False                        # some configuration turned clients away
     shown: bool = False                          # peername: the application is shown its client
+    updates_end: bool = False                    # a KeyUpdate ends its connection on this kernel
     lives: int = 1                               # kedges, one after the other
     killed: bool = False                         # one of them had no time to write its log
     stats: dict = field(default_factory=dict)    # of the last one
@@ -147,7 +149,8 @@ class Verdict:
     def explained(self, r):
         """Does anything that happened cost requests, or does anything that the two sides do?"""
         before = r.plan.requests[:r.plan.requests.index(r.request) + 1]
-        return (self.facts.mood != "patient" or self.facts.limited or self.disturbed(r) or r.end.startswith("we ")
+        updates = self.facts.updates_end and r.plan.updates
+        return (self.facts.mood != "patient" or updates or self.facts.limited or self.disturbed(r) or r.end.startswith("we ")
                 or any(x.do in plan.ENDING for x in before))
 
     # --- kedge ----------------------------------------------------------------------------------------
