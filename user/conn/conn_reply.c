@@ -71,11 +71,18 @@ enum heard {
 	HEARD_FAULT,   /* the client leg is dead */
 };
 
+/* Do these bytes ask for no body? With less than a method, any answer is right that has none. */
+static bool asks_head(const char *p, ssize_t n)
+{
+	for (; n > 0 && (*p == '\r' || *p == '\n'); n--)
+		p++;
+	return n < 5 || !strncasecmp(p, "HEAD ", 5);
+}
+
 /* Takes the client's first bytes. */
 static enum heard hear(struct conn *c)
 {
 	struct mover *m = &c->worker->mover;
-	const char *p = (const char *)m->buf;
 	ssize_t n;
 
 	if (c->heard)
@@ -89,10 +96,7 @@ static enum heard hear(struct conn *c)
 		return HEARD_FAULT;
 	c->heard = true;
 	c->flow.client_eof = n == 0;
-	for (; n > 0 && (*p == '\r' || *p == '\n'); n--)
-		p++;
-	/* With less than a method, any answer is right that has no body. */
-	c->asked_head = n < 5 || !strncasecmp(p, "HEAD ", 5);
+	c->asked_head = asks_head((const char *)m->buf, n);
 	return HEARD;
 }
 
@@ -133,8 +137,18 @@ struct conn_verdict conn_hear_expired(struct conn *c)
 
 /* --- REPLY: what the answer is ---------------------------------------------------------------- */
 
+/* The editor has not seen the request, since the application went before. */
+static enum reply_body reply_to_unsent(const struct flow *f)
+{
+	bool first = !f->edit->note->requests;
+
+	return first && !asks_head((const char *)f->first, f->first_len) ? REPLY_TEXT : REPLY_NONE;
+}
+
 static enum reply_body reply_body_of(struct conn *c)
 {
+	if (c->flow.edit && c->flow.unsent && !flow_outstanding(&c->flow))
+		return reply_to_unsent(&c->flow);
 	if (c->flow.edit)
 		return response_to_head(&c->flow.response, c->flow.edit->note) ? REPLY_HEAD
 									       : REPLY_TEXT;

@@ -212,6 +212,35 @@ static void behind_a_head_the_length_is_told(void **state)
 	assert_string_equal(strstr(fake.out, "\r\n\r\n"), "\r\n\r\n");
 }
 
+/* The application went before the request could be sent: no editor knows what was asked. */
+static void an_answer_to_a_request_that_was_not_sent(void **state)
+{
+	static const struct {
+		const char *first;
+		uint32_t requests;
+		bool body;
+	} cases[] = {{"GET / HTTP/1", 0, true},
+		     {"HEAD / HTTP/", 0, false},
+		     {"\r\nHEAD / HTT", 0, false},
+		     {"HEA", 0, false},
+		     {"GET / HTTP/1", 1, false}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin(CONN_REPLY);
+		app_leg(true);
+		c->flow.unsent = c->flow.app_write_dead = true;
+		note.requests = c->flow.response.done = cases[i].requests;
+		c->flow.first_len = (uint8_t)strlen(cases[i].first);
+		memcpy(c->flow.first, cases[i].first, c->flow.first_len);
+		expect_next(conn_reply_enter(c, CONN_ANSWER, KEDGE_REASON_app_response_bad),
+			    CONN_LINGER);
+		assert_int_equal(strstr(fake.out, "\r\n\r\n")[4] != '\0', cases[i].body);
+		down(state);
+		up(state);
+	}
+}
+
 static void an_end_without_an_answer(void **state)
 {
 	(void)state;
@@ -331,6 +360,7 @@ int main(void)
 		TEST(an_answer_goes_out_and_our_direction_ends),
 		TEST(an_answer_has_a_body_if_that_was_asked_for),
 		TEST(behind_a_head_the_length_is_told),
+		TEST(an_answer_to_a_request_that_was_not_sent),
 		TEST(an_end_without_an_answer),
 		TEST(an_end_in_order),
 		TEST(a_full_socket_is_waited_for),
