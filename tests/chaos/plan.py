@@ -176,6 +176,10 @@ def connection(seed, client, number, manners):
     count = draw.choice((1, 2, 4, 9))
     c.groups = [group_of(draw, f"{c.name}.{n}", draw.random() < 0.3) for n in range(count)]
     c.slow = draw.choice((0, 0, 0, 0, 0, 0, 3, 3, 120))
+    for group in c.groups if c.slow == 120 else ():
+        # The answer is under way while the body comes, and perhaps too slowly.
+        if len(group) == 1 and group[0].body and draw.random() < 0.5:
+            group[0].do, group[0].size, group[0].expects = "early-slow", 20000, False
     c.pause = draw.choice((0, 0, 2, 30))
     if listener.startswith("tls") and c.version == "1.3":
         c.updates = draw.choice((0, 0, 0, 1, 3))
