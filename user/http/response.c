@@ -274,7 +274,8 @@ void response_check(const struct response *r)
 	CHECK(r, r->state <= RESPONSE_LOST);
 	CHECK(r, r->line_len <= RESPONSE_LINE_KEPT);
 	CHECK_IF(r, r->line_long && in_line(r), r->line_len == RESPONSE_LINE_KEPT);
-	CHECK(r, r->held < RESPONSE_HELD_MAX);
+	CHECK(r, r->held <= RESPONSE_HELD_MAX);
+	CHECK_IF(r, r->held == RESPONSE_HELD_MAX, r->unasked || r->status == 101); /* refused */
 	CHECK_IF(r, r->held, r->state == RESPONSE_LINE && r->begun && r->held == r->line_len);
 	CHECK_IF(r, r->state == RESPONSE_LINE && !r->begun, !r->line_len);
 	CHECK_IF(r, r->state == RESPONSE_BODY, r->left && r->left <= r->body);

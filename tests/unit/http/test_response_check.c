@@ -40,7 +40,7 @@ static const char *line_broken(unsigned row)
 	BREAK("r->state <= RESPONSE_LOST", r.state = RESPONSE_LOST + 1);
 	BREAK("r->line_len <= RESPONSE_LINE_KEPT", r.line_len = 65);
 	BREAK("r->line_len == RESPONSE_LINE_KEPT", r.line_long = true);
-	BREAK("r->held < RESPONSE_HELD_MAX", r.held = r.line_len = 12);
+	BREAK("r->unasked", r.held = r.line_len = 12);
 	BREAK("r->held == r->line_len", r.held = 1);
 	BREAK("r->held == r->line_len", r.state = RESPONSE_FIELDS);
 	BREAK("!r->line_len", r.begun = false, r.held = 0);
