@@ -72,10 +72,10 @@ class Served(Connection):
         if do in ("half", "half-reset"):
             self.send(data[:len(data) * 2 // 3])
             return
-        step = {"parts": 700, "early-slow": len(data) // 5 + 1}.get(do, len(data))
+        step = {"parts": max(700, len(data) // 50), "early-slow": len(data) // 5 + 1}.get(do, len(data))
         for at in range(0, len(data), step):
             self.send(data[at:at + step])
-            if step < len(data) and at < 7000:
+            if step < len(data) and at < 10 * step:
                 time.sleep(0.002 if do == "parts" else 0.05)
         self.app.log.say("D", name, self.number)
 

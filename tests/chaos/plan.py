@@ -67,7 +67,7 @@ class Request:
         elif self.body or self.method in ("POST", "PUT"):
             lines.append(f"Content-Length: {len(self.body)}")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode()
-        return head + (chunked(self.body, 1000) if self.coded else self.body)
+        return head + (chunked(self.body, 1000 if len(self.body) < 100000 else 50000) if self.coded else self.body)
 
     @property
     def answer(self):
@@ -165,6 +165,15 @@ def group_of(draw, name, may_end):
     return group
 
 
+def make_large(draw, r):
+    """Sometimes: more than the sockets of a leg hold, one way or the other."""
+    kind = draw.randrange(30)
+    if kind == 0 and r.body and not r.expects:
+        r.body = some_bytes("body" + r.id, 3000000)
+    elif kind == 1 and not r.do.startswith("early"):
+        r.size = 3000000
+
+
 def connection(seed, client, number, manners):
     """The connection with this number of a client. manners: which endings there may be."""
     draw = random.Random(f"{seed} client {client} {number}")
@@ -175,6 +184,9 @@ def connection(seed, client, number, manners):
                    cut=draw.choice((0, 0, 0, 0, 300, 17)), rcvbuf=draw.choice((0, 0, 0, 8192)))
     count = draw.choice((1, 2, 4, 9))
     c.groups = [group_of(draw, f"{c.name}.{n}", draw.random() < 0.3) for n in range(count)]
+    for group in () if c.cut else c.groups:
+        if len(group) == 1:
+            make_large(draw, group[0])
     c.slow = draw.choice((0, 0, 0, 0, 0, 0, 3, 3, 120))
     for group in c.groups if c.slow == 120 else ():
         # The answer is under way while the body comes, and perhaps too slowly.
