@@ -187,7 +187,9 @@ class Run:
 
     def after_kedge_kill(self):
         if not self.kedge.is_alive():
-            self.network.mend()  # a kedge that starts tries on loopback what the kernel can
+            # A kedge that starts tries on loopback what the kernel can, and the agent would take its sockets.
+            self.network.mend()
+            self.after_claim()
             self.kedge.again()
 
     after_kedge_end = after_kedge_kill
