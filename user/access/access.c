@@ -7,6 +7,8 @@
 #include <strings.h>
 #include <sys/queue.h>
 
+#include "base/check.h"
+
 /* A request without its response. Its three texts follow in text[]. */
 struct pending {
 	STAILQ_ENTRY(pending) link;
@@ -24,6 +26,22 @@ struct access_flow {
 	struct access_entry base; /* the part that all entries share */
 	char listener[ADDR_TEXT_MAX];
 };
+
+#ifdef KEDGE_CHECKS
+static void flow_check(const struct access_flow *a)
+{
+	const struct pending *p;
+
+	CHECK(a, a->base.listener_len < ADDR_TEXT_MAX);
+	CHECK(a, a->base.reason < KEDGE_REASON_COUNT);
+	CHECK(a, memchr(a->base.client, '\0', sizeof(a->base.client)));
+	STAILQ_FOREACH(p, &a->pending, link) {
+		CHECK(p, p->request_len <= ACCESS_REQUEST_MAX);
+		CHECK(p, p->referer_len <= ACCESS_FIELD_MAX && p->agent_len <= ACCESS_FIELD_MAX);
+		CHECK(p, p->begun_us <= *a->now_us);
+	}
+}
+#endif
 
 struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 				    const struct access_facts *facts, const uint64_t *now_us)
@@ -130,6 +148,7 @@ void access_request(void *arg, const char *head, size_t len)
 	if (agent.len)
 		memcpy(p->text + request.len + referer.len, agent.p, agent.len);
 	STAILQ_INSERT_TAIL(&a->pending, p, link);
+	CHECKED(flow_check(a));
 }
 
 /* --- from a pending request to an entry ------------------------------------------------------- */
@@ -163,6 +182,7 @@ static void emit(struct access_flow *a, unsigned status, uint64_t bytes, uint64_
 
 void access_response(struct access_flow *a, unsigned status, uint64_t bytes, uint64_t duration_us)
 {
+	CHECKED(flow_check(a));
 	if (!STAILQ_EMPTY(&a->pending))
 		emit(a, status, bytes, duration_us);
 }

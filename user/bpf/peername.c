@@ -2,6 +2,7 @@
 /* Loads, attaches and pins bpf/peername.bpf.c. See peername.h. */
 #include "bpf/peername.h"
 
+#include <assert.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -68,6 +69,7 @@ static int attach_to(struct peername *p, int cgroup, const char *name, char why[
 		if (!link)
 			return kbpf_why(why, -errno, "cgroup %s: cannot attach %s: %s", name,
 					bpf_program__name(prog), strerror(errno));
+		assert(p->links_count < LINKS_MAX);
 		p->links[p->links_count++] = link;
 	}
 	return 0;

@@ -131,6 +131,22 @@ static uint64_t reasons_sum(const struct kedge_stats *s)
 	return sum;
 }
 
+/* Each joined flow is counted once by who carries its records, and once by who edits it. */
+static void flows_check(const struct worker *w)
+{
+	const struct kedge_stats *s = w->stats;
+	const uint64_t *each = &w->metrics->flows[0][0][0];
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(w->metrics->flows) / sizeof(*each); i++)
+		sum += each[i];
+	CHECK(w, sum == s->flows);
+	CHECK(w, s->flows_plain + s->flows_record_kernel + s->flows_record_user == s->flows);
+	CHECK(w, s->flows_edit_kernel + s->flows_edit_user + s->flows_tcp == s->flows);
+	CHECK(w, s->flows_bypass <= s->flows);
+	CHECK(w, histogram_count(&w->metrics->connect) == s->flows);
+}
+
 void worker_check(const struct worker *w)
 {
 	uint32_t conns = 0, handshaking = 0, counted = 0;
@@ -152,6 +168,7 @@ void worker_check(const struct worker *w)
 	CHECK(w, w->conns_count == conns);
 	CHECK(w, s->accepted - s->closed == conns);
 	CHECK(w, reasons_sum(s) <= s->closed + counted);
+	flows_check(w);
 	CHECK(w, w->shared->limits->handshakes >= handshaking);
 	CHECK(w, w->shared->limits->connections >= conns);
 }

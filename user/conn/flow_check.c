@@ -4,8 +4,6 @@
 
 #ifdef KEDGE_CHECKS
 #include "base/check.h"
-#include "conn/mover_down.h"
-#include "conn/mover_up.h"
 #include "http/http1_check.h"
 
 static void residue_check(const struct residue *r)
@@ -47,18 +45,34 @@ void flow_check(const struct flow *f)
 		joined_check(f);
 }
 
-/* Each direction is idle, or its next step waits for an edge that tells. */
+/* Nothing is to be done for the client that could be done now. Not by the mover's own questions. */
+static void down_waits_check(const struct flow *f)
+{
+	bool may = !f->client_full && !f->client_shut;
+
+	CHECK_IF(f, f->down.data, f->client_full);
+	CHECK_IF(f, may, !f->app_in && !f->app_eof && !f->client_flush);
+	/* What cannot be followed, or was the last, ends the connection. */
+	CHECK_IF(f, f->lost_end || f->response.over, f->app_eof);
+	CHECK_IF(f, f->refused && f->response.state == RESPONSE_LOST, f->app_eof);
+}
+
+/* The same for the application. */
+static void up_waits_check(const struct flow *f)
+{
+	uint8_t standing = f->edit->note->standing;
+	bool full = f->app_full || flow_outstanding(f) > KEDGE_PIPELINE_MAX;
+	bool may = !full && standing != KEDGE_WAITING && !f->refused && !f->app_write_dead;
+
+	CHECK_IF(f, may, !f->up.data && !f->app_flush);
+	CHECK_IF(f, may && f->client_in && !f->client_eof, f->record->answer_due);
+	CHECK_IF(f, may && f->client_eof, f->app_shut);
+}
+
 void flow_check_waits(const struct flow *f)
 {
-	CHECK_IF(f, f->down.data, f->client_full);
-	CHECK_IF(f, f->up.data,
-		 f->app_full || f->edit->note->standing == KEDGE_WAITING ||
-			 flow_outstanding(f) > KEDGE_PIPELINE_MAX);
-	CHECK_IF(f, mover_down_may(f), f->client_shut); /* of a tunnel, one direction has ended */
-	CHECK_IF(f, mover_up_may(f),
-		 f->edit->note->standing == KEDGE_WAITING ||
-			 flow_outstanding(f) > KEDGE_PIPELINE_MAX ||
-			 (f->client_eof && f->app_shut) || f->record->answer_due);
+	down_waits_check(f);
+	up_waits_check(f);
 	CHECK(f, !f->request_us == !flow_outstanding(f));
 }
 #endif

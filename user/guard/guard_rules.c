@@ -2,6 +2,7 @@
 /* From listeners and their trust to rows of the guard's maps. See guard_rules.h. */
 #include "guard/guard_rules.h"
 
+#include <assert.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -114,6 +115,8 @@ int guard_rules_make(struct guard_rules *out, const struct conf *conf, const uin
 			 KEDGE_GUARD_PREFIXES_MAX);
 		return -E2BIG;
 	}
+	/* The room that was made above. */
+	assert(rules.rules_count <= 2 * conf->listeners_count && rules.prefixes_count <= prefixes);
 	*out = rules;
 	rules = (struct guard_rules){0};
 	return 0;

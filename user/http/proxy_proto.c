@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/check.h"
 #include "base/decimal.h"
 
 /* Section 2.2: sizes of the fixed part and of the address blocks. */
@@ -340,7 +341,35 @@ static enum proxy_verdict parse_v2(struct proxy_prefix *out, const uint8_t *byte
 	return decode_v2(out, &p, bytes, family, addr_bytes);
 }
 
-enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, size_t n)
+#ifdef KEDGE_CHECKS
+static bool is_family(sa_family_t family)
+{
+	return family == AF_UNSPEC || family == AF_INET || family == AF_INET6;
+}
+
+void proxy_check(const struct proxy_prefix *p, enum proxy_verdict verdict, const uint8_t *bytes,
+		 size_t n)
+{
+	CHECK(p, verdict <= PROXY_BAD);
+	CHECK_IF(p, verdict == PROXY_MORE, n < PROXY_V2_BYTES_MAX);
+	if (verdict == PROXY_MORE || verdict == PROXY_NONE)
+		return;
+	CHECK(p, p->version == 1 || p->version == 2);
+	CHECK(p, (p->reason == KEDGE_REASON_NONE) == (verdict == PROXY_DONE));
+	if (verdict == PROXY_BAD)
+		return;
+	CHECK(p, p->len && p->len <= n);
+	CHECK(p, p->len <= (p->version == 1 ? PROXY_V1_BYTES_MAX : PROXY_V2_BYTES_MAX));
+	CHECK(p, is_family(p->src.family) && is_family(p->dst.family));
+	CHECK(p, (p->src.family == AF_UNSPEC) == (p->dst.family == AF_UNSPEC));
+	CHECK_IF(p, p->local, p->src.family == AF_UNSPEC && !p->tlvs && !p->crc_present);
+	CHECK(p, !p->tlvs == !p->tlvs_len);
+	CHECK_IF(p, p->tlvs, p->tlvs + p->tlvs_len == bytes + p->len);
+	CHECK_IF(p, p->version == 1, !p->tlvs && bytes[p->len - 1] == '\n');
+}
+#endif
+
+static enum proxy_verdict parse(struct proxy_prefix *out, const uint8_t *bytes, size_t n)
 {
 	enum proxy_verdict start;
 
@@ -353,6 +382,14 @@ enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, s
 		return start;
 	start = expect(bytes, n, v1_start, strlen(v1_start));
 	return start == PROXY_DONE ? parse_v1(out, bytes, n) : start;
+}
+
+enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, size_t n)
+{
+	enum proxy_verdict verdict = parse(out, bytes, n);
+
+	CHECKED(proxy_check(out, verdict, bytes, n));
+	return verdict;
 }
 
 bool proxy_begins(const uint8_t *bytes, size_t n)

@@ -53,6 +53,10 @@ struct proxy_prefix {
  */
 enum proxy_verdict proxy_parse(struct proxy_prefix *out, const uint8_t *bytes, size_t n);
 
+/* What proxy_parse() has made of bytes[0..n). See base/check.h. */
+void proxy_check(const struct proxy_prefix *p, enum proxy_verdict verdict, const uint8_t *bytes,
+		 size_t n);
+
 /*
  * Do these first bytes of a connection look like a prefix? For listeners that expect none. The
  * answer may be yes from PROXY_BEGIN_BYTES_MIN bytes on, for version 2 from

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/container_of.h"
 #include "base/cleanup.h"
 #include "base/log.h"
@@ -58,6 +59,25 @@ struct metrics_server {
 	pthread_t thread;
 	bool started;
 };
+
+#ifdef KEDGE_CHECKS
+static void server_check(const struct metrics_server *s)
+{
+	const struct scrape *c;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(c, &s->scrapes, link) {
+		CHECK(c, c->server == s && c->fd >= 0 && c->timer.due_ms);
+		CHECK(c, c->in_len <= sizeof(c->in) && c->out_off <= c->out_len);
+		CHECK_IF(c, !c->out, !c->out_len && !c->answered);
+		CHECK_IF(c, c->answered, c->out_off == c->out_len);
+		n++;
+	}
+	CHECK(s, n == s->count && n <= SCRAPES_MAX);
+	TAILQ_FOREACH(c, &s->graves, link)
+		CHECK(c, c->fd < 0 && !c->timer.slot_ms && s->bury.queued);
+}
+#endif
 
 static void scrape_end(struct scrape *c)
 {
@@ -166,6 +186,7 @@ static void scrape_ready(struct watch *watch, uint32_t events)
 		scrape_write(c);
 	else
 		scrape_read(c);
+	CHECKED(server_check(c->server));
 }
 
 static void resume_expired(struct timer *timer)
@@ -219,6 +240,7 @@ static void listen_ready(struct watch *watch, uint32_t events)
 		scrape_end(TAILQ_FIRST(&s->scrapes));
 	s->count++;
 	TAILQ_INSERT_TAIL(&s->scrapes, c, link);
+	CHECKED(server_check(s));
 }
 
 /* --- begin and end ---------------------------------------------------------------------------- */

@@ -4,6 +4,8 @@
 
 #include <assert.h>
 
+#include "base/check.h"
+
 /* The limit of OpenSSL, bytes. */
 #define CLIENT_HELLO_MAX 131396
 
@@ -18,6 +20,22 @@ static enum control_verdict unexpected(struct control *c)
 {
 	return fatal(c, ALERT_UNEXPECTED_MESSAGE, KEDGE_REASON_record_control);
 }
+
+#ifdef KEDGE_CHECKS
+void control_check(const struct control *c)
+{
+	CHECK(c, c->message_len < (c->tls13 ? sizeof(c->message) : 4));
+	CHECK_IF(c, c->message_len,
+		 c->message[0] == (c->tls13 ? HANDSHAKE_KEY_UPDATE : HANDSHAKE_CLIENT_HELLO));
+	CHECK(c, c->warnings <= CONTROL_WARNINGS_MAX);
+	CHECK(c, c->renegotiations <= CONTROL_RENEGOTIATIONS_MAX);
+	CHECK_IF(c, c->tls13, !c->skip && !c->renegotiations);
+	CHECK_IF(c, !c->tls13, !c->updates);
+	CHECK(c, c->skip <= CLIENT_HELLO_MAX);
+	CHECK_IF(c, c->skip, !c->message_len);
+	CHECK(c, c->updates <= KEY_UPDATES_FREE + c->data_bytes / KEY_UPDATES_BYTES_FOR_ANOTHER);
+}
+#endif
 
 bool control_update_allowed(struct control *c)
 {

@@ -108,6 +108,9 @@ static inline void control_data_sent(struct control *c, size_t n)
 enum control_verdict control_record(struct control *c, uint8_t type, const uint8_t *bytes,
 				    size_t n);
 
+/* Between two records, of a leg that has not failed. See base/check.h. */
+void control_check(const struct control *c);
+
 /* Counts a KeyUpdate; false if it is one too many. For a layer that sees only those. */
 bool control_update_allowed(struct control *c);
 

@@ -12,6 +12,7 @@
 
 #include <openssl/crypto.h>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "tls/record_ktls_control.h"
 #include "tls/record_ktls_fault.h"
@@ -68,7 +69,36 @@ static ssize_t on_data(struct record_ktls *k, size_t n, size_t len)
 	return (ssize_t)n;
 }
 
-static ssize_t ktls_read(struct record *r, void *buf, size_t len)
+#ifdef KEDGE_CHECKS
+/* A leg that has failed gives its error for ever, and it is known why. */
+static void ktls_check(const struct record_ktls *k)
+{
+	CHECK(k, k->failed <= 0);
+	CHECK_IF(k, k->failed, k->r.reason != KEDGE_REASON_NONE);
+	CHECK_IF(k, k->r.told, k->failed);
+	CHECK(k, k->answer_len <= sizeof(k->answer));
+	CHECK_IF(k, k->r.answer_due, k->answer_len);
+	CHECK_IF(k, k->answer_len,
+		 k->answer_type == TLS_CONTENT_ALERT || k->answer_type == TLS_CONTENT_HANDSHAKE);
+	CHECK_IF(k, k->shut, k->alerted);
+	CHECK_IF(k, k->r.clean_end, k->ended);
+	CHECK_IF(k, k->traffic, k->control.tls13 && k->traffic->len <= KEYS_SECRET_MAX);
+	CHECK(k, (unsigned)k->suite < SUITE_COUNT);
+	if (!k->failed)
+		control_check(&k->control);
+}
+
+/* Passes a result of one of its functions on. */
+static ssize_t checked(const struct record_ktls *k, ssize_t result)
+{
+	ktls_check(k);
+	return result;
+}
+#else
+#define checked(k, result) (result)
+#endif
+
+static ssize_t read_records(struct record *r, void *buf, size_t len)
 {
 	struct record_ktls *k = (struct record_ktls *)r;
 	uint8_t type = TLS_CONTENT_DATA, *at;
@@ -109,6 +139,11 @@ static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 	return -EINTR;
 }
 
+static ssize_t ktls_read(struct record *r, void *buf, size_t len)
+{
+	return checked((struct record_ktls *)r, read_records(r, buf, len));
+}
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
@@ -119,6 +154,7 @@ static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
 	if (k->alerted)
 		return -EPIPE;
 	n = record_ktls_answer(k); /* RFC 8446 section 4.6.3: before any more data */
+	CHECKED(ktls_check(k));
 	if (n < 0)
 		return n;
 	do

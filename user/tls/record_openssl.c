@@ -11,6 +11,7 @@
 
 #include <openssl/err.h>
 
+#include "base/check.h"
 #include "base/cleanup.h"
 #include "tls/control_record.h"
 #include "tls/record_plain.h"
@@ -185,6 +186,24 @@ static int anything(struct record_openssl *o)
 	return r;
 }
 
+#ifdef KEDGE_CHECKS
+static void openssl_check(const struct record_openssl *o)
+{
+	CHECK(o, o->ssl && o->wire.scratch == o->r.scratch && o->wire.fd == o->r.fd);
+	CHECK(o, o->failed <= 0);
+	CHECK_IF(o, o->failed, o->r.reason != KEDGE_REASON_NONE);
+	CHECK_IF(o, o->r.told, o->failed == -EPROTO);
+	CHECK_IF(o, o->shut, o->alerted);
+	CHECK_IF(o, o->r.clean_end, o->ended);
+	CHECK_IF(o, o->r.drained, !o->ended && !o->failed && !o->wire.in_len);
+	CHECK(o, o->over < KEDGE_REASON_COUNT);
+	/* Room for one record at least, and no more than there is. */
+	CHECK(o, o->out_limit >= PLAINTEXT_MAX + RECORD_OVERHEAD);
+	CHECK(o, o->out_limit <= o->r.scratch->out_size);
+	wire_check(&o->wire);
+}
+#endif
+
 static ssize_t openssl_read(struct record *r, void *buf, size_t len)
 {
 	struct record_openssl *o = (struct record_openssl *)r;
@@ -214,6 +233,7 @@ static ssize_t openssl_read(struct record *r, void *buf, size_t len)
 		     !o->failed;
 	(void)wire_end(&o->wire); /* a failure shows at the next call */
 	(void)control_data(&o->control, done);
+	CHECKED(openssl_check(o));
 	return done ? (ssize_t)done : err;
 }
 
@@ -285,6 +305,7 @@ static ssize_t openssl_write(struct record *r, const void *buf, size_t len)
 	}
 	if (err && err != -EAGAIN)
 		return write_failure(o, err);
+	CHECKED(openssl_check(o));
 	return done || !len ? (ssize_t)done : -EAGAIN;
 }
 

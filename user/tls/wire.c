@@ -11,7 +11,36 @@
 
 #include <openssl/ssl3.h>
 
+#include "base/check.h"
 #include "base/cleanup.h"
+
+#ifdef KEDGE_CHECKS
+/* Of the shared buffers, a wire has nothing outside of its calls. */
+static bool is_lent(const struct wire *w)
+{
+	const uint8_t *in = w->scratch->in;
+
+	return w->in_len && w->in >= in && w->in < in + w->scratch->in_size;
+}
+
+void wire_check(const struct wire *w)
+{
+	const struct wire_kept *k = &w->kept_out;
+
+	CHECK(w, !k->bytes == !k->len && k->len <= WIRE_RESIDUE_MAX);
+	CHECK_IF(w, k->len, k->at < k->len);
+	CHECK(w, w->first_len <= WIRE_FIRST_BYTES);
+	CHECK(w, w->err >= 0);
+	CHECK(w, w->header_len < SSL3_RT_HEADER_LENGTH);
+	CHECK_IF(w, w->header_len, !w->body_len);
+	CHECK_IF(w, w->shortest && w->body_len, !w->header_len);
+	CHECK_IF(w, w->in_len, w->in);
+	CHECK(w, !is_lent(w));
+	CHECK_IF(w, w->in_kept, w->in_len);
+	/* What a dead leg had gathered is forgotten by the next wire_begin(). */
+	CHECK_IF(w, w->out_len, w->err && w->out_len <= w->scratch->out_size);
+}
+#endif
 
 static void kept_drop(struct wire_kept *k)
 {
@@ -394,5 +423,6 @@ int wire_end(struct wire *w)
 		memcpy(w->in_kept, w->in, w->in_len);
 		w->in = w->in_kept;
 	}
+	CHECKED(wire_check(w));
 	return r;
 }

@@ -105,6 +105,9 @@ void wire_poison(struct wire *w);
  */
 void wire_expect(struct wire *w, uint8_t shortest);
 
+/* Outside wire_begin() and wire_end(). See base/check.h. */
+void wire_check(const struct wire *w);
+
 /* True when nothing is left in user space, in either direction. */
 static inline bool wire_idle(const struct wire *w)
 {

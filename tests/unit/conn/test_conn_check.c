@@ -97,7 +97,7 @@ static const char *move_broken(unsigned row)
 	BREAK("!c->kbpf_flow.cookie", c->edit_kernel = true, c->kbpf_flow.cookie = 1);
 	BREAK("c->kbpf_flow.note", c->bypass = true);
 	BREAK("flow_is_tunnel(&c->flow)", listener_conf.mode = MODE_TCP);
-	BREAK("f->client_shut", c->flow.app_in = true);
+	BREAK("!f->app_in", c->flow.app_in = true);
 	return NULL;
 }
 
@@ -203,6 +203,11 @@ static const char *worker_broken(unsigned row)
 	BREAK("limits->handshakes >= handshaking", c->handshaking = c->early = true,
 	      c->state = CONN_HANDSHAKE, c->tls = (void *)c, service.tls = some_tls,
 	      c->flow.record = NULL);
+	BREAK("sum == s->flows", stats->flows++);
+	BREAK("s->flows_record_user == s->flows", stats->flows_plain++);
+	BREAK("s->flows_tcp == s->flows", stats->flows_tcp++);
+	BREAK("s->flows_bypass <= s->flows", stats->flows_bypass++);
+	BREAK("histogram_count", worker.metrics->connect.count[3]++);
 	BREAK("limits->connections >= conns", limits.connections = 0);
 	return NULL;
 }

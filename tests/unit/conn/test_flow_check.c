@@ -71,15 +71,24 @@ static void what_must_hold_at_any_time(void **state)
 
 /* --- of one that waits for an event ----------------------------------------------------------- */
 
-static const char *wait_broken(unsigned row)
+static const char *down_broken(unsigned row)
 {
 	BREAK("f->client_full", f.down.data = one_byte(), f.down.len = 1);
-	BREAK("f->app_full", f.up.data = one_byte(), f.up.len = 1);
-	BREAK("f->client_shut", f.app_in = true);
-	BREAK("f->client_shut", f.app_eof = true);
-	BREAK("f->client_shut", f.response.over = f.response.said_close = true);
+	BREAK("!f->app_in", f.app_in = true);
+	BREAK("!f->app_eof", f.app_eof = true);
+	BREAK("!f->client_flush", f.client_flush = true);
+	BREAK("f->app_eof", f.response.over = f.response.said_close = true);
+	BREAK("f->app_eof", f.lost_end = true);
+	BREAK("f->app_eof", f.refused = true, f.response.state = RESPONSE_LOST);
+	return NULL;
+}
+
+static const char *up_broken(unsigned row)
+{
+	BREAK("!f->up.data", f.up.data = one_byte(), f.up.len = 1);
+	BREAK("!f->app_flush", f.app_flush = true);
 	BREAK("f->record->answer_due", f.client_in = true);
-	BREAK("f->record->answer_due", f.client_eof = true);
+	BREAK("f->app_shut", f.client_eof = true);
 	BREAK("!f->request_us == !flow_outstanding(f)", note.requests = 1);
 	BREAK("!f->request_us == !flow_outstanding(f)", f.request_us = 1);
 	return NULL;
@@ -88,7 +97,8 @@ static const char *wait_broken(unsigned row)
 static void what_must_hold_while_it_waits(void **state)
 {
 	(void)state;
-	breaks(wait_broken, check_waits);
+	breaks(down_broken, check_waits);
+	breaks(up_broken, check_waits);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
