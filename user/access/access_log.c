@@ -34,6 +34,7 @@
 	(sizeof(struct access_entry) + ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX + ADDR_TEXT_MAX)
 
 struct access_log {
+	char *target; /* a copy: a reload frees the configuration that has it */
 	struct sink sink;
 	enum access_format format;
 	unsigned workers;
@@ -296,9 +297,12 @@ int access_log_open(struct access_log **out, const char *target, enum access_for
 	log->format = format;
 	log->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	err = log->wake_fd < 0 ? -errno : rings_init(log, workers);
+	log->target = strdup(target);
+	if (!err && !log->target)
+		err = -ENOMEM;
 	if (err)
 		log_err(err, "access log: cannot be set up");
-	else if ((err = sink_open(&log->sink, target)) < 0)
+	else if ((err = sink_open(&log->sink, log->target)) < 0)
 		log_err(err, "access log %s: cannot be opened%s", target,
 			!strcmp(target, ACCESS_TO_JOURNAL) ? " (is systemd-journald running?)"
 							   : "");
@@ -337,5 +341,6 @@ void access_log_close(struct access_log *log)
 	sink_close(&log->sink);
 	if (log->wake_fd >= 0)
 		close(log->wake_fd);
+	free(log->target);
 	free(log);
 }

@@ -15,8 +15,7 @@
 struct access_log;
 
 /*
- * Opens the sink (see access_sink.h). 0 with *out; -errno after a logged line. `target` is
- * borrowed.
+ * Opens the sink (see access_sink.h). 0 with *out; -errno after a logged line.
  */
 int access_log_open(struct access_log **out, const char *target, enum access_format format,
 		    unsigned workers);
