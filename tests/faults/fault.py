@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 Replays faults: fault.py [--phase PHASE] [--mode MODE] [--binary FILE] FAULT... A FAULT is SYSCALL:ERRNO:N, the n-th
-call from the moment on at which the phase begins, or SYSCALL:ERRNO:N+ for that one and all later ones. "none" is a
+call from the moment on at which the phase begins (serving: in the worker; main, access: in that thread, while kedge is
+managed), or SYSCALL:ERRNO:N+ for that one and all later ones. "none" is a
 round without.
 """
 import argparse
@@ -19,6 +20,7 @@ import machine  # noqa: E402
 from client import tls_context  # noqa: E402
 from front import MODES, Front  # noqa: E402
 from inject import Fault  # noqa: E402
+from managing import Managed, Turn  # noqa: E402
 from netns import leave  # noqa: E402
 from serving import Round  # noqa: E402
 from starting import Starts  # noqa: E402
@@ -50,7 +52,21 @@ def starting(args, certs, tls, group, base):
     return good
 
 
-PHASES = {"serving": serving, "starting": starting}
+def managing(args, certs, tls, _group, base):
+    with Managed(certs, tls, base, args.binary) as front:
+        for text in args.fault:
+            turn = Turn(front, None if text == "none" else Fault.parse(text), args.phase).run()
+            print(f"{text}: struck {len(turn.struck)}; reload: {(turn.answers[1] or {}).get('ok')}; "
+                  + ("; ".join(turn.problems) or "all is well"))
+            print("".join(f"    {line}\n" for line in turn.struck), end="")
+            if turn.problems:
+                front.spoilt = True
+                print(front.kedge.log())
+                return False
+    return True
+
+
+PHASES = {"serving": serving, "starting": starting, "main": managing, "access": managing}
 
 
 def main():

@@ -62,7 +62,7 @@ class Injection:
     def __enter__(self):
         self.strace = Process(["strace", "-yy", "-s", "16", *self.fault.flags(), "-p", self.tid], name="strace",
                               env={**os.environ, "LC_ALL": "C"})
-        self.strace.wait_line(r"Process \d+ attached")
+        self.strace.wait_line(r"Process \d+ attached", seconds=30)
         if self.on_struck:
             self.watcher = threading.Thread(target=self._watch, daemon=True)
             self.watcher.start()
