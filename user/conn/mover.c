@@ -4,6 +4,8 @@
 
 #include <sys/epoll.h>
 
+#include "base/check.h"
+#include "conn/flow_check.h"
 #include "conn/mover_down.h"
 #include "conn/mover_up.h"
 
@@ -52,7 +54,7 @@ static uint64_t bytes_read(const struct mover *m)
 	return m->stats->bytes_up + m->stats->bytes_down;
 }
 
-enum mover_verdict mover_run(struct mover *m, struct flow *f)
+static enum mover_verdict rounds(struct mover *m, struct flow *f)
 {
 	const uint64_t until = bytes_read(m) + BUFFERS_PER_TURN * m->buf_size;
 
@@ -82,6 +84,17 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f)
 			break;
 	}
 	return MOVER_MORE;
+}
+
+enum mover_verdict mover_run(struct mover *m, struct flow *f)
+{
+	enum mover_verdict verdict = rounds(m, f);
+
+	if (verdict != MOVER_ABORT) /* it is closed, whatever it looks like */
+		CHECKED(flow_check(f));
+	if (verdict == MOVER_WAIT)
+		CHECKED(flow_check_waits(f));
+	return verdict;
 }
 
 void mover_refuse(struct flow *f, enum kedge_reason reason, bool in_body)

@@ -79,6 +79,7 @@ static void a_dead_client_leg_that_is_not_read_on(void **state)
 	c->client_error = true;
 	expect_stay(conn_move_enter(c)); /* read to its end */
 	note.standing = KEDGE_WAITING;
+	note.requests = 1;
 	c->flow.client_in = true;
 	expect_reset(conn_move_run(c), KEDGE_REASON_client_reset);
 }
@@ -136,6 +137,7 @@ static void a_refused_request_is_answered(void **state)
 	joined();
 	fake.in = "BAD";
 	fake.send = -EPROTO;
+	note.standing = KEDGE_REFUSED;
 	note.reason = KEDGE_REASON_http_host;
 	expect(conn_move_enter(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_http_host);
 }

@@ -131,6 +131,7 @@ static void a_refusal_in_a_kept_piece(void **state)
 	client_event(true, false);
 	turn(MOVER_WAIT, "rs");
 	fake.send = -EPROTO;
+	note.standing = KEDGE_REFUSED;
 	note.reason = KEDGE_REASON_http_host;
 	app_event(false, true);
 	turn(MOVER_REPLY, "es");
@@ -254,6 +255,7 @@ static void a_prefix_that_is_not_read_is_named(void **state)
 		note.requests = 0;
 		if (i == 2) {
 			fake.send = -EPROTO;
+			note.standing = KEDGE_REFUSED;
 			note.reason = KEDGE_REASON_http_method;
 		}
 		assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
