@@ -26,7 +26,7 @@ static void joined_check(const struct flow *f)
 	CHECK_IF(f, e->note->standing == KEDGE_WAITING, flow_outstanding(f));
 	CHECK_IF(f, e->note->standing == KEDGE_REFUSED, f->refused || f->app_write_dead);
 	CHECK_IF(f, f->app_shut, f->client_eof);
-	CHECK_IF(f, f->up.data, !f->refused && !f->app_write_dead);
+	CHECK_IF(f, f->up.data, !f->refused);
 }
 
 void flow_check(const struct flow *f)

@@ -260,6 +260,31 @@ static void a_refused_request_is_answered_and_drained(void **state)
 	close(leg);
 }
 
+/*
+ * A worker's buffer of the shortest requests, and no answer: what is kept of each request that
+ * waits for one is not lapped. The checks of this build look after each event.
+ */
+static void a_buffer_of_the_shortest_requests(void **state)
+{
+	static char all[128 * 1024 + 1];
+	char *at = all;
+	int client, leg;
+
+	(void)state;
+	start();
+	client = net_connect(port);
+	leg = net_accept(app);
+	while (at < all + sizeof(all) - 1)
+		at = stpcpy(at, "A / HTTP/1.0\r\n\r\n");
+	say(client, all);
+	poll(NULL, 0, 200); /* it takes what it may */
+	assert_true(__atomic_load_n(&stats->requests_user, __ATOMIC_RELAXED) <=
+		    KEDGE_PIPELINE_MAX + KEDGE_SEND_HEADS_MAX);
+	close(client);
+	close(leg);
+	until(&stats->closed, 1);
+}
+
 static void a_client_that_lingers_is_closed(void **state)
 {
 	int client;
@@ -310,6 +335,7 @@ int main(void)
 		TEST(an_answer_to_head_has_no_body),
 		TEST(no_application_and_no_request),
 		TEST(a_refused_request_is_answered_and_drained),
+		TEST(a_buffer_of_the_shortest_requests),
 		TEST(a_client_that_lingers_is_closed),
 		TEST(a_client_that_floods_is_closed),
 	};

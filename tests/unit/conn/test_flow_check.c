@@ -56,8 +56,7 @@ static const char *joined_broken(unsigned row)
 	BREAK("flow_outstanding(f)", note.standing = KEDGE_WAITING);
 	BREAK("f->refused || f->app_write_dead", note.standing = KEDGE_REFUSED, note.reason = 1);
 	BREAK("f->client_eof", f.app_shut = true);
-	BREAK("!f->refused && !f->app_write_dead", f.up.data = one_byte(), f.up.len = 1,
-	      f.app_write_dead = true);
+	BREAK("!f->refused", f.up.data = one_byte(), f.up.len = 1, f.refused = true, f.reason = 1);
 	return NULL;
 }
 
