@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,36 @@ def test_a_call_that_is_not_on_the_list_ends_kedge_by_name(certs, tmp_path, plai
             assert kedge.process.wait() == -signal.SIGSYS
         finally:
             kedge.kill()
+
+
+WITH_LISTENER = 'exec 3<&"$0"; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"'
+
+
+def test_no_connection_is_taken_before_it_is_confined(certs, tmp_path, plain):
+    """A client waits at a socket that listens before kedge starts."""
+    log = tmp_path / "strace"
+    with RawApp() as app, socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(8)
+        address = listening.getsockname()
+        process = Process(["strace", "-D", "-f", "-yy", "-o", log, "-e", "trace=accept4,seccomp,capset", "bash", "-c", WITH_LISTENER,
+                           listening.fileno(), PLAIN, "run", *GOOD[:2], "--app", app.text, "--control", "off",
+                           "--edit", "off", "--user", "nobody", "--listen", "%s:%d" % address],
+                          pass_fds=[listening.fileno()])
+        try:
+            with Client(address) as c:
+                assert c.request().status == 200
+            assert process.stop() == 0
+        finally:
+            process.stop()
+        machine.wait_for(lambda: re.search(r"^\d+ +\+\+\+ exited with 0", log.read_text(), re.M), what="the end of strace")
+        calls = [line for line in log.read_text().splitlines() if ") = " in line or "<unfinished" in line]
+        # Other accepts are of the probes, which connect to themselves.
+        taken = [at for at, line in enumerate(calls) if "accept4(" in line and f":{address[1]}]" in line]
+        filters = [at for at, line in enumerate(calls) if "SECCOMP_SET_MODE_FILTER" in line and ") = 0" in line]
+        given_up = [at for at, line in enumerate(calls) if "capset(" in line and "permitted=0, " in line]
+        assert taken and filters and given_up, calls
+        assert max(filters[0], given_up[-1]) < taken[0], calls
 
 
 def test_refuses_that_call_and_lives(certs, tmp_path, plain):

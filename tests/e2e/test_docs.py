@@ -21,6 +21,9 @@ CHANGELOG = machine.ROOT / "CHANGELOG.md"
 SECURITY = machine.ROOT / "SECURITY.md"
 CONTRIBUTING = machine.ROOT / "CONTRIBUTING.md"
 ARCHITECTURE = machine.ROOT / "docs/architecture.md"
+PROOF = machine.ROOT / "docs/proof.md"
+PROOF_ROWS = [line for line in PROOF.read_text().splitlines() if line.startswith("| ") and
+              not re.match(r"\| (?:promise|method) \|", line)]
 DOCUMENTS = sorted([*machine.ROOT.glob("*.md"), *machine.ROOT.glob("docs/*.md")])
 
 # A cgroup of the documents. Ours has a name that tells whose it is.
@@ -284,6 +287,41 @@ def test_every_named_file_is_there(path):
     places = ("user/*", "bpf", "include/*", "tests", "tests/*", "vmtest", "docs")
     missing += [name for name in alone if not any(True for place in places for _ in machine.ROOT.glob(f"{place}/{name}"))]
     assert missing == []
+
+
+def proofs():
+    """(file, test) of every proof that docs/proof.md names; test "" where it names a file alone."""
+    for named in re.findall(r"`([^`]+)`", "\n".join(PROOF_ROWS)):
+        file, _, tests = named.partition(": ")
+        if re.fullmatch(r"[\w-]+/[\w/.-]+|[\w-]+\.(?:sh|py)", file):
+            for test in tests.split(", "):
+                yield file, test
+
+
+def is_test(text, name):
+    """Of pytest, or of cmocka and in its table as well."""
+    return bool(re.search(rf"^def {name}\(", text, re.M)
+                or re.search(rf"^static void {name}\(void \*\*", text, re.M) and re.search(rf"\({name}[,)]", text))
+
+
+def test_every_proof_is_there():
+    assert len(PROOF_ROWS) > 50
+    found = list(proofs())
+    assert len([test for _, test in found if test]) > 120
+    for file, test in found:
+        path = machine.ROOT / "tests" / file
+        path = path if path.exists() else machine.ROOT / file
+        assert path.exists(), file
+        assert not test or is_test(path.read_text(), test), (file, test)
+
+
+def test_every_command_of_a_proof_is_there():
+    targets = set(re.findall(r"^  ([a-z0-9-]+) ", run("make", "-s", "-C", machine.ROOT, "help").stdout, re.M))
+    named = set(re.findall(r"`make ([a-z0-9-]+)`", PROOF.read_text()))
+    assert len(named) > 10 and named <= targets, named - targets
+    # Each row of the tables has a command, or a promise that none can prove.
+    assert [row for row in PROOF_ROWS if row.count(" | ") != 4] == []
+    assert [row for row in PROOF_ROWS if not re.search(r"`make [a-z0-9-]+`", row)] == []
 
 
 def links(path):
