@@ -2,6 +2,8 @@
 """Machines that lack something: messages name it and the command that installs it; nothing ends in a traceback."""
 import os
 import re
+import shutil
+import tempfile
 
 import pytest
 
@@ -85,6 +87,30 @@ def test_demo_without_certificates():
     """Of others; curl then fails in another way, and the demo says so."""
     done = demo("mount -t tmpfs tmpfs /etc/ssl/certs")
     assert done.returncode == 1 and "is ca-certificates installed?" in done.stdout
+
+
+# --- make check ------------------------------------------------------------------------------------
+@pytest.mark.full
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+def test_unit_tests_need_neither_root_nor_network(tmp_path):
+    """The programs that are built, as nobody, without capabilities, with loopback alone."""
+    programs = sorted(str(path.relative_to(machine.ROOT)) for path in (machine.ROOT / "build/unit").glob("*/test_*")
+                      if not path.suffix and os.access(path, os.X_OK))
+    if len(programs) < len(list((machine.ROOT / "tests/unit").glob("*/test_*.c"))):
+        pytest.skip("not all unit tests are built: make unit-programs")
+    home = tempfile.mkdtemp(dir="/tmp")  # pytest's own is root's alone
+    os.chown(home, 65534, 65534)
+    become = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set=-all", "env",
+              f"HOME={home}", f"TMPDIR={home}", f"JOBS={os.cpu_count()}"]
+    try:
+        if run(*become, "test", "-x", machine.ROOT / programs[0]).returncode:
+            pytest.skip(f"nobody may not enter {machine.ROOT}")
+        done = run("unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "-", *become,
+                   machine.ROOT / "tests/run-unit.sh", *programs, cwd=machine.ROOT, timeout=900)
+    finally:
+        shutil.rmtree(home)
+    passed, failed = map(int, re.search(r"^unit: (\d+) passed, (\d+) failed", done.stdout, re.M).groups())
+    assert failed == done.returncode == 0 and passed > 1000, done.stdout
 
 
 # --- make help -------------------------------------------------------------------------------------
