@@ -34,22 +34,17 @@ def serving(args, certs, tls, group, _base):
                   + (", ".join(f"{x} ({x.broken})" for x in one.broken) or "nobody")
                   + f"; reasons: {one.reasons or 'none'}; " + ("; ".join(one.problems) or "all is well"))
             print("".join(f"    {line}\n" for line in one.struck), end="")
-            if one.problems:
-                front.spoilt = True
-                print(front.kedge.log())
-                return False
-    return True
+            front.spoilt = bool(one.problems)
+            yield one.problems, front.kedge
 
 
 def starting(args, certs, tls, group, base):
-    good = True
     with Starts(certs, tls, args.mode, group, base) as starts:
         for text in args.fault:
             problems, struck, how = starts.check(Fault.parse(text))
             print(f"{text}, {starts.site(Fault.parse(text))}: {'struck' if struck else 'not struck'}; {how}; "
                   + ("\n".join(problems) or "all is well"))
-            good &= not problems
-    return good
+            yield problems, None
 
 
 def managing(args, certs, tls, _group, base):
@@ -59,11 +54,8 @@ def managing(args, certs, tls, _group, base):
             print(f"{text}: struck {len(turn.struck)}; reload: {(turn.answers[1] or {}).get('ok')}; "
                   + ("; ".join(turn.problems) or "all is well"))
             print("".join(f"    {line}\n" for line in turn.struck), end="")
-            if turn.problems:
-                front.spoilt = True
-                print(front.kedge.log())
-                return False
-    return True
+            front.spoilt = bool(turn.problems)
+            yield turn.problems, front.kedge
 
 
 PHASES = {"serving": serving, "starting": starting, "main": managing, "access": managing}
@@ -81,9 +73,15 @@ def main():
     with tempfile.TemporaryDirectory() as base:
         os.chmod(base, 0o755)
         certs = certs_module.Certs(base)
-        good = PHASES[args.phase](args, certs, tls_context(certs.ca), group, base)
+        passed = failed = 0
+        for problems, kedge in PHASES[args.phase](args, certs, tls_context(certs.ca), group, base):
+            passed, failed = passed + (not problems), failed + bool(problems)
+            if problems and kedge:  # it is of no use for the next fault
+                print(kedge.log())
+                break
     group.remove()
-    return 0 if good else 1
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
