@@ -37,6 +37,7 @@ class Front:
 
     def __init__(self, certs, mode, group=None, binary=None, argv_prefix=(), flags=(), wait=True):
         self.mode, self._worker, self.spoilt = mode, None, False
+        self.entries_stay = False  # a fault left out the call that removes one
         self.app = RawApp(talk.respond, cgroup=group or None)
         try:
             self.kedge = Kedge(certs, self.app.text, listeners(), MODES[mode], group or None,
@@ -56,7 +57,8 @@ class Front:
         """Ends kedge, and checks that nothing is left, unless something has gone wrong already."""
         try:
             if not self.spoilt and self.alive():
-                wait_for(lambda: not self.kedge.entries_of_flows(), what="entries left in the maps")
+                if not self.entries_stay:
+                    wait_for(lambda: not self.kedge.entries_of_flows(), what="entries left in the maps")
                 self.kedge.stop()
         finally:
             self.kedge.kill()

@@ -39,6 +39,7 @@ class Round:
             with Injection(self.fault, self.front.worker(), self._cut) as injection:
                 self._drive()
             self.struck = injection.struck
+            self.front.entries_stay |= any("BPF_MAP_DELETE_ELEM" in line for line in self.struck)
         else:
             self._drive()
         self.broken = [one for one in self.talks if one.broken]

@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Errno:
     """why: when Linux gives it. client, app, other: the reasons that kedge may count, by whose socket it was."""
 
-    def __init__(self, why, client=(), app=(), other=(), short=False):
-        self.why, self.short = why, short
+    def __init__(self, why, client=(), app=(), other=(), short=False, not_in=()):
+        self.why, self.short, self.not_in = why, short, not_in
         self.client, self.app, self.other = set(client), set(app), set(other)
 
 
@@ -50,8 +50,9 @@ WORKER = {
     "sendmsg": {
         "ECONNRESET": dead("a reset came", short=True),
         "EPIPE": dead("a reset came earlier", short=True),
-        "ETIMEDOUT": dead("the peer acknowledges nothing"),
-        "EHOSTUNREACH": dead("the same, and the last router said why"),
+        # BPF's editor looks at once whether the socket is dead, and the other end cannot end it as fast.
+        "ETIMEDOUT": dead("the peer acknowledges nothing", not_in=("edit", "bypass", "all")),
+        "EHOSTUNREACH": dead("the same, and the last router said why", not_in=("edit", "bypass", "all")),
     },
     "accept4": {
         "EMFILE": Errno("the limit of this process", short=True),

@@ -88,8 +88,9 @@ struct conn_verdict conn_prefix_run(struct conn *c, uint32_t events)
 	if (reason != KEDGE_REASON_NONE)
 		return verdict_reset(reason);
 	if (verdict == PROXY_DONE) {
+		/* It is all there, unless a reset has come since. */
 		if (recv(c->client_fd, m->buf, p.len, MSG_DONTWAIT) != (ssize_t)p.len)
-			return verdict_reset(KEDGE_REASON_internal_error);
+			return verdict_reset(KEDGE_REASON_client_reset);
 		prefix_take(c, &p);
 	}
 	return conn_client_known(c);
