@@ -62,6 +62,16 @@ def test_each(running, mode, call, name, tls_of_faults):
     assert 1 < n <= LONG_N[-1], f"struck {n - 1} times"
 
 
+# Not accept4: nobody new gets in. Not epoll_wait: nothing happens any more. Not connect: its second call, for another
+# reason, would fail as well.
+@pytest.mark.full
+@pytest.mark.parametrize("call", [call for call in WORKER if call not in ("accept4", "epoll_wait", "connect")])
+def test_from_then_on(running, mode, call, tls_of_faults):
+    skip_unless_made(mode, call)
+    name = next(name for name, errno in WORKER[call].items() if errno.short)
+    assert any([check(running, mode, tls_of_faults, Fault(call, name, n, on=True)) for n in (1, 3, 8, 20)])
+
+
 # --- these checks can fail ----------------------------------------------------------------------
 def test_wrong_answers_are_seen(running, tls_of_faults):
     front = running.get("user")
