@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
+#include <bpf/bpf.h>
 
 #define DEADLINE_MS 10000
 
@@ -272,4 +273,22 @@ void need_root(void)
 	}
 	fprintf(stderr, "skipped: needs root\n");
 	exit(77);
+}
+
+int map_find(const char *name)
+{
+	for (int fd = 3; fd < 1024; fd++) {
+		struct bpf_map_info info = {0};
+		uint32_t len = sizeof(info);
+		char path[32], what[32] = "";
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, what, sizeof(what) - 1) < 0 ||
+		    strcmp(what, "anon_inode:bpf-map"))
+			continue;
+		if (!bpf_obj_get_info_by_fd(fd, &info, &len) && !strcmp(info.name, name))
+			return fd;
+	}
+	check(false, name);
+	return -1;
 }

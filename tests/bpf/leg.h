@@ -67,5 +67,8 @@ struct outcome leg_feed(struct leg *l, const void *in, size_t len, const size_t 
 const char *cgroup_enter(const char *name);
 void cgroup_leave(void);
 
+/* The descriptor of this program's BPF map of that name. */
+int map_find(const char *name);
+
 /* Skips (exit status 77) without root; allows for thousands of descriptors. */
 void need_root(void);

@@ -365,6 +365,7 @@ static void body_down_with_bypass(void **state)
 	}
 	assert_true(now->steer_down_redirected > before.steer_down_redirected);
 	assert_true(now->steer_down_passed > before.steer_down_passed);
+	assert_int_equal(l.edit->note->mixed, 1);
 	leg_close(&l);
 	assert_maps_empty();
 }
@@ -503,6 +504,28 @@ static void a_note_is_its_flows_alone(void **state)
 	assert_maps_empty();
 }
 
+/* No room for a row: the daemon is told why the ends did not find each other. */
+static void a_full_map_is_told_of(void **state)
+{
+	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
+	struct kedge_tuple row = {.local_port = 1};
+	int map = map_find("kdg_pair");
+	struct kedge_end end = {0};
+	struct leg l;
+
+	assert_true(map >= 0);
+	while (!bpf_map_update_elem(map, &row, &end, BPF_ANY))
+		row.local_ip[15] += !++row.remote_port;
+	leg_open(&l, &o);
+	assert_int_equal(l.edit->note->paired, 0);
+	assert_int_equal(l.edit->note->unpaired, E2BIG);
+	leg_close(&l);
+	row = (struct kedge_tuple){0};
+	while (!bpf_map_get_next_key(map, NULL, &row))
+		bpf_map_delete_elem(map, &row);
+	assert_maps_empty();
+}
+
 /* kedge in a child: sends its requests, says so, and stays until it is killed. */
 static void child_kedge(const struct sockaddr_in *where, int ready)
 {
@@ -577,6 +600,7 @@ int main(void)
 		cmocka_unit_test(thousand_connections_leave_nothing),
 		cmocka_unit_test(a_row_ends_with_its_socket),
 		cmocka_unit_test(a_note_is_its_flows_alone),
+		cmocka_unit_test(a_full_map_is_told_of),
 		cmocka_unit_test(application_outlives_kedge),
 		cmocka_unit_test(application_outlives_a_killed_kedge),
 	};

@@ -12,13 +12,13 @@
 #   Short: yes         it is quick: KEDGE_TEST_SHORT runs only these
 #
 # The copy is build/mutants/tree. It keeps the last mutant. What it said is in build/mutants/NAME.log.
-#   MUTANT_SECONDS     a command that takes longer hangs, and a mutant that hangs is found (120)
+#   MUTANT_SECONDS     a command that takes longer hangs, and a mutant that hangs is found (240)
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 root=$PWD
 scratch=build/mutants
 base=$scratch/base tree=$scratch/tree
-limit=$((${MUTANT_SECONDS:-120} * ${KEDGE_TEST_PATIENCE:-1}))
+limit=$((${MUTANT_SECONDS:-240} * ${KEDGE_TEST_PATIENCE:-1}))
 passed=0 failed=0 skipped=0
 declare -A plain=() # by command: what it does without a patch: passes, or why it is no use
 # The make that may run this script has its own targets and jobs.
@@ -71,7 +71,7 @@ make_base()
 	rm -rf "$base" "$tree" && mkdir -p "$base/build" || return 1
 	git ls-files -z --cached --others --exclude-standard | tar --null --ignore-failed-read -T - -c 2>/dev/null |
 		tar -x -C "$base" || return 1
-	for part in asan user fuzz/obj flags flood; do
+	for part in asan user fuzz/obj cover/obj flags flood; do
 		[[ ! -e build/$part ]] || { mkdir -p "$base/build/$(dirname "$part")" && cp -a "build/$part" "$base/build/$part"; }
 	done
 	find build -maxdepth 1 -type f \( -name '*.bpf.*' -o -name '*.skel.h' \) -exec cp -pt "$base/build" {} +
@@ -85,7 +85,7 @@ build()
 	local dir=$1 log=$2
 
 	shift 2
-	make -j"$(nproc)" -C "$dir" "$@" >"$log" 2>&1
+	make -j"$(nproc)" -C "$dir" "$@" >"$log" 2>&1 9>&-
 }
 
 # Makes the tree equal to the base: also its objects, so that the next mutant compiles only what it changes.
@@ -98,11 +98,11 @@ restore()
 # try COMMAND LOG: runs it in the tree. Gives its status; 124 means that it hung.
 try()
 {
-	(cd "$tree" && timeout --kill-after=20 "$limit" bash -c "$1") >"$2" 2>&1 </dev/null
+	(cd "$tree" && timeout --kill-after=20 "$limit" bash -c "$1") >"$2" 2>&1 </dev/null 9>&-
 }
 
 test_failed='^ *\[  FAILED  \]|[1-9][0-9]* failed\b|ERROR: [A-Za-z]*Sanitizer|runtime error: |Assertion .* failed'
-test_failed+='|ERROR: libFuzzer|VERIFICATION FAILED'
+test_failed+='|ERROR: libFuzzer|VERIFICATION FAILED|check failed: |: deadly signal'
 test_passed='^ *\[       OK \]|^ *\[  PASSED  \] [1-9]|[1-9][0-9]* passed\b|Done [0-9]* runs|Executed |VERIFICATION SUCC'
 
 # What COMMAND does without a patch, in plain[COMMAND].
@@ -206,6 +206,8 @@ main()
 	done
 	all=$(find tests/mutants -name '*.patch' | wc -l)
 	mkdir -p "$scratch"
+	exec 9>"$scratch/lock"
+	flock -n 9 || { echo "run.sh: another one uses $scratch" >&2; exit 2; }
 	mapfile -t targets < <(printf '%s\n' "${targets[@]}" | sort -u)
 	make_base || exit 1
 	build "$base" "$scratch/base.log" "${targets[@]}" || { tail -n 30 "$scratch/base.log"; exit 1; }

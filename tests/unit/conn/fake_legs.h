@@ -24,7 +24,10 @@ static struct {
 	int flush, close; /* of the client leg */
 	ssize_t drain[8];
 	unsigned drains;
-	ssize_t send; /* an error */
+	ssize_t send;        /* an error */
+	unsigned sends_left; /* sends that take all before that error; 0: none */
+	size_t send_max;     /* what each send takes at most; 0: all */
+	bool asks;           /* a send ends with an upgrade */
 	int edit_flush, resume;
 	/*
 	 * r(ead) w(rite) f(lush) c(lose_write) d(rain) F(ree); s(end) e(dit's flush), resume into a
@@ -99,8 +102,13 @@ static ssize_t fake_send(struct edit *e, const void *buf, size_t len)
 	(void)e;
 	(void)buf;
 	note_call('s');
-	if (fake.send)
+	if (fake.send && !fake.sends_left)
 		return fake.send;
+	fake.sends_left -= fake.sends_left > 0;
 	note.requests++;
+	if (fake.send_max && len > fake.send_max)
+		len = fake.send_max;
+	if (fake.asks)
+		note.standing = KEDGE_WAITING;
 	return (ssize_t)len;
 }

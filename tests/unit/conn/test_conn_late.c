@@ -245,6 +245,10 @@ static void a_client_that_still_takes_is_not_idle(void **state)
 	expect_stay(conn_move_expired(c));
 	assert_int_equal(c->active_ms, now());
 	assert_true(c->idle_acked > 0);
+	/* From here on it takes nothing, and its socket still holds bytes. */
+	c->idle_acked = conn_acknowledged(c);
+	set_clock(now() + conf.idle_timeout_ms);
+	expect_reset(conn_move_expired(c), KEDGE_REASON_idle_timeout);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)

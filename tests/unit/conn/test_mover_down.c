@@ -42,11 +42,54 @@ static void a_full_client_is_flushed_before_it_is_written(void **state)
 	fake.flush = -EAGAIN;
 	client_event(false, true);
 	turn(MOVER_WAIT, "f");
-	fake.flush = fake.write = 0;
+	fake.flush = 0;
+	client_event(false, true);
+	turn(MOVER_WAIT, "fw"); /* still full */
+	turn(MOVER_WAIT, "");
+	fake.write = 0;
 	fake.write_max = 30;
 	client_event(false, true);
 	turn(MOVER_WAIT, "fww");
 	assert_null(f.down.data);
+	assert_string_equal(fake.out, ANSWER);
+}
+
+/* The beginning of a status line is held until it is known. It goes out with what follows. */
+static void held_bytes_go_first(void **state)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 600\r\n\r\n";
+	static const char body[600];
+	enum mover_verdict verdict = MOVER_MORE;
+
+	(void)state;
+	request();
+	assert_int_equal(write(app, head, 8), 8);
+	app_event(true, false);
+	turn(MOVER_WAIT, "");
+	assert_int_equal(write(app, head + 8, strlen(head) - 8), strlen(head) - 8);
+	assert_int_equal(write(app, body, sizeof(body)), sizeof(body));
+	app_event(true, false);
+	while (verdict == MOVER_MORE)
+		verdict = mover_run(&mover, &f);
+	assert_int_equal(verdict, MOVER_WAIT);
+	assert_int_equal(fake.out_len, strlen(head) + sizeof(body));
+	assert_memory_equal(fake.out, head, strlen(head));
+}
+
+/* What may go on waits for a full client. The end comes behind it. */
+static void the_end_comes_behind_what_waits(void **state)
+{
+	(void)state;
+	request();
+	answer();
+	answer(); /* nobody asked for this one */
+	fake.write = -EAGAIN;
+	turn(MOVER_WAIT, "w");
+	assert_true(f.app_eof);
+	assert_int_equal(f.down.len, strlen(ANSWER));
+	fake.write = 0;
+	client_event(false, true);
+	turn(MOVER_END, "fwc");
 	assert_string_equal(fake.out, ANSWER);
 }
 
@@ -276,6 +319,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_leg_of_both_ways_is_read_to_the_end),
 		TEST(a_full_client_is_flushed_before_it_is_written),
+		TEST(held_bytes_go_first),
+		TEST(the_end_comes_behind_what_waits),
 		TEST(what_a_partial_write_left_is_kept),
 		TEST(the_end_waits_for_room),
 		TEST(a_client_leg_dies_in_write),

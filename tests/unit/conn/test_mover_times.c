@@ -106,6 +106,18 @@ static void a_response_without_length_ends_with_the_stream(void **state)
 	check(&r.metrics.request, 1, 1001000, 1);
 }
 
+/* A response that is cut short has begun. It has no end whose time could be taken. */
+static void a_response_that_is_cut_short_has_no_time(void **state)
+{
+	client_says(GET, SEEN);
+	later(1000);
+	app_says("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+	rig_close(&r, &r.app);
+	assert_int_equal(rig_end(&r), MOVER_END);
+	check(&r.metrics.first_byte, 1, 1000, 1);
+	check(&r.metrics.request, 0, 0, 0);
+}
+
 static void what_nobody_asked_for_has_no_time(void **state)
 {
 	rig_say(&r, r.app, "HTTP/1.1 408 Idle\r\nContent-Length: 0\r\n\r\n");
@@ -196,6 +208,7 @@ int main(void)
 						up, down),
 		cmocka_unit_test_setup_teardown(a_response_without_length_ends_with_the_stream, up,
 						down),
+		cmocka_unit_test_setup_teardown(a_response_that_is_cut_short_has_no_time, up, down),
 		cmocka_unit_test_setup_teardown(what_nobody_asked_for_has_no_time, up, down),
 		cmocka_unit_test_setup_teardown(each_response_of_a_read_is_logged_by_itself,
 						up_logged, down_logged),

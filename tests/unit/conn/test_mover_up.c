@@ -17,6 +17,9 @@ static void a_drained_leg_is_read_once(void **state)
 	answer();
 	turn(MOVER_WAIT, "w");
 	assert_false(f.app_in);
+	fake.in = "GET";
+	mover_client_event(&f, EPOLLIN | EPOLLRDHUP);
+	turn(MOVER_WAIT, "rsr");
 }
 
 /* I2 */
@@ -48,6 +51,66 @@ static void a_full_application_is_flushed_before_it_is_sent_to(void **state)
 	app_event(false, true);
 	turn(MOVER_WAIT, "esr");
 	assert_null(f.up.data);
+}
+
+/* A turn has an end, also without a byte: other flows wait. */
+static void a_turn_has_few_rounds(void **state)
+{
+	(void)state;
+	fake.read = -EINTR;
+	client_event(true, false);
+	turn(MOVER_MORE, "rrrrrrrrrrrrrrrr");
+}
+
+static void a_tired_record_ends_the_turn(void **state)
+{
+	(void)state;
+	fake.in = "GET";
+	record.tired = true;
+	client_event(true, false);
+	turn(MOVER_MORE, "rs");
+	assert_false(record.tired);
+	turn(MOVER_WAIT, "r");
+}
+
+/* The error of a piece is not lost behind the pieces that went before it. */
+static void an_error_behind_a_piece(void **state)
+{
+	static uint8_t kept[KEDGE_SEND_BYTES_MAX + 100];
+
+	(void)state;
+	assert_true(residue_keep(&f.up, kept, sizeof(kept)));
+	fake.send = -EPROTO;
+	fake.sends_left = 1;
+	client_event(true, false);
+	turn(MOVER_WAIT, "ss");
+	assert_true(f.refused);
+	assert_null(f.up.data);
+}
+
+/* Part of a piece was taken: the application is full. */
+static void part_of_a_piece(void **state)
+{
+	(void)state;
+	fake.in = "GET";
+	fake.send_max = 1;
+	client_event(true, false);
+	turn(MOVER_WAIT, "rs");
+	assert_true(f.app_full);
+	assert_int_equal(f.up.len, 2);
+}
+
+/* Not if an upgrade waits for its answer. The rest goes on behind that. */
+static void part_of_a_piece_up_to_an_upgrade(void **state)
+{
+	(void)state;
+	fake.in = "GET";
+	fake.send_max = 1;
+	fake.asks = true;
+	client_event(true, false);
+	turn(MOVER_WAIT, "rs");
+	assert_false(f.app_full);
+	assert_int_equal(f.up.len, 2);
 }
 
 static void the_clients_end_waits_for_room(void **state)
@@ -312,6 +375,11 @@ int main(void)
 		TEST(a_drained_leg_is_read_once),
 		TEST(a_leg_is_read_until_it_has_nothing_more),
 		TEST(a_full_application_is_flushed_before_it_is_sent_to),
+		TEST(a_turn_has_few_rounds),
+		TEST(a_tired_record_ends_the_turn),
+		TEST(an_error_behind_a_piece),
+		TEST(part_of_a_piece),
+		TEST(part_of_a_piece_up_to_an_upgrade),
 		TEST(the_clients_end_waits_for_room),
 		TEST(a_dead_client_leg_says_why),
 		TEST(a_dead_client_leg_without_a_reason),

@@ -498,6 +498,20 @@ static void no_send_is_cut_short(void **state)
 	assert_int_equal(heard, sent);
 }
 
+/* What the text takes counts, too, so that poll() is asked in time. */
+static void what_grows_is_charged(void **state)
+{
+	static char in[KEDGE_SEND_BYTES_MAX];
+
+	kernel.run.requests = sizeof(in) / KEDGE_REQUEST_BYTES_MIN;
+	assert_int_equal(edit_send(edit, in, sizeof(in)), sizeof(in));
+	while (send(kedge, in, sizeof(in), MSG_DONTWAIT) > 0 ||
+	       net_wait(kedge, POLLOUT, NET_QUIET_MS))
+		;
+	assert_int_equal(edit_send(edit, in, sizeof(in)), -EAGAIN);
+	assert_int_equal(kernel.sends, 1);
+}
+
 /* A message in several elements would be several segments, so the next one is corked. */
 static void scattered_messages_are_corked(void **state)
 {
@@ -566,6 +580,7 @@ int main(void)
 		T(a_reset_that_cuts_a_send_short_is_a_reset),
 		T(a_full_socket_takes_nothing),
 		T(no_send_is_cut_short),
+		T(what_grows_is_charged),
 		T(scattered_messages_are_corked),
 		T(the_flow_goes_with_the_editor),
 		T(no_memory_for_an_editor),

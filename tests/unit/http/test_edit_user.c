@@ -214,6 +214,31 @@ static void refused(void **state)
 }
 
 /* Bytes before the fault go out first. Only then the mover sees the refusal. */
+/* The fault is in a body only if no request has ended since, and none was begun. */
+static void a_body_with_a_fault_is_cut_off(void **state)
+{
+	static const char post[] =
+		"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n";
+	struct leg *l = *state;
+
+	assert_int_equal(send_text(l, post), strlen(post));
+	assert_int_equal(send_text(l, "a\r\n0\r\n\r\n"), 8);
+	assert_false(l->edit->cut_off);
+	assert_int_equal(send_text(l, post), strlen(post));
+	assert_int_equal(send_text(l, "ab"), -EPROTO);
+	assert_true(l->edit->cut_off);
+}
+
+static void a_fault_behind_a_body_cuts_nothing_off(void **state)
+{
+	static const char post[] = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\na";
+	struct leg *l = *state;
+
+	assert_int_equal(send_text(l, post), strlen(post));
+	assert_int_equal(send_text(l, "b\n"), -EPROTO);
+	assert_false(l->edit->cut_off);
+}
+
 static void refused_while_full(void **state)
 {
 	struct leg *l = *state;
@@ -325,6 +350,8 @@ int main(void)
 		T(narrow_socket),
 		T(full_from_the_start),
 		T(refused),
+		T(a_body_with_a_fault_is_cut_off),
+		T(a_fault_behind_a_body_cuts_nothing_off),
 		T(refused_while_full),
 		T(upgrade_to_tunnel),
 		T(upgrade_declined),

@@ -98,8 +98,8 @@ static void a_held_run_waits_for_its_end(void **state)
 
 	assert_int_equal(edit_text(GET "x-forwarde"), strlen(GET "x-forwarde"));
 	assert_out(GET);
-	assert_int_equal(edit_text("r: 1\r\n"), 6); /* another name after all */
-	assert_out("x-forwarder: 1\r\n");
+	assert_int_equal(edit_text("r: 1\r\nX-1: 2\r\n"), 14); /* another name after all */
+	assert_out("x-forwarder: 1\r\nX-1: 2\r\n");
 	assert_int_equal(out.copied, strlen("x-forwarde"));
 	assert_int_equal(edit_text("x-forwarded-f"), strlen("x-forwarded-f"));
 	assert_out("");
