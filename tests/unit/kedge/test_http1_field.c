@@ -88,9 +88,19 @@ static void lengths(void **state)
 
 static void codings(void **state)
 {
-	static const char *const bad[] = {
-		"",         "gzip",     "gzip, chunked",    "chunked, gzip", "chunked ",
-		"xchunked", "chunkedx", "chunked, chunked", "\"chunked\"",   "\tchunked"};
+	static const char *const bad[] = {"",
+					  "gzip",
+					  "gzip, chunked",
+					  "chunked, gzip",
+					  "chunked ",
+					  "xchunked",
+					  "chunkedx",
+					  "chunked, chunked",
+					  "\"chunked\"",
+					  "\tchunked",
+					  "c",
+					  "chunk",
+					  "chunke"};
 	char in[256];
 
 	rules_accept(&append, POST "Transfer-Encoding:  CHUNKED\r\n\r\n0\r\n\r\n",
