@@ -356,7 +356,7 @@ faults: $(OUT)/kedge $(OUT)/kedge-asan
 e2e: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e soak
 
-## test: mutants (20 min, root): each fault of tests/mutants, or those in MUTANTS, is put in; a test must find it
+## test: mutants (30 min, root): each fault of tests/mutants, or those in MUTANTS, is put in; a test must find it
 mutants:
 	$(Q)tests/mutants/run.sh
 
