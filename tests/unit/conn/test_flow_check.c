@@ -42,7 +42,6 @@ static const char *flow_broken(unsigned row)
 	BREAK("f->app_write_dead", f.unsent = true);
 	BREAK("f->record && f->app_fd >= 0", f.app_fd = -1);
 	BREAK("f->record && f->app_fd >= 0", f.record = NULL);
-	BREAK("f->edit", f.edit = NULL, f.access = (void *)&f);
 	return NULL;
 }
 
