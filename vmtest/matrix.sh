@@ -99,7 +99,7 @@ for label in "${wanted[@]}"; do
 done
 
 echo "=== what each kernel can"
-"$vmtest/table.py" "${wanted[@]}"
+"$vmtest/table.py" --compare "${wanted[@]}" || sum_failed=$((sum_failed + 1))
 printf '=== all kernels\n%s' "$summary"
 for label in "${wanted[@]}"; do
 	sed -nE "s/^(ok|FAILED) +([a-z-]+)\>.*[( ]([0-9]+) s\)\$/\3 $label \2/p" "$vm/$label.log"

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""table.py [--write] [LABEL...]: the capabilities of each kernel, from `kedge probe` in the last runs of the guests.
+"""table.py [--write | --compare] [LABEL...]: the capabilities of each kernel, from `kedge probe` in the last runs of the
+guests.
 
-Prints the table; --write puts it between the markers in README.md.
+Prints the table; --write puts it between the markers in README.md. With --compare the status is 1 if README.md says
+something else of one of these kernels.
 """
 import json
 import sys
@@ -48,12 +50,33 @@ def write(text):
     path.write_text(readme[:begin] + "\n" + text + "\n" + readme[end:])
 
 
+def columns(text):
+    """{kernel: {(capability, what was tried): cell}} of a table."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.strip().splitlines()]
+    return {kernel: {tuple(row[:2]): row[at] for row in rows[2:]} for at, kernel in enumerate(rows[0]) if at > 1}
+
+
+def compare(text):
+    """Prints what README.md says otherwise. A kernel that it does not have is newer, and no fault."""
+    readme, wrong = (ROOT / "README.md").read_text(), 0
+    said = columns(readme[readme.index(BEGIN) + len(BEGIN):readme.index(END)])
+    for kernel, found in columns(text).items():
+        if kernel not in said:
+            print(f"README.md has no column for {kernel}: vmtest/table.py --write makes one")
+        elif said[kernel] != found:
+            print(f"README.md says otherwise of {kernel}: vmtest/table.py --write corrects it: "
+                  f"{sorted(set(found.items()) ^ set(said[kernel].items()))}")
+            wrong = 1
+    return wrong
+
+
 def main():
     words = sys.argv[1:]
-    text = table([w for w in words if w != "--write"] or labels())
+    text = table([w for w in words if not w.startswith("--")] or labels())
     print(text)
     if "--write" in words:
         write(text)
+    return compare(text) if "--compare" in words else 0
 
 
-main()
+sys.exit(main())

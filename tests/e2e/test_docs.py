@@ -286,7 +286,8 @@ def test_every_named_file_is_there(path):
     alone = re.findall(r"`(\w[\w.-]*\.(?:c|h|def|py|sh))`", path.read_text())
     places = ("user/*", "bpf", "include/*", "tests", "tests/*", "vmtest", "docs")
     missing += [name for name in alone if not any(True for place in places for _ in machine.ROOT.glob(f"{place}/{name}"))]
-    assert missing == []
+    # ROOM and NAME are for the reader to fill in.
+    assert [name for name in missing if not re.search("ROOM|NAME", name)] == []
 
 
 def proofs():
