@@ -6,8 +6,10 @@ client never sends a request twice.
 import contextlib
 import re
 import socket
+import sys
 import threading
 import time
+import traceback
 from dataclasses import dataclass
 
 import plan
@@ -106,7 +108,7 @@ class Clients:
         self.seed, self.ports, self.manners = seed, ports, manners
         self.contexts = {v: tls_context(certs.ca, v) for v in ("1.2", "1.3")}
         self.over = threading.Event()
-        self.results, self.wrong, self.vanished, self.connections = {}, [], 0, 0
+        self.results, self.wrong, self.vanished, self.connections, self.at = {}, [], 0, 0, {}
         self.threads = [threading.Thread(target=self.run, args=(n,), daemon=True) for n in range(threads)]
         for t in self.threads:
             t.start()
@@ -117,7 +119,8 @@ class Clients:
         for t in self.threads:
             t.join(4 * STALL)
             if t.is_alive():
-                self.wrong.append((None, "a client does not end"))
+                where = "".join(traceback.format_stack(sys._current_frames()[t.ident]))
+                self.wrong.append((None, f"client {t.name} does not end: it is in {self.at.get(t.name)}\n{where}"))
 
     def run(self, number):
         count = 0
@@ -125,6 +128,7 @@ class Clients:
             c = plan.connection(self.seed, number, count, self.manners)
             count += 1
             self.connections += 1
+            self.at[threading.current_thread().name] = c
             one = One(self, c)
             one.run()
             if not one.stream.answered:

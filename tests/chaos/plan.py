@@ -184,7 +184,7 @@ def connection(seed, client, number, manners):
                    cut=draw.choice((0, 0, 0, 0, 300, 17)), rcvbuf=draw.choice((0, 0, 0, 8192)))
     count = draw.choice((1, 2, 4, 9))
     c.groups = [group_of(draw, f"{c.name}.{n}", draw.random() < 0.3) for n in range(count)]
-    for group in () if c.cut else c.groups:
+    for group in () if c.cut or c.rcvbuf else c.groups:
         if len(group) == 1:
             make_large(draw, group[0])
     c.slow = draw.choice((0, 0, 0, 0, 0, 0, 3, 3, 120))
