@@ -13,6 +13,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "lib"))
@@ -356,27 +357,45 @@ def arguments():
     return parser.parse_args()
 
 
+def combination_of(name):
+    probed = kedge_module.probe()
+    able = [c for c in kedge_module.ALL if not c.missing(probed)]
+    found = [c for c in able if name in (None, str(c))]
+    if not found:
+        sys.exit(f"{name}: this machine has only {' '.join(map(str, able))}")
+    return found[-1]
+
+
+def play(asked, seed, can):
+    """False: it failed."""
+    kinds = events.kinds_of(seed, can) if not asked.events else set(asked.events.split(",")) & can
+    group = machine.Cgroup()
+    with tempfile.TemporaryDirectory(prefix=f"kedge-test-{os.getpid()}-certs-") as base:
+        try:
+            once(seed, asked.seconds, kinds, combination_of(asked.combination), Certs(base), group, asked.threads)
+            return True
+        except Failed as failed:
+            print(failed)
+        except (AssertionError, OSError, RuntimeError):
+            traceback.print_exc()
+        finally:
+            group.remove()
+    return False
+
+
 def main():
     asked = arguments()
-    can, cannot = possible() if not asked.list else ({*events.KINDS, "vanish"}, [])
+    if asked.list:
+        every = {*events.KINDS, "vanish"}
+        kinds = events.kinds_of(asked.seed, every) if not asked.events else set(asked.events.split(","))
+        print(*events.schedule(asked.seed, asked.seconds, kinds), sep="\n")
+        return
+    can, cannot = possible()
     for why in cannot:
-        print(f"skipped {why}")
-    for seed in range(asked.seed, asked.seed + asked.runs):
-        kinds = events.kinds_of(seed, can) if not asked.events else set(asked.events.split(",")) - {"none"}
-        if asked.list:
-            print(*events.schedule(seed, asked.seconds, kinds), sep="\n")
-            continue
-        probed = kedge_module.probe()
-        able = [c for c in kedge_module.ALL if not c.missing(probed)]
-        combination = next(c for c in able[::-1] if asked.combination in (None, str(c)))
-        group = machine.Cgroup()
-        with tempfile.TemporaryDirectory(prefix=f"kedge-test-{os.getpid()}-certs-") as base:
-            try:
-                once(seed, asked.seconds, kinds, combination, Certs(base), group, asked.threads)
-            except Failed as failed:
-                sys.exit(str(failed))
-            finally:
-                group.remove()
+        print(f"skipped: {why}")
+    good = [play(asked, seed, can) for seed in range(asked.seed, asked.seed + asked.runs)]
+    print(f"chaos: {sum(good)} passed, {len(good) - sum(good)} failed, {len(cannot)} skipped")
+    sys.exit(not all(good))
 
 
 if __name__ == "__main__":
