@@ -142,9 +142,8 @@ class Verdict:
 
     def drained(self, r, begin):
         """kedge was told to end when the request was at the application, which answered within the drain time."""
-        done = self.app.done[r.request.id]
-        return bool(done) and r.opened < begin and float(self.app.seen[r.request.id][0][-1]) < begin \
-            and float(done[0][-1]) < begin + DRAINED
+        seen, done = ([float(x[-1]) for x in log[r.request.id]] for log in (self.app.seen, self.app.done))
+        return bool(seen and done) and r.opened < begin and seen[0] < begin and done[0] < begin + DRAINED
 
     def explained(self, r):
         """Does anything that happened cost requests, or does anything that the two sides do?"""
