@@ -206,7 +206,8 @@ class Run:
             self.kedge.process.popen.send_signal(signal.SIGHUP)
             return
         done = self.kedge.reload()
-        assert done.returncode == 0, done.stdout + done.stderr
+        # Without descriptors it cannot read its file, and says so.
+        assert done.returncode == 0 or "descriptors" in self.open, done.stdout + done.stderr
 
     def sockets(self, draw):
         port = draw.choice((APP_PORT, APP_PORT, *PORTS.values()))
