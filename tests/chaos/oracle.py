@@ -133,7 +133,8 @@ class Verdict:
             self.say(name, "kedge answered 502 on a connection that had an answer before")
         if r.status in LATE and self.facts.mood == "patient":
             self.say(name, f"kedge answered {r.status} long before any deadline")
-        if self.app.done[name] and not self.disturbed(r):
+        late = r.status in LATE and self.facts.mood != "patient"  # the answer may have come after that
+        if self.app.done[name] and not late and not self.disturbed(r):
             self.say(name, f"kedge answered {r.status}, and the application had answered")
 
     def disturbed(self, r):

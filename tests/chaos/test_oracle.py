@@ -40,6 +40,8 @@ def test_a_run_without_a_fault():
     assert judge() == []
     assert judge(app=SEEN, windows=KILLED, **OWN_502) == []
     assert judge(app=[*PEER, *APP]) == []
+    late = {**OWN_502, "status": 504, "row": {"status": 504}, "mood": "hasty"}
+    assert judge(**late) == []
     assert judge(app=IN_TIME[:3], windows=DRAINS, got="nothing") == []
 
 
