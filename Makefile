@@ -239,6 +239,11 @@ $(OUT)/sim/sim: $(patsubst %.c,$(OUT)/asan/%.o,$(sim_srcs) $(testlib_srcs)) $(OU
 sim: $(OUT)/sim/sim
 	$(Q)$< $(if $(SIM_FROM),--from $(SIM_FROM)) $(if $(SIM_SECONDS),--seconds $(SIM_SECONDS),--seeds $(or $(SIM_SEEDS),256))
 
+# --- proofs: the model checker CBMC --------------------------------------------------------------
+## test: prove (10 min): what holds for every input: the automaton, prefixes, responses; no root
+prove:
+	$(Q)tests/prove/run.sh
+
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
 $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/asan/tests/bpf/both.o \
 		 $(addprefix $(OUT)/asan/tests/lib/,http1_corpus.o http1_aliases.o http1_heads.o) $(OUT)/asan/libkedge.a
@@ -483,7 +488,7 @@ reference: $(OUT)/kedge
 # --- style ------------------------------------------------------------------------------------------
 c_files		 = $(wildcard user/*/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*/*.[ch] tests/lib/*.[ch] \
 		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch] tests/chaos/*.c \
-		   tests/sim/*.[ch])
+		   tests/sim/*.[ch] tests/prove/*.[ch])
 
 ## develop: lint (5 min): rooms, headers, licences, clang-format, clang-tidy
 lint: $(skels)
@@ -503,7 +508,7 @@ clean:
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/fuzz-shrunk/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz bpf-test same faults e2e mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
+.PHONY: all asan unit coverage fuzz prove bpf-test same faults e2e mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
 	install uninstall reference servers servers-doc demo demo-vm vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:

@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 # The longest first.
-suites=(vmtest e2e servers unit same chaos faults fuzz bench-test bpf-test mutants coverage demo)
+suites=(vmtest e2e servers unit same chaos faults fuzz prove bench-test bpf-test mutants coverage demo)
 case ${1-} in
 '')
 	# Each suite leaves some tests to the full run, and says how many.
@@ -84,12 +84,13 @@ list_needs()
 	done
 }
 
-# Debian's packages, and the kernels of the guests.
+# Debian's packages, the model checker, and the kernels of the guests.
 fetch()
 {
 	local label
 
 	tests/deps.sh "${groups[@]}" || return 1
+	[[ " ${suites[*]} " != *" prove "* ]] || tests/prove/fetch.sh || return 1
 	[[ -n $kernels ]] || return 0
 	# shellcheck source=vmtest/lib.sh
 	for label in $(. vmtest/lib.sh && labels); do

@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# fetch.sh: finds the model checker CBMC, and prints the command that runs it. If this machine has none, the packages
+# of it and of its libraries are fetched from Debian 13 and unpacked into build/prove/cbmc (25 MB to fetch). It runs
+# with these libraries, so the machine's own ones may be older. Does nothing if it is there.
+#
+# The packages come from the Debian mirror that this machine's apt uses, and are checked against Debian's keyring. apt
+# gets a separate state, so the machine's packages, lists and sources do not change.
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
+# shellcheck source=vmtest/lib.sh
+. "$(dirname "$0")/../../vmtest/lib.sh"
+
+suite=trixie
+packages=(cbmc minisat libc6 libstdc++6 libgcc-s1)
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+# The copy of the tree that tests/mutants breaks uses the one of the whole tree.
+home=${root%/build/mutants/*}/build/prove/cbmc
+
+if command -v cbmc >/dev/null; then
+	command -v cbmc
+	exit 0
+fi
+if [[ -x $home/run ]]; then
+	echo "$home/run"
+	exit 0
+fi
+
+write_apt_conf()
+{
+	local codename mirror
+
+	# shellcheck source=/dev/null
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+	mirror=$(mirror_of "$codename")
+	[[ -n $mirror ]] || die "apt has no source for this machine's own suite '$codename': is this Debian?"
+	mkdir -p "$apt"/{lists/partial,cache/archives/partial}
+	: >"$apt/status"
+	echo "deb [signed-by=$keyring arch=amd64] $mirror $suite main" >"$apt/sources.list"
+	# As in vmtest/fetch.sh.
+	cat >"$apt/apt.conf" <<-CONF
+		#clear APT::Update::Pre-Invoke;
+		#clear APT::Update::Post-Invoke;
+		#clear APT::Update::Post-Invoke-Success;
+		Dir::State "$apt/";
+		Dir::State::status "$apt/status";
+		Dir::State::lists "$apt/lists/";
+		Dir::Cache "$apt/cache/";
+		Dir::Etc::sourcelist "$apt/sources.list";
+		Dir::Etc::sourceparts "-";
+		APT::Architecture "amd64";
+		APT::Architectures { "amd64"; };
+		APT::Sandbox::User "root";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+	CONF
+}
+
+# The loader is named, because the one of this machine belongs to another libc.
+write_run()
+{
+	cat >"$1/run" <<-'RUN'
+		#!/bin/sh
+		usr=${0%/*}/usr
+		lib=$usr/lib/x86_64-linux-gnu
+		exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib:$usr/lib" "$usr/bin/cbmc" "$@"
+	RUN
+	chmod 755 "$1/run"
+}
+
+[[ $(uname -m) == x86_64 ]] || die "the packages of cbmc are fetched for x86_64 only: install cbmc"
+mkdir -p "${home%/*}"
+exec 9>"$home.lock"
+flock 9
+if [[ ! -x $home/run ]]; then
+	new=$home.new
+	apt=$home.apt
+	trap 'rm -rf "$new" "$apt"' EXIT
+	trap 'exit 1' HUP INT TERM
+	rm -rf "$new"
+	mkdir -p "$new/debs"
+	write_apt_conf
+	apt-get -qq -c "$apt/apt.conf" update --error-on=any ||
+		die "$suite: no package list from the mirror (a key missing? see the package debian-archive-keyring)"
+	(cd "$new/debs" && apt-get -qq -c "$apt/apt.conf" download "${packages[@]}") || die "cbmc: download failed"
+	for deb in "$new"/debs/*.deb; do
+		dpkg-deb -x "$deb" "$new"
+	done
+	rm -rf "$new/debs"
+	write_run "$new"
+	"$new/run" --version >/dev/null || die "cbmc was fetched, but does not run"
+	rm -rf "$home"
+	mv "$new" "$home"
+fi
+echo "$home/run"
