@@ -77,9 +77,8 @@ static inline bool http1_hold_holds(const struct http1 *h, const struct http1_co
 /* The limits that refuse a head. */
 static inline bool http1_limits_hold(const struct http1 *h, const struct http1_conf *c)
 {
-	const __u16 of_line = h->state == HTTP1_METHOD ? 0
-						       : HTTP1_F_OLD | HTTP1_F_HEAD | HTTP1_F_STAR |
-								 HTTP1_F_ABSOLUTE;
+	const __u16 named = HTTP1_F_OLD | HTTP1_F_HEAD | HTTP1_F_STAR | HTTP1_F_ABSOLUTE;
+	const __u16 of_line = h->state == HTTP1_METHOD ? 0 : named;
 
 	if (h->fields > KEDGE_FIELDS_MAX)
 		return false;
