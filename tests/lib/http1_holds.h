@@ -84,11 +84,13 @@ static inline bool http1_limits_hold(const struct http1 *h, const struct http1_c
 		return false;
 	if (h->state < HTTP1_METHOD || h->state > HTTP1_END_LF)
 		return true;
+	if (!h->fields && h->state > HTTP1_FIELD && h->state < HTTP1_END_LF)
+		return false; /* inside a line */
 	if (h->state == HTTP1_METHOD && (!h->len || h->len > KEDGE_METHOD_BYTES_MAX))
 		return false;
 	if (h->state <= HTTP1_LINE_LF)
 		return h->head && h->head <= KEDGE_LINE_BYTES_MAX && !(h->flags & ~of_line);
-	/* len wraps with the last byte that a name of trailers may have; the next one is refused. */
+	/* len wraps with the last byte that a name of trailers may have; the next is refused. */
 	if (h->state == HTTP1_NAME && h->head != 1 << 16 && (!h->len || h->len > h->head))
 		return false;
 	if (!http1_in_trailers(h) &&
