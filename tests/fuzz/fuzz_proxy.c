@@ -15,8 +15,10 @@
 
 #include "http/proxy_proto.h"
 #include "invariant.h"
+#include "mutate_proxy.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed);
 
 /* A copy of its own for each length: the sanitizer sees a read one byte past it. */
 static enum proxy_verdict parse_copy(struct proxy_prefix *out, const uint8_t *bytes, size_t n)
@@ -133,4 +135,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		check_bad(&p);
 	check_shorter(&p, verdict, bytes, n);
 	return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed)
+{
+	return mutate_proxy(data, n, max, seed);
 }

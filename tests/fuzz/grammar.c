@@ -213,6 +213,20 @@ static void add_some_field(struct text *t, enum grammar g, uint32_t *x)
 		  x);
 }
 
+/* One field many times: up to the number that a head may have, or past it by one. */
+static void add_many_fields(struct text *t, enum grammar g, uint32_t *x)
+{
+	size_t from = t->len;
+
+	if (from + STREAM_REPEAT_HEAD > GRAMMAR_BYTES_MAX)
+		return;
+	t->len += STREAM_REPEAT_HEAD;
+	add_some_field(t, g, x);
+	t->to[from] = STREAM_REPEAT;
+	t->to[from + 1] = grammar_times(x);
+	t->to[from + 2] = (uint8_t)(t->len - from - STREAM_REPEAT_HEAD);
+}
+
 static void add_chunk(struct text *t, uint32_t *x)
 {
 	static const char *const extensions[] = {";x=y", " ", ";", ";a=\"b\""};
@@ -299,6 +313,8 @@ size_t grammar_message(uint8_t *to, enum grammar g, uint32_t *x)
 		add(&t, "Host: a\r\n");
 	for (uint32_t n = random_next(x) % 4; n; n--)
 		add_some_field(&t, g, x);
+	if (one_in(x, 6))
+		add_many_fields(&t, g, x);
 	if (one_in(x, 2))
 		add_body(&t, x);
 	else

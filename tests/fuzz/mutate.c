@@ -97,10 +97,16 @@ static void insert_line(struct work *w)
 
 static void insert_message(struct work *w)
 {
-	uint8_t message[GRAMMAR_BYTES_MAX];
-	size_t at = a_place(w), n = grammar_message(message, w->m->grammar, &w->x);
+	uint8_t message[STREAM_REPEAT_HEAD + GRAMMAR_BYTES_MAX] = {STREAM_REPEAT};
+	size_t at = a_place(w);
+	size_t n = grammar_message(message + STREAM_REPEAT_HEAD, w->m->grammar, &w->x);
 
-	insert(w, at, message, n);
+	message[1] = grammar_times(&w->x);
+	message[2] = (uint8_t)n;
+	if (n < 256 && !below(w, 4))
+		insert(w, at, message, STREAM_REPEAT_HEAD + n);
+	else
+		insert(w, at, message + STREAM_REPEAT_HEAD, n);
 }
 
 /* Some items come many times. */

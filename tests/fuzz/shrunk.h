@@ -12,7 +12,7 @@
 #undef KEDGE_HEAD_BYTES_MAX
 #define KEDGE_HEAD_BYTES_MAX 2048
 #undef KEDGE_FIELDS_MAX
-#define KEDGE_FIELDS_MAX 12
+#define KEDGE_FIELDS_MAX 48
 #undef KEDGE_METHOD_BYTES_MAX
 #define KEDGE_METHOD_BYTES_MAX 8
 #undef KEDGE_CHUNK_EXT_BYTES_MAX
@@ -29,7 +29,7 @@
 #define KEDGE_NOTE_RING 64
 
 /* Those of user/. A call of the editor has room for hardly more than one head. */
-#define HTTP1_EDIT_PIECES  24
+#define HTTP1_EDIT_PIECES  41
 #define HTTP1_EDIT_COPY    360
 /* Room for a line that frames: "Transfer-Encoding: chunked". */
 #define RESPONSE_LINE_KEPT 32
