@@ -213,7 +213,7 @@ static void add_some_field(struct text *t, enum grammar g, uint32_t *x)
 		  x);
 }
 
-/* One field many times: up to the number that a head may have, or past it by one. */
+/* One or two fields many times: as many as a head may have, or one more. */
 static void add_many_fields(struct text *t, enum grammar g, uint32_t *x)
 {
 	size_t from = t->len;
@@ -222,6 +222,8 @@ static void add_many_fields(struct text *t, enum grammar g, uint32_t *x)
 		return;
 	t->len += STREAM_REPEAT_HEAD;
 	add_some_field(t, g, x);
+	if (one_in(x, 2))
+		add_some_field(t, g, x);
 	t->to[from] = STREAM_REPEAT;
 	t->to[from + 1] = grammar_times(x);
 	t->to[from + 2] = (uint8_t)(t->len - from - STREAM_REPEAT_HEAD);

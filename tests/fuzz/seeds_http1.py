@@ -65,7 +65,7 @@ directory = pathlib.Path(sys.argv[1])
 for path in sorted(pathlib.Path("tests/corpus/http1").iterdir()):
     directory.joinpath(path.name).write_bytes(seed(path.read_bytes()))
 for number, line in enumerate(sorts()):
-    for lines, count in (3, 1), (127, 2), (128, 1), (60, 50):
+    for lines, count in (3, 1), (127, 2), (128, 1), (60, 50), (47, 3), (24, 9):
         directory.joinpath(f"heads-{number}-{lines}-{count}").write_bytes(heads(line, lines, count))
 directory.joinpath("shortest").write_bytes(
     bytes([3, 0, RECORD, 0]) + b"A" + 5 * (bytes([REPEAT, 205, 16]) + b" / HTTP/1.0\r\n\r\nA"))
