@@ -19,6 +19,7 @@
 #include "tests/lib/response_reference.h"
 
 #define ARRIVALS 6
+#define FIRST    8 /* requests before the first byte, at most */
 
 /* Of the requests, and of the pieces that the responses come in. */
 struct choices {
@@ -62,6 +63,19 @@ static void act(struct reader *rd, enum response_event event)
 		INVARIANT(rd->note.standing == KEDGE_WAITING);
 		rd->note.standing = event == RESPONSE_SWITCHED ? KEDGE_TUNNEL : KEDGE_BETWEEN;
 	}
+}
+
+/* The request stream goes on, as an editor notes it. */
+static void arrive(struct kedge_note *note, const struct response_arrival *a)
+{
+	uint32_t bit = note->requests % KEDGE_NOTE_RING;
+
+	if (note->standing == KEDGE_WAITING || note->standing == KEDGE_TUNNEL)
+		return;
+	note->head_bits[bit / 64] &= ~(1ULL << bit % 64);
+	note->head_bits[bit / 64] |= (uint64_t)a->head << bit % 64;
+	note->standing = (__u8)a->standing;
+	note->requests += a->request;
 }
 
 static void take_end(void *arg, const struct response *r)
@@ -117,15 +131,27 @@ static void feed_to(struct reader *rd, const struct response_reference *plan, co
 		if (a->at > rd->at)
 			feed(rd, in + rd->at, a->at - rd->at);
 		if (a->at < end)
-			response_arrive(&rd->note, a);
+			arrive(&rd->note, a);
 	}
 	if (rd->event < RESPONSE_REFUSED)
 		feed(rd, in + rd->at, end - rd->at);
 }
 
-/* When requests come: after some lines and bytes behind the one before. */
-static size_t plan_arrivals(struct response_arrival *to, const struct choices *c,
-			    const struct http1_bytes *in)
+/* Requests before the first byte; the last one may wait for an upgrade. */
+static size_t plan_first(struct response_arrival *to, const struct choices *c)
+{
+	size_t n = c->requests % FIRST;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (struct response_arrival){0, true, c->head_bits >> i & 1, KEDGE_BETWEEN};
+	if (n && c->waiting & 1)
+		to[n - 1].standing = KEDGE_WAITING;
+	return n;
+}
+
+/* When others come: after some lines and bytes behind the one before. */
+static size_t plan_others(struct response_arrival *to, const struct choices *c,
+			  const struct http1_bytes *in)
 {
 	static const enum kedge_standing standings[] = {KEDGE_BETWEEN, KEDGE_HEAD, KEDGE_BODY,
 							KEDGE_WAITING};
@@ -141,25 +167,11 @@ static size_t plan_arrivals(struct response_arrival *to, const struct choices *c
 		at += c->arrival[i].bytes % 32;
 		if (at >= in->len)
 			break;
-		to[count++] = (struct response_arrival){at, after & 4, standings[after & 3]};
+		to[count] = (struct response_arrival){at, true, after & 4, standings[after & 3]};
+		to[count].request = to[count].standing != KEDGE_HEAD;
+		count++;
 	}
 	return count;
-}
-
-static void begin(struct response_reference *plan, const struct choices *c)
-{
-	static const uint32_t before[] = {0, KEDGE_NOTE_RING - 2, 5 * KEDGE_NOTE_RING - 3};
-	uint32_t done = before[c->answered % 3], requests = c->requests % 8;
-
-	plan->done = done;
-	plan->note.requests = done + requests;
-	for (uint32_t i = 0; i < 8; i++) {
-		uint32_t bit = (done + i) % KEDGE_NOTE_RING;
-
-		plan->note.head_bits[bit / 64] |= (uint64_t)(c->head_bits >> i & 1) << bit % 64;
-	}
-	if (c->waiting & 1 && requests)
-		plan->note.standing = KEDGE_WAITING;
 }
 
 static void compare_lines(const struct response *a, const struct response *b)
@@ -229,7 +241,7 @@ static void compare_reference(const struct reader *rd, const struct response_ref
 static void check(struct response_reference *plan, const struct choices *c,
 		  const struct http1_bytes *in)
 {
-	struct reader one = {.note = plan->note, .r.done = plan->done}, cut = one;
+	struct reader one = {.note.requests = plan->requests, .r.done = plan->requests}, cut = one;
 	size_t first = (c->cut[0] | (size_t)c->cut[1] << 8) % (in->len + 1);
 	size_t second = first + (c->cut[2] | (size_t)c->cut[3] << 8) % (in->len - first + 1);
 	const char *wrong;
@@ -252,7 +264,9 @@ static void check(struct response_reference *plan, const struct choices *c,
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	struct response_arrival arrival[ARRIVALS];
+	/* Around the end of the ring, too. */
+	static const uint32_t before[] = {0, KEDGE_NOTE_RING - 2, 5 * KEDGE_NOTE_RING - 3};
+	struct response_arrival arrival[FIRST + ARRIVALS];
 	struct response_reference plan = {.arrival = arrival};
 	struct http1_bytes in = {0};
 	struct choices c;
@@ -262,8 +276,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	memcpy(&c, bytes, sizeof(c));
 	stream_expand(&in, KEDGE_HEAD_BYTES_LEAST, bytes + sizeof(c), n - sizeof(c));
 	http1_bytes_add(&in, "", 0); /* so that there is a buffer */
-	begin(&plan, &c);
-	plan.arrivals = plan_arrivals(arrival, &c, &in);
+	plan.requests = before[c.answered % 3];
+	plan.arrivals = plan_first(arrival, &c);
+	plan.arrivals += plan_others(arrival + plan.arrivals, &c, &in);
 	check(&plan, &c, &in);
 	free(in.data);
 	return 0;

@@ -139,6 +139,7 @@ uint8_t grammar_times(uint32_t *x)
 		KEDGE_FIELDS_MAX / 2,
 		(uint8_t)(KEDGE_PIPELINE_MAX),
 		(uint8_t)(KEDGE_FIELDS_MAX - 2),
+		(uint8_t)(KEDGE_FIELDS_MAX - 4),
 		255,
 	};
 
@@ -315,7 +316,7 @@ size_t grammar_message(uint8_t *to, enum grammar g, uint32_t *x)
 		add(&t, "Host: a\r\n");
 	for (uint32_t n = random_next(x) % 4; n; n--)
 		add_some_field(&t, g, x);
-	if (one_in(x, 6))
+	if (one_in(x, 4))
 		add_many_fields(&t, g, x);
 	if (one_in(x, 2))
 		add_body(&t, x);

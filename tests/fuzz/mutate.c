@@ -244,10 +244,10 @@ typedef void mutation(struct work *w);
 static void change_stream(struct work *w)
 {
 	static mutation *const all[] = {
-		insert_line,  insert_line,  insert_message,   repeat,      repeat,
-		change_times, change_fill,  insert_fill,      erase_items, erase_items,
-		copy_items,   move_items,   change_case,      change_case, change_number,
-		change_bytes, change_bytes, change_separator,
+		insert_line, insert_line,   insert_message, insert_message, insert_message,
+		repeat,      repeat,        change_times,   change_fill,    insert_fill,
+		erase_items, erase_items,   copy_items,     move_items,     change_case,
+		change_case, change_number, change_bytes,   change_bytes,   change_separator,
 	};
 
 	find_items(w);

@@ -28,6 +28,8 @@ struct reader {
 	struct response_reference *r;
 	const char *in;
 	size_t at, n, next; /* next arrival */
+	bool *heads; /* owned: which of the requests that arrived were HEAD, from the first on */
+	size_t arrived;
 	struct head h;
 	bool old;
 	jmp_buf stop;
@@ -35,32 +37,32 @@ struct reader {
 
 /* --- the request side ------------------------------------------------------------------------- */
 
-void response_arrive(struct kedge_note *note, const struct response_arrival *a)
-{
-	uint32_t bit = note->requests % KEDGE_NOTE_RING;
-
-	if (note->standing == KEDGE_WAITING || note->standing == KEDGE_TUNNEL)
-		return;
-	note->head_bits[bit / 64] &= ~(1ULL << bit % 64);
-	note->head_bits[bit / 64] |= (uint64_t)a->head << bit % 64;
-	note->standing = (__u8)a->standing;
-	if (a->standing != KEDGE_HEAD)
-		note->requests++;
-}
-
-/* The note that the reader of byte `at` sees. */
-static const struct kedge_note *note_at(struct reader *x, size_t at)
+static void arrive(struct reader *x, const struct response_arrival *a)
 {
 	struct response_reference *r = x->r;
 
+	if (r->standing == KEDGE_WAITING || r->standing == KEDGE_TUNNEL)
+		return;
+	x->heads[x->arrived] = a->head;
+	r->standing = a->standing;
+	if (!a->request)
+		return;
+	r->requests++;
+	x->arrived++;
+}
+
+/* What has arrived when byte `at` is read. */
+static void arrive_until(struct reader *x, size_t at)
+{
+	const struct response_reference *r = x->r;
+
 	while (x->next < r->arrivals && r->arrival[x->next].at <= at)
-		response_arrive(&r->note, &r->arrival[x->next++]);
-	return &r->note;
+		arrive(x, &r->arrival[x->next++]);
 }
 
 static uint32_t unanswered(const struct reader *x)
 {
-	return x->r->note.requests - x->r->done;
+	return x->r->requests - x->r->done;
 }
 
 /* --- ends ------------------------------------------------------------------------------------- */
@@ -343,12 +345,13 @@ static bool fits(size_t i, char c)
 /* Its first bytes decide whether it may pass. */
 static unsigned read_status(struct reader *x, size_t begin)
 {
-	const struct kedge_note *note = note_at(x, begin);
-	bool unasked =
-		x->r->over || (note->requests && !unanswered(x) && note->standing != KEDGE_HEAD);
+	const struct response_reference *r = x->r;
 	const char *p = x->in + begin;
 	unsigned status;
+	bool unasked;
 
+	arrive_until(x, begin);
+	unasked = r->over || (r->requests && !unanswered(x) && r->standing != KEDGE_HEAD);
 	for (size_t i = 0; i < RESPONSE_STATUS_LEN; i++) {
 		if (begin + i == x->n)
 			cut(x, x->r->event, begin);
@@ -357,11 +360,11 @@ static unsigned read_status(struct reader *x, size_t begin)
 		if (!fits(i, p[i]))
 			lose(x, "no status line");
 	}
-	note_at(x, begin + RESPONSE_STATUS_LEN - 1);
+	arrive_until(x, begin + RESPONSE_STATUS_LEN - 1);
 	status = (unsigned)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
 	if (unasked)
 		cut(x, RESPONSE_UNASKED, begin);
-	if (status == 101 && !(note->standing == KEDGE_WAITING && unanswered(x) == 1))
+	if (status == 101 && !(r->standing == KEDGE_WAITING && unanswered(x) == 1))
 		cut(x, RESPONSE_REFUSED, begin);
 	x->old = p[7] == '0';
 	x->at = begin + RESPONSE_STATUS_LEN;
@@ -383,11 +386,10 @@ static void read_head(struct reader *x, size_t begin)
 	}
 }
 
-static bool to_head(const struct response_reference *r)
+/* Of the oldest request without an answer, or of the head that is incomplete. */
+static bool to_head(const struct reader *x)
 {
-	uint32_t bit = r->done % KEDGE_NOTE_RING;
-
-	return r->note.head_bits[bit / 64] >> bit % 64 & 1;
+	return x->heads[x->arrived - unanswered(x)];
 }
 
 static void read_response(struct reader *x)
@@ -402,7 +404,7 @@ static void read_response(struct reader *x)
 	status = read_status(x, begin);
 	x->h = (struct head){0};
 	read_head(x, begin);
-	note_at(x, x->at - 1);
+	arrive_until(x, x->at - 1);
 	if (status < 200 && status != 101) /* the final one is still to come */
 		return;
 	m = next_message(r);
@@ -414,10 +416,10 @@ static void read_response(struct reader *x)
 	}
 	m->counts = unanswered(x);
 	m->chunked = x->h.chunked;
-	m->to_head = to_head(r);
-	if (r->note.standing == KEDGE_WAITING && unanswered(x) == 1) {
+	m->to_head = to_head(x);
+	if (r->standing == KEDGE_WAITING && unanswered(x) == 1) {
 		r->event = RESPONSE_DECLINED;
-		r->note.standing = KEDGE_BETWEEN;
+		r->standing = KEDGE_BETWEEN;
 	}
 	m->body = read_body(x, m);
 	end(x, m);
@@ -427,10 +429,16 @@ void response_reference_read(struct response_reference *r, const char *in, size_
 {
 	struct reader x = {.r = r, .in = in, .n = n};
 
-	if (setjmp(x.stop))
-		return;
-	for (;;)
-		read_response(&x);
+	r->done = r->requests;
+	x.heads = calloc(r->arrivals + 1, sizeof(*x.heads));
+	if (!x.heads)
+		abort();
+	if (!setjmp(x.stop)) {
+		for (;;)
+			read_response(&x);
+	}
+	arrive_until(&x, n);
+	free(x.heads);
 }
 
 void response_reference_free(struct response_reference *r)

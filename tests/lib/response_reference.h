@@ -15,16 +15,15 @@
 #include "http/response.h"
 
 /*
- * The request stream goes on, before byte `at` of the responses: with a whole head, or for
- * KEDGE_HEAD with a part of one. While an upgrade waits, and in a tunnel, nothing comes.
+ * The request stream goes on, before byte `at` of the responses. While an upgrade waits, and in a
+ * tunnel, nothing comes.
  */
 struct response_arrival {
 	size_t at;
-	bool head; /* the method is HEAD */
+	bool request; /* a whole head; else only the standing changes */
+	bool head;    /* its method is HEAD, or that of the head that is incomplete */
 	enum kedge_standing standing;
 };
-
-void response_arrive(struct kedge_note *note, const struct response_arrival *a);
 
 /* A response that has begun to pass; all of its bytes from `begin` on. */
 struct response_message {
@@ -36,19 +35,19 @@ struct response_message {
 };
 
 struct response_reference {
-	/* Before the first byte. */
-	struct kedge_note note;
-	uint32_t done;
+	/* Before the first byte: requests that all have their answers, and those that come. */
+	uint32_t requests;
 	const struct response_arrival *arrival; /* in order of `at` */
 	size_t arrivals;
 
 	/* After the last one. */
+	enum kedge_standing standing;
 	enum response_event event; /* the last that is not RESPONSE_QUIET */
 	enum response_state state;
 	const char *why; /* LOST: in words */
 	size_t good;     /* bytes that may go on */
 	uint64_t left;   /* RESPONSE_BODY */
-	uint32_t finals;
+	uint32_t done, finals;
 	bool over, said_close;
 	struct response_message *message; /* owned */
 	size_t messages;
