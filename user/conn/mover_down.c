@@ -254,6 +254,7 @@ static enum mover_step down_read(struct mover *m, struct flow *f)
 
 enum mover_step mover_down(struct mover *m, struct flow *f)
 {
+	enum mover_step step;
 	int r;
 
 	if (f->client_flush) {
@@ -273,10 +274,10 @@ enum mover_step mover_down(struct mover *m, struct flow *f)
 		return down_residue(f);
 	if (f->app_eof)
 		return down_end(m, f);
-	if (f->app_in)
-		return down_read(m, f);
-	if (!mover_down_is_cut(f))
-		return STEP_IDLE;
+	step = f->app_in ? down_read(m, f) : STEP_IDLE;
+	/* Also if nothing was there to read: no event may come any more. */
+	if (step != STEP_IDLE || !mover_down_is_cut(f))
+		return step;
 	f->app_eof = f->app_write_dead = true;
 	return STEP_MOVED;
 }

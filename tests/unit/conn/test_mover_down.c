@@ -181,6 +181,17 @@ static void nothing_is_done_in_vain(void **state)
 }
 
 /* Nothing more of the application may reach the client: as if it had ended. */
+/* No event comes any more: the application waits, and so does the client. */
+static void a_flow_is_cut_although_there_is_nothing_to_read(void **state)
+{
+	(void)state;
+	f.refused = true;
+	f.response.state = RESPONSE_LOST;
+	f.app_in = true;
+	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
+	assert_true(f.app_eof && f.app_write_dead);
+}
+
 static void a_response_that_is_over_ends_the_flow(void **state)
 {
 	(void)state;
@@ -329,6 +340,7 @@ int main(void)
 		TEST(a_client_leg_dies_at_its_end),
 		TEST(an_editor_that_cannot_resume),
 		TEST(nothing_is_done_in_vain),
+		TEST(a_flow_is_cut_although_there_is_nothing_to_read),
 		TEST(a_response_that_is_over_ends_the_flow),
 		TEST(an_application_that_ends_without_an_answer),
 		TEST(a_response_that_is_cut_short_is_no_end_in_order),
