@@ -81,8 +81,9 @@ testlib_srcs	:= $(wildcard tests/lib/*.c)
 fuzz_srcs	:= $(wildcard tests/fuzz/fuzz_*.c)
 fuzz_libs	:= $(filter-out $(fuzz_srcs),$(wildcard tests/fuzz/*.c))
 # Those that depend on limits run with smaller ones, too.
-shrunk_names	:= http1 response
-shrunk_srcs	:= $(wildcard user/base/*.c user/http/*.c)
+comma		:= ,
+shrunk_names	:= flow http1 response
+shrunk_srcs	:= $(wildcard user/base/*.c user/http/*.c user/access/*.c user/conn/mover*.c) user/conn/flow_check.c
 shrunk_bins	:= $(shrunk_names:%=$(OUT)/fuzz-shrunk/fuzz_%)
 fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%) $(shrunk_bins)
 
@@ -205,11 +206,12 @@ $(OUT)/fuzz/libkedge.a: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs) $(testlib
 
 $(OUT)/fuzz/fuzz_%: $(OUT)/fuzz/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz/libkedge.a
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,$(FUZZ) $(fuzz_wrap) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser $(LDLIBS)
+	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,$(FUZZ) $(fuzz_wrap) $(filter %.o,$^) $(filter %.a,$^) -o $@ $(kedge_LDLIBS) -lhttp_parser $(LDLIBS)
 
-# This one drives the simulation (below).
-$(OUT)/fuzz/fuzz_flow: fuzz_wrap = $(sim_wrap)
-$(OUT)/fuzz/fuzz_flow: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(sim_libs))
+# One plays the application leg's socket, the other drives the simulation (below).
+$(OUT)/fuzz/fuzz_flow $(OUT)/fuzz-shrunk/fuzz_flow: fuzz_wrap = $(patsubst %,-Wl$(comma)--wrap=%,recv sendmsg shutdown)
+$(OUT)/fuzz/fuzz_sim: fuzz_wrap = $(sim_wrap)
+$(OUT)/fuzz/fuzz_sim: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(sim_libs))
 
 # The same with smaller limits, which are met more often: tests/fuzz/shrunk.h.
 $(OUT)/fuzz-shrunk/obj/%.o: %.c $(OUT)/flags | $(skels)
@@ -223,7 +225,7 @@ $(OUT)/fuzz-shrunk/libkedge.a: $(patsubst %.c,$(OUT)/fuzz-shrunk/obj/%.o,$(shrun
 
 $(OUT)/fuzz-shrunk/fuzz_%: $(OUT)/fuzz-shrunk/obj/tests/fuzz/fuzz_%.o $(OUT)/fuzz-shrunk/libkedge.a
 	$(call say,LINK,$@)
-	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,$(FUZZ) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser $(LDLIBS)
+	$(Q)$(CLANG) $(their_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer,$(FUZZ) $(fuzz_wrap) $^ -o $@ $(kedge_LDLIBS) -lhttp_parser $(LDLIBS)
 
 ## test: fuzz (10 min): each fuzzer for FUZZ_SECONDS (60)
 fuzz: $(fuzz_bins)

@@ -36,12 +36,16 @@ struct field {
 	const char *value[6];
 };
 
+/* Two of them, and the values of another line, are about what an editor copies in one call. */
+#define LONG_OPTIONS                                                                          \
+	"Upgrade, HTTP2-Settings, an-option-of-some-length, another-one-that-is-no-shorter, " \
+	"and-a-third-one-that-ends-the-list-of-them-all"
+
 static const struct field request_fields[] = {
 	{"Host", {"a", "a:80", "[::1]:65535", "", "a, b", "b"}},
 	{"Content-Length", {"0", "1", "5", "%d", "+1", "1, 1"}},
 	{"Transfer-Encoding", {"chunked", "chunked", "Chunked", "gzip, chunked", "chunked ", ""}},
-	{"Connection",
-	 {"keep-alive", "close", "Upgrade", "Upgrade, HTTP2-Settings", "x, y", "Host"}},
+	{"Connection", {"keep-alive", "close", "Upgrade", LONG_OPTIONS, "x, y", "Host"}},
 	{"Upgrade", {"websocket", "h2c", "h2", "h2c, h2", "h2c, x", "x/1"}},
 	{"HTTP2-Settings", {"AA", ""}},
 	{"Expect", {"100-continue", "100-continue", "x"}},

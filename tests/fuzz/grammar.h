@@ -11,6 +11,7 @@
 enum grammar {
 	GRAMMAR_REQUESTS,
 	GRAMMAR_RESPONSES,
+	GRAMMAR_BOTH, /* for the mutator only */
 };
 
 #define GRAMMAR_BYTES_MAX 600

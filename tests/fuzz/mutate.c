@@ -32,7 +32,10 @@ static size_t item_len(const uint8_t *p, size_t n)
 
 	if (len)
 		return len;
-	while (len < n && p[len] != '\n' && !(len && stream_operation(p + len, n - len)))
+	if (*p == MUTATE_SPLIT)
+		return 1;
+	while (len < n && p[len] != '\n' &&
+	       !(len && (p[len] == MUTATE_SPLIT || stream_operation(p + len, n - len))))
 		len++;
 	return len < n && p[len] == '\n' ? len + 1 : len;
 }
@@ -47,6 +50,23 @@ static void find_items(struct work *w)
 		at += item_len(w->p + at, w->n - at);
 	}
 	w->at[w->items] = at;
+}
+
+size_t mutate_split(const uint8_t *in, size_t n)
+{
+	size_t at = 0;
+
+	while (at < n && in[at] != MUTATE_SPLIT)
+		at += stream_operation(in + at, n - at) ?: 1;
+	return at;
+}
+
+/* Of what is at this place. */
+static enum grammar grammar_at(const struct work *w, size_t at)
+{
+	if (w->m->grammar != GRAMMAR_BOTH)
+		return w->m->grammar;
+	return at <= mutate_split(w->p, w->n) ? GRAMMAR_REQUESTS : GRAMMAR_RESPONSES;
 }
 
 static void insert(struct work *w, size_t at, const uint8_t *p, size_t n)
@@ -90,7 +110,7 @@ static size_t some_items(struct work *w, size_t max, size_t *at)
 static void insert_line(struct work *w)
 {
 	uint8_t line[GRAMMAR_BYTES_MAX];
-	size_t at = a_place(w), n = grammar_line(line, w->m->grammar, &w->x);
+	size_t at = a_place(w), n = grammar_line(line, grammar_at(w, at), &w->x);
 
 	insert(w, at, line, n);
 }
@@ -99,7 +119,7 @@ static void insert_message(struct work *w)
 {
 	uint8_t message[STREAM_REPEAT_HEAD + GRAMMAR_BYTES_MAX] = {STREAM_REPEAT};
 	size_t at = a_place(w);
-	size_t n = grammar_message(message + STREAM_REPEAT_HEAD, w->m->grammar, &w->x);
+	size_t n = grammar_message(message + STREAM_REPEAT_HEAD, grammar_at(w, at), &w->x);
 
 	message[1] = grammar_times(&w->x);
 	message[2] = (uint8_t)n;
@@ -269,6 +289,8 @@ size_t mutate(const struct mutate *m, uint8_t *data, size_t n, size_t max, unsig
 	w.p = data + m->choices;
 	w.n = n - m->choices;
 	w.max = max - m->choices;
+	if (m->grammar == GRAMMAR_BOTH && mutate_split(w.p, w.n) == w.n)
+		insert(&w, w.n, (const uint8_t[]){MUTATE_SPLIT}, 1);
 	for (uint32_t k = 1 + below(&w, 4); k; k--)
 		change_stream(&w);
 	return m->choices + w.n;
