@@ -75,7 +75,7 @@ static const struct field response_fields[] = {
 	{"Content-Length", {"0", "1", "5", "%d", "2, 2", "+1"}},
 	{"Content-Length", {"0", "1", "5", "%d", " 5 ", "5x"}},
 	{"Transfer-Encoding",
-	 {"chunked", "chunked", "gzip, chunked", "gzip", "xchunked", "chunked,"}},
+	 {"chunked", "gzip chunked", "gzip, chunked", "gzip", "xchunked", "chunked,"}},
 	{"Connection", {"keep-alive", "close", "close, x", "Upgrade", "x,Close", ""}},
 	{"Upgrade", {"websocket"}},
 	{"Server", {"x", ""}},
