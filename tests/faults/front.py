@@ -17,12 +17,18 @@ from rawapp import RawApp
 MODES = {"user": Combination(), "edit": Combination(edit=True), "bypass": Combination(edit=True, bypass=True),
          "record": Combination(record=True), "all": Combination(record=True, edit=True, bypass=True)}
 PREFER = ["--record", "prefer", "--edit", "prefer", "--bypass", "prefer"]
+# A busy machine must not look like a slow peer.
+PATIENT = {f"{name}_timeout_ms": 120000 for name in ("handshake", "connect", "head", "prefix")}
 KINDS = ("tls", "clear", "tcp", "proxy")
 
 
 def listeners():
     return [Listener("tls"), Listener("clear", tls=False), Listener("tcp", mode="tcp"),
             Listener("proxy", tls=False, proxy="require")]
+
+
+def patient_flags():
+    return [word for key, value in PATIENT.items() for word in ("--" + key.replace("_", "-"), str(value))]
 
 
 def reset_now(sock):
@@ -41,7 +47,7 @@ class Front:
         self.app = RawApp(talk.respond, cgroup=group or None)
         try:
             self.kedge = Kedge(certs, self.app.text, listeners(), MODES[mode], group or None,
-                               ["--workers", "1", *flags], binary=binary, argv_prefix=argv_prefix, wait=wait)
+                               ["--workers", "1", *patient_flags(), *flags], binary=binary, argv_prefix=argv_prefix, wait=wait)
         except BaseException:
             self.app.stop()
             raise

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import inject
 import talk
-from front import listeners
+from front import PATIENT, listeners
 from kedge import SANITIZER, Config, Kedge, Listener
 from machine import PATIENCE, wait_for
 from rawapp import RawApp
@@ -48,7 +48,7 @@ class Managed:
 
     def _write(self, more):
         self.config.write(self.listeners + more, app=self.app.text, workers=1, access_log=str(self.log_file), edit="off",
-                          bypass="off", record="off")
+                          bypass="off", record="off", **PATIENT)
 
     def __getitem__(self, kind):
         return self.kedge[kind]
