@@ -100,6 +100,8 @@ static int lock_dir(const char *dir)
 /* Makes the directory if it is missing, and locks it. */
 static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[KBPF_WHY_SIZE])
 {
+	int err;
+
 	if (mkdir(dir, 0700) == 0)
 		claimed->made = true;
 	else if (errno == EROFS || errno == ENOENT)
@@ -111,9 +113,12 @@ static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[KBPF_
 		return kbpf_why(why, -errno, "pin directory %s: cannot make it: %s", dir,
 				strerror(errno));
 	claimed->dir = realpath(dir, NULL);
-	if (!claimed->dir)
-		return kbpf_why(why, -errno, "pin directory %s: %s%s", dir, strerror(errno),
-				errno == ENOENT ? ": it is a link to nothing: remove it" : "");
+	err = claimed->dir ? 0 : errno;
+	if (err && claimed->made)
+		rmdir(dir);
+	if (err)
+		return kbpf_why(why, -err, "pin directory %s: %s%s", dir, strerror(err),
+				err == ENOENT ? ": it is a link to nothing: remove it" : "");
 	if (!on_bpffs(claimed->dir))
 		return kbpf_why(why, -EINVAL,
 				"pin directory %s: not on a bpffs: name a directory below %s, or "
