@@ -80,11 +80,11 @@ static void an_error_behind_a_piece(void **state)
 
 	(void)state;
 	assert_true(residue_keep(&f.up, kept, sizeof(kept)));
-	fake.send = -EPROTO;
+	fake.send = -ECONNRESET;
 	fake.sends_left = 1;
 	client_event(true, false);
 	turn(MOVER_WAIT, "ss");
-	assert_true(f.refused);
+	assert_true(f.app_write_dead);
 	assert_null(f.up.data);
 }
 
