@@ -43,6 +43,8 @@ struct flow {
 	const __u8 *app_mixed;      /* kedge_note.mixed of a flow that may be bypassed, else NULL */
 	bool refused; /* the request stream is at fault: only responses still owed are moved */
 	bool app_write_dead; /* the application takes nothing more; it may still have answered */
+	/* A send has met the reset of the application, which a recv() will take for an end now. */
+	bool app_reset;
 	/* The client's first bytes: a refusal names a PROXY prefix among them. */
 	uint8_t first[PROXY_BEGIN_BYTES], first_len;
 	bool app_bad;  /* with app_eof: it did not end; what came must not reach the client */

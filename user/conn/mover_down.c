@@ -238,7 +238,7 @@ static enum mover_step down_read(struct mover *m, struct flow *f)
 		f->app_in = errno == EINTR;
 		return f->app_in ? STEP_MOVED : STEP_IDLE;
 	}
-	if (n < 0)
+	if (n < 0 || (n == 0 && f->app_reset))
 		return down_reset(f);
 	if (n == 0) {
 		f->app_eof = true;

@@ -39,6 +39,7 @@ static enum mover_step up_failed(struct flow *f, int err)
 	case -EPIPE:
 	case -ECONNRESET:
 		f->app_write_dead = true;
+		f->app_reset = err == -ECONNRESET;
 		f->app_in = true; /* it may have answered before it went */
 		return STEP_MOVED;
 	default:

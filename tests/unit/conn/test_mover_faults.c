@@ -93,6 +93,22 @@ static void an_application_reset_in_mid_answer(void **state)
  * An answer before the end of a long request, then a close that the kernel makes a reset of,
  * because the rest of the request lies there unread. The answer must arrive, in order.
  */
+/* Then recv(2) says that the stream has ended: the error was told to the send, and only once. */
+static void a_reset_that_a_send_finds(void **state)
+{
+	(void)state;
+	rig_say(&r, r.client, POST "Content-Length: 9\r\n\r\nx");
+	rig_settle(&r);
+	rig_say(&r, r.app, "HTTP/1.0 200 OK\r\n\r\nhalf");
+	rig_hear(&r, r.client, "HTTP/1.0 200 OK\r\n\r\nhalf");
+	net_close_reset(r.app);
+	r.app = -1;
+	assert_int_equal(send(r.client, "y", 1, MSG_NOSIGNAL), 1);
+	assert_true(net_wait(r.client_leg, POLLIN, NET_PATIENCE_MS));
+	assert_true(net_wait(r.app_leg, POLLHUP, NET_PATIENCE_MS));
+	ends_with(MOVER_ABORT, KEDGE_REASON_app_reset);
+}
+
 static void early_answer(bool client_goes_on)
 {
 	static const char answer[] =
@@ -396,6 +412,7 @@ int main(void)
 		TEST(an_idle_application_may_go),
 		TEST(an_application_gone_in_mid_answer),
 		TEST(an_application_reset_in_mid_answer),
+		TEST(a_reset_that_a_send_finds),
 		cmocka_unit_test(an_early_answer_arrives),
 		TEST_SMALL(a_stuck_upload_gets_its_early_answer),
 		TEST(a_101_that_nobody_asked_for_does_not_pass),
