@@ -193,11 +193,19 @@ static void pair_over(struct conn *c)
 				  c->worker->loop.now_ms);
 }
 
+/* Part of a request has gone to the application. */
+static bool is_within_request(const struct conn *c)
+{
+	const struct edit *e = c->flow.edit;
+
+	return e && (e->note->standing == KEDGE_HEAD || e->note->standing == KEDGE_BODY);
+}
+
 void conn_leg_close(struct conn *c, bool reset)
 {
 	if (c->flow.app_fd < 0)
 		return;
-	if (reset)
+	if (reset || is_within_request(c))
 		conn_reset_on_close(c->flow.app_fd);
 	pair_over(c);
 	edit_free(c->flow.edit);

@@ -27,8 +27,8 @@ enum kedge_reason conn_leg_join(struct conn *c);
 bool conn_leg_lost(struct conn *c, int err);
 
 /*
- * Closes the leg, if there is one, and frees its editor. With `reset` the application does not take
- * what it got for finished.
+ * Closes the leg, if there is one, and frees its editor. With `reset`, or within a request, the
+ * application does not take what it got for finished.
  */
 void conn_leg_close(struct conn *c, bool reset);
 

@@ -33,6 +33,29 @@ static void a_body_that_drips(void **state)
 }
 
 /* Two and a half times the rate, for four times the grace. */
+/* Its answer came first. The application must not take what it got of the body for all of it. */
+static void a_body_that_stops_behind_its_answer(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	conf.body_rate_min = 1000;
+	conf.rate_grace_ms = 200;
+	start();
+	client = net_connect(port);
+	say(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx");
+	leg = net_accept(app);
+	hear(leg, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nX-Forwarded-For: 127.0.0.1"
+		  "\r\n\r\nx");
+	say(leg, OK_HI);
+	hear(client, OK_HI);
+	hear_end(client, 0);
+	hear_end(leg, ECONNRESET);
+	assert_int_equal(stats->reasons.body_too_slow, 1);
+	close(client);
+	close(leg);
+}
+
 static void a_body_that_is_fast_enough(void **state)
 {
 	int client, leg;
@@ -188,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_body_that_drips),
+		TEST(a_body_that_stops_behind_its_answer),
 		TEST(a_body_that_is_fast_enough),
 		TEST(a_body_in_small_pieces),
 		TEST(a_body_that_waits_for_100),
