@@ -90,7 +90,7 @@ fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%) $(shrunk_bins)
 # The simulation: the calls of kedge that its world plays.
 sim_calls	:= socket bind listen connect accept4 close recv recvmsg read send sendmsg write shutdown getsockopt setsockopt \
 		   getsockname getpeername clock_gettime time eventfd poll fcntl epoll_create1 epoll_ctl epoll_wait \
-		   reason_name $(patsubst %,conn_%_enter,prefix handshake connect hear move reply linger closed)
+		   malloc calloc realloc reason_name $(patsubst %,conn_%_enter,prefix handshake connect hear move reply linger closed)
 sim_wrap	:= $(sim_calls:%=-Wl,--wrap=%)
 sim_srcs	:= $(wildcard tests/sim/*.c)
 sim_libs	:= $(filter-out tests/sim/main.c,$(sim_srcs))
@@ -419,12 +419,13 @@ fuzz-objects: $(patsubst %.c,$(OUT)/fuzz/obj/%.o,$(lib_srcs))
 unit-programs: $(unit_bins)
 bpf-test-programs: $(bpf_tests)
 fuzz-programs: $(fuzz_bins)
+sim-programs: $(OUT)/sim/sim
 coverage-programs: $(cover_bins)
 e2e-programs: $(OUT)/flood $(OUT)/foreign.bpf.o
 chaos-programs: $(OUT)/foreign.bpf.o $(OUT)/lossy.bpf.o
 servers-programs: $(OUT)/heads
 bench-test-programs: $(addprefix $(OUT)/bench/,load backend plugin.so move uring_facts)
-suites_built := unit bpf-test fuzz coverage e2e chaos servers bench-test
+suites_built := unit bpf-test fuzz sim coverage e2e chaos servers bench-test
 test-programs: $(suites_built:%=%-programs)
 
 ## whole: test (30 min, root): every suite in a short form, each kernel too; the last line has the totals

@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 # The longest first.
-suites=(vmtest e2e servers unit same chaos faults fuzz prove bench-test bpf-test mutants coverage demo)
+suites=(vmtest e2e servers unit same chaos faults fuzz prove sim bench-test bpf-test mutants coverage demo)
 case ${1-} in
 '')
 	# Each suite leaves some tests to the full run, and says how many.
@@ -26,7 +26,7 @@ full)
 	# Instruction counts differ a little with the day's packages, so they are compared only here.
 	suites=(test-debian13 "${suites[@]}" compilers vmbench-check)
 	export FULL=1
-	export FUZZ_SECONDS=${FUZZ_SECONDS:-120} CHAOS_SECONDS=${CHAOS_SECONDS:-400}
+	export FUZZ_SECONDS=${FUZZ_SECONDS:-120} CHAOS_SECONDS=${CHAOS_SECONDS:-400} SIM_SECONDS=${SIM_SECONDS:-600}
 	;;
 *)
 	echo "usage: run-all.sh [full]" >&2
@@ -70,7 +70,7 @@ list_needs()
 	for suite in "${suites[@]}"; do
 		case $suite in
 		vmtest) programs+=(unit-programs bpf-test-programs e2e-programs) ;;
-		unit | bpf-test | fuzz | coverage | e2e | chaos | servers | bench-test) programs+=("$suite-programs") ;;
+		unit | bpf-test | fuzz | sim | coverage | e2e | chaos | servers | bench-test) programs+=("$suite-programs") ;;
 		esac
 		case $suite in
 		fuzz) objects+=(fuzz-objects) ;;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cover.h"
 #include "oracle.h"
 #include "people.h"
 #include "sim_conf.h"
@@ -35,8 +36,8 @@ static void plan_faults(struct leg *l)
 		l->leaves_after = dice(4);
 		l->leaves = (enum end_how)dice(4);
 	}
-	if (dice_rare(3))
-		l->odd_at = dice(4);
+	if (dice_rare(2))
+		l->odd_at = dice(3);
 }
 
 struct leg *leg_new(struct sock *s, struct client *c)
@@ -68,8 +69,10 @@ static void connects(struct leg *l)
 {
 	struct sock *s = l->s;
 
-	if (s->self)
+	if (s->self) {
 		s->near = s->far;
+		cover_count(COVER_SELF);
+	}
 	connect_over(s, l->connect_err);
 	if (l->connect_err)
 		l->over = true;

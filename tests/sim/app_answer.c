@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cover.h"
 #include "people.h"
 
 static void add(struct leg *l, const char *text)
@@ -178,6 +179,7 @@ static bool add_upgrade(struct leg *l, struct item *it)
 	add(l, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
 	       "Upgrade: websocket\r\n\r\n");
 	it->tunnel = it->final = true;
+	cover_count(COVER_TUNNELS);
 	return true;
 }
 

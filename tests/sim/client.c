@@ -96,6 +96,11 @@ size_t client_read(const struct client *c)
 	return c->s->in_taken > prefix ? c->s->in_taken - prefix : 0;
 }
 
+bool client_read_is_exact(const struct client *c)
+{
+	return !c->tls || (!tls_client_waits(c->t) && c->s->in_taken == c->s->in.len);
+}
+
 /* --- what it does ----------------------------------------------------------------------------- */
 
 static void tell(const struct client *c)

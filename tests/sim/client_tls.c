@@ -29,6 +29,9 @@ struct tls_client *tls_client_new(bool plain)
 	SSL_set_min_proto_version(t->ssl, version);
 	SSL_set_max_proto_version(t->ssl, version);
 	SSL_set_connect_state(t->ssl);
+	/* It does not know who signed the certificate. */
+	if (!plain && dice_rare(16))
+		SSL_set_verify(t->ssl, SSL_VERIFY_PEER, NULL);
 	if (!plain && dice_rare(12)) {
 		static const char *const firsts[] = {
 			"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 2\r\n",
@@ -77,7 +80,8 @@ static void decrypt(struct client *c)
 		oracle_client_gets(c, buf, (size_t)n);
 		c->heard = c->got.len;
 	}
-	c->notified |= !!(SSL_get_shutdown(t->ssl) & SSL_RECEIVED_SHUTDOWN);
+	/* A fatal alert is another thing. */
+	c->notified |= n <= 0 && SSL_get_error(t->ssl, n) == SSL_ERROR_ZERO_RETURN;
 	if (n <= 0 && SSL_get_error(t->ssl, n) == SSL_ERROR_SSL)
 		t->broken = true;
 	ERR_clear_error();
@@ -97,8 +101,28 @@ bool tls_client_hear(struct client *c, size_t n)
 	return true;
 }
 
+/* KeyUpdates, few or many; with TLS 1.2 renegotiations. */
+static void update(struct client *c)
+{
+	SSL *ssl = c->t->ssl;
+	bool tls13 = SSL_version(ssl) == TLS1_3_VERSION;
+	unsigned times = dice_rare(2) ? 1 + dice(200) : 1;
+
+	world_log("TLS updates", c->s->id, times, tls13);
+	for (unsigned i = 0; i < times; i++) {
+		if (tls13)
+			SSL_key_update(ssl, dice(2));
+		else
+			SSL_renegotiate(ssl);
+		SSL_do_handshake(ssl);
+	}
+	ERR_clear_error();
+}
+
 void tls_client_say(struct client *c, const void *p, size_t n)
 {
+	if (!c->plain && dice_rare(12))
+		update(c);
 	if (SSL_write(c->t->ssl, p, (int)n) != (int)n)
 		c->t->broken = true;
 	ERR_clear_error();
@@ -108,14 +132,6 @@ void tls_client_bye(struct client *c)
 {
 	if (tls_client_ready(c->t) && !dice_rare(4))
 		SSL_shutdown(c->t->ssl);
-	ERR_clear_error();
-}
-
-void tls_client_update(struct client *c)
-{
-	if (tls_client_ready(c->t) && SSL_version(c->t->ssl) == TLS1_3_VERSION)
-		SSL_key_update(c->t->ssl, dice_rare(2) ? SSL_KEY_UPDATE_REQUESTED
-						       : SSL_KEY_UPDATE_NOT_REQUESTED);
 	ERR_clear_error();
 }
 
@@ -132,6 +148,10 @@ bool tls_client_push(struct client *c)
 
 	if (!n)
 		return false;
+	if (!c->plain && dice_rare(150)) {
+		bytes[dice((uint32_t)n)] ^= 1;
+		world_log("a wrong byte", c->s->id, n, 0);
+	}
 	sent = far_send(c->s, bytes, dice_rare(3) ? 1 + dice((uint32_t)n) : n);
 	if (sent && BIO_read(c->t->out, rest, (int)sent) != (int)sent)
 		world_fail("BIO_read");

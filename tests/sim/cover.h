@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 #include "kedge/abi.h"
 
 enum cover_what {
@@ -24,7 +26,8 @@ enum cover_what {
 
 void cover_begin(void);
 void cover_transition(unsigned from, unsigned to);
-void cover_reason(enum kedge_reason reason);
+/* So many connections have ended for it. */
+void cover_reason(enum kedge_reason reason, uint64_t n);
 void cover_answer(enum kedge_reason reason);
 void cover_count(enum cover_what what);
 

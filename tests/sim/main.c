@@ -26,6 +26,7 @@
 
 struct options {
 	uint64_t seed, from, seeds, seconds, jobs;
+	const char *bytes; /* a file */
 	bool one, verbose;
 };
 
@@ -185,20 +186,21 @@ static uint64_t number(const char *text)
 
 static struct options parse(int argc, char **argv)
 {
-	static const struct option known[] = {{"seed", 1, 0, 's'},
-					      {"from", 1, 0, 'f'},
-					      {"seeds", 1, 0, 'n'},
-					      {"seconds", 1, 0, 't'},
-					      {"jobs", 1, 0, 'j'},
-					      {"verbose", 0, 0, 'v'},
-					      {0}};
+	static const struct option known[] = {{"seed", 1, 0, 's'},    {"from", 1, 0, 'f'},
+					      {"seeds", 1, 0, 'n'},   {"seconds", 1, 0, 't'},
+					      {"jobs", 1, 0, 'j'},    {"bytes", 1, 0, 'b'},
+					      {"verbose", 0, 0, 'v'}, {0}};
 	struct options o = {.seeds = 256, .jobs = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN)};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "v", known, NULL)) != -1) {
-		uint64_t n = c == 'v' || c == '?' ? 0 : number(optarg);
+		uint64_t n = strchr("v?b", c) ? 0 : number(optarg);
 
 		switch (c) {
+		case 'b':
+			o.one = true;
+			o.bytes = optarg;
+			break;
 		case 's':
 			o.one = true;
 			o.seed = n;
@@ -225,13 +227,30 @@ static struct options parse(int argc, char **argv)
 	return o;
 }
 
+static struct sim_result run_bytes(const char *file)
+{
+	static uint8_t bytes[1 << 20];
+	struct sim_result result;
+	struct choices c;
+	FILE *f = fopen(file, "r");
+
+	if (!f) {
+		perror(file);
+		exit(2);
+	}
+	choices_bytes(&c, bytes, fread(bytes, 1, sizeof(bytes), f));
+	fclose(f);
+	sim_run(&c, &result);
+	return result;
+}
+
 static int run_one(const struct options *o)
 {
 	struct sim_result r;
 
 	if (o->verbose)
 		sim_be_verbose();
-	r = run(o->seed);
+	r = o->bytes ? run_bytes(o->bytes) : run(o->seed);
 	printf("seed %" PRIu64 ": %" PRIu64 " turns, %" PRIu64 " events, hash %016" PRIx64 "\n",
 	       o->seed, r.turns, r.events, r.hash);
 	if (o->verbose)

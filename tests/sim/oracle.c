@@ -37,7 +37,7 @@ int oracle_connects(struct sock *s)
 	struct leg *l = leg_new(s, c);
 
 	world_log("connects", s->id, c->id, 0);
-	if (!l->plain && dice_rare(32)) {
+	if (!l->plain && dice_rare(16)) {
 		errno = errors[dice(3)];
 		sim_mood.refused_ports += errno == EADDRNOTAVAIL;
 		l->connect_err = errno;
@@ -213,7 +213,12 @@ void oracle_closes(struct sock *s, bool reset)
 	struct client *c = s->owner;
 
 	if (s->kind == SOCK_CLIENT && !c->ended) { /* no connection was made of it */
-		c->ended = c->turned_away = true;
+		c->ended = true;
+		c->dropped = !s->reset_on_close;
+		c->turned_away = s->reset_on_close;
+		sim_mood.dropped += c->dropped;
+		if (c->dropped && !sim_mood.faults)
+			world_fail("client %u: dropped without a reason", c->id);
 		cover_count(COVER_TURNED_AWAY);
 		return;
 	}
@@ -227,6 +232,7 @@ void oracle_closes(struct sock *s, bool reset)
 
 static struct client *enters(struct conn *conn)
 {
+	WORLD_RUNS();
 	struct client *c = sock_of(conn->client_fd)->owner;
 
 	if (conn->state <= c->state && conn->state != CONN_ACCEPTED)
@@ -308,6 +314,7 @@ const char *__wrap_reason_name(enum kedge_reason reason);
 /* conn.c asks for it when it counts a reason: of the one connection that is new among these. */
 const char *__wrap_reason_name(enum kedge_reason reason)
 {
+	WORLD_RUNS();
 	struct conn *conn;
 
 	LIST_FOREACH(conn, &sim_worker.conns, link) {
@@ -318,7 +325,6 @@ const char *__wrap_reason_name(enum kedge_reason reason)
 		c->counted = true;
 		c->reason = reason;
 		world_log(__real_reason_name(reason), c->s->id, reason, 0);
-		cover_reason(reason);
 		oracle_reason(c, conn, reason);
 	}
 	return __real_reason_name(reason);

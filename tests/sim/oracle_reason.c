@@ -76,7 +76,7 @@ static void before_http(struct client *c, enum kedge_reason reason)
 		NEEDS(c->tls && !c->plain);
 		break;
 	case KEDGE_REASON_tls_client_gone:
-		NEEDS(c->tls && gone(c));
+		NEEDS(c->tls && (gone(c) || world.memory_faults));
 		break;
 	case KEDGE_REASON_tls_handshake_timeout:
 		NEEDS(c->tls && !c->said);
@@ -151,7 +151,8 @@ static void of_time(struct client *c, const struct conn *conn, enum kedge_reason
 	switch (reason) {
 	case KEDGE_REASON_head_timeout:
 		NEEDS(!c->plain || time_is_odd());
-		NEEDS(read > (heads ? c->script.request[heads - 1].say_end : 0));
+		NEEDS(!client_read_is_exact(c) ||
+		      read > (heads ? c->script.request[heads - 1].say_end : 0));
 		break;
 	case KEDGE_REASON_body_too_slow:
 		NEEDS(!c->plain || time_is_odd());
@@ -187,7 +188,7 @@ void oracle_reason(struct client *c, const struct conn *conn, enum kedge_reason 
 	if (reason == KEDGE_REASON_client_gone || reason == KEDGE_REASON_client_truncated)
 		NEEDS(gone(c));
 	if (reason == KEDGE_REASON_client_reset)
-		NEEDS(c->s->state == TCP_DEAD);
+		NEEDS(c->s->state == TCP_DEAD || world.memory_faults);
 	before_http(c, reason);
 	of_the_application(c, reason);
 	of_time(c, conn, reason);

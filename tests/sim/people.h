@@ -86,6 +86,7 @@ struct client {
 	/* The connection in kedge. */
 	bool accepted, ended;
 	bool drained;     /* it ended in the drain */
+	bool dropped;     /* kedge had no memory for it */
 	bool turned_away; /* over a limit, at once */
 	enum kedge_reason reason;
 	bool counted;
@@ -112,8 +113,10 @@ struct client *client_new(unsigned listener, const struct conf_listener *l, bool
 bool client_act(struct client *c);
 /* Final responses that it has read. */
 unsigned client_heard(const struct client *c);
-/* How many bytes of its script kedge can have read. */
+/* How many bytes of its script kedge can have read; with TLS it may be fewer. */
 size_t client_read(const struct client *c);
+/* False: it may be fewer. */
+bool client_read_is_exact(const struct client *c);
 
 /* The application's end of a socket that connects for this client. */
 struct leg *leg_new(struct sock *s, struct client *c);
@@ -142,5 +145,3 @@ bool tls_client_waits(const struct tls_client *t);
 bool tls_client_push(struct client *c);
 /* A close_notify. */
 void tls_client_bye(struct client *c);
-/* Something that TLS allows and that is no data: a KeyUpdate. */
-void tls_client_update(struct client *c);

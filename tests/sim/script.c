@@ -17,6 +17,12 @@ static void add(struct http1_bytes *b, const char *text)
 	http1_bytes_add(b, text, strlen(text));
 }
 
+static void add_run(struct http1_bytes *b, char byte, size_t n)
+{
+	while (n--)
+		http1_bytes_add(b, &byte, 1);
+}
+
 static void add_any(struct http1_bytes *b, size_t n)
 {
 	static uint8_t bytes[BODY_MOST];
@@ -232,34 +238,89 @@ static void damage(struct http1_bytes *b, size_t from)
 	}
 }
 
+/* Just over, or just below, each limit of a head. */
+static void add_long(struct script *s)
+{
+	bool over = dice(2);
+
+	switch (dice(5)) {
+	case 0:
+		add(&s->say, "GET /");
+		add_run(&s->say, 'a', KEDGE_LINE_BYTES_MAX - 17 + 20 * over);
+		add(&s->say, " HTTP/1.1\r\nHost: a\r\n\r\n");
+		break;
+	case 1:
+		add(&s->say, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ");
+		add_run(&s->say, '1', KEDGE_XFF_BYTES_MAX - 100 + 200 * over);
+		add(&s->say, "\r\n\r\n");
+		break;
+	case 2:
+		add(&s->say, "GET / HTTP/1.1\r\nHost: a\r\nConnection: ");
+		for (int i = 0; i < 20 + 200 * over; i++)
+			add(&s->say, "x-real-ip-x, ");
+		add(&s->say, "close\r\n\r\n");
+		break;
+	case 3:
+		add(&s->say, "GET / HTTP/1.1\r\nHost: a\r\n");
+		for (int i = 0; i < KEDGE_FIELDS_MAX - 4 + 8 * over; i++)
+			add(&s->say, "X-A: b\r\n");
+		add(&s->say, "\r\n");
+		break;
+	default:
+		add(&s->say, "GET / HTTP/1.1\r\nHost: a\r\n");
+		for (int i = 0; i < 7 + 64 * over; i++) {
+			add(&s->say, "X-A: ");
+			add_run(&s->say, 'b', 1000);
+			add(&s->say, "\r\n");
+		}
+		add(&s->say, "\r\n");
+		break;
+	}
+}
+
 static void add_odd(struct script *s)
 {
 	static const char *const texts[] = {
 		"GET / HTTP/2.0\r\n\r\n",
 		"PROXY TCP4 203.0.113.1 203.0.113.2 1 2\r\n",
 		"\r\n\r\r\n",
-		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+		"\x16\x03\x01\x02\x01\x01\x01\x01\xfc\x03\x03",
 		"POST / HTTP/1.0\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1.2.3.4\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\nConnection: x-forwarded-for\r\n\r\n",
 		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcdefgh",
 		"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
 		"HEAD / HTTP/3.0\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nConnection: a b\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n"
+		"Content-Length: 1\r\n\r\nx",
+		"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\n",
+		"GET / HTTP/1.1\nHost: a\n\n",
 	};
 	size_t from = s->say.len;
 
 	s->odd = true;
-	switch (dice(6)) {
+	switch (dice(14)) {
+	case 12:
+	case 13:
+		add_long(s);
+		break;
 	case 0:
+	case 1:
+	case 2:
+	case 3:
+	case 4:
+	case 5:
 		add_corpus(s);
 		break;
-	case 1:
+	case 6:
 		add_heads(s);
 		break;
-	case 2:
+	case 7:
 		add_short_heads(s);
 		break;
-	case 3:
+	case 8:
+	case 9:
 		add_request(s);
 		damage(&s->say, from);
 		break;
@@ -296,7 +357,7 @@ void script_make(struct script *s, enum script_kind kind, bool plain)
 		else if (!plain && dice_rare(8))
 			pause_at(s, (struct script_pause){.responses = UINT32_MAX,
 							  .ms = dice_between(1, 9000)});
-		if (!plain && dice_rare(8))
+		if (!plain && dice_rare(3))
 			add_odd(s);
 		else
 			add_request(s);

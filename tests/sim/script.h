@@ -32,10 +32,9 @@ struct script_request {
 
 struct script {
 	struct http1_bytes prefix;
-	bool prefix_good;               /* it is complete and right */
-	bool prefix_cut;                /* it is right as far as it goes */
-	bool prefix_names;              /* and names a client */
-	enum kedge_reason prefix_fault; /* why it is bad */
+	bool prefix_good;  /* it is complete and right */
+	bool prefix_cut;   /* it is right as far as it goes */
+	bool prefix_names; /* and names a client */
 	union addr named;
 	uint16_t named_port;
 

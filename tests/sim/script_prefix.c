@@ -56,17 +56,19 @@ static void add_wrong(struct script *s)
 		"PROXY TCP4 ::1 1.2.3.4 1 2\r\n",
 		"PROXY NOTHING\n\r\n",
 	};
-	uint8_t big[16] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff";
+	static const uint8_t big[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff";
+	static const uint8_t crc[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x13"
+				     "\1\2\3\4\5\6\7\x8\0\1\0\2\3\0\4wrng";
 
-	if (!dice_rare(4)) {
+	if (dice(2)) {
 		const char *text = texts[dice(sizeof(texts) / sizeof(texts[0]))];
 
-		s->prefix_fault = KEDGE_REASON_prefix_bad;
 		add(s, text, strlen(text));
-		return;
+	} else if (dice(2)) {
+		add(s, big, sizeof(big) - 1);
+	} else {
+		add(s, crc, sizeof(crc) - 1);
 	}
-	s->prefix_fault = KEDGE_REASON_prefix_too_long;
-	add(s, big, sizeof(big));
 }
 
 static void choose_named(struct script *s)

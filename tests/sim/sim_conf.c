@@ -11,6 +11,7 @@
 #include "world.h"
 
 #define LISTENERS_MAX 4
+#define KINDS         8
 
 static uint32_t one_of(const uint32_t *from, uint32_t n)
 {
@@ -81,19 +82,22 @@ static void set_trust(struct conf_listener *l)
 		world_fail("%s", why);
 }
 
+/* A listener that goes and comes again is of the same kind: clients know it. */
+static unsigned kind_of[LISTENERS_MAX];
+
 static void set_listener(struct conf_listener *l, unsigned i)
 {
 	static const struct {
 		bool tls;
 		enum conf_mode mode;
 		enum conf_proxy proxy;
-	} kinds[] = {
+	} kinds[KINDS] = {
 		{false, MODE_HTTP, PROXY_PREFIX_OFF},      {true, MODE_HTTP, PROXY_PREFIX_OFF},
 		{false, MODE_HTTP, PROXY_PREFIX_OPTIONAL}, {false, MODE_HTTP, PROXY_PREFIX_REQUIRE},
 		{false, MODE_TCP, PROXY_PREFIX_OFF},       {true, MODE_TCP, PROXY_PREFIX_OFF},
 		{true, MODE_HTTP, PROXY_PREFIX_REQUIRE},   {false, MODE_HTTP, PROXY_PREFIX_OFF},
 	};
-	unsigned kind = dice(sizeof(kinds) / sizeof(kinds[0]));
+	unsigned kind = kind_of[i];
 
 	l->addr.in = (struct sockaddr_in){.sin_family = AF_INET,
 					  .sin_addr.s_addr = htonl(0xc0000250),
@@ -128,6 +132,8 @@ struct conf *sim_conf_make(const struct conf *before)
 	struct conf *c = calloc(1, sizeof(*c));
 	unsigned n = 1 + dice(LISTENERS_MAX);
 
+	for (unsigned i = 0; !before && i < LISTENERS_MAX; i++)
+		kind_of[i] = dice(KINDS);
 	set_times(c);
 	set_limits(c);
 	set_edit(c);

@@ -12,7 +12,8 @@ struct sim_mood {
 	bool silent;     /* nobody acts any more */
 	bool faults;     /* a system call was made to fail */
 	uint64_t jumped; /* the clock has jumped so often */
-	uint64_t turned_away, accepted, refused_ports;
+	uint64_t accepted, refused_ports;
+	uint64_t dropped; /* not even counted, as there was no memory */
 	uint64_t answers; /* of kedge's own */
 };
 

@@ -2,6 +2,7 @@
 /* Who acts next, and how time passes. See sim_turn.h. */
 #include "sim_turn.h"
 
+#include "conn/conn.h"
 #include "conn/worker.h"
 #include "cover.h"
 #include "oracle.h"
@@ -18,8 +19,7 @@ static struct {
 	unsigned spins;
 	uint64_t silent_ms;
 	uint64_t drain_ms;
-	bool looks; /* all sockets have been told of what is known: kedge must do nothing */
-	uint64_t looks_moved;
+	uint64_t looks_moved; /* kedge must do nothing then */
 } turn;
 
 void turn_run(void)
@@ -115,16 +115,20 @@ static void something_happens(void)
 {
 	if (sim_mood.draining || sim_mood.silent)
 		return;
-	if (!sim_mood.plain && dice_rare(800))
+	if (!sim_mood.plain && dice_rare(500))
 		drain();
-	else if (dice_rare(400))
+	else if (dice_rare(200))
 		sim_reload();
-	else if (!sim_mood.plain && dice_rare(300))
+	else if (!sim_mood.plain && dice_rare(100))
 		sim_mood.down = !sim_mood.down;
-	if (!sim_mood.plain && dice_rare(300)) {
+	if (!sim_mood.plain && dice_rare(120)) {
 		world.descriptor_faults = 1 + dice(3);
 		sim_mood.faults = true;
 		cover_count(COVER_DESCRIPTOR_FAULTS);
+	}
+	if (!sim_mood.plain && dice_rare(40)) {
+		world.memory_after = 1 + dice(12);
+		sim_mood.faults = world.memory_faults = true;
 	}
 }
 
@@ -177,21 +181,34 @@ static void judge_spin(void)
 /* A wakeup that tells of nothing new must change nothing; otherwise one was lost before. */
 static void judge_look(void)
 {
-	if (turn.looks && world.moved != turn.looks_moved)
+	if (world.looks && world.moved != turn.looks_moved)
 		world_fail(
 			"a wakeup was lost: kedge goes on when it is told again of what it knows");
 }
 
+/*
+ * While it connects, kedge does not look at its client: a RST that came together with a PROXY
+ * prefix is found once the legs are joined.
+ */
+static bool may_look(const struct sock *s)
+{
+	const struct client *c = s->owner;
+
+	if (s->kind != SOCK_CLIENT)
+		return s->kind == SOCK_APP;
+	return c->state != CONN_CONNECT || s->state != TCP_DEAD;
+}
+
 static bool look_for_lost_wakeups(void)
 {
-	if (turn.looks || sim_mood.draining || !sim_worker.conns_count || !dice_rare(6))
+	if (world.looks || sim_mood.draining || !sim_worker.conns_count || !dice_rare(6))
 		return false;
 	world_log("look for lost wakeups", 0, 0, 0);
 	cover_count(COVER_STALL_LOOKS);
-	turn.looks = true;
+	world.looks = true;
 	turn.looks_moved = world.moved;
 	for (unsigned i = 0; i < world.count; i++)
-		if (world.socks[i]->kind == SOCK_CLIENT || world.socks[i]->kind == SOCK_APP)
+		if (may_look(world.socks[i]))
 			sock_wake(world.socks[i], 0);
 	return true;
 }
@@ -203,9 +220,9 @@ void turn_begin(int ms)
 	judge_look();
 	oracle_turn();
 	judge_spin();
-	if (turn.looks && !ms)
+	if (world.looks && !ms)
 		return; /* the turns that follow from it come first */
-	turn.looks = false;
+	world.looks = false;
 	something_happens();
 	if (!ms || dice_rare(2))
 		for (unsigned n = dice(4); n; n--)
@@ -249,7 +266,7 @@ static bool time_passes(int *ms)
 
 bool turn_waits(int *ms)
 {
-	turn.looks = false;
+	world.looks = false;
 	if (somebody_acts()) {
 		for (unsigned n = dice(3); n; n--)
 			somebody_acts();

@@ -93,9 +93,12 @@ struct world {
 	uint64_t hash, events;
 	uint64_t moved;             /* calls of the worker that took or gave something */
 	unsigned descriptor_faults; /* so many of the next accept4() or socket() fail */
-	int connect_errno;          /* connect(2) fails at once with it; 0: does not */
+	bool memory_faults;         /* there was one */
+	unsigned memory_after;      /* kedge's allocation behind so many fails; 0: none does */
+	bool kedge_runs;            /* not the world */
 	uint16_t next_port;
 	uint64_t next_id;
+	bool looks; /* all sockets are told again of what is known */
 	bool on;
 };
 
@@ -138,6 +141,23 @@ void world_tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *world_show(const struct http1_bytes *b, size_t at);
 /* Prints why, the last events, and aborts. */
 void world_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* In a function that kedge calls: until its end, the world runs. */
+static inline bool world_takes_over(void)
+{
+	bool kedge = world.kedge_runs;
+
+	world.kedge_runs = false;
+	return kedge;
+}
+
+static inline void world_gives_back(bool *kedge)
+{
+	world.kedge_runs = *kedge;
+}
+
+#define WORLD_RUNS() \
+	bool kedge_ran_ __attribute__((cleanup(world_gives_back), unused)) = world_takes_over()
 
 /* --- kedge's end ------------------------------------------------------------------------------ */
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#include "cover.h"
 #include "oracle.h"
 #include "world.h"
 
@@ -33,6 +34,7 @@ static bool no_descriptor(void)
 
 int __wrap_socket(int family, int type, int protocol)
 {
+	WORLD_RUNS();
 	struct sock *s;
 	int fd;
 
@@ -72,6 +74,7 @@ int __wrap_listen(int fd, int backlog)
 
 int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
+	WORLD_RUNS();
 	struct sock *s = sock_of(fd);
 
 	if (!s)
@@ -89,6 +92,7 @@ int __wrap_connect(int fd, const struct sockaddr *addr, socklen_t len)
 
 int __wrap_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
+	WORLD_RUNS();
 	struct sock *l = sock_of(fd), *s;
 
 	if (!l)
@@ -149,6 +153,7 @@ static void forget_ready(struct sock *s)
 
 int __wrap_close(int fd)
 {
+	WORLD_RUNS();
 	struct sock *s = sock_of(fd);
 
 	if (!s && world.on && fd >= WORLD_FD)
@@ -201,6 +206,7 @@ static ssize_t read_end(struct sock *s)
 
 static ssize_t take(struct sock *s, void *buf, size_t len, int flags)
 {
+	WORLD_RUNS();
 	size_t n = readable(s);
 
 	if (!n)
@@ -262,6 +268,7 @@ static ssize_t room_for(struct sock *s, size_t n)
 
 static ssize_t give(struct sock *s, const struct iovec *piece, size_t pieces)
 {
+	WORLD_RUNS();
 	size_t all = 0, left;
 	ssize_t n;
 
@@ -328,6 +335,7 @@ ssize_t __wrap_write(int fd, const void *buf, size_t len)
 
 int __wrap_shutdown(int fd, int how)
 {
+	WORLD_RUNS();
 	struct sock *s = sock_of(fd);
 
 	if (!s)
@@ -434,6 +442,7 @@ time_t __wrap_time(time_t *t)
 
 int __wrap_eventfd(unsigned count, int flags)
 {
+	WORLD_RUNS();
 	struct sock *s;
 
 	if (!world.on)
@@ -460,4 +469,31 @@ int __wrap_fcntl(int fd, int what, ...)
 	arg = va_arg(ap, long);
 	va_end(ap);
 	return sock_of(fd) ? 0 : __real_fcntl(fd, what, arg);
+}
+
+/* --- memory ----------------------------------------------------------------------------------- */
+
+static bool no_memory(void)
+{
+	if (!world.kedge_runs || !world.memory_after || --world.memory_after)
+		return false;
+	world_log("no memory", 0, 0, 0);
+	cover_count(COVER_MEMORY_FAULTS);
+	errno = ENOMEM;
+	return true;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return no_memory() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return no_memory() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	return no_memory() ? NULL : __real_realloc(p, size);
 }

@@ -66,6 +66,9 @@ static uint32_t take_ready(unsigned i, void **data)
 	world.readies--;
 	s->ready = false;
 	*data = s->data;
+	/* This wakeup is still to come. */
+	if (world.looks && s->full)
+		mask &= ~(uint32_t)(EPOLLOUT | EPOLLWRNORM);
 	if (mask && !(s->events & EPOLLET))
 		sock_wake(s, 0);
 	if (mask)
@@ -97,10 +100,12 @@ int __wrap_epoll_wait(int epfd, struct epoll_event *ev, int max, int ms)
 
 	if (!sock_of(epfd))
 		return __real_epoll_wait(epfd, ev, max, ms);
+	world.kedge_runs = false;
 	turn_begin(ms);
 	do
 		n = harvest(ev, max);
 	while (!n && (world.readies || (ms && turn_waits(&ms))));
+	world.kedge_runs = true;
 	if (!n && dice_rare(256))
 		return fails(EINTR);
 	return n;
