@@ -168,7 +168,7 @@ static bool add_odd(struct leg *l, struct item *it, bool head)
 	else
 		add_length(l, it, false);
 	end(l, it);
-	it->final = it->odd = true;
+	it->final = it->surplus = true;
 	return true;
 }
 

@@ -124,6 +124,7 @@ static void judge(struct leg *l, struct item *it)
 	for (const struct item *i = l->item; i < it; i++) {
 		finals += i->final;
 		it->banned |= i->banned || (i->early && i->final);
+		it->odd |= i->surplus;
 	}
 	between = read == (heads ? c->script.request[heads - 1].say_end : 0);
 	it->judged = true;
@@ -131,6 +132,7 @@ static void judge(struct leg *l, struct item *it)
 		return;
 	it->early = finals >= heads;
 	it->banned |= finals > heads || (finals == heads && heads && between);
+	it->odd = it->surplus && !it->banned;
 }
 
 static void leg_read(struct leg *l, size_t n)

@@ -22,11 +22,12 @@ enum end_how {
 
 /* One response in what the application sends. */
 struct item {
-	size_t begin, end;          /* in sock.in; end SIZE_MAX: it has none, or none is known */
-	bool final, closes;         /* closes: it says that the connection ends */
-	bool to_end;                /* its body ends with the connection */
-	bool tunnel;                /* bytes without a form follow */
-	bool odd;                   /* nobody can know what becomes of it and all behind it */
+	size_t begin, end;  /* in sock.in; end SIZE_MAX: it has none, or none is known */
+	bool final, closes; /* closes: it says that the connection ends */
+	bool to_end;        /* its body ends with the connection */
+	bool tunnel;        /* bytes without a form follow */
+	bool odd;           /* nobody can know what becomes of it and all behind it */
+	bool surplus; /* one more than was asked for; if it passes, nothing is known any more */
 	bool judged, banned, early; /* by the oracle, when kedge reads its first byte */
 };
 
