@@ -22,6 +22,18 @@ static void lingering_waits_for_the_clients_end(void **state)
 	expect_next(conn_linger_run(c), CONN_CLOSED);
 }
 
+/* The client has all answers that it will get, and the application half a request. */
+static void an_incomplete_request_is_reset(void **state)
+{
+	(void)state;
+	begin(CONN_LINGER);
+	app_leg(true);
+	note.standing = KEDGE_BODY;
+	fake.drain[0] = -EAGAIN;
+	expect_stay(conn_linger_enter(c, false));
+	assert_int_equal(far_end(app), ECONNRESET);
+}
+
 static void a_client_that_has_ended_is_not_waited_for(void **state)
 {
 	(void)state;
@@ -203,6 +215,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(lingering_waits_for_the_clients_end),
+		TEST(an_incomplete_request_is_reset),
 		TEST(a_client_that_has_ended_is_not_waited_for),
 		TEST(an_error_ends_the_wait),
 		TEST(behind_an_alert_our_direction_ends),

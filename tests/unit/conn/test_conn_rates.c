@@ -32,7 +32,6 @@ static void a_body_that_drips(void **state)
 	close(leg);
 }
 
-/* Two and a half times the rate, for four times the grace. */
 /* Its answer came first. The application must not take what it got of the body for all of it. */
 static void a_body_that_stops_behind_its_answer(void **state)
 {
@@ -56,6 +55,7 @@ static void a_body_that_stops_behind_its_answer(void **state)
 	close(leg);
 }
 
+/* Two and a half times the rate, for four times the grace. */
 static void a_body_that_is_fast_enough(void **state)
 {
 	int client, leg;
