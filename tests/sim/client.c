@@ -98,7 +98,8 @@ size_t client_read(const struct client *c)
 
 bool client_read_is_exact(const struct client *c)
 {
-	return !c->tls || (!tls_client_waits(c->t) && c->s->in_taken == c->s->in.len);
+	return !c->tls || (tls_client_ready(c->t) && !tls_client_waits(c->t) &&
+			   c->s->in_taken == c->s->in.len);
 }
 
 /* --- what it does ----------------------------------------------------------------------------- */

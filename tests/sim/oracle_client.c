@@ -118,6 +118,15 @@ static void judge_banned(const struct client *c)
 	}
 }
 
+/* Something odd is in what it got, so nobody knows what an end means. */
+static bool after_odd(const struct client *c)
+{
+	for (unsigned i = 0; c->leg && i < c->leg->items; i++)
+		if (c->leg->item[i].odd && c->leg->item[i].begin <= c->matched)
+			return true;
+	return false;
+}
+
 void oracle_client_gets(struct client *c, const uint8_t *p, size_t n)
 {
 	unsigned finals;
@@ -129,19 +138,12 @@ void oracle_client_gets(struct client *c, const uint8_t *p, size_t n)
 		c->own = at < c->got.len;
 		c->matched = c->own ? boundary(c, at, &finals) : at;
 	}
-	if (c->own)
+	if (c->own && !after_odd(c))
 		judge_own(c);
+	else if (c->own)
+		return; /* nobody knows where it begins */
 	else
 		judge_banned(c);
-}
-
-/* Something odd is in what it got, so nobody knows what an end means. */
-static bool after_odd(const struct client *c)
-{
-	for (unsigned i = 0; c->leg && i < c->leg->items; i++)
-		if (c->leg->item[i].odd && c->leg->item[i].begin <= c->matched)
-			return true;
-	return false;
 }
 
 /* --- how it ends ------------------------------------------------------------------------------ */
@@ -155,6 +157,8 @@ void oracle_client_ends(struct client *c, bool clean)
 	bool app_over = app && (app->in_fin || app->state == TCP_DEAD);
 	bool all = app && c->matched == app->in.len && app->in_fin;
 
+	if (c->own && after_odd(c))
+		return;
 	if (c->own) {
 		if (!own_is(c, REPLY_NONE, true) && !own_is(c, REPLY_HEAD, true) &&
 		    !own_is(c, REPLY_TEXT, true))
