@@ -292,8 +292,8 @@ static void add_odd(struct script *s)
 		"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
 		"HEAD / HTTP/3.0\r\n\r\n",
 		"GET / HTTP/1.1\r\nHost: a\r\nConnection: a b\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n"
-		"Content-Length: 1\r\n\r\nx",
+		("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n"
+		 "Content-Length: 1\r\n\r\nx"),
 		"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\n",
 		"GET / HTTP/1.1\nHost: a\n\n",
 	};
