@@ -7,7 +7,7 @@
 
 #include "kedge/http1.h"
 
-/* What http1_conf_set() and xff_prepare() make (tests/prove/conf.c). */
+/* What http1_conf_set() and xff_prepare() make (tests/unit/http/test_xff.c). */
 static inline bool http1_conf_holds(const struct http1_conf *c)
 {
 	bool never = c->mode == HTTP1_XFF_NEVER;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "http/xff.h"
+#include "tests/lib/http1_holds.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -68,6 +69,7 @@ static void check_conf(struct conf *conf, const char *client, enum http1_mode mo
 	conf->head_bytes_max = 9000;
 	xff_prepare(&c, conf, &a, true, 443);
 	assert_int_equal(c.head_bytes_max, 9000);
+	assert_true(http1_conf_holds(&c));
 	assert_int_equal(c.mode, mode);
 	assert_int_equal(c.flags, flags);
 }
@@ -199,11 +201,25 @@ static void a_mapped_client_is_trusted_as_itself(void **state)
 	assert_int_equal(c.flags, HTTP1_DROP_INCOMING | HTTP1_STRIP);
 }
 
+/* What tests/prove takes for granted of a configuration. */
+static void every_flag_and_mode_keeps_the_invariant(void **state)
+{
+	const union addr of[] = {{.family = AF_UNIX}, {.family = AF_INET}, {.family = AF_INET6}};
+	struct http1_conf c;
+
+	for (unsigned i = 0; i < COUNT(of) * 4 * 512; i++) {
+		http1_conf_set(&c, i % 4, i / 4 % 512, &of[i / 2048], i & 1, 65535);
+		if (!http1_conf_holds(&c))
+			fail_msg("client %u, mode %u, flags %#x", i / 2048, i % 4, i / 4 % 512);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_text_has_a_line_for_each_flag),
 		cmocka_unit_test(the_places_of_all_lines_are_told),
+		cmocka_unit_test(every_flag_and_mode_keeps_the_invariant),
 		cmocka_unit_test(keys_become_flags),
 		cmocka_unit_test(a_mapped_client_is_trusted_as_itself),
 	};
