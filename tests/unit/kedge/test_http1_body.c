@@ -115,12 +115,31 @@ static void extensions(void **state)
 	is_refused(body, KEDGE_REASON_http_chunk);
 }
 
+/* As long as a head may be, whatever the head had. */
+static void trailers_have_a_limit_of_their_own(void **state)
+{
+	const int longest = 200;
+	struct http1_conf conf = append;
+	char in[1024], out[1024], body[512];
+
+	conf.head_bytes_max = longest;
+	for (int more = 0; more <= 1; more++) {
+		snprintf(body, sizeof(body), "0\r\nA: %0*d\r\n\r\n", longest + more - 7, 0);
+		snprintf(in, sizeof(in), CHUNKED "\r\n%s", body);
+		snprintf(out, sizeof(out), CHUNKED OURS "\r\n%s", body);
+		if (more)
+			rules_refuse(&conf, in, KEDGE_REASON_http_head_too_large);
+		else
+			rules_accept(&conf, in, out, KEDGE_BETWEEN);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(body_blocks), cmocka_unit_test(chunks),
 		cmocka_unit_test(chunk_sizes), cmocka_unit_test(ends_of_lines),
-		cmocka_unit_test(extensions),
+		cmocka_unit_test(extensions),  cmocka_unit_test(trailers_have_a_limit_of_their_own),
 	};
 
 	return cmocka_run_group_tests_name("http1_body", tests, setup, NULL);
