@@ -10,7 +10,6 @@ PATH=$PATH:/usr/sbin:/sbin
 # shellcheck source=vmtest/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 update=
 if [[ ${1-} == -u ]]; then
 	update=1
@@ -34,42 +33,6 @@ new=$vm/$label.new
 trap 'rm -rf "$new"' EXIT
 trap 'exit 1' HUP INT TERM
 
-write_apt_conf()
-{
-	local codename base security
-
-	# shellcheck source=/dev/null
-	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
-	base=$(mirror_of "$codename")
-	[[ -n $base ]] || die "apt has no source for this machine's own suite '$codename': is this Debian?"
-	security=$(mirror_of "$codename-security")
-
-	mkdir -p "$apt"/{lists/partial,cache/archives/partial}
-	: >"$apt/status"
-	echo "deb [signed-by=$keyring arch=amd64] $base $suite main" >"$apt/sources.list"
-	if [[ -n $security && $suite != *-backports ]]; then
-		echo "deb [signed-by=$keyring arch=amd64] $security $suite-security main" >>"$apt/sources.list"
-	fi
-	# The machine's own settings (a proxy, for example) stay in force, except for what it does after an update:
-	# container images then empty the archive directory, which another apt may be using.
-	cat >"$apt/apt.conf" <<-CONF
-		#clear APT::Update::Pre-Invoke;
-		#clear APT::Update::Post-Invoke;
-		#clear APT::Update::Post-Invoke-Success;
-		Dir::State "$apt/";
-		Dir::State::status "$apt/status";
-		Dir::State::lists "$apt/lists/";
-		Dir::Cache "$apt/cache/";
-		Dir::Etc::sourcelist "$apt/sources.list";
-		Dir::Etc::sourceparts "-";
-		APT::Architecture "amd64";
-		APT::Architectures { "amd64"; };
-		APT::Sandbox::User "root";
-		Acquire::Languages "none";
-		Acquire::Retries "3";
-	CONF
-}
-
 # Prints a package's dependencies whose names begin with linux-$2-. Newer kernels come in several parts.
 depends()
 {
@@ -78,9 +41,7 @@ depends()
 }
 
 apt=$vm/apt/$label
-write_apt_conf
-apt-get -qq -c "$apt/apt.conf" update --error-on=any ||
-	die "$suite: no package list from the mirror (a key missing? see the package debian-archive-keyring)"
+apt_apart "$apt" "$suite"
 mapfile -t images < <(depends "$package" image)
 [[ ${#images[@]} -eq 1 ]] || die "$suite: $package depends on ${#images[@]} kernel images, not one"
 image=${images[0]}

@@ -36,6 +36,46 @@ mirror_of()
 			!found && (at = index($2, suite)) { print substr($2, 1, at - 1); found = 1 }'
 }
 
+# apt_apart DIR SUITE: gives apt a state of its own in DIR, with the packages of another Debian suite from the mirror that
+# this machine's apt uses. They are checked against Debian's keyring. From then on: apt-get -c DIR/apt.conf.
+apt_apart()
+{
+	local apt=$1 suite=$2 codename base security keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+	# shellcheck source=/dev/null
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+	base=$(mirror_of "$codename")
+	[[ -n $base ]] || die "apt has no source for this machine's own suite '$codename': is this Debian?"
+	security=$(mirror_of "$codename-security")
+
+	mkdir -p "$apt"/{lists/partial,cache/archives/partial}
+	: >"$apt/status"
+	echo "deb [signed-by=$keyring arch=amd64] $base $suite main" >"$apt/sources.list"
+	if [[ -n $security && $suite != *-backports ]]; then
+		echo "deb [signed-by=$keyring arch=amd64] $security $suite-security main" >>"$apt/sources.list"
+	fi
+	# The machine's own settings (a proxy, for example) stay in force, except for what it does after an update:
+	# container images then empty the archive directory, which another apt may be using.
+	cat >"$apt/apt.conf" <<-CONF
+		#clear APT::Update::Pre-Invoke;
+		#clear APT::Update::Post-Invoke;
+		#clear APT::Update::Post-Invoke-Success;
+		Dir::State "$apt/";
+		Dir::State::status "$apt/status";
+		Dir::State::lists "$apt/lists/";
+		Dir::Cache "$apt/cache/";
+		Dir::Etc::sourcelist "$apt/sources.list";
+		Dir::Etc::sourceparts "-";
+		APT::Architecture "amd64";
+		APT::Architectures { "amd64"; };
+		APT::Sandbox::User "root";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+	CONF
+	apt-get -qq -c "$apt/apt.conf" update --error-on=any ||
+		die "$suite: no package list from the mirror (a key missing? see the package debian-archive-keyring)"
+}
+
 # unpack_modules KERNEL DIR MODULE...: unpacks modules and their dependencies into DIR. DIR/order lists them in the
 # order of loading.
 unpack_modules()

@@ -13,7 +13,6 @@ PATH=$PATH:/usr/sbin:/sbin
 
 suite=trixie
 packages=(cbmc minisat libc6 libstdc++6 libgcc-s1)
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 # The copy of the tree that tests/mutants breaks uses the one of the whole tree.
 home=${root%/build/mutants/*}/build/prove/cbmc
 
@@ -25,36 +24,6 @@ if [[ -x $home/run ]]; then
 	echo "$home/run"
 	exit 0
 fi
-
-write_apt_conf()
-{
-	local codename mirror
-
-	# shellcheck source=/dev/null
-	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
-	mirror=$(mirror_of "$codename")
-	[[ -n $mirror ]] || die "apt has no source for this machine's own suite '$codename': is this Debian?"
-	mkdir -p "$apt"/{lists/partial,cache/archives/partial}
-	: >"$apt/status"
-	echo "deb [signed-by=$keyring arch=amd64] $mirror $suite main" >"$apt/sources.list"
-	# As in vmtest/fetch.sh.
-	cat >"$apt/apt.conf" <<-CONF
-		#clear APT::Update::Pre-Invoke;
-		#clear APT::Update::Post-Invoke;
-		#clear APT::Update::Post-Invoke-Success;
-		Dir::State "$apt/";
-		Dir::State::status "$apt/status";
-		Dir::State::lists "$apt/lists/";
-		Dir::Cache "$apt/cache/";
-		Dir::Etc::sourcelist "$apt/sources.list";
-		Dir::Etc::sourceparts "-";
-		APT::Architecture "amd64";
-		APT::Architectures { "amd64"; };
-		APT::Sandbox::User "root";
-		Acquire::Languages "none";
-		Acquire::Retries "3";
-	CONF
-}
 
 # The loader is named, because the one of this machine belongs to another libc.
 write_run()
@@ -79,9 +48,7 @@ if [[ ! -x $home/run ]]; then
 	trap 'exit 1' HUP INT TERM
 	rm -rf "$new"
 	mkdir -p "$new/debs"
-	write_apt_conf
-	apt-get -qq -c "$apt/apt.conf" update --error-on=any ||
-		die "$suite: no package list from the mirror (a key missing? see the package debian-archive-keyring)"
+	apt_apart "$apt" "$suite"
 	(cd "$new/debs" && apt-get -qq -c "$apt/apt.conf" download "${packages[@]}") || die "cbmc: download failed"
 	for deb in "$new"/debs/*.deb; do
 		dpkg-deb -x "$deb" "$new"
