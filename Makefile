@@ -373,7 +373,6 @@ mutants:
 chaos: $(OUT)/kedge-asan $(OUT)/foreign.bpf.o $(OUT)/lossy.bpf.o
 	$(Q)cd tests && KEDGE_SUITE=chaos unshare --net sh -c 'ip link set lo up && exec "$$@"' - \
 		$(PYTHON) -B -m pytest -q -s chaos
-.PHONY: chaos
 
 ## test: soak (1 h, root): SOAK_SECONDS (3600) of load, reloads and a dying application
 soak: $(OUT)/kedge
@@ -513,7 +512,7 @@ clean:
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/fuzz-shrunk/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz prove bpf-test same faults e2e mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
+.PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
 	install uninstall reference servers servers-doc demo demo-vm vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:

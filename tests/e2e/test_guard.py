@@ -148,13 +148,13 @@ class Guarded(Kedge):
                          env={**os.environ, "LIBXDP_BPFFS": str(net.bpffs.path)}, **kwargs)
 
     def keeper(self):
-        """Its process id, or None."""
+        """Its process id, or None. kedge has no other child; this one gets its name only when it runs."""
         for path in Path("/proc").glob("[0-9]*/stat"):
             try:
-                name, state, parent = re.match(r"\d+ \((.*)\) (\S) (\d+)", path.read_text()).groups()
+                state, parent = re.match(r"\d+ \(.*\) (\S) (\d+)", path.read_text()).groups()
             except (OSError, AttributeError):
                 continue
-            if name == "kedge-guard" and int(parent) == self.pid and state != "Z":
+            if int(parent) == self.pid and state != "Z":
                 return int(path.parent.name)
         return None
 
