@@ -24,7 +24,7 @@ static void plan_connect(struct leg *l)
 		l->connect_err = errors[dice(5)];
 	if (!l->plain && dice_rare(8))
 		l->wake_ms += dice(dice_rare(3) ? 60000 : 300);
-	if (!l->plain && dice_rare(24)) /* connected to itself */
+	if (!l->plain && !l->client->script.theme && dice_rare(24)) /* connected to itself */
 		l->s->self = true;
 }
 
@@ -38,6 +38,22 @@ static void plan_faults(struct leg *l)
 	}
 	if (dice_rare(2))
 		l->odd_at = dice(3);
+}
+
+/* What the theme of its client needs; the faults of others would only disturb it. */
+static void plan_theme(struct leg *l)
+{
+	const enum script_theme theme = l->client->script.theme;
+
+	l->slow = l->never_reads = false;
+	l->leaves_after = l->odd_at = UINT32_MAX;
+	l->drags = dice(4);
+	if (theme == THEME_STOPS || theme == THEME_LONG)
+		l->hasty = dice(4);
+	if (theme == THEME_LOST)
+		l->odd_at = dice(2);
+	if (theme == THEME_PIPELINE)
+		l->drags = false;
 }
 
 struct leg *leg_new(struct sock *s, struct client *c)
@@ -54,6 +70,8 @@ struct leg *leg_new(struct sock *s, struct client *c)
 	l->leaves_after = l->odd_at = UINT32_MAX;
 	if (!l->plain)
 		plan_faults(l);
+	if (!l->plain && c->script.theme)
+		plan_theme(l);
 	plan_connect(l);
 	s->owner = l;
 	if (c->leg && (c->leg->s->out.len || c->got.len))
@@ -84,6 +102,8 @@ static void sleeps(struct leg *l)
 
 	if (l->slow)
 		l->wake_ms = now + dice(3000);
+	else if (l->drags && dice_rare(2))
+		l->wake_ms = now + dice(dice_rare(2) ? 12000 : 1500);
 	else if (!l->plain && dice_rare(16))
 		l->wake_ms = now + dice(dice_rare(4) ? 40000 : 200);
 	else if (dice_rare(32))
@@ -112,7 +132,7 @@ static bool sends(struct leg *l)
 		l->shut_behind = false;
 		return leaves(l, dice_rare(4) ? END_SHUT : END_CLOSE);
 	}
-	if (dice_rare(3))
+	if (l->drags ? dice(4) : dice_rare(3))
 		n = 1 + dice((uint32_t)(dice_rare(2) && left > 60 ? 60 : left));
 	n = far_send(l->s, l->todo.data + l->todo_at, n);
 	l->todo_at += n;
@@ -160,7 +180,8 @@ static bool answers(struct leg *l)
 			leg_continue(l);
 		return true;
 	}
-	if (!whole && !(l->continued > l->answered && !l->plain && dice_rare(20)))
+	if (!whole &&
+	    !(l->continued > l->answered && !l->plain && (l->hasty ? dice(4) : dice_rare(20))))
 		return false;
 	leg_answer(l);
 	return true;

@@ -150,12 +150,14 @@ static bool add_odd(struct leg *l, struct item *it, bool head)
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
 	};
-	unsigned sort = dice(12);
+	static const uint8_t unreadable[] = {0, 1, 2, 8};
+	bool lost = l->client->script.theme == THEME_LOST;
+	unsigned sort = lost ? unreadable[dice(4)] : dice(12);
 
 	if (sort < 9) {
 		add(l, texts[sort]);
 		it->odd = true;
-		l->shut_behind = dice_rare(2);
+		l->shut_behind = dice_rare(lost ? 8 : 2);
 		return false;
 	}
 	/* One more than was asked for. */
@@ -199,7 +201,10 @@ void leg_answer(struct leg *l)
 	if (it->odd)
 		return;
 	it->final = true;
-	add_usual(l, it, q->head);
+	if (l->client->script.theme == THEME_LONG && !q->head && dice_rare(2))
+		add_to_end(l, it);
+	else
+		add_usual(l, it, q->head);
 	if (it->to_end)
 		return;
 	end(l, it);

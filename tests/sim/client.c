@@ -33,6 +33,16 @@ static void plan_faults(struct client *c)
 	}
 }
 
+/* Most of those with a theme follow it to the end. */
+static void plan_theme(struct client *c)
+{
+	c->drips = c->never_reads = false;
+	if (dice(2))
+		c->leaves_at = SIZE_MAX;
+	c->slow &= dice(2);
+	c->ends = dice_rare(4) ? END_SHUT : END_STAY;
+}
+
 struct client *client_new(unsigned listener, const struct conf_listener *l, bool plain, uint64_t ms)
 {
 	struct client *c = calloc(1, sizeof(*c));
@@ -57,6 +67,8 @@ struct client *client_new(unsigned listener, const struct conf_listener *l, bool
 	c->ends = (enum end_how)(!plain ? dice(4) : c->tcp ? END_SHUT : dice(2));
 	if (!plain)
 		plan_faults(c);
+	if (c->script.theme)
+		plan_theme(c);
 	if (c->tls)
 		c->t = tls_client_new(plain);
 	return c;
@@ -255,6 +267,8 @@ static size_t piece_of(const struct client *c, size_t n)
 {
 	if (c->drips)
 		return 1 + dice((uint32_t)(n < 8 ? n : 8));
+	if (c->script.theme == THEME_LINES || c->script.theme == THEME_PIPELINE)
+		return n;
 	switch (dice(4)) {
 	case 1:
 		return 1 + dice((uint32_t)n);

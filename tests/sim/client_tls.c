@@ -121,7 +121,7 @@ static void update(struct client *c)
 
 void tls_client_say(struct client *c, const void *p, size_t n)
 {
-	if (!c->plain && dice_rare(12))
+	if (!c->plain && dice_rare(6))
 		update(c);
 	if (SSL_write(c->t->ssl, p, (int)n) != (int)n)
 		c->t->broken = true;

@@ -287,6 +287,7 @@ WRAP(struct conn_verdict, reply, struct conn *c, enum conn_how how, enum kedge_r
 
 	if (how == CONN_ANSWER) {
 		p->says = reason;
+		p->says_read = client_read_is_exact(p) ? client_read(p) : SIZE_MAX;
 		sim_mood.answers++;
 		cover_answer(reason);
 	}

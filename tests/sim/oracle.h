@@ -39,6 +39,8 @@ void oracle_over(void);
 
 struct conn;
 void oracle_reason(struct client *c, const struct conn *conn, enum kedge_reason reason);
+/* Is it a fault that kedge finds in a request? */
+bool reason_is_refusal(enum kedge_reason reason);
 void oracle_client_ends(struct client *c, bool clean);
 void oracle_client_over(struct client *c);
 /* May the application take what it got for whole? */

@@ -2,6 +2,7 @@
 /* For each reason, what must have happened for it. */
 #include "calls.h"
 #include "oracle.h"
+#include "conn/conn.h"
 #include "sim_conf.h"
 
 #define NEEDS(what)                                                                             \
@@ -30,7 +31,7 @@ static bool has_odd(const struct client *c)
 	return false;
 }
 
-static bool is_refusal(enum kedge_reason reason)
+bool reason_is_refusal(enum kedge_reason reason)
 {
 	return (reason >= KEDGE_REASON_http_malformed &&
 		reason <= KEDGE_REASON_http_xff_too_long) ||
@@ -143,6 +144,16 @@ static bool was_idle(const struct conn *conn)
 	return world_ms() >= conn->active_ms + conn_conf(conn)->idle_timeout_ms;
 }
 
+/* A request was dropped, since none can get an answer any more: that alone ends a connection. */
+static bool has_dropped(const struct client *c, const struct conn *conn)
+{
+	const struct flow *f = &conn->flow;
+
+	return c->state == CONN_MOVE && client_read_is_exact(c) && !f->up.data && !f->refused &&
+	       f->edit->note->standing == KEDGE_BETWEEN && f->response.state == RESPONSE_LOST &&
+	       c->leg->s->out.len < c->script.want_at[client_read(c)];
+}
+
 static void of_time(struct client *c, const struct conn *conn, enum kedge_reason reason)
 {
 	size_t read = client_read(c);
@@ -168,6 +179,7 @@ static void of_time(struct client *c, const struct conn *conn, enum kedge_reason
 		break;
 	case KEDGE_REASON_idle_timeout:
 		NEEDS(was_idle(conn));
+		NEEDS(!has_dropped(c, conn));
 		break;
 	case KEDGE_REASON_drain_deadline:
 		NEEDS(sim_mood.draining);
@@ -179,7 +191,7 @@ static void of_time(struct client *c, const struct conn *conn, enum kedge_reason
 
 void oracle_reason(struct client *c, const struct conn *conn, enum kedge_reason reason)
 {
-	if (is_refusal(reason)) {
+	if (reason_is_refusal(reason)) {
 		NEEDS(c->script.refused_at <= client_read(c));
 		NEEDS(c->script.reason == reason);
 	}

@@ -8,7 +8,7 @@
 #include "script.h"
 #include "world.h"
 
-#define LEG_ITEMS 8192
+#define LEG_ITEMS 16600
 
 struct tls_client;
 
@@ -44,6 +44,8 @@ struct leg {
 	unsigned leaves_after; /* closes behind so many responses */
 	enum end_how leaves;
 	bool slow, never_reads;
+	bool hasty;              /* it answers a request that is not whole */
+	bool drags;              /* it sends parts of a response, with pauses */
 	unsigned odd_at;         /* the response to this request is odd */
 	struct http1_bytes todo; /* made, and not sent yet */
 	size_t todo_at;
@@ -92,6 +94,7 @@ struct client {
 	enum kedge_reason reason;
 	bool counted;
 	enum kedge_reason says; /* the reason of kedge's own answer */
+	size_t says_read;       /* and what it had read of the script; SIZE_MAX: unknown */
 	uint8_t state;
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "script_parts.h"
 #include "tests/lib/http1_heads.h"
 #include "world.h"
 
@@ -23,7 +24,7 @@ static void add_run(struct http1_bytes *b, char byte, size_t n)
 		http1_bytes_add(b, &byte, 1);
 }
 
-static void add_any(struct http1_bytes *b, size_t n)
+void script_add_any(struct http1_bytes *b, size_t n)
 {
 	static uint8_t bytes[BODY_MOST];
 
@@ -47,7 +48,7 @@ static size_t any_size(void)
 	}
 }
 
-static void pause_at(struct script *s, struct script_pause p)
+void script_pause_at(struct script *s, struct script_pause p)
 {
 	if (s->pauses_count == SCRIPT_PAUSES)
 		return;
@@ -82,7 +83,7 @@ static void add_fields(struct http1_bytes *b)
 		add(b, lines[dice(sizeof(lines) / sizeof(lines[0]))]);
 }
 
-static void add_head(struct script *s, const char *method, const char *more)
+void script_add_head(struct script *s, const char *method, const char *more)
 {
 	char line[64];
 
@@ -100,8 +101,8 @@ static void add_post(struct script *s)
 	char length[64];
 
 	snprintf(length, sizeof(length), "Content-Length: %zu\r\n", n);
-	add_head(s, "POST", length);
-	add_any(&s->say, n);
+	script_add_head(s, "POST", length);
+	script_add_any(&s->say, n);
 }
 
 static void add_chunked(struct script *s)
@@ -109,13 +110,13 @@ static void add_chunked(struct script *s)
 	unsigned chunks = dice(6);
 	char size[32];
 
-	add_head(s, "PUT", "Transfer-Encoding: chunked\r\n");
+	script_add_head(s, "PUT", "Transfer-Encoding: chunked\r\n");
 	for (unsigned i = 0; i < chunks; i++) {
 		size_t n = 1 + any_size() / 4;
 
 		snprintf(size, sizeof(size), "%zx%s\r\n", n, dice_rare(4) ? ";x=y" : "");
 		add(&s->say, size);
-		add_any(&s->say, n);
+		script_add_any(&s->say, n);
 		add(&s->say, "\r\n");
 	}
 	add(&s->say, dice_rare(4) ? "0\r\nX-Trailer: a\r\n\r\n" : "0\r\n\r\n");
@@ -128,12 +129,12 @@ static void add_expect(struct script *s)
 	char more[96];
 
 	snprintf(more, sizeof(more), "Expect: 100-continue\r\nContent-Length: %zu\r\n", n);
-	add_head(s, "POST", more);
-	pause_at(s, (struct script_pause){.responses = s->requests,
-					  .interim = true,
-					  .ms = dice_rare(2) ? 0 : dice_between(1, 40000)});
+	script_add_head(s, "POST", more);
+	script_pause_at(s, (struct script_pause){.responses = s->requests,
+						 .interim = true,
+						 .ms = dice_rare(2) ? 0 : dice_between(1, 40000)});
 	s->expects = true;
-	add_any(&s->say, n);
+	script_add_any(&s->say, n);
 }
 
 static void add_old(struct script *s)
@@ -145,15 +146,15 @@ static void add_old(struct script *s)
 
 static void add_upgrade(struct script *s)
 {
-	add_head(s, "GET", "Connection: Upgrade\r\nUpgrade: websocket\r\n");
+	script_add_head(s, "GET", "Connection: Upgrade\r\nUpgrade: websocket\r\n");
 	if (!s->tunnel)
 		return;
 	if (dice_rare(2))
-		pause_at(s, (struct script_pause){.responses = s->requests});
-	add_any(&s->say, any_size());
+		script_pause_at(s, (struct script_pause){.responses = s->requests});
+	script_add_any(&s->say, any_size());
 }
 
-static void add_request(struct script *s)
+void script_add_request(struct script *s)
 {
 	switch (dice(12)) {
 	case 4:
@@ -165,7 +166,7 @@ static void add_request(struct script *s)
 		add_chunked(s);
 		break;
 	case 8:
-		add_head(s, "HEAD", "");
+		script_add_head(s, "HEAD", "");
 		break;
 	case 9:
 		add_expect(s);
@@ -177,8 +178,8 @@ static void add_request(struct script *s)
 		add_upgrade(s);
 		break;
 	default:
-		add_head(s, dice_rare(8) ? "OPTIONS" : "GET",
-			 dice_rare(16) ? "Connection: close\r\n" : "");
+		script_add_head(s, dice_rare(8) ? "OPTIONS" : "GET",
+				dice_rare(16) ? "Connection: close\r\n" : "");
 		break;
 	}
 }
@@ -278,7 +279,7 @@ static void add_long(struct script *s)
 	}
 }
 
-static void add_odd(struct script *s)
+void script_add_odd(struct script *s)
 {
 	static const char *const texts[] = {
 		"GET / HTTP/2.0\r\n\r\n",
@@ -296,11 +297,14 @@ static void add_odd(struct script *s)
 		 "Content-Length: 1\r\n\r\nx"),
 		"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 2\r\n\r\n",
 		"GET / HTTP/1.1\nHost: a\n\n",
+		"G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n",
 	};
 	size_t from = s->say.len;
 
 	s->odd = true;
 	switch (dice(14)) {
+	case 5:
 	case 12:
 	case 13:
 		add_long(s);
@@ -308,9 +312,6 @@ static void add_odd(struct script *s)
 	case 0:
 	case 1:
 	case 2:
-	case 3:
-	case 4:
-	case 5:
 		add_corpus(s);
 		break;
 	case 6:
@@ -321,7 +322,7 @@ static void add_odd(struct script *s)
 		break;
 	case 8:
 	case 9:
-		add_request(s);
+		script_add_request(s);
 		damage(&s->say, from);
 		break;
 	default:
@@ -333,10 +334,10 @@ static void add_odd(struct script *s)
 static void make_tcp(struct script *s, bool plain)
 {
 	for (unsigned n = dice(5); n; n--) {
-		add_any(&s->say, any_size());
+		script_add_any(&s->say, any_size());
 		if (!plain && dice_rare(3))
-			pause_at(s, (struct script_pause){.responses = UINT32_MAX,
-							  .ms = dice_between(1, 3000)});
+			script_pause_at(s, (struct script_pause){.responses = UINT32_MAX,
+								 .ms = dice_between(1, 3000)});
 	}
 }
 
@@ -350,17 +351,22 @@ void script_make(struct script *s, enum script_kind kind, bool plain)
 		make_tcp(s, plain);
 		return;
 	}
+	if (!plain && dice(2)) {
+		script_theme(s);
+		s->requests = 0;
+		return;
+	}
 	for (unsigned i = 0; i < n; i++) {
 		/* Most clients wait for a response before they ask again. */
 		if (s->requests && !dice_rare(3))
-			pause_at(s, (struct script_pause){.responses = s->requests});
+			script_pause_at(s, (struct script_pause){.responses = s->requests});
 		else if (!plain && dice_rare(8))
-			pause_at(s, (struct script_pause){.responses = UINT32_MAX,
-							  .ms = dice_between(1, 9000)});
+			script_pause_at(s, (struct script_pause){.responses = UINT32_MAX,
+								 .ms = dice_between(1, 9000)});
 		if (!plain && dice_rare(3))
-			add_odd(s);
+			script_add_odd(s);
 		else
-			add_request(s);
+			script_add_request(s);
 	}
 	s->requests = 0;
 }

@@ -12,7 +12,7 @@
 #include "tests/lib/http1_corpus.h"
 
 #define SCRIPT_PAUSES   64
-#define SCRIPT_REQUESTS 4096
+#define SCRIPT_REQUESTS 8200
 
 /* Before byte `at` the client waits for so many final responses; for an interim one; for a time. */
 struct script_pause {
@@ -30,7 +30,20 @@ struct script_request {
 	bool upgrade; /* waits for the answer */
 };
 
+/* A situation that chance alone makes too rarely: see script_theme.c. */
+enum script_theme {
+	THEME_NONE,
+	THEME_REFUSED,  /* a fault, right behind requests that wait for slow responses */
+	THEME_STOPS,    /* a body or a head that stops, also while a response is under way */
+	THEME_LOST,     /* requests behind a response that cannot be followed */
+	THEME_LINES,    /* heads with many lines that are held */
+	THEME_PIPELINE, /* the shortest requests, a buffer full of them */
+	THEME_LONG,     /* a body goes on while its response ends with the connection */
+	THEMES,
+};
+
 struct script {
+	enum script_theme theme;
 	struct http1_bytes prefix;
 	bool prefix_good;  /* it is complete and right */
 	bool prefix_cut;   /* it is right as far as it goes */

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* script*.c only: what scripts are made of. */
+#pragma once
+
+#include "script.h"
+
+/* n bytes, of 70000 at most. */
+void script_add_any(struct http1_bytes *b, size_t n);
+void script_pause_at(struct script *s, struct script_pause p);
+/* A head with some fields; `more`: the last lines of it. */
+void script_add_head(struct script *s, const char *method, const char *more);
+void script_add_request(struct script *s);
+/* What is no request, or an odd one. */
+void script_add_odd(struct script *s);
+
+/* A whole script of one theme. */
+void script_theme(struct script *s);

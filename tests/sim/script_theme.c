@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Scripts with a theme: situations that need many things at once. See enum script_theme. */
+#include "script.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "script_parts.h"
+#include "tests/lib/http1_heads.h"
+#include "world.h"
+
+#define BUFFER 131072 /* kedge reads so much at once */
+
+static void add(struct script *s, const char *text)
+{
+	http1_bytes_add(&s->say, text, strlen(text));
+}
+
+/* It says nothing until all fall silent, or for a time. */
+static void fall_silent(struct script *s, uint32_t ms)
+{
+	script_pause_at(s, (struct script_pause){.responses = UINT32_MAX, .ms = ms});
+}
+
+static void add_requests(struct script *s, unsigned n)
+{
+	while (n--) {
+		if (dice_rare(3))
+			script_add_request(s);
+		else
+			script_add_head(s, dice_rare(4) ? "HEAD" : "GET", "");
+	}
+}
+
+/* Faults that script_add_odd() makes too rarely. */
+static void add_fault(struct script *s)
+{
+	static const char *const texts[] = {
+		"G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n",
+		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+		"0\r\nContent-Length: 5\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n"
+		"Content-Length: 1\r\n\r\nx",
+		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+		"GET / HTTP/1.1\r\nHost: a\r\nConnection: a b\r\n\r\n",
+	};
+	unsigned sort = dice(7);
+
+	if (sort < 6) {
+		add(s, texts[sort]);
+		return;
+	}
+	/* A head that is too large. */
+	add(s, "GET / HTTP/1.1\r\nHost: a\r\n");
+	for (unsigned i = 0; i < 68; i++) {
+		add(s, "X-A: ");
+		for (unsigned n = 0; n < 20; n++)
+			add(s, "12345678901234567890123456789012345678901234567890");
+		add(s, "\r\n");
+	}
+	add(s, "\r\n");
+}
+
+static void refused(struct script *s)
+{
+	add_requests(s, 1 + dice(3));
+	if (dice_rare(3))
+		script_pause_at(s, (struct script_pause){.responses = s->requests - 1});
+	dice_rare(2) ? add_fault(s) : script_add_odd(s);
+}
+
+/* With what follows after the silence the request would be whole. */
+static void stops(struct script *s)
+{
+	size_t n = 1 + dice(30000), first = dice((uint32_t)n);
+	char length[64];
+
+	add_requests(s, dice(3));
+	snprintf(length, sizeof(length), "Content-Length: %zu\r\n", n);
+	if (dice_rare(3)) {
+		add(s, "GET /stops HTTP/1.1\r\nHost:");
+		fall_silent(s, dice_rare(2) ? 0 : 20000);
+		add(s, " a\r\n\r\n");
+		s->requests++;
+		return;
+	}
+	script_add_head(s, "POST", length);
+	script_add_any(&s->say, first);
+	fall_silent(s, dice_rare(2) ? 0 : 20000);
+	script_add_any(&s->say, n - first);
+}
+
+static void lost(struct script *s)
+{
+	for (unsigned n = 2 + dice(3); n; n--) {
+		if (s->requests)
+			fall_silent(s, dice_between(1, 6000));
+		script_add_head(s, "GET", "");
+	}
+}
+
+/* Lines that look like ours for a while, and heads of other lines between them. */
+static void lines(struct script *s)
+{
+	unsigned sorts = 0;
+
+	while (http1_sorts[sorts])
+		sorts++;
+	for (unsigned n = 1 + dice(3); n; n--)
+		http1_heads_add(&s->say, http1_sorts[dice(sorts)], 60 + dice(68), 1 + dice(6));
+}
+
+static void pipeline(struct script *s)
+{
+	static const char *const texts[] = {"A / HTTP/1.0\r\n\r\n", "HEAD / HTTP/1.0\r\n\r\n"};
+	unsigned heads = 1 + dice(100);
+
+	while (s->say.len < BUFFER - 20 && s->requests < SCRIPT_REQUESTS - 2) {
+		add(s, texts[dice_rare(heads)]);
+		s->requests++;
+	}
+}
+
+static void long_body(struct script *s)
+{
+	char length[64];
+
+	add_requests(s, dice(2));
+	snprintf(length, sizeof(length), "Content-Length: %u\r\n", 8 * 20000);
+	script_add_head(s, "POST", length);
+	for (int i = 0; i < 8; i++) {
+		script_add_any(&s->say, 20000);
+		fall_silent(s, dice_between(1, 800));
+	}
+}
+
+void script_theme(struct script *s)
+{
+	static void (*const make[THEMES])(struct script * s) = {
+		[THEME_REFUSED] = refused, [THEME_STOPS] = stops,       [THEME_LOST] = lost,
+		[THEME_LINES] = lines,     [THEME_PIPELINE] = pipeline, [THEME_LONG] = long_body,
+	};
+	static const enum script_theme often[] = {
+		THEME_REFUSED, THEME_REFUSED, THEME_REFUSED, THEME_REFUSED, THEME_STOPS,
+		THEME_STOPS,   THEME_STOPS,   THEME_STOPS,   THEME_LOST,    THEME_LOST,
+		THEME_LONG,    THEME_LONG,    THEME_LINES,   THEME_LINES,
+	};
+
+	s->theme = dice_rare(40) ? THEME_PIPELINE : often[dice(14)];
+	s->odd = true;
+	make[s->theme](s);
+}
