@@ -123,6 +123,18 @@ static void taken_out(void **state)
 	}
 }
 
+/* Longer than all names that kedge knows; the beginning says enough. */
+static void of_a_long_name(void **state)
+{
+	static const char in[] = GET "X_Forwarded-Client-Certificate: 6.6.6.6\r\n\r\n";
+	struct http1_bytes out;
+
+	must_be(HTTP1_STRIP, in, KEDGE_REASON_http_forwarding_alias);
+	assert_int_equal(reason_of(HTTP1_STRIP | HTTP1_CUT_ALIASES, in, 7, &out), 0);
+	assert_null(memmem(out.data, out.len, "6.6.6.6", 7));
+	free(out.data);
+}
+
 static void in_trailers(void **state)
 {
 	char in[256];
@@ -151,6 +163,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(refused),
 		cmocka_unit_test(taken_out),
+		cmocka_unit_test(of_a_long_name),
 		cmocka_unit_test(in_trailers),
 		cmocka_unit_test(in_connection),
 	};
