@@ -100,8 +100,6 @@ static int lock_dir(const char *dir)
 /* Makes the directory if it is missing, and locks it. */
 static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[KBPF_WHY_SIZE])
 {
-	int err;
-
 	if (mkdir(dir, 0700) == 0)
 		claimed->made = true;
 	else if (errno == EROFS || errno == ENOENT)
@@ -113,12 +111,14 @@ static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[KBPF_
 		return kbpf_why(why, -errno, "pin directory %s: cannot make it: %s", dir,
 				strerror(errno));
 	claimed->dir = realpath(dir, NULL);
-	err = claimed->dir ? 0 : errno;
-	if (err && claimed->made)
-		rmdir(dir);
-	if (err)
+	if (!claimed->dir) {
+		int err = errno;
+
+		if (claimed->made)
+			rmdir(dir);
 		return kbpf_why(why, -err, "pin directory %s: %s%s", dir, strerror(err),
 				err == ENOENT ? ": it is a link to nothing: remove it" : "");
+	}
 	if (!on_bpffs(claimed->dir))
 		return kbpf_why(why, -EINVAL,
 				"pin directory %s: not on a bpffs: name a directory below %s, or "
