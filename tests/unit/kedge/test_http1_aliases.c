@@ -161,10 +161,8 @@ static void in_connection(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refused),
-		cmocka_unit_test(taken_out),
-		cmocka_unit_test(of_a_long_name),
-		cmocka_unit_test(in_trailers),
+		cmocka_unit_test(refused),        cmocka_unit_test(taken_out),
+		cmocka_unit_test(of_a_long_name), cmocka_unit_test(in_trailers),
 		cmocka_unit_test(in_connection),
 	};
 
