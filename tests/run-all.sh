@@ -37,7 +37,7 @@ esac
 export VMTEST_JOBS=${VMTEST_JOBS:-1}
 [[ -z ${SUITES-} ]] || read -ra suites <<<"$SUITES"
 jobs=${TEST_JOBS:-$(nproc)}
-limit=${SUITE_SECONDS:-$([[ -n ${KEDGE_TEST_SHORT-} ]] && echo 2400 || echo 14400)}
+limit=${SUITE_SECONDS:-$([[ -n ${KEDGE_TEST_SHORT-} ]] && echo 3600 || echo 14400)}
 logs=build/test-logs
 
 passed=0 failed=0 skipped=0
