@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "other_parser.h"
 
-#include <ctype.h>
 #include <http_parser.h>
 #include <string.h>
 
@@ -70,25 +69,6 @@ static bool has_bare_cr(const char *p, size_t n)
 	return false;
 }
 
-/* Behind a chunk's size and ";" or a blank, http-parser looks only for a CR, kedge for an LF. */
-static bool has_extension_to_lf(const char *p, size_t n)
-{
-	bool size = true, extension = false;
-
-	for (size_t i = 0; i < n; i++) {
-		if (p[i] == '\n') {
-			if (extension && p[i - 1] != '\r')
-				return true;
-			size = true;
-			extension = false;
-		} else if (size && !isxdigit((unsigned char)p[i])) {
-			size = false;
-			extension = i && p[i - 1] != '\n' && strchr("; \t", p[i]) && p[i];
-		}
-	}
-	return false;
-}
-
 static const char *read_one_down(const struct response_message *m, enum response_state state,
 				 const char *in, size_t n)
 {
@@ -99,8 +79,7 @@ static const char *read_one_down(const struct response_message *m, enum response
 	http_parser p;
 	size_t taken;
 
-	if (has_bare_cr(in + m->begin, n - m->begin) ||
-	    (m->chunked && has_extension_to_lf(in + m->begin, n - m->begin)))
+	if (has_bare_cr(in + m->begin, n - m->begin))
 		return NULL;
 	http_parser_init(&p, HTTP_RESPONSE);
 	p.data = &told;

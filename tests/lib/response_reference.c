@@ -15,6 +15,7 @@ struct span {
 struct line {
 	struct span s;
 	bool is_cut; /* longer than kedge keeps: only its beginning is read */
+	bool crlf;   /* ended by CRLF; a cut line says no */
 };
 
 /* What the present head says. */
@@ -93,7 +94,7 @@ __attribute__((noreturn)) static void cut(struct reader *x, enum response_event 
 static struct line line_from(struct reader *x, size_t from, enum response_state state)
 {
 	const char *p = x->in + from, *lf = memchr(x->in + x->at, '\n', x->n - x->at);
-	struct line l = {{p, 0}, false};
+	struct line l = {{p, 0}, false, false};
 
 	if (!lf)
 		stop(x, state);
@@ -103,7 +104,8 @@ static struct line line_from(struct reader *x, size_t from, enum response_state 
 	if (l.is_cut)
 		l.s.n = RESPONSE_LINE_KEPT;
 	else if (l.s.n && p[l.s.n - 1] == '\r')
-		l.s.n--;
+		l.crlf = true;
+	l.s.n -= l.crlf;
 	return l;
 }
 
@@ -212,6 +214,9 @@ static void read_field(struct reader *x, const struct line *l)
 		return;
 	}
 	x->h.last = OF_NOTHING;
+	/* Of a cut line, the colon may be beyond. */
+	if (!colon && l->is_cut)
+		colon = l->s.p + l->s.n - 1;
 	if (!colon)
 		return;
 	raw = (struct span){l->s.p, (size_t)(colon - l->s.p)};
@@ -245,6 +250,8 @@ static uint64_t read_size(struct reader *x)
 	uint64_t size = 0;
 	size_t i;
 
+	if (!l.crlf)
+		lose(x, "a size line that does not end with CRLF, or is long");
 	for (i = 0; i < l.s.n; i++) {
 		static const char digits[] = "0123456789abcdef";
 		const char *digit = l.s.p[i] ? strchr(digits, l.s.p[i] | 0x20) : NULL;
@@ -258,8 +265,10 @@ static uint64_t read_size(struct reader *x)
 	}
 	if (!i)
 		lose(x, "no size");
-	if (i < l.s.n ? l.s.p[i] != ';' && !is_blank(l.s.p[i]) : l.is_cut)
+	if (i < l.s.n && l.s.p[i] != ';' && !is_blank(l.s.p[i]))
 		lose(x, "not the end of a size");
+	if (memchr(l.s.p, '\r', l.s.n))
+		lose(x, "CR within a size line");
 	return size;
 }
 
@@ -281,8 +290,8 @@ static uint64_t read_chunks(struct reader *x)
 	while ((size = read_size(x)) > 0) {
 		all += take(x, size);
 		l = next_line(x, RESPONSE_CHUNK_END);
-		if (l.s.n)
-			lose(x, "bytes behind a chunk");
+		if (l.s.n || !l.crlf)
+			lose(x, "no CRLF behind a chunk");
 	}
 	do
 		l = next_line(x, RESPONSE_TRAILER);

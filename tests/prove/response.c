@@ -3,7 +3,7 @@
  * Run: response_line short --unwind 2
  * Run: response_fields short --unwind 2
  * Run: response_body short --unwind 2
- * Run: response_chunk long --unwind 2 --unwindset parse_hex.0:66
+ * Run: response_chunk long --unwind 2 --unwindset parse_size.0:66,parse_size.1:66
  * Run: response_chunk_end short --unwind 2
  * Run: response_trailer short --unwind 2
  * Run: response_rest short --unwind 2

@@ -41,11 +41,22 @@ static void response_end(struct response *r, const struct response_counts *count
 	line_begin(r, RESPONSE_LINE);
 }
 
-/* `is_cut`: the line was longer than this. */
-static bool parse_hex(const char *p, const char *end, bool is_cut, uint64_t *out)
+/* One line without its end. */
+struct line {
+	const char *bytes;
+	size_t len;
+	bool is_cut; /* it was longer than this */
+	bool crlf;   /* its end, which is whole, was CRLF; of a cut line this is not known */
+};
+
+/*
+ * RFC 9112, section 7.1: hexadecimal digits, then nothing or an extension. A CR within the
+ * extension ends the line for some clients, and not for others.
+ */
+static bool parse_size(const struct line *l, uint64_t *out)
 {
+	const char *p = l->bytes, *end = p + l->len;
 	uint64_t value = 0;
-	const char *begin = p;
 
 	for (; p < end; p++) {
 		unsigned digit;
@@ -61,7 +72,11 @@ static bool parse_hex(const char *p, const char *end, bool is_cut, uint64_t *out
 		value = value << 4 | digit;
 	}
 	*out = value;
-	return p > begin && (p == end ? !is_cut : *p == ';' || *p == ' ' || *p == '\t');
+	if (p == l->bytes || (p < end && *p != ';' && *p != ' ' && *p != '\t'))
+		return false;
+	while (p < end && *p != '\r')
+		p++;
+	return p == end;
 }
 
 /* With a coding that does not frame, some clients use the length and others do not. */
@@ -121,40 +136,54 @@ static void chunk_begin(struct response *r)
 		line_begin(r, RESPONSE_TRAILER);
 }
 
-/* One whole line without its CRLF, or its beginning if it is longer than line[]. */
+/*
+ * Some clients look for the CR that ends a chunk's size, or step over two bytes behind its data
+ * without looking at them. Behind LF alone they would find other boundaries.
+ */
+static void chunk_line_end(struct response *r, const struct line *l)
+{
+	if (!l->crlf)
+		r->state = RESPONSE_LOST;
+	else if (r->state == RESPONSE_CHUNK_END)
+		line_begin(r, l->len ? RESPONSE_LOST : RESPONSE_CHUNK);
+	else if (parse_size(l, &r->left))
+		chunk_begin(r);
+	else
+		r->state = RESPONSE_LOST;
+}
+
+/* The blank line behind the fields. */
+static bool is_blank_line(const struct line *l)
+{
+	return !l->len && !l->is_cut;
+}
+
 static enum response_event line_end(struct response *r, const struct kedge_note *note,
-				    const char *line, size_t len, struct response_counts *counts)
+				    const struct line *l, struct response_counts *counts)
 {
 	switch (r->state) {
 	case RESPONSE_LINE: /* judge() has seen its beginning */
 		head_begin(r);
-		line_begin(r, len == RESPONSE_HELD_MAX || line[RESPONSE_HELD_MAX] == ' '
+		line_begin(r, l->len == RESPONSE_HELD_MAX || l->bytes[RESPONSE_HELD_MAX] == ' '
 				      ? RESPONSE_FIELDS
 				      : RESPONSE_LOST);
 		break;
 	case RESPONSE_FIELDS:
-		if (!len && !r->line_long)
+		if (is_blank_line(l))
 			return head_end(r, note, counts);
-		if (response_head_field(&r->head, line, len, r->line_long))
+		if (response_head_field(&r->head, l->bytes, l->len, l->is_cut))
 			line_begin(r, RESPONSE_FIELDS);
 		else
 			r->state = RESPONSE_LOST;
 		break;
-	case RESPONSE_CHUNK:
-		if (!parse_hex(line, line + len, r->line_long, &r->left))
-			r->state = RESPONSE_LOST;
-		else
-			chunk_begin(r);
-		break;
-	case RESPONSE_CHUNK_END:
-		line_begin(r, len ? RESPONSE_LOST : RESPONSE_CHUNK);
-		break;
 	case RESPONSE_TRAILER:
-		if (!len && !r->line_long)
+		if (is_blank_line(l))
 			response_end(r, counts);
 		else
 			line_begin(r, RESPONSE_TRAILER);
 		break;
+	default:
+		chunk_line_end(r, l);
 	}
 	return RESPONSE_QUIET;
 }
@@ -224,23 +253,21 @@ static const char *feed_line(struct response *r, const struct kedge_note *note, 
 			     struct response_counts *counts)
 {
 	const char *lf = memchr(p, '\n', (size_t)(end - p));
-	const char *line = p;
-	size_t len;
+	struct line l;
 
 	if (!lf) {
 		line_keep(r, p, (size_t)(end - p));
 		return end;
 	}
-	len = (size_t)(lf - p);
+	l = (struct line){.bytes = p, .len = (size_t)(lf - p)};
 	/* A long line is always cut, also if it came whole: pieces must not matter. */
-	if (r->line_len || len > sizeof(r->line)) {
-		line_keep(r, p, len);
-		line = r->line;
-		len = r->line_len;
+	if (r->line_len || l.len > sizeof(r->line)) {
+		line_keep(r, p, l.len);
+		l = (struct line){r->line, r->line_len, r->line_long, false};
 	}
-	if (!r->line_long && len && line[len - 1] == '\r')
-		len--;
-	*event = line_end(r, note, line, len, counts);
+	l.crlf = !l.is_cut && l.len && l.bytes[l.len - 1] == '\r';
+	l.len -= l.crlf;
+	*event = line_end(r, note, &l, counts);
 	return lf + 1;
 }
 

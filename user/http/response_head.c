@@ -62,9 +62,10 @@ static void connection_line(struct response_head *h, const char *p, const char *
 
 /*
  * Where the value begins if the line has this name, in lower case; else 0. The first letter rules
- * out most lines.
+ * out most lines. Of a cut line that has blanks behind the name up to where it is cut, the colon is
+ * beyond: the value begins there.
  */
-static inline size_t named(const char *line, size_t len, const char *name)
+static inline size_t named(const char *line, size_t len, bool is_cut, const char *name)
 {
 	size_t at = strlen(name);
 
@@ -72,7 +73,9 @@ static inline size_t named(const char *line, size_t len, const char *name)
 		return 0;
 	while (at < len && is_blank(line[at]))
 		at++;
-	return at < len && line[at] == ':' ? at + 1 : 0;
+	if (at == len)
+		return is_cut ? len : 0;
+	return line[at] == ':' ? at + 1 : 0;
 }
 
 /* "gzip, chunked": the body is framed by chunks if chunked is the last coding. */
@@ -103,13 +106,13 @@ static bool length_line(struct response_head *h, const char *p, const char *end)
 /* False when what it says about the body cannot be known. */
 static bool framing_line(struct response_head *h, const char *line, size_t len, bool is_cut)
 {
-	size_t at = named(line, len, "content-length");
+	size_t at = named(line, len, is_cut, "content-length");
 
 	if (at) {
 		h->folds_badly = true;
 		return !is_cut && !is_blank(line[at - 2]) && length_line(h, line + at, line + len);
 	}
-	at = named(line, len, "transfer-encoding");
+	at = named(line, len, is_cut, "transfer-encoding");
 	h->folds_badly = at;
 	if (!at)
 		return true;
@@ -128,7 +131,7 @@ bool response_head_field(struct response_head *h, const char *line, size_t len, 
 			connection_line(h, line, line + len, is_cut);
 		return !h->folds_badly;
 	}
-	at = named(line, len, "connection");
+	at = named(line, len, is_cut, "connection");
 	h->of_connection = at;
 	if (at)
 		connection_line(h, line + at, line + len, is_cut);

@@ -170,10 +170,29 @@ static const struct sample samples[] = {
 	 OK "Transfer-Encoding: chunked\r\n\r\n"
 	    "00000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n",
 	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
-	{"a chunk extension beyond what is kept of a line does not matter",
+	{"a chunk extension beyond what is kept of a line may hold a CR",
 	 OK "Transfer-Encoding: chunked\r\n\r\n"
 	    "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n"
 	    "0\r\n\r\n",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a chunk size that LF alone ends",
+	 OK "Transfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a chunk extension that LF alone ends", OK "Transfer-Encoding: chunked\r\n\r\n0;x\n\r\n",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a CR within a chunk extension", OK "Transfer-Encoding: chunked\r\n\r\n0;x\ry\r\n\r\n", 1,
+	 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"LF alone behind a chunk", OK "Transfer-Encoding: chunked\r\n\r\n1\r\nx\n0\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a colon beyond what is kept of a line",
+	 OK
+	 "Content-Length: 1\r\n"
+	 "Transfer-Encoding                                                     : chunked\r\n\r\nx",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a long name that begins like one that frames",
+	 OK
+	 "Content-Length: 1\r\n"
+	 "Transfer-Encodingaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: chunked\r\n\r\nx",
 	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
 	{"nothing yet", "", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LINE},
 };
