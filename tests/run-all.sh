@@ -18,7 +18,7 @@ suites=(vmtest e2e servers unit same chaos faults fuzz prove sim bench-test bpf-
 case ${1-} in
 '')
 	# Each suite leaves some tests to the full run, and says how many.
-	export KEDGE_TEST_SHORT=1 FUZZ_SECONDS=${FUZZ_SECONDS:-10}
+	export KEDGE_TEST_SHORT=1 FUZZ_SECONDS=${FUZZ_SECONDS:-10} FUZZ_SEED=${FUZZ_SEED:-1}
 	# Everything takes longer beside other suites.
 	export KEDGE_TEST_PATIENCE=${KEDGE_TEST_PATIENCE:-3}
 	;;

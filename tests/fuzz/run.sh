@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # run.sh FUZZER...: runs each fuzzer (build/fuzz/fuzz_NAME) for FUZZ_SECONDS (60), FUZZ_JOBS (2) at a time.
+# With FUZZ_SEED, from the same corpus, the inputs are the same ones each time, as far as the time goes.
 #
 # A corpus grows in build/fuzz/corpus/NAME, begun with the files of tests/corpus/NAME, or with what
 # tests/fuzz/seeds_NAME.py makes of them. tests/fuzz/fuzz_NAME.options has more seeds and libFuzzer's
-# flags ("seeds = FILE..." and "flag = value"). An input that breaks something is left beside the fuzzer,
-# and the command that shows it again is printed.
+# flags ("seeds = FILE..." and "flag = value"). An input that breaks something is left beside the fuzzer, and
+# is printed with the command that shows it again.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -42,8 +43,21 @@ fuzz()
 		esac
 	done < <(cat "tests/fuzz/$name.options" 2>/dev/null)
 	begin_corpus "${name#fuzz_}" "$corpus" ${seeds[@]+"${seeds[@]}"}
+	[ -z "${FUZZ_SEED:-}" ] || flags+=("-seed=$FUZZ_SEED")
 	"$1" -max_total_time="$seconds" -artifact_prefix="$1-" -print_final_stats=1 \
 		${flags[@]+"${flags[@]}"} "$corpus" >"$1.log" 2>&1
+}
+
+# show_failure BINARY: what went wrong, and the input, also for those who have only this output.
+show_failure()
+{
+	local input
+	input=$(sed -n 's/.*Test unit written to //p' "$1.log" | tail -n 1)
+	grep -n -B 2 -A 12 -m 1 -E '^broken: |runtime error: |ERROR: ' "$1.log" | cut -c 1-300 | sed 's/^/    /'
+	tail -n 12 "$1.log" | cut -c 1-300 | sed 's/^/    /'
+	[ -f "$input" ] || return 0
+	echo "to see it again: $1 $input"
+	echo "with this in that file: base64 -d <<<$(gzip -9nc "$input" | base64 -w 0) | gzip -d"
 }
 
 # report BINARY STATUS
@@ -57,8 +71,7 @@ report()
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))
-		tail -n 40 "$1.log" | sed 's/^/    /'
-		sed -n "s|.*Test unit written to \(.*\)|to see it again: $1 \1|p" "$1.log"
+		show_failure "$1"
 	fi
 	features=$(sed -n 's/.* ft: \([0-9]*\) .*/\1/p' "$1.log" | tail -n 1)
 	printf '  %-26s %10s runs, %6s features, %s inputs in the corpus\n' "${1#*/}" "${runs:-?}" "${features:-?}" \
