@@ -18,6 +18,8 @@ static void plan_script(struct client *c, const struct conf_listener *l)
 		script_prefix(&c->script, c->plain);
 	if (!c->script.prefix_cut)
 		script_make(&c->script, c->tcp ? SCRIPT_TCP : SCRIPT_HTTP, c->plain);
+	if (c->reads_prefix && !c->tls && !c->script.prefix.len)
+		script_find_prefix(&c->script);
 }
 
 static void plan_faults(struct client *c)

@@ -78,6 +78,9 @@ void script_make(struct script *s, enum script_kind kind, bool plain);
 /* A PROXY prefix in front. */
 void script_prefix(struct script *s, bool plain);
 
+/* For a listener that reads prefixes in clear: one may be what was said first. */
+void script_find_prefix(struct script *s);
+
 /* What kedge should make of it, for a client of this address on this listener. */
 void script_expect(struct script *s, const struct conf *conf, const struct conf_listener *l,
 		   const union addr *client, uint16_t port);

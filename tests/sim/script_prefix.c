@@ -110,3 +110,29 @@ void script_prefix(struct script *s, bool plain)
 		s->prefix_cut = true;
 	}
 }
+
+/*
+ * A listener takes what looks like a prefix for one, also from a client that meant it as a request:
+ * a line of version 1 (the only sort that scripts say) at the very beginning.
+ */
+void script_find_prefix(struct script *s)
+{
+	uint8_t *end = s->say.len ? memchr(s->say.data, '\n', s->say.len) : NULL;
+	size_t n = end ? (size_t)(end - s->say.data) + 1 : 0;
+	char line[108] = "", ip[INET_ADDRSTRLEN], crlf[3] = "";
+
+	if (!n || n >= sizeof(line))
+		return;
+	memcpy(line, s->say.data, n);
+	if (sscanf(line, "PROXY TCP4 %15s %*15s %*u %hu%2[\r\n]", ip, &s->named_port, crlf) != 3 ||
+	    strcmp(crlf, "\r\n") != 0)
+		return;
+	s->named.in = (struct sockaddr_in){.sin_family = AF_INET};
+	inet_pton(AF_INET, ip, &s->named.in.sin_addr);
+	s->prefix_good = s->prefix_names = true;
+	add(s, line, n);
+	memmove(s->say.data, s->say.data + n, s->say.len - n);
+	s->say.len -= n;
+	for (unsigned i = 0; i < s->pauses_count; i++)
+		s->pauses[i].at -= s->pauses[i].at < n ? s->pauses[i].at : n;
+}
