@@ -370,6 +370,43 @@ static void body_down_with_bypass(void **state)
 	assert_maps_empty();
 }
 
+/*
+ * As many bytes bypass TCP for an application that does not read as it may have unread: `limit`,
+ * less than one message more. Its receive buffer is of `rcvbuf` bytes; the kernel doubles that.
+ */
+static void fill_unread(int rcvbuf, uint64_t limit)
+{
+	static const char head[] = GET "Content-Length: 99999999\r\n\r\n";
+	static const uint8_t body[4096];
+	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
+	struct kedge_stats before = *kbpf_stats(bpf, 0), *now = kbpf_stats(bpf, 0);
+	uint64_t bytes = 0;
+	struct leg l;
+
+	leg_open(&l, &o);
+	assert_int_equal(setsockopt(l.app, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf)), 0);
+	assert_int_equal(edit_send(l.edit, head, strlen(head)), strlen(head));
+	while (now->steer_passed == before.steer_passed) {
+		bytes = now->steer_redirected_bytes - before.steer_redirected_bytes;
+		assert_in_range(bytes, 1, limit);
+		assert_int_equal(edit_send(l.edit, body, sizeof(body)), sizeof(body));
+	}
+	assert_in_range(bytes, limit - sizeof(body) + 1, limit);
+	leg_close(&l);
+	assert_maps_empty();
+}
+
+static void unread_bytes_are_half_of_a_small_buffer(void **state)
+{
+	fill_unread(100000, 100000);
+}
+
+/* STEER_BYTES_MAX, which is BPF's own. */
+static void unread_bytes_are_a_mebibyte_of_a_large_one(void **state)
+{
+	fill_unread(16 << 20, 1 << 20);
+}
+
 /* A thousand at once, then ended in every order: kedge first, application first, with unread data,
  * by reset. */
 static void thousand_connections_leave_nothing(void **state)
@@ -504,6 +541,55 @@ static void a_note_is_its_flows_alone(void **state)
 	assert_maps_empty();
 }
 
+/* The flow of a socket has another slot than its application's end knows. */
+static void a_note_of_an_earlier_slot_is_left_alone(void **state)
+{
+	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
+	struct leg first, second;
+	struct kbpf_flow again;
+
+	leg_open(&first, &o);
+	edit_free(first.edit);
+	first.edit = NULL;
+	leg_open(&second, &o);
+	assert_int_equal(first.flow_copy.slot, second.flow_copy.slot);
+	assert_int_equal(kbpf_flow_add(bpf, &again, first.kedge, 0, &conf, true), 0);
+	assert_int_equal(again.cookie, first.flow_copy.cookie);
+	assert_int_not_equal(again.slot, first.flow_copy.slot);
+	assert_int_equal(send(first.app, "late", 4, MSG_NOSIGNAL), 4);
+	assert_int_equal(second.edit->note->mixed, 0);
+	kbpf_flow_del(bpf, &again);
+	leg_close(&first);
+	leg_close(&second);
+	assert_maps_empty();
+}
+
+/* The application's socket has gone, and another one has its memory: no message goes there. */
+static void a_receiver_is_known_by_its_cookie(void **state)
+{
+	struct leg_opts o = {.bpf = bpf, .conf = &conf, .bypass = true};
+	struct kedge_stats before = *kbpf_stats(bpf, 0), *now = kbpf_stats(bpf, 0);
+	struct kedge_flow flow, other;
+	int map = map_find("kdg_flow");
+	struct leg l, another;
+
+	leg_open(&l, &o);
+	leg_open(&another, &o);
+	assert_int_equal(bpf_map_lookup_elem(map, &l.flow_copy.cookie, &flow), 0);
+	assert_int_equal(bpf_map_lookup_elem(map, &another.flow_copy.cookie, &other), 0);
+	assert_true(flow.app.sk && flow.app.sk != other.app.sk);
+	flow.app.sk = other.app.sk;
+	assert_int_equal(bpf_map_update_elem(map, &l.flow_copy.cookie, &flow, BPF_EXIST), 0);
+	assert_int_equal(edit_send(l.edit, GET "\r\n", strlen(GET "\r\n")), strlen(GET "\r\n"));
+	wait_in(l.app); /* by TCP */
+	assert_int_equal(now->steer_redirected, before.steer_redirected);
+	assert_int_equal(now->steer_stale, before.steer_stale + 1);
+	assert_int_equal(now->steer_passed, before.steer_passed + 1);
+	leg_close(&l);
+	leg_close(&another);
+	assert_maps_empty();
+}
+
 /* No room for a row: the daemon is told why the ends did not find each other. */
 static void a_full_map_is_told_of(void **state)
 {
@@ -597,9 +683,13 @@ int main(void)
 		cmocka_unit_test(body_up_over_tcp),
 		cmocka_unit_test(body_up_with_bypass),
 		cmocka_unit_test(body_down_with_bypass),
+		cmocka_unit_test(unread_bytes_are_half_of_a_small_buffer),
+		cmocka_unit_test(unread_bytes_are_a_mebibyte_of_a_large_one),
 		cmocka_unit_test(thousand_connections_leave_nothing),
 		cmocka_unit_test(a_row_ends_with_its_socket),
 		cmocka_unit_test(a_note_is_its_flows_alone),
+		cmocka_unit_test(a_note_of_an_earlier_slot_is_left_alone),
+		cmocka_unit_test(a_receiver_is_known_by_its_cookie),
 		cmocka_unit_test(a_full_map_is_told_of),
 		cmocka_unit_test(application_outlives_kedge),
 		cmocka_unit_test(application_outlives_a_killed_kedge),
