@@ -241,6 +241,29 @@ static void a_late_request_does_not_cut_a_response(void **state)
 	assert_int_equal(stats->reasons.body_too_slow, 1);
 }
 
+/* The application ends the flow by its last answer, before the 400 can go out. */
+static void a_refused_request_is_no_end(void **state)
+{
+	static const char begun[] = "POST / HTTP/1.1\r\nHost: a\r\n", bad[] = "no field\r\n";
+	static const char last[] = "HTTP/1.1 200 OK\r\n\r\nto the end";
+	int client, leg;
+
+	(void)state;
+	start();
+	ask(&client, &leg);
+	say(client, begun);
+	hear(leg, begun);
+	say(client, bad);
+	until(&stats->bytes_up, strlen(GET) + strlen(begun) + strlen(bad));
+	say(leg, last);
+	shutdown(leg, SHUT_WR);
+	hear(client, last);
+	hear_end(client, 0);
+	hear_end(leg, ECONNRESET);
+	close(client);
+	close(leg);
+}
+
 /* --- draining --------------------------------------------------------------------------------- */
 
 static void draining_ends_the_idle_and_waits_for_the_busy(void **state)
@@ -394,6 +417,7 @@ int main(void)
 		TEST(a_kept_connection_ends_without_a_word),
 		TEST(a_fresh_connection_is_told),
 		TEST(a_late_request_does_not_cut_a_response),
+		TEST(a_refused_request_is_no_end),
 		TEST(draining_ends_the_idle_and_waits_for_the_busy),
 		TEST(draining_has_an_end),
 		TEST(draining_counts_only_what_is_under_way),

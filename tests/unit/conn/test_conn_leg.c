@@ -351,6 +351,28 @@ static void a_leg_is_reset(void **state)
 	assert_int_equal(c->kbpf_flow.cookie, 0);
 }
 
+static void closes_with(enum kedge_standing standing, int err)
+{
+	app_leg(true);
+	note.standing = (uint8_t)standing;
+	conn_leg_close(c, false);
+	assert_int_equal(far_end(app), err);
+}
+
+/* Whatever ends the flow, an application does not take part of a request for all of it. */
+static void within_a_request_a_leg_is_reset(void **state)
+{
+	(void)state;
+	leg(false);
+	conn_leg_close(c, true);
+	closes_with(KEDGE_BETWEEN, 0);
+	closes_with(KEDGE_HEAD, ECONNRESET);
+	closes_with(KEDGE_BODY, ECONNRESET);
+	closes_with(KEDGE_WAITING, 0);
+	closes_with(KEDGE_TUNNEL, 0);
+	closes_with(KEDGE_REFUSED, ECONNRESET);
+}
+
 /* Without an answer it is not known whether the application's end was ever made. */
 static void the_close_tells_whether_the_bypass_worked(void **state)
 {
@@ -406,6 +428,7 @@ int main(void)
 		TEST(a_required_name_that_does_not_arrive),
 		TEST(a_leg_is_closed),
 		TEST(a_leg_is_reset),
+		TEST(within_a_request_a_leg_is_reset),
 		TEST(the_close_tells_whether_the_bypass_worked),
 		TEST(how_requests_are_edited),
 	};
