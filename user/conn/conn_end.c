@@ -12,8 +12,9 @@
 #include "conn/mover.h"
 #include "tls/record_plain.h"
 
-/* After this many reads, other connections have their turn. */
-#define LINGER_READS_PER_TURN 64
+/* After so many reads, or the bytes of so many buffers, other connections have their turn. */
+#define LINGER_READS_PER_TURN   64
+#define LINGER_BUFFERS_PER_TURN 2
 
 /*
  * A connection that its address has no room for lingers this long at most: its answer has arrived
@@ -79,6 +80,7 @@ struct conn_verdict conn_linger_run(struct conn *c)
 {
 	struct mover *m = &c->worker->mover;
 	struct record *r = c->flow.record;
+	size_t left = LINGER_BUFFERS_PER_TURN * m->buf_size;
 
 	for (int i = 0; i < LINGER_READS_PER_TURN; i++) {
 		ssize_t n = r ? record_drain(r, m->buf, m->buf_size)
@@ -88,8 +90,9 @@ struct conn_verdict conn_linger_run(struct conn *c)
 			return verdict_stay();
 		if (n <= 0)
 			return verdict_next(CONN_CLOSED);
-		if (r && r->tired)
+		if ((r && r->tired) || (size_t)n >= left)
 			break;
+		left -= (size_t)n;
 	}
 	loop_later(&c->worker->loop, &c->again);
 	return verdict_stay();

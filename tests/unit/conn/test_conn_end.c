@@ -96,15 +96,25 @@ static void a_socket_without_a_record_layer_is_drained(void **state)
 	expect_next(conn_linger_run(c), CONN_CLOSED);
 }
 
-/* 64 reads, or one that lasted: then others have their turn. */
+/* 64 reads, the bytes of two buffers, or a read that lasted: then others have their turn. */
 static void a_flood_takes_turns(void **state)
 {
+	ssize_t most;
+
 	(void)state;
 	begin(CONN_LINGER);
-	memset(fake.drain, 0x01, sizeof(fake.drain));
+	most = (ssize_t)worker.mover.buf_size;
+	for (int i = 0; i < 8; i++)
+		fake.drain[i] = i < 4 ? most : 1;
+	fake.drain[2]--;
+	expect_stay(conn_linger_run(c));
+	assert_string_equal(fake.log, "dd");
+	assert_true(c->again.queued);
+	expect_stay(conn_linger_run(c));
+	assert_string_equal(fake.log, "ddddd");
+	memset(fake.log, 0, sizeof(fake.log));
 	expect_stay(conn_linger_run(c));
 	assert_int_equal(strlen(fake.log), 64);
-	assert_true(c->again.queued);
 	memset(fake.log, 0, sizeof(fake.log));
 	record.tired = true;
 	expect_stay(conn_linger_run(c));
