@@ -68,12 +68,16 @@ static ssize_t spy_send(struct edit *e, const void *buf, size_t n)
 	ssize_t r = edit_send(world->inner, buf, n);
 
 	e->cut_off = world->inner->cut_off;
+	e->holds = world->inner->holds;
 	return r;
 }
 
 static int spy_flush(struct edit *e)
 {
-	return edit_flush(world->inner);
+	int r = edit_flush(world->inner);
+
+	e->holds = world->inner->holds;
+	return r;
 }
 
 static int spy_resume(struct edit *e, bool tunnel)

@@ -47,7 +47,7 @@ static bool takes(struct conn *c)
 	const struct tcp_info info = conn_client_info(c);
 	uint64_t before = c->idle_acked;
 
-	if (mover_idle(&c->flow))
+	if (mover_served(&c->flow))
 		return false;
 	c->idle_acked = info.tcpi_bytes_acked;
 	if (c->idle_acked == before || !(info.tcpi_unacked || info.tcpi_notsent_bytes))
@@ -61,7 +61,7 @@ static struct conn_verdict idle_too_long(struct conn *c)
 {
 	const struct flow *f = &c->flow;
 
-	if (mover_idle(f) || mover_may_say(f) == MOVER_SAY_NOTHING ||
+	if (mover_served(f) || mover_may_say(f) == MOVER_SAY_NOTHING ||
 	    f->response.state == RESPONSE_LOST)
 		return verdict_finish(KEDGE_REASON_idle_timeout);
 	if (mover_awaits_answer(f))

@@ -193,13 +193,16 @@ static void pair_over(struct conn *c)
 				  c->worker->loop.now_ms);
 }
 
-/* Part of a request has gone to the application, or may have: one that is refused. */
+/*
+ * Part of a request has gone to the application, or may have: one that is refused, or whose last
+ * bytes the editor holds.
+ */
 static bool is_within_request(const struct conn *c)
 {
 	const struct edit *e = c->flow.edit;
 
-	return e && (e->note->standing == KEDGE_HEAD || e->note->standing == KEDGE_BODY ||
-		     e->note->standing == KEDGE_REFUSED);
+	return e && (e->holds || e->note->standing == KEDGE_HEAD ||
+		     e->note->standing == KEDGE_BODY || e->note->standing == KEDGE_REFUSED);
 }
 
 void conn_leg_close(struct conn *c, bool reset)

@@ -4,10 +4,15 @@
 
 #include <string.h>
 
-bool mover_idle(const struct flow *f)
+bool mover_served(const struct flow *f)
 {
 	return !f->up.data && !f->down.data && response_between(&f->response) &&
 	       !flow_outstanding(f) && f->edit->note->standing == KEDGE_BETWEEN;
+}
+
+bool mover_idle(const struct flow *f)
+{
+	return mover_served(f) && !f->edit->holds;
 }
 
 bool mover_awaits_client(const struct flow *f)

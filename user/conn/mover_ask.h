@@ -4,7 +4,10 @@
 
 #include "conn/flow.h"
 
-/* True if nothing is under way in either direction: a good moment to end the flow. */
+/* True if the client has the answers to all requests that came from it, and none is begun. */
+bool mover_served(const struct flow *f);
+
+/* And the application has all of these requests: a good moment to end the flow. */
 bool mover_idle(const struct flow *f);
 
 /* How the client can be told why its flow ends. */

@@ -37,6 +37,7 @@ struct edit {
 	 * application has the head and will never get the whole body, so it will not answer.
 	 */
 	bool cut_off;
+	bool holds; /* bytes that were taken are not sent: edit_flush() */
 };
 
 /*

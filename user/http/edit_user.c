@@ -55,6 +55,7 @@ static void user_check(const struct edit_user *u)
 
 	CHECK(u, u->edit.note == &u->note);
 	CHECK_IF(u, u->rest, u->rest_off < u->rest_len);
+	CHECK(u, u->edit.holds == !!u->rest);
 	http1_check(&u->http1, &u->conf);
 	note_check(&u->note);
 	CHECK_IF(u, !refused, u->note.standing == http1_standing(&u->http1));
@@ -73,6 +74,7 @@ static int keep_rest(struct edit_user *u, const struct http1_edit *out, size_t s
 	if (!p)
 		return edit_socket_failed(&u->edit, ENOMEM);
 	u->rest = p;
+	u->edit.holds = true;
 	u->rest_len = out->bytes - sent;
 	u->rest_off = 0;
 	for (unsigned i = 0; i < out->pieces; i++) {
@@ -115,6 +117,7 @@ static int edit_user_flush(struct edit *e)
 		if (u->rest_off == u->rest_len) {
 			free(u->rest);
 			u->rest = NULL;
+			u->edit.holds = false;
 		}
 	}
 	publish(u);

@@ -127,6 +127,7 @@ static ssize_t edit_watch_send(struct edit *e, const void *buf, size_t len)
 	ssize_t r = edit_send(ew->inner, buf, len);
 
 	e->cut_off = ew->inner->cut_off;
+	e->holds = ew->inner->holds;
 	if (r > 0)
 		follow(ew, buf, (size_t)r);
 	else if (r == -EPROTO) /* the fault is somewhere in it */
@@ -137,7 +138,11 @@ static ssize_t edit_watch_send(struct edit *e, const void *buf, size_t len)
 
 static int edit_watch_flush(struct edit *e)
 {
-	return edit_flush(self(e)->inner);
+	struct edit *inner = self(e)->inner;
+	int r = edit_flush(inner);
+
+	e->holds = inner->holds;
+	return r;
 }
 
 static int edit_watch_resume(struct edit *e, bool tunnel)

@@ -24,6 +24,10 @@ static void draining_ends_what_is_idle(void **state)
 	expect_stay(conn_move_expired(c));
 	expect_timer(CONN_DRAIN_LOOK_MS);
 	note.standing = KEDGE_BETWEEN;
+	edit.holds = true; /* the application has not taken all of the request */
+	expect_stay(conn_move_expired(c));
+	expect_timer(CONN_DRAIN_LOOK_MS);
+	edit.holds = false;
 	expect(conn_move_expired(c), CONN_REPLY, CONN_ORDERLY, KEDGE_REASON_NONE);
 }
 
@@ -174,6 +178,7 @@ static void idle_between_requests(void **state)
 {
 	(void)state;
 	idle();
+	edit.holds = true; /* the client has all that is due to it */
 	expect(conn_move_expired(c), CONN_REPLY, CONN_ORDERLY, KEDGE_REASON_idle_timeout);
 }
 

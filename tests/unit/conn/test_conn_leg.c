@@ -341,6 +341,17 @@ static void a_leg_is_closed(void **state)
 	expect_log("");
 }
 
+/* The application would take a part of a request for all of it. */
+static void one_that_lacks_a_part_of_a_request_is_reset(void **state)
+{
+	(void)state;
+	leg(false);
+	c->flow.edit = &edit;
+	edit.holds = true;
+	conn_leg_close(c, false);
+	assert_int_equal(far_end(app), ECONNRESET);
+}
+
 static void a_leg_is_reset(void **state)
 {
 	(void)state;
@@ -427,6 +438,7 @@ int main(void)
 		TEST(a_name_that_does_not_arrive),
 		TEST(a_required_name_that_does_not_arrive),
 		TEST(a_leg_is_closed),
+		TEST(one_that_lacks_a_part_of_a_request_is_reset),
 		TEST(a_leg_is_reset),
 		TEST(within_a_request_a_leg_is_reset),
 		TEST(the_close_tells_whether_the_bypass_worked),

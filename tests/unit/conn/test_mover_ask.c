@@ -72,6 +72,10 @@ static void whether_anything_is_under_way(void **state)
 	assert_false(mover_idle(&f));
 	f.response.held = 1; /* none of it has gone on */
 	assert_true(mover_idle(&f));
+	edit.holds = true; /* its answer came before the application had taken all of a request */
+	assert_false(mover_idle(&f));
+	assert_true(mover_served(&f));
+	edit.holds = false;
 	assert_true(residue_keep(&f.up, "x", 1));
 	assert_false(mover_idle(&f));
 	residue_drop(&f.up);

@@ -27,6 +27,7 @@ static const char *user_broken(unsigned row)
 {
 	BREAK("u->edit.note == &u->note", u.edit.note = NULL);
 	BREAK("u->rest_off < u->rest_len", u.rest = rest);
+	BREAK("u->edit.holds == !!u->rest", u.edit.holds = true);
 	BREAK("h->state <= HTTP1_REFUSED", u.http1.state = HTTP1_REFUSED + 1);
 	BREAK("!n->spare", u.note.spare = 1);
 	BREAK("u->note.standing == http1_standing(&u->http1)", u.note.standing = KEDGE_BODY);
@@ -34,7 +35,7 @@ static const char *user_broken(unsigned row)
 	      u.http1.reason = 1);
 	BREAK("u->note.standing != KEDGE_REFUSED", u.http1.state = HTTP1_REFUSED,
 	      u.http1.reason = u.note.reason = 1, u.note.standing = KEDGE_REFUSED, u.rest = rest,
-	      u.rest_len = 4);
+	      u.rest_len = 4, u.edit.holds = true);
 	BREAK("u->note.requests == u->http1.requests", u.note.requests = 1);
 	BREAK("(int32_t)(u->http1.requests - u->note.requests) >= 0", u.note.requests = 1,
 	      u.http1.state = HTTP1_REFUSED, u.http1.reason = u.note.reason = 1,

@@ -194,8 +194,10 @@ static void full_from_the_start(void **state)
 	assert_int_equal(send_text(l, GET "\r\n"), strlen(GET "\r\n"));
 	assert_int_equal(send_text(l, GET "\r\n"), -EAGAIN);
 	assert_int_equal(l->edit->note->requests, 1);
+	assert_true(l->edit->holds);
 	drain(l, n);
 	assert_int_equal(edit_flush(l->edit), 0);
+	assert_false(l->edit->holds);
 	l->out.len = 0;
 	assert_out(l, GET OURS "\r\n");
 }

@@ -329,6 +329,7 @@ static int asked_flush, asked_resume;
 static int fake_flush(struct edit *e)
 {
 	asked_flush++;
+	e->holds = true;
 	return -EAGAIN;
 }
 
@@ -341,6 +342,7 @@ static int fake_resume(struct edit *e, bool tunnel)
 static ssize_t fake_fault(struct edit *e, const void *buf, size_t len)
 {
 	e->cut_off = true;
+	e->holds = false;
 	return -EPROTO;
 }
 
@@ -358,11 +360,12 @@ static void the_inner_editor_answers(void **state)
 	assert_non_null(e);
 	assert_int_equal(edit_flush(e), -EAGAIN);
 	assert_int_equal(asked_flush, 1);
+	assert_true(e->holds);
 	assert_int_equal(edit_resume(e, true), -EPERM);
 	assert_int_equal(edit_resume(e, false), -EPERM);
 	assert_int_equal(asked_resume, 11);
 	assert_int_equal(edit_send(e, HEAD_A, strlen(HEAD_A)), -EPROTO);
-	assert_true(e->cut_off);
+	assert_true(e->cut_off && !e->holds);
 	edit_free(e);
 	shown_forget();
 }
