@@ -228,6 +228,7 @@ static ssize_t openssl_read(struct record *r, void *buf, size_t len)
 		if (!o->wire.in_len && !SSL_has_pending(o->ssl))
 			break;
 	}
+	r->tired = o->wire.spent; /* many records take long, however little is in them */
 	/* The end of the stream has had its edge. */
 	r->drained = o->wire.drained && !o->wire.in_len && !SSL_has_pending(o->ssl) && !o->ended &&
 		     !o->failed;

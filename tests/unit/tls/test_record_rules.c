@@ -601,14 +601,14 @@ static void renegotiations_have_a_limit(void **state)
 	}
 }
 
-/* Reads of records without data end, and the data behind them is found. */
+/* Reads of many records end, others have their turn, and the data behind them is found. */
 static void a_read_has_a_budget(void **state)
 {
 	static uint8_t recs[200 * 100], buf[BUF_SIZE];
 	size_t len = 0;
 	struct leg l;
 	ssize_t n;
-	int again = 0;
+	int again = 0, tired = 0;
 
 	if (kernel)
 		skip(); /* the kernel drops empty records by itself */
@@ -620,11 +620,14 @@ static void a_read_has_a_budget(void **state)
 	for (size_t got = 0; got < 10;) {
 		n = record_read(l.record, buf, sizeof(buf));
 		again += n == -EINTR || (n > 0 && !l.record->drained);
+		tired += l.record->tired;
 		assert_true(n > 0 || n == -EINTR || n == -EAGAIN);
 		got += n > 0 ? (size_t)n : 0;
 	}
 	assert_true(again > 0);
+	assert_int_equal(tired, 1);
 	goes_on(&l);
+	assert_false(l.record->tired);
 	stop(&l);
 }
 
