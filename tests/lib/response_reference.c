@@ -324,7 +324,8 @@ static void end(struct reader *x, struct response_message *m)
 	m->end = x->at;
 	if (m->counts) {
 		x->r->done++;
-		x->r->said_close |= x->h.close || (x->old && !x->h.keep);
+		/* RFC 9112, 6.1: a coding in HTTP/1.0 is faulty framing: the connection ends. */
+		x->r->said_close |= x->h.close || (x->old && (!x->h.keep || x->h.coded));
 	} else {
 		x->r->over = x->r->said_close = true;
 	}

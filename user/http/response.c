@@ -35,7 +35,8 @@ static void response_end(struct response *r, const struct response_counts *count
 	}
 	if (counts->ended)
 		counts->ended(counts->arg, r);
-	r->said_close |= r->head.close || (r->old && !r->head.keep);
+	/* HTTP/1.0 has no codings: some clients leave them unread (RFC 9112, section 6.1). */
+	r->said_close |= r->head.close || (r->old && (!r->head.keep || r->head.coded));
 	r->done++;
 	r->begun = r->interim = false;
 	line_begin(r, RESPONSE_LINE);

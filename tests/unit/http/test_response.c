@@ -306,6 +306,10 @@ static void a_response_says_whether_it_is_the_last(void **state)
 		{OK "Content-Length: 0\r\nConnection: close, keep-alive\r\n\r\n", true},
 		{"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", true},
 		{"HTTP/1.0 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n", false},
+		/* Not every client reads chunks in HTTP/1.0. */
+		{"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n"
+		 "\r\n0\r\n\r\n",
+		 true},
 		/* An interim one does not count. */
 		{"HTTP/1.1 100 X\r\nConnection: close\r\n\r\n" OK "Content-Length: 0\r\n\r\n",
 		 false},
