@@ -443,6 +443,40 @@ static void the_oldest_request_may_be_a_head(void **state)
 	assert_true(response_to_head(&r, &note));
 }
 
+static void each_bit_is_of_one_response(void **state)
+{
+	for (uint32_t i = 0; i < KEDGE_NOTE_RING; i++) {
+		struct kedge_note note = {0};
+		struct response r = {0};
+
+		note.head_bits[i / 64] = 1ULL << i % 64;
+		for (; r.done < KEDGE_NOTE_RING; r.done++)
+			if (response_to_head(&r, &note) != (r.done == i))
+				fail_msg("bit %u, response %u", i, r.done);
+	}
+}
+
+/* All hexadecimal digits, in both cases, at both places. */
+static void a_size_is_read_by_its_digits(void **state)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+
+	for (uint32_t i = 0; i < 22 * 22; i++) {
+		char head[] = OK "Transfer-Encoding: chunked\r\n\r\nxx\r\n";
+		uint32_t high = i / 22, low = i % 22, size;
+		struct kedge_note note = {.requests = 1};
+		struct response_counts counts = {0};
+		struct response r = {0};
+
+		head[strlen(head) - 4] = digits[high];
+		head[strlen(head) - 3] = digits[low];
+		size = (high < 16 ? high : high - 6) * 16 + (low < 16 ? low : low - 6);
+		feed_text(&r, &note, head, &counts);
+		assert_int_equal(r.left, size);
+		assert_int_equal(r.state, size ? RESPONSE_BODY : RESPONSE_TRAILER);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,6 +488,8 @@ int main(void)
 		cmocka_unit_test(bytes_of_a_body_on_the_way),
 		cmocka_unit_test(an_early_response_is_the_last),
 		cmocka_unit_test(the_oldest_request_may_be_a_head),
+		cmocka_unit_test(each_bit_is_of_one_response),
+		cmocka_unit_test(a_size_is_read_by_its_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
