@@ -456,11 +456,11 @@ static void each_bit_is_of_one_response(void **state)
 	}
 }
 
+static const char digits[] = "0123456789abcdefABCDEF";
+
 /* All hexadecimal digits, in both cases, at both places. */
 static void a_size_is_read_by_its_digits(void **state)
 {
-	static const char digits[] = "0123456789abcdefABCDEF";
-
 	for (uint32_t i = 0; i < 22 * 22; i++) {
 		char head[] = OK "Transfer-Encoding: chunked\r\n\r\nxx\r\n";
 		uint32_t high = i / 22, low = i % 22, size;
@@ -477,6 +477,42 @@ static void a_size_is_read_by_its_digits(void **state)
 	}
 }
 
+static void no_other_byte_is_a_digit(void **state)
+{
+	for (int byte = 1; byte < 256; byte++) {
+		char head[] = OK "Transfer-Encoding: chunked\r\n\r\nx\r\n";
+		struct kedge_note note = {.requests = 1};
+		struct response_counts counts = {0};
+		struct response r = {0};
+
+		if (strchr(digits, byte))
+			continue;
+		head[strlen(head) - 3] = (char)byte;
+		feed_text(&r, &note, head, &counts);
+		if (r.state != RESPONSE_LOST)
+			fail_msg("byte %d", byte);
+	}
+}
+
+/* Sixteen digits; more than this is no size. */
+static void the_largest_size(void **state)
+{
+	static const char head[] = OK "Transfer-Encoding: chunked\r\n\r\n";
+	static const char *const sizes[] = {"3fffffffffffffff\r\n", "4000000000000000\r\n"};
+
+	for (int i = 0; i < 2; i++) {
+		struct kedge_note note = {.requests = 1};
+		struct response_counts counts = {0};
+		struct response r = {0};
+
+		feed_text(&r, &note, head, &counts);
+		feed_text(&r, &note, sizes[i], &counts);
+		assert_int_equal(r.state, i ? RESPONSE_LOST : RESPONSE_BODY);
+		if (!i)
+			assert_true(r.left == 0x3fffffffffffffff);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -490,6 +526,8 @@ int main(void)
 		cmocka_unit_test(the_oldest_request_may_be_a_head),
 		cmocka_unit_test(each_bit_is_of_one_response),
 		cmocka_unit_test(a_size_is_read_by_its_digits),
+		cmocka_unit_test(no_other_byte_is_a_digit),
+		cmocka_unit_test(the_largest_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
