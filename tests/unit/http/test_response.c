@@ -513,6 +513,27 @@ static void the_largest_size(void **state)
 	}
 }
 
+/* kedge may say something behind an interim response, and the final one is still owed. */
+static void behind_an_interim_response(void **state)
+{
+	static const char *const interim[] = {"HTTP/1.1 100 X\r\n\r\n", "HTTP/1.1 199 X\r\n\r\n"};
+
+	for (int i = 0; i < 2; i++) {
+		struct kedge_note note = {.requests = 1};
+		struct response_counts counts = {0};
+		struct response r = {0};
+
+		feed_text(&r, &note, interim[i], &counts);
+		assert_true(response_between(&r) && r.interim);
+		assert_int_equal(response_outstanding(&r, &note), 1);
+		assert_int_equal(counts.finals, 0);
+		feed_text(&r, &note, OK "Content-Length: 0\r\n\r\n", &counts);
+		assert_true(response_between(&r) && !r.interim);
+		assert_int_equal(response_outstanding(&r, &note), 0);
+		assert_int_equal(counts.finals, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -528,6 +549,7 @@ int main(void)
 		cmocka_unit_test(a_size_is_read_by_its_digits),
 		cmocka_unit_test(no_other_byte_is_a_digit),
 		cmocka_unit_test(the_largest_size),
+		cmocka_unit_test(behind_an_interim_response),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
