@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# fetch.sh: finds the model checker CBMC, and prints the command that runs it. If this machine has none, the packages
+# fetch.sh: finds the model checker CBMC, and prints the command that runs it; its compiler is beside it. If this machine has none, the packages
 # of it and of its libraries are fetched from Debian 13 and unpacked into build/prove/cbmc (25 MB to fetch). It runs
 # with these libraries, so the machine's own ones may be older. Does nothing if it is there.
 #
@@ -20,28 +20,33 @@ if command -v cbmc >/dev/null; then
 	command -v cbmc
 	exit 0
 fi
-if [[ -x $home/run ]]; then
-	echo "$home/run"
+if [[ -x $home/bin/cbmc ]]; then
+	echo "$home/bin/cbmc"
 	exit 0
 fi
 
 # The loader is named, because the one of this machine belongs to another libc.
-write_run()
+write_commands()
 {
-	cat >"$1/run" <<-'RUN'
-		#!/bin/sh
-		usr=${0%/*}/usr
-		lib=$usr/lib/x86_64-linux-gnu
-		exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib:$usr/lib" "$usr/bin/cbmc" "$@"
-	RUN
-	chmod 755 "$1/run"
+	local name
+
+	mkdir "$1/bin"
+	for name in cbmc goto-cc goto-instrument; do
+		cat >"$1/bin/$name" <<-'RUN'
+			#!/bin/sh
+			usr=${0%/*}/../usr
+			lib=$usr/lib/x86_64-linux-gnu
+			exec "$lib/ld-linux-x86-64.so.2" --library-path "$lib:$usr/lib" "$usr/bin/${0##*/}" "$@"
+		RUN
+		chmod 755 "$1/bin/$name"
+	done
 }
 
 [[ $(uname -m) == x86_64 ]] || die "the packages of cbmc are fetched for x86_64 only: install cbmc"
 mkdir -p "${home%/*}"
 exec 9>"$home.lock"
 flock 9
-if [[ ! -x $home/run ]]; then
+if [[ ! -x $home/bin/cbmc ]]; then
 	new=$home.new
 	apt=$home.apt
 	trap 'rm -rf "$new" "$apt"' EXIT
@@ -54,9 +59,9 @@ if [[ ! -x $home/run ]]; then
 		dpkg-deb -x "$deb" "$new"
 	done
 	rm -rf "$new/debs"
-	write_run "$new"
-	"$new/run" --version >/dev/null || die "cbmc was fetched, but does not run"
+	write_commands "$new"
+	"$new/bin/cbmc" --version >/dev/null || die "cbmc was fetched, but does not run"
 	rm -rf "$home"
 	mv "$new" "$home"
 fi
-echo "$home/run"
+echo "$home/bin/cbmc"

@@ -12,13 +12,15 @@
 #
 # The comment above has a line for each of its file:
 #   Run: NAME short|long [FLAGS OF CBMC]
+# and one for each static function that another one stands in for, which must not be static:
+#   Instead: FUNCTION:STANDIN
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
 here=tests/prove
 logs=build/prove/logs
-checks=(-D_GNU_SOURCE -Iinclude -I. -Iuser "-I$here" --slice-formula
-	--drop-unused-functions --unwinding-assertions --pointer-overflow-check)
+compile=(-D_GNU_SOURCE -Iinclude -I. -Iuser "-I$here")
+checks=(--slice-formula --drop-unused-functions --unwinding-assertions --pointer-overflow-check)
 passed=0 failed=0 skipped=0 trace=
 
 [[ ${1-} != -t ]] || { trace=1 && shift; }
@@ -30,10 +32,35 @@ runs()
 		awk -F '\t' '{ print $2, $1 }'
 }
 
-# inputs FILE FLAG...: prints what the harness says of its inputs, for the first property that fails.
+# model NAME FILE [FLAG OF THE COMPILER]: compiles the harness to NAME.gb, for cbmc.
+model()
+{
+	local name=$1 file=$2 program=$logs/$1.gb instead=()
+
+	shift 2
+	mapfile -t instead < <(sed -nE 's|^ \* Instead: (.*)|--replace-calls\n\1|p' "$file")
+	"$tools/goto-cc" "${compile[@]}" "$@" --function "prove_$name" "$file" -o "$program" &&
+		{ [[ ${#instead[@]} -eq 0 ]] ||
+			"$tools/goto-instrument" "${instead[@]}" "$program" "$program"; }
+}
+
+# check NAME FILE FLAG...: says for each property whether it holds.
+check()
+{
+	local name=$1 file=$2
+
+	shift 2
+	model "$name" "$file" && "$cbmc" "$logs/$name.gb" "${checks[@]}" "$@"
+}
+
+# inputs NAME FILE FLAG...: prints what the harness says of its inputs, for the first property that fails.
 inputs()
 {
-	"$cbmc" "$@" "${checks[@]}" -DPROVE_TRACE --trace --stop-on-fail >"$log.trace" 2>&1
+	local name=$1 file=$2
+
+	shift 2
+	{ model "$name" "$file" -DPROVE_TRACE &&
+		"$cbmc" "$logs/$name.gb" "${checks[@]}" "$@" --trace --stop-on-fail; } >"$log.trace" 2>&1
 	if [[ -n $trace ]]; then
 		cat "$log.trace"
 	else
@@ -49,7 +76,7 @@ prove()
 
 	shift 2
 	TIMEFORMAT=%U
-	seconds=$({ time "$cbmc" "$file" --function "prove_$name" "${checks[@]}" "$@" >"$log" 2>&1; } 2>&1)
+	seconds=$({ time check "$name" "$file" "$@" >"$log" 2>&1; } 2>&1)
 	# A place is reached if the solver can break the promise that it is not.
 	wrong=$(grep -E '^\[.*\] .*: (FAILURE|UNKNOWN|ERROR)$' "$log" | grep -v ' reach: ')
 	missed=$(grep -E '^\[.*\] .* reach: .*: SUCCESS$' "$log")
@@ -64,7 +91,7 @@ prove()
 	printf '  %-20s %7s s, failed; see all with: %s/run.sh -t %s\n' "$name" "$seconds" $here "$name"
 	if [[ -n $wrong ]]; then
 		echo "$wrong"
-		inputs "$file" --function "prove_$name" "$@"
+		inputs "$name" "$file" "$@"
 	elif [[ -n $missed ]]; then
 		echo "no input comes here, so nothing is proved:"
 		echo "$missed"
@@ -86,6 +113,7 @@ wanted()
 names=("$@")
 mkdir -p $logs
 cbmc=$($here/fetch.sh) || { echo "prove: 0 passed, 1 failed, 0 skipped"; exit 1; }
+tools=${cbmc%/*}
 while read -r file name form flags; do
 	if wanted "$name" "$form"; then
 		# shellcheck disable=SC2086 # several flags
