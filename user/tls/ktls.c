@@ -273,7 +273,10 @@ int ktls_send_control(int fd, uint8_t type, const void *buf, size_t len)
 	c->cmsg_len = CMSG_LEN(sizeof(type));
 	*CMSG_DATA(c) = type;
 	msg.msg_controllen = c->cmsg_len;
-	n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* Interrupted, though it does not wait, while the kernel itself sends what it kept. */
+	do
+		n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
 	return (size_t)n == len ? 0 : -EIO;

@@ -199,8 +199,8 @@ static int ktls_close_write(struct record *r)
 			return -EAGAIN;
 		err = ktls_send_control(r->fd, TLS_CONTENT_ALERT, close_notify,
 					sizeof(close_notify));
-		if (err == -EAGAIN || err == -EINTR)
-			return -EAGAIN;
+		if (err == -EAGAIN)
+			return err;
 		if (err == -EPIPE) {
 			r->reason = KEDGE_REASON_client_reset;
 			return err;

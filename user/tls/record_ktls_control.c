@@ -29,9 +29,8 @@ static int change_tx_keys(struct record_ktls *k)
 	if (!r)
 		r = ktls_rekey_tx(k->r.fd, &tx);
 	OPENSSL_cleanse(&tx, sizeof(tx));
-	return r ? record_ktls_fail_with_alert(k, ALERT_INTERNAL_ERROR,
-					       KEDGE_REASON_key_update_refused)
-		 : 0;
+	/* No alert: the client expects the new keys, and could not read it. */
+	return r ? record_ktls_fail_with_alert(k, ALERT_NONE, KEDGE_REASON_key_update_refused) : 0;
 }
 
 int record_ktls_send_answer(struct record_ktls *k)
@@ -39,9 +38,9 @@ int record_ktls_send_answer(struct record_ktls *k)
 	int r;
 
 	r = ktls_send_control(k->r.fd, k->answer_type, k->answer, k->answer_len);
-	k->r.answer_due = r == -EAGAIN || r == -EINTR;
+	k->r.answer_due = r == -EAGAIN;
 	if (k->r.answer_due)
-		return -EAGAIN;
+		return r;
 	k->answer_len = 0;
 	if (r)
 		return record_ktls_fail_from_errno(k, r);
