@@ -47,7 +47,8 @@ if [[ ! $vm/tsc-khz -nt $vmtest/tsc-khz.c ]]; then
 	${CC:-gcc} -O2 -o "$vm/tsc-khz.$$" "$vmtest/tsc-khz.c"
 	mv "$vm/tsc-khz.$$" "$vm/tsc-khz"
 fi
-kernel=$vm/$label
+# The guest sees no link of build/vm to elsewhere.
+kernel=$(readlink -f "$vm/$label")
 
 run=
 qemu=
