@@ -3,13 +3,14 @@
 """
 Replays faults: fault.py [--phase PHASE] [--mode MODE] [--binary FILE] FAULT... A FAULT is SYSCALL:ERRNO:N, the n-th
 call from the moment on at which the phase begins (serving: in the worker; main, access: in that thread, while kedge is
-managed), or SYSCALL:ERRNO:N+ for that one and all later ones. "none" is a
-round without.
+managed), or SYSCALL:ERRNO:N+ for that one and all later ones. "none" is a round without. In the phase kernel-tls it is
+KIND:ERRNO:N, with a kind of KERNEL_TLS in table.py.
 """
 import argparse
 import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
@@ -20,6 +21,7 @@ import machine  # noqa: E402
 from client import tls_context  # noqa: E402
 from front import MODES, Front  # noqa: E402
 from inject import Fault  # noqa: E402
+from kernel_tls import Kernel  # noqa: E402
 from managing import Managed, Turn  # noqa: E402
 from netns import leave  # noqa: E402
 from serving import Round  # noqa: E402
@@ -58,13 +60,30 @@ def managing(args, certs, tls, _group, base):
             yield turn.problems, front.kedge
 
 
-PHASES = {"serving": serving, "starting": starting, "main": managing, "access": managing}
+def kernel_tls(args, certs, _tls, group, _base):
+    contexts = {version: tls_context(certs.ca, version) for version in ("1.2", "1.3")}
+    with Kernel(certs, contexts, group, args.record) as kernel:
+        for text in args.fault:
+            began = time.monotonic()
+            one = kernel.round() if text == "none" else kernel.check(Fault.parse(text))
+            if not one:
+                raise SystemExit(f"{text}: kedge makes fewer such calls")
+            print(f"{text}: struck {len(one.struck)}, broken: "
+                  + (", ".join(f"{x} ({x.broken})" for x in one.broken) or "nobody")
+                  + f"; reasons: {one.reasons or 'none'}; " + ("; ".join(one.problems) or "all is well")
+                  + f"; {time.monotonic() - began:.1f} s", flush=True)
+            print("".join(f"    {line}\n" for line in one.struck), end="")
+            yield one.problems, None
+
+
+PHASES = {"serving": serving, "starting": starting, "main": managing, "access": managing, "kernel-tls": kernel_tls}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--phase", choices=PHASES, default="serving")
     parser.add_argument("--mode", choices=[*MODES, "prefer"], default="user")
+    parser.add_argument("--record", choices=("require", "prefer"), default="require", help="in the phase kernel-tls")
     parser.add_argument("--binary")
     parser.add_argument("fault", nargs="+")
     args = parser.parse_args()

@@ -83,7 +83,7 @@ class Front:
 
     def settle(self):
         """Waits until the worker waits for events; not for long, because a fault may keep it from that."""
-        wchan, end = f"/proc/{self.kedge.pid}/task/{self.worker()}/wchan", time.monotonic() + 0.1
+        wchan, end = f"/proc/{self.kedge.pid}/task/{self.worker()}/wchan", time.monotonic() + 0.1 * PATIENCE
         while self.alive() and time.monotonic() < end:
             with open(wchan, encoding="ascii") as file:
                 if re.search("ep_poll|epoll_wait", file.read()):  # kernels differ

@@ -41,6 +41,18 @@ class Fault:
                 f"inject={self.call}:error={self.errno}:when={self.n}{'+' if self.on else ''}:syscall={PURE}"]
 
 
+class Watch:
+    """No fault: writes down these calls."""
+
+    errno = None
+
+    def __init__(self, calls):
+        self.calls = calls
+
+    def flags(self):
+        return ["-e", "trace=" + ",".join(self.calls)]
+
+
 def thread(pid, name):
     """The id of the thread of that name. A new thread gives itself its name, so there may be none yet."""
     def look():
@@ -51,13 +63,13 @@ def thread(pid, name):
 
 class Injection:
     """
-    `with` this, the thread has the fault. Afterwards `struck` has the lines of the calls that failed. on_struck(line)
-    is called for each when it fails, by another thread.
+    `with` this, the thread has the fault. Afterwards `struck` has the lines of the calls that failed, and `lines` those
+    of all that were looked at. on_struck(line) is called for each when it fails, by another thread.
     """
 
     def __init__(self, fault, tid, on_struck=None):
         self.fault, self.tid, self.on_struck = fault, tid, on_struck
-        self.struck, self.watcher = [], None
+        self.struck, self.lines, self.watcher = [], [], None
 
     def __enter__(self):
         self.strace = Process(["strace", "-yy", "-s", "16", *self.fault.flags(), "-p", self.tid], name="strace",
@@ -82,4 +94,5 @@ class Injection:
         self.strace.stop(signal.SIGINT)
         if self.watcher:
             self.watcher.join()
+        self.lines = list(self.strace.lines)
         self.struck = [match.string for match in self.strace.matches(STRUCK)]

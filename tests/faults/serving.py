@@ -18,7 +18,7 @@ class Round:
 
     def __init__(self, front, fault, tls):
         self.front, self.fault, self.tls = front, fault, tls
-        self.problems, self.struck, self.bystanders, self.newcomers = [], [], [], []
+        self.problems, self.struck, self.lines, self.bystanders, self.newcomers = [], [], [], [], []
         self.broken, self.reasons = [], {}
 
     def _talk(self, kind):
@@ -38,7 +38,7 @@ class Round:
         if self.fault:
             with Injection(self.fault, self.front.worker(), self._cut) as injection:
                 self._drive()
-            self.struck = injection.struck
+            self.struck, self.lines = injection.struck, injection.lines
             self.front.entries_stay |= any("BPF_MAP_DELETE_ELEM" in line for line in self.struck)
         else:
             self._drive()
@@ -157,10 +157,14 @@ class Round:
         if self.front.kedge.process.matches(SANITIZER):
             self.problems.append("a sanitizer has reported something")
 
+    def _known(self):
+        """What the table says of this fault; None: nothing."""
+        return WORKER.get(self.fault.call, {}).get(self.fault.errno) if self.fault else Errno("")
+
     def _judge_reasons(self):
         if sum(self.reasons.values()) < len(self.broken):
             self.problems.append("no reason was counted for " + ", ".join(map(str, self.broken)))
-        known = WORKER.get(self.fault.call, {}).get(self.fault.errno) if self.fault else Errno("")
+        known = self._known()
         if not known:
             return
         may = {name for line in self.struck for name in self._may_count(known, line)}

@@ -107,6 +107,78 @@ WORKER |= {
 # These calls are not made in each mode.
 ONLY_IN = {"bpf": ("edit", "bypass", "all")}
 
+
+
+class Kind:
+    """A call that only kernel TLS makes. shows: what strace shows of it."""
+
+    def __init__(self, call, shows, errnos):
+        self.call, self.shows, self.errnos = call, shows, errnos
+
+
+class Fate:
+    """why: when Linux gives it. what: becomes of the connection. reasons: that kedge may count then."""
+
+    def __init__(self, why, what, reasons=(), short=False):
+        self.why, self.what, self.reasons, self.short = why, what, reasons, short
+
+
+# It must end, may end, or must go on; or the capability is lost: it ends if that is required, and goes on otherwise.
+ENDS, MAY_END, GOES_ON, LOST = "ends", "may end", "goes on", "lost"
+NO_HANDOFF, NO_KEYS = ("handoff_failed",), ("key_update_refused",)
+A_PROGRAM = "a program of the cgroup, or a security module"
+
+
+def lost(why, **kwargs):
+    return Fate(why, LOST, NO_HANDOFF, **kwargs)
+
+
+def key_refused(why, **kwargs):
+    return Fate(why, ENDS, NO_KEYS, **kwargs)
+
+
+def gone(why, **kwargs):
+    return Fate(why, MAY_END, CLIENT_DEAD, **kwargs)
+
+
+BAD_RECORD = ("record_bad", "record_control")
+NEW_KEYS = {"ENOMEM": key_refused("no memory", short=True), "EBUSY": key_refused("Linux before 6.14"),
+            "EPERM": key_refused(A_PROGRAM)}
+KERNEL_TLS = {
+    "ulp": Kind("setsockopt", "SOL_TCP, TCP_ULP", {
+        "ENOENT": lost("the module has gone, or may not be loaded", short=True), "ENOMEM": lost("no memory"),
+        "EEXIST": lost("another program has given the socket one"), "EPERM": lost(A_PROGRAM),
+        "ENOTCONN": Fate("the client's FIN has come", GOES_ON)}),
+    "tx": Kind("setsockopt", "SOL_TLS, TLS_TX", {
+        "EINVAL": lost("another program has put the socket into a map", short=True),
+        "ENOENT": lost("the module of the cipher has gone"), "ENOMEM": lost("no memory"), "EPERM": lost(A_PROGRAM)}),
+    "rx": Kind("setsockopt", "SOL_TLS, TLS_RX", {
+        "EINVAL": Fate("another program has put the socket into a map", ENDS, NO_HANDOFF, short=True),
+        "ENOENT": Fate("the module of the cipher has gone", ENDS, NO_HANDOFF),
+        "ENOMEM": Fate("no memory", ENDS, NO_HANDOFF), "EPERM": Fate(A_PROGRAM, ENDS, NO_HANDOFF)}),
+    "no_pad": Kind("setsockopt", "SOL_TLS, 0x4", {
+        "ENOPROTOOPT": Fate("Linux before 6.0", GOES_ON, short=True), "EPERM": Fate(A_PROGRAM, GOES_ON)}),
+    "new_tx": Kind("setsockopt", "SOL_TLS, TLS_TX", NEW_KEYS),
+    "new_rx": Kind("setsockopt", "SOL_TLS, TLS_RX", NEW_KEYS),
+    "read": Kind("recvmsg", "", {
+        "EBADMSG": Fate("a wrong MAC", MAY_END, BAD_RECORD, short=True),
+        "EMSGSIZE": Fate("a record that is too long", MAY_END, BAD_RECORD),
+        "EINVAL": Fate("a header of another version", MAY_END, BAD_RECORD),
+        "ENOMEM": Fate("no memory", MAY_END, NO_MEMORY), "ENOBUFS": Fate("no memory", MAY_END, NO_MEMORY),
+        "ECONNRESET": gone("a reset came"), "EPIPE": gone("a reset came behind the client's FIN"),
+        "ETIMEDOUT": gone("the client acknowledges nothing"), "EHOSTUNREACH": gone("the same, and a router said why")}),
+    "control": Kind("sendmsg", "cmsg_level=SOL_TLS", {
+        "ENOMEM": Fate("no memory", MAY_END, NO_MEMORY, short=True),
+        "ECONNRESET": gone("a reset came"), "EPIPE": gone("a reset came earlier"),
+        "ETIMEDOUT": gone("the client acknowledges nothing"),
+        "EINTR": Fate("a signal, such as SIGSTOP, while the kernel sends what it kept", GOES_ON)}),
+    "write": Kind("sendto", "", {
+        "ENOMEM": Fate("no memory", MAY_END, NO_MEMORY, short=True),
+        "ECONNRESET": gone("a reset came"), "EPIPE": gone("a reset came earlier"),
+        "ETIMEDOUT": gone("the client acknowledges nothing"),
+        "EINTR": Fate("a signal, such as SIGSTOP, while the kernel sends what it kept", GOES_ON)}),
+}
+
 # While kedge serves, in its main thread: a reload, and questions on the control socket.
 NO_FILE = {"EMFILE": Errno("the limit of this process", short=True), "ENFILE": Errno("the limit of the host"),
            "ENOMEM": Errno("no memory for a file")}
@@ -193,7 +265,8 @@ STARTING = {
 SKIPS = "strace fails a call by leaving it out, and what it would have closed stays open: a leak that Linux does not make"
 NEVER = "does not fail for what kedge asks of it"
 OTHER_NAME = "another name of a call above, for other versions of the C library or other machines"
-KERNEL_TLS = "only with kernel TLS: see tests/guest"
+IN_GUESTS = "only with kernel TLS: KERNEL_TLS above"
+PROBE = "only made by the probe of kernel TLS"
 LIBRARY = "made by the C library or by OpenSSL, which has its own answer to a failure"
 ONCE = "a fault of it is only seen by its caller's unit test: the call is made where nothing more can be done"
 UNMADE = "made in no mode of these tests"
@@ -210,7 +283,7 @@ WITHOUT = {
     "epoll_pwait": OTHER_NAME, "ppoll": OTHER_NAME, "open": OTHER_NAME, "fstat": OTHER_NAME, "stat": OTHER_NAME,
     "lstat": OTHER_NAME, "statx": OTHER_NAME, "faccessat": OTHER_NAME, "readv": OTHER_NAME, "writev": OTHER_NAME,
     "pread64": LIBRARY, "pwrite64": LIBRARY, "getcwd": LIBRARY, "clock_nanosleep": LIBRARY, "nanosleep": LIBRARY,
-    "sendmmsg": LIBRARY, "recvmsg": KERNEL_TLS, "splice": KERNEL_TLS, "pipe2": KERNEL_TLS, "timerfd_create": UNMADE,
+    "sendmmsg": LIBRARY, "recvmsg": IN_GUESTS, "splice": PROBE, "pipe2": PROBE, "timerfd_create": UNMADE,
     "timerfd_settime": UNMADE, "fsync": UNMADE, "memfd_create": LIBRARY, "rt_sigtimedwait": UNMADE,
     "unlink": ONCE, "rmdir": ONCE, "getpeername": "made only where the kernel gives a socket the application's own port",
 }

@@ -2,7 +2,7 @@
 """Each system call that kedge may make has faults in the table, or a reason why it has none."""
 import errno
 
-from table import ACCESS, MAIN, STARTING, WITHOUT, WORKER, allowed_calls
+from table import ACCESS, KERNEL_TLS, MAIN, STARTING, WITHOUT, WORKER, allowed_calls
 
 TABLES = (WORKER, MAIN, ACCESS, STARTING)
 FAULTS = {call for table in TABLES for call in table}
@@ -29,3 +29,10 @@ def test_each_errno_exists():
             for name, one in errnos.items():
                 assert hasattr(errno, name) and one.why, f"{call}: {name}"
     assert all(any(one.short for one in errnos.values()) for errnos in WORKER.values())
+
+
+def test_each_kind_of_kernel_tls():
+    calls, _ = allowed_calls()
+    for kind, one in KERNEL_TLS.items():
+        assert one.call in calls and any(fate.short for fate in one.errnos.values()), kind
+        assert all(hasattr(errno, name) and fate.why for name, fate in one.errnos.items()), kind

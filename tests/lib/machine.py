@@ -2,6 +2,7 @@
 """What this machine offers the tests: cgroup v2, a bpffs, loopback addresses, patience."""
 import contextlib
 import os
+import platform
 import socket
 import subprocess
 import time
@@ -71,6 +72,11 @@ def mounts():
 
 def cgroup2_mount():
     return next((point for point, fstype in mounts() if fstype == "cgroup2"), None)
+
+
+def rekeys():
+    """Does this kernel take new keys after a KeyUpdate of TLS 1.3?"""
+    return tuple(int(x) for x in platform.release().split(".")[:2]) >= (6, 14)
 
 
 def alive(pid):
