@@ -7,7 +7,6 @@ when; the timing of the processes differs from run to run.
 """
 import argparse
 import os
-import platform
 import resource
 import signal
 import sys
@@ -116,7 +115,7 @@ class Run:
         self.schedule = events.schedule(seed, seconds, kinds)
         self.mood, keys = events.settings(seed, kinds)
         self.facts = oracle.Facts(self.mood, kinds, limited=events.limits(keys))
-        self.facts.updates_end = combination.record and not rekeys()
+        self.facts.updates_end = combination.record and not machine.rekeys()
         self.open, self.begin = {}, 0.0
         self.config, self.certs = Config(base, certs), certs
         self.access = base / "access.log"
@@ -304,11 +303,6 @@ class Run:
         self.network.mend()
         self.app.end(signal.SIGKILL)
         self.kedge.kill()
-
-
-def rekeys():
-    """Does this kernel follow a KeyUpdate of TLS 1.3?"""
-    return tuple(int(x) for x in platform.release().split(".")[:2]) >= (6, 14)
 
 
 class Failed(AssertionError):

@@ -212,7 +212,10 @@ class One:
     def give(self, result, wire, begin, end):
         if end == len(wire):
             result.sent = "whole"
-        self.client.send(wire[begin:end])
+        if self.plan.together and result is self.results[-1]:
+            self.client.send_and_notify(wire[begin:end])
+        else:
+            self.client.send(wire[begin:end])
 
     def read(self, what="the answers that are due"):
         """Until nothing is due, or the end."""
@@ -250,7 +253,8 @@ class One:
         self.client.close()
 
     def half_close(self):
-        self.client.half_close()
+        if not self.plan.together:
+            self.client.half_close()
         self.to_the_end()
 
     def to_the_end(self):

@@ -85,7 +85,9 @@ def settings(seed, kinds, number=0):
     draw = random.Random(f"{seed} settings {number}")
     names = ("prefix-timeout-ms", "handshake-timeout-ms", "head-timeout-ms", "idle-timeout-ms", "linger-timeout-ms",
              "response-timeout-ms", "connect-timeout-ms", "rate-grace-ms")
-    low, high = {"patient": (60000, 60001), "medium": (4000, 5000), "hasty": (60, 500)}[mood]
+    # Those of a patient run are longer than a client waits, on a slow machine, too.
+    long = round(60000 * PATIENCE)
+    low, high = {"patient": (long, long + 1), "medium": (4000, 5000), "hasty": (60, 500)}[mood]
     keys = {name: draw.randint(low, high) for name in names}
     keys["drain-timeout-ms"] = round(PATIENCE * draw.randint(*(1000, 1500) if mood == "patient" else (100, 1500)))
     keys["connect-early"] = draw.choice(("on", "off"))

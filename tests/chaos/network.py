@@ -12,7 +12,8 @@ import machine
 OBJECT = machine.ROOT / "build/lossy.bpf.o"
 NETEM = (("loss", "2%", "duplicate", "5%", "delay", "2ms", "3ms"),
          ("loss", "10%", "duplicate", "5%"),
-         ("loss", "1%", "corrupt", "3%", "delay", "5ms", "reorder", "25%"))
+         ("loss", "1%", "corrupt", "3%", "delay", "5ms", "reorder", "25%"),
+         ("delay", "20ms", "15ms", "25%", "reorder", "20%", "50%"))
 
 
 def is_own():

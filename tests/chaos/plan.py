@@ -123,6 +123,7 @@ class Connection:
     part: float = 0.0       # abort: how much of the last request is sent
     pause: int = 0          # milliseconds between two groups
     updates: int = 0        # TLS 1.3: KeyUpdates before each group
+    together: bool = False  # half-close: the close_notify comes with the last request, and no FIN
 
     @property
     def address(self):
@@ -199,4 +200,6 @@ def connection(seed, client, number, manners):
     c.part = draw.random()
     if c.ending == "tunnel":
         c.groups.append([Request(f"{c.name}.t", "GET", "upgrade", 0, 0)])
+    # Drawn last: all else of a seed is as it was before there was this.
+    c.together = c.ending == "half-close" and listener.startswith("tls") and not c.slow and draw.random() < 0.5
     return c

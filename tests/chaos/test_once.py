@@ -14,6 +14,7 @@ import pytest
 import chaos
 import conftest
 import events
+import machine
 import network
 import plan
 
@@ -81,6 +82,35 @@ def test_segments_are_lost(can):
     assert len(set(got)) < 2000, "none was lost"
     assert len(set(got)) > 1000, "most were lost"
     assert len(got) > len(set(got)), "none came twice"
+
+
+class Always:
+    """In the place of a random.Random: always chooses the same one."""
+
+    def __init__(self, n):
+        self.n = n
+
+    def choice(self, some):
+        return some[self.n]
+
+
+@pytest.mark.parametrize("n", [n for n, words in enumerate(network.NETEM) if "reorder" in words])
+def test_segments_are_reordered(can, n):
+    bad = network.Network()
+    if bad.how != "netem":
+        pytest.skip("no netem in this kernel: tests/guest/chaos.sh")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as to, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        to.bind(("127.0.0.1", 0))
+        to.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        to.settimeout(5 * machine.PATIENCE)
+        bad.worsen(Always(n))
+        try:
+            for number in range(500):
+                s.sendto(b"%d" % number, to.getsockname())
+            got = [int(to.recv(100)) for _ in range(300)]
+        finally:
+            bad.mend()
+    assert got != sorted(got), "all came in the order in which they were sent"
 
 
 def test_sockets_are_ended(can):

@@ -210,6 +210,11 @@ class Client:
             pass
         self._flush()
 
+    def send_and_notify(self, data):
+        """Sends data and close_notify at once, and no FIN."""
+        self._tls.write(data)
+        self.close_notify()
+
     def half_close(self):
         """Ends our direction: close_notify first where there is TLS, then a FIN."""
         if self._tls:
