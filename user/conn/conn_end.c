@@ -113,8 +113,8 @@ void conn_closed_enter(struct conn *c, bool reset)
 	struct worker *w = c->worker;
 
 	loop_timer_stop(&w->loop, &c->timer);
-	mover_forget(&c->flow);
 	conn_leg_close(c, reset);
+	mover_forget(&c->flow);
 	record_free(c->flow.record);
 	c->flow.record = NULL;
 	if (reset)

@@ -195,13 +195,13 @@ static void pair_over(struct conn *c)
 
 /*
  * Part of a request has gone to the application, or may have: one that is refused, or whose last
- * bytes the editor holds.
+ * bytes the editor holds. Bytes in front of the editor are the rest of a tunnel.
  */
-static bool is_within_request(const struct conn *c)
+static bool is_cut_short(const struct conn *c)
 {
 	const struct edit *e = c->flow.edit;
 
-	return e && (e->holds || e->note->standing == KEDGE_HEAD ||
+	return e && (e->holds || c->flow.up.data || e->note->standing == KEDGE_HEAD ||
 		     e->note->standing == KEDGE_BODY || e->note->standing == KEDGE_REFUSED);
 }
 
@@ -209,7 +209,7 @@ void conn_leg_close(struct conn *c, bool reset)
 {
 	if (c->flow.app_fd < 0)
 		return;
-	if (reset || is_within_request(c))
+	if (reset || is_cut_short(c))
 		conn_reset_on_close(c->flow.app_fd);
 	pair_over(c);
 	edit_free(c->flow.edit);

@@ -5,6 +5,7 @@
  */
 #include "base/capability_loss.h"
 #include "bpf/peername.h"
+#include "conn/conn_end.h"
 #include "conn/conn_leg.h"
 
 #include "tests/unit/conn/conn_parts.h"
@@ -384,6 +385,19 @@ static void within_a_request_a_leg_is_reset(void **state)
 	closes_with(KEDGE_REFUSED, ECONNRESET);
 }
 
+/* In a tunnel nothing else tells that the application lacks bytes. */
+static void a_leg_with_bytes_in_front_is_reset(void **state)
+{
+	(void)state;
+	leg(false);
+	conn_leg_close(c, true);
+	assert_true(residue_keep(&c->flow.up, "x", 1));
+	closes_with(KEDGE_TUNNEL, ECONNRESET);
+	app_leg(true);
+	conn_closed_enter(c, false);
+	assert_int_equal(far_end(app), ECONNRESET);
+}
+
 /* Without an answer it is not known whether the application's end was ever made. */
 static void the_close_tells_whether_the_bypass_worked(void **state)
 {
@@ -441,6 +455,7 @@ int main(void)
 		TEST(one_that_lacks_a_part_of_a_request_is_reset),
 		TEST(a_leg_is_reset),
 		TEST(within_a_request_a_leg_is_reset),
+		TEST(a_leg_with_bytes_in_front_is_reset),
 		TEST(the_close_tells_whether_the_bypass_worked),
 		TEST(how_requests_are_edited),
 	};
