@@ -8,16 +8,20 @@
 
 /* --- what it will do -------------------------------------------------------------------------- */
 
-static void plan_script(struct client *c, const struct conf_listener *l)
+static void plan_script(struct client *c, const struct conf_listener *l, enum client_mood mood)
 {
+	enum script_kind kind = c->tcp                 ? SCRIPT_TCP
+				: mood == CLIENT_FAULT ? SCRIPT_FAULT
+						       : SCRIPT_HTTP;
+	bool right = mood != CLIENT_ANY;
 	bool prefix = l->proxy == PROXY_PREFIX_REQUIRE || (l->proxy != PROXY_PREFIX_OFF && dice(2));
 
-	if (!c->plain && dice_rare(12))
+	if (!right && dice_rare(12))
 		prefix = !prefix;
 	if (prefix && c->reads_prefix)
-		script_prefix(&c->script, c->plain);
+		script_prefix(&c->script, right);
 	if (!c->script.prefix_cut)
-		script_make(&c->script, c->tcp ? SCRIPT_TCP : SCRIPT_HTTP, c->plain);
+		script_make(&c->script, kind, c->plain);
 	if (c->reads_prefix && !c->tls && !c->script.prefix.len)
 		script_find_prefix(&c->script);
 }
@@ -33,6 +37,10 @@ static void plan_faults(struct client *c)
 		c->leaves_at = all ? dice(dice_rare(2) && all > 300 ? 300 : all + 1) : 0;
 		c->leaves = (enum end_how)dice(4);
 	}
+	if (c->tls && dice_rare(24)) { /* within the handshake */
+		c->leaves_at = 0;
+		c->leaves = dice(2) ? END_CLOSE : END_RESET;
+	}
 }
 
 /* Most of those with a theme follow it to the end. */
@@ -45,8 +53,10 @@ static void plan_theme(struct client *c)
 	c->ends = dice_rare(4) ? END_SHUT : END_STAY;
 }
 
-struct client *client_new(unsigned listener, const struct conf_listener *l, bool plain, uint64_t ms)
+struct client *client_new(unsigned listener, const struct conf_listener *l, enum client_mood mood,
+			  uint64_t ms)
 {
+	bool plain = mood == CLIENT_PLAIN;
 	struct client *c = calloc(1, sizeof(*c));
 
 	if (!c || people.clients == CLIENTS_MAX)
@@ -65,14 +75,14 @@ struct client *client_new(unsigned listener, const struct conf_listener *l, bool
 		.in = {.sin_family = AF_INET,
 		       .sin_addr.s_addr = htonl(0xc0000200 + (dice_rare(4) ? 1 : c->id)),
 		       .sin_port = htons((uint16_t)(1024 + c->id))}};
-	plan_script(c, l);
+	plan_script(c, l, mood);
 	c->ends = (enum end_how)(!plain ? dice(4) : c->tcp ? END_SHUT : dice(2));
-	if (!plain)
+	if (mood == CLIENT_ANY)
 		plan_faults(c);
 	if (c->script.theme)
 		plan_theme(c);
 	if (c->tls)
-		c->t = tls_client_new(plain);
+		c->t = tls_client_new(mood != CLIENT_ANY);
 	return c;
 }
 
@@ -288,6 +298,9 @@ static bool says_prefix(struct client *c)
 
 	n = far_send(c->s, p->data + c->prefix_said, n);
 	c->prefix_said += n;
+	/* Then both come at once. */
+	if (c->prefix_said == p->len && !c->leaves_at && c->leaves == END_RESET)
+		ends_like(c, END_RESET);
 	return n;
 }
 
@@ -299,8 +312,11 @@ static bool says(struct client *c)
 		return says_prefix(c);
 	if (c->tls && tls_client_waits(c->t))
 		return tls_client_push(c);
-	if (c->tls && !tls_client_ready(c->t))
-		return false;
+	if (c->tls && !tls_client_ready(c->t)) {
+		if (c->leaves_at || (c->leaves != END_CLOSE && c->leaves != END_RESET))
+			return false;
+		return dice(2) && ends_like(c, c->leaves);
+	}
 	to = speaks_to(c);
 	if (c->said < to) {
 		n = piece_of(c, to - c->said);

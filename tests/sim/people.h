@@ -110,8 +110,14 @@ struct people {
 
 extern struct people people;
 
+enum client_mood {
+	CLIENT_ANY,
+	CLIENT_PLAIN,
+	CLIENT_FAULT, /* its one fault is in a request */
+};
+
 /* A client of this listener. It connects at `ms`. */
-struct client *client_new(unsigned listener, const struct conf_listener *l, bool plain,
+struct client *client_new(unsigned listener, const struct conf_listener *l, enum client_mood mood,
 			  uint64_t ms);
 /* Does one thing, if there is one to do now. */
 bool client_act(struct client *c);

@@ -18,12 +18,6 @@ static void add(struct http1_bytes *b, const char *text)
 	http1_bytes_add(b, text, strlen(text));
 }
 
-static void add_run(struct http1_bytes *b, char byte, size_t n)
-{
-	while (n--)
-		http1_bytes_add(b, &byte, 1);
-}
-
 void script_add_any(struct http1_bytes *b, size_t n)
 {
 	static uint8_t bytes[BODY_MOST];
@@ -239,46 +233,6 @@ static void damage(struct http1_bytes *b, size_t from)
 	}
 }
 
-/* Just over, or just below, each limit of a head. */
-static void add_long(struct script *s)
-{
-	bool over = dice(2);
-
-	switch (dice(5)) {
-	case 0:
-		add(&s->say, "GET /");
-		add_run(&s->say, 'a', KEDGE_LINE_BYTES_MAX - 17 + 20 * over);
-		add(&s->say, " HTTP/1.1\r\nHost: a\r\n\r\n");
-		break;
-	case 1:
-		add(&s->say, "GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: ");
-		add_run(&s->say, '1', KEDGE_XFF_BYTES_MAX - 100 + 200 * over);
-		add(&s->say, "\r\n\r\n");
-		break;
-	case 2:
-		add(&s->say, "GET / HTTP/1.1\r\nHost: a\r\nConnection: ");
-		for (int i = 0; i < 20 + 200 * over; i++)
-			add(&s->say, "x-real-ip-x, ");
-		add(&s->say, "close\r\n\r\n");
-		break;
-	case 3:
-		add(&s->say, "GET / HTTP/1.1\r\nHost: a\r\n");
-		for (int i = 0; i < KEDGE_FIELDS_MAX - 4 + 8 * over; i++)
-			add(&s->say, "X-A: b\r\n");
-		add(&s->say, "\r\n");
-		break;
-	default:
-		add(&s->say, "GET / HTTP/1.1\r\nHost: a\r\n");
-		for (int i = 0; i < 7 + 64 * over; i++) {
-			add(&s->say, "X-A: ");
-			add_run(&s->say, 'b', 1000);
-			add(&s->say, "\r\n");
-		}
-		add(&s->say, "\r\n");
-		break;
-	}
-}
-
 void script_add_odd(struct script *s)
 {
 	static const char *const texts[] = {
@@ -307,7 +261,7 @@ void script_add_odd(struct script *s)
 	case 5:
 	case 12:
 	case 13:
-		add_long(s);
+		script_add_limit(s);
 		break;
 	case 0:
 	case 1:
@@ -349,6 +303,13 @@ void script_make(struct script *s, enum script_kind kind, bool plain)
 	s->refused_at = SIZE_MAX;
 	if (kind == SCRIPT_TCP) {
 		make_tcp(s, plain);
+		return;
+	}
+	if (kind == SCRIPT_FAULT) {
+		if (dice(2))
+			script_add_head(s, "GET", "");
+		script_add_fault(s);
+		s->requests = 0;
 		return;
 	}
 	if (!plain && dice(2)) {

@@ -70,7 +70,11 @@ struct script {
 	enum kedge_standing ends; /* at the end of say */
 };
 
-enum script_kind { SCRIPT_HTTP, SCRIPT_TCP };
+enum script_kind {
+	SCRIPT_HTTP,
+	SCRIPT_FAULT, /* a request with a fault, behind one at most */
+	SCRIPT_TCP
+};
 
 /* What a client sends. `plain`: nothing odd, and no pause but for responses. */
 void script_make(struct script *s, enum script_kind kind, bool plain);

@@ -12,6 +12,10 @@ void script_add_head(struct script *s, const char *method, const char *more);
 void script_add_request(struct script *s);
 /* What is no request, or an odd one. */
 void script_add_odd(struct script *s);
+/* A request with one fault; all sorts are equally likely. */
+void script_add_fault(struct script *s);
+/* A head just over, or just below, one of the limits. */
+void script_add_limit(struct script *s);
 
 /* A whole script of one theme. */
 void script_theme(struct script *s);

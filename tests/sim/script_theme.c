@@ -32,42 +32,12 @@ static void add_requests(struct script *s, unsigned n)
 	}
 }
 
-/* Faults that script_add_odd() makes too rarely. */
-static void add_fault(struct script *s)
-{
-	static const char *const texts[] = {
-		"G(T / HTTP/1.1\r\nHost: a\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n",
-		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-		"0\r\nContent-Length: 5\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\n"
-		"Content-Length: 1\r\n\r\nx",
-		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
-		"GET / HTTP/1.1\r\nHost: a\r\nConnection: a b\r\n\r\n",
-	};
-	unsigned sort = dice(7);
-
-	if (sort < 6) {
-		add(s, texts[sort]);
-		return;
-	}
-	/* A head that is too large. */
-	add(s, "GET / HTTP/1.1\r\nHost: a\r\n");
-	for (unsigned i = 0; i < 68; i++) {
-		add(s, "X-A: ");
-		for (unsigned n = 0; n < 20; n++)
-			add(s, "12345678901234567890123456789012345678901234567890");
-		add(s, "\r\n");
-	}
-	add(s, "\r\n");
-}
-
 static void refused(struct script *s)
 {
 	add_requests(s, 1 + dice(3));
 	if (dice_rare(3))
 		script_pause_at(s, (struct script_pause){.responses = s->requests - 1});
-	dice_rare(2) ? add_fault(s) : script_add_odd(s);
+	dice_rare(2) ? script_add_fault(s) : script_add_odd(s);
 }
 
 /* With what follows after the silence the request would be whole. */

@@ -16,6 +16,9 @@
 #include "sim_turn.h"
 #include "tls_world.h"
 
+/* Clients with one fault in a request. */
+#define FAULTS_MAX 8
+
 struct sim_mood sim_mood;
 struct worker sim_worker;
 struct people people;
@@ -179,18 +182,24 @@ void oracle_over(void)
 
 /* --- the run ---------------------------------------------------------------------------------- */
 
-static void make_clients(void)
+static void make_client(enum client_mood mood)
 {
 	const struct conf *conf = newest->conf;
+	unsigned listener = dice((uint32_t)conf->listeners_count);
+
+	client_new(listener, &conf->listeners[listener], mood,
+		   world_ms() + (dice_rare(3) ? dice(20000) : 0));
+}
+
+static void make_clients(void)
+{
 	unsigned n = 1 + dice(dice_rare(2) ? 40 : 16);
+	unsigned faults = sim_mood.plain ? 0 : dice(FAULTS_MAX + 1);
 
-	for (unsigned i = 0; i < n; i++) {
-		unsigned listener = dice((uint32_t)conf->listeners_count);
-		bool plain = sim_mood.plain || !dice(4);
-
-		client_new(listener, &conf->listeners[listener], plain,
-			   world_ms() + (dice_rare(3) ? dice(20000) : 0));
-	}
+	while (n--)
+		make_client(sim_mood.plain || !dice(4) ? CLIENT_PLAIN : CLIENT_ANY);
+	while (faults--)
+		make_client(CLIENT_FAULT);
 }
 
 void sim_run(struct choices *c, struct sim_result *result)
