@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "http/xff.h"
+#include "script_parts.h"
 #include "tests/lib/http1_driver.h"
 #include "world.h"
 
@@ -138,4 +139,5 @@ void script_expect(struct script *s, const struct conf *conf, const struct conf_
 	s->want = r.m.out;
 	r.m.out = (struct http1_bytes){0};
 	http1_model_free(&r.m);
+	script_judge(s, &http1);
 }

@@ -17,5 +17,8 @@ void script_add_fault(struct script *s);
 /* A head just over, or just below, one of the limits. */
 void script_add_limit(struct script *s);
 
+/* Has the reference read a script that is expected. */
+void script_judge(const struct script *s, const struct http1_conf *http1);
+
 /* A whole script of one theme. */
 void script_theme(struct script *s);

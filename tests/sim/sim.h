@@ -8,7 +8,7 @@
  *
  *   choices.c   where all decisions come from
  *   world*.c    sockets as Linux has them, epoll, the clock, the log of events
- *   script*.c   what a client sends, and what kedge should make of it
+ *   script*.c   what a client sends, and what kedge should make of it: two readers must agree
  *   client*.c   clients, with and without TLS
  *   app*.c      applications
  *   oracle*.c   what must be true, at each call, after each turn and at the end
