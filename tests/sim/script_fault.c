@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Requests with one fault: each reason of kedge's for a refusal has one here, as likely as others. */
+/* Requests with one fault: each reason for a refusal has one here, all equally likely. */
 #include "script.h"
 
 #include <string.h>
