@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Run: proxy_tlvs short --unwind 6
+ * Run: proxy_tlvs long --unwind 6
  * Instead: proxy_next_tlv:any_next
  * Instead: crc32c_update:any_crc
  *
