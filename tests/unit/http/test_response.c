@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "http/response.h"
@@ -534,6 +535,40 @@ static void behind_an_interim_response(void **state)
 	}
 }
 
+/* A response that began before its request stays unasked. */
+static void a_request_does_not_make_it_asked(void **state)
+{
+	static const char text[] = OK "Content-Length: 0\r\n\r\n";
+	struct kedge_note note = {.requests = 1};
+	struct response_counts counts = {0};
+	struct response r = {0};
+
+	feed_text(&r, &note, text, &counts);
+	feed_text(&r, &note, "HTT", &counts);
+	note.requests = 2;
+	assert_int_equal(feed(&r, &note, text + 3, strlen(text) - 3, &counts), RESPONSE_UNASKED);
+	assert_int_equal(counts.good, 0);
+}
+
+/* A line that fills the room is whole, in pieces as well. */
+static void the_longest_line_that_is_read(void **state)
+{
+	char text[RESPONSE_LINE_KEPT + 64];
+	int n = snprintf(text, sizeof(text), OK "Content-Length:%*d\r\n\r\nx",
+			 RESPONSE_LINE_KEPT - 16, 1);
+
+	for (int cut = 0; cut <= n; cut++) {
+		struct kedge_note note = {.requests = 1};
+		struct response_counts counts = {0};
+		struct response r = {0};
+
+		feed(&r, &note, text, (size_t)cut, &counts);
+		feed(&r, &note, text + cut, (size_t)(n - cut), &counts);
+		if (r.done != 1)
+			fail_msg("cut at %d", cut);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -550,6 +585,8 @@ int main(void)
 		cmocka_unit_test(no_other_byte_is_a_digit),
 		cmocka_unit_test(the_largest_size),
 		cmocka_unit_test(behind_an_interim_response),
+		cmocka_unit_test(a_request_does_not_make_it_asked),
+		cmocka_unit_test(the_longest_line_that_is_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
