@@ -179,6 +179,7 @@ static void compare_lines(const struct response *a, const struct response *b)
 	if (a->state == RESPONSE_BODY || a->state >= RESPONSE_TO_END)
 		return; /* no line is being read */
 	INVARIANT(a->line_len == b->line_len && a->line_long == b->line_long);
+	INVARIANT(a->cr == b->cr);
 	INVARIANT(!memcmp(a->line, b->line, a->line_len));
 }
 

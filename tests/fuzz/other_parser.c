@@ -60,15 +60,6 @@ static int end_head(http_parser *p)
 	return told->no_body;
 }
 
-/* http-parser takes a CR for the end of a line, kedge only an LF (RFC 9112, 2.2: a bad message). */
-static bool has_bare_cr(const char *p, size_t n)
-{
-	for (size_t i = 0; i + 1 < n; i++)
-		if (p[i] == '\r' && p[i + 1] != '\n')
-			return true;
-	return false;
-}
-
 static const char *read_one_down(const struct response_message *m, enum response_state state,
 				 const char *in, size_t n)
 {
@@ -79,8 +70,6 @@ static const char *read_one_down(const struct response_message *m, enum response
 	http_parser p;
 	size_t taken;
 
-	if (has_bare_cr(in + m->begin, n - m->begin))
-		return NULL;
 	http_parser_init(&p, HTTP_RESPONSE);
 	p.data = &told;
 	taken = http_parser_execute(&p, &settings, in + m->begin, n - m->begin);

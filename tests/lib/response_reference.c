@@ -15,7 +15,7 @@ struct span {
 struct line {
 	struct span s;
 	bool is_cut; /* longer than kedge keeps: only its beginning is read */
-	bool crlf;   /* ended by CRLF; a cut line says no */
+	bool crlf;   /* ended by CRLF */
 };
 
 /* What the present head says. */
@@ -96,16 +96,18 @@ static struct line line_from(struct reader *x, size_t from, enum response_state 
 	const char *p = x->in + from, *lf = memchr(x->in + x->at, '\n', x->n - x->at);
 	struct line l = {{p, 0}, false, false};
 
+	l.s.n = lf ? (size_t)(lf - p) : x->n - from;
+	l.crlf = l.s.n && p[l.s.n - 1] == '\r';
+	l.s.n -= l.crlf;
+	/* RFC 9112, 2.2. Some clients end a line there. */
+	if (memchr(p, '\r', l.s.n))
+		lose(x, "CR within a line");
 	if (!lf)
 		stop(x, state);
 	x->at = (size_t)(lf - x->in) + 1;
-	l.s.n = (size_t)(lf - p);
-	l.is_cut = l.s.n > RESPONSE_LINE_KEPT;
+	l.is_cut = l.s.n + l.crlf > RESPONSE_LINE_KEPT;
 	if (l.is_cut)
 		l.s.n = RESPONSE_LINE_KEPT;
-	else if (l.s.n && p[l.s.n - 1] == '\r')
-		l.crlf = true;
-	l.s.n -= l.crlf;
 	return l;
 }
 
@@ -251,7 +253,7 @@ static uint64_t read_size(struct reader *x)
 	size_t i;
 
 	if (!l.crlf)
-		lose(x, "a size line that does not end with CRLF, or is long");
+		lose(x, "a size line that does not end with CRLF");
 	for (i = 0; i < l.s.n; i++) {
 		static const char digits[] = "0123456789abcdef";
 		const char *digit = l.s.p[i] ? strchr(digits, l.s.p[i] | 0x20) : NULL;
@@ -265,10 +267,8 @@ static uint64_t read_size(struct reader *x)
 	}
 	if (!i)
 		lose(x, "no size");
-	if (i < l.s.n && l.s.p[i] != ';' && !is_blank(l.s.p[i]))
+	if (i < l.s.n ? l.s.p[i] != ';' && !is_blank(l.s.p[i]) : l.is_cut)
 		lose(x, "not the end of a size");
-	if (memchr(l.s.p, '\r', l.s.n))
-		lose(x, "CR within a size line");
 	return size;
 }
 

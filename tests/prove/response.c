@@ -3,7 +3,7 @@
  * Run: response_line short --unwind 2
  * Run: response_fields short --unwind 2
  * Run: response_body short --unwind 2
- * Run: response_chunk long --unwind 2 --unwindset parse_size.0:66,parse_size.1:66
+ * Run: response_chunk long --unwind 2 --unwindset parse_size.0:66
  * Run: response_chunk_end short --unwind 2
  * Run: response_trailer short --unwind 2
  * Run: response_rest short --unwind 2
@@ -39,8 +39,8 @@ static void copy_byte(void *to, const void *from, size_t n)
 
 static void *find_in_byte(const void *where, int wanted, size_t n)
 {
-	PROVE(n == 1);
-	return *(const unsigned char *)where == (unsigned char)wanted ? (void *)where : NULL;
+	PROVE(n <= 1);
+	return n && *(const unsigned char *)where == (unsigned char)wanted ? (void *)where : NULL;
 }
 
 #undef memcpy

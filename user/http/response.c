@@ -19,6 +19,7 @@ static void line_begin(struct response *r, enum response_state state)
 	r->state = (uint8_t)state;
 	r->line_len = 0;
 	r->line_long = false;
+	r->cr = false;
 }
 
 /*
@@ -47,13 +48,9 @@ struct line {
 	const char *bytes;
 	size_t len;
 	bool is_cut; /* it was longer than this */
-	bool crlf;   /* its end, which is whole, was CRLF; of a cut line this is not known */
 };
 
-/*
- * RFC 9112, section 7.1: hexadecimal digits, then nothing or an extension. A CR within the
- * extension ends the line for some clients, and not for others.
- */
+/* RFC 9112, section 7.1: hexadecimal digits, then nothing or an extension. */
 static bool parse_size(const struct line *l, uint64_t *out)
 {
 	const char *p = l->bytes, *end = p + l->len;
@@ -73,11 +70,7 @@ static bool parse_size(const struct line *l, uint64_t *out)
 		value = value << 4 | digit;
 	}
 	*out = value;
-	if (p == l->bytes || (p < end && *p != ';' && *p != ' ' && *p != '\t'))
-		return false;
-	while (p < end && *p != '\r')
-		p++;
-	return p == end;
+	return p > l->bytes && (p == end ? !l->is_cut : *p == ';' || *p == ' ' || *p == '\t');
 }
 
 /* With a coding that does not frame, some clients use the length and others do not. */
@@ -143,7 +136,7 @@ static void chunk_begin(struct response *r)
  */
 static void chunk_line_end(struct response *r, const struct line *l)
 {
-	if (!l->crlf)
+	if (!r->cr)
 		r->state = RESPONSE_LOST;
 	else if (r->state == RESPONSE_CHUNK_END)
 		line_begin(r, l->len ? RESPONSE_LOST : RESPONSE_CHUNK);
@@ -187,6 +180,20 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 		chunk_line_end(r, l);
 	}
 	return RESPONSE_QUIET;
+}
+
+/*
+ * Is there a CR that does not end the line? RFC 9112, section 2.2: some clients end the line there,
+ * and find other fields.
+ */
+static bool line_has_cr(struct response *r, const char *p, size_t n)
+{
+	bool before = r->cr;
+
+	if (!n)
+		return false;
+	r->cr = p[n - 1] == '\r';
+	return before || memchr(p, '\r', n - 1);
 }
 
 /* Keeps the beginning of a line that this input does not end. */
@@ -256,6 +263,10 @@ static const char *feed_line(struct response *r, const struct kedge_note *note, 
 	const char *lf = memchr(p, '\n', (size_t)(end - p));
 	struct line l;
 
+	if (line_has_cr(r, p, (size_t)((lf ? lf : end) - p))) {
+		r->state = RESPONSE_LOST;
+		return p;
+	}
 	if (!lf) {
 		line_keep(r, p, (size_t)(end - p));
 		return end;
@@ -264,10 +275,9 @@ static const char *feed_line(struct response *r, const struct kedge_note *note, 
 	/* A long line is always cut, also if it came whole: pieces must not matter. */
 	if (r->line_len || l.len > sizeof(r->line)) {
 		line_keep(r, p, l.len);
-		l = (struct line){r->line, r->line_len, r->line_long, false};
+		l = (struct line){r->line, r->line_len, r->line_long};
 	}
-	l.crlf = !l.is_cut && l.len && l.bytes[l.len - 1] == '\r';
-	l.len -= l.crlf;
+	l.len -= r->cr && !l.is_cut;
 	*event = line_end(r, note, &l, counts);
 	return lf + 1;
 }
@@ -302,6 +312,7 @@ void response_check(const struct response *r)
 	CHECK(r, r->state <= RESPONSE_LOST);
 	CHECK(r, r->line_len <= RESPONSE_LINE_KEPT);
 	CHECK_IF(r, r->line_long && in_line(r), r->line_len == RESPONSE_LINE_KEPT);
+	CHECK_IF(r, in_line(r) && !r->line_len, !r->cr);
 	CHECK(r, r->held <= RESPONSE_HELD_MAX);
 	CHECK_IF(r, r->held == RESPONSE_HELD_MAX, r->unasked || r->status == 101); /* refused */
 	CHECK_IF(r, r->held, r->state == RESPONSE_LINE && r->begun && r->held == r->line_len);

@@ -44,6 +44,7 @@ struct response {
 	bool begun;       /* in RESPONSE_LINE: a byte of the status line has come */
 	bool unasked;     /* when that byte came, no request waited for it */
 	bool line_long;   /* the line went on beyond line[] */
+	bool cr;          /* the last byte of the line so far is a CR */
 	bool old;         /* HTTP/1.0 */
 	bool said_close;  /* a finished response said that the connection ends */
 	bool early;       /* the head being read, or read last, came before its request was whole */

@@ -171,11 +171,30 @@ static const struct sample samples[] = {
 	 OK "Transfer-Encoding: chunked\r\n\r\n"
 	    "00000000000000000000000000000000000000000000000000000000000000000005\r\nhello\r\n",
 	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
-	{"a chunk extension beyond what is kept of a line may hold a CR",
+	{"a chunk extension beyond what is kept of a line does not matter",
 	 OK "Transfer-Encoding: chunked\r\n\r\n"
 	    "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\nx\r\n"
 	    "0\r\n\r\n",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
+	{"a long chunk extension that LF alone ends",
+	 OK "Transfer-Encoding: chunked\r\n\r\n"
+	    "1;aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\nx\r\n"
+	    "0\r\n\r\n",
 	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a CR within a long line, behind what is kept of it",
+	 OK "X: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\ra\r\n"
+	    "Content-Length: 1\r\n\r\nx",
+	 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a CR within a field", OK "X: a\rContent-Length: 5\r\nContent-Length: 1\r\n\r\nx", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a CR before CRLF", OK "Content-Length: 1\r\r\n\r\nx", 1, 0, KEDGE_BETWEEN, RESPONSE_QUIET,
+	 0, 0, RESPONSE_LOST},
+	{"a CR within the status line", "HTTP/1.1 200 O\rK\r\nContent-Length: 1\r\n\r\nx", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 0, 0, RESPONSE_LOST},
+	{"a CR within a trailer", OK "Transfer-Encoding: chunked\r\n\r\n0\r\nX: a\rb\r\n\r\n", 1, 0,
+	 KEDGE_BETWEEN, RESPONSE_QUIET, 0, 1, RESPONSE_LOST},
+	{"a CR in a body is data", OK "Content-Length: 3\r\n\r\na\rb", 1, 0, KEDGE_BETWEEN,
+	 RESPONSE_QUIET, 1, 1, RESPONSE_LINE},
 	{"a chunk size that LF alone ends",
 	 OK "Transfer-Encoding: chunked\r\n\r\n1\nx\r\n0\r\n\r\n", 1, 0, KEDGE_BETWEEN,
 	 RESPONSE_QUIET, 0, 1, RESPONSE_LOST},

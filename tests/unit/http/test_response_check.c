@@ -44,6 +44,7 @@ static const char *line_broken(unsigned row)
 	BREAK("r->held == r->line_len", r.held = 1);
 	BREAK("r->held == r->line_len", r.state = RESPONSE_FIELDS);
 	BREAK("!r->line_len", r.begun = false, r.held = 0);
+	BREAK("!r->cr", r.begun = false, r.held = r.line_len = 0, r.cr = true);
 	BREAK("r->said_close", r.over = true);
 	return NULL;
 }
@@ -53,7 +54,7 @@ static const char *body_broken(unsigned row)
 	BREAK("r->left && r->left <= r->body", r.left = 0);
 	BREAK("r->left && r->left <= r->body", r.left = 10);
 	BREAK("r->body == r->head.length", r.body++);
-	BREAK("r->head.chunked", r.state = RESPONSE_CHUNK);
+	BREAK("r->head.chunked", r.state = RESPONSE_CHUNK, r.cr = false);
 	return NULL;
 }
 
