@@ -152,7 +152,6 @@ static struct conn_verdict client_event(struct conn *c, uint32_t events)
 	case CONN_HEAR:
 		return conn_hear_run(c);
 	case CONN_MOVE:
-		c->client_error |= !!(events & EPOLLERR);
 		return conn_move_run(c);
 	case CONN_REPLY:
 		if (events & EPOLLOUT)
@@ -176,6 +175,7 @@ static void client_ready(struct watch *watch, uint32_t events)
 
 	if (events & EPOLLOUT && c->flow.client_full) /* it has taken something */
 		c->active_ms = c->worker->loop.now_ms;
+	c->client_error |= !!(events & EPOLLERR); /* it is told once, maybe before MOVE */
 	mover_client_event(&c->flow, events);
 	carry_out(c, client_event(c, events));
 }

@@ -120,7 +120,7 @@ struct conn {
 	bool counted;      /* the reason why it ends */
 	bool heard;        /* the client has asked for something, or will not: */
 	bool asked_head;   /* with HEAD */
-	bool client_error; /* MOVE: the client leg is dead; its queue may still be worth reading */
+	bool client_error; /* the client leg is dead; its queue may still be worth reading */
 };
 
 #define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)

@@ -137,6 +137,28 @@ static void from_the_prefix_to_the_end(void **state)
 	assert_int_equal(c->timer.due_ms, 0);
 }
 
+/* It is told once. The request waits for its answer, so that nothing more would be read. */
+static void a_reset_that_comes_with_the_prefix(void **state)
+{
+	static const char said[] = "PROXY TCP4 198.51.100.22 203.0.113.7 35646 443\r\n"
+				   "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\n"
+				   "Upgrade: a\r\n\r\n";
+
+	(void)state;
+	accept_one();
+	assert_int_equal(send(client, said, strlen(said), 0), strlen(said));
+	assert_true(net_wait(c->client_fd, POLLIN, NET_PATIENCE_MS));
+	net_close_reset(client);
+	client = -1;
+	assert_true(net_wait(c->client_fd, POLLERR, NET_PATIENCE_MS));
+	client_event(EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+	assert_int_equal(c->state, CONN_CONNECT);
+	app = net_accept(listener);
+	app_event(EPOLLOUT);
+	assert_int_equal(c->state, CONN_CLOSED);
+	assert_int_equal(stats->reasons.client_reset, 1);
+}
+
 /* CONNECT, HEAR, REPLY, LINGER, CLOSED: no application, and the client has left. */
 static void many_transitions_of_one_event(void **state)
 {
@@ -337,6 +359,7 @@ int main(void)
 		cmocka_unit_test(what_the_table_forbids),
 		TEST(a_forbidden_transition_is_not_made),
 		TEST(from_the_prefix_to_the_end),
+		TEST(a_reset_that_comes_with_the_prefix),
 		TEST(many_transitions_of_one_event),
 		TEST(a_reason_is_counted_once),
 		TEST(what_comes_after_the_close_is_nothing),
