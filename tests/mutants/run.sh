@@ -186,6 +186,21 @@ mutate()
 	fi
 }
 
+# leave NAME...: these are for make test-full. Each must fit the code also today, so that it does not rot there.
+leave()
+{
+	local name
+
+	for name in "$@"; do
+		if patch -s -p1 -F3 --dry-run -d "$base" -i "$root/tests/mutants/$name.patch" >/dev/null 2>&1; then
+			skipped=$((skipped + 1))
+		else
+			fail "$name" "rewrite it, the code has changed: $(header "$name" What)"
+		fi
+	done
+	echo "left to make test-full: $# mutants"
+}
+
 # Why the machine cannot run the mutant; nothing if it can.
 lacks()
 {
@@ -197,7 +212,7 @@ lacks()
 
 main()
 {
-	local names=() name why all targets=() some
+	local names=() name why others targets=() some
 
 	mapfile -t names < <(choose "$@")
 	for name in "${names[@]}"; do
@@ -205,7 +220,6 @@ main()
 		read -ra some < <(targets_of "$name")
 		[[ -n $(lacks "$name") ]] || targets+=("${some[@]}")
 	done
-	all=$(find tests/mutants -name '*.patch' | wc -l)
 	mkdir -p "$scratch"
 	exec 9>"$scratch/lock"
 	flock -n 9 || { echo "run.sh: another one uses $scratch" >&2; exit 2; }
@@ -224,8 +238,11 @@ main()
 		restore
 		mutate "$name"
 	done
-	[[ -z ${KEDGE_TEST_SHORT-} ]] || echo "left to make test-full: $((all - ${#names[@]})) mutants"
-	[[ -z ${KEDGE_TEST_SHORT-} ]] || skipped=$((skipped + all - ${#names[@]}))
+	if [[ -n ${KEDGE_TEST_SHORT-} ]]; then
+		mapfile -t others < <(printf 'tests/mutants/%s.patch\n' "${names[@]}" | grep -vxFf - <(ls tests/mutants/*.patch) |
+			sed 's,.*/,,; s,\.patch$,,')
+		leave "${others[@]}"
+	fi
 	echo "mutants: $passed passed, $failed failed, $skipped skipped"
 	[[ $failed -eq 0 ]]
 }
