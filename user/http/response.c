@@ -136,14 +136,14 @@ static void chunk_begin(struct response *r)
  */
 static void chunk_line_end(struct response *r, const struct line *l)
 {
-	if (!r->cr)
+	bool behind = r->state == RESPONSE_CHUNK_END;
+
+	if (!r->cr || !(behind ? l->len == 0 : parse_size(l, &r->left)))
 		r->state = RESPONSE_LOST;
-	else if (r->state == RESPONSE_CHUNK_END)
-		line_begin(r, l->len ? RESPONSE_LOST : RESPONSE_CHUNK);
-	else if (parse_size(l, &r->left))
-		chunk_begin(r);
+	else if (behind)
+		line_begin(r, RESPONSE_CHUNK);
 	else
-		r->state = RESPONSE_LOST;
+		chunk_begin(r);
 }
 
 /* The blank line behind the fields. */
