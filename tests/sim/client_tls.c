@@ -148,6 +148,8 @@ bool tls_client_push(struct client *c)
 
 	if (!n)
 		return false;
+	if (n > sizeof(rest)) /* a client may say more at once; the rest stays for later */
+		n = sizeof(rest);
 	if (!c->plain && dice_rare(150)) {
 		bytes[dice((uint32_t)n)] ^= 1;
 		world_log("a wrong byte", c->s->id, n, 0);
