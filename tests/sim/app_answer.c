@@ -136,10 +136,21 @@ static void add_usual(struct leg *l, struct item *it, bool head)
 
 /* --- as they should not be -------------------------------------------------------------------- */
 
-/* True if the end of the item is known nevertheless. */
-static bool add_odd(struct leg *l, struct item *it, bool head)
+enum odd_sort { ODD_GARBAGE = 3, ODD_101 = 4, ODD_TEXTS = 9, ODD_408 = 9, ODD_SORTS = 12 };
+
+/* Is request k, or one behind it, an upgrade? Then a 101 or a surplus answer can be its answer. */
+static bool upgrade_comes(const struct script *s, unsigned k)
 {
-	static const char *const texts[] = {
+	for (; k < s->requests; k++)
+		if (s->request[k].upgrade)
+			return true;
+	return false;
+}
+
+/* True if the end of the item is known nevertheless. */
+static bool add_odd(struct leg *l, struct item *it, unsigned k, bool head)
+{
+	static const char *const texts[ODD_TEXTS] = {
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdefgh",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
 		"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\nabc",
@@ -152,9 +163,11 @@ static bool add_odd(struct leg *l, struct item *it, bool head)
 	};
 	static const uint8_t unreadable[] = {0, 1, 2, 8};
 	bool lost = l->client->script.theme == THEME_LOST;
-	unsigned sort = lost ? unreadable[dice(4)] : dice(12);
+	unsigned sort = lost ? unreadable[dice(4)] : dice(ODD_SORTS);
 
-	if (sort < 9) {
+	if ((sort == ODD_101 || sort >= ODD_TEXTS) && upgrade_comes(&l->client->script, k))
+		sort = ODD_GARBAGE;
+	if (sort < ODD_TEXTS) {
 		add(l, texts[sort]);
 		it->odd = true;
 		l->shut_behind = dice_rare(lost ? 8 : 2);
@@ -165,7 +178,7 @@ static bool add_odd(struct leg *l, struct item *it, bool head)
 	end(l, it);
 	it->final = true;
 	it = begin(l);
-	if (sort == 9)
+	if (sort == ODD_408)
 		add(l, "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
 	else
 		add_length(l, it, false);
@@ -196,7 +209,7 @@ void leg_answer(struct leg *l)
 	it = begin(l);
 	if (q->upgrade && add_upgrade(l, it))
 		return;
-	if (l->odd_at == k && add_odd(l, it, q->head))
+	if (l->odd_at == k && add_odd(l, it, k, q->head))
 		return;
 	if (it->odd)
 		return;
