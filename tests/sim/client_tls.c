@@ -140,6 +140,11 @@ bool tls_client_waits(const struct tls_client *t)
 	return BIO_ctrl_pending(t->out);
 }
 
+bool tls_client_garbage(const struct tls_client *t)
+{
+	return t->garbage;
+}
+
 bool tls_client_push(struct client *c)
 {
 	char *bytes;

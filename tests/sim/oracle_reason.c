@@ -64,7 +64,8 @@ static void before_http(struct client *c, enum kedge_reason reason)
 		NEEDS(c->reads_prefix && !c->script.prefix_good);
 		break;
 	case KEDGE_REASON_prefix_forbidden:
-		NEEDS(c->reads_prefix && c->script.prefix.len);
+		NEEDS(c->reads_prefix &&
+		      (c->script.prefix.len || (c->tls && tls_client_garbage(c->t))));
 		break;
 	case KEDGE_REASON_prefix_timeout:
 		NEEDS(c->reads_prefix && c->prefix_said < c->script.prefix.len + 13);

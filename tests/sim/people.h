@@ -151,6 +151,9 @@ bool tls_client_hear(struct client *c, size_t n);
 void tls_client_say(struct client *c, const void *p, size_t n);
 /* Does anything wait to be sent? */
 bool tls_client_waits(const struct tls_client *t);
+
+/* What it sends first is no TLS; it may be a prefix. */
+bool tls_client_garbage(const struct tls_client *t);
 /* Sends some of what waits. False: nothing does, or there is no room. */
 bool tls_client_push(struct client *c);
 /* A close_notify. */
