@@ -77,6 +77,12 @@ static void reopen_logs(struct daemon *d)
 		access_log_reopen(d->shared.access);
 }
 
+static int end_at_once(unsigned number)
+{
+	log_error("second signal %u: not waiting any longer", number);
+	return -EINTR;
+}
+
 /* -EINTR after a second signal: kedge ends at once. */
 static int obey_signals(struct daemon *d)
 {
@@ -90,8 +96,7 @@ static int obey_signals(struct daemon *d)
 		else if (info.ssi_signo == SIGHUP)
 			json_decref(reload(d));
 		else if (d->draining)
-			return log_err(EINTR, "second signal %u: not waiting any longer",
-				       info.ssi_signo);
+			return end_at_once(info.ssi_signo);
 		else
 			drain(d);
 	}

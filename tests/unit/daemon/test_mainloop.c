@@ -233,7 +233,7 @@ static void a_second_one_ends_it_at_once(void **state)
 	signal_next = SIGINT;
 	assert_int_equal(mainloop_run(&kedge), -EINTR);
 	assert_string_equal(events, "stopping:5000 drain0 drain1 ");
-	assert_heard("error: second signal 2: not waiting any longer: ");
+	assert_heard("error: second signal 2: not waiting any longer\n");
 	assert_false(crew[0].ended);
 }
 
