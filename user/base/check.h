@@ -5,7 +5,7 @@
  * call it when they are done, with CHECKED(). Only builds with sanitizers and the fuzzers have
  * -DKEDGE_CHECKS. In all others nothing is left, not even a test of a condition.
  *
- * A check only reads. It may be slow: what it costs is in CONTRIBUTING.md.
+ * A check only reads. It may be slow: CONTRIBUTING.md says how often the slow ones run.
  */
 #pragma once
 
