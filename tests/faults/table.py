@@ -235,6 +235,7 @@ STARTING = {
     "setsockopt": {"ENOPROTOOPT": Errno("a kernel without the option", short=True), "EPERM": Errno("a container"),
                    "ENOMEM": Errno("no memory")},
     "getsockopt": {"ENOPROTOOPT": Errno("a kernel without the option"), "EPERM": Errno("a container")},
+    "getsockname": {"EPERM": Errno("a container", short=True), "ENOBUFS": Errno("no memory")},
     "connect": {"EACCES": Errno("the socket's mode", short=True)},
     "accept4": {"EMFILE": Errno("the limit of this process"), "ENOMEM": Errno("no memory")},
     "poll": {"ENOMEM": Errno("no memory"), "EINTR": Errno("a signal")},

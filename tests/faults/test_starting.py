@@ -12,7 +12,7 @@ from table import STARTING
 
 # Calls that only kedge with BPF makes, or makes otherwise there.
 OF_BPF = {"bpf", "mkdir", "unlinkat", "statfs", "fstatfs", "flock", "readlink", "sendmsg", "mmap", "openat", "setsockopt",
-          "socket", "poll", "getsockopt", "recvfrom", "mremap", "faccessat2", "accept4", "ioctl"}
+          "socket", "poll", "getsockopt", "getsockname", "recvfrom", "mremap", "faccessat2", "accept4", "ioctl"}
 # Of the short form; with BPF a start takes longer.
 SHORT_OF_BPF = {"bypass": {"bpf", "mkdir", "flock", "openat"}, "edit": {"bpf", "mkdir", "flock", "openat"}, "prefer": {"bpf"}}
 # A failed EPOLL_CTL_MOD needs no memory, so it cannot fail.

@@ -130,8 +130,9 @@ int door_give(struct door *d, int fd)
 	int err;
 
 	d->fd = fd;
-	if (getsockname(fd, &bound.sa, &len) == 0)
-		s->port = addr_port(&bound);
+	if (getsockname(fd, &bound.sa, &len) < 0)
+		return log_err(errno, "listener %s: its own address cannot be read", s->conf->name);
+	s->port = addr_port(&bound);
 	addr_format(s->name, &bound);
 	s->metrics = metrics_listener(a->metrics, s->name, a->worker);
 	if (!s->metrics)

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 
 #include "listen/bind.h"
@@ -377,20 +378,37 @@ static void a_socket_that_stays_open_elsewhere(void **state)
 
 /* --- failures --------------------------------------------------------------------------------- */
 
-static void a_descriptor_that_cannot_be_watched(void **state)
+/* The door has owned it since the call. */
+static void refuses_to_take(int fd, int err, const char *line)
 {
 	struct generation *g = rig_generation(1, 1);
 	struct door *d = NULL;
-	int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(door_new(&d, &rig_acceptor, g, 0), 0);
+	assert_int_equal(door_give(d, fd), err);
+	assert_heard(line);
+	door_free(d);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	generation_put(g);
+}
+
+static void a_socket_that_cannot_be_watched(void **state)
+{
+	struct watch other = {0};
+	uint16_t port;
+	int fd = net_listen(&port);
 
 	(void)state;
-	assert_int_equal(door_new(&d, &rig_acceptor, g, 0), 0);
-	assert_int_equal(door_give(d, file), -EPERM);
-	assert_heard("listener 127.0.0.1:0: cannot be watched");
-	/* The door has owned it since the call. */
-	door_free(d);
-	assert_int_equal(fcntl(file, F_GETFD), -1);
-	generation_put(g);
+	assert_int_equal(loop_add(&rig_loop, fd, &other, 0), 0); /* epoll(7) takes it once */
+	refuses_to_take(fd, -EEXIST, "listener 127.0.0.1:0: cannot be watched");
+}
+
+/* The application would be told that the port is 0. */
+static void a_descriptor_without_an_address(void **state)
+{
+	(void)state;
+	refuses_to_take(eventfd(0, EFD_CLOEXEC), -ENOTSOCK,
+			"listener 127.0.0.1:0: its own address cannot be read: ");
 }
 
 static void a_listener_whose_certificate_is_missing(void **state)
@@ -423,7 +441,8 @@ int main(void)
 		TEST(the_next_door_is_never_opened),
 		TEST(connected_clients_are_accepted_at_the_end),
 		TEST(a_socket_that_stays_open_elsewhere),
-		TEST(a_descriptor_that_cannot_be_watched),
+		TEST(a_socket_that_cannot_be_watched),
+		TEST(a_descriptor_without_an_address),
 		TEST(a_listener_whose_certificate_is_missing),
 	};
 

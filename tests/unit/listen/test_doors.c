@@ -186,7 +186,7 @@ static void a_reload_that_is_refused(void **state)
 	generation_put(g);
 }
 
-/* One socket cannot be watched. The owners of the others close them. */
+/* One is no socket. The owners of the others close them. */
 static void a_socket_that_cannot_be_given(void **state)
 {
 	struct generation *g = rig_generation(3, 1);
@@ -197,11 +197,11 @@ static void a_socket_that_cannot_be_given(void **state)
 	(void)state;
 	assert_int_equal(sockets_open(&sockets, g->conf, NULL, NULL), 0);
 	file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	dup2(file, sockets->fd[1]); /* no epoll(7) of a file */
+	dup2(file, sockets->fd[1]);
 	close(file);
 	for (int i = 0; i < 3; i++)
 		fds[i] = sockets->fd[i];
-	assert_int_equal(doors_give(set, sockets, 0, NULL, NULL), -EPERM);
+	assert_int_equal(doors_give(set, sockets, 0, NULL, NULL), -ENOTSOCK);
 	doors_free(set);
 	assert_int_equal(fcntl(fds[0], F_GETFD), -1);
 	assert_int_equal(fcntl(fds[1], F_GETFD), -1);
