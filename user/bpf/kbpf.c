@@ -34,6 +34,7 @@ struct kbpf {
 	struct kedge_stats *stats;
 	size_t notes_size, stats_size;
 	struct kbpf_slots *slots;
+	uint64_t *left; /* by slot: the cookie of a flow whose row is still there; 0: none */
 	bool bypass;
 	struct kbpf_pins pins;
 };
@@ -150,7 +151,8 @@ static int open_in(struct kbpf *bpf, const struct kbpf_opts *opts, char why[KBPF
 	if (err)
 		return err;
 	bpf->slots = kbpf_slots_new(opts->workers, each);
-	if (!bpf->slots)
+	bpf->left = calloc((size_t)each * opts->workers, sizeof(*bpf->left));
+	if (!bpf->slots || !bpf->left)
 		return kbpf_why(why, -ENOMEM, "out of memory for %u flows", opts->flows_max);
 	/*
 	 * Before attaching: it fails if another kedge uses the directory. Only the maps: a pinned
@@ -205,6 +207,7 @@ void kbpf_close(struct kbpf *bpf)
 	if (bpf->stats)
 		munmap(bpf->stats, bpf->stats_size);
 	kbpf_slots_free(bpf->slots);
+	free(bpf->left);
 	flow_bpf__destroy(bpf->skel);
 	free(bpf);
 }
@@ -226,6 +229,33 @@ struct kedge_stats *kbpf_stats(struct kbpf *bpf, unsigned worker)
 	return &bpf->stats[worker];
 }
 
+/*
+ * The kernel may fail to delete a row: the lock of its bucket was busy (EBUSY, ETIMEDOUT). As long
+ * as the row is there, a program may write to the note of its slot. So the slot is used again only
+ * when the row is gone.
+ */
+static int row_del(struct kbpf *bpf, uint64_t cookie, uint32_t slot)
+{
+	int err = 0;
+
+	if (bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &cookie) && errno != ENOENT)
+		err = -errno;
+	bpf->left[slot] = err ? cookie : 0;
+	return err;
+}
+
+static int slot_take(struct kbpf *bpf, unsigned worker, uint32_t *slot)
+{
+	int err;
+
+	if (!kbpf_slots_take(bpf->slots, worker, slot))
+		return -ENOSPC;
+	err = bpf->left[*slot] ? row_del(bpf, bpf->left[*slot], *slot) : 0;
+	if (err)
+		kbpf_slots_put(bpf->slots, worker, *slot);
+	return err;
+}
+
 int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned worker,
 		  const struct http1_conf *conf, bool bypass)
 {
@@ -233,6 +263,7 @@ int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned wor
 	int protocol = 0;
 	socklen_t cookie_len = sizeof(flow->cookie), protocol_len = sizeof(protocol);
 	uint64_t cookie;
+	int err;
 
 	memset(flow, 0, sizeof(*flow));
 	/* A sockhash takes unix sockets, too, but the program does not see their messages. */
@@ -243,8 +274,9 @@ int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned wor
 	/* This creates the cookie. The sk_msg program can read it but not create it. */
 	if (getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &cookie_len) < 0)
 		return -errno;
-	if (!kbpf_slots_take(bpf->slots, worker, &value.slot))
-		return -ENOSPC;
+	err = slot_take(bpf, worker, &value.slot);
+	if (err)
+		return err;
 	if (conf) {
 		value.flags |= KEDGE_FLOW_EDIT;
 		value.conf = *conf;
@@ -258,8 +290,7 @@ int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned wor
 	flow->note = &bpf->notes[value.slot];
 	memset(flow->note, 0, sizeof(*flow->note));
 	if (bpf_map_update_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &cookie, &value, BPF_ANY)) {
-		int err = errno == E2BIG ? -ENOSPC : -errno;
-
+		err = errno == E2BIG ? -ENOSPC : -errno;
 		kbpf_slots_put(bpf->slots, worker, value.slot);
 		return err;
 	}
@@ -321,7 +352,7 @@ void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *flow)
 	if (!flow->cookie)
 		return;
 	bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_leg), &flow->cookie);
-	bpf_map_delete_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &flow->cookie);
+	(void)row_del(bpf, flow->cookie, flow->slot); /* slot_take() tries again */
 	kbpf_slots_put(bpf->slots, flow->worker, flow->slot);
 	memset(flow, 0, sizeof(*flow));
 }

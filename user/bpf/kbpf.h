@@ -88,5 +88,8 @@ bool kbpf_flow_paired(struct kbpf *bpf, const struct kbpf_flow *flow);
 /* The application has answered an upgrade: go on as a tunnel, or with HTTP. 0 or -errno. */
 int kbpf_flow_resume(struct kbpf *bpf, struct kbpf_flow *flow, bool tunnel);
 
-/* Removes all entries of the flow and frees its slot. Does nothing if it is not registered. */
+/*
+ * Removes all entries of the flow and frees its slot. Does nothing if it is not registered. An
+ * entry that the kernel cannot remove now is removed before the slot is used again.
+ */
 void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *flow);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bpf/kbpf.h"
@@ -27,6 +28,19 @@ static struct kbpf_opts opts;
 static struct kbpf *bpf, *common; /* common: for all tests of flows; a load takes long */
 static char why[KBPF_WHY_SIZE], pins[80];
 static bool root;
+
+/* In place of libbpf's. */
+static int delete_fails; /* errno; 0: it works */
+static int deleted_from; /* the last map */
+
+int bpf_map_delete_elem(int fd, const void *key)
+{
+	union bpf_attr attr = {.map_fd = (__u32)fd, .key = (uintptr_t)key};
+
+	deleted_from = fd;
+	errno = delete_fails;
+	return delete_fails ? -1 : (int)syscall(SYS_bpf, BPF_MAP_DELETE_ELEM, &attr, sizeof(attr));
+}
 
 static int group_up(void **state)
 {
@@ -261,6 +275,46 @@ static void flows_run_out_before_slots(void **state)
 		close(fd[i]);
 }
 
+/* kdg_flow is the last map from which a flow is deleted. */
+static unsigned rows_of_flows(void)
+{
+	uint64_t key, next, *at = NULL;
+	unsigned n = 0;
+
+	for (; !bpf_map_get_next_key(deleted_from, at, &next); n++) {
+		key = next;
+		at = &key;
+	}
+	return n;
+}
+
+/* A program could write to the note of its slot. */
+static void a_row_that_cannot_be_deleted(void **state)
+{
+	struct kbpf_flow flow[2];
+	int fd[2] = {tcp(), tcp()};
+
+	(void)state;
+	use_common();
+	assert_int_equal(kbpf_flow_add(bpf, &flow[0], fd[0], 0, NULL, false), 0);
+	delete_fails = EBUSY;
+	kbpf_flow_del(bpf, &flow[0]);
+	assert_int_equal(rows_of_flows(), 1);
+	assert_int_equal(kbpf_flow_add(bpf, &flow[1], fd[1], 0, NULL, false), -EBUSY);
+	assert_int_equal(kbpf_flow_add(bpf, &flow[1], fd[1], 0, NULL, false), -EBUSY);
+	/* Another worker has slots of its own. */
+	assert_int_equal(kbpf_flow_add(bpf, &flow[1], fd[1], 1, NULL, false), 0);
+	delete_fails = 0;
+	kbpf_flow_del(bpf, &flow[1]);
+	assert_int_equal(rows_of_flows(), 1);
+	assert_int_equal(kbpf_flow_add(bpf, &flow[1], fd[1], 0, NULL, false), 0);
+	assert_int_equal(rows_of_flows(), 1);
+	kbpf_flow_del(bpf, &flow[1]);
+	assert_int_equal(rows_of_flows(), 0);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 /* A sockhash takes unix sockets too, but no program would see their bytes. */
 static void only_tcp_sockets(void **state)
 {
@@ -368,6 +422,7 @@ int main(void)
 		TEST(bypass_is_on_its_cgroup_as_long_as_it_is_open),
 		TEST(each_worker_has_a_row),
 		TEST(slots_run_out_and_come_back),
+		TEST(a_row_that_cannot_be_deleted),
 		TEST(flows_run_out_before_slots),
 		TEST(only_tcp_sockets),
 		TEST(what_the_flow_is_told),
