@@ -7,32 +7,36 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* Inserts the rows of one side, or deletes them. 0 or -errno of the first that failed. */
+/* Inserts a row, or deletes it. The second of two equal prefixes is gone already. */
+static int put_row(int map, const void *key, const void *value, bool in)
+{
+	if (in)
+		return bpf_map_update_elem(map, key, value, BPF_ANY) ? -errno : 0;
+	return bpf_map_delete_elem(map, key) && errno != ENOENT ? -errno : 0;
+}
+
+/*
+ * Inserts the rows of one side up to the first that fails, or deletes them all. 0 or -errno of the
+ * first that failed.
+ */
 static int put_rules(struct guard_sides *s, struct guard_rules *rules, unsigned side, bool in)
 {
 	const __u8 one = 1;
-	int err = 0;
+	int err = 0, first = 0;
 
-	for (size_t i = 0; i < rules->prefixes_count && !err; i++) {
-		struct kedge_guard_prefix *p = &rules->prefixes[i];
-
-		p->side = side;
-		if (in && bpf_map_update_elem(s->allow, p, &one, BPF_ANY))
-			err = -errno;
-		else if (!in)
-			bpf_map_delete_elem(s->allow,
-					    p); /* fails for the second of two equal prefixes */
+	for (size_t i = 0; i < rules->prefixes_count && !(in && first); i++) {
+		rules->prefixes[i].side = side;
+		err = put_row(s->allow, &rules->prefixes[i], &one, in);
+		first = first ?: err;
 	}
-	for (size_t i = 0; i < rules->rules_count && !err; i++) {
+	for (size_t i = 0; i < rules->rules_count && !(in && first); i++) {
 		struct guard_rule *r = &rules->rules[i];
 
 		r->at.side = side;
-		if (in && bpf_map_update_elem(s->listener, &r->at, &r->listener, BPF_ANY))
-			err = -errno;
-		else if (!in)
-			bpf_map_delete_elem(s->listener, &r->at);
+		err = put_row(s->listener, &r->at, &r->listener, in);
+		first = first ?: err;
 	}
-	return err;
+	return first;
 }
 
 static unsigned other_side(const struct guard_sides *s)
@@ -40,16 +44,29 @@ static unsigned other_side(const struct guard_sides *s)
 	return !s->config->side;
 }
 
+/* Rules stay until all of their rows are deleted: what is left would be in force with the next. */
+static int empty_other_side(struct guard_sides *s)
+{
+	unsigned side = other_side(s);
+	int err = put_rules(s, &s->rules[side], side, false);
+
+	if (!err)
+		guard_rules_clear(&s->rules[side]);
+	return err;
+}
+
 int guard_sides_prepare(struct guard_sides *s, const struct conf *conf, const uint16_t *ports,
 			char why[KBPF_WHY_SIZE])
 {
 	unsigned side = other_side(s);
-	struct guard_rules *rules = &s->rules[side];
-	int err = guard_rules_make(rules, conf, ports, why, KBPF_WHY_SIZE);
+	int err = empty_other_side(s);
 
-	if (err)
-		return err;
-	err = put_rules(s, rules, side, true);
+	if (!err) {
+		err = guard_rules_make(&s->rules[side], conf, ports, why, KBPF_WHY_SIZE);
+		if (err)
+			return err;
+		err = put_rules(s, &s->rules[side], side, true);
+	}
 	if (!err)
 		return 0;
 	guard_sides_cancel(s);
@@ -58,10 +75,7 @@ int guard_sides_prepare(struct guard_sides *s, const struct conf *conf, const ui
 
 void guard_sides_cancel(struct guard_sides *s)
 {
-	unsigned side = other_side(s);
-
-	put_rules(s, &s->rules[side], side, false);
-	guard_rules_clear(&s->rules[side]);
+	(void)empty_other_side(s); /* guard_sides_prepare() tries again */
 }
 
 static uint32_t flags_of(const struct conf_guard *conf)
