@@ -11,6 +11,7 @@ struct tls_client {
 	BIO *in, *out; /* owned by ssl */
 	bool garbage;  /* what it sends first is no TLS */
 	bool broken;
+	bool damaged; /* a byte of what it sent was wrong */
 };
 
 struct tls_client *tls_client_new(bool plain)
@@ -145,6 +146,11 @@ bool tls_client_garbage(const struct tls_client *t)
 	return t->garbage;
 }
 
+bool tls_client_damaged(const struct tls_client *t)
+{
+	return t->damaged;
+}
+
 bool tls_client_push(struct client *c)
 {
 	char *bytes;
@@ -157,6 +163,7 @@ bool tls_client_push(struct client *c)
 		n = sizeof(rest);
 	if (!c->plain && dice_rare(150)) {
 		bytes[dice((uint32_t)n)] ^= 1;
+		c->t->damaged = true;
 		world_log("a wrong byte", c->s->id, n, 0);
 	}
 	sent = far_send(c->s, bytes, dice_rare(3) ? 1 + dice((uint32_t)n) : n);

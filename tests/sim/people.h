@@ -154,6 +154,8 @@ bool tls_client_waits(const struct tls_client *t);
 
 /* What it sends first is no TLS; it may be a prefix. */
 bool tls_client_garbage(const struct tls_client *t);
+/* A byte of what it sent was wrong. */
+bool tls_client_damaged(const struct tls_client *t);
 /* Sends some of what waits. False: nothing does, or there is no room. */
 bool tls_client_push(struct client *c);
 /* A close_notify. */
