@@ -49,8 +49,9 @@ static bool asks_head(const struct client *c, unsigned k, bool *known)
 	unsigned before = k < s->requests ? k : s->requests;
 	size_t at = before ? s->request[before - 1].say_end : 0;
 
-	while (at < s->say.len && (s->say.data[at] == '\r' || s->say.data[at] == '\n'))
-		at++;
+	/* One empty line before a request is ignored. Behind more, kedge reads no method. */
+	if (s->say.len - at >= 2 && !memcmp(s->say.data + at, "\r\n", 2))
+		at += 2;
 	*known = c->says_read != SIZE_MAX && c->says_read >= at + 5;
 	if (k < s->requests)
 		return s->request[k].head;
