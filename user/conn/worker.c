@@ -13,6 +13,7 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "conn/conn.h"
+#include "tls/aead_pool.h"
 
 /*
  * One read takes at most this much, and one residue keeps at most this much. Larger buffers save
@@ -235,6 +236,7 @@ void worker_fini(struct worker *w)
 	doors_free(w->posted);
 	doors_free(w->doors);
 	free(w->mover.buf);
+	aead_pool_free(w->scratch.aead);
 	free(w->scratch.in);
 	free(w->scratch.out);
 	if (w->wake_fd >= 0)

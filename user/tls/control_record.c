@@ -37,12 +37,12 @@ void control_check(const struct control *c)
 }
 #endif
 
-bool control_update_allowed(struct control *c)
+static bool update_allowed(struct control *c)
 {
 	return ++c->updates <= KEY_UPDATES_FREE + c->data_bytes / KEY_UPDATES_BYTES_FOR_ANOTHER;
 }
 
-bool control_renegotiation_allowed(struct control *c)
+static bool renegotiation_allowed(struct control *c)
 {
 	return ++c->renegotiations <= CONTROL_RENEGOTIATIONS_MAX;
 }
@@ -96,7 +96,7 @@ static enum control_verdict update_complete(struct control *c)
 	c->message_len = 0;
 	if (value > 1)
 		return fatal(c, ALERT_ILLEGAL_PARAMETER, KEDGE_REASON_record_control);
-	if (!control_update_allowed(c))
+	if (!update_allowed(c))
 		return fatal(c, ALERT_UNEXPECTED_MESSAGE, KEDGE_REASON_key_update_flood);
 	return value ? CONTROL_UPDATE_ANSWER : CONTROL_UPDATE;
 }
@@ -169,7 +169,7 @@ static enum control_verdict handshake12(struct control *c, const uint8_t *bytes,
 		if (v == CONTROL_FATAL)
 			return v;
 		refused |= v == CONTROL_REFUSE;
-		allowed = allowed && (v != CONTROL_REFUSE || control_renegotiation_allowed(c));
+		allowed = allowed && (v != CONTROL_REFUSE || renegotiation_allowed(c));
 	}
 	if (!allowed)
 		return fatal(c, ALERT_NO_RENEGOTIATION, KEDGE_REASON_renegotiation);

@@ -110,9 +110,3 @@ enum control_verdict control_record(struct control *c, uint8_t type, const uint8
 
 /* Between two records, of a leg that has not failed. See base/check.h. */
 void control_check(const struct control *c);
-
-/* Counts a KeyUpdate; false if it is one too many. For a layer that sees only those. */
-bool control_update_allowed(struct control *c);
-
-/* Counts a ClientHello of TLS 1.2; false if it is one too many. */
-bool control_renegotiation_allowed(struct control *c);

@@ -49,12 +49,6 @@ void keys_watch(SSL *ssl, struct keys_watch *w)
 	SSL_set_msg_callback_arg(ssl, w);
 }
 
-void keys_unwatch(SSL *ssl)
-{
-	SSL_set_msg_callback(ssl, NULL);
-	SSL_set_msg_callback_arg(ssl, NULL);
-}
-
 void keys_wipe(struct keys_watch *w)
 {
 	OPENSSL_cleanse(w, sizeof(*w));

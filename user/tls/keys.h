@@ -43,9 +43,8 @@ struct keys_watch {
 	uint8_t block_len;
 };
 
-/* Before the handshake. `w` must live until the SSL object is freed, or until keys_unwatch(). */
+/* Before the handshake. `w` must live until the SSL object is freed. */
 void keys_watch(SSL *ssl, struct keys_watch *w);
-void keys_unwatch(SSL *ssl);
 void keys_wipe(struct keys_watch *w);
 
 /*

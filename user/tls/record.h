@@ -3,7 +3,7 @@
  * user only: the client leg after its handshake. One interface, three ways to carry the bytes:
  *   record_plain.c    no TLS on this listener
  *   record_ktls.c     the kernel carries the records (keys were handed off)
- *   record_openssl.c  OpenSSL carries them
+ *   record_aead.c     kedge carries them, with OpenSSL's ciphers
  * The mover (mover.c) drives a record; who makes one is conn_open.c, through tls_into_record() or
  * record_plain_new().
  *
@@ -26,8 +26,9 @@
  */
 struct record_scratch {
 	uint8_t *in, *out;
-	size_t in_size, out_size;
+	size_t in_size, out_size;  /* for TLS: at least AEAD_RECORD_MAX */
 	struct kedge_stats *stats; /* the worker's row */
+	struct aead_pool *aead;    /* NULL until the first record of record_aead.c needs it */
 };
 
 struct record;

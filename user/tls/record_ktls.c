@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The client leg when the kernel carries the records: reading, writing, ending. Records that are
- * not data are in record_ktls_control.c, errors in record_ktls_fault.c.
+ * The client leg when the kernel carries the records: reading and writing. Records that are not
+ * data are in record_tls.c, errors in record_ktls_fault.c.
  */
 #include "tls/record_ktls.h"
 
@@ -14,11 +14,13 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "tls/record_ktls_control.h"
+#include "tls/aead.h"
 #include "tls/record_ktls_fault.h"
 
-/* A smaller read may split a record, but a control record is judged as a whole. */
-#define PLAINTEXT_MAX 16384
+/* Of a record. A smaller read may split one, but a control record is judged as a whole. */
+#define CONTENT_MAX 16384
+/* The kernel is asked how many records have come once in so many reads. */
+#define COUNT_EVERY 4096
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
@@ -29,7 +31,7 @@
  */
 static int look_into(struct record_ktls *k, uint64_t now_us)
 {
-	const uint64_t received = ktls_received(k->r.fd), wire = received - k->wire;
+	const uint64_t received = ktls_received(k->t.r.fd), wire = received - k->wire;
 	const bool lately = now_us - k->looked_us < PACE_LATELY_US;
 	const uint64_t plain = k->plain;
 
@@ -37,8 +39,8 @@ static int look_into(struct record_ktls *k, uint64_t now_us)
 	k->plain = 0;
 	k->looked_us = now_us;
 	return lately && pace_is_flood(wire, plain)
-		       ? record_ktls_fail_with_alert(k, ALERT_UNEXPECTED_MESSAGE,
-						     KEDGE_REASON_record_flood)
+		       ? record_tls_fail_with_alert(&k->t, ALERT_UNEXPECTED_MESSAGE,
+						    KEDGE_REASON_record_flood)
 		       : 0;
 }
 
@@ -48,55 +50,44 @@ static ssize_t receive(struct record_ktls *k, void *buf, size_t len, uint8_t *ty
 	ssize_t n;
 
 	*at = buf;
-	if (len >= PLAINTEXT_MAX)
-		return ktls_recv(k->r.fd, buf, len, type);
-	n = ktls_peek(k->r.fd, type);
+	if (len >= CONTENT_MAX)
+		return ktls_recv(k->t.r.fd, buf, len, type);
+	n = ktls_peek(k->t.r.fd, type);
 	if (n < 0 || *type == TLS_CONTENT_DATA)
-		return n < 0 ? n : ktls_recv(k->r.fd, buf, len, type);
-	*at = k->r.scratch->in;
-	return ktls_recv(k->r.fd, *at, k->r.scratch->in_size, type);
+		return n < 0 ? n : ktls_recv(k->t.r.fd, buf, len, type);
+	*at = k->t.r.scratch->in;
+	return ktls_recv(k->t.r.fd, *at, k->t.r.scratch->in_size, type);
+}
+
+/* For the limit of a key. 0, or the leg is dead. */
+static int count_records(struct record_ktls *k)
+{
+	union ktls_crypto rx = {0};
+	struct aead_key key;
+
+	if (++k->reads % COUNT_EVERY || !k->t.traffic.len ||
+	    ktls_rx_keys(k->t.r.fd, k->t.suite, &rx))
+		return 0;
+	aead_key_set(&key, &rx, false);
+	k->t.rx_records = key.seq;
+	OPENSSL_cleanse(&rx, sizeof(rx));
+	OPENSSL_cleanse(&key, sizeof(key));
+	return record_tls_received(&k->t, 0);
 }
 
 static ssize_t on_data(struct record_ktls *k, size_t n, size_t len)
 {
-	if (control_data(&k->control, n) != CONTROL_GO_ON)
-		return record_ktls_fail_with_alert(k, k->control.alert, k->control.reason);
+	if (control_data(&k->t.control, n) != CONTROL_GO_ON)
+		return record_tls_fail_with_alert(&k->t, k->t.control.alert, k->t.control.reason);
+	if (count_records(k))
+		return k->t.failed;
 	/* When the kernel gives out a record it looks for the next one, and signals it
 	 * (tls_strp_msg_done() of net/tls/tls_strp.c). But a control record leaves TCP's queue at
 	 * once and waits in rx_list. poll() asks TCP's queue (tls_sk_poll()), so that signal is
 	 * lost until more comes, if only a FIN. Hence look_again. */
-	k->r.drained = k->r.look_again = n < len;
+	k->t.r.drained = k->t.r.look_again = n < len;
 	return (ssize_t)n;
 }
-
-#ifdef KEDGE_CHECKS
-/* A leg that has failed gives its error for ever, and it is known why. */
-static void ktls_check(const struct record_ktls *k)
-{
-	CHECK(k, k->failed <= 0);
-	CHECK_IF(k, k->failed, k->r.reason != KEDGE_REASON_NONE);
-	CHECK_IF(k, k->r.told, k->failed);
-	CHECK(k, k->answer_len <= sizeof(k->answer));
-	CHECK_IF(k, k->r.answer_due, k->answer_len);
-	CHECK_IF(k, k->answer_len,
-		 k->answer_type == TLS_CONTENT_ALERT || k->answer_type == TLS_CONTENT_HANDSHAKE);
-	CHECK_IF(k, k->shut, k->alerted);
-	CHECK_IF(k, k->r.clean_end, k->ended);
-	CHECK_IF(k, k->traffic, k->control.tls13 && k->traffic->len <= KEYS_SECRET_MAX);
-	CHECK(k, (unsigned)k->suite < SUITE_COUNT);
-	if (!k->failed)
-		control_check(&k->control);
-}
-
-/* Passes a result of one of its functions on. */
-static ssize_t checked(const struct record_ktls *k, ssize_t result)
-{
-	ktls_check(k);
-	return result;
-}
-#else
-#define checked(k, result) (result)
-#endif
 
 static ssize_t read_records(struct record *r, void *buf, size_t len)
 {
@@ -109,11 +100,11 @@ static ssize_t read_records(struct record *r, void *buf, size_t len)
 	r->tired = false;
 	len = pace_limit(&k->pace, len);
 	for (int records = 0; records < RECORD_READ_RECORDS_MAX; records++) {
-		if (k->failed)
-			return k->failed;
-		if (k->ended)
+		if (k->t.failed)
+			return k->t.failed;
+		if (k->t.ended)
 			return 0;
-		n = record_ktls_answer(k);
+		n = record_tls_answer(&k->t);
 		if (n < 0)
 			return n;
 		begun_us = monotonic_us();
@@ -122,26 +113,29 @@ static ssize_t read_records(struct record *r, void *buf, size_t len)
 		r->tired |= pace_took(&k->pace, n > 0 ? (size_t)n : 0, now_us - begun_us);
 		k->plain += n > 0 ? (size_t)n : 0;
 		if (now_us - begun_us > PACE_SUSPECT_US && look_into(k, now_us))
-			return k->failed;
+			return k->t.failed;
 		if (n == -EAGAIN)
 			return n;
 		if (n == -EINTR)
 			continue;
 		if (n < 0)
-			return record_ktls_fail_from_errno(k, (int)n);
+			return record_ktls_fail_from_errno(&k->t, (int)n);
 		if (type != TLS_CONTENT_DATA)
-			record_ktls_control(k, type, at, (size_t)n);
+			record_tls_control(&k->t, type, at, (size_t)n);
 		else if (n)
 			return on_data(k, (size_t)n, len);
 		else
-			k->ended = true;
+			k->t.ended = true;
 	}
 	return -EINTR;
 }
 
 static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 {
-	return checked((struct record_ktls *)r, read_records(r, buf, len));
+	ssize_t n = read_records(r, buf, len);
+
+	CHECKED(record_tls_check((struct record_tls *)r));
+	return n;
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -151,68 +145,26 @@ static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
 	struct record_ktls *k = (struct record_ktls *)r;
 	ssize_t n;
 
-	if (k->alerted)
+	if (k->t.alerted)
 		return -EPIPE;
-	n = record_ktls_answer(k); /* RFC 8446 section 4.6.3: before any more data */
-	CHECKED(ktls_check(k));
+	n = record_tls_answer(&k->t); /* RFC 8446 section 4.6.3: before any more data */
+	CHECKED(record_tls_check(&k->t));
 	if (n < 0)
 		return n;
 	do
 		n = send(r->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
-	if (n >= 0) {
-		control_data_sent(&k->control, (size_t)n);
-		return n;
-	}
-	if (errno == EAGAIN)
-		return -EAGAIN;
-	if (errno == EPIPE) {
-		r->reason = KEDGE_REASON_client_reset;
-		return -EPIPE;
-	}
-	return record_ktls_fail_from_errno(k, -errno);
+	if (n < 0)
+		return record_tls_write_failure(&k->t, -errno);
+	control_data_sent(&k->t.control, (size_t)n);
+	(void)record_tls_sent(&k->t, (uint64_t)n / CONTENT_MAX + 1);
+	return n;
 }
 
 /* The kernel sends by itself what it took. */
 static int ktls_flush(struct record *r)
 {
-	return record_ktls_answer((struct record_ktls *)r);
-}
-
-/*
- * The kernel keeps an encrypted record that the socket has no room for (tx_list of
- * net/tls/tls_sw.c), and loses it at the FIN. So the alert waits until a third of the send buffer
- * is free. Sending it then pushes out what is before it, which is one record at most.
- */
-static int ktls_close_write(struct record *r)
-{
-	static const uint8_t close_notify[] = {ALERT_LEVEL_WARNING, ALERT_CLOSE_NOTIFY};
-	struct record_ktls *k = (struct record_ktls *)r;
-	int err;
-
-	if (k->shut)
-		return 0;
-	if (!k->alerted) {
-		struct pollfd room = {.fd = r->fd, .events = POLLOUT};
-
-		if (poll(&room, 1, 0) < 1)
-			return -EAGAIN;
-		err = ktls_send_control(r->fd, TLS_CONTENT_ALERT, close_notify,
-					sizeof(close_notify));
-		if (err == -EAGAIN)
-			return err;
-		if (err == -EPIPE) {
-			r->reason = KEDGE_REASON_client_reset;
-			return err;
-		}
-		if (err)
-			return record_ktls_fail_from_errno(k, err);
-		k->alerted = true;
-	}
-	k->shut = true;
-	if (shutdown(r->fd, SHUT_WR) < 0 && errno != ENOTCONN)
-		return -errno;
-	return 0;
+	return record_tls_answer((struct record_tls *)r);
 }
 
 /* Records while the kernel reads them, and bytes after a fault. */
@@ -222,7 +174,7 @@ static ssize_t ktls_drain(struct record *r, void *buf, size_t len)
 	uint8_t type = TLS_CONTENT_DATA;
 	ssize_t n;
 
-	if (!k->raw && !k->failed) {
+	if (!k->raw && !k->t.failed) {
 		uint64_t begun_us = monotonic_us();
 
 		n = ktls_recv(r->fd, buf, pace_limit(&k->pace, len), &type);
@@ -238,10 +190,8 @@ static ssize_t ktls_drain(struct record *r, void *buf, size_t len)
 
 static void ktls_free(struct record *r)
 {
-	struct record_ktls *k = (struct record_ktls *)r;
-
-	OPENSSL_clear_free(k->traffic, sizeof(*k->traffic));
-	free(k);
+	record_tls_wipe((struct record_tls *)r);
+	free(r);
 }
 
 static const struct record_ops ktls_ops = {
@@ -249,9 +199,59 @@ static const struct record_ops ktls_ops = {
 	.read = ktls_read,
 	.write = ktls_write,
 	.flush = ktls_flush,
-	.close_write = ktls_close_write,
+	.close_write = record_tls_close_write,
 	.drain = ktls_drain,
 	.free = ktls_free,
+};
+
+/* --- what differs from records of user space -------------------------------------------------- */
+
+static int send_control(struct record_tls *t, uint8_t type, const void *bytes, size_t n)
+{
+	return ktls_send_control(t->r.fd, type, bytes, n);
+}
+
+static int set_tx(struct record_tls *t, const union ktls_crypto *tx)
+{
+	return ktls_rekey_tx(t->r.fd, tx);
+}
+
+static int set_rx(struct record_tls *t, const union ktls_crypto *rx)
+{
+	return ktls_rekey_rx(t->r.fd, rx);
+}
+
+static int keep_rx(struct record_tls *t)
+{
+	return ktls_same_rx(t->r.fd, t->suite);
+}
+
+/*
+ * The kernel keeps an encrypted record that the socket has no room for (tx_list of
+ * net/tls/tls_sw.c), and loses it at the FIN. So the alert waits until a third of the send buffer
+ * is free. Sending it then pushes out what is before it, which is one record at most.
+ */
+static int room_to_end(struct record_tls *t)
+{
+	struct pollfd room = {.fd = t->r.fd, .events = POLLOUT};
+
+	return poll(&room, 1, 0) < 1 ? -EAGAIN : 0;
+}
+
+static int ended(struct record_tls *t)
+{
+	(void)t;
+	return 0;
+}
+
+static const struct record_tls_ops ktls_tls_ops = {
+	.send_control = send_control,
+	.set_tx = set_tx,
+	.set_rx = set_rx,
+	.keep_rx = keep_rx,
+	.room_to_end = room_to_end,
+	.ended = ended,
+	.fail_from_errno = record_ktls_fail_from_errno,
 };
 
 struct record *record_ktls_new(int fd, struct record_scratch *scratch, enum tls_version version,
@@ -261,15 +261,7 @@ struct record *record_ktls_new(int fd, struct record_scratch *scratch, enum tls_
 
 	if (!k)
 		return NULL;
-	k->r = (struct record){.ops = &ktls_ops, .scratch = scratch, .fd = fd};
-	k->suite = suite;
-	k->control.tls13 = version == VERSION_TLS13;
-	if (traffic) {
-		k->traffic = OPENSSL_memdup(traffic, sizeof(*traffic));
-		if (!k->traffic) {
-			free(k);
-			return NULL;
-		}
-	}
-	return &k->r;
+	k->t.r = (struct record){.ops = &ktls_ops, .scratch = scratch, .fd = fd};
+	record_tls_init(&k->t, &ktls_tls_ops, version, suite, traffic);
+	return &k->t.r;
 }

@@ -6,51 +6,51 @@
 
 #include <openssl/crypto.h>
 
-#include "tls/record_open.h"
+#include "tls/aead.h"
+#include "tls/aead_pool.h"
 
-int record_ktls_fail(struct record_ktls *k, int err, enum kedge_reason reason)
+/* Is the record authentic, though the kernel refused it? It is opened in place. */
+static bool is_authentic(struct record_ktls *k, uint8_t *record, size_t n)
 {
-	k->r.reason = reason;
-	k->failed = err;
-	return err;
-}
+	struct record_scratch *s = k->t.r.scratch;
+	union ktls_crypto rx = {0};
+	struct aead_key key;
+	ssize_t len, opened;
+	uint8_t type;
 
-int record_ktls_fail_with_alert(struct record_ktls *k, uint8_t description,
-				enum kedge_reason reason)
-{
-	const uint8_t level =
-		description == ALERT_NO_RENEGOTIATION ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL;
-	const uint8_t alert[] = {level, description};
-
-	if (!k->alerted && !k->shut && description != ALERT_NONE)
-		(void)ktls_send_control(k->r.fd, TLS_CONTENT_ALERT, alert, sizeof(alert));
-	k->alerted = k->r.told = true;
-	return record_ktls_fail(k, -EPROTO, reason);
+	if (!s->aead)
+		s->aead = aead_pool_new();
+	if (!s->aead || n < AEAD_HEADER_LEN || ktls_rx_keys(k->t.r.fd, k->t.suite, &rx))
+		return false;
+	aead_key_set(&key, &rx, false);
+	OPENSSL_cleanse(&rx, sizeof(rx));
+	len = aead_record_len(&key, record);
+	opened = len < 0 || (size_t)len > n ? -AEAD_FORGED
+					    : aead_open(&key, s->aead, record, (size_t)len,
+							aead_content(&key, record), &type);
+	aead_key_wipe(&key, s->aead);
+	return opened != -AEAD_FORGED && opened != -AEAD_NO_MEMORY;
 }
 
 /*
  * EBADMSG has several causes: a wrong MAC, a record that is not encrypted, or one without a type
- * inside. RFC 8446 has different alerts for them. The record is still in TCP's queue.
+ * inside. RFC 8446 sections 5.2 and 5.4 have different alerts for them. The record is still in
+ * TCP's queue.
  */
 static uint8_t alert_of_bad_message(struct record_ktls *k)
 {
-	uint8_t *record = k->r.scratch->in;
-	union ktls_crypto rx = {0};
-	bool authentic;
+	uint8_t *record = k->t.r.scratch->in;
 	ssize_t n;
 
-	if (!k->control.tls13)
+	if (!k->t.control.tls13)
 		return ALERT_BAD_RECORD_MAC;
 	k->raw = true;
-	n = ktls_raw(k->r.fd, record, k->r.scratch->in_size);
+	n = ktls_raw(k->t.r.fd, record, k->t.r.scratch->in_size);
 	if (n <= 0)
 		return ALERT_BAD_RECORD_MAC;
 	if (record[0] != TLS_CONTENT_DATA)
 		return ALERT_UNEXPECTED_MESSAGE;
-	authentic =
-		!ktls_rx_keys(k->r.fd, k->suite, &rx) && record_authentic(&rx, record, (size_t)n);
-	OPENSSL_cleanse(&rx, sizeof(rx));
-	return authentic ? ALERT_UNEXPECTED_MESSAGE : ALERT_BAD_RECORD_MAC;
+	return is_authentic(k, record, (size_t)n) ? ALERT_UNEXPECTED_MESSAGE : ALERT_BAD_RECORD_MAC;
 }
 
 /* The kernel refused a record. Its errno says why (net/tls/tls_sw.c). */
@@ -58,35 +58,35 @@ static int fail_from_record(struct record_ktls *k, int err)
 {
 	uint8_t alert;
 
-	ktls_take_error(k->r.fd);
+	ktls_take_error(k->t.r.fd);
 	switch (err) {
 	case EMSGSIZE:
-		return record_ktls_fail_with_alert(k, ALERT_RECORD_OVERFLOW,
-						   KEDGE_REASON_record_bad);
+		return record_tls_fail_with_alert(&k->t, ALERT_RECORD_OVERFLOW,
+						  KEDGE_REASON_record_bad);
 	case EINVAL:
-		return record_ktls_fail_with_alert(k, ALERT_PROTOCOL_VERSION,
-						   KEDGE_REASON_record_bad);
+		return record_tls_fail_with_alert(&k->t, ALERT_PROTOCOL_VERSION,
+						  KEDGE_REASON_record_bad);
 	default:
 		alert = alert_of_bad_message(k);
-		return record_ktls_fail_with_alert(k, alert,
-						   alert == ALERT_UNEXPECTED_MESSAGE
-							   ? KEDGE_REASON_record_control
-							   : KEDGE_REASON_record_bad);
+		return record_tls_fail_with_alert(&k->t, alert,
+						  alert == ALERT_UNEXPECTED_MESSAGE
+							  ? KEDGE_REASON_record_control
+							  : KEDGE_REASON_record_bad);
 	}
 }
 
-int record_ktls_fail_from_errno(struct record_ktls *k, int err)
+int record_ktls_fail_from_errno(struct record_tls *t, int err)
 {
 	switch (-err) {
 	case EBADMSG:
 	case EINVAL:
 	case EMSGSIZE:
 	case EIO:
-		return fail_from_record(k, -err);
+		return fail_from_record((struct record_ktls *)t, -err);
 	case ENOMEM:
 	case ENOBUFS:
-		return record_ktls_fail(k, -ECONNRESET, KEDGE_REASON_no_memory);
+		return record_tls_fail(t, -ECONNRESET, KEDGE_REASON_no_memory);
 	default:
-		return record_ktls_fail(k, -ECONNRESET, KEDGE_REASON_client_reset);
+		return record_tls_fail(t, -ECONNRESET, KEDGE_REASON_client_reset);
 	}
 }

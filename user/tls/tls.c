@@ -163,7 +163,7 @@ static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 static SSL_CTX *make_ctx(void *arg)
 {
 	struct tls_ctx *t = arg;
-	SSL_CTX *ctx = t->exact ? keys_ssl_ctx_new() : SSL_CTX_new(TLS_server_method());
+	SSL_CTX *ctx = keys_ssl_ctx_new();
 
 	if (ctx && set_up(ctx, t))
 		return ctx;
@@ -250,8 +250,7 @@ struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch
 	}
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_accept_state(c->ssl);
-	if (ctx->exact)
-		keys_watch(c->ssl, &c->watch);
+	keys_watch(c->ssl, &c->watch);
 	return c;
 }
 
@@ -336,7 +335,7 @@ enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason)
 	if (sent == -EAGAIN)
 		return TLS_WANT_WRITE;
 	ERR_clear_error();
-	keys_enter(c->ctx->exact ? &c->watch : NULL);
+	keys_enter(&c->watch);
 	done = sent ? 0 : SSL_do_handshake(c->ssl);
 	keys_leave();
 	err = sent ? SSL_ERROR_SYSCALL : SSL_get_error(c->ssl, done);

@@ -19,8 +19,8 @@ struct tls_facts {
 
 /*
  * After TLS_DONE: turns the finished handshake into a record and frees *c, which is NULL afterwards
- * in every case. The kernel carries the records if the policy and the caps allow it: the keys are
- * derived, given to the kernel and wiped, and the SSL object is freed. 0 with *out; otherwise
+ * in every case, and so is OpenSSL's SSL object. The keys are derived and wiped here. The kernel gets
+ * them and carries the records if the policy and the caps allow it, otherwise user space does. 0 with *out; otherwise
  * -errno with *reason: close the socket then and send nothing, the kernel may have one key of two.
  */
 int tls_into_record(struct tls_conn **c, struct record **out, struct tls_facts *facts,

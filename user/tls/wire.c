@@ -25,15 +25,9 @@ static bool is_lent(const struct wire *w)
 
 void wire_check(const struct wire *w)
 {
-	const struct wire_kept *k = &w->kept_out;
-
-	CHECK(w, !k->bytes == !k->len && k->len <= WIRE_RESIDUE_MAX);
-	CHECK_IF(w, k->len, k->at < k->len);
+	unsent_check(&w->unsent);
 	CHECK(w, w->first_len <= WIRE_FIRST_BYTES);
 	CHECK(w, w->err >= 0);
-	CHECK(w, w->header_len < SSL3_RT_HEADER_LENGTH);
-	CHECK_IF(w, w->header_len, !w->body_len);
-	CHECK_IF(w, w->shortest && w->body_len, !w->header_len);
 	CHECK_IF(w, w->in_len, w->in);
 	CHECK(w, !is_lent(w));
 	CHECK_IF(w, w->in_kept, w->in_len);
@@ -42,73 +36,21 @@ void wire_check(const struct wire *w)
 }
 #endif
 
-static void kept_drop(struct wire_kept *k)
-{
-	free(k->bytes);
-	*k = (struct wire_kept){0};
-}
-
-/* 0, -ENOMEM or -ENOBUFS. */
-static int kept_add(struct wire_kept *k, const uint8_t *bytes, size_t n)
-{
-	uint8_t *grown;
-
-	if (k->at) {
-		memmove(k->bytes, k->bytes + k->at, k->len - k->at);
-		k->len -= k->at;
-		k->at = 0;
-	}
-	if (k->len + n > WIRE_RESIDUE_MAX)
-		return -ENOBUFS;
-	grown = realloc(k->bytes, k->len + n);
-	if (!grown)
-		return -ENOMEM;
-	memcpy(grown + k->len, bytes, n);
-	k->bytes = grown;
-	k->len += n;
-	return 0;
-}
-
 static int dead(struct wire *w, int err)
 {
 	w->err = err;
 	return err == EPIPE ? -EPIPE : -ECONNRESET;
 }
 
-/* How many of bytes[0..n) the socket took, or -errno (never -EAGAIN). */
-static ssize_t send_some(struct wire *w, const uint8_t *bytes, size_t n)
+/* Sends what is kept. Returns as wire_end(). */
+static int flush(struct wire *w)
 {
-	size_t sent = 0;
-
-	while (sent < n) {
-		ssize_t r = send(w->fd, bytes + sent, n - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (r >= 0)
-			sent += (size_t)r;
-		else if (errno == EAGAIN)
-			break;
-		else if (errno != EINTR)
-			return dead(w, errno);
-	}
-	return (ssize_t)sent;
-}
-
-int wire_flush(struct wire *w)
-{
-	ssize_t n;
+	int r;
 
 	if (w->err)
 		return w->err == EPIPE ? -EPIPE : -ECONNRESET;
-	if (!w->kept_out.len)
-		return 0;
-	n = send_some(w, w->kept_out.bytes + w->kept_out.at, w->kept_out.len - w->kept_out.at);
-	if (n < 0)
-		return (int)n;
-	w->kept_out.at += (size_t)n;
-	if (w->kept_out.at < w->kept_out.len)
-		return -EAGAIN;
-	kept_drop(&w->kept_out);
-	return 0;
+	r = unsent_flush(&w->unsent, w->fd);
+	return r && r != -EAGAIN ? dead(w, -r) : r;
 }
 
 int wire_send(struct wire *w)
@@ -118,16 +60,16 @@ int wire_send(struct wire *w)
 	int r;
 
 	/* What was kept is older, so it goes first. */
-	r = wire_flush(w);
+	r = flush(w);
 	if (!len || (r && r != -EAGAIN))
 		return r;
-	n = r ? 0 : send_some(w, w->scratch->out, len);
+	n = r ? 0 : unsent_send(w->fd, w->scratch->out, len);
 	if (n < 0)
-		return (int)n;
+		return dead(w, (int)-n);
 	w->out_len = 0;
 	if ((size_t)n == len)
 		return 0;
-	r = kept_add(&w->kept_out, w->scratch->out + n, len - (size_t)n);
+	r = unsent_add(&w->unsent, w->scratch->out + n, len - (size_t)n);
 	return r ? dead(w, -r) : -EAGAIN;
 }
 
@@ -152,7 +94,7 @@ static int wire_write(BIO *bio, const char *buf, int len)
 		w->out_len += n;
 		return len;
 	}
-	r = kept_add(&w->kept_out, (const uint8_t *)buf, n);
+	r = unsent_add(&w->unsent, (const uint8_t *)buf, n);
 	if (r) {
 		dead(w, -r);
 		return -1;
@@ -167,7 +109,6 @@ static ssize_t receive(struct wire *w, void *buf, size_t len)
 	do
 		n = recv(w->fd, buf, len, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	w->drained = n >= 0 && (size_t)n < len;
 	if (n == 0)
 		w->eof = true;
 	else if (n < 0 && errno != EAGAIN)
@@ -186,7 +127,11 @@ static void note_first(struct wire *w, const uint8_t *bytes, size_t n)
 	w->first_len += (uint8_t)n;
 }
 
-int wire_fill(struct wire *w)
+/*
+ * Receives, unless there is something that OpenSSL has not read yet. 1: there is something for it;
+ * 0: the end of the stream; -EAGAIN; -ECONNRESET. Not for an exact wire.
+ */
+static int fill(struct wire *w)
 {
 	ssize_t n;
 
@@ -194,8 +139,6 @@ int wire_fill(struct wire *w)
 		return 1;
 	if (w->eof || w->err)
 		return w->err ? -ECONNRESET : 0;
-	if (w->stopped)
-		return -EAGAIN;
 	free(take_ptr(w->in_kept));
 	n = receive(w, w->scratch->in, w->scratch->in_size);
 	if (n <= 0)
@@ -211,7 +154,7 @@ static ssize_t take(struct wire *w, char *buf, size_t len)
 
 	if (w->exact)
 		return receive(w, buf, len);
-	r = wire_fill(w);
+	r = fill(w);
 	if (r <= 0)
 		return r;
 	if (len > w->in_len)
@@ -220,46 +163,6 @@ static ssize_t take(struct wire *w, char *buf, size_t len)
 	w->in += len;
 	w->in_len -= len;
 	return (ssize_t)len;
-}
-
-static void serve_forged(struct wire *w)
-{
-	static const uint8_t zeros[UINT8_MAX];
-
-	wire_stop(w);
-	w->in = zeros;
-	w->in_len = w->shortest;
-}
-
-/*
- * Follows the records that OpenSSL reads; the last two bytes of a header are the length, high byte
- * first. Returns how many of p[0..n) OpenSSL gets: all, or up to a length that is too short.
- */
-static size_t follow_records(struct wire *w, uint8_t *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (w->body_len) {
-			size_t some = w->body_len < n - i ? w->body_len : n - i;
-
-			w->body_len -= (uint16_t)some;
-			i += some - 1;
-			continue;
-		}
-		if (++w->header_len == SSL3_RT_HEADER_LENGTH - 1)
-			w->length_high = p[i];
-		if (w->header_len < SSL3_RT_HEADER_LENGTH)
-			continue;
-		w->header_len = 0;
-		w->body_len = (uint16_t)(w->length_high << 8 | p[i]);
-		if (w->body_len < w->shortest) {
-			p[i] = w->shortest;
-			w->body_len = 0;
-			serve_forged(w);
-			w->shortest = 0;
-			return i + 1;
-		}
-	}
-	return n;
 }
 
 /* Limits one call of OpenSSL. A peer could make it last with records that carry no data. */
@@ -277,8 +180,6 @@ static ssize_t read_some(struct wire *w, char *buf, size_t len)
 	if (!may_read(w))
 		return -EAGAIN;
 	n = take(w, buf, len);
-	if (n > 0 && w->shortest)
-		n = (ssize_t)follow_records(w, (uint8_t *)buf, (size_t)n);
 	if (n > 0) {
 		w->reads++;
 		w->read_bytes += (uint32_t)n;
@@ -301,7 +202,7 @@ static int wire_read(BIO *bio, char *buf, int len)
 		if (r && r != -EAGAIN)
 			return -1;
 	}
-	if (w->in_len || (!w->hold && !w->eof && !w->stopped))
+	if (w->in_len || !w->eof)
 		n = read_some(w, buf, (size_t)len);
 	else if (w->eof)
 		return 0;
@@ -362,49 +263,18 @@ void wire_init(struct wire *w, int fd, struct record_scratch *scratch, bool exac
 	*w = (struct wire){.scratch = scratch, .fd = fd, .exact = exact};
 }
 
-void wire_move(struct wire *to, struct wire *from, BIO *bio)
-{
-	*to = *from;
-	*from = (struct wire){.fd = -1};
-	BIO_set_data(bio, to);
-}
-
 void wire_reset(struct wire *w)
 {
 	free(take_ptr(w->in_kept));
-	kept_drop(&w->kept_out);
+	unsent_drop(&w->unsent);
 	w->in_len = w->out_len = 0;
-}
-
-void wire_stop(struct wire *w)
-{
-	free(take_ptr(w->in_kept));
-	w->in_len = 0;
-	w->stopped = true;
-}
-
-void wire_poison(struct wire *w)
-{
-	static const uint8_t record[] = {SSL3_RT_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1};
-
-	wire_stop(w);
-	w->in = record;
-	w->in_len = sizeof(record);
-}
-
-void wire_expect(struct wire *w, uint8_t shortest)
-{
-	w->shortest = shortest;
-	w->header_len = 0;
-	w->body_len = 0;
 }
 
 void wire_begin(struct wire *w)
 {
-	w->hold = w->spent = false;
+	w->spent = false;
 	w->reads = 0;
 	w->read_bytes = 0;
-	w->drained = false; /* an edge may have come since the last recv() */
 	w->out_len = 0;
 }
 

@@ -9,14 +9,27 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "tests/lib/net.h"
 #include "tls/record.h"
 
+/* Nothing is under way: what the peer has no window for waits here, and its acknowledgements came. */
+static inline bool is_at_rest(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+	return info.tcpi_unacked == 0;
+}
+
 /*
  * Writes p[0..n) until not even a small record would fit. What is under way when the socket is full
- * arrives a little later, and its acknowledgement makes room: so a write must take nothing after a
- * while of silence. Returns how many bytes were written.
+ * arrives a little later, and its acknowledgement makes room: so a write must take nothing when all
+ * has been acknowledged, and after a while of silence. Returns how many bytes were written.
  */
 static inline size_t fill_socket(struct record *r, const void *p, size_t n)
 {
@@ -28,7 +41,9 @@ static inline size_t fill_socket(struct record *r, const void *p, size_t n)
 		while ((took = record_write(r, p, n)) > 0)
 			sent += (size_t)took;
 		assert_int_equal(took, -EAGAIN);
-		poll(NULL, 0, NET_QUIET_MS);
+		do
+			poll(NULL, 0, NET_QUIET_MS);
+		while (!is_at_rest(r->fd));
 	} while (sent != before);
 	return sent;
 }

@@ -396,20 +396,6 @@ static void versions_and_suites_of_others(void **state)
 	SSL_CTX_free(ctx);
 }
 
-/* What is not watched any more is not counted. */
-static void unwatched_it_stays_as_it_is(void **state)
-{
-	struct keys_watch before;
-	struct session s;
-
-	start(&s, TLS1_3_VERSION, SUITE_AES_128_GCM, 0, NULL);
-	keys_unwatch(s.server);
-	before = s.watch;
-	assert_int_equal(SSL_write(s.server, "counted by nobody", 17), 17);
-	assert_memory_equal(&s.watch, &before, sizeof(before));
-	stop(&s);
-}
-
 static int make_cert(void **state)
 {
 	peer_cert_make(&cert, "keys", PEER_EC, "keys.test", 10);
@@ -430,7 +416,6 @@ int main(void)
 		cmocka_unit_test(each_missing_part_is_missed),
 		cmocka_unit_test(a_key_block_that_is_too_short),
 		cmocka_unit_test(versions_and_suites_of_others),
-		cmocka_unit_test(unwatched_it_stays_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, make_cert, NULL);

@@ -32,7 +32,8 @@ static struct tls_ctx *ctx;
 
 static struct kedge_stats stats;
 static uint8_t in[65536], out[65536];
-static struct record_scratch scratch = {in, out, sizeof(in), sizeof(out), &stats};
+static struct record_scratch scratch = {
+	.in = in, .out = out, .in_size = sizeof(in), .out_size = sizeof(out), .stats = &stats};
 
 /* Bytes of an endless stream that does not repeat soon, from this position on. */
 static void fill(uint8_t *buf, size_t n, size_t at)

@@ -9,7 +9,6 @@
 #include <openssl/crypto.h>
 
 #include "tls/record_ktls_fault.h"
-#include "tls/record_open.h"
 
 static int wiped;
 
@@ -47,7 +46,8 @@ static void restart(enum tls_version v, enum tls_suite s)
 
 static void a_leg_stays_failed(void **state)
 {
-	assert_int_equal(record_ktls_fail(l.k, -ECONNRESET, KEDGE_REASON_no_memory), -ECONNRESET);
+	assert_int_equal(record_tls_fail(&l.k->t, -ECONNRESET, KEDGE_REASON_no_memory),
+			 -ECONNRESET);
 	assert_int_equal(l.record->reason, KEDGE_REASON_no_memory);
 	assert_false(l.record->told);
 	client_seals(&l, TLS_CONTENT_DATA, "x", 1);
@@ -58,13 +58,16 @@ static void a_leg_stays_failed(void **state)
 
 /* --- what the client is told ------------------------------------------------------------------ */
 
-static void every_alert_is_fatal_but_one(void **state)
+static void every_alert_is_fatal_but_two(void **state)
 {
 	for (int description = 0; description < ALERT_NONE; description++) {
-		const int level = description == ALERT_NO_RENEGOTIATION ? 1 : 2;
+		const int level =
+			description == ALERT_NO_RENEGOTIATION || description == ALERT_CLOSE_NOTIFY
+				? 1
+				: 2;
 
-		assert_int_equal(record_ktls_fail_with_alert(l.k, (uint8_t)description,
-							     KEDGE_REASON_record_control),
+		assert_int_equal(record_tls_fail_with_alert(&l.k->t, (uint8_t)description,
+							    KEDGE_REASON_record_control),
 				 -EPROTO);
 		assert_int_equal(l.record->reason, KEDGE_REASON_record_control);
 		assert_true(l.record->told);
@@ -77,7 +80,7 @@ static void every_alert_is_fatal_but_one(void **state)
 
 static void nothing_to_tell(void **state)
 {
-	assert_int_equal(record_ktls_fail_with_alert(l.k, ALERT_NONE, KEDGE_REASON_record_bad),
+	assert_int_equal(record_tls_fail_with_alert(&l.k->t, ALERT_NONE, KEDGE_REASON_record_bad),
 			 -EPROTO);
 	assert_true(l.record->told);
 	expect_nothing(&l);
@@ -89,14 +92,14 @@ static void told_only_once(void **state)
 	uint8_t got[10];
 	size_t n;
 
-	record_ktls_fail_with_alert(l.k, 10, KEDGE_REASON_record_control);
+	record_tls_fail_with_alert(&l.k->t, 10, KEDGE_REASON_record_control);
 	expect_alert(&l, 2, 10);
-	record_ktls_fail_with_alert(l.k, 20, KEDGE_REASON_record_bad);
+	record_tls_fail_with_alert(&l.k->t, 20, KEDGE_REASON_record_bad);
 	expect_nothing(&l);
 
 	restart(VERSION_TLS13, SUITE_AES_128_GCM);
 	assert_int_equal(record_close_write(l.record), 0);
-	record_ktls_fail_with_alert(l.k, 20, KEDGE_REASON_record_bad);
+	record_tls_fail_with_alert(&l.k->t, 20, KEDGE_REASON_record_bad);
 	expect_alert(&l, 1, 0);
 	assert_int_equal(client_opens(&l, got, &n), -1);
 }
@@ -105,7 +108,7 @@ static void told_only_once(void **state)
 static void an_alert_that_cannot_be_sent(void **state)
 {
 	fake.send_err = EAGAIN;
-	assert_int_equal(record_ktls_fail_with_alert(l.k, 10, KEDGE_REASON_record_control),
+	assert_int_equal(record_tls_fail_with_alert(&l.k->t, 10, KEDGE_REASON_record_control),
 			 -EPROTO);
 	assert_true(l.record->told);
 	expect_nothing(&l);
@@ -136,7 +139,7 @@ static void every_error_of_a_socket(void **state)
 			restart(v, SUITE_AES_256_GCM);
 			/* It would fail the alert. */
 			fake.sock_err = cases[i].alert < 0 ? 0 : cases[i].err;
-			assert_int_equal(record_ktls_fail_from_errno(l.k, -cases[i].err),
+			assert_int_equal(record_ktls_fail_from_errno(&l.k->t, -cases[i].err),
 					 cases[i].result);
 			assert_int_equal(l.record->reason, cases[i].reason);
 			assert_int_equal(l.record->told, cases[i].alert >= 0);
@@ -154,7 +157,7 @@ static void expect_after(const void *bytes, size_t n, uint8_t alert, enum kedge_
 {
 	assert_int_equal(send(l.peer, bytes, n, 0), n);
 	peer_wait(l.fd);
-	assert_int_equal(record_ktls_fail_from_errno(l.k, -EBADMSG), -EPROTO);
+	assert_int_equal(record_ktls_fail_from_errno(&l.k->t, -EBADMSG), -EPROTO);
 	assert_int_equal(l.record->reason, reason);
 	expect_alert(&l, 2, alert);
 	assert_true(l.k->raw);
@@ -206,7 +209,7 @@ static void without_the_kernels_keys(void **state)
 
 static void without_the_record(void **state)
 {
-	assert_int_equal(record_ktls_fail_from_errno(l.k, -EBADMSG), -EPROTO);
+	assert_int_equal(record_ktls_fail_from_errno(&l.k->t, -EBADMSG), -EPROTO);
 	expect_alert(&l, 2, ALERT_BAD_RECORD_MAC);
 	assert_true(l.k->raw);
 }
@@ -219,7 +222,7 @@ static void tls12_has_one_cause_only(void **state)
 	restart(VERSION_TLS12, SUITE_AES_128_GCM);
 	assert_int_equal(send(l.peer, record, sizeof(record), 0), sizeof(record));
 	peer_wait(l.fd);
-	assert_int_equal(record_ktls_fail_from_errno(l.k, -EBADMSG), -EPROTO);
+	assert_int_equal(record_ktls_fail_from_errno(&l.k->t, -EBADMSG), -EPROTO);
 	expect_alert(&l, 2, ALERT_BAD_RECORD_MAC);
 	assert_false(l.k->raw);
 }
@@ -229,7 +232,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, up, down)
 	const struct CMUnitTest tests[] = {
 		TEST(a_leg_stays_failed),
-		TEST(every_alert_is_fatal_but_one),
+		TEST(every_alert_is_fatal_but_two),
 		TEST(nothing_to_tell),
 		TEST(told_only_once),
 		TEST(an_alert_that_cannot_be_sent),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * wire.c, control_record.c, record_ktls.c, record_openssl.c: each thing that must hold of a client
- * leg, broken.
+ * wire.c, control_record.c, record_tls.c: each thing that must hold of a client leg,
+ * broken. Those of record_aead.c are in its test.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 #undef fail /* of cmocka */
 #include "tls/record_ktls.c"
-#include "tls/record_openssl.c"
+#include "tls/wire.h"
 #include "tests/lib/breaks.h"
 
 static uint8_t in[32768], out[32768], heap[16];
@@ -28,13 +28,11 @@ static void check_wire(void)
 
 static const char *wire_broken(unsigned row)
 {
-	BREAK("!k->bytes == !k->len", w.kept_out.bytes = heap);
-	BREAK("k->len <= WIRE_RESIDUE_MAX", w.kept_out.bytes = heap, w.kept_out.len = 1 << 20);
-	BREAK("k->at < k->len", w.kept_out.bytes = heap, w.kept_out.len = w.kept_out.at = 3);
+	BREAK("!u->bytes == !u->len", w.unsent.bytes = heap);
+	BREAK("u->len <= UNSENT_MAX", w.unsent.bytes = heap, w.unsent.len = 1 << 20);
+	BREAK("u->at < u->len", w.unsent.bytes = heap, w.unsent.len = w.unsent.at = 3);
 	BREAK("w->first_len <= WIRE_FIRST_BYTES", w.first_len = 9);
 	BREAK("w->err >= 0", w.err = -EPIPE);
-	BREAK("w->header_len < SSL3_RT_HEADER_LENGTH", w.header_len = 5);
-	BREAK("!w->body_len", w.header_len = w.body_len = 1);
 	BREAK("w->in", w.in_len = 1);
 	BREAK("!is_lent(w)", w.in = in + 5, w.in_len = 1);
 	BREAK("w->in_len", w.in_kept = heap);
@@ -88,90 +86,56 @@ static void control_records(void **state)
 
 /* --- kernel records --------------------------------------------------------------------------- */
 
-static struct record_ktls k = {.r = {.scratch = &scratch, .fd = -1}};
-static struct keys_traffic traffic;
+static struct record_ktls k = {.t = {.r = {.scratch = &scratch, .fd = -1}, .ops = &ktls_tls_ops}};
 
-static void check_ktls(void)
+static void check_tls(void)
 {
-	ktls_check(&k);
+	record_tls_check(&k.t);
 }
 
 /* A leg that is over: its functions check as well. */
 static void write_ktls(void)
 {
-	k.failed = 0; /* there is no socket */
-	k.r.told = false;
-	ktls_write(&k.r, "x", 1);
+	k.t.failed = 0; /* there is no socket */
+	k.t.r.told = false;
+	ktls_write(&k.t.r, "x", 1);
 }
 
 static void read_ktls(void)
 {
-	k.ended = true;
-	ktls_read(&k.r, heap, sizeof(heap));
+	k.t.ended = true;
+	ktls_read(&k.t.r, heap, sizeof(heap));
 }
 
-static const char *ktls_broken(unsigned row)
+static const char *tls_broken(unsigned row)
 {
-	BREAK("k->failed <= 0", k.failed = 1);
-	BREAK("k->r.reason != KEDGE_REASON_NONE", k.failed = -EPROTO);
-	BREAK("k->failed", k.r.told = true);
-	BREAK("k->answer_len <= sizeof(k->answer)", k.answer_len = 6);
-	BREAK("k->answer_len", k.r.answer_due = true);
-	BREAK("k->answer_type == TLS_CONTENT_ALERT", k.answer_len = 1);
-	BREAK("k->alerted", k.shut = true);
-	BREAK("k->ended", k.r.clean_end = true, k.ended = false);
-	BREAK("k->control.tls13", k.traffic = &traffic);
-	BREAK("(unsigned)k->suite < SUITE_COUNT", k.suite = SUITE_COUNT);
-	BREAK("c->warnings", k.control.warnings = 9);
+	BREAK("t->failed <= 0", k.t.failed = 1);
+	BREAK("t->r.reason != KEDGE_REASON_NONE", k.t.failed = -EPROTO);
+	BREAK("t->failed", k.t.r.told = true);
+	BREAK("t->answer_len <= sizeof(t->answer)", k.t.answer_len = 6);
+	BREAK("t->answer_len", k.t.r.answer_due = true);
+	BREAK("t->answer_type == TLS_CONTENT_ALERT", k.t.answer_len = 1);
+	BREAK("t->alerted", k.t.shut = true);
+	BREAK("t->ended", k.t.r.clean_end = true, k.t.ended = false);
+	BREAK("t->traffic.len <= KEYS_SECRET_MAX", k.t.traffic.len = 49);
+	BREAK("t->control.tls13", k.t.traffic.len = 32);
+	BREAK("t->suite < SUITE_COUNT", k.t.suite = SUITE_COUNT);
+	BREAK("c->warnings", k.t.control.warnings = 9);
 	return NULL;
 }
 
 static const char *ktls_call_broken(unsigned row)
 {
-	BREAK("c->warnings", k.control.warnings = 9);
+	BREAK("c->warnings", k.t.control.warnings = 9);
 	return NULL;
 }
 
 static void kernel_records(void **state)
 {
 	(void)state;
-	breaks(ktls_broken, check_ktls);
+	breaks(tls_broken, check_tls);
 	breaks(ktls_call_broken, read_ktls);
 	breaks(ktls_call_broken, write_ktls);
-}
-
-/* --- OpenSSL's records ------------------------------------------------------------------------ */
-
-static struct record_openssl o = {.r = {.scratch = &scratch, .fd = -1},
-				  .ssl = (SSL *)heap,
-				  .wire = {.scratch = &scratch, .fd = -1},
-				  .out_limit = sizeof(out)};
-
-static void check_openssl(void)
-{
-	openssl_check(&o);
-}
-
-static const char *openssl_broken(unsigned row)
-{
-	BREAK("o->wire.fd == o->r.fd", o.wire.fd = 1);
-	BREAK("o->failed <= 0", o.failed = 1);
-	BREAK("o->r.reason != KEDGE_REASON_NONE", o.failed = -EPROTO);
-	BREAK("o->failed == -EPROTO", o.r.told = true);
-	BREAK("o->alerted", o.shut = true);
-	BREAK("o->ended", o.r.clean_end = true);
-	BREAK("!o->ended && !o->failed", o.r.drained = o.ended = true);
-	BREAK("o->over < KEDGE_REASON_COUNT", o.over = KEDGE_REASON_COUNT);
-	BREAK("o->out_limit >= PLAINTEXT_MAX", o.out_limit = 100);
-	BREAK("o->out_limit <= o->r.scratch->out_size", o.out_limit = 40000);
-	BREAK("w->first_len", o.wire.first_len = 9);
-	return NULL;
-}
-
-static void records_of_openssl(void **state)
-{
-	(void)state;
-	breaks(openssl_broken, check_openssl);
 }
 
 int main(void)
@@ -180,7 +144,6 @@ int main(void)
 		cmocka_unit_test(a_wire),
 		cmocka_unit_test(control_records),
 		cmocka_unit_test(kernel_records),
-		cmocka_unit_test(records_of_openssl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

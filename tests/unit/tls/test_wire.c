@@ -60,6 +60,7 @@ static ssize_t test_recv(int fd, void *bytes, size_t n, int flags)
 #define recv          test_recv
 #define malloc(n)     (no_memory ? NULL : malloc(n))
 #define realloc(p, n) (no_memory ? NULL : realloc(p, n))
+#include "tls/unsent.c"
 #include "tls/wire.c"
 #undef send
 #undef recv
@@ -221,14 +222,12 @@ static void one_recv_serves_many_reads(void **state)
 	for (int i = 0; i < 100; i++) {
 		assert_int_equal(BIO_read(e.bio, &byte, 1), 1);
 		assert_int_equal(byte, text[i]);
-		assert_true(e.w.drained); /* fewer bytes than there was room for */
 	}
 	assert_int_equal(receiving.calls, 1);
 
 	/* A buffer that was filled says nothing of what is behind it. */
 	peer_says(&e, text, sizeof(text));
 	assert_int_equal(BIO_read(e.bio, &byte, 1), 1);
-	assert_false(e.w.drained);
 	assert_int_equal(receiving.calls, 2);
 	assert_int_equal(e.w.in_len, sizeof(text) - 1);
 	stop(&e);
@@ -243,7 +242,6 @@ static void an_exact_wire_takes_only_what_is_asked_for(void **state)
 	peer_says(&e, "0123456789", 10);
 	assert_int_equal(BIO_read(e.bio, got, 4), 4);
 	assert_true(wire_idle(&e.w));
-	assert_false(e.w.drained);
 	assert_int_equal(recv(e.fd, got, sizeof(got), 0), 6);
 	assert_memory_equal(got, "456789", 6);
 	stop(&e);
@@ -271,7 +269,7 @@ static void the_end_at_each_byte(void **state)
 			assert_true(e.w.eof);
 			assert_int_equal(e.w.err, 0);
 			if (!exact)
-				assert_int_equal(wire_fill(&e.w), 0);
+				assert_int_equal(fill(&e.w), 0);
 			/* Else OpenSSL would call a missing close_notify fatal. */
 			assert_false(BIO_eof(e.bio));
 			stop(&e);
@@ -294,8 +292,8 @@ static void an_error_of_the_socket_is_for_good(void **state)
 		assert_false(BIO_should_retry(e.bio));
 		assert_int_equal(e.w.err, errs[i]);
 		expect_dead(&e);
-		assert_int_equal(wire_fill(&e.w), -ECONNRESET);
-		assert_int_equal(wire_flush(&e.w), want);
+		assert_int_equal(fill(&e.w), -ECONNRESET);
+		assert_int_equal(wire_send(&e.w), want);
 		assert_int_equal(wire_end(&e.w), want);
 		stop(&e);
 	}
@@ -316,87 +314,6 @@ static void interrupted_calls_are_made_again(void **state)
 	assert_int_equal(wire_end(&e.w), 0);
 	assert_int_equal(sending.calls, 4);
 	peer_hears(&e, "y", 1);
-	stop(&e);
-}
-
-static void fill_looks_before_openssl_does(void **state)
-{
-	struct end e;
-	char got[4];
-
-	start(&e, false);
-	assert_int_equal(wire_fill(&e.w), -EAGAIN);
-	peer_says(&e, "abc", 3);
-	assert_int_equal(wire_fill(&e.w), 1);
-	assert_int_equal(wire_fill(&e.w), 1);
-	assert_int_equal(receiving.calls, 2);
-	leave_and_return(&e);
-	assert_int_equal(wire_fill(&e.w), 1); /* what is kept */
-	assert_int_equal(BIO_read(e.bio, got, 4), 3);
-	assert_memory_equal(got, "abc", 3);
-	assert_int_equal(wire_fill(&e.w), -EAGAIN);
-	receiving = (struct fault){.err = ECONNRESET, .times = 1};
-	assert_int_equal(wire_fill(&e.w), -ECONNRESET);
-	stop(&e);
-}
-
-static void held_it_gives_what_is_there(void **state)
-{
-	struct end e;
-	char got[4];
-
-	start(&e, false);
-	peer_says(&e, "abc", 3);
-	e.w.hold = true;
-	expect_retry(&e); /* nothing received yet */
-	assert_int_equal(receiving.calls, 0);
-	e.w.hold = false;
-	assert_int_equal(BIO_read(e.bio, got, 1), 1);
-	peer_says(&e, "def", 3);
-	e.w.hold = true;
-	assert_int_equal(BIO_read(e.bio, got, 4), 2);
-	expect_retry(&e);
-	assert_int_equal(receiving.calls, 1);
-	wire_begin(&e.w);
-	assert_int_equal(BIO_read(e.bio, got, 4), 3);
-	stop(&e);
-}
-
-static void stopped_it_gives_nothing_more(void **state)
-{
-	for (int kept = 0; kept < 2; kept++) {
-		struct end e;
-		char byte;
-
-		start(&e, false);
-		peer_says(&e, "abc", 3);
-		assert_int_equal(BIO_read(e.bio, &byte, 1), 1);
-		if (kept)
-			leave_and_return(&e);
-		wire_stop(&e.w);
-		peer_says(&e, "def", 3);
-		expect_retry(&e);
-		assert_int_equal(wire_fill(&e.w), -EAGAIN);
-		leave_and_return(&e);
-		expect_retry(&e);
-		assert_int_equal(receiving.calls, 1);
-		stop(&e);
-	}
-}
-
-static void poison_is_one_change_cipher_spec(void **state)
-{
-	uint8_t got[40];
-	struct end e;
-
-	start(&e, false);
-	peer_says(&e, "abc", 3);
-	assert_int_equal(BIO_read(e.bio, got, 1), 1);
-	wire_poison(&e.w);
-	assert_int_equal(read_all(&e, 5, got, sizeof(got)), 6);
-	assert_memory_equal(got, "\24\3\3\0\1\1", 6);
-	peer_says(&e, "def", 3);
-	expect_retry(&e);
 	stop(&e);
 }
 
@@ -467,106 +384,6 @@ static void bytes_of_one_entry_are_counted(void **state)
 	stop(&e);
 }
 
-/* --- records that are too short --------------------------------------------------------------- */
-
-static size_t put_record(uint8_t *at, uint16_t len)
-{
-	static const uint8_t start[] = {23, 3, 3};
-
-	memcpy(at, start, sizeof(start));
-	at[3] = (uint8_t)(len >> 8);
-	at[4] = (uint8_t)len;
-	make_text(at + 5, len);
-	return 5 + (size_t)len;
-}
-
-static void every_length_is_followed(void **state)
-{
-	struct end e;
-
-	start(&e, false);
-	for (unsigned shortest = 16; shortest <= 24; shortest += 8)
-		for (unsigned len = 0; len <= UINT16_MAX; len++) {
-			uint8_t header[5] = {23, 3, 3, (uint8_t)(len >> 8), (uint8_t)len};
-			bool forged = len < shortest;
-
-			wire_init(&e.w, e.fd, &scratch, false);
-			wire_expect(&e.w, (uint8_t)shortest);
-			assert_int_equal(follow_records(&e.w, header, 5), 5);
-			assert_int_equal(e.w.stopped, forged);
-			assert_int_equal(e.w.body_len, forged ? 0 : len);
-			assert_int_equal(e.w.in_len, forged ? shortest : 0);
-			assert_int_equal(header[3] << 8 | header[4], forged ? shortest : len);
-		}
-	stop(&e);
-}
-
-/* Two records that are long enough, one that is not: in all pieces, what OpenSSL reads is this. */
-static void a_short_record_becomes_one_that_is_not_authentic(void **state)
-{
-	static const uint16_t lens[] = {0, 1, 15, 16, 23};
-
-	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-		uint8_t text[200], want[200] = {0}, got[1000];
-		size_t n = put_record(text, 24), head;
-
-		n += put_record(text + n, 40);
-		memcpy(want, text, n);
-		head = n;
-		n += put_record(text + n, lens[i]);
-		n += put_record(text + n, 30);
-		memcpy(want + head, "\27\3\3\0\30", 5);
-		head += 5 + 24;
-
-		for (size_t size = 1; size < 100; size += size < 7 ? 1 : 31)
-			for (size_t cut = 1; cut < n; cut++) {
-				struct end e;
-				size_t have;
-
-				start(&e, false);
-				wire_expect(&e.w, 24);
-				peer_says(&e, text, cut);
-				have = read_all(&e, size, got, sizeof(got));
-				peer_says(&e, text + cut, n - cut);
-				have += read_all(&e, size, got + have, sizeof(got) - have);
-				assert_int_equal(have, head);
-				assert_memory_equal(got, want, head);
-				expect_retry(&e);
-				stop(&e);
-			}
-	}
-}
-
-static void long_enough_records_pass_as_they_are(void **state)
-{
-	static const uint16_t lens[] = {24, 25, 255, 256, 257, 16383, 16384, 16640, 16641, 65535};
-	uint8_t *text = test_malloc(5 + 65535), *got = test_malloc(5 + 65535);
-
-	for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
-		size_t n = put_record(text, lens[i]), have = 0;
-		struct end e;
-
-		start(&e, false);
-		wire_expect(&e.w, 24);
-		peer_says(&e, text, n);
-		while (have < n) {
-			/* As OpenSSL reads: a header, and then what it says. */
-			int r = BIO_read(e.bio, got + have,
-					 have < 5 ? 5 - (int)have : (int)(n - have));
-
-			assert_true(r > 0);
-			have += (size_t)r;
-		}
-		assert_memory_equal(got, text, n);
-		assert_int_equal(e.w.body_len, 0);
-		assert_int_equal(e.w.header_len, 0);
-		assert_false(e.w.stopped);
-		stop(&e);
-	}
-	test_free(text);
-	test_free(got);
-}
-
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static void writes_are_sent_together(void **state)
@@ -598,7 +415,7 @@ static void a_read_sends_what_was_gathered(void **state)
 	BIO_write(e.bio, "flight", 6);
 	sending = (struct fault){.err = EAGAIN, .times = 1};
 	expect_retry(&e); /* kept */
-	assert_int_equal(e.w.kept_out.len, 6);
+	assert_int_equal(e.w.unsent.len, 6);
 	assert_int_equal(wire_send(&e.w), 0);
 	peer_hears(&e, "flight", 6);
 
@@ -645,8 +462,8 @@ static void what_the_socket_does_not_take_is_kept(void **state)
 	assert_int_equal(leave_and_return(&e), -EAGAIN);
 	assert_int_equal(sending.calls, 1);
 	sending = (struct fault){0};
-	assert_int_equal(wire_flush(&e.w), 0);
-	assert_int_equal(wire_flush(&e.w), 0);
+	assert_int_equal(wire_send(&e.w), 0);
+	assert_int_equal(wire_send(&e.w), 0);
 	assert_int_equal(sending.calls, 1);
 	peer_hears(&e, "abcdefghi", 9);
 	stop(&e);
@@ -670,7 +487,7 @@ static void nothing_is_lost_or_out_of_order(void **state)
 		sending.max = random_next(&x) % 3 ? 0 : 1 + random_next(&x) % 700;
 		sending.err = EAGAIN;
 		sending.times = random_next(&x) % 4 == 0;
-		if (e.w.kept_out.len < WIRE_RESIDUE_MAX / 2) {
+		if (e.w.unsent.len < UNSENT_MAX / 2) {
 			assert_int_equal(BIO_write(e.bio, text, (int)n), n);
 			written += n;
 		}
@@ -689,17 +506,17 @@ static void nothing_is_lost_or_out_of_order(void **state)
 
 static void a_peer_that_reads_nothing_has_a_limit(void **state)
 {
-	static uint8_t text[WIRE_RESIDUE_MAX + 1];
+	static uint8_t text[UNSENT_MAX + 1];
 	struct end e;
 
 	for (size_t first = 0; first <= 10; first += 10) {
 		start(&e, false);
 		sending = (struct fault){.err = EAGAIN, .times = INT32_MAX};
-		BIO_write(e.bio, text, (int)(WIRE_RESIDUE_MAX - first));
+		BIO_write(e.bio, text, (int)(UNSENT_MAX - first));
 		if (first)
 			BIO_write(e.bio, text, (int)first);
 		assert_int_equal(leave_and_return(&e), -EAGAIN);
-		assert_int_equal(e.w.kept_out.len, WIRE_RESIDUE_MAX);
+		assert_int_equal(e.w.unsent.len, UNSENT_MAX);
 		assert_int_equal(e.w.err, 0);
 		BIO_write(e.bio, text, 1);
 		assert_int_equal(wire_end(&e.w), -ECONNRESET);
@@ -717,7 +534,7 @@ static void a_peer_that_reads_nothing_has_a_limit(void **state)
 /* What has been sent of the bytes that are kept makes room. */
 static void the_limit_is_for_what_is_left(void **state)
 {
-	static uint8_t text[WIRE_RESIDUE_MAX];
+	static uint8_t text[UNSENT_MAX];
 	struct end e;
 	size_t sent;
 
@@ -725,12 +542,12 @@ static void the_limit_is_for_what_is_left(void **state)
 	sending = (struct fault){.err = EAGAIN, .times = 1};
 	BIO_write(e.bio, text, sizeof(text));
 	assert_int_equal(leave_and_return(&e), -EAGAIN);
-	assert_int_equal(wire_flush(&e.w), -EAGAIN); /* more than the socket takes */
-	sent = e.w.kept_out.at;
+	assert_int_equal(wire_send(&e.w), -EAGAIN); /* more than the socket takes */
+	sent = e.w.unsent.at;
 	assert_in_range(sent, 1, sizeof(text) - 1);
 	BIO_write(e.bio, text, (int)sent);
 	assert_int_equal(leave_and_return(&e), -EAGAIN);
-	assert_int_equal(e.w.kept_out.len - e.w.kept_out.at, sizeof(text));
+	assert_int_equal(e.w.unsent.len - e.w.unsent.at, sizeof(text));
 	stop(&e);
 }
 
@@ -743,7 +560,7 @@ static void a_peer_that_is_gone(void **state)
 	BIO_write(e.bio, "x", 1);
 	assert_int_equal(wire_end(&e.w), -EPIPE);
 	assert_int_equal(e.w.err, EPIPE);
-	assert_int_equal(wire_flush(&e.w), -EPIPE);
+	assert_int_equal(wire_send(&e.w), -EPIPE);
 	assert_int_equal(wire_send(&e.w), -EPIPE);
 	stop(&e);
 
@@ -787,32 +604,6 @@ static void without_memory_the_leg_dies(void **state)
 	stop(&e);
 }
 
-static void moved_it_takes_along_what_it_keeps(void **state)
-{
-	struct wire to;
-	struct end e;
-	char got[8];
-
-	start(&e, false);
-	peer_says(&e, "abcdef", 6);
-	assert_int_equal(BIO_read(e.bio, got, 2), 2);
-	BIO_write(e.bio, "kept", 4);
-	sending = (struct fault){.err = EAGAIN, .times = 1};
-	assert_int_equal(leave_and_return(&e), -EAGAIN);
-	wire_move(&to, &e.w, e.bio);
-	assert_int_equal(e.w.fd, -1);
-	assert_true(e.w.in_kept == NULL && e.w.kept_out.bytes == NULL);
-
-	wire_begin(&to);
-	assert_int_equal(BIO_read(e.bio, got, 8), 4);
-	assert_memory_equal(got, "cdef", 4);
-	BIO_write(e.bio, " and more", 9);
-	assert_int_equal(wire_end(&to), 0);
-	peer_hears(&e, "kept and more", 13);
-	wire_reset(&to);
-	stop(&e);
-}
-
 static void openssl_is_told_no_more_than_it_needs(void **state)
 {
 	struct end e;
@@ -831,7 +622,8 @@ static int set_up(void **state)
 {
 	in = malloc(IN_SIZE);
 	out = malloc(OUT_SIZE);
-	scratch = (struct record_scratch){in, out, IN_SIZE, OUT_SIZE, NULL};
+	scratch = (struct record_scratch){
+		.in = in, .out = out, .in_size = IN_SIZE, .out_size = OUT_SIZE};
 	return !in || !out;
 }
 
@@ -851,16 +643,9 @@ int main(void)
 		cmocka_unit_test(the_end_at_each_byte),
 		cmocka_unit_test(an_error_of_the_socket_is_for_good),
 		cmocka_unit_test(interrupted_calls_are_made_again),
-		cmocka_unit_test(fill_looks_before_openssl_does),
-		cmocka_unit_test(held_it_gives_what_is_there),
-		cmocka_unit_test(stopped_it_gives_nothing_more),
-		cmocka_unit_test(poison_is_one_change_cipher_spec),
 		cmocka_unit_test(the_first_bytes_are_remembered),
 		cmocka_unit_test(reads_of_one_entry_are_counted),
 		cmocka_unit_test(bytes_of_one_entry_are_counted),
-		cmocka_unit_test(every_length_is_followed),
-		cmocka_unit_test(a_short_record_becomes_one_that_is_not_authentic),
-		cmocka_unit_test(long_enough_records_pass_as_they_are),
 		cmocka_unit_test(writes_are_sent_together),
 		cmocka_unit_test(a_read_sends_what_was_gathered),
 		cmocka_unit_test(sizes_around_that_of_the_buffer),
@@ -870,7 +655,6 @@ int main(void)
 		cmocka_unit_test(the_limit_is_for_what_is_left),
 		cmocka_unit_test(a_peer_that_is_gone),
 		cmocka_unit_test(without_memory_the_leg_dies),
-		cmocka_unit_test(moved_it_takes_along_what_it_keeps),
 		cmocka_unit_test(openssl_is_told_no_more_than_it_needs),
 	};
 

@@ -18,8 +18,11 @@
 
 static struct kedge_stats stats;
 static uint8_t scratch_in[65536], scratch_out[65536];
-static struct record_scratch scratch = {scratch_in, scratch_out, sizeof(scratch_in),
-					sizeof(scratch_out), &stats};
+static struct record_scratch scratch = {.in = scratch_in,
+					.out = scratch_out,
+					.in_size = sizeof(scratch_in),
+					.out_size = sizeof(scratch_out),
+					.stats = &stats};
 
 struct conn {
 	struct peer peer;

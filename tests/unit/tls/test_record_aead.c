@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/tls/record_openssl.c where the socket or the memory fails, and its limits. What it has in
- * common with kernel records: test_record.c, test_record_rules.c. The source is included, for its
- * allocation and its struct.
+ * user/tls/record_aead.c where the socket or the memory fails, and its limits. What it has in common
+ * with kernel records: test_record.c, test_record_rules.c. The source is included, for its
+ * allocations and its struct.
  */
 #include "tests/unit/tls/tls_rig.h"
 
@@ -11,17 +11,27 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#include <openssl/evperr.h>
-
 #include "tests/lib/net.h"
 #include "tls/tls_types.h"
 
-static bool no_memory;
+static int allocations = -1; /* so many succeed; -1: all */
+
+static bool is_refused(void)
+{
+	return allocations >= 0 && allocations-- == 0;
+}
 
 #undef fail /* of cmocka */
-#define calloc(...) (no_memory ? NULL : calloc(__VA_ARGS__))
-#include "tls/record_openssl.c"
+#define calloc(...)            (is_refused() ? NULL : calloc(__VA_ARGS__))
+#define malloc(...)            (is_refused() ? NULL : malloc(__VA_ARGS__))
+#define RECORD_TLS_KEY_RECORDS 50
+#include "tls/record_tls.c"
+#include "tls/record_aead.c"
 #undef calloc
+#undef malloc
+
+#include "tests/lib/breaks.h"
+#include "tls/tls_handoff.h"
 
 /* --- a socket that fails ---------------------------------------------------------------------- */
 
@@ -79,14 +89,15 @@ static struct tls_shared shared;
 static struct tls_ctx *ctx;
 static struct conn c;
 static struct record *r;
-static struct record_openssl *o;
+static struct tls_facts facts;
+static struct record_aead *a;
 static uint8_t buf[1 << 20];
 
 static void start_leg(const struct peer_opts *opts)
 {
 	leg = -1;
 	sending = receiving = (struct fault){0};
-	no_memory = false;
+	allocations = -1;
 	memset(&stats, 0, sizeof(stats));
 	start(&c, ctx, opts);
 	shake_hands(&c, 0);
@@ -96,10 +107,8 @@ static void start_leg(const struct peer_opts *opts)
 		peer_receive(&c.peer);
 	}
 	leg = c.fd;
-	c.tls->wire.exact = true; /* as it is when the kernel might have taken over */
-	r = record_openssl_new(&c.tls->ssl, &c.tls->wire);
-	assert_non_null(r);
-	o = (struct record_openssl *)r;
+	assert_int_equal(tls_into_record(&c.tls, &r, &facts, &c.reason), 0);
+	a = (struct record_aead *)r;
 	receiving.calls = sending.calls = 0;
 }
 
@@ -149,10 +158,8 @@ static void it_takes_the_handshake_over(void **state)
 {
 	assert_string_equal(r->ops->name, "user");
 	assert_int_equal(r->fd, c.fd);
-	assert_null(c.tls->ssl);
-	assert_int_equal(c.tls->wire.fd, -1);
-	assert_false(o->wire.exact);
-	assert_int_equal(o->out_limit, scratch.out_size);
+	assert_null(c.tls);
+	assert_int_equal(a->out_limit, scratch.out_size);
 	client_says("hello", 5);
 	assert_int_equal(record_read(r, buf, 100), 5);
 	assert_true(r->drained);
@@ -160,35 +167,36 @@ static void it_takes_the_handshake_over(void **state)
 	assert_int_equal(record_read(r, buf, 0), 0); /* nothing was asked for */
 }
 
-static void without_memory_nothing_is_taken(void **state)
+static void without_memory(void **state)
 {
-	struct record_openssl before = *o;
+	union ktls_crypto keys;
+	struct record_aead_start start = {.version = VERSION_TLS13,
+					  .tx = &keys,
+					  .rx = &keys,
+					  .content_max = 16384,
+					  .in = buf,
+					  .in_len = 5};
 
-	no_memory = true;
-	assert_null(record_openssl_new(&o->ssl, &o->wire));
-	assert_memory_equal(&before, o, sizeof(before));
-}
+	ktls_fill(&keys, VERSION_TLS13, SUITE_AES_128_GCM, buf, buf, 0);
+	for (int n = 0; n < 2; n++) {
+		allocations = n;
+		assert_null(record_aead_new(c.fd, &scratch, &start));
+	}
+	allocations = -1;
 
-/* The tag, and the explicit nonce of AES-GCM: what is shorter can be no record. */
-static void the_shortest_record_of_tls12(void **state)
-{
-	static const struct {
-		int version;
-		const char *suite;
-		uint8_t shortest;
-	} cases[] = {
-		{TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", 24},
-		{TLS1_2_VERSION, "ECDHE-ECDSA-AES256-GCM-SHA384", 24},
-		{TLS1_2_VERSION, "ECDHE-ECDSA-CHACHA20-POLY1305", 16},
-		{TLS1_3_VERSION, NULL, 0},
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	/* For half a record, for the rest of one that is larger than the reader's buffer. */
+	for (int n = 0; n < 2; n++) {
 		down(NULL);
-		start_leg(&(struct peer_opts){.version = cases[i].version,
-					      .suites12 = cases[i].suite});
-		assert_int_equal(o->wire.shortest, cases[i].shortest);
-		assert_int_equal(o->control.tls13, cases[i].version == TLS1_3_VERSION);
+		up13(NULL);
+		assert_int_equal(SSL_write(c.peer.ssl, "whole", 5), 5);
+		if (n == 0)
+			BIO_write(c.peer.out, "\27\3\3", 3);
+		peer_send(&c.peer, 0, NULL, NULL);
+		peer_wait(c.fd);
+		allocations = 0;
+		assert_int_equal(record_read(r, buf, n ? 2 : 100), -ECONNRESET);
+		assert_int_equal(r->reason, KEDGE_REASON_no_memory);
+		assert_int_equal(record_read(r, buf, 100), -ECONNRESET);
 	}
 }
 
@@ -249,66 +257,7 @@ static void data_before_a_fault(void **state)
 	ERR_clear_error();
 }
 
-static void the_clients_alert(void **state)
-{
-	/* What OpenSSL sends when it is given nonsense. */
-	BIO_write(c.peer.in, garbage, sizeof(garbage));
-	assert_int_equal(SSL_read(c.peer.ssl, buf, 10), -1);
-	ERR_clear_error();
-	peer_send(&c.peer, 0, NULL, NULL);
-	peer_wait(c.fd);
-	assert_int_equal(record_read(r, buf, 100), -EPROTO);
-	assert_int_equal(r->reason, KEDGE_REASON_tls_client_alert);
-	assert_int_equal(ERR_peek_error(), 0);
-}
-
-/* What OpenSSL's error says becomes one of two reasons, or the client's alert. */
-static void reasons_of_faults(void **state)
-{
-	static const int bad[] = {SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC,
-				  SSL_R_ENCRYPTED_LENGTH_TOO_LONG,
-				  SSL_R_DATA_LENGTH_TOO_LONG,
-				  SSL_R_PACKET_LENGTH_TOO_LONG,
-				  SSL_R_LENGTH_TOO_SHORT,
-				  SSL_R_WRONG_VERSION_NUMBER,
-				  SSL_R_HTTP_REQUEST,
-				  SSL_R_HTTPS_PROXY_REQUEST};
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(reason_of_fault(o, ERR_PACK(ERR_LIB_SSL, 0, bad[i])),
-				 KEDGE_REASON_record_bad);
-	assert_int_equal(reason_of_fault(o, ERR_PACK(ERR_LIB_SSL, 0, SSL_R_UNEXPECTED_MESSAGE)),
-			 KEDGE_REASON_record_control);
-	for (int alert = 0; alert < 256; alert += 51)
-		assert_int_equal(reason_of_fault(o, ERR_PACK(ERR_LIB_SSL, 0, 1000 + alert)),
-				 KEDGE_REASON_tls_client_alert);
-	assert_int_equal(reason_of_fault(o, 0), KEDGE_REASON_record_control);
-	/* A type that there is has no place here; another one is no record. */
-	for (int type = 0; type < 256; type++) {
-		o->type = (uint8_t)type;
-		assert_int_equal(
-			reason_of_fault(o, ERR_PACK(ERR_LIB_SSL, 0, SSL_R_BAD_RECORD_TYPE)),
-			type >= 20 && type <= 23 ? KEDGE_REASON_record_control
-						 : KEDGE_REASON_record_bad);
-	}
-}
-
-/* The last of SSL, but for the one that only says that the record layer failed. */
-static void causes_of_faults(void **state)
-{
-	ERR_clear_error();
-	assert_int_equal(cause_of_fault(), 0);
-	ERR_raise(ERR_LIB_EVP, EVP_R_BAD_DECRYPT);
-	assert_int_equal(ERR_GET_LIB(cause_of_fault()), ERR_LIB_EVP); /* better than nothing */
-	ERR_raise(ERR_LIB_EVP, EVP_R_BAD_DECRYPT);
-	ERR_raise(ERR_LIB_SSL, SSL_R_LENGTH_TOO_SHORT);
-	ERR_raise(ERR_LIB_SSL, SSL_R_UNEXPECTED_MESSAGE);
-	ERR_raise(ERR_LIB_SSL, RECORD_LAYER_FAILURE);
-	assert_int_equal(ERR_GET_REASON(cause_of_fault()), SSL_R_UNEXPECTED_MESSAGE);
-	assert_int_equal(ERR_peek_error(), 0);
-}
-
-/* One recv() a read: half a record is at hand, so an edge has been and another will come. */
+/* One recv() a read. The rest of the half will come with an edge. */
 static void half_a_record_behind_a_whole_one(void **state)
 {
 	char *bytes;
@@ -322,7 +271,7 @@ static void half_a_record_behind_a_whole_one(void **state)
 	peer_wait(c.fd);
 	assert_int_equal(record_read(r, buf, 100), 5);
 	assert_int_equal(receiving.calls, 1);
-	assert_false(r->drained);
+	assert_true(r->drained);
 	assert_int_equal(record_read(r, buf, 100), -EAGAIN);
 	n = (size_t)BIO_get_mem_data(c.peer.out, &bytes) - n;
 	assert_int_equal(send(c.peer.fd, bytes + (BIO_pending(c.peer.out) - (int)n), n, 0), n);
@@ -383,24 +332,24 @@ static void a_full_socket(void **state)
 /* A slow client is sent a record at a time, and more again once its socket takes it. */
 static void the_limit_follows_the_socket(void **state)
 {
-	const size_t full = scratch.out_size, least = PLAINTEXT_MAX + RECORD_OVERHEAD;
+	const size_t full = scratch.out_size, least = AEAD_CONTENT_MAX + AEAD_OVERHEAD_MAX;
 
-	assert_int_equal(o->out_limit, full);
-	adapt_limit(o, -EAGAIN);
-	assert_int_equal(o->out_limit, least);
-	adapt_limit(o, 0);
-	assert_int_equal(o->out_limit, 2 * least > full ? full : 2 * least);
+	assert_int_equal(a->out_limit, full);
+	adapt_limit(a, -EAGAIN);
+	assert_int_equal(a->out_limit, least);
+	adapt_limit(a, 0);
+	assert_int_equal(a->out_limit, 2 * least > full ? full : 2 * least);
 	for (int i = 0; i < 10; i++) {
-		adapt_limit(o, 0);
-		assert_true(o->out_limit <= full);
+		adapt_limit(a, 0);
+		assert_true(a->out_limit <= full);
 	}
-	assert_int_equal(o->out_limit, full);
-	adapt_limit(o, -EAGAIN);
+	assert_int_equal(a->out_limit, full);
+	adapt_limit(a, -EAGAIN);
 
 	sending.err = EAGAIN;
 	sending.times = 1;
-	assert_int_equal(record_write(r, buf, 100000), PLAINTEXT_MAX);
-	assert_true(o->wire.kept_out.len <= least);
+	assert_int_equal(record_write(r, buf, 100000), AEAD_CONTENT_MAX);
+	assert_true(a->unsent.len - a->unsent.at <= least);
 	assert_int_equal(record_flush(r), 0);
 }
 
@@ -409,20 +358,20 @@ static void records_are_sent_together(void **state)
 {
 	assert_int_equal(record_write(r, buf, 40000), 40000);
 	assert_int_equal(sending.calls, 1);
-	assert_true(sending.bytes > 40000 && sending.bytes < 40000 + 4 * RECORD_OVERHEAD);
+	assert_true(sending.bytes > 40000 && sending.bytes < 40000 + 4 * AEAD_OVERHEAD_MAX);
 	assert_int_equal(client_reads_all(40000), 40000);
 }
 
 static void our_end_that_fails(void **state)
 {
 	sending.err = EAGAIN;
-	sending.times = 2;
+	sending.times = 3; /* the first call tries twice */
 	assert_int_equal(record_close_write(r), -EAGAIN);
 	assert_int_equal(record_close_write(r), -EAGAIN);
 	assert_int_equal(record_write(r, "x", 1), -EPIPE); /* nothing behind the alert */
 	assert_int_equal(record_close_write(r), 0);
 	assert_int_equal(record_close_write(r), 0);
-	assert_int_equal(sending.calls, 3);
+	assert_int_equal(sending.calls, 4);
 	while (!c.peer.eof) {
 		peer_wait(c.peer.fd);
 		peer_receive(&c.peer);
@@ -472,6 +421,219 @@ static void draining(void **state)
 	assert_int_equal(record_drain(r, buf, 100), -ECONNRESET);
 }
 
+/* --- sizes ------------------------------------------------------------------------------------ */
+
+/* Readers of any buffer get the same bytes. */
+static void reads_of_any_size(void **state)
+{
+	static const size_t sizes[] = {1, 2, 3, 7, 100, 1000, 16383, 16384, 16385, 20000, 65536};
+	static const size_t records[] = {0, 1, 5000, 16384, 16384, 2, 300, 16383, 1};
+	static uint8_t want[60000], got[70000];
+
+	for (size_t i = 0; i < sizeof(want); i++)
+		want[i] = (uint8_t)(i * 2654435761u >> 13);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		size_t total = 0, n = 0;
+		ssize_t have = 0;
+
+		down(NULL);
+		start_leg(&(struct peer_opts){.version = i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION});
+		for (size_t j = 0; j < sizeof(records) / sizeof(records[0]); j++) {
+			if (records[j])
+				assert_int_equal(
+					SSL_write(c.peer.ssl, want + total, (int)records[j]),
+					records[j]);
+			total += records[j];
+		}
+		peer_send(&c.peer, 0, NULL, NULL);
+		while (n < total) {
+			have = record_read(r, got + n, sizes[i]);
+			assert_true(have > 0 || have == -EAGAIN || have == -EINTR);
+			if (have == -EAGAIN)
+				peer_wait(c.fd);
+			assert_true(have <= (ssize_t)sizes[i]);
+			n += have > 0 ? (size_t)have : 0;
+			memset(scratch_in, 0xee, sizeof(scratch_in)); /* another leg's turn */
+		}
+		assert_int_equal(n, total);
+		assert_memory_equal(got, want, total);
+		assert_int_equal(record_read(r, got, sizes[i]), -EAGAIN);
+		assert_null(a->in.bytes);
+		assert_null(a->plain.bytes);
+	}
+}
+
+/* What the client says byte by byte is kept, a record at most. */
+static void a_record_in_single_bytes(void **state)
+{
+	char *bytes;
+	long n;
+
+	assert_int_equal(SSL_write(c.peer.ssl, "drop by drop", 12), 12);
+	n = BIO_get_mem_data(c.peer.out, &bytes);
+	for (long i = 0; i < n; i++) {
+		assert_int_equal(record_read(r, buf, 100), -EAGAIN);
+		assert_int_equal(a->in.len, i);
+		assert_int_equal(send(c.peer.fd, bytes + i, 1, 0), 1);
+		peer_wait(c.fd);
+	}
+	assert_int_equal(record_read(r, buf, 100), 12);
+	assert_memory_equal(buf, "drop by drop", 12);
+}
+
+static void the_end_in_the_middle_of_a_record(void **state)
+{
+	char *bytes;
+
+	assert_int_equal(SSL_write(c.peer.ssl, "cut short", 9), 9);
+	BIO_get_mem_data(c.peer.out, &bytes);
+	assert_int_equal(send(c.peer.fd, bytes, 20, 0), 20);
+	shutdown(c.peer.fd, SHUT_WR);
+	wait_for_fin(c.fd);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(record_read(r, buf, 100), 0);
+		assert_false(r->clean_end);
+	}
+}
+
+/* RFC 6066 section 4: in both directions. */
+static void small_records(void **state)
+{
+	for (int size = 1; size <= 4; size++) {
+		const size_t most = 256U << size;
+		char *bytes;
+		long n;
+
+		down(NULL);
+		start_leg(&(struct peer_opts){.max_fragment = (uint8_t)size});
+		assert_int_equal(a->content_max, most);
+		assert_int_equal(record_write(r, buf, 10000), 10000);
+		assert_int_equal(client_reads_all(10000), 10000); /* or OpenSSL refuses it */
+		/* The client keeps to it by itself; a record that is larger is refused. */
+		assert_int_equal(SSL_write(c.peer.ssl, buf, (int)most), most);
+		n = BIO_get_mem_data(c.peer.out, &bytes);
+		assert_true(n < (long)most + 100);
+		peer_send(&c.peer, 0, NULL, NULL);
+		peer_wait(c.fd);
+		assert_int_equal(record_read(r, buf, 20000), most);
+		a->content_max = (uint16_t)(most - 1);
+		client_says(buf, most);
+		assert_int_equal(record_read(r, buf, 20000), -EPROTO);
+		assert_int_equal(r->reason, KEDGE_REASON_record_bad);
+	}
+}
+
+/* --- limits of a key -------------------------------------------------------------------------- */
+
+/* Long before a key is worn out, ours is replaced, in the middle of whatever is sent. */
+static void our_key_is_replaced_in_time(void **state)
+{
+	static const char *const suites[] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384",
+					     "TLS_CHACHA20_POLY1305_SHA256"};
+
+	for (int s = 0; s < 3; s++) {
+		uint8_t first[32];
+
+		down(NULL);
+		start_leg(&(struct peer_opts){.version = TLS1_3_VERSION, .suites13 = suites[s]});
+		memcpy(first, a->tx.key, 32);
+		for (int i = 0; i < 5 * RECORD_TLS_KEY_RECORDS; i++) {
+			assert_int_equal(record_write(r, "record", 6), 6);
+			assert_int_equal(client_reads_all(6), 6);
+			assert_true(s == 2 || a->tx.seq <= RECORD_TLS_KEY_RECORDS);
+		}
+		/* ChaCha20-Poly1305 has no limit. */
+		assert_int_equal(memcmp(first, a->tx.key, 32) != 0, s != 2);
+		assert_int_equal(record_write(r, buf, 1 << 20), 1 << 20);
+		assert_int_equal(client_reads_all(1 << 20), 1 << 20);
+	}
+}
+
+/* The client is asked for a new one once. It answers; or it does not, and the leg ends. */
+static void the_clients_key_is_replaced_in_time(void **state)
+{
+	for (int i = 0; i < 5 * RECORD_TLS_KEY_RECORDS; i++) {
+		client_says("record", 6);
+		assert_int_equal(record_read(r, buf, 100), 6);
+		assert_true(a->rx.seq <= RECORD_TLS_KEY_RECORDS + 2);
+		/* OpenSSL follows our KeyUpdate and answers with its next record. */
+		peer_receive(&c.peer);
+		(void)SSL_read(c.peer.ssl, buf, 1);
+		ERR_clear_error();
+	}
+	assert_in_range(stats.key_updates, 4, 5);
+
+	down(NULL);
+	up13(NULL);
+	for (int i = 0;; i++) {
+		client_says("record", 6);
+		if (record_read(r, buf, 100) < 0)
+			break;
+		assert_in_range(i, 0, 2 * RECORD_TLS_KEY_RECORDS);
+	}
+	assert_int_equal(r->reason, KEDGE_REASON_key_exhausted);
+	assert_int_equal(stats.key_updates, 0);
+}
+
+/* TLS 1.2 has no new keys: the leg ends, so that the client sees that it was told. */
+static void a_key_of_tls12_ends_the_leg(void **state)
+{
+	for (int down_too = 0; down_too < 2; down_too++) {
+		int n = 0;
+
+		down(NULL);
+		start_leg(&(struct peer_opts){.version = TLS1_2_VERSION});
+		for (ssize_t got = 0; got >= 0; n++) {
+			client_says("record", 6);
+			got = down_too ? record_write(r, "record", 6) : record_read(r, buf, 6);
+			assert_in_range(n, 0, RECORD_TLS_KEY_RECORDS + 1);
+		}
+		assert_int_equal(r->reason, KEDGE_REASON_key_exhausted);
+		assert_true(r->told);
+		assert_int_equal(record_read(r, buf, 6), -EPROTO);
+		peer_wait(c.peer.fd);
+		client_reads_all(down_too ? (size_t)(n - 1) * 6 : 0);
+		peer_receive(&c.peer);
+		assert_true(SSL_read(c.peer.ssl, buf, 10) <= 0);
+		assert_int_equal(SSL_get_shutdown(c.peer.ssl) & SSL_RECEIVED_SHUTDOWN,
+				 SSL_RECEIVED_SHUTDOWN);
+	}
+}
+
+/* --- what must hold --------------------------------------------------------------------------- */
+
+static struct record_aead b = {
+	.t = {.r = {.scratch = &scratch, .fd = -1}}, .content_max = 512, .out_limit = 30000};
+static uint8_t heap[16];
+
+static void check_aead(void)
+{
+	aead_check(&b);
+}
+
+static const char *aead_broken(unsigned row)
+{
+	BREAK("!kepts[i]->bytes == !kepts[i]->len", b.in.bytes = heap);
+	BREAK("kepts[i]->at < kepts[i]->len", b.plain.bytes = heap, b.plain.len = b.plain.at = 1);
+	BREAK("a->plain.len <=", b.plain.bytes = heap, b.plain.len = 20000);
+	BREAK("a->empties <= EMPTY_RECORDS_MAX", b.empties = 33);
+	BREAK("a->send_err <= 0", b.send_err = -EAGAIN);
+	BREAK("a->content_max &&", b.content_max = 0);
+	BREAK("a->content_max <= AEAD_CONTENT_MAX", b.content_max = 20000);
+	BREAK("a->out_limit >= AEAD_CONTENT_MAX", b.out_limit = 100);
+	BREAK("a->out_limit <= a->t.r.scratch->out_size", b.out_limit = 100000);
+	BREAK("!a->t.ended && !a->t.failed", b.t.r.drained = b.t.ended = true);
+	BREAK("u->bytes", b.unsent.bytes = heap);
+	BREAK("c->warnings", b.t.control.warnings = 9);
+	return NULL;
+}
+
+static void each_thing_that_must_hold(void **state)
+{
+	(void)state;
+	breaks(aead_broken, check_aead);
+}
+
 static int set_up(void **state)
 {
 	struct conf_cert pair;
@@ -493,14 +655,10 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, up13, down)
 	const struct CMUnitTest tests[] = {
 		TEST(it_takes_the_handshake_over),
-		TEST(without_memory_nothing_is_taken),
-		TEST(the_shortest_record_of_tls12),
+		TEST(without_memory),
 		TEST(freed_it_says_nothing),
 		TEST(a_read_that_fails),
 		TEST(data_before_a_fault),
-		TEST(the_clients_alert),
-		TEST(reasons_of_faults),
-		TEST(causes_of_faults),
 		TEST(half_a_record_behind_a_whole_one),
 		TEST(after_a_close_notify_nothing_is_read),
 		TEST(a_write_that_fails),
@@ -511,6 +669,14 @@ int main(void)
 		TEST(the_end_without_a_close_notify),
 		TEST(key_updates_are_counted),
 		TEST(draining),
+		TEST(reads_of_any_size),
+		TEST(a_record_in_single_bytes),
+		TEST(the_end_in_the_middle_of_a_record),
+		TEST(small_records),
+		TEST(our_key_is_replaced_in_time),
+		TEST(the_clients_key_is_replaced_in_time),
+		TEST(a_key_of_tls12_ends_the_leg),
+		cmocka_unit_test(each_thing_that_must_hold),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/tls/record_ktls_control.c: what follows from a record that is no data, and the answers that
- * are due. The client of these tests follows its own KeyUpdates and ours; the kernel's TLS is
- * faked.
+ * user/tls/record_tls.c: what follows from a record that is no data, and the answers that
+ * are due, through a leg of kernel records. The client of these tests follows its own KeyUpdates
+ * and ours; the kernel's TLS is faked.
  */
 #include "tests/unit/tls/fake_ktls.h"
 #include "tests/unit/tls/ktls_leg.h"
-
-#include "tls/record_ktls_control.h"
 
 static const uint8_t asks[] = {24, 0, 0, 1, 1}, tells[] = {24, 0, 0, 1, 0};
 
@@ -97,9 +95,9 @@ static void updates_are_followed_and_answered(void **state)
 static void the_answer_comes_first(void **state)
 {
 	client_updates(asks);
-	assert_int_equal(l.k->answer_len, 0);
+	assert_int_equal(l.k->t.answer_len, 0);
 	assert_int_equal(read_byte(&l), -EAGAIN);
-	assert_int_equal(l.k->answer_len, 0);
+	assert_int_equal(l.k->t.answer_len, 0);
 	expect_our_update();
 
 	/* The socket is full at first. */
@@ -188,7 +186,7 @@ static void new_keys_that_the_kernel_refuses(void **state)
 /* Secrets of a length that no suite has: nothing is derived, nothing is set. */
 static void secrets_that_do_not_fit(void **state)
 {
-	l.k->traffic->len = 31;
+	l.k->t.traffic.len = 31;
 	memset(fake.log, 0, sizeof(fake.log));
 	client_seals(&l, TLS_CONTENT_HANDSHAKE, tells, sizeof(tells));
 	assert_int_equal(read_byte(&l), -EPROTO);
@@ -218,7 +216,7 @@ static void an_answer_that_fails(void **state)
 	assert_int_equal(read_byte(&l), -ECONNRESET);
 	assert_int_equal(l.record->reason, KEDGE_REASON_client_reset);
 	assert_false(l.record->answer_due);
-	assert_int_equal(l.k->answer_len, 0);
+	assert_int_equal(l.k->t.answer_len, 0);
 	assert_int_equal(read_byte(&l), -ECONNRESET);
 }
 
@@ -262,18 +260,18 @@ static void a_renegotiation_is_refused(void **state)
 
 static void an_end_and_a_fault(void **state)
 {
-	record_ktls_control(l.k, TLS_CONTENT_ALERT, (const uint8_t *)"\1\0", 2);
-	assert_true(l.k->ended && l.record->clean_end);
+	record_tls_control(&l.k->t, TLS_CONTENT_ALERT, (const uint8_t *)"\1\0", 2);
+	assert_true(l.k->t.ended && l.record->clean_end);
 	assert_int_equal(read_byte(&l), 0);
 
 	restart(VERSION_TLS13, SUITE_AES_128_GCM, true);
-	record_ktls_control(l.k, 99, (const uint8_t *)"", 0);
-	assert_int_equal(l.k->failed, -EPROTO);
+	record_tls_control(&l.k->t, 99, (const uint8_t *)"", 0);
+	assert_int_equal(l.k->t.failed, -EPROTO);
 	assert_int_equal(l.record->reason, KEDGE_REASON_record_control);
 	expect_alert(&l, 2, ALERT_UNEXPECTED_MESSAGE);
 
 	restart(VERSION_TLS13, SUITE_AES_128_GCM, true);
-	record_ktls_control(l.k, TLS_CONTENT_ALERT, (const uint8_t *)"\2\50", 2);
+	record_tls_control(&l.k->t, TLS_CONTENT_ALERT, (const uint8_t *)"\2\50", 2);
 	assert_int_equal(l.record->reason, KEDGE_REASON_tls_client_alert);
 	expect_nothing(&l);
 }
