@@ -9,68 +9,14 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 
-#include "tls/aead_pool.h"
-
 #define NONCE_LEN    12
 #define EXPLICIT_LEN 8 /* the part of a nonce that is sent: AES-GCM in TLS 1.2 */
 #define AAD_MAX      13
-
-static bool sends_nonce(const struct aead_key *k)
-{
-	return !k->tls13 && k->suite != SUITE_CHACHA20_POLY1305;
-}
 
 static void put_be64(uint8_t *out, uint64_t v)
 {
 	for (int i = 7; i >= 0; i--, v >>= 8)
 		out[i] = (uint8_t)v;
-}
-
-static uint64_t get_be64(const uint8_t *in)
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | in[i];
-	return v;
-}
-
-/* --- keys ------------------------------------------------------------------------------------- */
-
-static void take(struct aead_key *k, const uint8_t *key, size_t key_len, const uint8_t *seq)
-{
-	memcpy(k->key, key, key_len);
-	k->seq = get_be64(seq);
-}
-
-void aead_key_set(struct aead_key *k, const union ktls_crypto *from, bool seals)
-{
-	*k = (struct aead_key){.tls13 = from->info.version == TLS_1_3_VERSION, .seals = seals};
-	switch (from->info.cipher_type) {
-	case TLS_CIPHER_AES_GCM_128:
-		k->suite = SUITE_AES_128_GCM;
-		memcpy(k->iv, from->aes128.salt, 4);
-		memcpy(k->iv + 4, from->aes128.iv, 8);
-		take(k, from->aes128.key, sizeof(from->aes128.key), from->aes128.rec_seq);
-		return;
-	case TLS_CIPHER_AES_GCM_256:
-		k->suite = SUITE_AES_256_GCM;
-		memcpy(k->iv, from->aes256.salt, 4);
-		memcpy(k->iv + 4, from->aes256.iv, 8);
-		take(k, from->aes256.key, sizeof(from->aes256.key), from->aes256.rec_seq);
-		return;
-	default:
-		k->suite = SUITE_CHACHA20_POLY1305;
-		memcpy(k->iv, from->chacha.iv, sizeof(k->iv));
-		take(k, from->chacha.key, sizeof(from->chacha.key), from->chacha.rec_seq);
-		return;
-	}
-}
-
-void aead_key_wipe(struct aead_key *k, struct aead_pool *pool)
-{
-	aead_pool_return(pool, k);
-	OPENSSL_cleanse(k, sizeof(*k));
 }
 
 /* --- nonce and additional data ---------------------------------------------------------------- */
@@ -81,7 +27,7 @@ static void make_nonce(const struct aead_key *k, const uint8_t *explicit_part, u
 	uint8_t seq[8];
 
 	memcpy(nonce, k->iv, NONCE_LEN);
-	if (sends_nonce(k)) {
+	if (aead_key_sends_nonce(k)) {
 		memcpy(nonce + 4, explicit_part, EXPLICIT_LEN);
 		return;
 	}
@@ -128,7 +74,7 @@ static EVP_CIPHER_CTX *begin(struct aead_key *k, struct aead_pool *pool, const u
 ssize_t aead_record_len(const struct aead_key *k, const uint8_t *header)
 {
 	const size_t len = (size_t)(header[3] << 8 | header[4]);
-	const size_t overhead = AEAD_TAG_LEN + (sends_nonce(k) ? EXPLICIT_LEN : 0);
+	const size_t overhead = AEAD_TAG_LEN + (aead_key_sends_nonce(k) ? EXPLICIT_LEN : 0);
 
 	const bool clear = k->tls13 && header[0] != TLS_CONTENT_DATA;
 
@@ -211,7 +157,7 @@ static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *bytes, size_t n, const u
 ssize_t aead_seal(struct aead_key *k, struct aead_pool *pool, uint8_t type, const uint8_t *bytes,
 		  size_t n, uint8_t *out)
 {
-	const size_t nonce_len = sends_nonce(k) ? EXPLICIT_LEN : 0;
+	const size_t nonce_len = aead_key_sends_nonce(k) ? EXPLICIT_LEN : 0;
 	const size_t len = nonce_len + n + k->tls13 + AEAD_TAG_LEN;
 	EVP_CIPHER_CTX *ctx;
 

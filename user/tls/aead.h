@@ -3,10 +3,6 @@
  * user only: seals and opens TLS records. Pure: bytes in, bytes out; knows no socket and no rules
  * for what is in a record. RFC 8446 section 5.2; RFC 5246 section 6.2.3.3 with RFC 5288 (AES-GCM)
  * and RFC 7905 (ChaCha20-Poly1305).
- *
- * A direction that is idle is a struct aead_key, some 70 bytes. To seal or open it needs a context
- * of OpenSSL, which has the key prepared. A worker lends its contexts to the directions that used
- * one last (aead_pool.h).
  */
 #pragma once
 
@@ -15,7 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "tls/ktls.h"
+#include "tls/aead_key.h"
+#include "tls/aead_pool.h"
 
 #define AEAD_HEADER_LEN   5
 #define AEAD_TAG_LEN      16
@@ -25,23 +22,6 @@
 #define AEAD_OVERHEAD_MAX (AEAD_HEADER_LEN + 8 + AEAD_TAG_LEN)
 /* A record of TLS 1.3 with the most padding, bytes. Those of TLS 1.2 are shorter. */
 #define AEAD_RECORD_MAX   (AEAD_HEADER_LEN + AEAD_CONTENT_MAX + 256)
-
-struct aead_pool;
-
-/* One direction. It must stay where it is in memory while it has a context of the pool. */
-struct aead_key {
-	uint64_t seq; /* number of the next record */
-	uint8_t key[32], iv[12];
-	uint8_t suite; /* enum tls_suite */
-	bool tls13, seals;
-	uint16_t context; /* of the pool, if that one is still ours */
-};
-
-/* From the struct that the kernel takes. `seals`: for sending. The caller wipes `from`. */
-void aead_key_set(struct aead_key *k, const union ktls_crypto *from, bool seals);
-
-/* Gives its context back, wiped, and wipes the key. */
-void aead_key_wipe(struct aead_key *k, struct aead_pool *pool);
 
 /* Why a record cannot be opened. */
 enum aead_fault {
@@ -63,8 +43,7 @@ ssize_t aead_record_len(const struct aead_key *k, const uint8_t *header);
 /* Bytes of room that aead_open() needs for a record of this length, and more than its content. */
 static inline size_t aead_room(const struct aead_key *k, size_t record_len)
 {
-	return record_len - AEAD_HEADER_LEN - AEAD_TAG_LEN -
-	       (k->tls13 || k->suite == SUITE_CHACHA20_POLY1305 ? 0 : 8);
+	return record_len - AEAD_HEADER_LEN - AEAD_TAG_LEN - (aead_key_sends_nonce(k) ? 8 : 0);
 }
 
 /*
@@ -79,7 +58,7 @@ ssize_t aead_open(struct aead_key *k, struct aead_pool *pool, const uint8_t *rec
 /* Where a record's ciphertext begins: `out` for opening it in place. */
 static inline uint8_t *aead_content(const struct aead_key *k, uint8_t *record)
 {
-	return record + AEAD_HEADER_LEN + (k->tls13 || k->suite == SUITE_CHACHA20_POLY1305 ? 0 : 8);
+	return record + AEAD_HEADER_LEN + (aead_key_sends_nonce(k) ? 8 : 0);
 }
 
 /*

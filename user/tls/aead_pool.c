@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#include "base/check.h"
+#include <openssl/crypto.h>
+
 #include "base/cleanup.h"
 
 struct context {
@@ -96,12 +97,13 @@ EVP_CIPHER_CTX *aead_pool_lend(struct aead_pool *p, struct aead_key *k)
 	return c->ctx;
 }
 
-void aead_pool_return(struct aead_pool *p, struct aead_key *k)
+void aead_pool_wipe(struct aead_pool *p, struct aead_key *k)
 {
 	struct context *c = &p->contexts[k->context];
 
-	if (c->owner != k)
-		return;
-	EVP_CIPHER_CTX_free(take_ptr(c->ctx)); /* the only way that surely wipes it */
-	*c = (struct context){0};
+	if (c->owner == k) {
+		EVP_CIPHER_CTX_free(take_ptr(c->ctx)); /* the only way that surely wipes it */
+		*c = (struct context){0};
+	}
+	OPENSSL_cleanse(k, sizeof(*k));
 }

@@ -9,10 +9,12 @@
 
 #include <openssl/evp.h>
 
-#include "tls/aead.h"
+#include "tls/aead_key.h"
 
 /* Two for each connection that is busy. */
 #define AEAD_CONTEXTS 256
+
+struct aead_pool;
 
 /* NULL when out of memory. */
 struct aead_pool *aead_pool_new(void);
@@ -23,5 +25,5 @@ void aead_pool_free(struct aead_pool *pool);
 /* The context of `k`, with its key and without a nonce. NULL when out of memory. */
 EVP_CIPHER_CTX *aead_pool_lend(struct aead_pool *pool, struct aead_key *k);
 
-/* The context of `k`, if it has one, is wiped and free for others. */
-void aead_pool_return(struct aead_pool *pool, struct aead_key *k);
+/* The end of `k`: its context, if it has one, is wiped and free for others, and it is wiped too. */
+void aead_pool_wipe(struct aead_pool *pool, struct aead_key *k);

@@ -18,7 +18,6 @@
 #include "base/check.h"
 #include "base/cleanup.h"
 #include "tls/aead.h"
-#include "tls/aead_pool.h"
 #include "tls/record_plain.h"
 #include "tls/record_tls.h"
 #include "tls/unsent.h"
@@ -85,7 +84,6 @@ static void aead_check(const struct record_aead *a)
 	/* Room for one record at least, and no more than there is. */
 	CHECK(a, a->out_limit >= AEAD_CONTENT_MAX + AEAD_OVERHEAD_MAX);
 	CHECK(a, a->out_limit <= a->t.r.scratch->out_size);
-	CHECK_IF(a, a->t.r.drained, !a->t.ended && !a->t.failed);
 	unsent_check(&a->unsent);
 	record_tls_check(&a->t);
 }
@@ -149,7 +147,7 @@ static int set_tx(struct record_tls *t, const union ktls_crypto *tx)
 {
 	struct record_aead *a = (struct record_aead *)t;
 
-	aead_key_wipe(&a->tx, pool(a));
+	aead_pool_wipe(pool(a), &a->tx);
 	aead_key_set(&a->tx, tx, true);
 	return 0;
 }
@@ -158,7 +156,7 @@ static int set_rx(struct record_tls *t, const union ktls_crypto *rx)
 {
 	struct record_aead *a = (struct record_aead *)t;
 
-	aead_key_wipe(&a->rx, pool(a));
+	aead_pool_wipe(pool(a), &a->rx);
 	aead_key_set(&a->rx, rx, false);
 	return 0;
 }
@@ -398,14 +396,17 @@ static ssize_t read_records(struct record_aead *a, uint8_t *buf, size_t len)
 			done = open_records(a, &w, buf, len, &b);
 		if (a->t.failed || a->t.ended)
 			w.len = 0; /* nothing more is read */
-		a->t.r.drained =
-			a->t.r.drained && !a->t.ended && !a->t.failed && !next_record(a, &w);
+		if (next_record(a, &w))
+			a->t.r.drained = false;
 		if (keep(a, &w))
 			return out_of_memory(a);
 		if (!a->t.failed)
 			(void)record_tls_answer(&a->t);
 	} while (filled == 1 && !done && !a->t.failed && !a->t.ended && !a->t.r.answer_due &&
 		 !is_spent(&b));
+	/* The end is for the next read to say. */
+	if (a->t.ended || a->t.failed)
+		a->t.r.drained = false;
 	a->t.r.tired = is_spent(&b); /* many records take long, however little is in them */
 	return done ? (ssize_t)done : no_data(a, filled, &b);
 }
@@ -527,8 +528,8 @@ static void aead_free(struct record *r)
 {
 	struct record_aead *a = (struct record_aead *)r;
 
-	aead_key_wipe(&a->tx, pool(a));
-	aead_key_wipe(&a->rx, pool(a));
+	aead_pool_wipe(pool(a), &a->tx);
+	aead_pool_wipe(pool(a), &a->rx);
 	record_tls_wipe(&a->t);
 	kept_drop(&a->in);
 	kept_drop(&a->plain);

@@ -14,7 +14,7 @@
 
 #include "base/check.h"
 #include "base/clock.h"
-#include "tls/aead.h"
+#include "tls/aead_key.h"
 #include "tls/record_ktls_fault.h"
 
 /* Of a record. A smaller read may split one, but a control record is judged as a whole. */

@@ -7,7 +7,6 @@
 #include <openssl/crypto.h>
 
 #include "tls/aead.h"
-#include "tls/aead_pool.h"
 
 /* Is the record authentic, though the kernel refused it? It is opened in place. */
 static bool is_authentic(struct record_ktls *k, uint8_t *record, size_t n)
@@ -28,7 +27,7 @@ static bool is_authentic(struct record_ktls *k, uint8_t *record, size_t n)
 	opened = len < 0 || (size_t)len > n ? -AEAD_FORGED
 					    : aead_open(&key, s->aead, record, (size_t)len,
 							aead_content(&key, record), &type);
-	aead_key_wipe(&key, s->aead);
+	aead_pool_wipe(s->aead, &key);
 	return opened != -AEAD_FORGED && opened != -AEAD_NO_MEMORY;
 }
 

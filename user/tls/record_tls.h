@@ -100,7 +100,7 @@ static inline int record_tls_answer(struct record_tls *t)
 int record_tls_sent(struct record_tls *t, uint64_t records);
 int record_tls_received(struct record_tls *t, uint64_t records);
 
-/* A send gave `err`, -EAGAIN or another negative errno. Returns what the caller of record.h gets. */
+/* A send gave `err`, -EAGAIN or another negative errno. Returns what a caller of record.h gets. */
 int record_tls_write_failure(struct record_tls *t, int err);
 
 /* The close_write of record.h. */

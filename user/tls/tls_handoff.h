@@ -18,10 +18,11 @@ struct tls_facts {
 };
 
 /*
- * After TLS_DONE: turns the finished handshake into a record and frees *c, which is NULL afterwards
- * in every case, and so is OpenSSL's SSL object. The keys are derived and wiped here. The kernel gets
- * them and carries the records if the policy and the caps allow it, otherwise user space does. 0 with *out; otherwise
- * -errno with *reason: close the socket then and send nothing, the kernel may have one key of two.
+ * After TLS_DONE: turns the finished handshake into a record and frees *c with its SSL object; *c
+ * is NULL afterwards in every case. The keys are derived and wiped here. If the policy and the caps
+ * allow it, the kernel gets them and carries the records; otherwise user space does. 0 with *out;
+ * otherwise -errno with *reason: close the socket then and send nothing, the kernel may have one
+ * key of two.
  */
 int tls_into_record(struct tls_conn **c, struct record **out, struct tls_facts *facts,
 		    enum kedge_reason *reason);

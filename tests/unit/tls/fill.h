@@ -16,7 +16,7 @@
 #include "tests/lib/net.h"
 #include "tls/record.h"
 
-/* Nothing is under way: what the peer has no window for waits here, and its acknowledgements came. */
+/* Nothing is under way: what the peer has no window for waits here, all else was acknowledged. */
 static inline bool is_at_rest(int fd)
 {
 	struct tcp_info info = {0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user/tls/aead.c and aead_pool.c: records against those of RFC 8448, of OpenSSL, and of the tests'
+ * user/tls/aead.c: records against those of RFC 8448, of OpenSSL, and of the tests'
  * own sealing (tests/lib/tls_records.c). All memory ends at pages that may not be touched.
  */
 #include <stdarg.h>
@@ -14,12 +14,10 @@
 
 #include <openssl/err.h>
 
-#include "base/cleanup.h"
 #include "tests/lib/guard.h"
-#include "tests/lib/random.h"
 #include "tests/lib/tls_records.h"
 #include "tls/aead.h"
-#include "tls/aead_pool.c"
+#include "tls/aead_pool.h"
 
 static const uint8_t key[32] = "a key of thirty-two octets, yes", iv[12] = "twelve octe";
 
@@ -41,8 +39,8 @@ static void start(struct ends *e, int version, int suite, uint64_t seq)
 
 static void stop(struct ends *e)
 {
-	aead_key_wipe(&e->seal, pool);
-	aead_key_wipe(&e->open, pool);
+	aead_pool_wipe(pool, &e->seal);
+	aead_pool_wipe(pool, &e->open);
 }
 
 /*
@@ -343,56 +341,9 @@ static void records_of_rfc_8448(void **state)
 		assert_int_equal(open_guarded(&open, rfc_alert[side], 24, got, &type, true, 0), 2);
 		assert_int_equal(type, 21);
 		assert_memory_equal(got, "\1\0", 2);
-		aead_key_wipe(&seal, pool);
-		aead_key_wipe(&open, pool);
+		aead_pool_wipe(pool, &seal);
+		aead_pool_wipe(pool, &open);
 	}
-}
-
-/* --- contexts --------------------------------------------------------------------------------- */
-
-/* More directions than there are contexts, in any order: each goes on as if it had its own. */
-static void contexts_are_lent(void **state)
-{
-	enum { COUNT = AEAD_CONTEXTS + 100 };
-	static struct ends e[COUNT];
-	uint32_t x = 2463534242;
-
-	for (int i = 0; i < COUNT; i++)
-		start(&e[i], i % VERSION_COUNT, i % SUITE_COUNT, (uint64_t)i);
-	for (int i = 0; i < 20000; i++) {
-		struct ends *one = &e[random_next(&x) % COUNT];
-		uint8_t record[200], got[200], type;
-		ssize_t len = aead_seal(&one->seal, pool, 23, text, (size_t)i % 100, record);
-
-		assert_int_equal(aead_open(&one->open, pool, record, (size_t)len, got, &type),
-				 i % 100);
-	}
-	for (int i = 0; i < COUNT; i++)
-		stop(&e[i]);
-	for (int i = 0; i < AEAD_CONTEXTS; i++)
-		assert_true(!pool->contexts[i].ctx && !pool->contexts[i].owner);
-}
-
-/* It loses it at most when the hand has found that all are in use. */
-static void one_that_is_busy_keeps_its_context(void **state)
-{
-	enum { COUNT = 4 * AEAD_CONTEXTS };
-	static struct ends e[COUNT];
-	struct ends busy;
-	int losses = 0;
-
-	start(&busy, VERSION_TLS13, SUITE_AES_128_GCM, 0);
-	assert_non_null(aead_pool_lend(pool, &busy.seal));
-	for (int i = 0; i < COUNT; i++) {
-		start(&e[i], VERSION_TLS13, SUITE_AES_256_GCM, 0);
-		assert_non_null(aead_pool_lend(pool, &e[i].seal));
-		losses += pool->contexts[busy.seal.context].owner != &busy.seal;
-		assert_non_null(aead_pool_lend(pool, &busy.seal));
-	}
-	assert_in_range(losses, 0, 4);
-	stop(&busy);
-	for (int i = 0; i < COUNT; i++)
-		stop(&e[i]);
 }
 
 static int set_up(void **state)
@@ -421,8 +372,6 @@ int main(void)
 		cmocka_unit_test(versions_and_types_of_a_header),
 		cmocka_unit_test(padding),
 		cmocka_unit_test(records_of_rfc_8448),
-		cmocka_unit_test(contexts_are_lent),
-		cmocka_unit_test(one_that_is_busy_keeps_its_context),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
