@@ -114,7 +114,7 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .text = "prefer",
 	 .words = POLICY_WORDS,
-	 .help = "the kernel encrypts and decrypts TLS records; otherwise OpenSSL does"},
+	 .help = "the kernel encrypts and decrypts TLS records; otherwise kedge does"},
 	{.name = "edit",
 	 .kind = OPTION_WORD,
 	 IN_CONF(edit),
