@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * libFuzzer on the TLS records of user space, with OpenSSL as the client: any sizes, cuts, paddings,
- * KeyUpdates, ends and order of these. Both sides must get what the other has sent, byte for byte.
- * A turned bit of the client's must end the connection, with nothing delivered from there on.
+ * libFuzzer on the TLS records of user space, with OpenSSL as the client: any sizes, cuts,
+ * paddings, KeyUpdates, ends and order of these. Both sides must get what the other has sent, byte
+ * for byte. A turned bit of the client's must end the connection, with nothing delivered from there
+ * on.
  *
  * The first two bytes choose version, suite and size of fragments. Each step takes three: what, and
  * a number. The limit of a key is so small that it is met (record_tls.c is included).

@@ -31,7 +31,7 @@ static const uint8_t iv[12] = "twelve octe";
 static struct aead_pool *pool;
 static const uint8_t text[100] = "text";
 
-/* Both directions of a key that begins with this record, and the same for the tests' own opening. */
+/* Both directions of a key that begins with this record, and a third for the tests' opening. */
 struct ends {
 	union ktls_crypto crypto;
 	struct aead_key seal, open;
