@@ -196,7 +196,10 @@ static ssize_t next_record(const struct record_aead *a, const struct window *w)
 	return len > (ssize_t)w->len ? 0 : len;
 }
 
-/* 1: received something; 0: the end of the stream; -EAGAIN; or the leg is dead. */
+/*
+ * Receives behind the bytes of the window, which are moved into the scratch if something came. 1:
+ * something did; 0: the end of the stream; -EAGAIN; or the leg is dead.
+ */
 static int receive(struct record_aead *a, struct window *w, size_t len)
 {
 	const struct record_scratch *s = a->t.r.scratch;
@@ -205,6 +208,7 @@ static int receive(struct record_aead *a, struct window *w, size_t len)
 	const size_t room = (most < s->in_size ? most : s->in_size) - w->len;
 	ssize_t n;
 
+	assert(w->len < AEAD_RECORD_MAX && s->in_size >= AEAD_RECORD_MAX);
 	do
 		n = recv(a->t.r.fd, s->in + w->len, room, MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
@@ -215,7 +219,9 @@ static int receive(struct record_aead *a, struct window *w, size_t len)
 		a->t.ended = true;
 		return 0;
 	}
-	w->len += (size_t)n;
+	if (w->len && w->bytes != s->in)
+		memcpy(s->in, w->bytes, w->len);
+	*w = (struct window){s->in, w->len + (size_t)n};
 	return 1;
 }
 
@@ -225,20 +231,13 @@ static int receive(struct record_aead *a, struct window *w, size_t len)
  */
 static int fill(struct record_aead *a, struct window *w, size_t len)
 {
-	int r;
+	int r = 1;
 
 	*w = (struct window){0};
 	if (a->in.len)
 		*w = (struct window){a->in.bytes + a->in.at, a->in.len - a->in.at};
-	if (next_record(a, w))
-		return 1;
-	assert(w->len < AEAD_RECORD_MAX && a->t.r.scratch->in_size >= AEAD_RECORD_MAX);
-	if (w->len)
-		memcpy(a->t.r.scratch->in, w->bytes, w->len);
-	w->bytes = a->t.r.scratch->in;
-	do {
+	while (r == 1 && !next_record(a, w))
 		r = receive(a, w, len);
-	} while (r == 1 && !next_record(a, w));
 	return r;
 }
 
