@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -436,11 +437,84 @@ static void modes(void **state)
 		}
 }
 
+/* --- bodies from a pipe ---------------------------------------------------------------------- */
+
+#define SPLICED 300000
+
+/* Puts n bytes of the body into the pipe, in pieces; each write is a page of its own. */
+static void fill_tube(const int *tube, const uint8_t *body, size_t n, size_t piece)
+{
+	for (size_t at = 0; at < n; at += piece) {
+		size_t part = n - at < piece ? n - at : piece;
+
+		assert_int_equal(write(tube[1], body + at, part), part);
+	}
+}
+
+/*
+ * The program sees none of these bytes, and counts them: what follows the body is a request again.
+ * Large pages and small ones, full pipes and short ones.
+ */
+static void a_body_from_a_pipe(void **state)
+{
+	static const char head[] = "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n";
+	static const size_t pieces[] = {1, 100, 1000, 4096, 65536};
+	static uint8_t body[SPLICED];
+	struct leg_opts kernel = {.bpf = both_bpf, .conf = &conf};
+
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = (uint8_t)(i * 2654435761u >> 13);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		size_t left = sizeof(body), full = 16 * (pieces[i] < 4096 ? pieces[i] : 4096);
+		uint64_t requests;
+		struct bytes want = {0};
+		struct leg k;
+		int tube[2];
+
+		assert_int_equal(pipe(tube), 0);
+		leg_open(&k, &kernel);
+		requests = k.stats->requests_bpf;
+		assert_int_equal(edit_body_rest(k.edit), 0);
+		assert_int_equal(edit_send(k.edit, head, strlen(head)), strlen(head));
+		assert_int_equal(edit_body_rest(k.edit), 0);
+		assert_int_equal(edit_send(k.edit, "\r\n", 2), 2);
+		while (left) {
+			size_t n = left < full ? left : full;
+			ssize_t r = 0;
+
+			assert_int_equal(edit_body_rest(k.edit), left);
+			fill_tube(tube, body + sizeof(body) - left, n, pieces[i]);
+			for (left -= n; n; n -= r > 0 ? (size_t)r : 0) {
+				assert_true(leg_drain(&k));
+				r = edit_splice(k.edit, tube[0], n);
+				assert_true(r > 0 || r == -EAGAIN);
+			}
+		}
+		assert_int_equal(k.edit->note->standing, KEDGE_BETWEEN);
+		assert_int_equal(edit_body_rest(k.edit), 0);
+		assert_int_equal(edit_splice(k.edit, tube[0], 1), -EIO);
+		assert_int_equal(edit_send(k.edit, GET "\r\n", strlen(GET) + 2), strlen(GET) + 2);
+		assert_int_equal(k.stats->requests_bpf - requests, 2);
+		leg_finish(&k);
+		bytes_add(&want, head, strlen(head));
+		bytes_add(&want, OURS "\r\n", strlen(OURS) + 2);
+		bytes_add(&want, body, sizeof(body));
+		bytes_add(&want, GET OURS "\r\n", strlen(GET OURS) + 2);
+		assert_int_equal(k.got.len, want.len);
+		assert_memory_equal(k.got.p, want.p, want.len);
+		bytes_free(&want);
+		leg_close(&k);
+		close(tube[0]);
+		close(tube[1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_request),
 		cmocka_unit_test(body_by_length),
+		cmocka_unit_test(a_body_from_a_pipe),
 		cmocka_unit_test(incoming_lines_become_one),
 		cmocka_unit_test(mixed_at_every_cut),
 		cmocka_unit_test(mixed_bytewise),

@@ -347,6 +347,15 @@ int kbpf_flow_resume(struct kbpf *bpf, struct kbpf_flow *flow, bool tunnel)
 	return 0;
 }
 
+uint64_t kbpf_flow_body_rest(struct kbpf *bpf, const struct kbpf_flow *flow)
+{
+	struct kedge_flow in_kernel;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &flow->cookie, &in_kernel))
+		return 0;
+	return in_kernel.http.state == HTTP1_BODY ? in_kernel.http.left : 0;
+}
+
 void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *flow)
 {
 	if (!flow->cookie)

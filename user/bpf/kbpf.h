@@ -89,6 +89,12 @@ bool kbpf_flow_paired(struct kbpf *bpf, const struct kbpf_flow *flow);
 int kbpf_flow_resume(struct kbpf *bpf, struct kbpf_flow *flow, bool tunnel);
 
 /*
+ * How many bytes are still to come of a body with a Content-Length, as the editor has it after the
+ * last send. 0 elsewhere.
+ */
+uint64_t kbpf_flow_body_rest(struct kbpf *bpf, const struct kbpf_flow *flow);
+
+/*
  * Removes all entries of the flow and frees its slot. Does nothing if it is not registered. An
  * entry that the kernel cannot remove now is removed before the slot is used again.
  */

@@ -22,6 +22,8 @@ struct edit;
 struct edit_ops {
 	const char *name; /* "user", "kernel", "none" */
 	ssize_t (*send)(struct edit *e, const void *buf, size_t len);
+	uint64_t (*body_rest)(struct edit *e);
+	ssize_t (*splice)(struct edit *e, int pipe_fd, size_t len);
 	int (*flush)(struct edit *e);
 	int (*resume)(struct edit *e, bool tunnel);
 	void (*free)(struct edit *e);
@@ -55,6 +57,25 @@ struct edit {
 static inline ssize_t edit_send(struct edit *e, const void *buf, size_t len)
 {
 	return e->ops->send(e, buf, len);
+}
+
+/*
+ * How many of the next request bytes belong to a body with a Content-Length. 0: others come next,
+ * or this is not known. May take a system call.
+ */
+static inline uint64_t edit_body_rest(struct edit *e)
+{
+	return e->ops->body_rest ? e->ops->body_rest(e) : 0;
+}
+
+/*
+ * Takes up to len bytes of such a body from a pipe, unread. The pipe has at least as many, and so
+ * has the body: anything else is refused with -EIO. Returns how many bytes have gone, and errors,
+ * as edit_send() does.
+ */
+static inline ssize_t edit_splice(struct edit *e, int pipe_fd, size_t len)
+{
+	return e->ops->splice(e, pipe_fd, len);
 }
 
 /* Sends bytes that were taken and not sent. 0: nothing left; -EAGAIN; other errors as above. */

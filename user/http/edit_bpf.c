@@ -11,6 +11,7 @@
 #include "http/edit_bpf.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -31,6 +32,10 @@
 #define SKB_COST          2300
 /* The program splits a message into parts of at least this many requests (bpf/edit.bpf.h, I3). */
 #define REQUESTS_PER_PART 7
+/* Of one splice: so many pieces are in a pipe, and the first and the last may be cut. */
+#define SPLICE_PAGES_MAX  17
+_Static_assert(KEDGE_SEND_BYTES_MAX + (SPLICE_PAGES_MAX + 2) * SKB_COST <= SNDBUF_MIN / 3,
+	       "a splice of the largest size has room in the smallest buffer");
 
 struct edit_bpf {
 	struct edit e;
@@ -66,12 +71,21 @@ static uint32_t worst_cost(const struct edit_bpf *eb, uint32_t len)
 	return cost(eb, len, len / KEDGE_REQUEST_BYTES_MIN + 1);
 }
 
-/* True if len bytes can be sent whole. If not, EPOLLOUT will come: poll() has armed it. */
-static bool has_room(struct edit_bpf *eb, uint32_t len)
+/*
+ * The same for bytes of a body that are spliced. Older kernels make a message of each page
+ * (tcp_bpf_sendpage()).
+ */
+static uint32_t splice_cost(uint32_t len)
+{
+	return len + (SPLICE_PAGES_MAX + 2) * SKB_COST;
+}
+
+/* True if a send of this cost can go whole. If not, EPOLLOUT will come: poll() has armed it. */
+static bool has_room(struct edit_bpf *eb, uint32_t cost)
 {
 	struct pollfd p = {.fd = eb->e.fd, .events = POLLOUT};
 
-	if (eb->charged + worst_cost(eb, len) <= eb->room)
+	if (eb->charged + cost <= eb->room)
 		return true;
 	if (poll(&p, 1, 0) < 1 || !(p.revents & (POLLOUT | POLLERR | POLLHUP)))
 		return false;
@@ -171,18 +185,14 @@ static void sent_check(const struct edit_bpf *eb, const struct kedge_note *befor
 }
 #endif
 
-/* How many bytes of a piece were taken, or the editor's error. */
-static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
+/*
+ * What a send or a splice of len bytes has come to, that returned r: how many bytes were taken, or
+ * the editor's error. `runs`, in_body: as they were before it.
+ */
+static ssize_t outcome(struct edit_bpf *eb, ssize_t r, uint32_t len, uint32_t runs, bool in_body)
 {
 	struct kedge_note *note = eb->e.note;
-	bool in_body = note->standing == KEDGE_BODY;
-	uint32_t runs = note->runs;
-#ifdef KEDGE_CHECKS
-	const struct kedge_note before = *note;
-#endif
-	ssize_t r = transmit(eb, buf, len);
 
-	CHECKED(sent_check(eb, &before, len));
 	if (note->standing == KEDGE_REFUSED) {
 		/* With a boundary before the fault, the program would have run twice. */
 		eb->e.cut_off = in_body && note->runs == runs + 1;
@@ -205,6 +215,39 @@ static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
 						: KEDGE_REASON_edit_short_send);
 }
 
+static ssize_t send_piece(struct edit_bpf *eb, const void *buf, uint32_t len)
+{
+	struct kedge_note *note = eb->e.note;
+	bool in_body = note->standing == KEDGE_BODY;
+	uint32_t runs = note->runs;
+#ifdef KEDGE_CHECKS
+	const struct kedge_note before = *note;
+#endif
+	ssize_t r = transmit(eb, buf, len);
+
+	CHECKED(sent_check(eb, &before, len));
+	return outcome(eb, r, len, runs, in_body);
+}
+
+/* The program counts the bytes of a body, and looks at none of them. */
+static ssize_t splice_piece(struct edit_bpf *eb, int pipe_fd, uint32_t len)
+{
+	struct kedge_note *note = eb->e.note;
+	uint32_t runs = note->runs;
+#ifdef KEDGE_CHECKS
+	const struct kedge_note before = *note;
+#endif
+	ssize_t r;
+
+	note->sending = len;
+	r = splice(pipe_fd, NULL, eb->e.fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (r < 0)
+		r = -errno;
+	eb->charged += splice_cost(len);
+	CHECKED(sent_check(eb, &before, len));
+	return outcome(eb, r, len, runs, true);
+}
+
 static ssize_t edit_bpf_send(struct edit *e, const void *buf, size_t len)
 {
 	struct edit_bpf *eb = self(e);
@@ -214,7 +257,36 @@ static ssize_t edit_bpf_send(struct edit *e, const void *buf, size_t len)
 		return -EPROTO;
 	while (done < len && e->note->standing != KEDGE_WAITING) {
 		uint32_t n = len - done < eb->send_max ? (uint32_t)(len - done) : eb->send_max;
-		ssize_t r = has_room(eb, n) ? send_piece(eb, (const char *)buf + done, n) : -EAGAIN;
+		ssize_t r = has_room(eb, worst_cost(eb, n))
+				    ? send_piece(eb, (const char *)buf + done, n)
+				    : -EAGAIN;
+
+		if (r == -EAGAIN)
+			return done ? (ssize_t)done : r;
+		if (r < 0)
+			return r;
+		done += (size_t)r;
+	}
+	return (ssize_t)done;
+}
+
+static uint64_t edit_bpf_body_rest(struct edit *e)
+{
+	return e->note->standing == KEDGE_BODY ? kbpf_flow_body_rest(self(e)->bpf, &self(e)->flow)
+					       : 0;
+}
+
+static ssize_t edit_bpf_splice(struct edit *e, int pipe_fd, size_t len)
+{
+	struct edit_bpf *eb = self(e);
+	size_t done = 0;
+
+	if (e->note->standing != KEDGE_BODY)
+		return -EIO;
+	while (done < len) {
+		uint32_t n = len - done < KEDGE_SEND_BYTES_MAX ? (uint32_t)(len - done)
+							       : KEDGE_SEND_BYTES_MAX;
+		ssize_t r = has_room(eb, splice_cost(n)) ? splice_piece(eb, pipe_fd, n) : -EAGAIN;
 
 		if (r == -EAGAIN)
 			return done ? (ssize_t)done : r;
@@ -245,6 +317,8 @@ static void edit_bpf_free(struct edit *e)
 static const struct edit_ops ops = {
 	.name = "kernel",
 	.send = edit_bpf_send,
+	.body_rest = edit_bpf_body_rest,
+	.splice = edit_bpf_splice,
 	.flush = edit_bpf_flush,
 	.resume = edit_bpf_resume,
 	.free = edit_bpf_free,

@@ -156,6 +156,29 @@ static ssize_t edit_user_send(struct edit *e, const void *buf, size_t len)
 	return u->note.standing == KEDGE_REFUSED ? -EPROTO : (ssize_t)taken;
 }
 
+static uint64_t edit_user_body_rest(struct edit *e)
+{
+	return http1_edit_body_rest(&edit_user(e)->http1);
+}
+
+static ssize_t edit_user_splice(struct edit *e, int pipe_fd, size_t len)
+{
+	struct edit_user *u = edit_user(e);
+	ssize_t n = edit_user_flush(e);
+
+	if (n < 0)
+		return n;
+	if (len > http1_edit_body_rest(&u->http1))
+		return -EIO;
+	n = edit_socket_splice(e, pipe_fd, len);
+	if (n <= 0)
+		return n ? n : -EAGAIN;
+	http1_edit_skip(&u->http1, (uint64_t)n);
+	publish(u);
+	CHECKED(user_check(u));
+	return n;
+}
+
 static int edit_user_resume(struct edit *e, bool tunnel)
 {
 	struct edit_user *u = edit_user(e);
@@ -175,6 +198,8 @@ static void edit_user_free(struct edit *e)
 static const struct edit_ops edit_user_ops = {
 	.name = "user",
 	.send = edit_user_send,
+	.body_rest = edit_user_body_rest,
+	.splice = edit_user_splice,
 	.flush = edit_user_flush,
 	.resume = edit_user_resume,
 	.free = edit_user_free,

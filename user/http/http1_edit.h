@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -58,4 +59,19 @@ static inline size_t http1_edit_block(struct http1 *h, const struct http1_conf *
 		n += more;
 	} while (more);
 	return n;
+}
+
+/* Bytes that are still to come of a body with a Content-Length; 0 elsewhere, also in a chunk. */
+static inline uint64_t http1_edit_body_rest(const struct http1 *h)
+{
+	return h->state == HTTP1_BODY ? h->left : 0;
+}
+
+/*
+ * The next n bytes of such a body have passed unseen. False, with nothing changed, if the stream is
+ * not in one, or if it has fewer bytes left.
+ */
+static inline bool http1_edit_skip(struct http1 *h, uint64_t n)
+{
+	return n && n <= http1_edit_body_rest(h) && http1_body(h, n) == n;
 }

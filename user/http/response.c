@@ -301,6 +301,17 @@ static const char *feed_body(struct response *r, const char *p, const char *end,
 	return p + take;
 }
 
+bool response_skip(struct response *r, uint64_t n, const struct response_counts *counts)
+{
+	if (!n || n > response_body_rest(r))
+		return false;
+	r->left -= n;
+	if (!r->left)
+		response_end(r, counts);
+	CHECKED(response_check(r));
+	return true;
+}
+
 #ifdef KEDGE_CHECKS
 static bool in_line(const struct response *r)
 {

@@ -85,6 +85,20 @@ struct response_counts {
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts);
 
+/*
+ * Bytes that are still to come of a body with a Content-Length; 0 elsewhere, also in a chunk.
+ */
+static inline uint64_t response_body_rest(const struct response *r)
+{
+	return r->state == RESPONSE_BODY && !r->head.chunked ? r->left : 0;
+}
+
+/*
+ * The next n bytes of such a body have passed unseen. Calls counts->ended as response_feed() does.
+ * False, with nothing changed, if the stream is not in one, or if it has fewer bytes left.
+ */
+bool response_skip(struct response *r, uint64_t n, const struct response_counts *counts);
+
 /* Between two calls of response_feed(). See base/check.h. */
 void response_check(const struct response *r);
 

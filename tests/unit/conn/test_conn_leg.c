@@ -64,6 +64,13 @@ int kbpf_flow_resume(struct kbpf *bpf, struct kbpf_flow *flow, bool tunnel)
 	return 0;
 }
 
+uint64_t kbpf_flow_body_rest(struct kbpf *bpf, const struct kbpf_flow *flow)
+{
+	(void)bpf;
+	(void)flow;
+	return 0;
+}
+
 int peername_set(struct peername *p, int fd, const union addr *who)
 {
 	(void)p;

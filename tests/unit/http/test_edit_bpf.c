@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -48,7 +49,7 @@ static struct {
 	uint32_t sending; /* the note, as the program saw it */
 	uint8_t spare;
 	bool for_real; /* the message, grown by each head's text, goes to the connection */
-	size_t cut_short;
+	size_t cut_short, spliced;
 	int sndbuf; /* getsockopt() says so; 0: the truth */
 } kernel;
 
@@ -56,6 +57,7 @@ static struct {
 	unsigned resumes, dels;
 	bool tunnel;
 	int resume_answer;
+	uint64_t rest;
 	struct kbpf_flow deleted;
 } flows;
 
@@ -70,6 +72,11 @@ int kbpf_flow_resume(struct kbpf *bpf, struct kbpf_flow *f, bool tunnel)
 	flows.resumes++;
 	flows.tunnel = tunnel;
 	return flows.resume_answer;
+}
+
+uint64_t kbpf_flow_body_rest(struct kbpf *bpf, const struct kbpf_flow *f)
+{
+	return flows.rest;
 }
 
 void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *f)
@@ -132,6 +139,42 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 		return -1;
 	}
 	return (ssize_t)(kernel.len - run->short_by);
+}
+
+/* A message of each page, as old kernels make it. */
+ssize_t splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigned flags)
+{
+	const struct run *run = &kernel.run;
+	static uint8_t sink[KEDGE_SEND_BYTES_MAX];
+
+	assert_int_equal(out, kedge);
+	assert_true(len <= KEDGE_SEND_BYTES_MAX);
+	kernel.sends++;
+	kernel.sending = note.sending;
+	kernel.spare = note.spare;
+	if (run->sends && kernel.sends > run->sends) {
+		errno = EAGAIN;
+		return -1;
+	}
+	note.runs += run->runs;
+	note.standing = (__u8)run->standing;
+	note.reason = (__u8)run->reason;
+	if (run->reset_after) {
+		net_close_reset(app);
+		close(app);
+		app = -1;
+		net_wait(kedge, 0, NET_PATIENCE_MS);
+	}
+	if (run->err) {
+		errno = run->err;
+		return -1;
+	}
+	len -= run->short_by;
+	assert_int_equal(read(in, sink, len), len);
+	kernel.spliced += len;
+	if (kernel.for_real && send(kedge, sink, len, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)len)
+		kernel.cut_short++;
+	return (ssize_t)len;
 }
 
 int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
@@ -547,6 +590,95 @@ static void the_flow_goes_with_the_editor(void **state)
 	assert_int_equal(flows.dels, 1);
 }
 
+static int tube[2];
+
+/* In a body, with so much in a pipe. */
+static void fill_tube(size_t n)
+{
+	static const char zeros[65536];
+
+	if (!tube[0])
+		assert_int_equal(pipe(tube), 0);
+	kernel.run.standing = KEDGE_BODY;
+	note.standing = KEDGE_BODY;
+	assert_int_equal(write(tube[1], zeros, n), n);
+}
+
+static void empty_tube(void)
+{
+	close(tube[0]);
+	close(tube[1]);
+	tube[0] = 0;
+}
+
+static void a_body_from_a_pipe_goes_in_pieces(void **state)
+{
+	flows.rest = 1 << 20;
+	assert_int_equal(edit_body_rest(edit), 0); /* not asked: no body */
+	assert_int_equal(edit_splice(edit, -1, 1), -EIO);
+	fill_tube(50000);
+	assert_int_equal(edit_body_rest(edit), 1 << 20);
+	assert_int_equal(edit_splice(edit, tube[0], 50000), 50000);
+	assert_int_equal(kernel.sends, 4);
+	assert_int_equal(kernel.spliced, 50000);
+	assert_int_equal(kernel.sending, 50000 % KEDGE_SEND_BYTES_MAX);
+	assert_int_equal(kernel.spare, 0);
+	empty_tube();
+}
+
+static void splices_that_fail(void **state)
+{
+	static const struct {
+		struct run run;
+		ssize_t result;
+		enum kedge_reason reason;
+	} rows[] = {
+		{{.runs = 0}, -EIO, KEDGE_REASON_capability_lost},
+		{{.runs = 1, .short_by = 1}, -EIO, KEDGE_REASON_edit_short_send},
+		{{.runs = 1, .err = EAGAIN}, -EIO, KEDGE_REASON_edit_short_send},
+		{{.runs = 0, .err = EAGAIN}, -EAGAIN, KEDGE_REASON_NONE},
+		{{.runs = 0, .err = EPIPE}, -EPIPE, KEDGE_REASON_NONE},
+		{{.runs = 1, .err = ECONNRESET}, -ECONNRESET, KEDGE_REASON_NONE},
+		{{.runs = 1, .err = EINVAL}, -EIO, KEDGE_REASON_internal_error},
+		{{.runs = 1,
+		  .standing = KEDGE_REFUSED,
+		  .reason = KEDGE_REASON_edit_failed,
+		  .err = EACCES},
+		 -EIO,
+		 KEDGE_REASON_edit_failed},
+		{{.runs = 1, .short_by = 1, .reset_after = true}, -ECONNRESET, KEDGE_REASON_NONE},
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		fill_tube(100);
+		kernel.run = rows[i].run;
+		if (!kernel.run.standing)
+			kernel.run.standing = KEDGE_BODY;
+		note.reason = 0;
+		assert_int_equal(edit_splice(edit, tube[0], 100), rows[i].result);
+		assert_int_equal(note.reason, rows[i].reason);
+		empty_tube();
+	}
+}
+
+/* Each splice has room at its worst, a page for each byte or not. */
+static void no_splice_is_cut_short(void **state)
+{
+	size_t sent = 0;
+	ssize_t n;
+
+	kernel.for_real = true;
+	do {
+		fill_tube(KEDGE_SEND_BYTES_MAX);
+		n = edit_splice(edit, tube[0], KEDGE_SEND_BYTES_MAX);
+		sent += n > 0 ? (size_t)n : 0;
+		assert_true(sent < 64 << 20);
+	} while (n == KEDGE_SEND_BYTES_MAX);
+	assert_int_equal(n, -EAGAIN);
+	assert_int_equal(kernel.cut_short, 0);
+	empty_tube();
+}
+
 static void no_memory_for_an_editor(void **state)
 {
 	struct edit *e;
@@ -583,6 +715,9 @@ int main(void)
 		T(what_grows_is_charged),
 		T(scattered_messages_are_corked),
 		T(the_flow_goes_with_the_editor),
+		T(a_body_from_a_pipe_goes_in_pieces),
+		T(splices_that_fail),
+		T(no_splice_is_cut_short),
 		T(no_memory_for_an_editor),
 	};
 

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -35,7 +36,19 @@ ssize_t sendmsg(int fd, const struct msghdr *m, int flags)
 	return syscall(SYS_sendmsg, fd, m, flags);
 }
 
-static int fd[2];
+static int fd[2], tube[2];
+
+ssize_t splice(int in, off_t *in_at, int out, off_t *out_at, size_t len, unsigned flags)
+{
+	size_t i = kernel.calls++;
+
+	kernel.flags = (int)flags;
+	if (i < COUNT(kernel.errors) && kernel.errors[i]) {
+		errno = kernel.errors[i];
+		return -1;
+	}
+	return syscall(SYS_splice, in, in_at, out, out_at, len, flags);
+}
 static struct kedge_note note;
 static struct edit edit;
 
@@ -43,7 +56,7 @@ static int up(void **state)
 {
 	memset(&kernel, 0, sizeof(kernel));
 	memset(&note, 0, sizeof(note));
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) < 0 || pipe2(tube, O_NONBLOCK) < 0)
 		return -1;
 	edit = (struct edit){.note = &note, .fd = fd[0]};
 	return 0;
@@ -53,6 +66,8 @@ static int down(void **state)
 {
 	close(fd[0]);
 	close(fd[1]);
+	close(tube[0]);
+	close(tube[1]);
 	return 0;
 }
 
@@ -137,6 +152,29 @@ static void every_errno_is_one_of_four_errors(void **state)
 	}
 }
 
+/* So many bytes of a pipe, and the same errors. */
+static void bytes_of_a_pipe(void **state)
+{
+	char got[16];
+
+	assert_int_equal(write(tube[1], "bodyGET", 7), 7);
+	kernel.errors[0] = kernel.errors[1] = EINTR;
+	assert_int_equal(edit_socket_splice(&edit, tube[0], 4), 4);
+	assert_int_equal(kernel.calls, 3);
+	assert_int_equal(kernel.flags, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	assert_int_equal(read(fd[1], got, sizeof(got)), 4);
+	assert_memory_equal(got, "body", 4);
+	kernel.calls = 0;
+	kernel.errors[0] = EAGAIN;
+	kernel.errors[1] = EPIPE;
+	kernel.errors[2] = ENOMEM;
+	assert_int_equal(edit_socket_splice(&edit, tube[0], 3), 0);
+	assert_int_equal(edit_socket_splice(&edit, tube[0], 3), -EPIPE);
+	assert_int_equal(edit_socket_splice(&edit, tube[0], 3), -EIO);
+	assert_int_equal(note.reason, KEDGE_REASON_no_memory);
+	assert_int_equal(edit_socket_splice(&edit, tube[0], 3), 3);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, up, down)
@@ -146,6 +184,7 @@ int main(void)
 		T(a_full_socket_takes_nothing),
 		T(an_interrupted_send_is_made_again),
 		T(every_errno_is_one_of_four_errors),
+		T(bytes_of_a_pipe),
 	};
 
 	return cmocka_run_group_tests_name("edit_socket", tests, NULL, NULL);

@@ -342,6 +342,61 @@ static void no_memory_for_the_rest(void **state)
 	assert_int_equal(l->edit->note->reason, KEDGE_REASON_no_memory);
 }
 
+#define PUT_10 "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n"
+
+/* Of a body, and no byte more. The automaton goes on behind it. */
+static void a_body_from_a_pipe(void **state)
+{
+	struct leg *l = *state;
+	int tube[2];
+
+	assert_int_equal(pipe2(tube, O_NONBLOCK), 0);
+	assert_int_equal(edit_body_rest(l->edit), 0);
+	assert_int_equal(edit_splice(l->edit, tube[0], 1), -EIO);
+	assert_int_equal(send_text(l, PUT_10 "\r\n01"), strlen(PUT_10) + 4);
+	assert_int_equal(edit_body_rest(l->edit), 8);
+	assert_int_equal(write(tube[1], "23456789GET", 11), 11);
+	assert_int_equal(edit_splice(l->edit, tube[0], 9), -EIO);
+	assert_int_equal(edit_splice(l->edit, tube[0], 5), 5);
+	assert_int_equal(l->edit->note->standing, KEDGE_BODY);
+	assert_int_equal(edit_body_rest(l->edit), 3);
+	assert_int_equal(edit_splice(l->edit, tube[0], 3), 3);
+	assert_int_equal(l->edit->note->standing, KEDGE_BETWEEN);
+	assert_int_equal(edit_splice(l->edit, tube[0], 3), -EIO);
+	assert_int_equal(send_text(l, GET "\r\n"), strlen(GET) + 2);
+	assert_out(l, PUT_10 OURS "\r\n0123456789" GET OURS "\r\n");
+	close(tube[0]);
+	close(tube[1]);
+}
+
+/* What is kept goes first. */
+static void a_pipe_waits_for_the_rest(void **state)
+{
+	struct leg *l = *state;
+	char big[65536];
+	int tube[2];
+	ssize_t taken;
+
+	assert_int_equal(pipe2(tube, O_NONBLOCK), 0);
+	memset(big, 'x', sizeof(big));
+	assert_true(send_text(l, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999\r\n\r\n") >
+		    0);
+	do
+		taken = edit_send(l->edit, big, sizeof(big));
+	while (taken == sizeof(big) && !l->edit->holds);
+	assert_int_equal(write(tube[1], "last", 4), 4);
+	assert_int_equal(edit_splice(l->edit, tube[0], 4), -EAGAIN);
+	for (int i = 0; i < 100 && l->edit->holds; i++) {
+		drain(l, SIZE_MAX);
+		edit_flush(l->edit);
+	}
+	assert_int_equal(edit_splice(l->edit, tube[0], 4), 4);
+	drain(l, SIZE_MAX);
+	assert_memory_equal(l->out.data + l->out.len - 5, "xlast", 5);
+	close(tube[0]);
+	close(tube[1]);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -362,6 +417,8 @@ int main(void)
 		T(other_errors),
 		T(no_memory_for_an_editor),
 		T(no_memory_for_the_rest),
+		T(a_body_from_a_pipe),
+		T(a_pipe_waits_for_the_rest),
 	};
 
 	return cmocka_run_group_tests_name("edit_user", tests, NULL, NULL);

@@ -370,6 +370,35 @@ static void the_inner_editor_answers(void **state)
 	shown_forget();
 }
 
+#define PUT_10 "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n"
+
+/* Both automata go on behind it. */
+static void a_body_from_a_pipe(void **state)
+{
+	static const char get[] = "GET /next HTTP/1.1\r\nHost: a\r\n\r\n";
+	struct http1_conf conf;
+	struct edit *e;
+	int tube[2];
+
+	http1_case_conf(&conf, HTTP1_XFF_APPEND, 0);
+	e = edit_begin(&conf);
+	assert_int_equal(pipe(tube), 0);
+	assert_int_equal(edit_send(e, PUT_10 "\r\n01", strlen(PUT_10) + 4), strlen(PUT_10) + 4);
+	assert_int_equal(edit_body_rest(e), 8);
+	assert_int_equal(write(tube[1], "23456789", 8), 8);
+	assert_int_equal(edit_splice(e, tube[0], 9), -EIO);
+	assert_int_equal(edit_splice(e, tube[0], 8), 8);
+	assert_int_equal(edit_body_rest(e), 0);
+	assert_int_equal(e->note->standing, KEDGE_BETWEEN);
+	assert_int_equal(edit_send(e, get, strlen(get)), strlen(get));
+	assert_int_equal(shown.count, 2);
+	assert_string_equal(shown.last_line, "GET /next HTTP/1.1");
+	close(tube[0]);
+	close(tube[1]);
+	edit_end(e);
+	shown_forget();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +411,7 @@ int main(void)
 		cmocka_unit_test(no_editor_without_memory),
 		cmocka_unit_test(without_memory_less_is_shown),
 		cmocka_unit_test(the_inner_editor_answers),
+		cmocka_unit_test(a_body_from_a_pipe),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

@@ -300,6 +300,67 @@ static void kept_lines_cost_nothing(void **state)
 			 pieces_of("x-forwarded-for:\r\n", 1, 1));
 }
 
+#define PUT "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+
+/* Exactly the bytes of the body: what follows is a request again. */
+static void a_body_may_pass_unseen(void **state)
+{
+	assert_int_equal(edit_text(PUT "ab"), strlen(PUT "ab"));
+	assert_int_equal(http1_edit_body_rest(&h), 8);
+	assert_true(http1_edit_skip(&h, 5));
+	assert_int_equal(http1_edit_body_rest(&h), 3);
+	assert_int_equal(http1_standing(&h), KEDGE_BODY);
+	assert_int_equal(edit_text("x"), 1);
+	assert_true(http1_edit_skip(&h, 2));
+	assert_int_equal(http1_edit_body_rest(&h), 0);
+	assert_int_equal(http1_standing(&h), KEDGE_BETWEEN);
+	assert_int_equal(edit_text(GET "\r\n"), strlen(GET "\r\n"));
+	assert_out(GET OURS "\r\n");
+	assert_int_equal(h.requests, 2);
+}
+
+/* Nothing changes if bytes are skipped that are not of such a body. */
+static void nothing_else_may_pass_unseen(void **state)
+{
+	static const char *const places[] = {
+		"",
+		"\r",
+		"GE",
+		"GET / HTTP/1.1\r\nHo",
+		GET "\r\n",
+		GET "\r",
+		PUT "0123456789",
+		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+		"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y",
+		GET UPGRADE "\r\n",
+		"?"};
+	struct http1 before;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		up(state);
+		edit_text(places[i]);
+		before = h;
+		assert_int_equal(http1_edit_body_rest(&h), 0);
+		assert_false(http1_edit_skip(&h, 1));
+		assert_false(http1_edit_skip(&h, 0));
+		assert_memory_equal(&h, &before, sizeof(h));
+	}
+	http1_resume(&h, true); /* a tunnel has no end */
+	up(state);
+	edit_text(GET UPGRADE "\r\n");
+	http1_resume(&h, true);
+	assert_false(http1_edit_skip(&h, 1));
+	up(state);
+	edit_text(PUT);
+	before = h;
+	assert_false(http1_edit_skip(&h, 0));
+	assert_false(http1_edit_skip(&h, 11));
+	assert_false(http1_edit_skip(&h, UINT64_MAX));
+	assert_memory_equal(&h, &before, sizeof(h));
+	assert_true(http1_edit_skip(&h, 10));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, up)
@@ -317,6 +378,8 @@ int main(void)
 		T(copies_are_full),
 		T(most_gaps),
 		T(kept_lines_cost_nothing),
+		T(a_body_may_pass_unseen),
+		T(nothing_else_may_pass_unseen),
 	};
 
 	return cmocka_run_group_tests_name("http1_edit", tests, NULL, NULL);

@@ -428,6 +428,71 @@ static void bytes_of_a_body_on_the_way(void **state)
 	assert_false(response_endless(&r));
 }
 
+/* As if they had been fed: the end is told, and the next response begins. */
+static void a_body_may_pass_unseen(void **state)
+{
+	struct kedge_note note = {.requests = 3};
+	struct response_counts counts = {.ended = note_end, .arg = &ended};
+	struct response r = {0};
+
+	memset(&ended, 0, sizeof(ended));
+	feed_text(&r, &note, OK "Content-Length: 9\r\n\r\nab", &counts);
+	assert_int_equal(response_body_rest(&r), 7);
+	assert_true(response_skip(&r, 6, &counts));
+	assert_int_equal(response_body_rest(&r), 1);
+	assert_int_equal(response_body(&r), 8);
+	assert_int_equal(r.done, 0);
+	assert_true(response_skip(&r, 1, &counts));
+	assert_int_equal(response_body_rest(&r), 0);
+	assert_int_equal(r.done, 1);
+	assert_true(response_between(&r));
+	assert_int_equal(ended.calls, 1);
+	feed_text(&r, &note, OK "Connection: close\r\nContent-Length: 1\r\n\r\n", &counts);
+	assert_false(response_was_last(&r));
+	assert_true(response_skip(&r, 1, &counts));
+	assert_true(response_was_last(&r));
+	assert_int_equal(r.done, 2);
+	assert_int_equal(ended.calls, 2);
+}
+
+static void nothing_else_may_pass_unseen(void **state)
+{
+	static const char *const places[] = {"",
+					     "HTT",
+					     "HTTP/1.1 200",
+					     OK,
+					     OK "Content-Len",
+					     OK "Content-Length: 1\r\n\r\nx",
+					     OK "Content-Length: 0\r\n\r\n",
+					     OK "\r\nto the end",
+					     OK "Transfer-Encoding: chunked\r\n\r\n",
+					     OK "Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+					     OK "Transfer-Encoding: chunked\r\n\r\n0\r\nX: y",
+					     "lost"};
+	struct kedge_note note = {.requests = 9};
+	struct response_counts counts = {0};
+	struct response r, before;
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		r = (struct response){0};
+		feed_text(&r, &note, places[i], &counts);
+		before = r;
+		assert_int_equal(response_body_rest(&r), 0);
+		assert_false(response_skip(&r, 1, &counts));
+		assert_false(response_skip(&r, 0, &counts));
+		assert_memory_equal(&r, &before, sizeof(r));
+	}
+	r = (struct response){0};
+	feed_text(&r, &note, OK "Content-Length: 9\r\n\r\n", &counts);
+	before = r;
+	assert_false(response_skip(&r, 0, &counts));
+	assert_false(response_skip(&r, 10, &counts));
+	assert_false(response_skip(&r, UINT64_MAX, &counts));
+	assert_memory_equal(&r, &before, sizeof(r));
+	response_tunnel(&r);
+	assert_false(response_skip(&r, 1, &counts));
+}
+
 /* A response before its request is complete passes, is not counted, and is the last one. */
 static void an_early_response_is_the_last(void **state)
 {
@@ -597,6 +662,8 @@ int main(void)
 		cmocka_unit_test(a_last_response_stays_the_last),
 		cmocka_unit_test(each_end_is_told_with_the_bytes_of_its_body),
 		cmocka_unit_test(bytes_of_a_body_on_the_way),
+		cmocka_unit_test(a_body_may_pass_unseen),
+		cmocka_unit_test(nothing_else_may_pass_unseen),
 		cmocka_unit_test(an_early_response_is_the_last),
 		cmocka_unit_test(the_oldest_request_may_be_a_head),
 		cmocka_unit_test(each_bit_is_of_one_response),
