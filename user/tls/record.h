@@ -37,6 +37,9 @@ struct record_ops {
 	const char *name; /* "plain", "kernel", "user" */
 	ssize_t (*read)(struct record *r, void *buf, size_t len);
 	ssize_t (*write)(struct record *r, const void *buf, size_t len);
+	/* NULL: data of this leg is in user space anyway, and cannot be spliced. */
+	ssize_t (*splice_in)(struct record *r, int pipe_fd, size_t len);
+	ssize_t (*splice_out)(struct record *r, int pipe_fd, size_t len);
 	int (*flush)(struct record *r);
 	int (*close_write)(struct record *r);
 	ssize_t (*drain)(struct record *r, void *buf, size_t len);
@@ -87,6 +90,27 @@ static inline ssize_t record_read(struct record *r, void *buf, size_t len)
 static inline ssize_t record_write(struct record *r, const void *buf, size_t len)
 {
 	return r->ops->write(r, buf, len);
+}
+
+/* Can data go between this leg and a pipe? */
+static inline bool record_can_splice(const struct record *r)
+{
+	return r->ops->splice_in && r->ops->splice_out;
+}
+
+/*
+ * As record_read(), into a pipe. The pipe is empty and has PIPE_SLOTS_MIN slots. Takes no more than
+ * len bytes, often fewer although more are there: `drained` is never set.
+ */
+static inline ssize_t record_splice_in(struct record *r, int pipe_fd, size_t len)
+{
+	return r->ops->splice_in(r, pipe_fd, len);
+}
+
+/* As record_write(), with the next len bytes of a pipe, which has that many. */
+static inline ssize_t record_splice_out(struct record *r, int pipe_fd, size_t len)
+{
+	return r->ops->splice_out(r, pipe_fd, len);
 }
 
 /* Sends what record_write() took and the socket did not. 0: nothing left; -EAGAIN; dead. */

@@ -6,6 +6,7 @@
 #include "tls/record_ktls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -59,6 +60,33 @@ static ssize_t receive(struct record_ktls *k, void *buf, size_t len, uint8_t *ty
 	return ktls_recv(k->t.r.fd, *at, k->t.r.scratch->in_size, type);
 }
 
+/*
+ * The same into a pipe: at most one record. splice(2) says EINVAL for a record that is not data, as
+ * long as that is not taken, and once for a bad header. It says 0 for an empty record and for the
+ * end. For all of these, peeking finds out what it is. Data is not taken that way.
+ */
+static ssize_t receive_piped(struct record_ktls *k, int pipe_fd, size_t len, uint8_t *type,
+			     uint8_t **at)
+{
+	const int fd = k->t.r.fd;
+	ssize_t n = splice(fd, NULL, pipe_fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	bool refused = n < 0 && errno == EINVAL;
+
+	*type = TLS_CONTENT_DATA;
+	*at = NULL;
+	if (n > 0)
+		return n;
+	if (n < 0 && !refused)
+		return -errno;
+	n = ktls_peek(fd, type);
+	if (n < 0)
+		return refused && n == -EAGAIN ? -EINVAL : n;
+	if (*type == TLS_CONTENT_DATA)
+		return n ? -EINTR : 0;
+	*at = k->t.r.scratch->in;
+	return ktls_recv(fd, *at, k->t.r.scratch->in_size, type);
+}
+
 /* For the limit of a key. 0, or the leg is dead. */
 static int count_records(struct record_ktls *k)
 {
@@ -75,12 +103,16 @@ static int count_records(struct record_ktls *k)
 	return record_tls_received(&k->t, 0);
 }
 
-static ssize_t on_data(struct record_ktls *k, size_t n, size_t len)
+static ssize_t on_data(struct record_ktls *k, size_t n, size_t len, bool piped)
 {
 	if (control_data(&k->t.control, n) != CONTROL_GO_ON)
 		return record_tls_fail_with_alert(&k->t, k->t.control.alert, k->t.control.reason);
 	if (count_records(k))
 		return k->t.failed;
+	if (piped) { /* read on until -EAGAIN */
+		k->t.r.drained = false;
+		return (ssize_t)n;
+	}
 	/* When the kernel gives out a record it looks for the next one, and signals it
 	 * (tls_strp_msg_done() of net/tls/tls_strp.c). But a control record leaves TCP's queue at
 	 * once and waits in rx_list. poll() asks TCP's queue (tls_sk_poll()), so that signal is
@@ -89,9 +121,10 @@ static ssize_t on_data(struct record_ktls *k, size_t n, size_t len)
 	return (ssize_t)n;
 }
 
-static ssize_t read_records(struct record *r, void *buf, size_t len)
+/* Data goes to buf, or to a pipe if that is NULL. */
+static ssize_t read_records(struct record_ktls *k, void *buf, int pipe_fd, size_t len)
 {
-	struct record_ktls *k = (struct record_ktls *)r;
+	struct record *r = &k->t.r;
 	uint8_t type = TLS_CONTENT_DATA, *at;
 	uint64_t begun_us, now_us;
 	ssize_t n;
@@ -108,7 +141,8 @@ static ssize_t read_records(struct record *r, void *buf, size_t len)
 		if (n < 0)
 			return n;
 		begun_us = monotonic_us();
-		n = receive(k, buf, len, &type, &at);
+		n = buf ? receive(k, buf, len, &type, &at)
+			: receive_piped(k, pipe_fd, len, &type, &at);
 		now_us = monotonic_us();
 		r->tired |= pace_took(&k->pace, n > 0 ? (size_t)n : 0, now_us - begun_us);
 		k->plain += n > 0 ? (size_t)n : 0;
@@ -123,7 +157,7 @@ static ssize_t read_records(struct record *r, void *buf, size_t len)
 		if (type != TLS_CONTENT_DATA)
 			record_tls_control(&k->t, type, at, (size_t)n);
 		else if (n)
-			return on_data(k, (size_t)n, len);
+			return on_data(k, (size_t)n, len, !buf);
 		else
 			k->t.ended = true;
 	}
@@ -132,7 +166,15 @@ static ssize_t read_records(struct record *r, void *buf, size_t len)
 
 static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 {
-	ssize_t n = read_records(r, buf, len);
+	ssize_t n = read_records((struct record_ktls *)r, buf, -1, len);
+
+	CHECKED(record_tls_check((struct record_tls *)r));
+	return n;
+}
+
+static ssize_t ktls_splice_in(struct record *r, int pipe_fd, size_t len)
+{
+	ssize_t n = read_records((struct record_ktls *)r, NULL, pipe_fd, len);
 
 	CHECKED(record_tls_check((struct record_tls *)r));
 	return n;
@@ -140,9 +182,10 @@ static ssize_t ktls_read(struct record *r, void *buf, size_t len)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
+/* From buf, or from a pipe if that is NULL. */
+static ssize_t write_records(struct record_ktls *k, const void *buf, int pipe_fd, size_t len)
 {
-	struct record_ktls *k = (struct record_ktls *)r;
+	const int fd = k->t.r.fd;
 	ssize_t n;
 
 	if (k->t.alerted)
@@ -152,13 +195,24 @@ static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
 	if (n < 0)
 		return n;
 	do
-		n = send(r->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = buf ? send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+			: splice(pipe_fd, NULL, fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return record_tls_write_failure(&k->t, -errno);
 	control_data_sent(&k->t.control, (size_t)n);
 	(void)record_tls_sent(&k->t, (uint64_t)n / CONTENT_MAX + 1);
 	return n;
+}
+
+static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
+{
+	return write_records((struct record_ktls *)r, buf, -1, len);
+}
+
+static ssize_t ktls_splice_out(struct record *r, int pipe_fd, size_t len)
+{
+	return write_records((struct record_ktls *)r, NULL, pipe_fd, len);
 }
 
 /* The kernel sends by itself what it took. */
@@ -198,6 +252,8 @@ static const struct record_ops ktls_ops = {
 	.name = "kernel",
 	.read = ktls_read,
 	.write = ktls_write,
+	.splice_in = ktls_splice_in,
+	.splice_out = ktls_splice_out,
 	.flush = ktls_flush,
 	.close_write = record_tls_close_write,
 	.drain = ktls_drain,

@@ -3,6 +3,7 @@
 #include "tls/record_plain.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -33,6 +34,34 @@ static ssize_t plain_write(struct record *r, const void *buf, size_t len)
 
 	do
 		n = send(r->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? -EAGAIN : dead(r, errno);
+	return n;
+}
+
+/* Into an empty pipe, -EAGAIN is the socket's. */
+static ssize_t plain_splice_in(struct record *r, int pipe_fd, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = splice(r->fd, NULL, pipe_fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? -EAGAIN : dead(r, errno);
+	if (n == 0)
+		r->clean_end = true;
+	r->drained = false;
+	return n;
+}
+
+static ssize_t plain_splice_out(struct record *r, int pipe_fd, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = splice(pipe_fd, NULL, r->fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? -EAGAIN : dead(r, errno);
@@ -75,6 +104,8 @@ static const struct record_ops plain_ops = {
 	.name = "plain",
 	.read = plain_read,
 	.write = plain_write,
+	.splice_in = plain_splice_in,
+	.splice_out = plain_splice_out,
 	.flush = plain_flush,
 	.close_write = plain_close_write,
 	.drain = plain_drain,

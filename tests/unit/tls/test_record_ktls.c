@@ -509,6 +509,154 @@ static void without_memory(void **state)
 	assert_null(record_ktls_new(0, &leg_scratch, VERSION_TLS13, 0, &traffic));
 }
 
+/* --- splices, which the fake does not have ---------------------------------------------------- */
+
+static int tube[2];
+
+static int up_tube(void **state)
+{
+	return up(state) || pipe2(tube, O_NONBLOCK);
+}
+
+static int down_tube(void **state)
+{
+	close(tube[0]);
+	close(tube[1]);
+	return 0;
+}
+
+static ssize_t splice_in(struct leg *l, size_t len)
+{
+	return record_splice_in(l->record, tube[1], len);
+}
+
+static void expect_in_tube(const char *text)
+{
+	char got[64];
+
+	assert_int_equal(read(tube[0], got, sizeof(got)), strlen(text));
+	assert_memory_equal(got, text, strlen(text));
+}
+
+static void spliced_both_ways_in_every_suite(void **state)
+{
+	uint8_t got[RECORD_BYTES_MAX];
+	size_t n;
+
+	for (int v = 0; v < VERSION_COUNT; v++)
+		for (int s = 0; s < SUITE_COUNT; s++) {
+			struct leg l;
+
+			start(&l, v, s);
+			assert_true(record_can_splice(l.record));
+			assert_int_equal(splice_in(&l, 99), -EAGAIN);
+			for (int i = 0; i < 3; i++) {
+				client_seals(&l, TLS_CONTENT_DATA, "to the server", 13);
+				assert_int_equal(splice_in(&l, 6), 6);
+				assert_int_equal(splice_in(&l, 99), 7);
+				assert_false(l.record->drained || l.record->look_again);
+				assert_int_equal(record_splice_out(l.record, tube[0], 13), 13);
+				assert_int_equal(client_opens(&l, got, &n), TLS_CONTENT_DATA);
+				assert_int_equal(n, 13);
+				assert_memory_equal(got, "to the server", 13);
+			}
+			stop(&l);
+		}
+}
+
+/* The rest of a record that begins with a body is read. */
+static void a_splice_and_a_read_of_one_record(void **state)
+{
+	char got[16];
+	struct leg l;
+
+	start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+	client_seals(&l, TLS_CONTENT_DATA, "bodyGET", 7);
+	assert_int_equal(splice_in(&l, 4), 4);
+	expect_in_tube("body");
+	assert_int_equal(record_read(l.record, got, sizeof(got)), 3);
+	assert_memory_equal(got, "GET", 3);
+	stop(&l);
+}
+
+/* splice(2) says 0 for them, as for the end. */
+static void empty_records_are_no_end_of_a_splice(void **state)
+{
+	struct leg l;
+
+	start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+	client_seals(&l, TLS_CONTENT_DATA, "", 0);
+	assert_int_equal(splice_in(&l, 99), -EAGAIN);
+	client_seals(&l, TLS_CONTENT_DATA, "", 0);
+	client_seals(&l, TLS_CONTENT_DATA, "more", 4);
+	assert_int_equal(splice_in(&l, 99), 4);
+	expect_in_tube("more");
+	assert_int_equal(splice_in(&l, 99), -EAGAIN);
+	stop(&l);
+}
+
+static void close_notify_ends_a_splice(void **state)
+{
+	static const uint8_t bye[] = {ALERT_LEVEL_WARNING, ALERT_CLOSE_NOTIFY};
+	struct leg l;
+
+	for (int v = 0; v < VERSION_COUNT; v++) {
+		start(&l, v, SUITE_AES_128_GCM);
+		client_seals(&l, TLS_CONTENT_DATA, "last", 4);
+		client_seals(&l, TLS_CONTENT_ALERT, bye, sizeof(bye));
+		assert_int_equal(splice_in(&l, 99), 4);
+		expect_in_tube("last");
+		assert_int_equal(splice_in(&l, 99), 0);
+		assert_true(l.record->clean_end);
+		assert_int_equal(splice_in(&l, 99), 0);
+		stop(&l);
+	}
+}
+
+static void a_fin_ends_a_splice(void **state)
+{
+	struct leg l;
+
+	start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+	client_seals(&l, TLS_CONTENT_DATA, "last", 4);
+	shutdown(l.peer, SHUT_WR);
+	assert_int_equal(splice_in(&l, 99), 4);
+	peer_wait(l.fd);
+	assert_int_equal(splice_in(&l, 99), 0);
+	assert_false(l.record->clean_end);
+	stop(&l);
+}
+
+static void a_fault_ends_a_splice(void **state)
+{
+	static const uint8_t clear[64] = {TLS_CONTENT_DATA, 9, 9, 0, 59};
+	static const uint8_t fatal[] = {ALERT_LEVEL_FATAL, 40};
+	struct leg l;
+
+	/* A bad header: the kernel says EINVAL, as for a control record, but once. */
+	start(&l, VERSION_TLS12, SUITE_AES_128_GCM);
+	assert_int_equal(send(l.peer, clear, sizeof(clear), 0), sizeof(clear));
+	peer_wait(l.fd);
+	assert_int_equal(splice_in(&l, 99), -EPROTO);
+	assert_int_equal(l.record->reason, KEDGE_REASON_record_bad);
+	assert_int_equal(splice_in(&l, 99), -EPROTO);
+	expect_alert(&l, ALERT_LEVEL_FATAL, ALERT_PROTOCOL_VERSION);
+	stop(&l);
+	/* Another sequence number: not authentic. */
+	start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+	l.up.aes128.rec_seq[7] ^= 1;
+	client_seals(&l, TLS_CONTENT_DATA, "x", 1);
+	assert_int_equal(splice_in(&l, 99), -EPROTO);
+	assert_int_equal(l.record->reason, KEDGE_REASON_record_bad);
+	expect_alert(&l, ALERT_LEVEL_FATAL, ALERT_BAD_RECORD_MAC);
+	assert_int_equal(record_splice_out(l.record, tube[0], 1), -EPIPE);
+	stop(&l);
+	start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+	client_seals(&l, TLS_CONTENT_ALERT, fatal, sizeof(fatal));
+	assert_true(splice_in(&l, 99) < 0);
+	stop(&l);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup(f, up)
@@ -535,6 +683,15 @@ int main(void)
 		TEST(a_close_notify_that_fails),
 		TEST(without_memory),
 	};
+#define SPLICE(f) cmocka_unit_test_setup_teardown(f, up_tube, down_tube)
+	const struct CMUnitTest spliced[] = {
+		SPLICE(spliced_both_ways_in_every_suite),
+		SPLICE(a_splice_and_a_read_of_one_record),
+		SPLICE(empty_records_are_no_end_of_a_splice),
+		SPLICE(close_notify_ends_a_splice),
+		SPLICE(a_fin_ends_a_splice),
+		SPLICE(a_fault_ends_a_splice),
+	};
 	struct ktls_caps caps;
 	int failed;
 
@@ -546,6 +703,7 @@ int main(void)
 	if (caps.ulp_err)
 		print_message("no kernel TLS here: %s\n", strerror(caps.ulp_err));
 	else
-		failed += cmocka_run_group_tests_name("kernel", both, NULL, NULL);
+		failed += cmocka_run_group_tests_name("kernel", both, NULL, NULL) +
+			  cmocka_run_group_tests_name("kernel, spliced", spliced, NULL, NULL);
 	return failed;
 }

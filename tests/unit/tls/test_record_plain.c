@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,11 +33,13 @@ static bool fails(void)
 #define send(...)     (fails() ? -1 : send(__VA_ARGS__))
 #define recv(...)     (fails() ? -1 : recv(__VA_ARGS__))
 #define shutdown(...) (fails() ? -1 : shutdown(__VA_ARGS__))
+#define splice(...)   (fails() ? -1 : splice(__VA_ARGS__))
 #define calloc(...)   (no_memory ? NULL : calloc(__VA_ARGS__))
 #include "tls/record_plain.c"
 #undef send
 #undef recv
 #undef shutdown
+#undef splice
 #undef calloc
 
 static struct record_scratch scratch;
@@ -198,6 +201,51 @@ static void draining(void **state)
 	assert_int_equal(record_socket_drain(-1, buf, 10), -EBADF);
 }
 
+static void through_a_pipe(void **state)
+{
+	int tube[2];
+
+	assert_int_equal(pipe2(tube, O_NONBLOCK), 0);
+	assert_true(record_can_splice(r));
+	assert_int_equal(record_splice_in(r, tube[1], 10), -EAGAIN);
+	assert_int_equal(send(peer, "hello", 5, 0), 5);
+	peer_wait(leg);
+	r->drained = true;
+	assert_int_equal(record_splice_in(r, tube[1], 3), 3); /* no more than asked for */
+	assert_false(r->drained);
+	assert_int_equal(record_splice_in(r, tube[1], 10), 2);
+	assert_false(r->drained);
+	assert_int_equal(record_splice_out(r, tube[0], 4), 4);
+	peer_wait(peer);
+	assert_int_equal(recv(peer, buf, 10, 0), 4);
+	assert_memory_equal(buf, "hell", 4);
+	next_err = EINTR;
+	times = 3;
+	assert_int_equal(record_splice_out(r, tube[0], 1), 1);
+	times = 3;
+	assert_int_equal(record_splice_in(r, tube[1], 10), -EAGAIN);
+	assert_int_equal(times, 0);
+	for (int out = 0; out < 2; out++) {
+		next_err = EPIPE;
+		times = 1;
+		r->reason = KEDGE_REASON_NONE;
+		assert_int_equal(out ? record_splice_out(r, tube[0], 1)
+				     : record_splice_in(r, tube[1], 1),
+				 -EPIPE);
+		assert_int_equal(r->reason, KEDGE_REASON_client_reset);
+	}
+	next_err = EAGAIN;
+	times = 1;
+	assert_int_equal(record_splice_out(r, tube[0], 1), -EAGAIN);
+	shutdown(peer, SHUT_WR);
+	peer_wait(leg);
+	assert_false(r->clean_end);
+	assert_int_equal(record_splice_in(r, tube[1], 10), 0);
+	assert_true(r->clean_end);
+	close(tube[0]);
+	close(tube[1]);
+}
+
 static void without_memory(void **state)
 {
 	no_memory = true;
@@ -218,6 +266,7 @@ int main(void)
 		TEST(interrupted_calls_are_made_again),
 		TEST(our_end_that_fails),
 		TEST(draining),
+		TEST(through_a_pipe),
 		TEST(without_memory),
 	};
 
