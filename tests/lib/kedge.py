@@ -18,6 +18,8 @@ BINARY = Path(os.environ.get("KEDGE_BIN", machine.ROOT / "build/kedge-asan"))
 SANITIZER = r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer"
 # The quarantine of freed memory would hide kedge's own use.
 SANITIZER_OPTIONS = {"ASAN_OPTIONS": "quarantine_size_mb=4", "UBSAN_OPTIONS": "print_stacktrace=1"}
+# Listeners splice where a test does not say otherwise: any suite can run so.
+SPLICE = os.environ.get("KEDGE_TEST_SPLICE") == "on"
 MAPS_OF_FLOWS = ("kdg_flow", "kdg_pair", "kdg_app")
 
 
@@ -77,8 +79,8 @@ class Config:
 
 class Listener:
     def __init__(self, name, tls=True, proxy="off", trust=(), leaves=None, addr="127.0.0.1:0",
-                 mode="http"):
-        self.mode = mode
+                 mode="http", splice=SPLICE):
+        self.mode, self.splice = mode, splice
         self.name, self.tls, self.proxy, self.trust = name, tls, proxy, trust
         self.leaves, self.addr = leaves, addr
         self.address = None  # (host, port) once bound
@@ -86,6 +88,7 @@ class Listener:
     def flags(self, certs):
         words = ["--listen", self.addr, "--tls", "on" if self.tls else "off",
                  "--mode", self.mode, "--proxy-protocol", self.proxy]
+        words += ["--splice", "on"] if self.splice else []
         for cidr in self.trust:
             words += ["--trust", cidr]
         if self.tls:
@@ -102,8 +105,9 @@ class Listener:
             del keys["trust"]
         if self.tls:
             keys["certs"] = leaves
-        # JSON would quote these words, but YAML's switches have no quotes.
-        return f"- {json.dumps({'tls': 'on' if self.tls else 'off', **keys})}"
+        for key, value in (("tls", self.tls), ("splice", self.splice)):
+            keys[key] = "on" if value else "off"
+        return f"- {json.dumps(keys)}"
 
 
 def standard_listeners():

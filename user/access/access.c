@@ -60,6 +60,7 @@ struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 	a->base.tls_suite = facts->tls_suite;
 	a->base.edit_kernel = facts->edit_kernel;
 	a->base.bypass = facts->bypass;
+	a->base.splice = facts->splice;
 	a->base.client_port = addr_port(facts->client);
 	addr_format_ip(a->base.client, facts->client);
 	a->base.listener_len = (uint16_t)strnlen(facts->listener, sizeof(a->listener));
@@ -67,10 +68,11 @@ struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 	return a;
 }
 
-void access_joined(struct access_flow *a, bool edit_kernel, bool bypass)
+void access_joined(struct access_flow *a, bool edit_kernel, bool bypass, bool splice)
 {
 	a->base.edit_kernel = edit_kernel;
 	a->base.bypass = bypass;
+	a->base.splice = splice;
 }
 
 /* --- from a head to a pending request --------------------------------------------------------- */

@@ -21,15 +21,17 @@ struct access_facts {
 	const union addr *client;
 	enum access_record record;
 	uint8_t tls_version, tls_suite; /* with TLS */
-	bool edit_kernel, bypass;
+	bool edit_kernel, bypass, splice;
 };
 
 /* now_us: the worker's clock, borrowed. NULL when out of memory. */
 struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 				    const struct access_facts *facts, const uint64_t *now_us);
 
-/* Both legs are joined: is the edit in the kernel, and may bytes bypass TCP? */
-void access_joined(struct access_flow *a, bool edit_kernel, bool bypass);
+/*
+ * Both legs are joined: is the edit in the kernel, may bytes bypass TCP, and may bodies be spliced?
+ */
+void access_joined(struct access_flow *a, bool edit_kernel, bool bypass, bool splice);
 
 /* A request head (an edit_watch_fn; arg is the access_flow). It is not validated. */
 void access_request(void *arg, const char *head, size_t len);

@@ -113,9 +113,9 @@ static const char *edit_name(const struct access_entry *e)
 	return e->edit_kernel ? "kernel" : "user";
 }
 
-static const char *bypass_name(const struct access_entry *e)
+static const char *on_or_off(uint8_t is_on)
 {
-	return e->bypass ? "on" : "off";
+	return is_on ? "on" : "off";
 }
 
 /* The time in UTC, with the microseconds in *us. */
@@ -178,7 +178,9 @@ static void put_clf_more(struct text *t, const struct access_entry *e)
 	put(t, ",edit=");
 	put(t, edit_name(e));
 	put(t, ",bypass=");
-	put(t, bypass_name(e));
+	put(t, on_or_off(e->bypass));
+	put(t, ",splice=");
+	put(t, on_or_off(e->splice));
 	put(t, "\n");
 }
 
@@ -294,7 +296,8 @@ static void put_json(struct text *t, const struct access_entry *e, const struct 
 	put_word(t, "cipher", cipher_name(e));
 	put_word(t, "record", record_name(e));
 	put_word(t, "edit", edit_name(e));
-	put_word(t, "bypass", bypass_name(e));
+	put_word(t, "bypass", on_or_off(e->bypass));
+	put_word(t, "splice", on_or_off(e->splice));
 	put_word(t, "reason", e->reason ? reason_name((enum kedge_reason)e->reason) : "-");
 	put_member(t, "referer", texts->referer, e->referer_len);
 	put_member(t, "user_agent", texts->agent, e->agent_len);

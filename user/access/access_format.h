@@ -39,7 +39,7 @@ struct access_entry {
 	uint8_t tls_version; /* enum tls_version, unless record is plain */
 	uint8_t tls_suite;   /* enum tls_suite, likewise */
 	uint8_t record;      /* enum access_record */
-	uint8_t edit_kernel, bypass;
+	uint8_t edit_kernel, bypass, splice;
 	uint16_t request_len, referer_len, agent_len, listener_len;
 	char client[INET6_ADDRSTRLEN]; /* terminated */
 };

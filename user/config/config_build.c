@@ -274,6 +274,28 @@ static void check_if_none(const struct conf *conf, const struct settings *file,
 				       "the proxies in front");
 }
 
+/* The option is on, and nothing could be spliced. */
+static void check_splice(const struct conf *conf, const struct settings *file,
+			 const struct settings *flags)
+{
+	const struct settings *from = flags->listeners_count ? flags : file;
+
+	for (size_t i = 0; i < conf->listeners_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+		const struct place *at = &from->listeners[i];
+
+		if (!l->splice)
+			continue;
+		if (l->mode == MODE_TCP)
+			config_warn(at, "splice has no effect with mode tcp");
+		else if (conf->bypass != POLICY_OFF)
+			config_warn(at, "splice has no effect with bypass: give one of the two");
+		else if (l->tls && conf->record == POLICY_OFF)
+			config_warn(at, "splice has no effect with TLS and record off: the bytes "
+					"are in kedge's memory anyway");
+	}
+}
+
 static void check_app(const struct conf *conf, const struct settings *file,
 		      const struct settings *flags, struct mistakes *m)
 {
@@ -347,6 +369,7 @@ int config_build(struct conf *conf, const struct settings *file, const struct se
 	check_interfaces(conf, file, flags, m);
 	if (!m->count) {
 		check_if_none(conf, file, flags);
+		check_splice(conf, file, flags);
 		check_common_trust(conf, flags);
 		check_common_trust(conf, file);
 	}

@@ -93,6 +93,13 @@ const struct option_def config_options[] = {
 	 .unit = "connections",
 	 .max = 1u << 20,
 	 .help = "client connections of this listener at a time; 0: no limit of its own"},
+	{.name = "splice",
+	 .kind = OPTION_BOOL,
+	 IN_LISTENER(splice),
+	 .text = "off",
+	 .words = SWITCH_WORDS,
+	 .help = "bodies with a Content-Length move by splice(2) and do not enter kedge's memory; "
+		 "no effect with TLS records in user space, bypass, or mode tcp"},
 	{.name = "app",
 	 .kind = OPTION_ADDR,
 	 IN_CONF(app),

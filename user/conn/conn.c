@@ -57,7 +57,7 @@ static void check(const struct conn *c, struct conn_verdict v)
 		break;
 	case CONN_REPLY:
 		/* Within another response, an answer would be taken for a part of it. */
-		assert(f->record && (v.how == CONN_ORDERLY || !f->down.data));
+		assert(f->record && (v.how == CONN_ORDERLY || !residue_any(&f->down)));
 		assert(v.how != CONN_ANSWER || conn_may_answer(c, v.reason));
 		break;
 	case CONN_LINGER:

@@ -28,7 +28,7 @@ static void closed_check(const struct conn *c)
 	CHECK(c, c->client_fd < 0 && c->flow.app_fd < 0);
 	CHECK(c, !c->tls && !c->flow.record && !c->flow.edit);
 	CHECK(c, !c->access && !c->flow.access);
-	CHECK(c, !c->flow.up.data && !c->flow.down.data);
+	CHECK(c, !residue_any(&c->flow.up) && !residue_any(&c->flow.down));
 	CHECK(c, !c->kbpf_flow.cookie && !c->handshaking);
 }
 
@@ -83,7 +83,7 @@ static void state_check(const struct conn *c)
 		move_check(c);
 		break;
 	case CONN_REPLY:
-		CHECK(c, f->record && f->app_fd < 0 && !f->client_shut && !f->up.data);
+		CHECK(c, f->record && f->app_fd < 0 && !f->client_shut && !residue_any(&f->up));
 		break;
 	case CONN_LINGER:
 		CHECK(c, f->client_shut && f->app_fd < 0 && !f->client_eof && !c->access);

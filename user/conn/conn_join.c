@@ -81,6 +81,7 @@ static void count_flow(struct conn *c)
 	s->flows_edit_user += edit == METRICS_EDIT_USER;
 	s->flows_tcp += edit == METRICS_EDIT_NONE;
 	s->flows_bypass += c->bypass;
+	s->flows_splice += c->flow.splices;
 	m->flows[record][edit][c->bypass]++;
 	c->service->metrics->flows++;
 	histogram_take(&m->connect, c->connect_took_us, 1);
@@ -99,6 +100,7 @@ void conn_access_begin(struct conn *c)
 		.tls_suite = c->tls_suite,
 		.edit_kernel = shared->edit_kernel,
 		.bypass = shared->bypass,
+		.splice = c->service->conf->splice,
 	};
 
 	c->access =
@@ -111,13 +113,23 @@ static void access_join(struct conn *c)
 	struct http1_conf http1;
 	struct edit *e;
 
-	access_joined(c->access, c->edit_kernel, c->bypass);
+	access_joined(c->access, c->edit_kernel, c->bypass, c->flow.splices);
 	conn_http1_conf(c, &http1);
 	e = edit_watch_new(c->flow.edit, &http1, access_request, c->access);
 	if (!e)
 		return;
 	c->flow.edit = e;
 	c->flow.access = c->access;
+}
+
+/*
+ * Bytes that bypass TCP cannot be spliced. No flow is, where there may be some: whether one is
+ * bypassed can be found out later.
+ */
+static bool may_splice(const struct conn *c)
+{
+	return c->service->conf->splice && !conn_is_tcp(c) && !c->worker->shared->bypass &&
+	       record_can_splice(c->flow.record);
 }
 
 /* --- the join --------------------------------------------------------------------------------- */
@@ -149,6 +161,7 @@ struct conn_verdict conn_join(struct conn *c)
 		return conn_refuse(c, reason);
 	if (conn_is_tcp(c))
 		response_tunnel(&c->flow.response);
+	c->flow.splices = may_splice(c);
 	TRACE_JOIN(&c->flow);
 	count_flow(c);
 	if (c->access)

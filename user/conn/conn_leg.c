@@ -201,7 +201,7 @@ static bool is_cut_short(const struct conn *c)
 {
 	const struct edit *e = c->flow.edit;
 
-	return e && (e->holds || c->flow.up.data || e->note->standing == KEDGE_HEAD ||
+	return e && (e->holds || residue_any(&c->flow.up) || e->note->standing == KEDGE_HEAD ||
 		     e->note->standing == KEDGE_BODY || e->note->standing == KEDGE_REFUSED);
 }
 

@@ -196,14 +196,11 @@ struct conn_verdict conn_reply_run(struct conn *c)
 	struct flow *f = &c->flow;
 	int r = record_flush(f->record);
 
-	while (r == 0 && f->down.data) {
-		ssize_t n = record_write(f->record, f->down.data + f->down.off,
-					 f->down.len - f->down.off);
+	while (r == 0 && residue_any(&f->down)) {
+		ssize_t n = flow_offer_kept(f);
 
 		if (n < 0)
 			r = (int)n;
-		else
-			residue_advance(&f->down, (size_t)n);
 	}
 	if (r == 0)
 		r = record_close_write(f->record);
@@ -224,8 +221,8 @@ struct conn_verdict conn_reply_expired(struct conn *c)
 
 	c->idle_acked = conn_acknowledged(c);
 	if (c->idle_acked == before)
-		return c->flow.down.data ? verdict_reset(KEDGE_REASON_NONE)
-					 : verdict_next(CONN_CLOSED);
+		return residue_any(&c->flow.down) ? verdict_reset(KEDGE_REASON_NONE)
+						  : verdict_next(CONN_CLOSED);
 	loop_timer_set(&c->worker->loop, &c->timer, conn_conf(c)->linger_timeout_ms);
 	return verdict_stay();
 }

@@ -13,15 +13,17 @@
 #include <string.h>
 
 #include "access/access.h"
+#include "conn/pipes.h"
 #include "http/edit.h"
 #include "http/proxy_proto.h"
 #include "http/response.h"
 #include "metrics/metrics.h"
 #include "tls/record.h"
 
-/* Bytes that were read and that the other side could not take yet. */
+/* Bytes that were read and that the other side could not take yet: in memory, or in a pipe. */
 struct residue {
-	uint8_t *data; /* owned, NULL when empty */
+	uint8_t *data;     /* owned, NULL when empty */
+	struct pipe *pipe; /* the same */
 	uint32_t len, off;
 };
 
@@ -31,6 +33,10 @@ struct flow {
 	int app_fd;
 	struct residue up, down;
 	struct response response;
+	/* Bytes of a body that are still to be read from the client, and are spliced if a pipe is
+	 * free. */
+	uint64_t up_rest;
+	uint32_t up_asked;          /* edit->note->requests when that was last asked for */
 	struct access_flow *access; /* borrowed; NULL: requests are not logged */
 	/* When the oldest request without a response became complete, or became the oldest; 0:
 	 * there is none. */
@@ -39,6 +45,8 @@ struct flow {
 	bool client_in, client_full, client_flush, client_eof;
 	bool client_shut; /* our direction of the client leg has ended */
 	bool app_in, app_full, app_flush, app_eof, app_shut;
+	bool splices;                   /* bodies of known length may go by pipes */
+	bool client_urgent, app_urgent; /* splice(2) does not get past urgent data: no more */
 	bool client_ends, app_ends; /* an event told of an end or an error: read until it shows */
 	const __u8 *app_mixed;      /* kedge_note.mixed of a flow that may be bypassed, else NULL */
 	bool refused; /* the request stream is at fault: only responses still owed are moved */
@@ -60,6 +68,7 @@ struct mover {
 	struct kedge_stats *stats;
 	struct metrics_row *metrics; /* the worker's own */
 	const uint64_t *now_us;      /* the worker's clock */
+	struct pipes pipes;
 };
 
 static inline bool flow_is_tunnel(const struct flow *f)
@@ -71,6 +80,11 @@ static inline bool flow_is_tunnel(const struct flow *f)
 static inline uint32_t flow_outstanding(const struct flow *f)
 {
 	return response_outstanding(&f->response, f->edit->note);
+}
+
+static inline bool residue_any(const struct residue *r)
+{
+	return r->data || r->pipe;
 }
 
 /* Keeps a copy of p[0..n) in an empty residue. False if there is no memory for it. */
@@ -88,6 +102,8 @@ static inline bool residue_keep(struct residue *r, const void *p, size_t n)
 static inline void residue_drop(struct residue *r)
 {
 	free(r->data);
+	if (r->pipe)
+		pipe_drop(r->pipe);
 	*r = (struct residue){0};
 }
 
@@ -95,6 +111,41 @@ static inline void residue_drop(struct residue *r)
 static inline void residue_advance(struct residue *r, size_t n)
 {
 	r->off += (uint32_t)n;
-	if (r->off == r->len)
-		residue_drop(r);
+	if (r->off < r->len)
+		return;
+	if (r->pipe)
+		pipe_give(r->pipe);
+	r->pipe = NULL;
+	residue_drop(r);
+}
+
+/* An empty residue gets what was spliced into a pipe. */
+static inline void residue_pipe(struct residue *r, struct pipe *pipe, size_t n)
+{
+	*r = (struct residue){.pipe = pipe, .len = (uint32_t)n};
+}
+
+/*
+ * Nothing was spliced into a pipe. After an error there may be bytes in it all the same: the record
+ * layer may have refused what it got.
+ */
+static inline void pipe_unused(struct pipe *pipe, bool failed)
+{
+	if (failed)
+		pipe_drop(pipe);
+	else
+		pipe_give(pipe);
+}
+
+/* Offers the client what is kept for it, once. Returns as record_write() does. */
+static inline ssize_t flow_offer_kept(struct flow *f)
+{
+	struct residue *d = &f->down;
+	const size_t n = d->len - d->off;
+	ssize_t r = d->pipe ? record_splice_out(f->record, d->pipe->read_fd, n)
+			    : record_write(f->record, d->data + d->off, n);
+
+	if (r > 0)
+		residue_advance(d, (size_t)r);
+	return r;
 }

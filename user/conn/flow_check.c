@@ -8,9 +8,10 @@
 
 static void residue_check(const struct residue *r)
 {
-	CHECK(r, !r->data == !r->len);
-	CHECK_IF(r, r->data, r->off < r->len);
-	CHECK_IF(r, !r->data, !r->off);
+	CHECK(r, !residue_any(r) == !r->len);
+	CHECK_IF(r, residue_any(r), r->off < r->len);
+	CHECK_IF(r, !residue_any(r), !r->off);
+	CHECK(r, !r->data || !r->pipe);
 }
 
 /* What an editor and a response follower say of the same requests. */
@@ -27,8 +28,12 @@ static void joined_check(const struct flow *f)
 	CHECK_IF(f, e->note->standing == KEDGE_WAITING, flow_outstanding(f) || f->app_eof);
 	/* The mover learns it when it offers the kept bytes again. */
 	CHECK_IF(f, e->note->standing == KEDGE_REFUSED,
-		 f->refused || f->app_write_dead || f->up.data);
+		 f->refused || f->app_write_dead || residue_any(&f->up));
 	CHECK_IF(f, f->app_shut, f->client_eof);
+	/* No byte behind the body is taken for one of it. */
+	CHECK_IF(f, f->up_rest && !f->app_write_dead,
+		 f->splices && f->up_asked == e->note->requests &&
+			 (e->note->standing == KEDGE_BODY || e->note->standing == KEDGE_REFUSED));
 	CHECK_IF(f, f->up.data, !f->refused);
 }
 
@@ -66,7 +71,7 @@ static void up_waits_check(const struct flow *f)
 	bool full = f->app_full || flow_outstanding(f) > KEDGE_PIPELINE_MAX;
 	bool may = !full && standing != KEDGE_WAITING && !f->refused && !f->app_write_dead;
 
-	CHECK_IF(f, may, !f->up.data && !f->app_flush);
+	CHECK_IF(f, may, !residue_any(&f->up) && !f->app_flush);
 	CHECK_IF(f, may && f->client_in && !f->client_eof, f->record->answer_due);
 	CHECK_IF(f, may && f->client_eof, f->app_shut);
 }

@@ -24,6 +24,7 @@
 void mover_client_event(struct flow *f, uint32_t events)
 {
 	f->client_ends |= !!(events & EVENTS_END);
+	f->client_urgent |= !!(events & EPOLLPRI);
 	f->client_in |= !!(events & (EPOLLIN | EVENTS_END));
 	if (events & EPOLLOUT) {
 		f->client_full = false;
@@ -34,6 +35,7 @@ void mover_client_event(struct flow *f, uint32_t events)
 void mover_app_event(struct flow *f, uint32_t events)
 {
 	f->app_ends |= !!(events & EVENTS_END);
+	f->app_urgent |= !!(events & EPOLLPRI);
 	f->app_in |= !!(events & (EPOLLIN | EVENTS_END));
 	if (events & EPOLLOUT) {
 		f->app_full = false;

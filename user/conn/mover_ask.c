@@ -6,7 +6,7 @@
 
 bool mover_served(const struct flow *f)
 {
-	return !f->up.data && !f->down.data && response_between(&f->response) &&
+	return !residue_any(&f->up) && !residue_any(&f->down) && response_between(&f->response) &&
 	       !flow_outstanding(f) && f->edit->note->standing == KEDGE_BETWEEN;
 }
 
@@ -17,8 +17,8 @@ bool mover_idle(const struct flow *f)
 
 bool mover_awaits_client(const struct flow *f)
 {
-	return !f->client_eof && !f->up.data && !f->app_full && !f->app_write_dead && !f->refused &&
-	       f->edit->note->standing != KEDGE_WAITING &&
+	return !f->client_eof && !residue_any(&f->up) && !f->app_full && !f->app_write_dead &&
+	       !f->refused && f->edit->note->standing != KEDGE_WAITING &&
 	       flow_outstanding(f) <= KEDGE_PIPELINE_MAX;
 }
 
@@ -26,7 +26,8 @@ bool mover_awaits_answer(const struct flow *f)
 {
 	uint32_t requests = flow_outstanding(f);
 
-	if (!requests || f->down.data || flow_is_tunnel(f) || !response_between(&f->response))
+	if (!requests || residue_any(&f->down) || flow_is_tunnel(f) ||
+	    !response_between(&f->response))
 		return false;
 	return requests > 1 || f->edit->note->standing != KEDGE_BODY || f->app_full;
 }
@@ -42,7 +43,7 @@ bool mover_body_unasked(const struct flow *f)
 
 enum mover_say mover_may_say(const struct flow *f)
 {
-	if (f->down.data || !response_between(&f->response))
+	if (residue_any(&f->down) || !response_between(&f->response))
 		return MOVER_SAY_RESET;
 	if (response_was_last(&f->response))
 		return MOVER_SAY_NOTHING;

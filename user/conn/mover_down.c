@@ -3,6 +3,7 @@
 #include "conn/mover_down.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -107,16 +108,13 @@ static enum mover_step down_write(struct flow *f, const uint8_t *p, size_t n)
 
 static enum mover_step down_residue(struct flow *f)
 {
-	ssize_t r = record_write(f->record, f->down.data + f->down.off, f->down.len - f->down.off);
+	ssize_t r = flow_offer_kept(f);
 
 	if (r == -EAGAIN) {
 		f->client_full = true;
 		return STEP_IDLE;
 	}
-	if (r < 0)
-		return down_failed(f);
-	residue_advance(&f->down, (size_t)r);
-	return STEP_MOVED;
+	return r < 0 ? down_failed(f) : STEP_MOVED;
 }
 
 /* One response of a flow has ended at `now_us`. */
@@ -226,6 +224,19 @@ static bool took_both_ways(const struct flow *f)
 	return f->app_mixed && __atomic_load_n(f->app_mixed, __ATOMIC_ACQUIRE);
 }
 
+/* A read or a splice gave n: no byte. */
+static enum mover_step down_nothing(struct flow *f, ssize_t n)
+{
+	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
+		f->app_in = errno == EINTR;
+		return f->app_in ? STEP_MOVED : STEP_IDLE;
+	}
+	if (n < 0 || f->app_reset)
+		return down_reset(f);
+	f->app_eof = true;
+	return STEP_MOVED;
+}
+
 static enum mover_step down_read(struct mover *m, struct flow *f)
 {
 	const size_t held = f->response.held;
@@ -234,22 +245,67 @@ static enum mover_step down_read(struct mover *m, struct flow *f)
 	enum mover_step step;
 	size_t good;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		f->app_in = errno == EINTR;
-		return f->app_in ? STEP_MOVED : STEP_IDLE;
-	}
-	if (n < 0 || (n == 0 && f->app_reset))
-		return down_reset(f);
-	if (n == 0) {
-		f->app_eof = true;
-		return STEP_MOVED;
-	}
+	if (n <= 0)
+		return down_nothing(f, n);
 	m->stats->bytes_down += (uint64_t)n;
 	if ((size_t)n < room && !took_both_ways(f))
 		f->app_in = f->app_ends;
 	memcpy(m->buf, f->response.line, held);
 	step = down_follow(m, f, held, (size_t)n, &good);
 	return step == STEP_MOVED ? down_write(f, m->buf, good) : step;
+}
+
+/* The body of a response goes by a pipe, no byte behind it. */
+static bool down_splices(const struct flow *f)
+{
+	return f->splices && !f->app_urgent && response_body_rest(&f->response) &&
+	       f->response.head.length >= MOVER_SPLICE_LEAST;
+}
+
+/* The follower is told of bytes that it does not see. */
+static void down_skip(struct mover *m, struct flow *f, size_t n)
+{
+	struct ending ending = {.flow = f, .now_us = *m->now_us, .begun_us = f->request_us};
+	struct response_counts counts = {.ended = f->access ? log_response : NULL, .arg = &ending};
+	uint32_t done = f->response.done;
+
+	response_skip(&f->response, n, &counts);
+	if (f->response.done != done)
+		take_times(m, f, 0, f->response.done - done);
+}
+
+/* Reads into an empty pipe: -EAGAIN is the socket's. A short read says nothing. */
+static enum mover_step down_splice(struct mover *m, struct flow *f)
+{
+	uint64_t rest = response_body_rest(&f->response);
+	size_t most = rest < m->buf_size ? (size_t)rest : m->buf_size;
+	struct pipe *pipe = pipes_take(&m->pipes);
+	ssize_t n;
+
+	if (!pipe) {
+		m->stats->splice_no_pipe++;
+		return down_read(m, f);
+	}
+	n = splice(f->app_fd, NULL, pipe->write_fd, NULL, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	if (n <= 0) {
+		int err = errno;
+
+		pipe_unused(pipe, n < 0 && err != EAGAIN && err != EINTR);
+		errno = err;
+		return down_nothing(f, n);
+	}
+	m->stats->bytes_down += (uint64_t)n;
+	m->stats->splice_down_bytes += (uint64_t)n;
+	residue_pipe(&f->down, pipe, (size_t)n);
+	down_skip(m, f, (size_t)n);
+	return down_residue(f);
+}
+
+static enum mover_step down_take(struct mover *m, struct flow *f)
+{
+	if (!f->app_in)
+		return STEP_IDLE;
+	return down_splices(f) ? down_splice(m, f) : down_read(m, f);
 }
 
 enum mover_step mover_down(struct mover *m, struct flow *f)
@@ -270,11 +326,11 @@ enum mover_step mover_down(struct mover *m, struct flow *f)
 			return down_failed(f);
 		f->client_in |= held;
 	}
-	if (f->down.data)
+	if (residue_any(&f->down))
 		return down_residue(f);
 	if (f->app_eof)
 		return down_end(m, f);
-	step = f->app_in ? down_read(m, f) : STEP_IDLE;
+	step = down_take(m, f);
 	/* Also if nothing was there to read: no event may come any more. */
 	if (step != STEP_IDLE || !mover_down_is_cut(f))
 		return step;

@@ -14,8 +14,8 @@ static inline bool mover_down_is_cut(const struct flow *f)
 /* False: nothing can be done now. Inline, since most rounds of the mover are over here. */
 static inline bool mover_down_may(const struct flow *f)
 {
-	return !f->client_full &&
-	       (f->app_in || f->app_eof || f->client_flush || f->down.data || mover_down_is_cut(f));
+	return !f->client_full && (f->app_in || f->app_eof || f->client_flush ||
+				   residue_any(&f->down) || mover_down_is_cut(f));
 }
 
 /* One step, after mover_down_may(). */
@@ -24,7 +24,7 @@ enum mover_step mover_down(struct mover *m, struct flow *f);
 /* A refused stream is answered once the responses owed before it have gone. */
 static inline bool mover_refusal_due(const struct flow *f)
 {
-	return f->refused && !f->down.data && response_between(&f->response) &&
+	return f->refused && !residue_any(&f->down) && response_between(&f->response) &&
 	       flow_outstanding(f) <= (f->edit->cut_off ? 1 : 0);
 }
 

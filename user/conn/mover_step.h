@@ -11,6 +11,12 @@ enum mover_step {
 	STEP_ABORT,
 };
 
+/*
+ * A shorter body is copied. Most of it comes with its head, and a copy takes fewer system calls
+ * than a splice.
+ */
+#define MOVER_SPLICE_LEAST 65536
+
 static inline enum mover_step mover_fail(struct flow *f, enum mover_step how,
 					 enum kedge_reason reason)
 {

@@ -140,10 +140,9 @@ static void note_tail(struct flow *f, const uint8_t *p, size_t n)
 	memcpy(f->tail + keep, p + n - (all - keep), all - keep);
 }
 
-static enum mover_step up_read(struct mover *m, struct flow *f)
+/* A read or a splice gave n: no byte. */
+static enum mover_step up_nothing(struct flow *f, ssize_t n)
 {
-	ssize_t n = record_read(f->record, m->buf, m->buf_size), r;
-
 	if (n == -EAGAIN) {
 		f->client_in = false;
 		return STEP_IDLE;
@@ -154,11 +153,18 @@ static enum mover_step up_read(struct mover *m, struct flow *f)
 		return mover_fail(f, STEP_ABORT,
 				  f->record->reason ? f->record->reason
 						    : KEDGE_REASON_client_reset);
-	if (n == 0) {
-		f->client_eof = true;
-		return STEP_MOVED;
-	}
+	f->client_eof = true;
+	return STEP_MOVED;
+}
+
+static enum mover_step up_read(struct mover *m, struct flow *f)
+{
+	ssize_t n = record_read(f->record, m->buf, m->buf_size), r;
+
+	if (n <= 0)
+		return up_nothing(f, n);
 	m->stats->bytes_up += (uint64_t)n;
+	f->up_rest -= f->up_rest < (uint64_t)n ? f->up_rest : (uint64_t)n;
 	note_first(f, m->buf, (size_t)n);
 	note_tail(f, m->buf, (size_t)n);
 	if (f->record->drained)
@@ -175,6 +181,62 @@ static enum mover_step up_read(struct mover *m, struct flow *f)
 	return STEP_MOVED;
 }
 
+/*
+ * The body of a request goes by a pipe, no byte behind it. The editor is asked once a body, when it
+ * has all that was read.
+ */
+static bool up_splices(struct flow *f)
+{
+	const struct kedge_note *note = f->edit->note;
+
+	if (!f->splices || note->standing != KEDGE_BODY || f->client_urgent)
+		return false;
+	if (f->up_asked != note->requests) {
+		uint64_t rest = edit_body_rest(f->edit);
+
+		f->up_asked = note->requests;
+		f->up_rest = rest < MOVER_SPLICE_LEAST ? 0 : rest;
+	}
+	return f->up_rest > 0;
+}
+
+static enum mover_step up_piped(struct flow *f)
+{
+	ssize_t r = edit_splice(f->edit, f->up.pipe->read_fd, f->up.len - f->up.off);
+
+	if (r == -EAGAIN) {
+		f->app_full = true;
+		return STEP_IDLE;
+	}
+	if (r < 0)
+		return up_failed(f, (int)r);
+	residue_advance(&f->up, (size_t)r);
+	return STEP_MOVED;
+}
+
+static enum mover_step up_splice(struct mover *m, struct flow *f)
+{
+	size_t most = f->up_rest < m->buf_size ? (size_t)f->up_rest : m->buf_size;
+	struct pipe *pipe = pipes_take(&m->pipes);
+	ssize_t n;
+
+	if (!pipe) {
+		m->stats->splice_no_pipe++;
+		return up_read(m, f);
+	}
+	n = record_splice_in(f->record, pipe->write_fd, most);
+	if (n <= 0) {
+		pipe_unused(pipe, n < 0 && n != -EAGAIN && n != -EINTR);
+		return up_nothing(f, n);
+	}
+	m->stats->bytes_up += (uint64_t)n;
+	m->stats->splice_up_bytes += (uint64_t)n;
+	f->up_rest -= (uint64_t)n;
+	memset(f->tail, 0, sizeof(f->tail)); /* it is no head's end */
+	residue_pipe(&f->up, pipe, (size_t)n);
+	return up_piped(f);
+}
+
 enum mover_step mover_up(struct mover *m, struct flow *f)
 {
 	int r;
@@ -189,13 +251,15 @@ enum mover_step mover_up(struct mover *m, struct flow *f)
 		if (r < 0)
 			return up_failed(f, r);
 	}
-	if (f->edit->note->standing == KEDGE_WAITING && (f->up.data || !f->client_eof))
+	if (f->edit->note->standing == KEDGE_WAITING && (residue_any(&f->up) || !f->client_eof))
 		return STEP_IDLE;
+	if (f->up.pipe)
+		return up_piped(f);
 	if (f->up.data)
 		return up_residue(f);
 	if (f->client_eof)
 		return up_end(f);
 	if (!f->client_in || flow_outstanding(f) > KEDGE_PIPELINE_MAX)
 		return STEP_IDLE;
-	return up_read(m, f);
+	return up_splices(f) ? up_splice(m, f) : up_read(m, f);
 }

@@ -8,7 +8,7 @@
 static inline bool mover_up_may(const struct flow *f)
 {
 	return !f->refused && !f->app_write_dead && !f->app_full &&
-	       (f->client_in || f->client_eof || f->app_flush || f->up.data);
+	       (f->client_in || f->client_eof || f->app_flush || residue_any(&f->up));
 }
 
 /* One step, after mover_up_may(). */

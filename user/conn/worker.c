@@ -13,6 +13,7 @@
 #include "base/container_of.h"
 #include "base/log.h"
 #include "conn/conn.h"
+#include "listen/limit.h"
 #include "tls/aead_pool.h"
 
 /*
@@ -132,6 +133,7 @@ static int buffers_init(struct worker *w)
 	w->mover.stats = w->scratch.stats = w->stats;
 	w->mover.metrics = w->metrics;
 	w->mover.now_us = &w->loop.now_us;
+	w->mover.pipes.max = LIMIT_PIPES_A_WORKER;
 	return w->mover.buf && w->scratch.in && w->scratch.out ? 0 : -ENOMEM;
 }
 
@@ -235,6 +237,7 @@ void worker_fini(struct worker *w)
 		pthread_join(w->thread, NULL);
 	doors_free(w->posted);
 	doors_free(w->doors);
+	pipes_fini(&w->mover.pipes);
 	free(w->mover.buf);
 	aead_pool_free(w->scratch.aead);
 	free(w->scratch.in);

@@ -11,6 +11,8 @@
 #define DESCRIPTORS_A_CONNECTION 2
 /* Its epoll and its eventfd. */
 #define DESCRIPTORS_A_WORKER     2
+/* Of each of its pipes. */
+#define DESCRIPTORS_A_PIPE       2
 /* Standard streams, control socket, BPF maps, programs and links, a file; and some spare ones. */
 #define DESCRIPTORS_OTHER        64
 
@@ -39,10 +41,19 @@ void limits_raise_descriptors(void)
 	}
 }
 
+static bool any_splices(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		if (conf->listeners[i].splice)
+			return true;
+	return false;
+}
+
 void limits_warn_descriptors(const struct conf *conf)
 {
-	uint64_t rest =
-		conf->workers * (DESCRIPTORS_A_WORKER + conf->listeners_count) + DESCRIPTORS_OTHER;
+	uint64_t pipes = any_splices(conf) ? LIMIT_PIPES_A_WORKER * DESCRIPTORS_A_PIPE : 0;
+	uint64_t rest = conf->workers * (DESCRIPTORS_A_WORKER + pipes + conf->listeners_count) +
+			DESCRIPTORS_OTHER;
 	uint64_t need = (uint64_t)conf->connections_max * DESCRIPTORS_A_CONNECTION + rest, fit = 0;
 	struct rlimit limit;
 

@@ -12,6 +12,9 @@
 #include "config/config.h"
 #include "listen/sources.h"
 
+/* Two descriptors each. A flow has one only while bytes of it wait for a slow reader. */
+#define LIMIT_PIPES_A_WORKER 64
+
 struct limits {
 	unsigned connections; /* both atomic: see limits_enter() */
 	unsigned handshakes;

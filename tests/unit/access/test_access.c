@@ -101,7 +101,7 @@ static void facts_are_in_every_entry(void **state)
 
 	request(a, "GET /1 HTTP/1.1\r\n\r\n");
 	access_response(a, 200, 1, 2);
-	access_joined(a, false, true);
+	access_joined(a, false, true, true);
 	access_own(a, 408, 3);
 	access_flow_end(a, 0, 0);
 	assert_int_equal(kept_count, 2);
@@ -115,6 +115,7 @@ static void facts_are_in_every_entry(void **state)
 		assert_int_equal(kept[i].e.tls_suite, 2);
 		assert_int_equal(kept[i].e.edit_kernel, i == 0);
 		assert_int_equal(kept[i].e.bypass, i == 1);
+		assert_int_equal(kept[i].e.splice, i == 1);
 	}
 }
 

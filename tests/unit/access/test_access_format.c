@@ -53,18 +53,19 @@ static void common_has_its_fields_and_four_more(void **state)
 	assert_string_equal(format(ACCESS_FORMAT_COMMON, e, "GET /a?b HTTP/1.1", "", ""),
 			    "198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
 			    "\"GET /a?b HTTP/1.1\" 200 5000000000 "
-			    "1.000042 - - record=plain,edit=user,bypass=off\n");
+			    "1.000042 - - record=plain,edit=user,bypass=off,splice=off\n");
 	e.record = ACCESS_RECORD_KERNEL;
 	e.tls_version = VERSION_TLS13;
 	e.tls_suite = SUITE_CHACHA20_POLY1305;
-	e.edit_kernel = e.bypass = 1;
+	e.edit_kernel = e.bypass = e.splice = 1;
 	e.status = 0;
 	e.bytes = 0;
 	e.duration_us = 7;
-	assert_string_equal(format(ACCESS_FORMAT_COMMON, e, "GET / HTTP/1.0", "", ""),
-			    "198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
-			    "\"GET / HTTP/1.0\" - 0 0.000007 "
-			    "TLSv1.3 CHACHA20-POLY1305 record=kernel,edit=kernel,bypass=on\n");
+	assert_string_equal(
+		format(ACCESS_FORMAT_COMMON, e, "GET / HTTP/1.0", "", ""),
+		"198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
+		"\"GET / HTTP/1.0\" - 0 0.000007 "
+		"TLSv1.3 CHACHA20-POLY1305 record=kernel,edit=kernel,bypass=on,splice=on\n");
 }
 
 static void combined_has_referer_and_agent(void **state)
@@ -78,11 +79,12 @@ static void combined_has_referer_and_agent(void **state)
 		format(ACCESS_FORMAT_COMBINED, e, "GET / HTTP/1.1", "http://r/", "curl/8"),
 		"198.51.100.22 - - [25/Nov/2026:07:11:18 +0000] "
 		"\"GET / HTTP/1.1\" 200 5000000000 \"http://r/\" \"curl/8\" "
-		"1.000042 TLSv1.2 AES-128-GCM record=user,edit=user,bypass=off\n");
+		"1.000042 TLSv1.2 AES-128-GCM record=user,edit=user,bypass=off,splice=off\n");
 	e.client[0] = '\0';
-	assert_string_equal(format(ACCESS_FORMAT_COMBINED, e, "", "", ""),
-			    "- - - [25/Nov/2026:07:11:18 +0000] \"-\" 200 5000000000 \"-\" \"-\" "
-			    "1.000042 TLSv1.2 AES-128-GCM record=user,edit=user,bypass=off\n");
+	assert_string_equal(
+		format(ACCESS_FORMAT_COMBINED, e, "", "", ""),
+		"- - - [25/Nov/2026:07:11:18 +0000] \"-\" 200 5000000000 \"-\" \"-\" "
+		"1.000042 TLSv1.2 AES-128-GCM record=user,edit=user,bypass=off,splice=off\n");
 }
 
 static const char *string_of(json_t *line, const char *key)
@@ -129,6 +131,7 @@ static void json_has_everything_by_name(void **state)
 	assert_string_equal(string_of(line, "record"), "kernel");
 	assert_string_equal(string_of(line, "edit"), "user");
 	assert_string_equal(string_of(line, "bypass"), "off");
+	assert_string_equal(string_of(line, "splice"), "off");
 	assert_string_equal(string_of(line, "reason"), "http_host");
 	assert_true(json_is_null(json_object_get(line, "referer")));
 	assert_string_equal(string_of(line, "user_agent"), "x");
@@ -210,7 +213,7 @@ static void the_longest_line_fits(void **state)
 	assert_int_equal(strlen(string_of(line, "user_agent")), 2 * ACCESS_FIELD_MAX);
 	json_decref(line);
 	format(ACCESS_FORMAT_COMBINED, e, bytes, field, field);
-	assert_non_null(strstr(out, "bypass=off\n"));
+	assert_non_null(strstr(out, "bypass=off,splice=off\n"));
 }
 
 int main(void)

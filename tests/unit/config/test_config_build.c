@@ -197,6 +197,12 @@ static void warnings_do_not_stop_anything(void **state)
 		 "any client address in X-Forwarded-For: give xff-trust, the proxies in front\n"},
 		{NULL, FINE "--xff if-none --xff-trust 10.0.0.0/8", ""},
 		{NULL, FINE "--xff if-none --mode tcp", ""},
+		{NULL, FINE "--splice on", ""},
+		{NULL, FINE "--splice on --mode tcp",
+		 "kedge: warning: --listen :1: splice has no effect with mode tcp\n"},
+		{NULL, FINE "--splice on --bypass prefer",
+		 "kedge: warning: --listen :1: splice has no effect with bypass: "
+		 "give one of the two\n"},
 		{NULL, FINE "--proxy-protocol optional",
 		 "kedge: warning: --listen :1: proxy-protocol without trust: "
 		 "whoever connects may name "

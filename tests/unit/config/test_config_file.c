@@ -18,19 +18,20 @@
 /* Less than CONFIG_BYTES_MAX: the sanitizers are slow. */
 #define FLOOD_BYTES (64u << 10)
 
-#define KNOWN_TOP                                                                                  \
-	"tls, mode, proxy-protocol, trust, listener-connections-max, app, workers, record, edit, " \
-	"bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, guard-priority, "     \
-	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "           \
-	"guard-source-prefix-v6, guard-total-rate, guard-total-burst, guard-over, "                \
-	"guard-fragments, guard-keep, pin, control, xff, xff-trust, forwarding-fields, "           \
-	"x-forwarded-proto, x-forwarded-port, x-real-ip, forwarded, forwarding-aliases, h2c, "     \
-	"tls-min, tls-policy, ticket-keys, "                                                       \
-	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "             \
-	"head-timeout-ms, response-timeout-ms, idle-timeout-ms, linger-timeout-ms, "               \
-	"drain-timeout-ms, "                                                                       \
-	"connections-max, user, seccomp, address-connections-max, "                                \
-	"handshakes-max, head-bytes-max, body-rate-min, response-rate-min, rate-grace-ms, "        \
+#define KNOWN_TOP                                                                              \
+	"tls, mode, proxy-protocol, trust, listener-connections-max, splice, app, workers, "   \
+	"record, edit, bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, "   \
+	"guard-priority, "                                                                     \
+	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "       \
+	"guard-source-prefix-v6, guard-total-rate, guard-total-burst, guard-over, "            \
+	"guard-fragments, guard-keep, pin, control, xff, xff-trust, forwarding-fields, "       \
+	"x-forwarded-proto, x-forwarded-port, x-real-ip, forwarded, forwarding-aliases, h2c, " \
+	"tls-min, tls-policy, ticket-keys, "                                                   \
+	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "         \
+	"head-timeout-ms, response-timeout-ms, idle-timeout-ms, linger-timeout-ms, "           \
+	"drain-timeout-ms, "                                                                   \
+	"connections-max, user, seccomp, address-connections-max, "                            \
+	"handshakes-max, head-bytes-max, body-rate-min, response-rate-min, rate-grace-ms, "    \
 	"log-level, access-log, access-log-format, metrics, certs, listeners\n"
 
 /* "top.listen=:1@2" for each setting: level, name, text and line. */
@@ -352,7 +353,7 @@ static const struct mistake_case structure_mistakes[] = {
 	 "kedge.yaml:2: listeners[0].address: unknown key; known "
 	 "are listen, tls, mode, proxy-protocol, "
 	 "trust, listener-connections-max, "
-	 "certs\n"},
+	 "splice, certs\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
 	 "kedge.yaml:3: certs[1]: has neither cert nor key\n"},
 	{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{}, {cert: b}]\n", "",

@@ -38,7 +38,7 @@ static const char every_flag[] =
 	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust "
 	"192.0.2.0/24 --trust 2001:db8::/32 "
-	"--listener-connections-max 12 --listen [::1]:80 --tls off "
+	"--listener-connections-max 12 --splice off --listen [::1]:80 --tls off "
 	"--mode tcp --proxy-protocol optional "
 	"--trust 2001:db8::1";
 
@@ -111,6 +111,7 @@ static const char every_key[] = "certs:\n"
 				"  - 192.0.2.0/24\n"
 				"  - 2001:db8::/32\n"
 				"  listener-connections-max: 12\n"
+				"  splice: off\n"
 				"- listen: '[::1]:80'\n"
 				"  tls: off\n"
 				"  mode: tcp\n"
@@ -157,6 +158,7 @@ static void check_every_listener(const struct conf *conf)
 	assert_int_equal(l[1].certs_count, 0);
 	assert_int_equal(l[0].connections_max, 12);
 	assert_int_equal(l[1].connections_max, 0);
+	assert_false(l[0].splice || l[1].splice);
 }
 
 static void check_every_option_of_the_guard(const struct conf_guard *guard)

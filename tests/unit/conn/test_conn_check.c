@@ -127,7 +127,7 @@ static void while_bytes_move(void **state)
 static const char *reply_broken(unsigned row)
 {
 	BREAK("!f->client_shut", c->flow.client_shut = true);
-	BREAK("!f->up.data", c->flow.up.data = malloc(1), c->flow.up.len = 1);
+	BREAK("!residue_any(&f->up)", c->flow.up.data = malloc(1), c->flow.up.len = 1);
 	BREAK("f->app_fd < 0", c->flow.app_fd = 1);
 	return NULL;
 }
@@ -145,7 +145,7 @@ static const char *closed_broken(unsigned row)
 	BREAK("c->client_fd < 0", c->client_fd = 1);
 	BREAK("!c->tls && !c->flow.record", c->flow.record = &record);
 	BREAK("!c->access", c->access = (void *)c);
-	BREAK("!c->flow.up.data", c->flow.up.data = malloc(1));
+	BREAK("!residue_any(&c->flow.up)", c->flow.up.data = malloc(1));
 	BREAK("!c->handshaking", c->handshaking = true);
 	BREAK("== (c->state == CONN_CLOSED)", c->timer.due_ms = c->timer.slot_ms = 1);
 	return NULL;

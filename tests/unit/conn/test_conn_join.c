@@ -65,6 +65,49 @@ static void the_record_layer_is_counted(void **state)
 	service.tls = NULL;
 }
 
+static ssize_t fake_splice(struct record *r, int pipe_fd, size_t len)
+{
+	(void)r;
+	(void)pipe_fd;
+	return (ssize_t)len;
+}
+
+/* Only where the listener, its mode, the record layer and the bypass allow it. */
+static void who_splices(void **state)
+{
+	static const struct record_ops can = {.name = "kernel",
+					      .free = fake_record_free,
+					      .splice_in = fake_splice,
+					      .splice_out = fake_splice};
+	static const struct {
+		bool option, can, tcp, bypass, splices;
+	} rows[] = {
+		{true, true, false, false, true},   {false, true, false, false, false},
+		{true, false, false, false, false}, {true, true, true, false, false},
+		{true, true, false, true, false},
+	};
+	const struct record_ops *cannot;
+	unsigned count = 0;
+
+	(void)state;
+	connected();
+	cannot = record.ops;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		listener_conf.splice = rows[i].option;
+		listener_conf.mode = rows[i].tcp ? MODE_TCP : MODE_HTTP;
+		record.ops = rows[i].can ? &can : cannot;
+		shared.bypass = rows[i].bypass;
+		expect_next(conn_join(c), CONN_MOVE);
+		count += rows[i].splices;
+		assert_int_equal(c->flow.splices, rows[i].splices);
+		assert_int_equal(stats->flows_splice, count);
+		edit_free(c->flow.edit);
+		c->flow.edit = NULL;
+	}
+	shared.bypass = false;
+	record.ops = cannot;
+}
+
 static void refuses(enum kedge_reason reason)
 {
 	expect(conn_join(c), CONN_HEAR, CONN_CUT, reason);
@@ -105,6 +148,7 @@ int main(void)
 		TEST(a_flow_in_clear),
 		TEST(a_flow_of_mode_tcp),
 		TEST(the_record_layer_is_counted),
+		TEST(who_splices),
 		TEST(an_application_that_refuses),
 		TEST(an_application_that_refuses_in_mode_tcp),
 	};

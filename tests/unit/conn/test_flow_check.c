@@ -11,6 +11,8 @@ static uint8_t *one_byte(void)
 	return malloc(1);
 }
 
+static struct pipe a_pipe;
+
 static void check(void)
 {
 	flow_check(&f);
@@ -25,8 +27,9 @@ static void check_waits(void)
 
 static const char *residue_broken(unsigned row)
 {
-	BREAK("!r->data == !r->len", f.up.len = 1);
-	BREAK("!r->data == !r->len", f.down.data = one_byte());
+	BREAK("!residue_any(r) == !r->len", f.up.len = 1);
+	BREAK("!residue_any(r) == !r->len", f.down.data = one_byte());
+	BREAK("!r->data || !r->pipe", f.up.data = one_byte(), f.up.len = 1, f.up.pipe = &a_pipe);
 	BREAK("r->off < r->len", f.up.data = one_byte(), f.up.len = f.up.off = 1);
 	BREAK("!r->off", f.down.off = 1);
 	return NULL;
@@ -56,6 +59,10 @@ static const char *joined_broken(unsigned row)
 	BREAK("f->refused || f->app_write_dead", note.standing = KEDGE_REFUSED, note.reason = 1);
 	BREAK("f->client_eof", f.app_shut = true);
 	BREAK("!f->refused", f.up.data = one_byte(), f.up.len = 1, f.refused = true, f.reason = 1);
+	BREAK("f->splices && f->up_asked", f.up_rest = 1);
+	BREAK("f->splices && f->up_asked", f.up_rest = 1, f.splices = true);
+	BREAK("f->splices && f->up_asked", f.up_rest = 1, f.splices = true, note.requests = 1,
+	      note.standing = KEDGE_BODY);
 	return NULL;
 }
 
@@ -83,7 +90,7 @@ static const char *down_broken(unsigned row)
 
 static const char *up_broken(unsigned row)
 {
-	BREAK("!f->up.data", f.up.data = one_byte(), f.up.len = 1);
+	BREAK("!residue_any(&f->up)", f.up.data = one_byte(), f.up.len = 1);
 	BREAK("!f->app_flush", f.app_flush = true);
 	BREAK("f->record->answer_due", f.client_in = true);
 	BREAK("f->app_shut", f.client_eof = true);

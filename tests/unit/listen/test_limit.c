@@ -138,11 +138,19 @@ static void descriptors_are_raised_to_the_hard_limit(void **state)
 	assert_int_equal(now.rlim_max, old.rlim_max);
 }
 
+/* The listeners; the last one splices if `splices`. */
+static struct conf_listener several[64];
+static bool splices;
+
 static void warn(unsigned connections, unsigned workers, size_t listeners)
 {
-	const struct conf conf = {
-		.connections_max = connections, .workers = workers, .listeners_count = listeners};
+	const struct conf conf = {.connections_max = connections,
+				  .workers = workers,
+				  .listeners = several,
+				  .listeners_count = listeners};
 
+	for (size_t i = 0; i < listeners; i++)
+		several[i].splice = splices && i + 1 == listeners;
 	heard_begin();
 	limits_warn_descriptors(&conf);
 	heard_end();
@@ -170,6 +178,19 @@ static void too_few_descriptors_are_said(void **state)
 	set_descriptors(64 + 3 * (2 + 4) + 1);
 	warn(1, 3, 4);
 	assert_heard("0 connections fit");
+}
+
+/* Two for each pipe of a worker, if any listener splices. */
+static void pipes_are_descriptors_too(void **state)
+{
+	(void)state;
+	splices = true;
+	set_descriptors(2 * 10 + 64 + 3 * (2 + 2 * LIMIT_PIPES_A_WORKER + 4));
+	warn(10, 3, 4);
+	assert_string_equal(heard, "");
+	warn(11, 3, 4);
+	assert_heard("connections-max 11 needs 488 descriptors, and the limit is 486");
+	splices = false;
 }
 
 static void the_largest_configuration_does_not_overflow(void **state)
@@ -226,6 +247,7 @@ int main(void)
 		TEST(they_begin_at_zero),
 		TEST(descriptors_are_raised_to_the_hard_limit),
 		TEST(too_few_descriptors_are_said),
+		TEST(pipes_are_descriptors_too),
 		TEST(the_largest_configuration_does_not_overflow),
 		TEST(flows_of_a_worker),
 	};

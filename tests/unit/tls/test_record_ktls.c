@@ -579,6 +579,60 @@ static void a_splice_and_a_read_of_one_record(void **state)
 	stop(&l);
 }
 
+/* The other way round: a head and the beginning of a body were read, the rest of its record is not. */
+static void a_read_and_a_splice_of_one_record(void **state)
+{
+	static uint8_t body[CONTENT_MAX], got[CONTENT_MAX];
+	struct leg l;
+
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = (uint8_t)(i * 2654435761u >> 13);
+	for (int v = 0; v < VERSION_COUNT; v++)
+		for (size_t head = 1; head < 200; head += 51) {
+			start(&l, v, SUITE_AES_128_GCM);
+			client_seals(&l, TLS_CONTENT_DATA, "a head", 6);
+			client_seals(&l, TLS_CONTENT_DATA, body, sizeof(body));
+			client_seals(&l, TLS_CONTENT_DATA, body, sizeof(body));
+			assert_int_equal(record_read(l.record, got, 6), 6);
+			assert_int_equal(record_read(l.record, got, sizeof(got) - head),
+					 sizeof(got) - head);
+			assert_memory_equal(got, body, sizeof(got) - head);
+			assert_int_equal(splice_in(&l, 65536), head);
+			assert_int_equal(read(tube[0], got, sizeof(got)), head);
+			assert_memory_equal(got, body + sizeof(body) - head, head);
+			assert_int_equal(splice_in(&l, 65536), sizeof(body));
+			assert_int_equal(read(tube[0], got, sizeof(got)), sizeof(body));
+			assert_memory_equal(got, body, sizeof(body));
+			stop(&l);
+		}
+}
+
+/* As before, in one read of both records. */
+static void a_read_over_two_records_and_a_splice(void **state)
+{
+	static uint8_t body[CONTENT_MAX], got[CONTENT_MAX];
+	struct leg l;
+
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = (uint8_t)(i * 2654435761u >> 13);
+	for (int v = 0; v < VERSION_COUNT; v++) {
+		start(&l, v, SUITE_AES_128_GCM);
+		client_seals(&l, TLS_CONTENT_DATA, "a head", 6);
+		client_seals(&l, TLS_CONTENT_DATA, body, sizeof(body));
+		client_seals(&l, TLS_CONTENT_DATA, body, sizeof(body));
+		assert_int_equal(record_read(l.record, got, sizeof(got)), sizeof(got));
+		assert_memory_equal(got, "a head", 6);
+		assert_memory_equal(got + 6, body, sizeof(got) - 6);
+		assert_int_equal(splice_in(&l, 65536), 6);
+		assert_int_equal(read(tube[0], got, sizeof(got)), 6);
+		assert_memory_equal(got, body + sizeof(body) - 6, 6);
+		assert_int_equal(splice_in(&l, 65536), sizeof(body));
+		assert_int_equal(read(tube[0], got, sizeof(got)), sizeof(body));
+		assert_memory_equal(got, body, sizeof(body));
+		stop(&l);
+	}
+}
+
 /* splice(2) says 0 for them, as for the end. */
 static void empty_records_are_no_end_of_a_splice(void **state)
 {
@@ -687,6 +741,8 @@ int main(void)
 	const struct CMUnitTest spliced[] = {
 		SPLICE(spliced_both_ways_in_every_suite),
 		SPLICE(a_splice_and_a_read_of_one_record),
+		SPLICE(a_read_and_a_splice_of_one_record),
+		SPLICE(a_read_over_two_records_and_a_splice),
 		SPLICE(empty_records_are_no_end_of_a_splice),
 		SPLICE(close_notify_ends_a_splice),
 		SPLICE(a_fin_ends_a_splice),
