@@ -300,7 +300,7 @@ new_root = $(if $(filter new,$(PEERS)),tests/deps.sh bench-new && tests/bench/ne
 
 # BENCH_ROOT=DIR runs a benchmark within another root, as make test-debian13 installs one.
 ifneq ($(BENCH_ROOT),)
-bench vmbench bench-profile membench bench-mover:
+bench vmbench bench-profile membench bench-mover bench-splice:
 	$(Q)tests/deps.sh root
 	$(Q)tests/bench/in-root.sh $(BENCH_ROOT) $@
 else
@@ -339,6 +339,12 @@ bench-mover:
 	$(Q)tests/deps.sh build bench vm
 	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so move uring_facts)
 	$(Q)$(PYTHON) -B tests/bench/mover.py
+
+## benchmark: bench-splice (30 min, root): bodies by splice(2), and copied; writes docs/bench/splice.*
+bench-splice:
+	$(Q)tests/deps.sh build bench vm
+	$(Q)$(MAKE) --no-print-directory all $(addprefix $(OUT)/bench/,load backend plugin.so)
+	$(Q)$(PYTHON) -B tests/bench/splice.py
 endif
 
 ## benchmark: bench-test (1 min, root): the benchmarks' own tests
@@ -512,7 +518,7 @@ clean:
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/fuzz-shrunk/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover \
+.PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice \
 	install uninstall reference servers servers-doc demo demo-vm vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:

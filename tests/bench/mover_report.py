@@ -17,27 +17,28 @@ def ratio_text(r):
     return f"{r['median']:.2f} ({r['min']:.2f} to {r['max']:.2f})"
 
 
-def guest_table(by_peer):
+def guest_table(by_peer, cases, reference, title):
+    """reference(name): the engine that another one is divided by; title: of that column."""
     rows = []
-    for case in movers.cases(1, 1):
+    for case in cases:
         for name, by_case in by_peer.items():
-            runs, others = by_case[case.name], by_peer[movers.reference(name)][case.name]
+            runs, others = by_case[case.name], by_peer[reference(name)][case.name]
             whole = figures.ratio(runs, others, "whole")
             rows.append([case.name, name, f"{thousands(median(runs, 'whole'))} ({spread(runs, 'whole'):.1%})",
                          f"{whole['median']:.3f} ({whole['min']:.3f} to {whole['max']:.3f})",
                          *(thousands(median(runs, m)) for m in ("proxy", "proxy_user")),
                          f"{median(runs, 'syscalls'):.2f} ({median(runs, 'all_syscalls'):.1f})",
                          f"{median(runs, 'switches'):.2f}"])
-    return report.table(["case", "", "whole (spread)", "of epoll, seed by seed", "proxy", "user", "calls (all)",
+    return report.table(["case", "", "whole (spread)", title, "proxy", "user", "calls (all)",
                          "switches"], rows)
 
 
-def round_table(bench):
+def round_table(bench, reference):
     rows = []
     for case in bench.cases:
         by_peer = bench.runs[case.name]
-        for name in (n for n in by_peer if n != movers.reference(n)):
-            each = [figures.ratio(by_peer[name], by_peer[movers.reference(name)], metric)
+        for name in (n for n in by_peer if n != reference(n)):
+            each = [figures.ratio(by_peer[name], by_peer[reference(name)], metric)
                     for metric in ("rate", "proxy_us", "all_us", "p99_us")]
             rows.append([case.name, name, *map(ratio_text, each)])
     return report.table(["case", "", "requests/s", "proxy CPU", "all CPU", "p99"], rows)
@@ -71,7 +72,7 @@ class MoverReport:
         parts = []
         for label, by_peer in self.guests.items():
             parts += [f"## Linux {guest.fetch(label)}\n\nThousands of instructions a request.\n\n",
-                      guest_table(by_peer), "\n"]
+                      guest_table(by_peer, movers.cases(1, 1), movers.reference, "of epoll, seed by seed"), "\n"]
         stalls = guest_run.stalls(self.guests)
         return "".join(parts + [f"- {line}\n" for line in stalls])
 
@@ -80,7 +81,7 @@ class MoverReport:
         return "".join([
             f"## This machine: Linux {a['kernel']}, {a['cores']} cores of {a['cpu']}\n\n",
             f"{self.bench.rounds} rounds, in the clear. A system call that does nothing takes {self.price_ns:.0f} ns here.\n\n",
-            "Divided by epoll, round by round: median (smallest to largest)\n\n", round_table(self.bench),
+            "Divided by epoll, round by round: median (smallest to largest)\n\n", round_table(self.bench, movers.reference),
             "\nCPU of the proxy, microseconds a request: median (best round)\n\n",
             self.native.metric_table("proxy_us", "min"),
             "\nThe same medians, and what the calls that io_uring saves would cost\n\n",

@@ -579,7 +579,7 @@ static void a_splice_and_a_read_of_one_record(void **state)
 	stop(&l);
 }
 
-/* The other way round: a head and the beginning of a body were read, the rest of its record is not. */
+/* The other way round: the rest of a record that was read. */
 static void a_read_and_a_splice_of_one_record(void **state)
 {
 	static uint8_t body[CONTENT_MAX], got[CONTENT_MAX];
