@@ -27,6 +27,7 @@ import pytest
 import bpftool
 import kedge as module
 import machine
+import memory
 import prefix
 from client import Client
 from kedge import Config, Kedge, Listener
@@ -180,22 +181,6 @@ def has_dispatcher(kedge):
     return kedge.status()["guard_interfaces"][0]["dispatcher"]
 
 
-def memory_has(pid, secret):
-    """Is it anywhere in the memory of this process?"""
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as mem:
-        for line in maps:
-            begin, end = (int(x, 16) for x in line.split()[0].split("-"))
-            if line.split()[1][0] != "r" or "[v" in line:
-                continue
-            mem.seek(begin)
-            held = bytearray()
-            while len(held) < end - begin and (piece := mem.read(end - begin - len(held))):
-                held += piece
-            if secret in held:
-                return True
-    return False
-
-
 def test_the_keeper_holds_no_secret(net, certs, tmp_path, monkeypatch):
     """The keeper outlives kedge and has more privileges."""
     monkeypatch.setattr(module, "BINARY", machine.ROOT / "build/kedge")  # the sanitizers map terabytes
@@ -204,11 +189,11 @@ def test_the_keeper_holds_no_secret(net, certs, tmp_path, monkeypatch):
     tickets.chmod(0o600)
     with Guarded(net, certs, "--ticket-keys", tickets,
                  listeners=[Listener("guarded", proxy="require", trust=[f"{BALANCER}/32"], addr=f"{SERVER}:0")]) as kedge:
-        assert memory_has(kedge.pid, key[16:48])
-        assert not memory_has(kedge.keeper(), key[16:48])
+        assert memory.has(kedge.pid, key[16:48])
+        assert not memory.has(kedge.keeper(), key[16:48])
         text = certs.ec.key.read_text().split("\n")[1].encode()
-        assert not memory_has(kedge.keeper(), base64.b64decode(text)[-16:])
-        assert not memory_has(kedge.keeper(), text)
+        assert not memory.has(kedge.keeper(), base64.b64decode(text)[-16:])
+        assert not memory.has(kedge.keeper(), text)
 
 
 # --- who passes ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@
 #include "daemon/cmd_control.h"
 #include "daemon/cmd_probe.h"
 #include "daemon/cmd_run.h"
+#include "tls/openssl_memory.h"
 
 static const struct {
 	const char *name;
@@ -35,6 +36,11 @@ int main(int argc, char **argv)
 {
 	if (std_streams_open() < 0) /* there is nobody to tell */
 		return EXIT_FAILED;
+	if (!openssl_memory_init()) {
+		fprintf(stderr, "kedge: error: OpenSSL does not let its memory be wiped: something "
+				"loaded before kedge has used it\n");
+		return EXIT_FAILED;
+	}
 	if (argc < 2)
 		return usage(stderr);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
