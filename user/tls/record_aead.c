@@ -57,12 +57,16 @@ static void kept_drop(struct kept *k)
 /* A copy of bytes[0..n), in place of what was kept. 0 or -ENOMEM. */
 static int kept_set(struct kept *k, const uint8_t *bytes, size_t n)
 {
-	uint8_t *copy = n ? malloc(n) : NULL;
+	uint8_t *copy;
 
-	if (n && !copy)
+	if (!n) {
+		kept_drop(k);
+		return 0;
+	}
+	copy = malloc(n);
+	if (!copy)
 		return -ENOMEM;
-	if (n)
-		memcpy(copy, bytes, n);
+	memcpy(copy, bytes, n);
 	free(k->bytes);
 	*k = (struct kept){.bytes = copy, .len = n};
 	return 0;
@@ -234,7 +238,7 @@ static int fill(struct record_aead *a, struct window *w, size_t len)
 	int r = 1;
 
 	*w = (struct window){0};
-	if (a->in.len)
+	if (a->in.bytes)
 		*w = (struct window){a->in.bytes + a->in.at, a->in.len - a->in.at};
 	while (r == 1 && !next_record(a, w))
 		r = receive(a, w, len);
