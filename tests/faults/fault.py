@@ -54,10 +54,12 @@ def managing(args, certs, tls, _group, base):
         for text in args.fault:
             turn = Turn(front, None if text == "none" else Fault.parse(text), args.phase).run()
             print(f"{text}: struck {len(turn.struck)}; reload: {(turn.answers[1] or {}).get('ok')}; "
-                  + ("; ".join(turn.problems) or "all is well"))
+                  + ("; ".join(turn.problems) or ("Linux has no such fault there" if turn.void else "all is well")))
             print("".join(f"    {line}\n" for line in turn.struck), end="")
-            front.spoilt = bool(turn.problems)
+            front.spoilt = bool(turn.problems) or turn.void
             yield turn.problems, front.kedge
+            if turn.void:
+                return
 
 
 def kernel_tls(args, certs, _tls, group, _base):

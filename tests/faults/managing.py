@@ -4,6 +4,7 @@ A fault while kedge is managed: reloads with a changed listener, questions on th
 clients must not notice. A reload works or says why not, and the next one works.
 """
 import json
+import re
 import signal
 import socket
 from pathlib import Path
@@ -14,9 +15,11 @@ from front import PATIENT, listeners
 from kedge import SANITIZER, Config, Kedge, Listener
 from machine import PATIENCE, wait_for
 from rawapp import RawApp
+from table import ACCESS, MAIN
 from talk import Talk
 
 THREADS = {"main": None, "access": "kedge/access"}
+CALLS = {"main": MAIN, "access": ACCESS}
 SECONDS = 10
 
 
@@ -71,7 +74,7 @@ class Managed:
                 parts = []
                 while data := s.recv(65536):
                     parts.append(data)
-            except ConnectionError:
+            except (ConnectionError, FileNotFoundError):
                 return None
         return json.loads(b"".join(parts)) if parts else None
 
@@ -86,6 +89,7 @@ class Turn:
         self.front, self.fault = front, fault
         name = THREADS[who]
         self.tid = inject.thread(front.kedge.pid, name) if name else front.kedge.pid
+        self.calls, self.void = CALLS[who], False  # void: nothing is judged, and kedge may have ended
         self.problems, self.struck, self.answers = [], [], []
 
     def run(self):
@@ -97,6 +101,11 @@ class Turn:
             self.struck = injection.struck
         else:
             self._drive()
+        self.void = self._cannot_be()
+        if self.void:
+            for one in self.talks:
+                one.close()
+            return self
         if not front.alive():
             self.problems.append("kedge has died")
             return self
@@ -105,6 +114,11 @@ class Turn:
             one.close()
         self._judge()
         return self
+
+    def _cannot_be(self):
+        """It has struck a file for which Linux has no such fault."""
+        never = self.fault and self.calls[self.fault.call][self.fault.errno].never
+        return bool(never) and any(re.search(never, line) for line in self.struck)
 
     def _talk(self, kind):
         one = Talk(self.front, kind, self.front.tls)

@@ -13,10 +13,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Errno:
-    """why: when Linux gives it. client, app, other: the reasons that kedge may count, by whose socket it was."""
+    """
+    why: when Linux gives it. client, app, other: the reasons that kedge may count, by whose socket it was. never: of what
+    strace shows, the files for which Linux does not give it.
+    """
 
-    def __init__(self, why, client=(), app=(), other=(), short=False, not_in=()):
-        self.why, self.short, self.not_in = why, short, not_in
+    def __init__(self, why, client=(), app=(), other=(), short=False, not_in=(), never=None):
+        self.why, self.short, self.not_in, self.never = why, short, not_in, never
         self.client, self.app, self.other = set(client), set(app), set(other)
 
 
@@ -182,10 +185,11 @@ KERNEL_TLS = {
 # While kedge serves, in its main thread: a reload, and questions on the control socket.
 NO_FILE = {"EMFILE": Errno("the limit of this process", short=True), "ENFILE": Errno("the limit of the host"),
            "ENOMEM": Errno("no memory for a file")}
+# A reload that lasts until a worker has let go of the one before is told of that by an eventfd.
 MAIN = {
     "openat": NO_FILE | {"EACCES": Errno("the file's mode", short=True), "ENOENT": Errno("no such file"),
                          "EIO": Errno("a bad disk")},
-    "read": {"EIO": Errno("a bad disk", short=True)},
+    "read": {"EIO": Errno("a bad disk", short=True, never=r"<anon_inode:\[eventfd\]")},
     "newfstatat": {"EACCES": Errno("a directory's mode"), "EIO": Errno("a bad disk", short=True)},
     "lseek": {"ESPIPE": Errno("a pipe in the place of a file")},
     "accept4": NO_FILE | {"ECONNABORTED": Errno("the client has gone")},
