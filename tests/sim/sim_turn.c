@@ -188,7 +188,8 @@ static void judge_look(void)
 
 /*
  * While it connects, kedge does not look at its client: a RST that came together with a PROXY
- * prefix is found once the legs are joined.
+ * prefix is found once the legs are joined. And a full socket may have a little room again, of
+ * which it tells later. A read uses it at once if an answer to the client is due before it.
  */
 static bool may_look(const struct sock *s)
 {
@@ -196,6 +197,8 @@ static bool may_look(const struct sock *s)
 
 	if (s->kind != SOCK_CLIENT)
 		return s->kind == SOCK_APP;
+	if (s->full && sock_pending(s) < s->out_room)
+		return false;
 	return c->state != CONN_CONNECT || s->state != TCP_DEAD;
 }
 
