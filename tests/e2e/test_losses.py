@@ -202,7 +202,7 @@ def test_a_link_that_somebody_detaches(certs, own_cgroup, app):
                     assert c.recv() == b""
                 except ConnectionResetError:
                     pass
-            app.wait_ended()
+            app.wait_ended(1)  # the one whose request went out as it was
             app.connections.clear()
             assert ask(kedge) == 200
         kedge.process.wait_line(r"edit: lost: its program is attached no longer")
