@@ -252,6 +252,13 @@ ssize_t ktls_raw(int fd, void *buf, size_t len)
 	return n;
 }
 
+void ktls_push(int fd)
+{
+	int one = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
 int ktls_send_control(int fd, uint8_t type, const void *buf, size_t len)
 {
 	union {

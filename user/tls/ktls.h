@@ -105,5 +105,8 @@ void ktls_take_error(int fd);
  */
 ssize_t ktls_raw(int fd, void *buf, size_t len);
 
+/* Sends what TCP holds back because of MSG_MORE. The socket has TCP_NODELAY before and after. */
+void ktls_push(int fd);
+
 /* Sends one control record of this type, non-blocking. 0 or -errno. */
 int ktls_send_control(int fd, uint8_t type, const void *buf, size_t len);

@@ -182,6 +182,43 @@ static ssize_t ktls_splice_in(struct record *r, int pipe_fd, size_t len)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+static ssize_t send_some(int fd, const void *buf, size_t len, int flags)
+{
+	ssize_t n;
+
+	do
+		n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/*
+ * Left alone, the kernel gives TCP each record with a push, so that each is a segment of its own
+ * and wakes the client. Told that more follows, it does that with the last only. A record that is
+ * full is closed all the same (tls_sw_sendmsg() of net/tls/tls_sw.c). If the last one does not go
+ * now, nothing may wait for it.
+ */
+static ssize_t send_records(int fd, const uint8_t *buf, size_t len)
+{
+	const size_t more = len ? (len - 1) / CONTENT_MAX * CONTENT_MAX : 0;
+	ssize_t n, last;
+
+	if (!more)
+		return send_some(fd, buf, len, 0);
+	n = send_some(fd, buf, more, MSG_MORE);
+	if (n < 0)
+		return n;
+	if ((size_t)n == more) {
+		last = send_some(fd, buf + more, len - more, 0);
+		if (last >= 0)
+			return n + last;
+		if (errno != EAGAIN)
+			return last;
+	}
+	ktls_push(fd);
+	return n;
+}
+
 /* From buf, or from a pipe if that is NULL. */
 static ssize_t write_records(struct record_ktls *k, const void *buf, int pipe_fd, size_t len)
 {
@@ -195,7 +232,7 @@ static ssize_t write_records(struct record_ktls *k, const void *buf, int pipe_fd
 	if (n < 0)
 		return n;
 	do
-		n = buf ? send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL)
+		n = buf ? send_records(fd, buf, len)
 			: splice(pipe_fd, NULL, fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)

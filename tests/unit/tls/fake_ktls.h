@@ -6,7 +6,7 @@
  * without kernel TLS, and any step of it can fail. test_record.c, test_record_rules.c and
  * test_record_ktls.c run on kernel TLS too, if there is any: the fake must give the same results.
  *
- * It lacks records of several sendmsg() calls (MSG_MORE) and splice().
+ * It lacks records of several sendmsg() calls, for which MSG_MORE would ask, and splice().
  */
 #pragma once
 
@@ -60,6 +60,9 @@ static struct {
 	int after[FAKE_STEPS];  /* but not before so many have worked */
 	int recv_err, send_err; /* the next recvmsg(), and the next send or sendmsg(), fail */
 	int recv_after;         /* but not before so many recvmsg() have worked */
+	int send_after;         /* nor before so many send or sendmsg() have */
+	unsigned sends, mores;  /* send() so far, and how many of them with MSG_MORE */
+	int corked;             /* the socket whose bytes MSG_MORE may hold back; 0: none */
 	unsigned recvs;         /* recvmsg() so far */
 	uint64_t received;      /* what TCP_INFO says of the bytes received; 0: the truth */
 	int sock_err;    /* the socket's error: fails what is sent next, unless it is taken */
@@ -173,6 +176,8 @@ int setsockopt(int fd, int level, int name, const void *val, socklen_t len)
 
 	if (fake.on && level == IPPROTO_TCP && name == FAKE_TCP_ULP)
 		return fake_ulp(fd);
+	if (level == IPPROTO_TCP && name == TCP_NODELAY && fd == fake.corked)
+		fake.corked = 0;
 	if (!fake.on || level != FAKE_SOL_TLS)
 		return (int)syscall(SYS_setsockopt, fd, level, name, val, len);
 	if (!l)
@@ -406,7 +411,7 @@ static inline ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t 
 		fake.sock_err = 0;
 		return -1;
 	}
-	if (fake.send_err) {
+	if (fake.send_err && fake.send_after-- <= 0) {
 		errno = fake.send_err;
 		fake.send_err = 0;
 		return -1;
@@ -427,10 +432,18 @@ static inline ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t 
 ssize_t send(int fd, const void *bytes, size_t len, int flags)
 {
 	struct fake_leg *l = fake_leg(fd);
+	ssize_t n;
 
-	if (l && l->has_tx)
-		return fake_seal(l, TLS_CONTENT_DATA, bytes, len);
-	return syscall(SYS_sendto, fd, bytes, len, flags, NULL, 0);
+	if (!l || !l->has_tx)
+		return syscall(SYS_sendto, fd, bytes, len, flags, NULL, 0);
+	if (flags & MSG_MORE) /* with another length the last record would stay open */
+		assert_int_equal(len % 16384, 0);
+	fake.sends++;
+	fake.mores += !!(flags & MSG_MORE);
+	n = fake_seal(l, TLS_CONTENT_DATA, bytes, len);
+	if (n > 0)
+		fake.corked = flags & MSG_MORE ? fd : 0;
+	return n;
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)

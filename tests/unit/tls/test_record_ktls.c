@@ -267,6 +267,57 @@ static void fin_does_not_overtake_data(void **state)
 		}
 }
 
+/* Full records, and a rest: what one write takes needs no more records than that. */
+static void a_long_write_is_cut_into_full_records(void **state)
+{
+	static const size_t lens[] = {1, 16383, 16384, 16385, 32768, 32769, 3 * 16384 + 5};
+	static uint8_t text[4 * CONTENT_MAX], got[RECORD_BYTES_MAX];
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(i * 2654435761u >> 13);
+	for (int v = 0; v < VERSION_COUNT; v++)
+		for (size_t i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+			size_t at = 0, n;
+			struct leg l;
+
+			start(&l, v, SUITE_AES_128_GCM);
+			assert_int_equal(record_write(l.record, text, lens[i]), lens[i]);
+			for (; at < lens[i]; at += n) {
+				assert_int_equal(client_opens(&l, got, &n), TLS_CONTENT_DATA);
+				assert_int_equal(n, lens[i] - at < CONTENT_MAX ? lens[i] - at
+									       : CONTENT_MAX);
+				assert_memory_equal(got, text + at, n);
+			}
+			expect_nothing(&l);
+			stop(&l);
+		}
+}
+
+/* The last bytes that a full socket took wait for no other write, whatever the send buffer. */
+static void a_short_write_holds_nothing_back(void **state)
+{
+	static uint8_t chunk[8 * CONTENT_MAX], got[RECORD_BYTES_MAX];
+
+	for (int sndbuf = 4096; sndbuf <= 262144; sndbuf *= 4) {
+		size_t sent = 0, received = 0, n;
+		struct leg l;
+		ssize_t r;
+
+		start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+		setsockopt(l.fd, SOL_SOCKET, SO_SNDBUF, &sndbuf, sizeof(sndbuf));
+		while ((r = record_write(l.record, chunk, sizeof(chunk))) > 0) {
+			assert_int_equal(fake.corked, 0);
+			sent += (size_t)r;
+		}
+		assert_int_equal(r, -EAGAIN);
+		assert_int_equal(fake.corked, 0);
+		for (; received < sent; received += n)
+			assert_int_equal(client_opens(&l, got, &n), TLS_CONTENT_DATA);
+		assert_int_equal(received, sent);
+		stop(&l);
+	}
+}
+
 /* --- turns and floods ------------------------------------------------------------------------- */
 
 static void reads_grow_while_they_are_quick(void **state)
@@ -409,6 +460,57 @@ static void a_write_that_fails(void **state)
 		assert_int_equal(record_write(l.record, "x", 1), cases[i].result);
 		assert_int_equal(l.record->reason, cases[i].reason);
 		assert_int_equal(record_flush(l.record), 0);
+		stop(&l);
+	}
+}
+
+/* TCP then makes segments of several records. The last one must not wait for more. */
+static void all_records_but_the_last_say_that_more_follows(void **state)
+{
+	static const struct {
+		size_t len;
+		unsigned sends, mores;
+	} cases[] = {{1, 1, 0}, {16384, 1, 0}, {16385, 2, 1}, {32768, 2, 1}, {81921, 2, 1}};
+	static uint8_t text[81921];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct leg l;
+
+		start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+		fake.sends = fake.mores = 0;
+		assert_int_equal(record_write(l.record, text, cases[i].len), cases[i].len);
+		assert_int_equal(fake.sends, cases[i].sends);
+		assert_int_equal(fake.mores, cases[i].mores);
+		assert_int_equal(fake.corked, 0);
+		stop(&l);
+	}
+}
+
+/* All but the last record were taken. */
+static void a_last_record_that_fails(void **state)
+{
+	static const struct {
+		int err;
+		ssize_t result;
+	} cases[] = {
+		{EINTR, 2 * CONTENT_MAX + 1},
+		{EAGAIN, 2 * CONTENT_MAX},
+		{EPIPE, -EPIPE},
+		{ECONNRESET, -ECONNRESET},
+	};
+	static uint8_t text[2 * CONTENT_MAX + 1];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct leg l;
+
+		start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+		fake.send_err = cases[i].err;
+		fake.send_after = 1;
+		assert_int_equal(record_write(l.record, text, sizeof(text)), cases[i].result);
+		if (cases[i].result > 0)
+			assert_int_equal(fake.corked, 0);
+		else
+			assert_int_equal(l.record->reason, KEDGE_REASON_client_reset);
 		stop(&l);
 	}
 }
@@ -724,6 +826,8 @@ int main(void)
 		TEST(damage_is_fatal_at_once),
 		TEST(close_notify_then_fin),
 		TEST(fin_does_not_overtake_data),
+		TEST(a_long_write_is_cut_into_full_records),
+		TEST(a_short_write_holds_nothing_back),
 		TEST(a_read_has_a_budget),
 		TEST(a_full_socket_delays_the_close_notify),
 		TEST(draining_takes_records_and_then_bytes),
@@ -734,6 +838,8 @@ int main(void)
 		TEST(an_honest_upload_is_no_flood),
 		TEST(a_read_that_fails),
 		TEST(a_write_that_fails),
+		TEST(all_records_but_the_last_say_that_more_follows),
+		TEST(a_last_record_that_fails),
 		TEST(a_close_notify_that_fails),
 		TEST(without_memory),
 	};
