@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kedge probe: tries what this kernel can do for kedge. */
+/* kedge probe: tries what this kernel can do for kedge, or measures its record layers. */
 #include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
@@ -12,6 +12,7 @@
 #include "daemon/json_text.h"
 #include "daemon/probe_bpf.h"
 #include "daemon/probe_record.h"
+#include "daemon/speed_text.h"
 
 static void probe_bpf(struct probe_report *r, const char *cgroup)
 {
@@ -89,30 +90,37 @@ static void print_json(const struct probe_report *r, const char *kernel)
 	json_decref(root);
 }
 
-int cmd_probe(int argc, char **argv)
+struct args {
+	const char *cgroup; /* borrowed from argv; NULL: our own */
+	bool json, speed;
+};
+
+/* -1 to go on, or the exit status (--help, a mistake). */
+static int read_args(struct args *args, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"cgroup", required_argument, NULL, 'g'},
+		{"speed", no_argument, NULL, 's'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	struct probe_report report = {0};
-	const char *cgroup = NULL;
-	bool as_json = false;
-	struct utsname u;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		switch (opt) {
 		case 'j':
-			as_json = true;
+			args->json = true;
 			break;
 		case 'g':
-			cgroup = optarg;
+			args->cgroup = optarg;
+			break;
+		case 's':
+			args->speed = true;
 			break;
 		case 'h':
-			printf("usage: kedge probe [--json] [--cgroup DIR]\n");
+			printf("usage: kedge probe [--json] [--cgroup DIR]\n"
+			       "       kedge probe --speed [--json]\n");
 			return EXIT_DONE;
 		default:
 			return EXIT_USAGE;
@@ -122,9 +130,46 @@ int cmd_probe(int argc, char **argv)
 		log_error("%s: not an option: see kedge probe --help", argv[optind]);
 		return EXIT_USAGE;
 	}
+	if (args->speed && args->cgroup) {
+		log_error("--cgroup: is for the BPF programs, which --speed does not load: leave "
+			  "out one of the two");
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static int measure_speed(bool as_json, const char *kernel)
+{
+	struct speed_report report;
+	json_t *root;
+
+	if (probe_speed(&report) < 0)
+		return EXIT_FAILED;
+	if (!as_json) {
+		speed_text_print(stdout, &report, kernel);
+		return EXIT_DONE;
+	}
+	root = speed_text_json(&report, kernel);
+	json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(4));
+	putchar('\n');
+	json_decref(root);
+	return EXIT_DONE;
+}
+
+int cmd_probe(int argc, char **argv)
+{
+	struct probe_report report = {0};
+	struct args args = {0};
+	struct utsname u;
+	int status = read_args(&args, argc, argv);
+
+	if (status >= 0)
+		return status;
 	uname(&u);
-	run_probes(&report, cgroup);
-	if (as_json)
+	if (args.speed)
+		return measure_speed(args.json, u.release);
+	run_probes(&report, args.cgroup);
+	if (args.json)
 		print_json(&report, u.release);
 	else
 		print_table(&report, u.release);

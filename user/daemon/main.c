@@ -17,7 +17,7 @@ static const struct {
 	const char *help;
 } commands[] = {
 	{"run", cmd_run, "take connections (kedge run --help lists the options)"},
-	{"probe", cmd_probe, "try what this kernel can do for us: [--json] [--cgroup DIR]"},
+	{"probe", cmd_probe, "try what this kernel can do: [--json] [--cgroup DIR] [--speed]"},
 	{"check", cmd_check, "read a configuration and say what is wrong: -c FILE"},
 	{"reload", cmd_reload, "let a running kedge read its configuration anew: [--control PATH]"},
 	{"status", cmd_status, "counters of a running kedge: [--json] [--control PATH]"},

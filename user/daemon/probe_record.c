@@ -15,9 +15,17 @@
 #include "daemon/probe_pair.h"
 #include "tls/ktls_probe.h"
 
-static const char *const version_names[VERSION_COUNT] = {"tls1.2", "tls1.3"};
-static const char *const suite_names[SUITE_COUNT] = {"aes-128-gcm", "aes-256-gcm",
-						     "chacha20-poly1305"};
+const char *probe_record_name(enum tls_version version, enum tls_suite suite)
+{
+	static const char *const names[VERSION_COUNT][SUITE_COUNT] = {
+		[VERSION_TLS12] = {"tls1.2 aes-128-gcm", "tls1.2 aes-256-gcm",
+				   "tls1.2 chacha20-poly1305"},
+		[VERSION_TLS13] = {"tls1.3 aes-128-gcm", "tls1.3 aes-256-gcm",
+				   "tls1.3 chacha20-poly1305"},
+	};
+
+	return names[version][suite];
+}
 
 static void take_over_pair(const struct probe_pair *p, int *err)
 {
@@ -80,7 +88,6 @@ static const char *record_next(int err)
 
 void probe_record(struct probe_report *r)
 {
-	char name[64];
 	int err = ktls_probe(&r->caps);
 
 	if (err) {
@@ -99,9 +106,10 @@ void probe_record(struct probe_report *r)
 	probe_say(r, "record", "TCP_ULP tls", true, "accepted");
 	for (int v = 0; v < VERSION_COUNT; v++) {
 		for (int s = 0; s < SUITE_COUNT; s++) {
+			const char *name =
+				probe_record_name((enum tls_version)v, (enum tls_suite)s);
 			bool tx = r->caps.tx[v][s], rx = r->caps.rx[v][s];
 
-			snprintf(name, sizeof(name), "%s %s", version_names[v], suite_names[s]);
 			if (tx && rx)
 				probe_say(r, "record", name, true, "bytes went through both ways");
 			else

@@ -16,9 +16,10 @@
 #include "bpf/peername.h"
 #include "daemon/probe_bpf.h"
 #include "daemon/probe_record.h"
+#include "daemon/probe_speed.h"
 #include "tests/lib/loading.h"
 
-static bool no_bpf, no_bypass, no_peername;
+static bool no_bpf, no_bypass, no_peername, no_speed;
 static char events[512], opened_in[64];
 static int open_objects;
 
@@ -106,6 +107,22 @@ static void fake_probe_guard(struct probe_report *r)
 	probe_say(r, "guard", "XDP", true, "done");
 }
 
+static int fake_probe_speed(struct speed_report *r)
+{
+	event("speed");
+	memset(r, 0, sizeof(*r));
+	for (int s = 0; s < SUITE_COUNT; s++) {
+		r->suites[s].rounds = 12;
+		for (int work = 0; work < SPEED_WORKS; work++)
+			r->suites[s].works[work] = (struct speed_figures){
+				.ns = {{1000, 2000, 3000}, {1000, 2500, 3000}},
+				.ratio = {1.1, 1.25, 1.3},
+				.verdict = SPEED_USER_LESS,
+			};
+	}
+	return no_speed ? -EMFILE : 0;
+}
+
 #define kbpf_open      fake_kbpf_open
 #define kbpf_close     fake_kbpf_close
 #define peername_open  fake_peername_open
@@ -115,6 +132,7 @@ static void fake_probe_guard(struct probe_report *r)
 #define probe_bypass   fake_probe_bypass
 #define probe_peername fake_probe_peername
 #define probe_guard    fake_probe_guard
+#define probe_speed    fake_probe_speed
 #include "daemon/cmd_probe.c"
 
 static struct loaded probe(const char *args)
@@ -131,7 +149,7 @@ static struct loaded probe(const char *args)
 static int setup(void **state)
 {
 	(void)state;
-	no_bpf = no_bypass = no_peername = false;
+	no_bpf = no_bypass = no_peername = no_speed = false;
 	return 0;
 }
 
@@ -220,17 +238,49 @@ static void json_has_the_same(void **state)
 	json_decref(root);
 }
 
+static void speed_is_measured_instead(void **state)
+{
+	_cleanup_(loaded_free)
+	struct loaded l = probe("--speed"), json = {0}, failed = {0};
+	json_t *root;
+
+	(void)state;
+	assert_int_equal(l.status, EXIT_DONE);
+	assert_string_equal(events, "speed ");
+	assert_non_null(strstr(l.out, "12 rounds: records in user space cost less for a request"));
+	assert_string_equal(l.err, "");
+	json = probe("--json --speed");
+	assert_int_equal(json.status, EXIT_DONE);
+	assert_string_equal(events, "speed ");
+	root = json_loads(json.out, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(root, "speed")), SUITE_COUNT);
+	assert_non_null(strstr(json.out, "\"median\": 1.25,"));
+	json_decref(root);
+	no_speed = true;
+	failed = probe("--speed");
+	assert_int_equal(failed.status, EXIT_FAILED);
+	assert_string_equal(failed.out, "");
+}
+
 static void help_and_mistakes_probe_nothing(void **state)
 {
+	static const char usage[] = "usage: kedge probe [--json] [--cgroup DIR]\n"
+				    "       kedge probe --speed [--json]\n";
 	static const struct {
 		const char *args;
 		int status;
 		const char *out, *err;
 	} cases[] = {
-		{"--help", EXIT_DONE, "usage: kedge probe [--json] [--cgroup DIR]\n", ""},
-		{"-h", EXIT_DONE, "usage: kedge probe [--json] [--cgroup DIR]\n", ""},
+		{"--help", EXIT_DONE, usage, ""},
+		{"-h", EXIT_DONE, usage, ""},
 		{"--cgroup", EXIT_USAGE, "", "requires an argument"},
 		{"--frob", EXIT_USAGE, "", "unrecognized option"},
+		{"--sped", EXIT_USAGE, "", "unrecognized option"},
+		{"--speed=x", EXIT_USAGE, "", "doesn't allow an argument"},
+		{"--speed fast", EXIT_USAGE, "",
+		 "kedge: error: fast: not an option: see kedge probe --help\n"},
+		{"--speed --cgroup /sys/fs/cgroup", EXIT_USAGE, "",
+		 "kedge: error: --cgroup: is for the BPF programs, which --speed does not load: "},
 		{"/sys/fs/cgroup", EXIT_USAGE, "",
 		 "kedge: error: /sys/fs/cgroup: not an option: see kedge probe --help\n"},
 	};
@@ -253,6 +303,7 @@ int main(void)
 		cmocka_unit_test_setup(everything_is_probed_in_turn, setup),
 		cmocka_unit_test_setup(what_cannot_be_opened_has_its_row, setup),
 		cmocka_unit_test_setup(json_has_the_same, setup),
+		cmocka_unit_test_setup(speed_is_measured_instead, setup),
 		cmocka_unit_test_setup(help_and_mistakes_probe_nothing, setup),
 	};
 
