@@ -49,18 +49,41 @@ static bool any_splices(const struct conf *conf)
 	return false;
 }
 
+/* Descriptors of so many connections and the pipes they leave behind: two each, in every worker. */
+static uint64_t descriptors_of(uint64_t connections, uint64_t workers, bool splices)
+{
+	uint64_t pipes = 2 * connections;
+
+	if (pipes > LIMIT_PIPES_A_WORKER)
+		pipes = LIMIT_PIPES_A_WORKER;
+	return connections * DESCRIPTORS_A_CONNECTION +
+	       (splices ? workers * pipes * DESCRIPTORS_A_PIPE : 0);
+}
+
+/* The most connections that so many descriptors are enough for. */
+static uint64_t connections_that_fit(uint64_t left, uint64_t workers, bool splices)
+{
+	uint64_t pipes = splices ? workers * DESCRIPTORS_A_PIPE : 0;
+	uint64_t all = pipes * LIMIT_PIPES_A_WORKER;
+	uint64_t few = left / (DESCRIPTORS_A_CONNECTION + 2 * pipes);
+	uint64_t many = left > all ? (left - all) / DESCRIPTORS_A_CONNECTION : 0;
+
+	return many > few ? many : few;
+}
+
 void limits_warn_descriptors(const struct conf *conf)
 {
-	uint64_t pipes = any_splices(conf) ? LIMIT_PIPES_A_WORKER * DESCRIPTORS_A_PIPE : 0;
-	uint64_t rest = conf->workers * (DESCRIPTORS_A_WORKER + pipes + conf->listeners_count) +
-			DESCRIPTORS_OTHER;
-	uint64_t need = (uint64_t)conf->connections_max * DESCRIPTORS_A_CONNECTION + rest, fit = 0;
+	const bool splices = any_splices(conf);
+	uint64_t rest =
+		conf->workers * (DESCRIPTORS_A_WORKER + conf->listeners_count) + DESCRIPTORS_OTHER;
+	uint64_t need = rest + descriptors_of(conf->connections_max, conf->workers, splices);
+	uint64_t fit = 0;
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= need)
 		return;
 	if (limit.rlim_cur > rest)
-		fit = (limit.rlim_cur - rest) / DESCRIPTORS_A_CONNECTION;
+		fit = connections_that_fit(limit.rlim_cur - rest, conf->workers, splices);
 	log_warn("connections-max %u needs %llu descriptors, and the "
 		 "limit is %llu: %llu connections "
 		 "fit; raise the limit (ulimit -Hn, LimitNOFILE=) or lower connections-max",

@@ -180,16 +180,27 @@ static void too_few_descriptors_are_said(void **state)
 	assert_heard("0 connections fit");
 }
 
-/* Two for each pipe of a worker, if any listener splices. */
+/* Two for each pipe, if any listener splices. A worker has 64, or two for each connection. */
 static void pipes_are_descriptors_too(void **state)
 {
 	(void)state;
 	splices = true;
-	set_descriptors(2 * 10 + 64 + 3 * (2 + 2 * LIMIT_PIPES_A_WORKER + 4));
-	warn(10, 3, 4);
+	set_descriptors(2 * 40 + 64 + 3 * (2 + 2 * LIMIT_PIPES_A_WORKER + 4));
+	warn(40, 3, 4);
 	assert_string_equal(heard, "");
-	warn(11, 3, 4);
-	assert_heard("connections-max 11 needs 488 descriptors, and the limit is 486");
+	warn(41, 3, 4);
+	assert_heard("connections-max 41 needs 548 descriptors, and the limit is 546: 40 connec");
+	set_descriptors(68 + 6 * 5);
+	warn(5, 1, 2);
+	assert_string_equal(heard, "");
+	warn(6, 1, 2);
+	assert_heard("connections-max 6 needs 104 descriptors, and the limit is 98: 5 connections");
+	set_descriptors(68 + 6);
+	warn(50, 1, 2);
+	assert_heard("1 connections fit");
+	set_descriptors(68 + 5);
+	warn(50, 1, 2);
+	assert_heard("0 connections fit");
 	splices = false;
 }
 
