@@ -343,13 +343,14 @@ static size_t open_records(struct record_aead *a, struct window *w, uint8_t *out
 	size_t done = 0;
 
 	while (!a->t.failed && !a->t.ended && !is_spent(b)) {
-		ssize_t len = next_record(a, w), n;
+		ssize_t len, n;
 
+		if (record_tls_answer(&a->t)) /* before a refusal, too */
+			break;
+		len = next_record(a, w);
 		if (len < 0)
 			refuse(a, len);
 		if (len <= 0 || (done && aead_room(&a->rx, (size_t)len) > room - done))
-			break;
-		if (record_tls_answer(&a->t))
 			break;
 		n = open_record(a, w, (size_t)len, out + done, room - done);
 		if (n < 0)

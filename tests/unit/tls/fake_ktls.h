@@ -220,12 +220,18 @@ static inline int fake_refuses(int err)
 	return fake_fails(err);
 }
 
-/* Data, tag, and the explicit nonce of TLS 1.2 or the type of TLS 1.3. */
-static inline size_t fake_longest(const struct fake_leg *l)
+/* As tls_rx_msg_size(): tag, and the explicit nonce of TLS 1.2; data; the type of TLS 1.3. */
+static inline int fake_header_fault(const struct fake_leg *l, size_t len)
 {
-	if (l->rx.info.version == TLS_1_3_VERSION)
-		return 16384 + 16 + 1;
-	return 16384 + 16 + (l->rx.info.cipher_type == TLS_CIPHER_CHACHA20_POLY1305 ? 0 : 8);
+	const bool tls13 = l->rx.info.version == TLS_1_3_VERSION;
+	const bool chacha = l->rx.info.cipher_type == TLS_CIPHER_CHACHA20_POLY1305;
+	const size_t overhead = 16 + (tls13 || chacha ? 0 : 8);
+
+	if (len > 16384 + overhead + tls13)
+		return EMSGSIZE;
+	if (len < overhead)
+		return EBADMSG;
+	return l->raw[1] != 3 || l->raw[2] != 3 ? EINVAL : 0;
 }
 
 /*
@@ -262,10 +268,9 @@ static inline int fake_fill(struct fake_leg *l)
 	if (r <= 0)
 		return r;
 	len = (size_t)(l->raw[3] << 8 | l->raw[4]);
-	if (len > fake_longest(l))
-		return fake_refuses(EMSGSIZE);
-	if (l->raw[1] != 3 || l->raw[2] != 3)
-		return fake_refuses(EINVAL);
+	r = fake_header_fault(l, len);
+	if (r)
+		return fake_refuses(r);
 	r = fake_take(l, 5 + len);
 	if (r <= 0)
 		return r;
@@ -416,14 +421,14 @@ static inline ssize_t fake_seal(struct fake_leg *l, uint8_t type, const uint8_t 
 		fake.send_err = 0;
 		return -1;
 	}
-	do {
+	while (done < len) { /* a send of nothing makes no record */
 		size_t n = len - done < 16384 ? len - done : 16384;
 
 		if (!fake_room(l, type))
 			return done ? (ssize_t)done : -1;
 		l->out_len = record_seal(&l->tx, type, bytes + done, n, l->out);
 		done += n;
-	} while (done < len);
+	}
 	if (!fake_push(l) && errno != EAGAIN)
 		return -1;
 	return (ssize_t)done;
