@@ -25,7 +25,7 @@ import oracle  # noqa: E402
 from certs import Certs  # noqa: E402
 from clients import Clients  # noqa: E402
 from foreign import Agent  # noqa: E402
-from kedge import Config, Kedge, Listener  # noqa: E402
+from kedge import SPLICE, Config, Kedge, Listener  # noqa: E402
 from network import Network, kill_sockets, own_network  # noqa: E402
 from process import Process  # noqa: E402
 
@@ -129,7 +129,10 @@ class Run:
             self.fixed |= {"peername": "require", "app-cgroup": str(cgroup.path)}
         self.write(keys)
         self.kedge = Life(certs, None, listeners(), combination, cgroup, config=self.config)
-        self.fds = self.kedge.fds()
+        self.fds = self.fds_kept()
+
+    def fds_kept(self):
+        return self.kedge.fds() - self.kedge.pipes()
 
     def write(self, keys):
         self.config.write(listeners(), **{k.replace("-", "_"): v for k, v in {**self.fixed, **keys}.items()})
@@ -255,7 +258,7 @@ class Run:
         status = self.kedge.wait_status(lambda s: s["connections_open"] == 0 and s["generations_in_use"] == 1,
                                         "no open connection", seconds=60)
         self.app.end(signal.SIGKILL)  # a row of its socket lives as long as that does, and a reset can be lost
-        machine.wait_for(lambda: self.kedge.fds() <= self.fds, what="descriptors left open")
+        machine.wait_for(lambda: self.fds_kept() <= self.fds, what="descriptors left open")
         try:
             machine.wait_for(lambda: not self.kedge.entries_of_flows(), what="entries left in the maps")
         except TimeoutError as error:
@@ -286,7 +289,11 @@ class Run:
         return (f"chaos: seed {self.seed}: {self.mood}{', peername' if self.facts.shown else ''}, {' '.join(sorted(self.kinds)) or 'nothing happens'}; "
                 f"{len(self.schedule)} events, {clients.connections} connections, {len(clients.results)} requests, "
                 f"{len(app.seen)} seen, {len(access.rows)} lines, {1 + self.kedge.restarts} lives; "
-                f"clients got {got}; {({k: v for k, v in self.facts.reasons.items() if v})}")
+                f"clients got {got}; {self.spliced()}{({k: v for k, v in self.facts.reasons.items() if v})}")
+
+    def spliced(self):
+        stats = self.facts.stats
+        return f"spliced {stats['splice_up_bytes']} up, {stats['splice_down_bytes']} down; " if SPLICE else ""
 
     def report(self, faults, results, app, access):
         lines = ["what happened (times of a run are monotonic):"]

@@ -7,6 +7,7 @@ import hashlib
 import random
 from dataclasses import dataclass, field
 
+from kedge import SPLICE
 from pattern import BLOCK
 
 METHODS = ("GET", "GET", "POST", "POST", "PUT", "HEAD", "DELETE")
@@ -168,7 +169,7 @@ def group_of(draw, name, may_end):
 
 def make_large(draw, r):
     """Sometimes: more than the sockets of a leg hold, one way or the other."""
-    kind = draw.randrange(30)
+    kind = draw.randrange(6 if SPLICE else 30)
     if kind == 0 and r.body and not r.expects:
         r.body = some_bytes("body" + r.id, 3000000)
     elif kind == 1 and not r.do.startswith("early"):

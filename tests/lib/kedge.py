@@ -254,6 +254,11 @@ class Kedge:
     def fds(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def pipes(self):
+        """Descriptors of pipes. A worker that splices keeps its own, for the next flow."""
+        links = Path(f"/proc/{self.pid}/fd").iterdir()
+        return sum(os.readlink(link).startswith("pipe:") for link in links)
+
     def log(self):
         return self.process.log()
 
