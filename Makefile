@@ -234,9 +234,14 @@ fuzz: $(fuzz_suite)
 	$(Q)tests/fuzz/run.sh $(fuzz_suite)
 
 # --- the simulation: a worker in a made-up world ---------------------------------------------------
-$(OUT)/sim/sim: $(patsubst %.c,$(OUT)/asan/%.o,$(sim_srcs) $(testlib_srcs)) $(OUT)/asan/libkedge.a
-	$(call say,LINK,$@)
+# Keys wear out there after a few hundred records.
+$(OUT)/sim/record_tls.o: user/tls/record_tls.c $(OUT)/flags
+	$(call say,ASAN,$@)
 	$(Q)mkdir -p $(@D)
+	$(Q)$(san_compile) -DRECORD_TLS_KEY_RECORDS=SIM_KEY_RECORDS -include tests/sim/worn.h
+
+$(OUT)/sim/sim: $(OUT)/sim/record_tls.o $(patsubst %.c,$(OUT)/asan/%.o,$(sim_srcs) $(testlib_srcs)) $(OUT)/asan/libkedge.a
+	$(call say,LINK,$@)
 	$(Q)$(call san_link,$^,$(sim_wrap) -lcmocka)
 
 ## test: sim (1 min): kedge's connections in a made-up world: SIM_SEEDS (256) from SIM_FROM (0), or SIM_SECONDS

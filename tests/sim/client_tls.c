@@ -5,13 +5,15 @@
 #include "oracle.h"
 #include "people.h"
 #include "tls_world.h"
+#include "worn.h"
 
 struct tls_client {
 	SSL *ssl;
 	BIO *in, *out; /* owned by ssl */
 	bool garbage;  /* what it sends first is no TLS */
 	bool broken;
-	bool damaged; /* a byte of what it sent was wrong */
+	bool damaged;  /* a byte of what it sent was wrong */
+	unsigned tiny; /* records with a byte each that it has sent */
 };
 
 struct tls_client *tls_client_new(bool plain)
@@ -120,11 +122,41 @@ static void update(struct client *c)
 	ERR_clear_error();
 }
 
+/*
+ * How many records with a byte each it may send. A plain one keeps below what a key bears: with TLS
+ * 1.3 below twice that, by when it must have changed its key, as kedge asks it to.
+ */
+static unsigned tiny_most(const struct client *c)
+{
+	if (!c->plain)
+		return 5 * SIM_KEY_RECORDS;
+	return SSL_version(c->t->ssl) == TLS1_3_VERSION ? SIM_KEY_RECORDS * 3 / 2
+							: SIM_KEY_RECORDS / 2;
+}
+
+/* A byte a record, which wears a key out. Returns how many bytes it has said so. */
+static size_t say_in_bytes(struct client *c, const uint8_t *p, size_t n)
+{
+	const unsigned most = tiny_most(c);
+	size_t done = 0;
+
+	while (done < n && c->t->tiny < most && SSL_write(c->t->ssl, p + done, 1) == 1) {
+		done++;
+		c->t->tiny++;
+	}
+	world_log("TLS client says bytes", c->s->id, done, n);
+	return done;
+}
+
 void tls_client_say(struct client *c, const void *p, size_t n)
 {
+	size_t done = 0;
+
 	if (!c->plain && dice_rare(6))
 		update(c);
-	if (SSL_write(c->t->ssl, p, (int)n) != (int)n)
+	if (dice_rare(8))
+		done = say_in_bytes(c, p, n);
+	if (done < n && SSL_write(c->t->ssl, (const uint8_t *)p + done, (int)(n - done)) <= 0)
 		c->t->broken = true;
 	ERR_clear_error();
 }

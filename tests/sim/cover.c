@@ -99,8 +99,8 @@ void cover_print(void)
 /*
  * What cannot happen in this world: it has no BPF, no kernel TLS, no fault of kedge's own. Its
  * clients are OpenSSL's, which send no wrong record (record_control), no empty ones (record_flood),
- * and end at the first refused renegotiation. Millions of records (key_exhausted) are too many. No
- * byte of a request leads to http_malformed: each has a narrower reason.
+ * and end at the first refused renegotiation. No byte of a request leads to http_malformed: each
+ * has a narrower reason.
  */
 static bool is_impossible(int reason)
 {
@@ -113,7 +113,6 @@ static bool is_impossible(int reason)
 	case KEDGE_REASON_capability_lost:
 	case KEDGE_REASON_peername_family:
 	case KEDGE_REASON_record_flood:
-	case KEDGE_REASON_key_exhausted:
 	case KEDGE_REASON_record_control:
 	case KEDGE_REASON_renegotiation:
 	case KEDGE_REASON_http_malformed:

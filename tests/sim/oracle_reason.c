@@ -91,6 +91,7 @@ static void before_http(struct client *c, enum kedge_reason reason)
 	case KEDGE_REASON_key_update_flood:
 	case KEDGE_REASON_record_flood:
 	case KEDGE_REASON_renegotiation:
+	case KEDGE_REASON_key_exhausted:
 		NEEDS(c->tls && !c->plain);
 		break;
 	case KEDGE_REASON_handoff_failed:
