@@ -281,6 +281,54 @@ def test_no_byte_of_a_download_is_in_memory(front, leg, way, splice):
         c.reset()
 
 
+# --- stalls --------------------------------------------------------------------------------------
+class Gated(Checker):
+    """Takes bytes while its gate is open."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = threading.Event()
+
+    def take(self, data):
+        assert self.gate.wait(machine.Deadline(60).left())
+        super().take(data)
+
+
+def test_the_application_stalls_in_an_upload(front, leg, way):
+    """At first, and in the middle. The pipe is full then, and the client's socket. Not one byte is lost or doubled."""
+    size, gated = 64 << 20, Gated()
+    front.app.take = lambda: gated
+    with Client(front[leg[0]], tls=leg[1], timeout=60) as c:
+        c.send(put(size))
+        front.app.wait_heads()
+        sending = threading.Thread(target=lambda: [c.send(part) for part in parts(size)])
+        sending.start()
+        for mark in (0, size // 8):
+            gated.gate.set()
+            machine.wait_for(lambda: gated.size >= mark, what="the first bytes")  # pylint: disable=cell-var-from-loop
+            gated.gate.clear()
+            assert settled(front, "bytes_up") < size
+        gated.gate.set()
+        sending.join()
+        assert c.response().text == "ok"
+    assert gated.size == size
+    assert grown(front, "splice_up_bytes") == (size if is_spliced(leg, way) else 0)
+
+
+def test_the_client_stalls_in_a_download(front, leg, way):
+    size, checker = 64 << 20, Checker()
+    with Client(front[leg[0]], tls=leg[1], timeout=60, rcvbuf=65536) as c:
+        c.send(request(target=f"/{size}"))
+        c.recv_until(b"\r\n\r\n")
+        front.app.go.set()
+        for mark in (0, size // 8, size):
+            while checker.size < mark:
+                checker.take(c.recv(min(262144, size - checker.size)))
+            if mark < size:
+                assert settled(front, "bytes_down") < size
+    assert grown(front, "splice_down_bytes") == (size if is_spliced(leg, way) else 0)
+
+
 # --- ends in mid-body ----------------------------------------------------------------------------
 def half_up(front, leg, size=SIZE):
     c = Client(front[leg[0]], tls=leg[1])
@@ -328,6 +376,18 @@ def again(front, leg):
             assert c.response().text == "ok"
             checker = Checker()
             checker.take(c.request(target=f"/{1 << 20}").body)
+
+
+def test_the_client_is_killed_in_a_download(front, leg):
+    for _ in range(3):
+        with Client(front[leg[0]], tls=leg[1], rcvbuf=65536) as c:
+            c.send(request(target=f"/{64 << 20}"))
+            c.recv_until(b"\r\n\r\n")
+            front.app.go.set()
+            settled(front, "bytes_down")
+            c.reset()
+        front.wait_idle()
+    again(front, leg)
 
 
 def test_the_application_is_killed_in_an_upload(front, leg):
@@ -401,10 +461,40 @@ def test_key_update_in_the_body(front, way, tls):
             checker.take(c.request(target=f"/{SIZE}").body)
     except (EOFError, OSError) as error:
         print(f"the connection ended: {error}")
-        front.wait_reason("key_update_refused")
+        front.wait_reason("key_update_refused", front.reasons_before.get("key_update_refused", 0) + 1)
+        assert not machine.rekeys()
         return
     assert grown(front, "key_updates") == len(range(32, (SIZE - 1) // len(BLOCK) + 1, 64))
     assert grown(front, "splice_up_bytes") == SIZE
+
+
+def test_key_update_while_an_answer_comes(front, way, tls):
+    """Kedge's own goes out between the pieces of a body. Where the kernel takes no new keys, as above."""
+    if not way.record:
+        pytest.skip("the records are in user space")
+    checker = Checker()
+    try:
+        with Client(front["tls"], tls=tls, timeout=60) as c:
+            c.send(request(target=f"/{SIZE}"))
+            c.recv_until(b"\r\n\r\n")
+            front.app.go.set()
+            for mark in range(SIZE // 8, SIZE + 1, SIZE // 8):
+                while checker.size < mark:
+                    data = c.recv(min(262144, SIZE - checker.size))
+                    if not data:
+                        raise EOFError(c.ended)
+                    checker.take(data)
+                if mark < SIZE:
+                    c.key_update(requested=True)
+                    c.handshake()  # sends it
+            assert c.request().status == 200
+    except (EOFError, OSError) as error:
+        print(f"the connection ended: {error}")
+        front.wait_reason("key_update_refused", front.reasons_before.get("key_update_refused", 0) + 1)
+        assert not machine.rekeys()
+        return
+    assert grown(front, "key_updates") == 7
+    assert grown(front, "splice_down_bytes") == SIZE
 
 
 def test_alerts_and_empty_records_in_the_body(front, way, tls):
