@@ -60,9 +60,7 @@ int record_tls_fail(struct record_tls *t, int err, enum kedge_reason reason)
 int record_tls_fail_with_alert(struct record_tls *t, uint8_t description, enum kedge_reason reason)
 {
 	const uint8_t level =
-		description == ALERT_NO_RENEGOTIATION || description == ALERT_CLOSE_NOTIFY
-			? ALERT_LEVEL_WARNING
-			: ALERT_LEVEL_FATAL;
+		description == ALERT_NO_RENEGOTIATION ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL;
 	const uint8_t alert[] = {level, description};
 
 	if (!t->alerted && !t->shut && description != ALERT_NONE)
@@ -178,10 +176,13 @@ static bool has_limit(const struct record_tls *t)
 	return t->suite != SUITE_CHACHA20_POLY1305;
 }
 
-/* In order, as far as TLS goes: the client knows that no byte is missing. */
+/*
+ * Perhaps in the middle of what the client reads until the end. With a close_notify it would take a
+ * part for the whole.
+ */
 static int exhausted(struct record_tls *t)
 {
-	return record_tls_fail_with_alert(t, ALERT_CLOSE_NOTIFY, KEDGE_REASON_key_exhausted);
+	return record_tls_fail_with_alert(t, ALERT_INTERNAL_ERROR, KEDGE_REASON_key_exhausted);
 }
 
 int record_tls_sent(struct record_tls *t, uint64_t records)
