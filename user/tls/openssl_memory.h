@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: memory that OpenSSL frees is wiped. It does so itself with keys, but not with the
- * object of a connection, which has the traffic secrets, from which the keys come (SSL_free() of
- * 3.0 and 3.5).
+ * user only: SSL objects are wiped when they are freed. OpenSSL itself wipes keys, but not the
+ * traffic secrets from which the keys come: they are in the SSL object (SSL_free() of 3.0 and 3.5).
+ * Whatever else it frees is left to OpenSSL, since a handshake frees a thousand blocks.
  */
 #pragma once
 
 #include <stdbool.h>
 
-/*
- * Smaller blocks are left as they are. Objects of connections are larger, and their keys are in
- * objects that OpenSSL wipes. A handshake frees thousands of small blocks.
- */
-#define OPENSSL_MEMORY_WIPED 512
+#include <openssl/ssl.h>
 
 /* Once, before anything else of OpenSSL is called; otherwise false, and nothing is wiped. */
 bool openssl_memory_init(void);
+
+/* SSL_free(), and everything that it frees is wiped. NULL is fine. */
+void openssl_memory_free(SSL *ssl);
