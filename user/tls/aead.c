@@ -5,9 +5,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 
 #define NONCE_LEN    12
 #define EXPLICIT_LEN 8 /* the part of a nonce that is sent: AES-GCM in TLS 1.2 */
@@ -17,6 +19,13 @@ static void put_be64(uint8_t *out, uint64_t v)
 {
 	for (int i = 7; i >= 0; i--, v >>= 8)
 		out[i] = (uint8_t)v;
+}
+
+/* As a parameter: EVP_CIPHER_CTX_ctrl() finds it by name several times. */
+static OSSL_PARAM tag_param(uint8_t *tag)
+{
+	return (OSSL_PARAM){OSSL_CIPHER_PARAM_AEAD_TAG, OSSL_PARAM_OCTET_STRING, tag, AEAD_TAG_LEN,
+			    OSSL_PARAM_UNMODIFIED};
 }
 
 /* --- nonce and additional data ---------------------------------------------------------------- */
@@ -51,9 +60,12 @@ static int make_aad(const struct aead_key *k, const uint8_t *header, size_t cont
 	return AAD_MAX;
 }
 
-/* A context that has the nonce and the additional data of a record. NULL when out of memory. */
+/*
+ * A context that has the nonce and the additional data of a record, and, to open it, its tag in
+ * params. NULL when out of memory.
+ */
 static EVP_CIPHER_CTX *begin(struct aead_key *k, struct aead_pool *pool, const uint8_t *header,
-			     size_t content_len)
+			     size_t content_len, const OSSL_PARAM *params)
 {
 	EVP_CIPHER_CTX *ctx = aead_pool_lend(pool, k);
 	uint8_t nonce[NONCE_LEN], aad[AAD_MAX];
@@ -63,7 +75,7 @@ static EVP_CIPHER_CTX *begin(struct aead_key *k, struct aead_pool *pool, const u
 		return NULL;
 	make_nonce(k, header + AEAD_HEADER_LEN, nonce);
 	aad_len = make_aad(k, header, content_len, aad);
-	return EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, k->seals, NULL) == 1 &&
+	return EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, k->seals, params) == 1 &&
 			       EVP_CipherUpdate(ctx, NULL, &len, aad, aad_len) == 1
 		       ? ctx
 		       : NULL;
@@ -105,12 +117,9 @@ static ssize_t strip_padding(const uint8_t *inner, size_t n, uint8_t *type)
 
 static bool decrypt(EVP_CIPHER_CTX *ctx, const uint8_t *from, size_t n, uint8_t *out)
 {
-	uint8_t tag[AEAD_TAG_LEN];
 	int len;
 
-	memcpy(tag, from + n, sizeof(tag));
-	return EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) == 1 &&
-	       (!n || EVP_CipherUpdate(ctx, out, &len, from, (int)n) == 1) &&
+	return (!n || EVP_CipherUpdate(ctx, out, &len, from, (int)n) == 1) &&
 	       EVP_CipherFinal_ex(ctx, out, &len) == 1;
 }
 
@@ -118,9 +127,13 @@ ssize_t aead_open(struct aead_key *k, struct aead_pool *pool, const uint8_t *rec
 		  uint8_t *out, uint8_t *type)
 {
 	const size_t n = aead_room(k, len);
-	EVP_CIPHER_CTX *ctx = begin(k, pool, record, n);
+	uint8_t tag[AEAD_TAG_LEN];
+	const OSSL_PARAM params[] = {tag_param(tag), OSSL_PARAM_END};
 	ssize_t content = (ssize_t)n;
+	EVP_CIPHER_CTX *ctx;
 
+	memcpy(tag, record + len - AEAD_TAG_LEN, sizeof(tag));
+	ctx = begin(k, pool, record, n, params);
 	if (!ctx) {
 		ERR_clear_error();
 		return -AEAD_NO_MEMORY;
@@ -144,14 +157,16 @@ ssize_t aead_open(struct aead_key *k, struct aead_pool *pool, const uint8_t *rec
 static bool encrypt(EVP_CIPHER_CTX *ctx, const uint8_t *bytes, size_t n, const uint8_t *type,
 		    uint8_t *out)
 {
+	OSSL_PARAM params[] = {{0}, OSSL_PARAM_END};
 	int len;
 
 	if (n && EVP_CipherUpdate(ctx, out, &len, bytes, (int)n) != 1)
 		return false;
 	if (type && EVP_CipherUpdate(ctx, out + n++, &len, type, 1) != 1)
 		return false;
+	params[0] = tag_param(out + n);
 	return EVP_CipherFinal_ex(ctx, out + n, &len) == 1 &&
-	       EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, AEAD_TAG_LEN, out + n) == 1;
+	       EVP_CIPHER_CTX_get_params(ctx, params) == 1;
 }
 
 ssize_t aead_seal(struct aead_key *k, struct aead_pool *pool, uint8_t type, const uint8_t *bytes,
@@ -169,7 +184,7 @@ ssize_t aead_seal(struct aead_key *k, struct aead_pool *pool, uint8_t type, cons
 	/* It must never repeat under one key (RFC 5288 section 3), so it counts records. */
 	if (nonce_len)
 		put_be64(out + AEAD_HEADER_LEN, k->seq);
-	ctx = begin(k, pool, out, n);
+	ctx = begin(k, pool, out, n, NULL);
 	if (!ctx ||
 	    !encrypt(ctx, bytes, n, k->tls13 ? &type : NULL, out + AEAD_HEADER_LEN + nonce_len)) {
 		ERR_clear_error();
