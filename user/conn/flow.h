@@ -31,16 +31,17 @@ struct flow {
 	struct record *record; /* client leg, owned by the connection */
 	struct edit *edit;     /* app leg, owned by the connection */
 	int app_fd;
+	uint32_t up_asked; /* edit->note->requests when that was last asked for */
 	struct residue up, down;
 	struct response response;
 	/* Bytes of a body that are still to be read from the client, and are spliced if a pipe is
 	 * free. */
 	uint64_t up_rest;
-	uint32_t up_asked;          /* edit->note->requests when that was last asked for */
 	struct access_flow *access; /* borrowed; NULL: requests are not logged */
 	/* When the oldest request without a response became complete, or became the oldest; 0:
 	 * there is none. */
 	uint64_t request_us;
+	const __u8 *app_mixed;    /* kedge_note.mixed of a flow that may be bypassed, else NULL */
 	enum kedge_reason reason; /* with MOVER_REPLY and MOVER_ABORT */
 	bool client_in, client_full, client_flush, client_eof;
 	bool client_shut; /* our direction of the client leg has ended */
@@ -48,7 +49,6 @@ struct flow {
 	bool splices;                   /* bodies of known length may go by pipes */
 	bool client_urgent, app_urgent; /* splice(2) does not get past urgent data: no more */
 	bool client_ends, app_ends; /* an event told of an end or an error: read until it shows */
-	const __u8 *app_mixed;      /* kedge_note.mixed of a flow that may be bypassed, else NULL */
 	bool refused; /* the request stream is at fault: only responses still owed are moved */
 	bool app_write_dead; /* the application takes nothing more; it may still have answered */
 	/* A send has met the reset of the application, which a recv() will take for an end now. */

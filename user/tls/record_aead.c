@@ -28,7 +28,7 @@
 /* Bytes on the heap; bytes[at..len) are still of use. */
 struct kept {
 	uint8_t *bytes;
-	size_t at, len;
+	uint32_t at, len;
 };
 
 struct record_aead {
@@ -37,7 +37,7 @@ struct record_aead {
 	struct kept in;    /* received, not opened: half a record, or those there was no room for */
 	struct kept plain; /* opened, for a reader whose buffer is smaller than a record */
 	struct unsent unsent;
-	size_t out_limit; /* bytes of ciphertext made at a time: follows what the socket takes */
+	uint32_t out_limit; /* bytes of ciphertext made at a time: follows what the socket takes */
 	uint16_t content_max;
 	uint8_t empties; /* records without data in a row */
 	int send_err;    /* -errno of a send that failed; it will not do better */
@@ -68,7 +68,7 @@ static int kept_set(struct kept *k, const uint8_t *bytes, size_t n)
 		return -ENOMEM;
 	memcpy(copy, bytes, n);
 	free(k->bytes);
-	*k = (struct kept){.bytes = copy, .len = n};
+	*k = (struct kept){.bytes = copy, .len = (uint32_t)n};
 	return 0;
 }
 
@@ -250,7 +250,7 @@ static int keep(struct record_aead *a, const struct window *w)
 {
 	if (a->in.bytes && w->len && w->bytes >= a->in.bytes &&
 	    w->bytes < a->in.bytes + a->in.len) {
-		a->in.at = (size_t)(w->bytes - a->in.bytes);
+		a->in.at = (uint32_t)(w->bytes - a->in.bytes);
 		return 0;
 	}
 	return kept_set(&a->in, w->bytes, w->len);
@@ -369,7 +369,7 @@ static ssize_t take_plain(struct record_aead *a, void *buf, size_t len)
 	const size_t left = a->plain.len - a->plain.at, n = left < len ? left : len;
 
 	memcpy(buf, a->plain.bytes + a->plain.at, n);
-	a->plain.at += n;
+	a->plain.at += (uint32_t)n;
 	if (n == left)
 		kept_drop(&a->plain);
 	return (ssize_t)n;
@@ -439,7 +439,7 @@ static ssize_t aead_read(struct record *r, void *buf, size_t len)
 /* For a slow client, no more ciphertext is made than its socket takes at a time. */
 static void adapt_limit(struct record_aead *a, int sent)
 {
-	const size_t full = a->t.r.scratch->out_size;
+	const uint32_t full = (uint32_t)a->t.r.scratch->out_size;
 
 	if (sent == -EAGAIN)
 		a->out_limit = AEAD_CONTENT_MAX + AEAD_OVERHEAD_MAX;
@@ -563,7 +563,7 @@ struct record *record_aead_new(int fd, struct record_scratch *buffers,
 		return NULL;
 	a->t.r = (struct record){.ops = &aead_ops, .scratch = buffers, .fd = fd};
 	record_tls_init(&a->t, &aead_tls_ops, start->version, start->suite, start->traffic);
-	a->out_limit = buffers->out_size;
+	a->out_limit = (uint32_t)buffers->out_size;
 	a->content_max = (uint16_t)start->content_max;
 	aead_key_set(&a->tx, start->tx, true);
 	aead_key_set(&a->rx, start->rx, false);

@@ -50,7 +50,7 @@ int unsent_add(struct unsent *u, const uint8_t *bytes, size_t n)
 		return -ENOMEM;
 	memcpy(grown + u->len, bytes, n);
 	u->bytes = grown;
-	u->len += n;
+	u->len += (uint32_t)n;
 	return 0;
 }
 
@@ -63,7 +63,7 @@ int unsent_flush(struct unsent *u, int fd)
 	n = unsent_send(fd, u->bytes + u->at, u->len - u->at);
 	if (n < 0)
 		return (int)n;
-	u->at += (size_t)n;
+	u->at += (uint32_t)n;
 	if (u->at < u->len)
 		return -EAGAIN;
 	unsent_drop(u);

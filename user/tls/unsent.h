@@ -12,7 +12,7 @@
 /* Bytes on the heap; bytes[at..len) are not sent yet. Begins with all zero. */
 struct unsent {
 	uint8_t *bytes;
-	size_t at, len;
+	uint32_t at, len;
 };
 
 /* How many of bytes[0..n) the socket took, or -errno (never -EAGAIN). */
