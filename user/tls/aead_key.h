@@ -16,6 +16,7 @@ struct aead_key {
 	uint8_t key[32], iv[12];
 	uint8_t suite; /* enum tls_suite */
 	bool tls13, seals;
+	uint8_t lends;    /* of contexts, as far as the pool counts */
 	uint16_t context; /* of the pool, if that one is still ours */
 };
 

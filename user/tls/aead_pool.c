@@ -17,7 +17,7 @@ struct context {
 struct aead_pool {
 	EVP_CIPHER *ciphers[SUITE_COUNT];
 	unsigned hand; /* the next one that may be taken away */
-	struct context contexts[AEAD_CONTEXTS];
+	struct context contexts[AEAD_CONTEXTS + 2]; /* behind: for first records opened, sealed */
 };
 
 static const char *const names[SUITE_COUNT] = {
@@ -44,7 +44,7 @@ void aead_pool_free(struct aead_pool *p)
 {
 	if (!p)
 		return;
-	for (int i = 0; i < AEAD_CONTEXTS; i++)
+	for (int i = 0; i < AEAD_CONTEXTS + 2; i++)
 		EVP_CIPHER_CTX_free(p->contexts[i].ctx); /* wipes it */
 	for (int i = 0; i < SUITE_COUNT; i++)
 		EVP_CIPHER_free(p->ciphers[i]);
@@ -70,7 +70,7 @@ static unsigned choose(struct aead_pool *p)
 
 static EVP_CIPHER_CTX *prepare(struct aead_pool *p, struct aead_key *k)
 {
-	const unsigned at = choose(p);
+	const unsigned at = k->lends < AEAD_OWN_SINCE ? AEAD_CONTEXTS + (unsigned)k->seals : choose(p);
 	struct context *c = &p->contexts[at];
 
 	c->owner = NULL;
@@ -87,10 +87,23 @@ static EVP_CIPHER_CTX *prepare(struct aead_pool *p, struct aead_key *k)
 	return c->ctx;
 }
 
+/* The end of a key in its context, if it still has one. */
+static void give_back(struct aead_pool *p, const struct aead_key *k)
+{
+	struct context *c = &p->contexts[k->context];
+
+	if (c->owner != k)
+		return;
+	EVP_CIPHER_CTX_free(take_ptr(c->ctx)); /* the only way that surely wipes it */
+	*c = (struct context){0};
+}
+
 EVP_CIPHER_CTX *aead_pool_lend(struct aead_pool *p, struct aead_key *k)
 {
 	struct context *c = &p->contexts[k->context];
 
+	if (k->lends < AEAD_OWN_SINCE && ++k->lends == AEAD_OWN_SINCE)
+		give_back(p, k);
 	if (c->owner != k)
 		return prepare(p, k);
 	c->used = true;
@@ -99,11 +112,6 @@ EVP_CIPHER_CTX *aead_pool_lend(struct aead_pool *p, struct aead_key *k)
 
 void aead_pool_wipe(struct aead_pool *p, struct aead_key *k)
 {
-	struct context *c = &p->contexts[k->context];
-
-	if (c->owner == k) {
-		EVP_CIPHER_CTX_free(take_ptr(c->ctx)); /* the only way that surely wipes it */
-		*c = (struct context){0};
-	}
+	give_back(p, k);
 	OPENSSL_cleanse(k, sizeof(*k));
 }

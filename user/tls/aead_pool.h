@@ -3,7 +3,8 @@
  * user only: the contexts of OpenSSL that a worker lends to its TLS records. One has a key prepared
  * for use and takes about a kilobyte, so not each idle connection has two. A direction asks for
  * its context at each record. If another one has taken it, the key is prepared again, which costs
- * some 1,500 instructions.
+ * some 1,500 instructions. The first records of all directions share two contexts, so a
+ * connection that had one request and is idle keeps none.
  */
 #pragma once
 
@@ -12,7 +13,9 @@
 #include "tls/aead_key.h"
 
 /* Two for each connection that is busy. */
-#define AEAD_CONTEXTS 256
+#define AEAD_CONTEXTS  256
+/* From this record on a direction has a context of its own. */
+#define AEAD_OWN_SINCE 5
 
 struct aead_pool;
 

@@ -47,6 +47,21 @@ static void start(struct ends *e, int version, int suite, uint64_t seq)
 	aead_key_set(&e->open, &e->crypto, false);
 }
 
+static EVP_CIPHER_CTX *lend_own(struct aead_key *k)
+{
+	EVP_CIPHER_CTX *ctx = NULL;
+
+	for (int i = 0; i < AEAD_OWN_SINCE; i++)
+		ctx = aead_pool_lend(pool, k);
+	return ctx;
+}
+
+static void assert_nothing_is_left(void)
+{
+	for (int i = 0; i < AEAD_CONTEXTS + 2; i++)
+		assert_true(!pool->contexts[i].ctx && !pool->contexts[i].owner);
+}
+
 static void stop(struct ends *e)
 {
 	aead_pool_wipe(pool, &e->seal);
@@ -74,8 +89,7 @@ static void contexts_are_lent(void **state)
 	}
 	for (int i = 0; i < COUNT; i++)
 		stop(&e[i]);
-	for (int i = 0; i < AEAD_CONTEXTS; i++)
-		assert_true(!pool->contexts[i].ctx && !pool->contexts[i].owner);
+	assert_nothing_is_left();
 }
 
 /* It loses it at most when the hand has found that all are in use. */
@@ -87,10 +101,10 @@ static void one_that_is_busy_keeps_its_context(void **state)
 	int losses = 0;
 
 	start(&busy, VERSION_TLS13, SUITE_AES_128_GCM, 0);
-	assert_non_null(aead_pool_lend(pool, &busy.seal));
+	assert_non_null(lend_own(&busy.seal));
 	for (int i = 0; i < COUNT; i++) {
 		start(&e[i], VERSION_TLS13, SUITE_AES_256_GCM, 0);
-		assert_non_null(aead_pool_lend(pool, &e[i].seal));
+		assert_non_null(lend_own(&e[i].seal));
 		losses += pool->contexts[busy.seal.context].owner != &busy.seal;
 		assert_non_null(aead_pool_lend(pool, &busy.seal));
 	}
@@ -100,6 +114,43 @@ static void one_that_is_busy_keeps_its_context(void **state)
 		stop(&e[i]);
 }
 
+static int contexts(void)
+{
+	int n = 0;
+
+	for (int i = 0; i < AEAD_CONTEXTS + 2; i++)
+		n += pool->contexts[i].ctx != NULL;
+	return n;
+}
+
+/* Many connections with few records take two contexts in all; then each direction has its own. */
+static void first_records_share(void **state)
+{
+	enum { COUNT = 40 };
+	static struct ends e[COUNT];
+
+	for (int i = 0; i < COUNT; i++)
+		start(&e[i], VERSION_TLS13, i % SUITE_COUNT, (uint64_t)i);
+	for (int lends = 1; lends < AEAD_OWN_SINCE; lends++) {
+		for (int i = 0; i < COUNT; i++) {
+			assert_non_null(aead_pool_lend(pool, &e[i].seal));
+			assert_non_null(aead_pool_lend(pool, &e[i].open));
+		}
+		assert_int_equal(contexts(), 2);
+	}
+	for (int i = 0; i < COUNT; i++) {
+		EVP_CIPHER_CTX *own = aead_pool_lend(pool, &e[i].seal);
+
+		assert_ptr_equal(pool->contexts[e[i].seal.context].owner, &e[i].seal);
+		assert_ptr_equal(aead_pool_lend(pool, &e[i].seal), own);
+	}
+	assert_in_range(contexts(), COUNT, COUNT + 2);
+	for (int i = 0; i < COUNT; i++)
+		stop(&e[i]);
+	assert_nothing_is_left();
+}
+
+/* With a shared context, and with one of its own. */
 static void a_key_that_ends_leaves_nothing(void **state)
 {
 	static const struct aead_key nothing;
@@ -108,11 +159,14 @@ static void a_key_that_ends_leaves_nothing(void **state)
 	start(&e, VERSION_TLS13, SUITE_AES_128_GCM, 0);
 	assert_non_null(aead_pool_lend(pool, &e.seal));
 	aead_pool_wipe(pool, &e.seal);
+	assert_nothing_is_left();
+	start(&e, VERSION_TLS13, SUITE_AES_128_GCM, 0);
+	assert_non_null(lend_own(&e.seal));
+	aead_pool_wipe(pool, &e.seal);
 	aead_pool_wipe(pool, &e.open); /* has had no context */
 	assert_memory_equal(&e.seal, &nothing, sizeof(nothing));
 	assert_memory_equal(&e.open, &nothing, sizeof(nothing));
-	for (int i = 0; i < AEAD_CONTEXTS; i++)
-		assert_true(!pool->contexts[i].ctx && !pool->contexts[i].owner);
+	assert_nothing_is_left();
 	aead_pool_wipe(pool, &e.seal); /* again */
 }
 
@@ -157,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contexts_are_lent),
 		cmocka_unit_test(one_that_is_busy_keeps_its_context),
+		cmocka_unit_test(first_records_share),
 		cmocka_unit_test(a_key_that_ends_leaves_nothing),
 		cmocka_unit_test(without_memory),
 		cmocka_unit_test(without_a_cipher),
