@@ -70,7 +70,8 @@ static unsigned choose(struct aead_pool *p)
 
 static EVP_CIPHER_CTX *prepare(struct aead_pool *p, struct aead_key *k)
 {
-	const unsigned at = k->lends < AEAD_OWN_SINCE ? AEAD_CONTEXTS + (unsigned)k->seals : choose(p);
+	const bool is_new = k->lends < AEAD_OWN_SINCE;
+	const unsigned at = is_new ? AEAD_CONTEXTS + (unsigned)k->seals : choose(p);
 	struct context *c = &p->contexts[at];
 
 	c->owner = NULL;
