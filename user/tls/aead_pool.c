@@ -16,7 +16,7 @@ struct context {
 
 struct aead_pool {
 	EVP_CIPHER *ciphers[SUITE_COUNT];
-	unsigned hand; /* the next one that may be taken away */
+	unsigned hand;                              /* the next one that may be taken away */
 	struct context contexts[AEAD_CONTEXTS + 2]; /* behind: for first records opened, sealed */
 };
 
