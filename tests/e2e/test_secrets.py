@@ -90,7 +90,7 @@ def prf(digest, secret, seed, length):
 
 
 def secrets12_of(keylog, clients, cipher):
-    """{name: bytes}: what is long enough to look for in the key block of each connection."""
+    """{name: bytes}: of each connection the master secret, and of its key block what is long enough to look for."""
     digest = hashlib.sha384 if "AES256" in cipher else hashlib.sha256
     key_len = 16 if "AES128" in cipher else 32
     iv_len = 12 if "CHACHA20" in cipher else 4
@@ -101,6 +101,7 @@ def secrets12_of(keylog, clients, cipher):
         master = bytes.fromhex(value)
         block = prf(digest, master, b"key expansion" + c.server_random + bytes.fromhex(random),
                     2 * key_len + 2 * iv_len)
+        out[f"master {i}"] = master
         for n, side in enumerate(("client", "server")):
             out[f"{side} key {i}"] = block[n * key_len:(n + 1) * key_len]
             if iv_len == 12:
@@ -111,7 +112,7 @@ def secrets12_of(keylog, clients, cipher):
 
 @pytest.mark.parametrize("cipher", CIPHERS12)
 def test_keys_of_tls12_are_wiped(certs, cgroup, plain_build, tmp_path, cipher):
-    """While the connections live, their keys are there. Then nothing of them is."""
+    """While the connections live, their keys are there. The master secret is not: no handshake will need it."""
     log = tmp_path / "keys"
     context = tls_context(certs.ca, "1.2", f"ECDHE-ECDSA-{cipher}:ECDHE-RSA-{cipher}")
     context.keylog_filename = str(log)
@@ -120,7 +121,7 @@ def test_keys_of_tls12_are_wiped(certs, cgroup, plain_build, tmp_path, cipher):
         for c in clients:
             assert c.request().status == 200
         secrets = secrets12_of(log, clients, cipher)
-        assert memory.found(kedge.pid, secrets) == secrets.keys()
+        assert memory.found(kedge.pid, secrets) == {name for name in secrets if "master" not in name}
         for c in clients:
             c.close()
         kedge.wait_idle()

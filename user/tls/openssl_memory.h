@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: SSL objects are wiped when they are freed. OpenSSL itself wipes keys, but not the
- * traffic secrets from which the keys come: they are in the SSL object (SSL_free() of 3.0 and 3.5).
- * Whatever else it frees is left to OpenSSL, since a handshake frees a thousand blocks.
+ * user only: whatever libssl frees is wiped. OpenSSL itself wipes keys, but not all that keys come
+ * from: traffic secrets are in the SSL object, and a session is written into its ticket by way of a
+ * block that has the secret to resume it (3.0 and 3.5). What libcrypto frees is left to it, since
+ * it wipes keys, and a handshake frees a thousand of its blocks.
  */
 #pragma once
 
 #include <stdbool.h>
 
-#include <openssl/ssl.h>
-
-/* Once, before anything else of OpenSSL is called; otherwise false, and nothing is wiped. */
+/*
+ * Once, before anything else of OpenSSL is called. false: nothing would be wiped, because it is
+ * too late, or because libssl is not seen when it frees.
+ */
 bool openssl_memory_init(void);
-
-/* SSL_free(), and everything that it frees is wiped. NULL is fine. */
-void openssl_memory_free(SSL *ssl);

@@ -14,7 +14,6 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "tls/keys_tap.h"
-#include "tls/openssl_memory.h"
 #include "tls/tls_cert.h"
 #include "tls/tls_cert_warn.h"
 #include "tls/tls_types.h"
@@ -261,7 +260,7 @@ void tls_conn_free(struct tls_conn *c)
 		return;
 	if (c->ssl)
 		SSL_set_quiet_shutdown(c->ssl, 1);
-	openssl_memory_free(c->ssl);
+	SSL_free(c->ssl);
 	wire_reset(&c->wire);
 	keys_wipe(&c->watch);
 	free(c);

@@ -17,7 +17,6 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "tls/aead.h"
-#include "tls/openssl_memory.h"
 #include "tls/record_aead.h"
 #include "tls/record_ktls.h"
 #include "tls/tls.h"
@@ -99,7 +98,7 @@ static int give_rx(const struct handoff *h)
 	int r;
 
 	SSL_set_quiet_shutdown(h->c->ssl, 1);
-	openssl_memory_free(take_ptr(h->c->ssl));
+	SSL_free(take_ptr(h->c->ssl));
 	r = ktls_set_rx(h->c->wire.fd, &h->rx);
 	if (!r) {
 		capability_worked(CAPABILITY_RECORD, monotonic_ms());
