@@ -34,6 +34,8 @@
  * reason.
  */
 #define KEDGE_SEND_BYTES_MAX 16384
+/* The same for bytes that are all of one body: they do not grow, and the program reads none. */
+#define KEDGE_BODY_BYTES_MAX (48 * 1024)
 
 /* "A / HTTP/1.0" CR LF CR LF: the shortest request that is passed on. */
 #define KEDGE_REQUEST_BYTES_MIN 16

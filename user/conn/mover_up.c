@@ -49,20 +49,38 @@ static enum mover_step up_failed(struct flow *f, int err)
 }
 
 /*
+ * How many of the next n bytes are known to be of a body, if they do not fit a piece. The rest of
+ * the body is asked for each time, since the editor may not have taken all that was read.
+ */
+static size_t up_body(struct flow *f, size_t n)
+{
+	uint64_t rest;
+
+	if (n <= KEDGE_SEND_BYTES_MAX || f->edit->note->standing != KEDGE_BODY)
+		return 0;
+	rest = edit_body_rest(f->edit);
+	return rest < n ? (size_t)rest : n;
+}
+
+/*
  * Gives the editor as much of p[0..n) as it takes, in pieces small enough for KEDGE_PIPELINE_MAX to
- * be watched between them. Returns how much it took, or its error.
+ * be watched between them. In a body there is nothing to watch. Returns how much it took, or its
+ * error.
  */
 static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
 {
 	size_t sent = 0;
 
 	while (sent < n && flow_outstanding(f) <= KEDGE_PIPELINE_MAX) {
-		size_t piece = n - sent;
+		size_t piece = n - sent, body = up_body(f, piece);
 		ssize_t r;
 
-		if (piece > KEDGE_SEND_BYTES_MAX)
+		if (body)
+			piece = body;
+		else if (piece > KEDGE_SEND_BYTES_MAX)
 			piece = KEDGE_SEND_BYTES_MAX;
-		r = edit_send(f->edit, p + sent, piece);
+		r = body ? edit_body(f->edit, p + sent, piece)
+			 : edit_send(f->edit, p + sent, piece);
 		if (r == -EAGAIN) {
 			f->app_full = true;
 			break;

@@ -23,6 +23,7 @@ struct edit_ops {
 	const char *name; /* "user", "kernel", "none" */
 	ssize_t (*send)(struct edit *e, const void *buf, size_t len);
 	uint64_t (*body_rest)(struct edit *e);
+	ssize_t (*body)(struct edit *e, const void *buf, size_t len);
 	ssize_t (*splice)(struct edit *e, int pipe_fd, size_t len);
 	int (*flush)(struct edit *e);
 	int (*resume)(struct edit *e, bool tunnel);
@@ -66,6 +67,12 @@ static inline ssize_t edit_send(struct edit *e, const void *buf, size_t len)
 static inline uint64_t edit_body_rest(struct edit *e)
 {
 	return e->ops->body_rest ? e->ops->body_rest(e) : 0;
+}
+
+/* As edit_send(), with bytes of such a body and none behind it. They may go in larger pieces. */
+static inline ssize_t edit_body(struct edit *e, const void *buf, size_t len)
+{
+	return e->ops->body ? e->ops->body(e, buf, len) : e->ops->send(e, buf, len);
 }
 
 /*

@@ -43,7 +43,7 @@ struct edit_bpf {
 	struct kbpf_flow flow;
 	uint32_t room;    /* bytes that fit when poll() says writable */
 	uint32_t charged; /* bytes of these that may be in use since then */
-	uint32_t send_max;
+	uint32_t send_max, body_max;
 	uint32_t growth; /* of one head */
 	bool corked;     /* the next send is corked until it has returned */
 };
@@ -72,10 +72,10 @@ static uint32_t worst_cost(const struct edit_bpf *eb, uint32_t len)
 }
 
 /*
- * The same for bytes of a body that are spliced. Older kernels make a message of each page
- * (tcp_bpf_sendpage()).
+ * The same for bytes of a body. Of spliced ones, older kernels make a message of each page
+ * (tcp_bpf_sendpage()); a message of others may be a page in each of its parts.
  */
-static uint32_t splice_cost(uint32_t len)
+static uint32_t body_cost(uint32_t len)
 {
 	return len + (SPLICE_PAGES_MAX + 2) * SKB_COST;
 }
@@ -168,6 +168,8 @@ static void bpf_check(const struct edit_bpf *eb)
 	CHECK(eb, eb->flow.cookie && eb->e.note == eb->flow.note);
 	CHECK(eb, eb->send_max && eb->send_max <= KEDGE_SEND_BYTES_MAX);
 	CHECK(eb, worst_cost(eb, eb->send_max) <= eb->room);
+	CHECK(eb, eb->body_max && eb->body_max <= KEDGE_BODY_BYTES_MAX);
+	CHECK(eb, body_cost(eb->body_max) <= eb->room);
 	CHECK(eb, eb->growth <= HTTP1_TEXT_MAX);
 	note_check(eb->e.note);
 }
@@ -243,7 +245,7 @@ static ssize_t splice_piece(struct edit_bpf *eb, int pipe_fd, uint32_t len)
 	r = splice(pipe_fd, NULL, eb->e.fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (r < 0)
 		r = -errno;
-	eb->charged += splice_cost(len);
+	eb->charged += body_cost(len);
 	CHECKED(sent_check(eb, &before, len));
 	return outcome(eb, r, len, runs, true);
 }
@@ -270,6 +272,28 @@ static ssize_t edit_bpf_send(struct edit *e, const void *buf, size_t len)
 	return (ssize_t)done;
 }
 
+/* The program counts these bytes, and looks at none of them. */
+static ssize_t edit_bpf_body(struct edit *e, const void *buf, size_t len)
+{
+	struct edit_bpf *eb = self(e);
+	size_t done = 0;
+
+	if (e->note->standing != KEDGE_BODY)
+		return -EIO;
+	while (done < len) {
+		uint32_t n = len - done < eb->body_max ? (uint32_t)(len - done) : eb->body_max;
+		ssize_t r = has_room(eb, body_cost(n)) ? send_piece(eb, (const char *)buf + done, n)
+						       : -EAGAIN;
+
+		if (r == -EAGAIN)
+			return done ? (ssize_t)done : r;
+		if (r < 0)
+			return r;
+		done += (size_t)r;
+	}
+	return (ssize_t)done;
+}
+
 static uint64_t edit_bpf_body_rest(struct edit *e)
 {
 	return e->note->standing == KEDGE_BODY ? kbpf_flow_body_rest(self(e)->bpf, &self(e)->flow)
@@ -286,7 +310,7 @@ static ssize_t edit_bpf_splice(struct edit *e, int pipe_fd, size_t len)
 	while (done < len) {
 		uint32_t n = len - done < KEDGE_SEND_BYTES_MAX ? (uint32_t)(len - done)
 							       : KEDGE_SEND_BYTES_MAX;
-		ssize_t r = has_room(eb, splice_cost(n)) ? splice_piece(eb, pipe_fd, n) : -EAGAIN;
+		ssize_t r = has_room(eb, body_cost(n)) ? splice_piece(eb, pipe_fd, n) : -EAGAIN;
 
 		if (r == -EAGAIN)
 			return done ? (ssize_t)done : r;
@@ -318,6 +342,7 @@ static const struct edit_ops ops = {
 	.name = "kernel",
 	.send = edit_bpf_send,
 	.body_rest = edit_bpf_body_rest,
+	.body = edit_bpf_body,
 	.splice = edit_bpf_splice,
 	.flush = edit_bpf_flush,
 	.resume = edit_bpf_resume,
@@ -371,5 +396,8 @@ struct edit *edit_bpf_new(int fd, struct kbpf *bpf, const struct kbpf_flow *flow
 	eb->send_max = KEDGE_SEND_BYTES_MAX;
 	while (worst_cost(eb, eb->send_max) > eb->room)
 		eb->send_max /= 2;
+	eb->body_max = KEDGE_BODY_BYTES_MAX;
+	while (body_cost(eb->body_max) > eb->room)
+		eb->body_max /= 2;
 	return &eb->e;
 }

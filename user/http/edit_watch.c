@@ -121,10 +121,10 @@ static void watch_check(const struct edit_watch *ew, bool refused)
 }
 #endif
 
-static ssize_t edit_watch_send(struct edit *e, const void *buf, size_t len)
+/* The inner editor was given buf[0..len), and returned r. */
+static ssize_t watched(struct edit *e, const void *buf, size_t len, ssize_t r)
 {
 	struct edit_watch *ew = self(e);
-	ssize_t r = edit_send(ew->inner, buf, len);
 
 	e->cut_off = ew->inner->cut_off;
 	e->holds = ew->inner->holds;
@@ -134,6 +134,16 @@ static ssize_t edit_watch_send(struct edit *e, const void *buf, size_t len)
 		follow(ew, buf, len);
 	CHECKED(watch_check(ew, r < 0 && r != -EAGAIN));
 	return r;
+}
+
+static ssize_t edit_watch_send(struct edit *e, const void *buf, size_t len)
+{
+	return watched(e, buf, len, edit_send(self(e)->inner, buf, len));
+}
+
+static ssize_t edit_watch_body(struct edit *e, const void *buf, size_t len)
+{
+	return watched(e, buf, len, edit_body(self(e)->inner, buf, len));
 }
 
 /* Both automata are at the same byte. To ask this one takes no system call. */
@@ -188,6 +198,7 @@ struct edit *edit_watch_new(struct edit *inner, const struct http1_conf *conf, e
 		.name = "watch",
 		.send = edit_watch_send,
 		.body_rest = edit_watch_body_rest,
+		.body = edit_watch_body,
 		.splice = edit_watch_splice,
 		.flush = edit_watch_flush,
 		.resume = edit_watch_resume,

@@ -114,6 +114,7 @@ void note_check(const struct kedge_note *n)
 	/* Only while a send() runs. */
 	CHECK(n, !n->spare);
 	CHECK(n, n->withheld <= n->sending);
-	CHECK(n, n->sending <= KEDGE_SEND_BYTES_MAX + HTTP1_TEXT_MAX);
+	CHECK(n, n->sending <= KEDGE_SEND_BYTES_MAX + HTTP1_TEXT_MAX ||
+			 n->sending <= KEDGE_BODY_BYTES_MAX);
 }
 #endif

@@ -28,9 +28,11 @@ static struct {
 	unsigned sends_left; /* sends that take all before that error; 0: none */
 	size_t send_max;     /* what each send takes at most; 0: all */
 	bool asks;           /* a send ends with an upgrade */
+	uint64_t body_rest;  /* of a body; 0: not known */
+	size_t longest;      /* send that is not of a body */
 	int edit_flush, resume;
 	/*
-	 * r(ead) w(rite) f(lush) c(lose_write) d(rain) F(ree); s(end) e(dit's flush), resume into a
+	 * r(ead) w(rite) f(lush) c(lose_write) d(rain) F(ree); s(end) b(ody) e(dit's flush), resume into a
 	 * T(unnel) or H(ead), E: freed.
 	 */
 	char log[128];
@@ -97,11 +99,34 @@ static int fake_close_write(struct record *r)
 	return fake.close;
 }
 
+static uint64_t fake_body_rest(struct edit *e)
+{
+	(void)e;
+	return fake.body_rest;
+}
+
+static ssize_t fake_body(struct edit *e, const void *buf, size_t len)
+{
+	(void)e;
+	(void)buf;
+	note_call('b');
+	assert_int_equal(note.standing, KEDGE_BODY);
+	assert_true(len <= fake.body_rest);
+	if (fake.send_max && len > fake.send_max)
+		len = fake.send_max;
+	fake.body_rest -= len;
+	if (!fake.body_rest)
+		note.standing = KEDGE_BETWEEN;
+	return (ssize_t)len;
+}
+
 static ssize_t fake_send(struct edit *e, const void *buf, size_t len)
 {
 	(void)e;
 	(void)buf;
 	note_call('s');
+	if (len > fake.longest)
+		fake.longest = len;
 	if (fake.send && !fake.sends_left)
 		return fake.send;
 	fake.sends_left -= fake.sends_left > 0;

@@ -49,6 +49,8 @@ static const struct record_ops record_ops = {
 static const struct edit_ops edit_ops = {
 	.name = "fake",
 	.send = fake_send,
+	.body_rest = fake_body_rest,
+	.body = fake_body,
 	.flush = fake_edit_flush,
 	.resume = fake_resume,
 };

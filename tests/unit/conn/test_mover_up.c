@@ -88,6 +88,60 @@ static void an_error_behind_a_piece(void **state)
 	assert_null(f.up.data);
 }
 
+/* The bytes of a body go at once; those behind it, and all if it is not known, in pieces. */
+static void a_body_is_not_cut_into_pieces(void **state)
+{
+	static uint8_t kept[5 * KEDGE_SEND_BYTES_MAX];
+
+	(void)state;
+	note.standing = KEDGE_BODY;
+	fake.body_rest = 3 * KEDGE_SEND_BYTES_MAX;
+	assert_true(residue_keep(&f.up, kept, sizeof(kept)));
+	client_event(true, false);
+	turn(MOVER_WAIT, "bssr");
+	assert_int_equal(fake.longest, KEDGE_SEND_BYTES_MAX);
+	assert_null(f.up.data);
+}
+
+static void a_body_of_unknown_length_is_cut_into_pieces(void **state)
+{
+	static uint8_t kept[2 * KEDGE_SEND_BYTES_MAX];
+
+	(void)state;
+	note.standing = KEDGE_BODY;
+	assert_true(residue_keep(&f.up, kept, sizeof(kept)));
+	client_event(true, false);
+	turn(MOVER_WAIT, "ssr");
+}
+
+/* It fits a piece: that needs no question, which may take a system call. */
+static void a_short_rest_of_a_body_is_a_piece(void **state)
+{
+	static uint8_t kept[KEDGE_SEND_BYTES_MAX];
+
+	(void)state;
+	note.standing = KEDGE_BODY;
+	fake.body_rest = sizeof(kept);
+	assert_true(residue_keep(&f.up, kept, sizeof(kept)));
+	client_event(true, false);
+	turn(MOVER_WAIT, "sr");
+}
+
+static void part_of_a_body(void **state)
+{
+	static uint8_t kept[3 * KEDGE_SEND_BYTES_MAX];
+
+	(void)state;
+	note.standing = KEDGE_BODY;
+	fake.body_rest = sizeof(kept);
+	fake.send_max = 2 * KEDGE_SEND_BYTES_MAX;
+	assert_true(residue_keep(&f.up, kept, sizeof(kept)));
+	client_event(true, false);
+	turn(MOVER_WAIT, "b");
+	assert_true(f.app_full);
+	assert_int_equal(f.up.len - f.up.off, KEDGE_SEND_BYTES_MAX);
+}
+
 /* Part of a piece was taken: the application is full. */
 static void part_of_a_piece(void **state)
 {
@@ -378,6 +432,10 @@ int main(void)
 		TEST(a_turn_has_few_rounds),
 		TEST(a_tired_record_ends_the_turn),
 		TEST(an_error_behind_a_piece),
+		TEST(a_body_is_not_cut_into_pieces),
+		TEST(a_body_of_unknown_length_is_cut_into_pieces),
+		TEST(a_short_rest_of_a_body_is_a_piece),
+		TEST(part_of_a_body),
 		TEST(part_of_a_piece),
 		TEST(part_of_a_piece_up_to_an_upgrade),
 		TEST(the_clients_end_waits_for_room),

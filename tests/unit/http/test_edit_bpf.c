@@ -42,7 +42,7 @@ struct run {
 static struct {
 	struct run run;
 	unsigned sends, uncorks;
-	uint8_t bytes[KEDGE_SEND_BYTES_MAX + HTTP1_TEXT_MAX]; /* of the last message */
+	uint8_t bytes[KEDGE_BODY_BYTES_MAX]; /* of the last message */
 	size_t len, longest;
 	size_t pieces;
 	int flags;
@@ -626,6 +626,42 @@ static void a_body_from_a_pipe_goes_in_pieces(void **state)
 	empty_tube();
 }
 
+static void a_body_goes_in_larger_pieces(void **state)
+{
+	static char big[2 * KEDGE_BODY_BYTES_MAX + 5];
+
+	assert_int_equal(edit_body(edit, big, sizeof(big)), -EIO); /* no body */
+	kernel.run.standing = KEDGE_BODY;
+	note.standing = KEDGE_BODY;
+	assert_int_equal(edit_body(edit, big, sizeof(big)), sizeof(big));
+	assert_int_equal(kernel.sends, 3);
+	assert_int_equal(kernel.longest, KEDGE_BODY_BYTES_MAX);
+	assert_int_equal(kernel.sending, 5);
+	assert_int_equal(kernel.spare, 0);
+	kernel.sends = 0;
+	kernel.run.sends = 1;
+	assert_int_equal(edit_body(edit, big, sizeof(big)), KEDGE_BODY_BYTES_MAX);
+	assert_int_equal(edit_body(edit, big, sizeof(big)), -EAGAIN);
+}
+
+/* Each piece has room, until there is none for a whole one. */
+static void no_body_is_cut_short(void **state)
+{
+	static char big[KEDGE_BODY_BYTES_MAX];
+	size_t sent = 0;
+	ssize_t n;
+
+	kernel.for_real = true;
+	kernel.run.standing = KEDGE_BODY;
+	note.standing = KEDGE_BODY;
+	while ((n = edit_body(edit, big, sizeof(big))) == sizeof(big)) {
+		sent += sizeof(big);
+		assert_true(sent < 64 << 20);
+	}
+	assert_int_equal(n, -EAGAIN);
+	assert_int_equal(kernel.cut_short, 0);
+}
+
 static void splices_that_fail(void **state)
 {
 	static const struct {
@@ -716,6 +752,8 @@ int main(void)
 		T(scattered_messages_are_corked),
 		T(the_flow_goes_with_the_editor),
 		T(a_body_from_a_pipe_goes_in_pieces),
+		T(a_body_goes_in_larger_pieces),
+		T(no_body_is_cut_short),
 		T(splices_that_fail),
 		T(no_splice_is_cut_short),
 		T(no_memory_for_an_editor),

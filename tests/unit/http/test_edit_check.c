@@ -54,8 +54,11 @@ static void an_editor_in_user_space(void **state)
 /* --- in front of BPF -------------------------------------------------------------------------- */
 
 static struct kedge_note note, before;
-static struct edit_bpf eb = {
-	.e = {.note = &note}, .flow = {.cookie = 1, .note = &note}, .send_max = 16, .room = 100000};
+static struct edit_bpf eb = {.e = {.note = &note},
+			     .flow = {.cookie = 1, .note = &note},
+			     .send_max = 16,
+			     .body_max = 16,
+			     .room = 100000};
 
 static void check_sent(void)
 {
@@ -68,6 +71,8 @@ static const char *bpf_broken(unsigned row)
 	BREAK("eb->e.note == eb->flow.note", eb.flow.note = NULL);
 	BREAK("eb->send_max <= KEDGE_SEND_BYTES_MAX", eb.send_max = 20000);
 	BREAK("worst_cost(eb, eb->send_max) <= eb->room", eb.room = 10);
+	BREAK("eb->body_max <= KEDGE_BODY_BYTES_MAX", eb.body_max = 50000);
+	BREAK("body_cost(eb->body_max) <= eb->room", eb.body_max = 40000, eb.room = 50000);
 	BREAK("eb->growth <= HTTP1_TEXT_MAX", eb.growth = 300);
 	BREAK("n->standing <= KEDGE_REFUSED", note.standing = 7);
 	BREAK("heads <= len / KEDGE_REQUEST_BYTES_MIN + 1", note.requests = 3, note.runs = 1);
