@@ -182,12 +182,23 @@ static ssize_t ktls_splice_in(struct record *r, int pipe_fd, size_t len)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static ssize_t send_some(int fd, const void *buf, size_t len, int flags)
+/* What is written: bytes of a buffer, or those of a pipe if that is NULL. */
+struct source {
+	const uint8_t *buf;
+	int pipe_fd;
+};
+
+/* Bytes [at..at + len) of it; all before have gone. */
+static ssize_t send_some(int fd, const struct source *from, size_t at, size_t len, bool more)
 {
 	ssize_t n;
 
 	do
-		n = send(fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL | flags);
+		n = from->buf ? send(fd, from->buf + at, len,
+				     MSG_DONTWAIT | MSG_NOSIGNAL | (more ? MSG_MORE : 0))
+			      : splice(from->pipe_fd, NULL, fd, NULL, len,
+				       SPLICE_F_MOVE | SPLICE_F_NONBLOCK |
+					       (more ? SPLICE_F_MORE : 0));
 	while (n < 0 && errno == EINTR);
 	return n;
 }
@@ -198,18 +209,18 @@ static ssize_t send_some(int fd, const void *buf, size_t len, int flags)
  * full is closed all the same (tls_sw_sendmsg() of net/tls/tls_sw.c). If the last one does not go
  * now, nothing may wait for it.
  */
-static ssize_t send_records(int fd, const uint8_t *buf, size_t len)
+static ssize_t send_records(int fd, const struct source *from, size_t len)
 {
 	const size_t more = len ? (len - 1) / CONTENT_MAX * CONTENT_MAX : 0;
 	ssize_t n, last;
 
 	if (!more)
-		return send_some(fd, buf, len, 0);
-	n = send_some(fd, buf, more, MSG_MORE);
+		return send_some(fd, from, 0, len, false);
+	n = send_some(fd, from, 0, more, true);
 	if (n < 0)
 		return n;
 	if ((size_t)n == more) {
-		last = send_some(fd, buf + more, len - more, 0);
+		last = send_some(fd, from, more, len - more, false);
 		if (last >= 0)
 			return n + last;
 		if (errno != EAGAIN)
@@ -219,8 +230,7 @@ static ssize_t send_records(int fd, const uint8_t *buf, size_t len)
 	return n;
 }
 
-/* From buf, or from a pipe if that is NULL. */
-static ssize_t write_records(struct record_ktls *k, const void *buf, int pipe_fd, size_t len)
+static ssize_t write_records(struct record_ktls *k, const struct source *from, size_t len)
 {
 	const int fd = k->t.r.fd;
 	ssize_t n;
@@ -231,10 +241,7 @@ static ssize_t write_records(struct record_ktls *k, const void *buf, int pipe_fd
 	CHECKED(record_tls_check(&k->t));
 	if (n < 0)
 		return n;
-	do
-		n = buf ? send_records(fd, buf, len)
-			: splice(pipe_fd, NULL, fd, NULL, len, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-	while (n < 0 && errno == EINTR);
+	n = send_records(fd, from, len);
 	if (n < 0)
 		return record_tls_write_failure(&k->t, -errno);
 	control_data_sent(&k->t.control, (size_t)n);
@@ -244,12 +251,12 @@ static ssize_t write_records(struct record_ktls *k, const void *buf, int pipe_fd
 
 static ssize_t ktls_write(struct record *r, const void *buf, size_t len)
 {
-	return write_records((struct record_ktls *)r, buf, -1, len);
+	return write_records((struct record_ktls *)r, &(struct source){.buf = buf}, len);
 }
 
 static ssize_t ktls_splice_out(struct record *r, int pipe_fd, size_t len)
 {
-	return write_records((struct record_ktls *)r, NULL, pipe_fd, len);
+	return write_records((struct record_ktls *)r, &(struct source){.pipe_fd = pipe_fd}, len);
 }
 
 /* The kernel sends by itself what it took. */
