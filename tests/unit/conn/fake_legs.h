@@ -99,27 +99,6 @@ static int fake_close_write(struct record *r)
 	return fake.close;
 }
 
-static uint64_t fake_body_rest(struct edit *e)
-{
-	(void)e;
-	return fake.body_rest;
-}
-
-static ssize_t fake_body(struct edit *e, const void *buf, size_t len)
-{
-	(void)e;
-	(void)buf;
-	note_call('b');
-	assert_int_equal(note.standing, KEDGE_BODY);
-	assert_true(len <= fake.body_rest);
-	if (fake.send_max && len > fake.send_max)
-		len = fake.send_max;
-	fake.body_rest -= len;
-	if (!fake.body_rest)
-		note.standing = KEDGE_BETWEEN;
-	return (ssize_t)len;
-}
-
 static ssize_t fake_send(struct edit *e, const void *buf, size_t len)
 {
 	(void)e;
