@@ -32,8 +32,8 @@ static struct {
 	size_t longest;      /* send that is not of a body */
 	int edit_flush, resume;
 	/*
-	 * r(ead) w(rite) f(lush) c(lose_write) d(rain) F(ree); s(end) b(ody) e(dit's flush), resume into a
-	 * T(unnel) or H(ead), E: freed.
+	 * r(ead) w(rite) f(lush) c(lose_write) d(rain) F(ree); s(end) b(ody) e(dit's flush), resume
+	 * into a T(unnel) or H(ead), E: freed.
 	 */
 	char log[128];
 	char out[1024]; /* what the client got */

@@ -45,10 +45,10 @@ static uint64_t fake_body_rest(struct edit *e)
 	return fake.body_rest;
 }
 
-static ssize_t fake_body(struct edit *e, const void *buf, size_t len)
+static ssize_t fake_body(struct edit *e, const void *p, size_t len)
 {
 	(void)e;
-	(void)buf;
+	(void)p;
 	note_call('b');
 	assert_int_equal(note.standing, KEDGE_BODY);
 	assert_true(len <= fake.body_rest);

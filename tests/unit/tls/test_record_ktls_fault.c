@@ -58,13 +58,10 @@ static void a_leg_stays_failed(void **state)
 
 /* --- what the client is told ------------------------------------------------------------------ */
 
-static void every_alert_is_fatal_but_two(void **state)
+static void every_alert_is_fatal_but_one(void **state)
 {
 	for (int description = 0; description < ALERT_NONE; description++) {
-		const int level =
-			description == ALERT_NO_RENEGOTIATION || description == ALERT_CLOSE_NOTIFY
-				? 1
-				: 2;
+		const int level = description == ALERT_NO_RENEGOTIATION ? 1 : 2;
 
 		assert_int_equal(record_tls_fail_with_alert(&l.k->t, (uint8_t)description,
 							    KEDGE_REASON_record_control),
@@ -232,7 +229,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, up, down)
 	const struct CMUnitTest tests[] = {
 		TEST(a_leg_stays_failed),
-		TEST(every_alert_is_fatal_but_two),
+		TEST(every_alert_is_fatal_but_one),
 		TEST(nothing_to_tell),
 		TEST(told_only_once),
 		TEST(an_alert_that_cannot_be_sent),
