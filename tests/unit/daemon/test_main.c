@@ -12,6 +12,7 @@
 #include "daemon/cmd_probe.h"
 #include "daemon/cmd_run.h"
 #include "tests/lib/loading.h"
+#include "tls/openssl_memory.h"
 
 static const char *ran;
 static int ran_argc;
@@ -42,12 +43,20 @@ COMMAND(cmd_check)
 COMMAND(cmd_reload)
 COMMAND(cmd_status)
 
-#define main       kedge_main
-#define cmd_run    fake_cmd_run
-#define cmd_probe  fake_cmd_probe
-#define cmd_check  fake_cmd_check
-#define cmd_reload fake_cmd_reload
-#define cmd_status fake_cmd_status
+static bool memory_is_wiped = true;
+
+static bool fake_openssl_memory_init(void)
+{
+	return memory_is_wiped;
+}
+
+#define openssl_memory_init fake_openssl_memory_init
+#define main                kedge_main
+#define cmd_run             fake_cmd_run
+#define cmd_probe           fake_cmd_probe
+#define cmd_check           fake_cmd_check
+#define cmd_reload          fake_cmd_reload
+#define cmd_status          fake_cmd_status
 int kedge_main(int argc, char **argv);
 #include "daemon/main.c"
 #undef main
@@ -145,6 +154,21 @@ static void an_unknown_command_is_named(void **state)
 	}
 }
 
+/* The real one would be too late, once it has run. */
+static void memory_that_is_not_wiped(void **state)
+{
+	struct loaded l;
+
+	(void)state;
+	memory_is_wiped = false;
+	l = kedge("--version");
+	memory_is_wiped = true;
+	assert_int_equal(l.status, 1);
+	assert_string_equal(l.out, "");
+	assert_non_null(strstr(l.err, "OpenSSL does not let its memory be wiped"));
+	loaded_free(&l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +177,7 @@ int main(void)
 		cmocka_unit_test(the_version_is_one_line),
 		cmocka_unit_test(no_command_is_a_mistake),
 		cmocka_unit_test(an_unknown_command_is_named),
+		cmocka_unit_test(memory_that_is_not_wiped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
