@@ -265,8 +265,12 @@ void kbpf_pins_close(struct kbpf_pins *pins)
 	if (pins->lock < 0)
 		return;
 	bpf_object__for_each_map(map, pins->obj) {
-		if (is_pinned(map))
-			remove_pin(pins, bpf_map__name(map));
+		int err = is_pinned(map) ? remove_pin(pins, bpf_map__name(map)) : 0;
+
+		if (err)
+			log_warn("pin directory %s: cannot remove %s: %s: remove it by hand, or "
+				 "the next kedge there will",
+				 pins->dir, bpf_map__name(map), strerror(-err));
 	}
 	release(pins);
 }

@@ -334,6 +334,21 @@ static void what_others_put_beside_the_pins_stays(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* Here a directory, which unlink(2) does not take. */
+static void a_pin_that_cannot_be_removed_is_named(void **state)
+{
+	(void)state;
+	need_bpf();
+	must_open();
+	assert_int_equal(unlink(in_dir(maps[0])), 0);
+	assert_int_equal(mkdir(in_dir(maps[0]), 0700), 0);
+	kbpf_pins_close(&pins);
+	assert_heard("cannot remove ");
+	assert_heard(maps[0]);
+	assert_int_equal(rmdir(in_dir(maps[0])), 0);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void others_may_not_read_it_any_more(void **state)
 {
 	(void)state;
@@ -516,6 +531,7 @@ int main(void)
 		TEST(they_come_and_go),
 		TEST(a_directory_that_was_there_stays),
 		TEST(what_others_put_beside_the_pins_stays),
+		TEST(a_pin_that_cannot_be_removed_is_named),
 		TEST(others_may_not_read_it_any_more),
 		TEST(root_takes_a_directory_back),
 		TEST(a_pin_instead_of_the_directory),
