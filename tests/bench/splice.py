@@ -27,6 +27,7 @@ import machine  # noqa: E402
 import mover_report  # noqa: E402
 import native  # noqa: E402
 import peers  # noqa: E402
+import perf_stat  # noqa: E402
 import report  # noqa: E402
 import vmbench  # noqa: E402
 from cases import KB, MB, Case  # noqa: E402
@@ -97,7 +98,7 @@ def in_guest(label, seeds, certs):
 
 
 def in_rounds(rounds, scale, certs):
-    """A native.Native that has run, with its counts of system calls."""
+    """A native.Native that has run, with its counts of system calls; and {case: {engine: cache misses a request}}."""
     with contextlib.ExitStack() as ends:
         stands = []
         for peer in CLEAR:
@@ -107,12 +108,26 @@ def in_rounds(rounds, scale, certs):
         bench = native.Native(cases(), stands, rounds, scale)
         bench.run()
         bench.count_calls()
-    return bench
+        misses = {case.name: {stand.peer.name: cache_misses(stand, case) for stand in stands} for case in cases()}
+    return bench, misses
+
+
+def cache_misses(stand, case):
+    """Of the proxy, a request; None where the processor's counters cannot be read."""
+    found = perf_stat.count(stand, case, case.requests, ["cache-misses"])["cache-misses"]
+    return found if found is None else found / case.requests
+
+
+def misses_text(misses):
+    if any(n is None for by_engine in misses.values() for n in by_engine.values()):
+        return "The processor's counters cannot be read on this machine, so its cache misses are not known.\n"
+    rows = [f"| {case} | {by_engine['copy']:.0f} | {by_engine['splice']:.0f} |\n" for case, by_engine in misses.items()]
+    return "".join(["Cache misses of the proxy a request:\n\n| case | copy | splice |\n|---|---|---|\n", *rows])
 
 
 class Report:
-    def __init__(self, guests, bench, seeds):
-        self.guests, self.bench, self.seeds = guests, bench, seeds
+    def __init__(self, guests, bench, misses, seeds):
+        self.guests, self.bench, self.misses, self.seeds = guests, bench, misses, seeds
         self.native = report.NativeReport(bench, CLEAR, {})
 
     def guests_text(self):
@@ -130,7 +145,7 @@ class Report:
             "Divided by the copy, round by round: median (smallest to largest)\n\n",
             mover_report.round_table(self.bench, reference),
             "\nCPU of the proxy, microseconds a request: median (best round)\n\n",
-            self.native.metric_table("proxy_us", "min"), self.native.calls_text(), "\n"])
+            self.native.metric_table("proxy_us", "min"), self.native.calls_text(), "\n", misses_text(self.misses)])
 
     def text(self):
         return "".join([
@@ -139,7 +154,7 @@ class Report:
             (machine.ROOT / "tests/bench/splice-reading.md").read_text().split("\n", 1)[1], "\n", self.guests_text(), self.native_text()])
 
     def data(self):
-        return {**self.native.data(), "qemu": guest.qemu_version(), "cpu_of_guests": guest.CPU, "seeds": list(self.seeds),
+        return {**self.native.data(), "cache_misses": self.misses, "qemu": guest.qemu_version(), "cpu_of_guests": guest.CPU, "seeds": list(self.seeds),
                 "guests": {label: {"package": guest.fetch(label), "engines": by_peer}
                            for label, by_peer in self.guests.items()}}
 
@@ -152,9 +167,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="kedge-bench-") as base:
         Path(base).chmod(0o755)
         certs = certs_module.Certs(base)
-        bench = in_rounds(int(os.environ.get("BENCH_ROUNDS") or 9), float(os.environ.get("BENCH_SCALE") or 1), certs)
+        bench, misses = in_rounds(int(os.environ.get("BENCH_ROUNDS") or 9), float(os.environ.get("BENCH_SCALE") or 1), certs)
         guests = {label: in_guest(label, seeds, certs) for label in labels}
-    made = Report(guests, bench, seeds)
+    made = Report(guests, bench, misses, seeds)
     text = made.text()
     print(text)
     report.write("splice", text, made.data(), DOCS)

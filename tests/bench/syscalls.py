@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """System calls a request, natively: counted by the kernel's tracepoints, which perf stat reads."""
-import re
-import subprocess
-import tempfile
-
-import cases
-from stand import LOAD
+import perf_stat
 
 # The calls that servers make. All calls would need some 350 counters for each thread.
 NAMES = ("accept4", "bpf", "clock_gettime", "clone", "close", "connect", "epoll_ctl", "epoll_pwait",
@@ -15,25 +10,14 @@ NAMES = ("accept4", "bpf", "clock_gettime", "clone", "close", "connect", "epoll_
          "sendmsg", "sendto", "setsockopt", "shutdown", "socket", "splice", "write", "writev")
 
 
+ALL = "raw_syscalls:sys_enter"
+
+
 def count(stand, case, requests):
-    """
-    {name: calls a request} of the proxy's processes. The counters include the warm-up, so the only warm-up is
-    the first request of each connection.
-    """
-    pids = ",".join(map(str, stand.proxy.pids()))
-    events = ",".join(["raw_syscalls:sys_enter", *(f"syscalls:sys_enter_{name}" for name in NAMES)])
-    words = cases.words(case, requests)
-    words[words.index("--warmup") + 1] = "0"
-    with tempfile.NamedTemporaryFile(mode="r") as out:
-        argv = ["perf", "stat", "-x", ",", "-o", out.name, "-e", events, "-p", pids, "--",
-                str(LOAD), "--port", str(stand.proxy.address[1]), *words]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"{stand.peer.name}: {done.stderr}")
-        text = out.read()
-    found = {name: int(calls) / requests
-             for calls, name in re.findall(r"^(\d+),,\w+:sys_enter_?(\w*),", text, re.M)}
-    if not found.get(""):
-        raise RuntimeError(f"perf stat counted nothing: {text}")
-    others = found.pop("") - sum(found.values())
-    return {**{name: n for name, n in found.items() if n}, **({"others": others} if others > 0 else {})}
+    """{name: calls a request} of the proxy's processes."""
+    found = perf_stat.count(stand, case, requests, [ALL, *(f"syscalls:sys_enter_{name}" for name in NAMES)])
+    if not found[ALL]:
+        raise RuntimeError(f"{stand.peer.name}: perf stat counted no system calls")
+    each = {name: (found[f"syscalls:sys_enter_{name}"] or 0) / requests for name in NAMES}
+    others = found[ALL] / requests - sum(each.values())
+    return {**{name: n for name, n in each.items() if n}, **({"others": others} if others > 0 else {})}
