@@ -432,7 +432,7 @@ def test_uploads_beside_killed_clients(front, leg):
         killed += 1
     for t in threads:
         t.join()
-    assert not wrong, wrong
+    assert not wrong, (wrong, {k: v for k, v in front.status()["reasons"].items() if v})
     # One that begins with zeros of another was not checked.
     assert sum(c and c.size == 1 << 20 for c in checked) == 4 * (UPLOADS // 4)
     print(f"{UPLOADS} uploads beside {killed} killed clients")
