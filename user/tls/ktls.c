@@ -205,8 +205,7 @@ void ktls_take_error(int fd)
 	(void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &len);
 }
 
-/* At least as many bytes as are in the receive queue. */
-static size_t queued(int fd)
+size_t ktls_queued(int fd)
 {
 	uint32_t mem[SK_MEMINFO_VARS] = {0};
 	socklen_t len = sizeof(mem);
@@ -234,7 +233,7 @@ static ssize_t receive_raw(int fd, void *buf, size_t len)
 
 ssize_t ktls_raw(int fd, void *buf, size_t len)
 {
-	size_t need = queued(fd);
+	size_t need = ktls_queued(fd);
 	uint8_t *all;
 	ssize_t n;
 

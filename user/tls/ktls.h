@@ -95,6 +95,9 @@ ssize_t ktls_peek(int fd, uint8_t *type);
 /* Bytes that TCP has received in the connection's life. */
 uint64_t ktls_received(int fd);
 
+/* At least as many bytes as have been received and not been read. */
+size_t ktls_queued(int fd);
+
 /* Clears the error of the socket, which would fail the next send. */
 void ktls_take_error(int fd);
 

@@ -44,8 +44,14 @@ static inline bool pace_took(struct pace *p, size_t n, uint64_t us)
 	return us > PACE_SLOW_US;
 }
 
+/* Are so many bytes of TCP enough to judge by? */
+static inline bool pace_is_judged(uint64_t wire)
+{
+	return wire > (1 << 20);
+}
+
 /* `wire` bytes of TCP carried `plain` bytes of data: was it hardly anything but overhead? */
 static inline bool pace_is_flood(uint64_t wire, uint64_t plain)
 {
-	return wire > (1 << 20) && wire / 16 > plain;
+	return pace_is_judged(wire) && wire / 16 > plain;
 }

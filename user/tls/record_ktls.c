@@ -28,21 +28,24 @@
 /*
  * After a read that took long. A client that sends only empty or tiny records could keep the worker
  * in the kernel with every read. So compare what came over TCP with the data in it, since the last
- * long read, if that was a moment ago.
+ * long read, if that was a moment ago. What still waits in TCP's queue says nothing, since its data
+ * has not been read: while it may be nearly all that came, the comparison goes on with the next.
  */
 static int look_into(struct record_ktls *k, uint64_t now_us)
 {
-	const uint64_t received = ktls_received(k->t.r.fd), wire = received - k->wire;
+	const uint64_t received = ktls_received(k->t.r.fd), came = received - k->wire;
+	const uint64_t queued = ktls_queued(k->t.r.fd), wire = came > queued ? came - queued : 0;
 	const bool lately = now_us - k->looked_us < PACE_LATELY_US;
-	const uint64_t plain = k->plain;
 
-	k->wire = received;
-	k->plain = 0;
 	k->looked_us = now_us;
-	return lately && pace_is_flood(wire, plain)
-		       ? record_tls_fail_with_alert(&k->t, ALERT_UNEXPECTED_MESSAGE,
-						    KEDGE_REASON_record_flood)
-		       : 0;
+	if (lately && pace_is_flood(wire, k->plain))
+		return record_tls_fail_with_alert(&k->t, ALERT_UNEXPECTED_MESSAGE,
+						  KEDGE_REASON_record_flood);
+	if (!lately || pace_is_judged(wire)) {
+		k->wire = received;
+		k->plain = 0;
+	}
+	return 0;
 }
 
 /* One recvmsg(). *at is where the bytes are: `buf` for data; a control record is there whole. */

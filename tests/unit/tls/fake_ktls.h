@@ -21,6 +21,7 @@
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -65,6 +66,7 @@ static struct {
 	int corked;             /* the socket whose bytes MSG_MORE may hold back; 0: none */
 	unsigned recvs;         /* recvmsg() so far */
 	uint64_t received;      /* what TCP_INFO says of the bytes received; 0: the truth */
+	uint32_t waiting;       /* with that: what SO_MEMINFO says of those that were not read */
 	int sock_err;    /* the socket's error: fails what is sent next, unless it is taken */
 	uint32_t suites; /* bit 8 * version + suite: refused, as if its AEAD were missing */
 	char log[64];
@@ -199,6 +201,8 @@ static inline int fake_get(int fd, int level, int name, void *val, socklen_t *le
 
 	if (!r && level == IPPROTO_TCP && name == TCP_INFO && fake.received)
 		((struct tcp_info *)val)->tcpi_bytes_received = fake.received;
+	if (!r && level == SOL_SOCKET && name == SO_MEMINFO && fake.received)
+		((uint32_t *)val)[SK_MEMINFO_RMEM_ALLOC] = fake.waiting;
 	if (!r && level == SOL_SOCKET && name == SO_ERROR && fake.sock_err) {
 		*(int *)val = fake.sock_err;
 		fake.sock_err = 0;

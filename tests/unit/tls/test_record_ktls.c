@@ -396,6 +396,46 @@ static void an_honest_upload_is_no_flood(void **state)
 	stop(&l);
 }
 
+/* A read that took long; `came` bytes have come before, and `waiting` of all wait behind it. */
+static ssize_t long_read(struct leg *l, uint64_t came, uint32_t waiting)
+{
+	step_us = PACE_SUSPECT_US + 1;
+	fake.received += came;
+	fake.waiting = waiting;
+	client_seals(l, TLS_CONTENT_DATA, "x", 1);
+	return read_byte(l);
+}
+
+/* An upload came, but others had their turn: most of it still waits to be read. */
+static void what_waits_is_no_flood(void **state)
+{
+	struct leg l;
+
+	start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+	assert_int_equal(long_read(&l, 100ULL << 20, 0), 1);
+	assert_int_equal(long_read(&l, (1 << 20) + 1000, 1000), 1);
+	assert_int_equal(long_read(&l, 1 << 20, 3 << 20), 1);
+	/* It was read in the end, and there were three bytes in it. */
+	assert_int_equal(long_read(&l, 1, 0), -EPROTO);
+	assert_int_equal(l.record->reason, KEDGE_REASON_record_flood);
+	stop(&l);
+}
+
+/* It cannot hide behind a queue that is always full. */
+static void a_flood_that_fills_the_queue(void **state)
+{
+	struct leg l;
+	int reads = 0;
+
+	start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
+	assert_int_equal(long_read(&l, 100ULL << 20, 6 << 20), 1);
+	while (long_read(&l, 1 << 19, 6 << 20) == 1)
+		reads++;
+	assert_int_equal(reads, 14); /* 7 MB came, of which 1 MB was surely read */
+	assert_int_equal(l.record->reason, KEDGE_REASON_record_flood);
+	stop(&l);
+}
+
 /* However many records without data there are, others must have their turn. */
 static void a_read_has_a_budget(void **state)
 {
@@ -836,6 +876,8 @@ int main(void)
 		TEST(reads_grow_while_they_are_quick),
 		TEST(hardly_anything_but_overhead),
 		TEST(an_honest_upload_is_no_flood),
+		TEST(what_waits_is_no_flood),
+		TEST(a_flood_that_fills_the_queue),
 		TEST(a_read_that_fails),
 		TEST(a_write_that_fails),
 		TEST(all_records_but_the_last_say_that_more_follows),
