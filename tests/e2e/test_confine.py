@@ -103,7 +103,8 @@ def test_a_call_that_is_not_on_the_list_ends_kedge_by_name(certs, tmp_path, plai
         try:
             with Client(kedge["clear"]) as c:
                 kedge.process.wait_line(r"error: seccomp: system call getppid \(\d+\) is not one that kedge")
-                c.recv()
+                with contextlib.suppress(ConnectionResetError):  # nobody has accepted it
+                    c.recv()
             assert kedge.process.wait() == -signal.SIGSYS
         finally:
             kedge.kill()

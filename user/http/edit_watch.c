@@ -35,7 +35,7 @@ static struct edit_watch *self(struct edit *e)
 /* Appends to the kept beginning of a head. If there is no memory, the beginning stays as it is. */
 static void keep(struct edit_watch *ew, const uint8_t *p, size_t n)
 {
-	if (ew->kept_len + n > ew->kept_room) {
+	if (!ew->kept || ew->kept_len + n > ew->kept_room) {
 		size_t room = 2 * (ew->kept_len + n);
 		char *more = realloc(ew->kept, room);
 
