@@ -123,8 +123,8 @@ static void update(struct client *c)
 }
 
 /*
- * How many records with a byte each it may send. A plain one keeps below what a key bears: with TLS
- * 1.3 below twice that, by when it must have changed its key, as kedge asks it to.
+ * How many records of one byte the client may send. A plain client stays below what a key bears. In
+ * TLS 1.3 it stays below twice that: kedge asks it for a new key before.
  */
 static unsigned tiny_most(const struct client *c)
 {
