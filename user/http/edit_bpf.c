@@ -250,19 +250,26 @@ static ssize_t splice_piece(struct edit_bpf *eb, int pipe_fd, uint32_t len)
 	return outcome(eb, r, len, runs, true);
 }
 
-static ssize_t edit_bpf_send(struct edit *e, const void *buf, size_t len)
+/* What a whole send does piece by piece. */
+struct piecewise {
+	uint32_t max;    /* bytes of a piece, at most */
+	bool body;       /* they are bytes of a body */
+	const char *buf; /* where they are; NULL: in the pipe */
+	int pipe_fd;
+};
+
+/* Sends up to len bytes. Returns how many went, -EAGAIN if none can go now, or -errno. */
+static ssize_t send_pieces(struct edit_bpf *eb, const struct piecewise *p, size_t len)
 {
-	struct edit_bpf *eb = self(e);
 	size_t done = 0;
 
-	if (e->note->standing == KEDGE_REFUSED)
-		return -EPROTO;
-	while (done < len && e->note->standing != KEDGE_WAITING) {
-		uint32_t n = len - done < eb->send_max ? (uint32_t)(len - done) : eb->send_max;
-		ssize_t r = has_room(eb, worst_cost(eb, n))
-				    ? send_piece(eb, (const char *)buf + done, n)
-				    : -EAGAIN;
+	while (done < len && eb->e.note->standing != KEDGE_WAITING) {
+		uint32_t n = len - done < p->max ? (uint32_t)(len - done) : p->max;
+		ssize_t r = -EAGAIN;
 
+		if (has_room(eb, p->body ? body_cost(n) : worst_cost(eb, n)))
+			r = p->buf ? send_piece(eb, p->buf + done, n)
+				   : splice_piece(eb, p->pipe_fd, n);
 		if (r == -EAGAIN)
 			return done ? (ssize_t)done : r;
 		if (r < 0)
@@ -272,26 +279,18 @@ static ssize_t edit_bpf_send(struct edit *e, const void *buf, size_t len)
 	return (ssize_t)done;
 }
 
-/* The program counts these bytes, and looks at none of them. */
+static ssize_t edit_bpf_send(struct edit *e, const void *buf, size_t len)
+{
+	const struct piecewise p = {.max = self(e)->send_max, .buf = buf};
+
+	return e->note->standing == KEDGE_REFUSED ? -EPROTO : send_pieces(self(e), &p, len);
+}
+
 static ssize_t edit_bpf_body(struct edit *e, const void *buf, size_t len)
 {
-	struct edit_bpf *eb = self(e);
-	size_t done = 0;
+	const struct piecewise p = {.max = self(e)->body_max, .body = true, .buf = buf};
 
-	if (e->note->standing != KEDGE_BODY)
-		return -EIO;
-	while (done < len) {
-		uint32_t n = len - done < eb->body_max ? (uint32_t)(len - done) : eb->body_max;
-		ssize_t r = has_room(eb, body_cost(n)) ? send_piece(eb, (const char *)buf + done, n)
-						       : -EAGAIN;
-
-		if (r == -EAGAIN)
-			return done ? (ssize_t)done : r;
-		if (r < 0)
-			return r;
-		done += (size_t)r;
-	}
-	return (ssize_t)done;
+	return e->note->standing == KEDGE_BODY ? send_pieces(self(e), &p, len) : -EIO;
 }
 
 static uint64_t edit_bpf_body_rest(struct edit *e)
@@ -302,23 +301,9 @@ static uint64_t edit_bpf_body_rest(struct edit *e)
 
 static ssize_t edit_bpf_splice(struct edit *e, int pipe_fd, size_t len)
 {
-	struct edit_bpf *eb = self(e);
-	size_t done = 0;
+	const struct piecewise p = {.max = KEDGE_SEND_BYTES_MAX, .body = true, .pipe_fd = pipe_fd};
 
-	if (e->note->standing != KEDGE_BODY)
-		return -EIO;
-	while (done < len) {
-		uint32_t n = len - done < KEDGE_SEND_BYTES_MAX ? (uint32_t)(len - done)
-							       : KEDGE_SEND_BYTES_MAX;
-		ssize_t r = has_room(eb, body_cost(n)) ? splice_piece(eb, pipe_fd, n) : -EAGAIN;
-
-		if (r == -EAGAIN)
-			return done ? (ssize_t)done : r;
-		if (r < 0)
-			return r;
-		done += (size_t)r;
-	}
-	return (ssize_t)done;
+	return e->note->standing == KEDGE_BODY ? send_pieces(self(e), &p, len) : -EIO;
 }
 
 /* There are never bytes that were taken and not sent. */
