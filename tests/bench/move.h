@@ -15,7 +15,7 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 
-/* The size of a read of kedge's mover (user/conn/worker.c, MOVER_BYTES). */
+/* The size of a read of kedge's mover (user/tls/record_scratch.h, RECORD_READ_BYTES). */
 #define MOVE_BYTES  (128 * 1024)
 #define MOVE_EVENTS 256
 

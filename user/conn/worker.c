@@ -14,15 +14,7 @@
 #include "base/log.h"
 #include "conn/conn.h"
 #include "listen/limit.h"
-#include "tls/aead_pool.h"
-
-/*
- * One read takes at most this much, and one residue keeps at most this much. Larger buffers save
- * system calls on bodies. The scratch for ciphertext has room for what OpenSSL adds to each record
- * of 16 KiB.
- */
-#define MOVER_BYTES   (128 * 1024)
-#define SCRATCH_BYTES (MOVER_BYTES + 16 * 1024)
+#include "tls/record_scratch.h"
 
 static void bury_run(struct task *task)
 {
@@ -124,17 +116,14 @@ static void acceptor_init(struct worker *w)
 
 static int buffers_init(struct worker *w)
 {
-	w->mover.buf_size = MOVER_BYTES;
-	w->mover.buf = malloc(MOVER_BYTES);
-	w->scratch.in_size = SCRATCH_BYTES;
-	w->scratch.in = malloc(SCRATCH_BYTES);
-	w->scratch.out_size = SCRATCH_BYTES;
-	w->scratch.out = malloc(SCRATCH_BYTES);
-	w->mover.stats = w->scratch.stats = w->stats;
+	/* One read takes at most this much, and one residue keeps at most this much. */
+	w->mover.buf_size = RECORD_READ_BYTES;
+	w->mover.buf = malloc(RECORD_READ_BYTES);
+	w->mover.stats = w->stats;
 	w->mover.metrics = w->metrics;
 	w->mover.now_us = &w->loop.now_us;
 	w->mover.pipes.max = LIMIT_PIPES_A_WORKER;
-	return w->mover.buf && w->scratch.in && w->scratch.out ? 0 : -ENOMEM;
+	return record_scratch_open(&w->scratch, w->stats) || !w->mover.buf ? -ENOMEM : 0;
 }
 
 int worker_init(struct worker *w, unsigned index, const struct shared *shared,
@@ -239,9 +228,7 @@ void worker_fini(struct worker *w)
 	doors_free(w->doors);
 	pipes_fini(&w->mover.pipes);
 	free(w->mover.buf);
-	aead_pool_free(w->scratch.aead);
-	free(w->scratch.in);
-	free(w->scratch.out);
+	record_scratch_close(&w->scratch);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);
 	loop_fini(&w->loop);

@@ -13,14 +13,12 @@
 #include "base/cleanup.h"
 #include "tls/record_aead.h"
 #include "tls/record_ktls.h"
+#include "tls/record_scratch.h"
 
-/* As in user/conn/worker.c: MOVER_BYTES, SCRATCH_BYTES. */
-#define DATA_BYTES    (128 * 1024)
-#define SCRATCH_BYTES (DATA_BYTES + 16 * 1024)
 /* A client sends four records of its body at a time, which fit a window. */
-#define UP_BYTES      (4 * AEAD_CONTENT_MAX)
+#define UP_BYTES  (4 * AEAD_CONTENT_MAX)
 /* Reads that give nothing although something has come: it is half a record, or none of ours. */
-#define EMPTY_MAX     1000
+#define EMPTY_MAX 1000
 
 static uint64_t cpu_ns(void)
 {
@@ -32,19 +30,13 @@ static uint64_t cpu_ns(void)
 
 int speed_buffers_open(struct speed_buffers *b)
 {
-	b->scratch.in = malloc(SCRATCH_BYTES);
-	b->scratch.out = malloc(SCRATCH_BYTES);
-	b->scratch.in_size = b->scratch.out_size = SCRATCH_BYTES;
-	b->scratch.stats = &b->stats;
-	b->data = calloc(1, DATA_BYTES);
-	return b->scratch.in && b->scratch.out && b->data ? 0 : -ENOMEM;
+	b->data = calloc(1, RECORD_READ_BYTES);
+	return record_scratch_open(&b->scratch, &b->stats) || !b->data ? -ENOMEM : 0;
 }
 
 void speed_buffers_close(struct speed_buffers *b)
 {
-	aead_pool_free(take_ptr(b->scratch.aead));
-	free(take_ptr(b->scratch.in));
-	free(take_ptr(b->scratch.out));
+	record_scratch_close(&b->scratch);
 	free(take_ptr(b->data));
 }
 
@@ -159,7 +151,7 @@ static int read_all(struct speed_legs *l, struct speed_leg *leg, const uint8_t *
 		if (!probe_wait(leg->ends.far, POLLIN) || empty == EMPTY_MAX)
 			return -ETIMEDOUT;
 		begun_ns = cpu_ns();
-		r = record_read(leg->record, l->buffers->data, DATA_BYTES);
+		r = record_read(leg->record, l->buffers->data, RECORD_READ_BYTES);
 		*ns += cpu_ns() - begun_ns;
 		if (!r || (r < 0 && r != -EAGAIN && r != -EINTR))
 			return r ? (int)r : -EPIPE;
@@ -177,7 +169,7 @@ static int answer(struct speed_legs *l, uint64_t *ns)
 
 	for (int i = 0; i < SPEED_REQUEST_LEGS; i++) {
 		struct record *r = l->legs[i].record;
-		ssize_t n = record_read(r, data, DATA_BYTES);
+		ssize_t n = record_read(r, data, RECORD_READ_BYTES);
 
 		if (n == SPEED_REQUEST_BYTES)
 			n = record_write(r, data, SPEED_RESPONSE_BYTES);
@@ -232,8 +224,8 @@ int speed_legs_down(struct speed_legs *l, uint64_t *ns)
 	struct speed_leg *leg = &l->legs[SPEED_REQUEST_LEGS];
 	int err = 0;
 
-	for (int i = 0; i < SPEED_BODY_BYTES / DATA_BYTES && !err; i++)
-		err = write_all(l, leg, DATA_BYTES, ns);
+	for (int i = 0; i < SPEED_BODY_BYTES / RECORD_READ_BYTES && !err; i++)
+		err = write_all(l, leg, RECORD_READ_BYTES, ns);
 	return err;
 }
 
