@@ -106,6 +106,7 @@ static void feed(struct reader *rd, const uint8_t *bytes, size_t n)
 	char *copy = malloc(n ? n : 1);
 	uint32_t finals = rd->counts.finals;
 	size_t held = rd->r.held;
+	bool clean = response_clean(&rd->r);
 
 	INVARIANT(copy);
 	rd->at += n;
@@ -115,6 +116,7 @@ static void feed(struct reader *rd, const uint8_t *bytes, size_t n)
 	rd->counts.arg = rd;
 	act(rd, response_feed(&rd->r, &rd->note, copy, n, &rd->counts));
 	free(copy);
+	INVARIANT(clean || !response_clean(&rd->r)); /* a doubt is not forgotten */
 	check_fed(rd, held, n, finals);
 	rd->good += rd->counts.good;
 }
@@ -196,11 +198,13 @@ static void compare(const struct reader *one, const struct reader *cut)
 	INVARIANT(a->state == b->state);
 	INVARIANT(a->done == b->done);
 	INVARIANT(a->status == b->status);
+	INVARIANT(response_clean(a) == response_clean(b));
 	if (one->event >= RESPONSE_REFUSED)
 		return;
 	INVARIANT(response_between(a) == response_between(b));
 	INVARIANT(response_over(a) == response_over(b));
 	INVARIANT(response_was_last(a) == response_was_last(b));
+	INVARIANT(a->keep_alive_s == b->keep_alive_s);
 	INVARIANT(a->state != RESPONSE_BODY ||
 		  (a->left == b->left && a->head.chunked == b->head.chunked));
 	compare_lines(a, b);
@@ -235,6 +239,11 @@ static void compare_reference(const struct reader *rd, const struct response_ref
 	INVARIANT(rd->r.done == r->done);
 	INVARIANT(response_over(&rd->r) == r->over);
 	INVARIANT(response_was_last(&rd->r) == r->said_close);
+	INVARIANT(rd->r.keep_alive_s == r->keep_alive_s);
+	if (response_clean(&rd->r) == (r->doubt || r->said_close))
+		fprintf(stderr, "clean %d; reference: %s\n", response_clean(&rd->r),
+			r->doubt ? r->doubt : "clean");
+	INVARIANT(response_clean(&rd->r) == !(r->doubt || r->said_close));
 	INVARIANT(r->state != RESPONSE_BODY || rd->r.left == r->left);
 	compare_messages(rd, r);
 }

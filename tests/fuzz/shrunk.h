@@ -29,7 +29,8 @@
 #define KEDGE_NOTE_RING 64
 
 /* Those of user/. A call of the editor has room for hardly more than one head. */
-#define HTTP1_EDIT_PIECES  41
-#define HTTP1_EDIT_COPY    360
+#define HTTP1_EDIT_PIECES    41
+#define HTTP1_EDIT_COPY      360
 /* Room for a line that frames: "Transfer-Encoding: chunked". */
-#define RESPONSE_LINE_KEPT 32
+#define RESPONSE_LINE_KEPT   32
+#define RESPONSE_INTERIM_MAX 2

@@ -48,60 +48,76 @@ void http1_bytes_add(struct http1_bytes *b, const void *data, size_t len)
 	b->len += len;
 }
 
-static int hex(const struct loader *l, char c)
+static int hex(char c)
 {
 	const char *digits = "0123456789abcdef", *p = c ? strchr(digits, c) : NULL;
 
-	if (!p)
-		bad(l, "two digits of 0-9a-f must follow", "\\x");
-	return (int)(p - digits);
+	return p ? (int)(p - digits) : -1;
 }
 
-static void add_data(struct loader *l, const char *text)
+/* The byte that an escape stands for, behind its backslash. -1: there is no such one. */
+static int escaped(const char **text)
+{
+	const char *p = *text;
+	int high = *p == 'x' ? hex(p[1]) : -1, low = high >= 0 ? hex(p[2]) : -1;
+
+	switch (*p) {
+	case 'r':
+		return '\r';
+	case 'n':
+		return '\n';
+	case 't':
+		return '\t';
+	case '\\':
+		return '\\';
+	}
+	if (low < 0)
+		return -1;
+	*text += 2;
+	return high << 4 | low;
+}
+
+const char *http1_bytes_add_line(struct http1_bytes *to, const char *text)
 {
 	struct http1_bytes b = {0};
 	long times = 1;
 
-	if (!l->data)
-		bad(l, "data outside input and output", text);
 	if (!strncmp(text, "\\*", 2)) {
 		char *end;
 
 		times = strtol(text + 2, &end, 10);
 		if (*end != ' ' || times < 1)
-			bad(l, "a count and a space must follow \\*", text);
+			return "a count and a space must follow \\*";
 		text = end + 1;
 	}
 	for (; *text; text++) {
-		char c = *text;
+		int byte = (unsigned char)*text;
+		char c;
 
-		if (c == '\\') {
-			switch (*++text) {
-			case 'r':
-				c = '\r';
-				break;
-			case 'n':
-				c = '\n';
-				break;
-			case 't':
-				c = '\t';
-				break;
-			case '\\':
-				break;
-			case 'x':
-				c = (char)(hex(l, text[1]) << 4);
-				c = (char)(c | hex(l, text[2]));
-				text += 2;
-				break;
-			default:
-				bad(l, "unknown escape", text);
-			}
+		if (byte == '\\') {
+			text++;
+			byte = escaped(&text);
 		}
+		if (byte < 0) {
+			free(b.data);
+			return "unknown escape";
+		}
+		c = (char)byte;
 		http1_bytes_add(&b, &c, 1);
 	}
 	while (times--)
-		http1_bytes_add(l->data, b.data, b.len);
+		http1_bytes_add(to, b.data, b.len);
 	free(b.data);
+	return NULL;
+}
+
+static void add_data(struct loader *l, const char *text)
+{
+	const char *wrong =
+		l->data ? http1_bytes_add_line(l->data, text) : "data outside input and output";
+
+	if (wrong)
+		bad(l, wrong, text);
 }
 
 static unsigned choose(const struct loader *l, const char *const *set, size_t n, const char *value)

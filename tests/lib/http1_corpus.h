@@ -40,3 +40,9 @@ void http1_corpus_free(struct http1_case *cases, size_t count);
 const char *http1_corpus_dir(void);
 
 void http1_bytes_add(struct http1_bytes *b, const void *data, size_t len);
+
+/*
+ * Adds what a data line stands for, without its tab. NULL, or what is wrong with it, and nothing is
+ * added.
+ */
+const char *http1_bytes_add_line(struct http1_bytes *to, const char *text);

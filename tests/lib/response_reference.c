@@ -22,6 +22,8 @@ struct line {
 struct head {
 	bool has_length, coded, chunked, close, keep;
 	uint64_t length;
+	uint16_t keep_alive_s;
+	const char *doubt;                                   /* counts when the head is whole */
 	enum { OF_NOTHING, OF_FRAMING, OF_CONNECTION } last; /* the field of the line before */
 };
 
@@ -32,6 +34,7 @@ struct reader {
 	bool *heads; /* owned: which of the requests that arrived were HEAD, from the first on */
 	size_t arrived;
 	struct head h;
+	unsigned interims;
 	bool old;
 	jmp_buf stop;
 };
@@ -68,17 +71,33 @@ static uint32_t unanswered(const struct reader *x)
 
 /* --- ends ------------------------------------------------------------------------------------- */
 
+/* The first reason stays. */
+static void doubt(struct reader *x, const char *why)
+{
+	if (!x->r->doubt)
+		x->r->doubt = why;
+}
+
+static void doubt_if(struct reader *x, bool is_so, const char *why)
+{
+	if (is_so)
+		doubt(x, why);
+}
+
 /* The stream ends here, or is not followed beyond this place. */
 __attribute__((noreturn)) static void stop(struct reader *x, enum response_state state)
 {
 	x->r->state = state;
 	x->r->good = x->n;
+	doubt_if(x, state == RESPONSE_TO_END, "the end is that of the connection");
+	doubt_if(x, state == RESPONSE_TUNNEL, "no HTTP any more");
 	longjmp(x->stop, 1);
 }
 
 __attribute__((noreturn)) static void lose(struct reader *x, const char *why)
 {
 	x->r->why = why;
+	doubt(x, why);
 	stop(x, RESPONSE_LOST);
 }
 
@@ -99,11 +118,14 @@ static struct line line_from(struct reader *x, size_t from, enum response_state 
 	l.s.n = lf ? (size_t)(lf - p) : x->n - from;
 	l.crlf = l.s.n && p[l.s.n - 1] == '\r';
 	l.s.n -= l.crlf;
+	/* RFC 9110, 5.5: dangerous. */
+	doubt_if(x, memchr(p, 0, l.s.n), "NUL within a line");
 	/* RFC 9112, 2.2. Some clients end a line there. */
 	if (memchr(p, '\r', l.s.n))
 		lose(x, "CR within a line");
 	if (!lf)
 		stop(x, state);
+	doubt_if(x, !l.crlf, "LF alone"); /* RFC 9112, 2.2: a reader may take it */
 	x->at = (size_t)(lf - x->in) + 1;
 	l.is_cut = l.s.n + l.crlf > RESPONSE_LINE_KEPT;
 	if (l.is_cut)
@@ -176,6 +198,8 @@ static void read_length(struct reader *x, struct span value)
 {
 	uint64_t length = 0;
 
+	if (x->h.has_length || x->h.coded)
+		x->h.doubt = "a length beside another field that frames";
 	value = trim(value);
 	if (!value.n)
 		lose(x, "an empty length");
@@ -197,9 +221,50 @@ static void read_coding(struct reader *x, struct span value)
 {
 	struct span coding;
 
+	if (x->h.has_length || x->h.coded)
+		x->h.doubt = "a coding beside another field that frames";
+	if (!is(trim(value), "chunked"))
+		x->h.doubt = "another coding than chunked alone";
 	x->h.coded = true;
 	while (element(&value, &coding))
 		x->h.chunked = is(coding, "chunked");
+}
+
+/* "timeout=5, max=100": the shortest of those that are numbers of seconds. */
+static void read_keep_alive(struct head *h, struct span value)
+{
+	struct span e;
+
+	while (element(&value, &e)) {
+		unsigned long s = 0;
+		size_t i = 8;
+
+		if (e.n <= 8 || strncasecmp(e.p, "timeout=", 8) != 0)
+			continue;
+		for (; i < e.n && e.p[i] >= '0' && e.p[i] <= '9' && s <= UINT16_MAX; i++)
+			s = s * 10 + (unsigned long)(e.p[i] - '0');
+		if (i < e.n || s > UINT16_MAX)
+			continue;
+		if (!s)
+			h->doubt = "the application ends at once";
+		else if (!h->keep_alive_s || s < h->keep_alive_s)
+			h->keep_alive_s = (uint16_t)s;
+	}
+}
+
+/* RFC 9110, 5.6.2. */
+static bool is_token(struct span s)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (size_t i = 0; i < s.n; i++) {
+		char c = s.p[i], small = (char)(c | 0x20);
+
+		if (!(c >= '0' && c <= '9') && !(c >= 'A' && small >= 'a' && small <= 'z') &&
+		    !(c && strchr(others, c)))
+			return false;
+	}
+	return s.n;
 }
 
 static void read_field(struct reader *x, const struct line *l)
@@ -207,6 +272,8 @@ static void read_field(struct reader *x, const struct line *l)
 	const char *colon = memchr(l->s.p, ':', l->s.n);
 	struct span name, value, raw;
 
+	if (!colon || !is_token((struct span){l->s.p, (size_t)(colon - l->s.p)}))
+		x->h.doubt = "no name with a colon behind it";
 	/* RFC 9112, 5.2: a folded line. kedge does not join lines that frame. */
 	if (l->s.n && is_blank(l->s.p[0])) {
 		if (x->h.last == OF_FRAMING)
@@ -229,6 +296,8 @@ static void read_field(struct reader *x, const struct line *l)
 		read_connection(x, value, l->is_cut);
 		return;
 	}
+	if (is(name, "Keep-Alive") && !l->is_cut)
+		read_keep_alive(&x->h, value);
 	if (!is(name, "Content-Length") && !is(name, "Transfer-Encoding"))
 		return;
 	x->h.last = OF_FRAMING;
@@ -267,6 +336,7 @@ static uint64_t read_size(struct reader *x)
 	}
 	if (!i)
 		lose(x, "no size");
+	doubt_if(x, i < l.s.n && l.s.p[i] != ';', "something else than an extension behind a size");
 	if (i < l.s.n ? l.s.p[i] != ';' && !is_blank(l.s.p[i]) : l.is_cut)
 		lose(x, "not the end of a size");
 	return size;
@@ -282,6 +352,23 @@ static uint64_t take(struct reader *x, uint64_t size)
 	return size;
 }
 
+/* RFC 9110, 6.5.1: not a field that frames. Nor one that would have to be read twice. */
+static void read_trailer(struct reader *x, const struct line *l)
+{
+	const char *colon = memchr(l->s.p, ':', l->s.n);
+	struct span name = {l->s.p, colon ? (size_t)(colon - l->s.p) : 0};
+	struct head trailer = {0};
+
+	doubt_if(x, !is_token(name), "no name with a colon behind it in a trailer");
+	doubt_if(x,
+		 is(name, "Content-Length") || is(name, "Transfer-Encoding") ||
+			 is(name, "Connection"),
+		 "a trailer that only a head may have");
+	if (is(name, "Keep-Alive") && !l->is_cut)
+		read_keep_alive(&trailer, (struct span){colon + 1, l->s.n - name.n - 1});
+	doubt_if(x, trailer.doubt, trailer.doubt);
+}
+
 static uint64_t read_chunks(struct reader *x)
 {
 	uint64_t size, all = 0;
@@ -293,10 +380,12 @@ static uint64_t read_chunks(struct reader *x)
 		if (l.s.n || !l.crlf)
 			lose(x, "no CRLF behind a chunk");
 	}
-	do
+	for (;;) {
 		l = next_line(x, RESPONSE_TRAILER);
-	while (l.s.n || l.is_cut);
-	return all;
+		if (!l.s.n && !l.is_cut)
+			return all;
+		read_trailer(x, &l);
+	}
 }
 
 /* RFC 9112, 6.3. */
@@ -324,6 +413,8 @@ static void end(struct reader *x, struct response_message *m)
 	m->end = x->at;
 	if (m->counts) {
 		x->r->done++;
+		if (x->h.keep_alive_s)
+			x->r->keep_alive_s = x->h.keep_alive_s;
 		/* RFC 9112, 6.1: a coding in HTTP/1.0 is faulty framing: the connection ends. */
 		x->r->said_close |= x->h.close || (x->old && (!x->h.keep || x->h.coded));
 	} else {
@@ -361,6 +452,7 @@ static unsigned read_status(struct reader *x, size_t begin)
 	bool unasked;
 
 	arrive_until(x, begin);
+	doubt_if(x, !unanswered(x), "no request waits for it");
 	unasked = r->over || (r->requests && !unanswered(x) && r->standing != KEDGE_HEAD);
 	for (size_t i = 0; i < RESPONSE_STATUS_LEN; i++) {
 		if (begin + i == x->n)
@@ -374,6 +466,9 @@ static unsigned read_status(struct reader *x, size_t begin)
 	status = (unsigned)((p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0'));
 	if (unasked)
 		cut(x, RESPONSE_UNASKED, begin);
+	doubt_if(x, status == 101, "another protocol");
+	doubt_if(x, p[7] != '1', "another version");
+	doubt_if(x, status > 599, "no class of status"); /* RFC 9110, 15 */
 	if (status == 101 && !(r->standing == KEDGE_WAITING && unanswered(x) == 1))
 		cut(x, RESPONSE_REFUSED, begin);
 	x->old = p[7] == '0';
@@ -388,6 +483,7 @@ static void read_head(struct reader *x, size_t begin)
 	/* RFC 9112, 4: the space is there even without a reason; kedge forgives that. */
 	if (l.s.n > RESPONSE_STATUS_LEN && l.s.p[RESPONSE_STATUS_LEN] != ' ')
 		lose(x, "a status of more than three digits");
+	doubt_if(x, l.s.n == RESPONSE_STATUS_LEN && !l.is_cut, "no space behind the status");
 	for (;;) {
 		l = next_line(x, RESPONSE_FIELDS);
 		if (!l.s.n && !l.is_cut)
@@ -400,6 +496,26 @@ static void read_head(struct reader *x, size_t begin)
 static bool to_head(const struct reader *x)
 {
 	return x->heads[x->arrived - unanswered(x)];
+}
+
+/* Of a whole head. */
+static void doubt_head(struct reader *x, unsigned status)
+{
+	/* An application says these when it has not understood a head or not read a body. */
+	static const unsigned refusals[] = {400, 408, 411, 413, 414, 431, 501, 505};
+	const struct head *h = &x->h;
+	bool frames = h->has_length || h->coded;
+
+	doubt_if(x, h->doubt, h->doubt);
+	doubt_if(x, h->close, "the connection ends");
+	/* RFC 9112, 6.1; RFC 9110, 8.6. */
+	doubt_if(x, status < 200 && frames, "an interim response with a body");
+	doubt_if(x, status == 204 && h->has_length && h->length, "204 with a length");
+	doubt_if(x, (status == 204 || status == 304) && h->coded, "204 or 304 with a coding");
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
+		doubt_if(x, status == refusals[i], "the request may have been read differently");
+	doubt_if(x, status >= 200 && unanswered(x) == 1 && x->r->standing == KEDGE_BODY,
+		 "before the body of the request");
 }
 
 static void read_response(struct reader *x)
@@ -415,8 +531,12 @@ static void read_response(struct reader *x)
 	x->h = (struct head){0};
 	read_head(x, begin);
 	arrive_until(x, x->at - 1);
-	if (status < 200 && status != 101) /* the final one is still to come */
+	doubt_head(x, status);
+	if (status < 200 && status != 101) { /* the final one is still to come */
+		doubt_if(x, ++x->interims > RESPONSE_INTERIM_MAX, "a storm of interim responses");
 		return;
+	}
+	x->interims = 0;
 	m = next_message(r);
 	*m = (struct response_message){.begin = begin, .head_end = x->at, .status = status};
 	r->finals++;

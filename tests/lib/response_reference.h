@@ -49,6 +49,8 @@ struct response_reference {
 	uint64_t left;   /* RESPONSE_BODY */
 	uint32_t done, finals;
 	bool over, said_close;
+	const char *doubt; /* why the leg must not have another request, in words; NULL: it may */
+	uint16_t keep_alive_s;
 	struct response_message *message; /* owned */
 	size_t messages;
 };

@@ -14,8 +14,8 @@
  * responses that come byte by byte: a line has at most RESPONSE_LINE_KEPT bytes that are read.
  *
  * In place of response_head_status() comes any answer that response_head.c proves of it, and in
- * place of response_head_field() any at all. Taken for granted: the editor keeps to
- * KEDGE_NOTE_RING, and no body of 2^62 bytes has come. Not in it: larger pieces.
+ * place of response_head_field() and response_head_in_doubt() any at all. Taken for granted: the
+ * editor keeps to KEDGE_NOTE_RING, and no body of 2^62 bytes has come. Not in it: larger pieces.
  */
 #define KEDGE_CHECKS
 #include "prove.h"
@@ -57,6 +57,14 @@ bool response_head_field(struct response_head *h, const char *line, size_t len, 
 	PROVE(!is_cut || len == RESPONSE_LINE_KEPT);
 	*h = any;
 	return known;
+}
+
+bool response_head_in_doubt(const struct response_head *h, unsigned status)
+{
+	bool doubt;
+
+	PROVE(h);
+	return doubt;
 }
 
 unsigned response_head_status(const char *line, size_t len)
@@ -136,8 +144,9 @@ static void prove_fed(const struct response *before, const struct response *r,
 	PROVE(counts->finals <= 1);
 	PROVE(!before->over || r->over);
 	PROVE(!before->said_close || r->said_close);
+	PROVE(response_clean(before) || !response_clean(r));
 	if (before->state == RESPONSE_LINE && !before->begun && asked_nothing(before, note))
-		PROVE(!counts->good);
+		PROVE(!counts->good && !response_clean(r));
 	/* A 101 begins to go on only to who asked for it. */
 	if (before->held && counts->good && r->status == 101)
 		PROVE(r->state == RESPONSE_LOST ||

@@ -30,7 +30,8 @@ static void response_end(struct response *r, const struct response_counts *count
 {
 	if (r->early) {
 		r->over = r->said_close = true;
-		r->begun = r->interim = false;
+		r->interim = 0;
+		r->begun = false;
 		line_begin(r, RESPONSE_LINE);
 		return;
 	}
@@ -38,8 +39,11 @@ static void response_end(struct response *r, const struct response_counts *count
 		counts->ended(counts->arg, r);
 	/* HTTP/1.0 has no codings: some clients leave them unread (RFC 9112, section 6.1). */
 	r->said_close |= r->head.close || (r->old && (!r->head.keep || r->head.coded));
+	if (r->head.keep_alive_s)
+		r->keep_alive_s = r->head.keep_alive_s;
 	r->done++;
-	r->begun = r->interim = false;
+	r->begun = false;
+	r->interim = 0;
 	line_begin(r, RESPONSE_LINE);
 }
 
@@ -50,8 +54,11 @@ struct line {
 	bool is_cut; /* it was longer than this */
 };
 
-/* RFC 9112, section 7.1: hexadecimal digits, then nothing or an extension. */
-static bool parse_size(const struct line *l, uint64_t *out)
+/*
+ * RFC 9112, section 7.1: hexadecimal digits, then nothing or an extension. White space before it is
+ * bad: no sender may make it.
+ */
+static bool parse_size(const struct line *l, uint64_t *out, bool *doubtful)
 {
 	const char *p = l->bytes, *end = p + l->len;
 	uint64_t value = 0;
@@ -70,6 +77,7 @@ static bool parse_size(const struct line *l, uint64_t *out)
 		value = value << 4 | digit;
 	}
 	*out = value;
+	*doubtful |= p < end && *p != ';';
 	return p > l->bytes && (p == end ? !l->is_cut : *p == ';' || *p == ' ' || *p == '\t');
 }
 
@@ -83,6 +91,13 @@ static void body_begin(struct response *r)
 	r->body = r->left;
 }
 
+/* An application that answers before it has the body may take the rest of it for a request. */
+static bool before_body(const struct response *r, const struct kedge_note *note)
+{
+	return r->status >= 200 && note->standing == KEDGE_BODY &&
+	       response_outstanding(r, note) == 1;
+}
+
 /* The blank line has passed. RFC 9112, section 6.3, says what comes next. */
 static enum response_event head_end(struct response *r, const struct kedge_note *note,
 				    struct response_counts *counts)
@@ -90,6 +105,7 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 	bool waiting = note->standing == KEDGE_WAITING;
 	bool last = response_outstanding(r, note) == 1;
 
+	r->doubtful |= response_head_in_doubt(&r->head, r->status) || before_body(r, note);
 	if (r->status == 101) { /* judge() has let it pass */
 		r->state = RESPONSE_TUNNEL;
 		counts->finals++;
@@ -97,12 +113,16 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 	}
 	if (r->status < 200) { /* the final one is still to come */
 		r->begun = false;
-		r->interim = true;
+		if (r->interim < RESPONSE_INTERIM_MAX)
+			r->interim++;
+		else
+			r->doubtful = true;
 		line_begin(r, RESPONSE_LINE);
 		return RESPONSE_QUIET;
 	}
 	counts->finals++;
 	r->early = !response_outstanding(r, note); /* to half a head, or to no request at all */
+	r->doubtful |= r->early;
 	if (response_to_head(r, note) || r->status == 204 || r->status == 304 ||
 	    (r->head.has_length && !r->head.length && !r->head.coded))
 		response_end(r, counts);
@@ -138,12 +158,21 @@ static void chunk_line_end(struct response *r, const struct line *l)
 {
 	bool behind = r->state == RESPONSE_CHUNK_END;
 
-	if (!r->cr || !(behind ? l->len == 0 : parse_size(l, &r->left)))
+	if (!r->cr || !(behind ? l->len == 0 : parse_size(l, &r->left, &r->doubtful)))
 		r->state = RESPONSE_LOST;
 	else if (behind)
 		line_begin(r, RESPONSE_CHUNK);
 	else
 		chunk_begin(r);
+}
+
+/* It means nothing, but some would read it as if it did (RFC 9110, section 6.5.1). */
+static bool trailer_in_doubt(const struct line *l)
+{
+	struct response_head h = {0};
+
+	return !response_head_field(&h, l->bytes, l->len, l->is_cut) || h.doubtful ||
+	       h.folds_badly || h.of_connection;
 }
 
 /* The blank line behind the fields. */
@@ -158,6 +187,7 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 	switch (r->state) {
 	case RESPONSE_LINE: /* judge() has seen its beginning */
 		head_begin(r);
+		r->doubtful |= l->len == RESPONSE_HELD_MAX;
 		line_begin(r, l->len == RESPONSE_HELD_MAX || l->bytes[RESPONSE_HELD_MAX] == ' '
 				      ? RESPONSE_FIELDS
 				      : RESPONSE_LOST);
@@ -171,10 +201,12 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 			r->state = RESPONSE_LOST;
 		break;
 	case RESPONSE_TRAILER:
-		if (is_blank_line(l))
+		if (is_blank_line(l)) {
 			response_end(r, counts);
-		else
-			line_begin(r, RESPONSE_TRAILER);
+			break;
+		}
+		r->doubtful |= trailer_in_doubt(l);
+		line_begin(r, RESPONSE_TRAILER);
 		break;
 	default:
 		chunk_line_end(r, l);
@@ -182,9 +214,32 @@ static enum response_event line_end(struct response *r, const struct kedge_note 
 	return RESPONSE_QUIET;
 }
 
+/* Is one of these bytes below a space? All lines come here, so eight are tried at once. */
+static bool has_control(const char *p, size_t n)
+{
+	const uint64_t ones = UINT64_MAX / 255;
+	uint64_t word;
+
+	if (n < sizeof(word)) {
+		for (size_t i = 0; i < n; i++)
+			if ((unsigned char)p[i] < ' ')
+				return true;
+		return false;
+	}
+	for (size_t at = 0;; at += sizeof(word)) {
+		if (at > n - sizeof(word))
+			at = n - sizeof(word); /* again some bytes of the word before */
+		memcpy(&word, p + at, sizeof(word));
+		if ((word - ' ' * ones) & ~word & 0x80 * ones)
+			return true;
+		if (at == n - sizeof(word))
+			return false;
+	}
+}
+
 /*
  * Is there a CR that does not end the line? RFC 9112, section 2.2: some clients end the line there,
- * and find other fields.
+ * and find other fields. A NUL ends the line for some, too, but fewer.
  */
 static bool line_has_cr(struct response *r, const char *p, size_t n)
 {
@@ -193,7 +248,11 @@ static bool line_has_cr(struct response *r, const char *p, size_t n)
 	if (!n)
 		return false;
 	r->cr = p[n - 1] == '\r';
-	return before || memchr(p, '\r', n - 1);
+	r->doubtful |= !p[n - 1];
+	if (before || !has_control(p, n - 1))
+		return before;
+	r->doubtful |= memchr(p, 0, n - 1) != NULL;
+	return memchr(p, '\r', n - 1);
 }
 
 /* Keeps the beginning of a line that this input does not end. */
@@ -223,6 +282,7 @@ static enum response_event judge(struct response *r, const struct kedge_note *no
 
 	if (r->unasked)
 		return RESPONSE_UNASKED;
+	r->doubtful |= r->line[7] != '1' || r->status == 101 || r->status > 599;
 	if (r->status == 101 && !wanted)
 		return RESPONSE_REFUSED;
 	r->old = r->line[7] == '0';
@@ -236,8 +296,10 @@ static const char *feed_status(struct response *r, const struct kedge_note *note
 {
 	size_t n = RESPONSE_HELD_MAX - r->line_len;
 
-	if (!r->begun)
+	if (!r->begun) {
 		r->unasked = r->over || nobody_waits(r, note);
+		r->doubtful |= !response_outstanding(r, note);
+	}
 	r->begun = true;
 	if ((size_t)(end - p) < n)
 		n = (size_t)(end - p);
@@ -278,6 +340,7 @@ static const char *feed_line(struct response *r, const struct kedge_note *note, 
 		l = (struct line){r->line, r->line_len, r->line_long};
 	}
 	l.len -= r->cr && !l.is_cut;
+	r->doubtful |= !r->cr;
 	*event = line_end(r, note, &l, counts);
 	return lf + 1;
 }
@@ -332,6 +395,8 @@ void response_check(const struct response *r)
 	CHECK_IF(r, r->state == RESPONSE_BODY && !r->head.chunked, r->body == r->head.length);
 	CHECK_IF(r, r->state >= RESPONSE_CHUNK && r->state <= RESPONSE_TRAILER, r->head.chunked);
 	CHECK_IF(r, r->over, r->said_close);
+	CHECK_IF(r, r->over || r->early || r->unasked, r->doubtful);
+	CHECK(r, r->interim <= RESPONSE_INTERIM_MAX);
 }
 
 /* Without the answers that were refused: nobody feeds more then. */

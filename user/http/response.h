@@ -30,26 +30,33 @@ enum response_state {
 #define RESPONSE_LINE_KEPT 64
 #endif
 
+/* More interim responses than this to one request are taken for a storm. */
+#ifndef RESPONSE_INTERIM_MAX
+#define RESPONSE_INTERIM_MAX 32
+#endif
+
 /* "HTTP/1.1 200": these bytes of a response are held back until it is known whether it may pass. */
 #define RESPONSE_HELD_MAX RESPONSE_STATUS_LEN
 
 struct response {
 	uint64_t left;
-	uint64_t body;    /* bytes of the body announced so far, or seen; `left` of them not come */
-	uint32_t done;    /* final responses finished; wraps, as note->requests does */
-	uint16_t status;  /* of the response being read */
-	uint8_t state;    /* enum response_state */
-	uint8_t line_len; /* bytes of the current line kept in line[] */
-	uint8_t held;     /* bytes of a status line, at line[], that have not gone on yet */
-	bool begun;       /* in RESPONSE_LINE: a byte of the status line has come */
-	bool unasked;     /* when that byte came, no request waited for it */
-	bool line_long;   /* the line went on beyond line[] */
-	bool cr;          /* the last byte of the line so far is a CR */
-	bool old;         /* HTTP/1.0 */
-	bool said_close;  /* a finished response said that the connection ends */
-	bool early;       /* the head being read, or read last, came before its request was whole */
-	bool over;        /* such a response has ended: the connection must end */
-	bool interim;     /* an interim response to the oldest request has come */
+	uint64_t body;   /* bytes of the body announced so far, or seen; `left` of them not come */
+	uint32_t done;   /* final responses finished; wraps, as note->requests does */
+	uint16_t status; /* of the response being read */
+	uint16_t keep_alive_s; /* what a response last said in Keep-Alive: timeout; 0: nothing */
+	uint8_t state;         /* enum response_state */
+	uint8_t line_len;      /* bytes of the current line kept in line[] */
+	uint8_t held;          /* bytes of a status line, at line[], that have not gone on yet */
+	bool begun;            /* in RESPONSE_LINE: a byte of the status line has come */
+	bool unasked;          /* when that byte came, no request waited for it */
+	bool line_long;        /* the line went on beyond line[] */
+	bool cr;               /* the last byte of the line so far is a CR */
+	bool old;              /* HTTP/1.0 */
+	bool said_close;       /* a finished response said that the connection ends */
+	bool early;      /* the head being read, or read last, came before its request was whole */
+	bool over;       /* such a response has ended: the connection must end */
+	bool doubtful;   /* see response_clean() */
+	uint8_t interim; /* interim responses to the oldest request, RESPONSE_INTERIM_MAX at most */
 	struct response_head head;
 	char line[RESPONSE_LINE_KEPT];
 };
@@ -101,6 +108,38 @@ bool response_skip(struct response *r, uint64_t n, const struct response_counts 
 
 /* Between two calls of response_feed(). See base/check.h. */
 void response_check(const struct response *r);
+
+/* For a new leg, whose note is new as well. */
+static inline void response_reset(struct response *r)
+{
+	*r = (struct response){0};
+}
+
+/*
+ * True as long as all responses so far were beyond doubt: whoever reads them by RFC 9112 finds the
+ * same ends, and the application has read the requests as kedge did. Only then may the leg have
+ * another request, when nothing is outstanding. Once false, it stays so. What makes it false:
+ *
+ *   - an end that is neither counted nor chunked (6.3), a 101, HTTP/1.0 or any other version than
+ *     1.1, a status above 599, Connection: close, Keep-Alive: timeout=0;
+ *   - several fields that frame, or another coding than chunked alone;
+ *   - a field that frames in a 1xx, a Transfer-Encoding in a 204 or 304, a length in a 204 that is
+ *     not 0, such a field or Connection in a trailer;
+ *   - a head, a chunk's size or a trailer that keeps to the letter only if one is lenient: LF
+ *     alone, NUL, a folded line, a name that is no token, white space where there is none, a name
+ *     too long to be read, no space behind the status;
+ *   - what can not be followed (RESPONSE_LOST);
+ *   - a first byte while no request waited for a response, a final head before its request's body
+ *     was complete, more than RESPONSE_INTERIM_MAX interim responses to a request;
+ *   - 400, 408, 411, 413, 414, 431, 501 or 505: the application may have read the head differently,
+ *     and may take a body for a request.
+ *
+ * Bytes pass all the same.
+ */
+static inline bool response_clean(const struct response *r)
+{
+	return !r->doubtful && !r->said_close && r->state < RESPONSE_TO_END;
+}
 
 /* There will be no response: bytes pass unread from the first one on. */
 static inline void response_tunnel(struct response *r)

@@ -14,12 +14,14 @@
 
 /* All zero is a new head. */
 struct response_head {
-	uint64_t length; /* Content-Length, if has_length */
+	uint64_t length;       /* Content-Length, if has_length */
+	uint16_t keep_alive_s; /* Keep-Alive: timeout, the shortest; 0: not said, or not readable */
 	bool has_length, chunked;
 	bool coded;         /* Transfer-Encoding was there, chunked or not */
 	bool close, keep;   /* Connection lists these */
 	bool folds_badly;   /* the line before must not continue on this one */
 	bool of_connection; /* the line before was a Connection line */
+	bool doubtful;      /* another reader may find other fields, or another end */
 };
 
 /*
@@ -33,3 +35,9 @@ unsigned response_head_status(const char *line, size_t len);
  * False if the head then does not say reliably where the body ends.
  */
 bool response_head_field(struct response_head *h, const char *line, size_t len, bool is_cut);
+
+/*
+ * Of a whole head: is it in doubt whether everybody finds the same end, whether another response
+ * may follow, or whether the application has read the request as kedge did? See response_clean().
+ */
+bool response_head_in_doubt(const struct response_head *h, unsigned status);

@@ -653,6 +653,43 @@ static void the_longest_line_that_is_read(void **state)
 	}
 }
 
+/* A reason of n bytes with one that matters at `at`. */
+static void feed_reason(struct response *r, size_t n, size_t at, char byte, size_t cut)
+{
+	char text[128] = "HTTP/1.1 200 ";
+	struct kedge_note note = {.requests = 1};
+	struct response_counts counts = {0};
+	size_t begin = strlen(text), all = begin + n + 2;
+
+	memset(text + begin, 'a', n);
+	text[begin + at] = byte;
+	text[begin + n] = '\r';
+	text[begin + n + 1] = '\n';
+	*r = (struct response){0};
+	feed(r, &note, text, cut, &counts);
+	feed(r, &note, text + cut, all - cut, &counts);
+}
+
+/* Lines are looked through in words: a byte may be anywhere in one, or behind the last. */
+static void each_byte_of_a_line_is_looked_at(void **state)
+{
+	for (size_t n = 1; n < 80; n++) {
+		for (size_t at = 0; at < n; at++) {
+			size_t cut = 1 + (n * 7 + at * 3) % (n + 14);
+			struct response r;
+
+			feed_reason(&r, n, at, 'b', cut);
+			assert_true(r.state == RESPONSE_FIELDS && response_clean(&r));
+			feed_reason(&r, n, at, '\t', cut);
+			assert_true(r.state == RESPONSE_FIELDS && response_clean(&r));
+			feed_reason(&r, n, at, 0, cut);
+			assert_true(r.state == RESPONSE_FIELDS && !response_clean(&r));
+			feed_reason(&r, n, at, '\r', cut);
+			assert_int_equal(r.state, RESPONSE_LOST);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -673,6 +710,7 @@ int main(void)
 		cmocka_unit_test(behind_an_interim_response),
 		cmocka_unit_test(a_request_does_not_make_it_asked),
 		cmocka_unit_test(the_longest_line_that_is_read),
+		cmocka_unit_test(each_byte_of_a_line_is_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

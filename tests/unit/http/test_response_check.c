@@ -46,6 +46,10 @@ static const char *line_broken(unsigned row)
 	BREAK("!r->line_len", r.begun = false, r.held = 0);
 	BREAK("!r->cr", r.begun = false, r.held = r.line_len = 0, r.cr = true);
 	BREAK("r->said_close", r.over = true);
+	BREAK("r->doubtful", r.over = r.said_close = true);
+	BREAK("r->doubtful", r.early = true);
+	BREAK("r->doubtful", r.unasked = true);
+	BREAK("r->interim <= RESPONSE_INTERIM_MAX", r.interim = RESPONSE_INTERIM_MAX + 1);
 	return NULL;
 }
 

@@ -68,7 +68,7 @@ static void lines_say_how_the_body_ends(void **state)
 		struct response_head head;
 	} rows[] = {
 		{"Server: x", true, {0}},
-		{"", true, {0}},
+		{"", true, {.doubtful = true}},
 		{"Content-Length: 5", true, {.has_length = true, .length = 5, .folds_badly = true}},
 		{"CONTENT-LENGTH:\t 05 ",
 		 true,
@@ -82,32 +82,60 @@ static void lines_say_how_the_body_ends(void **state)
 		{"content-length:", false, {.has_length = true, .folds_badly = true}},
 		{"content-length: 1, 1", false, {.has_length = true, .folds_badly = true}},
 		{"content-length: -1", false, {.has_length = true, .folds_badly = true}},
-		{"content-length : 1", false, {.folds_badly = true}},
-		{"content-length", true, {0}},
+		{"content-length : 1", false, {.folds_badly = true, .doubtful = true}},
+		{"content-length", true, {.doubtful = true}},
+		{"content-length\v: 1", true, {.doubtful = true}},
+		{"content-length \v: 1", true, {.doubtful = true}},
 		{"content-lengths: 1", true, {0}},
 		{"content-lengt: 1", true, {0}},
-		{"c", true, {0}},
+		{"c", true, {.doubtful = true}},
 		{"Transfer-Encoding: chunked",
 		 true,
 		 {.coded = true, .chunked = true, .folds_badly = true}},
 		{"transfer-encoding:gzip ,\tCHUNKED ",
 		 true,
-		 {.coded = true, .chunked = true, .folds_badly = true}},
-		{"transfer-encoding: chunked, gzip", true, {.coded = true, .folds_badly = true}},
-		{"transfer-encoding: xchunked", true, {.coded = true, .folds_badly = true}},
-		{"transfer-encoding:", true, {.coded = true, .folds_badly = true}},
+		 {.coded = true, .chunked = true, .folds_badly = true, .doubtful = true}},
+		{"transfer-encoding: chunked, gzip",
+		 true,
+		 {.coded = true, .folds_badly = true, .doubtful = true}},
+		{"transfer-encoding: xchunked",
+		 true,
+		 {.coded = true, .folds_badly = true, .doubtful = true}},
+		{"transfer-encoding:",
+		 true,
+		 {.coded = true, .folds_badly = true, .doubtful = true}},
 		{"transfer-encoding : chunked",
 		 false,
+		 {.coded = true, .chunked = true, .folds_badly = true, .doubtful = true}},
+		{"TRANSFER-ENCODING:\tchunked ",
+		 true,
 		 {.coded = true, .chunked = true, .folds_badly = true}},
 		{"Connection: close", true, {.close = true, .of_connection = true}},
-		{"connection :Keep-Alive", true, {.keep = true, .of_connection = true}},
+		{"connection :Keep-Alive",
+		 true,
+		 {.keep = true, .of_connection = true, .doubtful = true}},
 		{"connection: a, ,close\t,keep-alive",
 		 true,
 		 {.close = true, .keep = true, .of_connection = true}},
 		{"connection: closed, xclose, keep-alive2", true, {.of_connection = true}},
 		{"connection:", true, {.of_connection = true}},
 		{"connections: close", true, {0}},
-		{"t", true, {0}},
+		{"t", true, {.doubtful = true}},
+		{":", true, {.doubtful = true}},
+		{": x", true, {.doubtful = true}},
+		{"x:", true, {0}},
+		{"x y: z", true, {.doubtful = true}},
+		{"x\t: z", true, {.doubtful = true}},
+		{"keep-alive: timeout=5", true, {.keep_alive_s = 5}},
+		{"KEEP-ALIVE:max=9 ,\tTIMEOUT=05 , timeout=7", true, {.keep_alive_s = 5}},
+		{"keep-alive: timeout=65535", true, {.keep_alive_s = 65535}},
+		{"keep-alive: timeout=65536", true, {0}},
+		{"keep-alive: timeout=-1, timeout=, timeout, timeout=1s, xtimeout=1", true, {0}},
+		{"keep-alive : timeout=5", true, {.keep_alive_s = 5, .doubtful = true}},
+		{"keep-alive: timeout=0", true, {.doubtful = true}},
+		{"keep-alive:", true, {0}},
+		{"keep-alives: timeout=5", true, {0}},
+		{"set-cookie: timeout=5", true, {0}},
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -119,7 +147,8 @@ static void lines_say_how_the_body_ends(void **state)
 		if (h.has_length != want.has_length || h.length != want.length ||
 		    h.coded != want.coded || h.chunked != want.chunked || h.close != want.close ||
 		    h.keep != want.keep || h.folds_badly != want.folds_badly ||
-		    h.of_connection != want.of_connection)
+		    h.of_connection != want.of_connection || h.doubtful != want.doubtful ||
+		    h.keep_alive_s != want.keep_alive_s)
 			fail_msg("%s: says something else", rows[i].line);
 	}
 }
@@ -136,6 +165,86 @@ static void a_second_length_must_be_the_same(void **state)
 	h = (struct response_head){0};
 	assert_true(field(&h, "Content-Length: 0", false));
 	assert_false(field(&h, "Content-Length: 1", false));
+}
+
+/* RFC 9112, 6.3: another reader may take the other one. */
+static void several_fields_that_frame_are_in_doubt(void **state)
+{
+	static const char *const fields[] = {"Content-Length: 2", "Transfer-Encoding: chunked"};
+
+	for (int first = 0; first < 2; first++) {
+		for (int second = 0; second < 2; second++) {
+			struct response_head h = {0};
+
+			assert_true(field(&h, fields[first], false));
+			assert_true(field(&h, "Server: x", false));
+			assert_false(h.doubtful);
+			assert_true(field(&h, fields[second], false));
+			assert_true(h.doubtful);
+		}
+	}
+}
+
+/* RFC 9110, 5.6.2: these and no others. */
+static void a_name_has_certain_bytes(void **state)
+{
+	static const char others[] = "!#$%&'*+-.^_`|~";
+
+	for (int byte = 1; byte < 256; byte++) {
+		bool token = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+			     (byte >= 'A' && byte <= 'Z') || strchr(others, byte);
+		char line[] = "Name_: x";
+		struct response_head h = {0};
+
+		line[4] = (char)byte;
+		assert_true(field(&h, line, false));
+		/* A colon ends the name: the value begins with another one. */
+		if (h.doubtful != (!token && byte != ':'))
+			fail_msg("byte %d: doubtful: %d", byte, h.doubtful);
+	}
+}
+
+/* The shortest time of several lines; a line that was cut says nothing. */
+static void the_shortest_time(void **state)
+{
+	struct response_head h = {0};
+
+	assert_true(field(&h, "Keep-Alive: timeout=5", false));
+	assert_true(field(&h, "Keep-Alive: timeout=7", false));
+	assert_int_equal(h.keep_alive_s, 5);
+	assert_true(field(&h, "Keep-Alive: timeout=4", false));
+	assert_int_equal(h.keep_alive_s, 4);
+	assert_true(field(&h, "Keep-Alive: timeout=3", true));
+	assert_int_equal(h.keep_alive_s, 4);
+	assert_false(h.doubtful);
+}
+
+/* Of a whole head, by its status. */
+static void a_head_may_be_in_doubt(void **state)
+{
+	const struct response_head none = {0}, zero = {.has_length = true},
+				   length = {.has_length = true, .length = 1},
+				   coded = {.coded = true, .chunked = true},
+				   close = {.close = true}, doubtful = {.doubtful = true};
+
+	for (unsigned status = 100; status < 1000; status++) {
+		bool otherwise = status == 400 || status == 408 || status == 411 || status == 413 ||
+				 status == 414 || status == 431 || status == 501 || status == 505;
+		bool interim = status < 200;
+
+		if (response_head_in_doubt(&none, status) != otherwise)
+			fail_msg("%u", status);
+		if (response_head_in_doubt(&zero, status) != (otherwise || interim))
+			fail_msg("%u with a length of 0", status);
+		if (response_head_in_doubt(&length, status) !=
+		    (otherwise || interim || status == 204))
+			fail_msg("%u with a length", status);
+		if (response_head_in_doubt(&coded, status) !=
+		    (otherwise || interim || status == 204 || status == 304))
+			fail_msg("%u with a coding", status);
+		assert_true(response_head_in_doubt(&close, status));
+		assert_true(response_head_in_doubt(&doubtful, status));
+	}
 }
 
 /* The missing part of a line may have the word that matters. */
@@ -157,8 +266,9 @@ static void folded_lines(void **state)
 	struct response_head h = {0};
 
 	assert_true(field(&h, "Connection:", false));
+	assert_false(h.doubtful);
 	assert_true(field(&h, " close", false));
-	assert_true(h.close);
+	assert_true(h.close && h.doubtful);
 	assert_true(field(&h, "\tkeep-alive", false)); /* still the same line */
 	assert_true(h.keep);
 	h = (struct response_head){0};
@@ -189,6 +299,10 @@ int main(void)
 		cmocka_unit_test(a_status_line_is_known_by_its_first_bytes),
 		cmocka_unit_test(lines_say_how_the_body_ends),
 		cmocka_unit_test(a_second_length_must_be_the_same),
+		cmocka_unit_test(several_fields_that_frame_are_in_doubt),
+		cmocka_unit_test(a_name_has_certain_bytes),
+		cmocka_unit_test(the_shortest_time),
+		cmocka_unit_test(a_head_may_be_in_doubt),
 		cmocka_unit_test(a_line_that_was_cut_is_not_believed),
 		cmocka_unit_test(folded_lines),
 	};
