@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user/tls/record_scratch.c: its buffers, and no memory. The source is included for its malloc(). */
+/* user/tls/record_scratch.c: its buffers, and no memory. The source is included for malloc(). */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
