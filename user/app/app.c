@@ -32,7 +32,8 @@ int app_socket(const union addr *app, bool bypass)
 
 	if (fd < 0)
 		return -errno;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (app->family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (bypass)
 		widen(fd);
 	return fd;
@@ -51,6 +52,9 @@ int app_connect(int fd, const union addr *app)
 {
 	if (connect(fd, &app->sa, addr_len(app)) == 0 || errno == EINPROGRESS)
 		return 0;
+	/* Linux has this for TCP, too, and there trying again would not help. */
+	if (errno == EAGAIN)
+		return app->family == AF_UNIX ? -EAGAIN : -ECONNREFUSED;
 	/* The kernel says the same if this host has no address of the family. */
 	if (errno == EADDRNOTAVAIL)
 		return is_reachable(app) ? -EADDRNOTAVAIL : -ENETUNREACH;
@@ -66,6 +70,8 @@ static bool is_own_peer(int fd, const union addr *app)
 	union addr near = {0}, far = {0};
 	socklen_t near_len = sizeof(near), far_len = sizeof(far);
 
+	if (app->family == AF_UNIX)
+		return false;
 	/* getpeername(2) runs the programs of the cgroup, and peername's too: so it comes last. */
 	return getsockname(fd, &near.sa, &near_len) == 0 && addr_port(&near) == addr_port(app) &&
 	       getpeername(fd, &far.sa, &far_len) == 0 && addr_equal(&near, &far);

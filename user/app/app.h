@@ -15,7 +15,8 @@ int app_socket(const union addr *app, bool bypass);
 
 /*
  * 0: connected or on its way, and writable when that is decided; or -errno. -EADDRNOTAVAIL: all
- * source ports towards this application are taken.
+ * source ports towards this application are taken. -EAGAIN: the queue of a unix socket is full. The
+ * socket is as it was, and no event tells when there is room: try again later.
  */
 int app_connect(int fd, const union addr *app);
 

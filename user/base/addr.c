@@ -48,6 +48,28 @@ static const char *parse_host(union addr *a, const char *text, size_t n, bool br
 		       : "not an IPv4 address (names other than localhost are not looked up)";
 }
 
+/* Behind "unix:". The path ends with a NUL in sun_path, as getsockname(2) gives it back. */
+static const char *parse_unix(union addr *out, const char *text)
+{
+	union addr a = {.un = {.sun_family = AF_UNIX}};
+	size_t len = strlen(text);
+
+	if (text[0] != '/' && text[0] != '@')
+		return "a unix socket is unix:/PATH or unix:@NAME";
+	if (len < 2)
+		return "the name of the unix socket is missing";
+	if (len >= sizeof(a.un.sun_path))
+		return "a unix socket has a name of 107 bytes at most";
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return "there is a control character in the name";
+	memcpy(a.un.sun_path, text, len);
+	if (text[0] == '@')
+		a.un.sun_path[0] = '\0';
+	*out = a;
+	return NULL;
+}
+
 int addr_parse(union addr *out, const char *text, const char **why)
 {
 	const char *colon = strrchr(text, ':');
@@ -56,6 +78,10 @@ int addr_parse(union addr *out, const char *text, const char **why)
 	uint64_t port;
 	union addr a;
 
+	if (!strncmp(text, "unix:", 5)) {
+		*why = parse_unix(out, text + 5);
+		return *why ? -EINVAL : 0;
+	}
 	if (!colon || (bracketed && colon[-1] != ']')) {
 		*why = "the port is missing: ADDRESS:PORT";
 		return -EINVAL;
@@ -76,6 +102,24 @@ int addr_parse(union addr *out, const char *text, const char **why)
 	return 0;
 }
 
+bool addr_is_path(const union addr *a)
+{
+	return a->family == AF_UNIX && a->un.sun_path[0];
+}
+
+/* An abstract name has no terminator: each byte counts, also a NUL at its end. */
+static socklen_t unix_len(const struct sockaddr_un *un)
+{
+	const size_t head = offsetof(struct sockaddr_un, sun_path);
+	const char *path = un->sun_path;
+
+	if (path[0])
+		return (socklen_t)(head + strnlen(path, sizeof(un->sun_path) - 1) + 1);
+	if (path[1])
+		return (socklen_t)(head + 1 + strnlen(path + 1, sizeof(un->sun_path) - 1));
+	return (socklen_t)head;
+}
+
 socklen_t addr_len(const union addr *a)
 {
 	switch (a->family) {
@@ -84,7 +128,7 @@ socklen_t addr_len(const union addr *a)
 	case AF_INET6:
 		return sizeof(a->in6);
 	case AF_UNIX:
-		return sizeof(a->un);
+		return unix_len(&a->un);
 	default:
 		return 0;
 	}
@@ -151,9 +195,12 @@ void addr_format(char buf[ADDR_TEXT_MAX], const union addr *a)
 	char ip[INET6_ADDRSTRLEN];
 
 	if (a->family == AF_UNIX) {
+		const char *path = a->un.sun_path;
+		bool abstract = !path[0] && path[1];
+
 		/* sun_path need not be terminated. */
-		snprintf(buf, ADDR_TEXT_MAX, "unix:%.*s", (int)sizeof(a->un.sun_path),
-			 a->un.sun_path);
+		snprintf(buf, ADDR_TEXT_MAX, "unix:%s%.*s", abstract ? "@" : "",
+			 (int)sizeof(a->un.sun_path) - abstract, path + abstract);
 		return;
 	}
 	if (!addr_format_ip(ip, a))

@@ -18,22 +18,26 @@ union addr {
 	sa_family_t family;
 };
 
-/* "[" 45 "]:" 5 NUL, or "unix:" and a path */
+/* "[" 45 "]:" 5 NUL, or "unix:" and a path or "@" and an abstract name */
 #define ADDR_TEXT_MAX 128
 
 /*
  * Parses "192.0.2.1:443", "[2001:db8::1]:443", "*:443" and ":443" (any IPv6 and IPv4 address),
- * "localhost:3000" (127.0.0.1). Port 0 is allowed: bind(2) then chooses. Returns 0, or -EINVAL with
- * *why set to a static reason and *out untouched.
+ * "localhost:3000" (127.0.0.1), "unix:/run/app.sock" and, for a name of Linux's abstract namespace,
+ * "unix:@app". Port 0 is allowed: bind(2) then chooses. Returns 0, or -EINVAL with *why set to a
+ * static reason and *out untouched.
  */
 int addr_parse(union addr *out, const char *text, const char **why);
+
+/* An address of the unix family with a file: not abstract, and not without a name. */
+bool addr_is_path(const union addr *a);
 
 /* Length for bind(2) and connect(2); 0 for AF_UNSPEC. */
 socklen_t addr_len(const union addr *a);
 
 /*
- * "192.0.2.1:443", "[2001:db8::1]:443", "unix:/path" or, for no address, "-"; always terminated.
- * v4-mapped prints as IPv4.
+ * "192.0.2.1:443", "[2001:db8::1]:443", "unix:/path", "unix:@name" or, for no address, "-"; always
+ * terminated. v4-mapped prints as IPv4.
  */
 void addr_format(char buf[ADDR_TEXT_MAX], const union addr *a);
 

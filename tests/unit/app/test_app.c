@@ -176,6 +176,64 @@ static void the_options_of_a_socket(void **state)
 	close(wide);
 }
 
+/* --- unix sockets --- */
+
+static int listen_unix(union addr *at, const char *text, int backlog)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*at = addr_of(text);
+	assert_int_equal(bind(fd, &at->sa, addr_len(at)), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	return fd;
+}
+
+static void a_unix_socket_is_connected_at_once(void **state)
+{
+	union addr at;
+	int listener = listen_unix(&at, "unix:@kedge test_app 1", 1);
+	int fd = app_socket(&at, true);
+
+	(void)state;
+	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	assert_int_equal(app_connect(fd, &at), 0);
+	assert_true(net_wait(fd, POLLOUT, 0));
+	assert_int_equal(app_connected(fd, &at), 0);
+	close(fd);
+	close(listener);
+}
+
+/* It is not EINPROGRESS: nothing comes of it. The same socket may try again. */
+static void a_full_queue_is_told_and_may_be_tried_again(void **state)
+{
+	union addr at;
+	int listener = listen_unix(&at, "unix:@kedge test_app 2", 0);
+	int first = app_socket(&at, false), second = app_socket(&at, false);
+
+	(void)state;
+	assert_int_equal(app_connect(first, &at), 0);
+	assert_int_equal(app_connect(second, &at), -EAGAIN);
+	assert_int_equal(app_connect(second, &at), -EAGAIN);
+	close(accept(listener, NULL, NULL));
+	assert_int_equal(app_connect(second, &at), 0);
+	assert_int_equal(app_connected(second, &at), 0);
+	close(first);
+	close(second);
+	close(listener);
+}
+
+static void a_unix_socket_that_nobody_has_is_refused(void **state)
+{
+	const union addr none = addr_of("unix:@kedge test_app 3");
+	const union addr no_file = addr_of("unix:/nonexistent/kedge.sock");
+	int fd = app_socket(&none, false);
+
+	(void)state;
+	assert_int_equal(app_connect(fd, &none), -ECONNREFUSED);
+	assert_int_equal(app_connect(fd, &no_file), -ENOENT);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +244,9 @@ int main(void)
 		cmocka_unit_test(a_lack_of_source_ports_is_told_from_a_lack_of_a_way),
 		cmocka_unit_test(what_is_wrong_at_once_is_told_at_once),
 		cmocka_unit_test(the_options_of_a_socket),
+		cmocka_unit_test(a_unix_socket_is_connected_at_once),
+		cmocka_unit_test(a_full_queue_is_told_and_may_be_tried_again),
+		cmocka_unit_test(a_unix_socket_that_nobody_has_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/addr.h"
 
@@ -49,6 +50,9 @@ static void every_form_of_address_is_read_and_printed(void **state)
 	assert_int_equal(a.in6.sin6_port, htons(1));
 }
 
+#define TEN     "0123456789"
+#define HUNDRED TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "1"
+
 static void what_is_no_address_is_refused_with_a_reason(void **state)
 {
 	static const struct {
@@ -83,6 +87,15 @@ static void what_is_no_address_is_refused_with_a_reason(void **state)
 		{"[fe80::1%lo]:443", "not an IPv6 address"},
 		{"[1:2:3]:443", "not an IPv6 address"},
 		{"[*]:443", "not an IPv6 address"},
+		{"unix:", "unix:/PATH or unix:@NAME"},
+		{"unix:run/app.sock", "unix:/PATH or unix:@NAME"},
+		{"unix:/", "name of the unix socket is missing"},
+		{"unix:@", "name of the unix socket is missing"},
+		{"unix:/run/a\nb", "control character"},
+		{"unix:@a\x7f", "control character"},
+		{"unix:/456789" HUNDRED, "107 bytes"},
+		{"unix:@456789" HUNDRED, "107 bytes"},
+		{"UNIX:/run/app.sock", "port is not a number"},
 		/* 45 letters fit, 46 would leave no room for the terminator */
 		{"[123456789012345678901234567890123456789012345]:1", "not an IPv6 address"},
 		{"[1234567890123456789012345678901234567890123456]:1", "too long"},
@@ -111,7 +124,7 @@ static void families_without_ip_print_and_have_no_port(void **state)
 	addr_format(buf, &a);
 	assert_string_equal(buf, "unix:/run/app.sock");
 	assert_int_equal(addr_port(&a), 0);
-	assert_int_equal(addr_len(&a), sizeof(struct sockaddr_un));
+	assert_int_equal(addr_len(&a), offsetof(struct sockaddr_un, sun_path) + 14);
 	assert_int_equal(addr_format_ip(ip, &a), 0);
 	assert_string_equal(ip, "");
 
@@ -124,6 +137,68 @@ static void families_without_ip_print_and_have_no_port(void **state)
 	assert_string_equal(buf, "-");
 	assert_int_equal(addr_len(&a), 0);
 	assert_int_equal(addr_port(&a), 0);
+}
+
+/* The longest names too; and what is written is what bind(2) and getsockname(2) agree on. */
+static void names_of_unix_sockets_are_read_and_printed(void **state)
+{
+	static const char *const good[] = {
+		"unix:/run/app.sock",
+		"unix:@app",
+		"unix:/a",
+		"unix:@a b:80",
+		"unix:/run/[::1]:443",
+		"unix:@23456" HUNDRED,
+		"unix:/tmp/\xc3\xa9.sock",
+		"unix:/23456" HUNDRED,
+		"unix:@@",
+	};
+	char buf[ADDR_TEXT_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		const char *name = good[i] + strlen("unix:"), *why = NULL;
+		bool abstract = name[0] == '@';
+		union addr a;
+
+		memset(&a, 0xaa, sizeof(a));
+		assert_int_equal(addr_parse(&a, good[i], &why), 0);
+		assert_int_equal(a.family, AF_UNIX);
+		assert_int_equal(addr_is_path(&a), !abstract);
+		assert_int_equal(addr_len(&a),
+				 offsetof(struct sockaddr_un, sun_path) + strlen(name) + !abstract);
+		addr_format(buf, &a);
+		assert_string_equal(buf, good[i]);
+	}
+}
+
+static void the_kernel_gives_a_name_back_as_it_was_given(void **state)
+{
+	union addr a, b = {0};
+	socklen_t len = sizeof(b);
+	const char *why;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)state;
+	assert_int_equal(addr_parse(&a, "unix:@kedge test_addr", &why), 0);
+	assert_int_equal(bind(fd, &a.sa, addr_len(&a)), 0);
+	assert_int_equal(getsockname(fd, &b.sa, &len), 0);
+	assert_int_equal(len, addr_len(&a));
+	assert_int_equal(addr_len(&b), addr_len(&a));
+	assert_memory_equal(&a.un, &b.un, sizeof(a.un));
+	close(fd);
+}
+
+static void a_unix_socket_without_a_name_has_only_a_family(void **state)
+{
+	union addr a = {.family = AF_UNIX};
+	char buf[ADDR_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(addr_len(&a), offsetof(struct sockaddr_un, sun_path));
+	assert_false(addr_is_path(&a));
+	addr_format(buf, &a);
+	assert_string_equal(buf, "unix:");
 }
 
 static void the_ip_alone_has_no_brackets_and_no_port(void **state)
@@ -339,6 +414,9 @@ int main(void)
 		cmocka_unit_test(every_form_of_address_is_read_and_printed),
 		cmocka_unit_test(what_is_no_address_is_refused_with_a_reason),
 		cmocka_unit_test(families_without_ip_print_and_have_no_port),
+		cmocka_unit_test(names_of_unix_sockets_are_read_and_printed),
+		cmocka_unit_test(the_kernel_gives_a_name_back_as_it_was_given),
+		cmocka_unit_test(a_unix_socket_without_a_name_has_only_a_family),
 		cmocka_unit_test(the_ip_alone_has_no_brackets_and_no_port),
 		cmocka_unit_test(prefixes_are_read_as_v4_mapped),
 		cmocka_unit_test(what_is_no_prefix_is_refused_with_a_reason),
