@@ -18,6 +18,10 @@
 /* A lack of source ports is logged this often at most. */
 #define PORTS_SAID_MS 10000
 
+/* A full queue of a unix socket is tried again after half of the time so far, within these. */
+#define QUEUE_MS_MIN 5
+#define QUEUE_MS_MAX 200
+
 /* --- a socket on its way to the application --------------------------------------------------- */
 
 static enum kedge_reason no_socket(int err)
@@ -54,12 +58,27 @@ static enum kedge_reason connect_failed(struct conn *c, int err)
 	return KEDGE_REASON_limit_ports;
 }
 
-/* NONE: it is on its way; or why not. Then a socket may be left, for conn_leg_close(). */
+/* NONE: it is on its way, or the queue is full; or why not. */
+static enum kedge_reason leg_connect(struct conn *c)
+{
+	int err = app_connect(c->flow.app_fd, &conn_conf(c)->app);
+
+	c->app_queue = err == -EAGAIN;
+	if (c->app_queue)
+		return KEDGE_REASON_NONE;
+	if (err)
+		return connect_failed(c, err);
+	if (loop_add(&c->worker->loop, c->flow.app_fd, &c->app_watch, CONN_EVENTS) < 0)
+		return KEDGE_REASON_no_memory;
+	return KEDGE_REASON_NONE;
+}
+
+/* As leg_connect(). After a failure a socket may be left, for conn_leg_close(). */
 static enum kedge_reason leg_open(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
 	enum kedge_reason reason;
-	int fd, err;
+	int fd;
 
 	conn_leg_choose(c);
 	fd = app_socket(&conf->app, c->bypass);
@@ -68,14 +87,7 @@ static enum kedge_reason leg_open(struct conn *c)
 		return no_socket(fd);
 	c->flow.app_fd = fd;
 	reason = conn_leg_register(c);
-	if (reason != KEDGE_REASON_NONE)
-		return reason;
-	err = app_connect(fd, &conf->app);
-	if (err)
-		return connect_failed(c, err);
-	if (loop_add(&c->worker->loop, fd, &c->app_watch, CONN_EVENTS) < 0)
-		return KEDGE_REASON_no_memory;
-	return KEDGE_REASON_NONE;
+	return reason == KEDGE_REASON_NONE ? leg_connect(c) : reason;
 }
 
 /* --- during the handshake --------------------------------------------------------------------- */
@@ -87,7 +99,7 @@ void conn_connect_early(struct conn *c)
 	if (c->early || !conn_conf(c)->connect_early || conn_is_tcp(c))
 		return;
 	c->early = true;
-	if (leg_open(c) != KEDGE_REASON_NONE)
+	if (leg_open(c) != KEDGE_REASON_NONE || c->app_queue)
 		conn_leg_close(c, true);
 }
 
@@ -103,13 +115,24 @@ static bool early_failed(const struct conn *c, uint32_t events)
 
 /* --- the client leg is ready ------------------------------------------------------------------ */
 
-/* What is left of connect-timeout. */
-static uint32_t timeout_left_ms(const struct conn *c)
+/* How long it has been on its way. */
+static uint64_t spent_ms(const struct conn *c)
+{
+	return c->app_ready ? 0 : (c->worker->loop.now_us - c->connect_began_us) / 1000;
+}
+
+/* Until connect-timeout is over, or until it is tried again. */
+static void set_timer(struct conn *c)
 {
 	uint32_t all = conn_conf(c)->connect_timeout_ms;
-	uint64_t spent = c->app_ready ? 0 : (c->worker->loop.now_us - c->connect_began_us) / 1000;
+	uint64_t spent = spent_ms(c), left = spent < all ? all - spent : 1;
+	uint64_t again = spent / 2;
 
-	return spent < all ? all - (uint32_t)spent : 1;
+	if (again < QUEUE_MS_MIN)
+		again = QUEUE_MS_MIN;
+	if (again > QUEUE_MS_MAX)
+		again = QUEUE_MS_MAX;
+	loop_timer_set(&c->worker->loop, &c->timer, c->app_queue && again < left ? again : left);
 }
 
 struct conn_verdict conn_connect_enter(struct conn *c)
@@ -121,7 +144,7 @@ struct conn_verdict conn_connect_enter(struct conn *c)
 		conn_access_begin(c);
 	if (c->flow.app_fd < 0)
 		reason = leg_open(c);
-	loop_timer_set(&c->worker->loop, &c->timer, timeout_left_ms(c));
+	set_timer(c);
 	if (reason != KEDGE_REASON_NONE)
 		return conn_refuse(c, reason);
 	return c->app_ready ? conn_join(c) : verdict_stay();
@@ -143,7 +166,18 @@ struct conn_verdict conn_connect_event(struct conn *c, uint32_t events)
 	return early ? verdict_stay() : conn_join(c);
 }
 
+/* No event tells that a unix socket takes connections again. */
+static struct conn_verdict queue_again(struct conn *c)
+{
+	enum kedge_reason reason = leg_connect(c);
+
+	set_timer(c);
+	return reason == KEDGE_REASON_NONE ? verdict_stay() : conn_refuse(c, reason);
+}
+
 struct conn_verdict conn_connect_expired(struct conn *c)
 {
+	if (c->app_queue && spent_ms(c) < conn_conf(c)->connect_timeout_ms)
+		return queue_again(c);
 	return conn_refuse(c, KEDGE_REASON_app_timeout);
 }

@@ -70,6 +70,11 @@ struct tcp_info conn_client_info(const struct conn *c)
 
 uint64_t conn_acknowledged(const struct conn *c)
 {
+	const struct residue *kept = &c->flow.down;
+
+	/* A unix socket acknowledges nothing: it has taken what has left, less its small buffer. */
+	if (c->service->conf->addr.family == AF_UNIX)
+		return c->down_bytes - (kept->len - kept->off);
 	return conn_client_info(c).tcpi_bytes_acked;
 }
 
@@ -108,6 +113,7 @@ void conn_deadline_timer(struct conn *c)
 
 void conn_deadline_set(struct conn *c, uint64_t up, uint64_t down)
 {
+	c->down_bytes += down;
 	watch_head(c);
 	watch_body(c, up);
 	watch_answer(c, down);

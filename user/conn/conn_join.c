@@ -92,14 +92,15 @@ static void count_flow(struct conn *c)
 void conn_access_begin(struct conn *c)
 {
 	const struct shared *shared = c->worker->shared;
+	const bool app_unix = conn_conf(c)->app.family == AF_UNIX;
 	const struct access_facts facts = {
 		.listener = c->service->name,
 		.client = &c->client,
 		.record = record_kind(c),
 		.tls_version = c->tls_version,
 		.tls_suite = c->tls_suite,
-		.edit_kernel = shared->edit_kernel,
-		.bypass = shared->bypass,
+		.edit_kernel = shared->edit_kernel && !app_unix,
+		.bypass = shared->bypass && !app_unix,
 		.splice = c->service->conf->splice,
 	};
 

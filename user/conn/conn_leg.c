@@ -26,16 +26,16 @@ void conn_http1_conf(const struct conn *c, struct http1_conf *out)
  * What was decided at startup, without what was lost since. No bypass in mode tcp: on a bypassed
  * socket, a read that waits returns EAGAIN when another thread writes to the socket or ends it, and
  * a read with MSG_WAITALL may see bytes out of order. A server of requests does neither. An
- * application in mode tcp may.
+ * application in mode tcp may. BPF does not see the messages of a unix socket.
  */
 void conn_leg_choose(struct conn *c)
 {
 	const struct shared *shared = c->worker->shared;
 	uint64_t now = c->worker->loop.now_ms;
-	bool http = !conn_is_tcp(c);
+	bool may = !conn_is_tcp(c) && conn_conf(c)->app.family != AF_UNIX;
 
-	c->edit_kernel = http && shared->edit_kernel && capability_try(CAPABILITY_EDIT, now);
-	c->bypass = http && shared->bypass && capability_try(CAPABILITY_BYPASS, now);
+	c->edit_kernel = may && shared->edit_kernel && capability_try(CAPABILITY_EDIT, now);
+	c->bypass = may && shared->bypass && capability_try(CAPABILITY_BYPASS, now);
 }
 
 bool conn_leg_lost(struct conn *c, int err)
@@ -91,7 +91,8 @@ static enum kedge_reason name_register(struct conn *c)
 	int err;
 
 	c->named = false;
-	if (!peername || !capability_try(CAPABILITY_PEERNAME, now))
+	if (!peername || conn_conf(c)->app.family == AF_UNIX ||
+	    !capability_try(CAPABILITY_PEERNAME, now))
 		return KEDGE_REASON_NONE;
 	err = peername_set(peername, c->flow.app_fd, c->nobody ? NULL : &c->client);
 	c->named = !err;

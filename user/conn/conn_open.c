@@ -20,9 +20,11 @@ static bool sent_nothing(const struct conn *c)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
+	const uint8_t *first;
 
+	/* A unix socket does not count. */
 	if (getsockopt(c->client_fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
-		return false;
+		return c->tls && !tls_first_bytes(c->tls, &first);
 	return info.tcpi_bytes_received <= c->prefix_bytes + 1; /* a FIN counts as one */
 }
 

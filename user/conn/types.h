@@ -99,6 +99,7 @@ struct conn {
 	uint64_t answer_ms;   /* waits for the application's answer only, since; 0: it does not */
 	uint64_t take_due_ms; /* the client must have taken enough by then; 0: it keeps up */
 	uint64_t take_acked;  /* bytes that it had acknowledged when that was set */
+	uint64_t down_bytes;  /* that the application has sent for it */
 	uint64_t idle_acked;  /* the same when idle-timeout was last over */
 	uint32_t prefix_bytes;
 	uint32_t head_index; /* which head that is */
@@ -112,6 +113,7 @@ struct conn {
 	bool trusted;                   /* the socket's peer may send a prefix */
 	bool early;                     /* the application was asked during HANDSHAKE */
 	bool app_ready;                 /* it has answered, one way or the other */
+	bool app_queue;                 /* it has no room for a connection now: try again */
 	bool nobody;                    /* the prefix says that nobody knows the client */
 	bool named;                     /* the app leg has the client's name */
 	bool edit_kernel;               /* BPF edits its requests */

@@ -140,6 +140,66 @@ static void a_connect_that_succeeds(void **state)
 	assert_non_null(c->flow.edit);
 }
 
+/* --- the queue of a unix socket is full --- */
+
+/* Each wait is half of the time so far. Nothing is watched meanwhile: no event would come. */
+static void a_full_queue_is_tried_again_until_there_is_room(void **state)
+{
+	(void)state;
+	start(CONN_CONNECT);
+	reach.connect = -EAGAIN;
+	expect_stay(conn_connect_enter(c));
+	expect_timer(5);
+	set_clock(now() + 100);
+	expect_stay(conn_connect_expired(c));
+	expect_timer(50);
+	set_clock(now() + 1900);
+	expect_stay(conn_connect_expired(c));
+	expect_timer(200);
+	reach.connect = 0;
+	expect_stay(conn_connect_expired(c));
+	expect_timer(conf.connect_timeout_ms - 2000);
+	expect_next(conn_connect_event(c, EPOLLOUT), CONN_MOVE);
+	assert_int_equal(reach.sockets, 1);
+}
+
+static void but_no_longer_than_any_connect(void **state)
+{
+	(void)state;
+	start(CONN_CONNECT);
+	reach.connect = -EAGAIN;
+	expect_stay(conn_connect_enter(c));
+	set_clock(now() + conf.connect_timeout_ms - 1);
+	expect_stay(conn_connect_expired(c));
+	expect_timer(1);
+	set_clock(now() + 1);
+	expect(conn_connect_expired(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_timeout);
+}
+
+static void nor_when_the_application_goes_meanwhile(void **state)
+{
+	(void)state;
+	start(CONN_CONNECT);
+	reach.connect = -EAGAIN;
+	expect_stay(conn_connect_enter(c));
+	reach.connect = -ECONNREFUSED;
+	expect(conn_connect_expired(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_refused);
+}
+
+/* Nobody waits for it yet: it is asked again when the client leg is ready. */
+static void an_early_connect_does_not_wait_in_front_of_a_queue(void **state)
+{
+	(void)state;
+	start(CONN_HANDSHAKE);
+	reach.connect = -EAGAIN;
+	conn_connect_early(c);
+	assert_int_equal(c->flow.app_fd, -1);
+	c->state = CONN_CONNECT;
+	expect_stay(conn_connect_enter(c));
+	expect_timer(5);
+	assert_int_equal(reach.sockets, 2);
+}
+
 /* --- during the handshake --------------------------------------------------------------------- */
 
 static void an_early_connect_is_asked_for_once(void **state)
@@ -241,6 +301,10 @@ int main(void)
 		TEST(a_socket_that_cannot_be_watched),
 		TEST(a_connect_that_fails_later),
 		TEST(a_connect_that_succeeds),
+		TEST(a_full_queue_is_tried_again_until_there_is_room),
+		TEST(but_no_longer_than_any_connect),
+		TEST(nor_when_the_application_goes_meanwhile),
+		TEST(an_early_connect_does_not_wait_in_front_of_a_queue),
 		TEST(an_early_connect_is_asked_for_once),
 		TEST(or_not_at_all),
 		TEST(an_early_connect_is_there_in_time),

@@ -216,11 +216,31 @@ static void what_tcp_does_not_say_is_nothing(void **state)
 	c->client_fd = fd;
 }
 
+/* What has left for it counts, and not what is kept here. */
+static void a_unix_socket_has_taken_what_it_was_given(void **state)
+{
+	(void)state;
+	listener_conf.addr.family = AF_UNIX;
+	conf.response_rate_min = 10;
+	joined();
+	conn_deadline_set(c, 5, 1000);
+	assert_int_equal(conn_acknowledged(c), 1000);
+	assert_true(residue_keep(&c->flow.down, "0123456789", 10));
+	c->flow.down.off = 3;
+	assert_int_equal(conn_acknowledged(c), 993);
+	c->flow.client_full = true;
+	conn_deadline_set(c, 0, 0);
+	assert_int_equal(c->take_acked, 993);
+	residue_drop(&c->flow.down);
+	assert_int_equal(conn_acknowledged(c), 1000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_unix_socket_has_taken_what_it_was_given),
 		TEST(a_head_has_its_time_from_its_first_byte),
 		TEST(a_head_that_the_application_does_not_take_has_none),
 		TEST(a_body_must_keep_its_rate),

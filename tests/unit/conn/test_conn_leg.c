@@ -132,6 +132,18 @@ static void the_kernel_does_what_it_can(void **state)
 	assert_true(!c->edit_kernel && !c->bypass);
 }
 
+/* Not even a name is set: the kernel would show it to nobody. */
+static void on_a_unix_socket_it_does_nothing(void **state)
+{
+	(void)state;
+	conf.app.family = AF_UNIX;
+	leg(true);
+	assert_true(!c->edit_kernel && !c->bypass);
+	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
+	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	expect_log("");
+}
+
 static void in_mode_tcp_it_does_nothing(void **state)
 {
 	(void)state;
@@ -443,6 +455,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_kernel_does_what_it_can),
+		TEST(on_a_unix_socket_it_does_nothing),
 		TEST(in_mode_tcp_it_does_nothing),
 		TEST(what_was_lost_is_not_chosen),
 		TEST(a_leg_is_registered),

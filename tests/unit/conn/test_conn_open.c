@@ -262,6 +262,36 @@ static void a_client_that_goes(void **state)
 	assert_int_equal(stats->health_checks, 1);
 }
 
+/* The same over a unix socket, which does not count bytes: after these the client goes. */
+static void goes_over_a_unix_socket(const char *hello, size_t len)
+{
+	int pair[2];
+
+	handshake();
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(dup2(pair[0], c->client_fd), c->client_fd);
+	close(pair[0]);
+	assert_int_equal(send(pair[1], hello, len, 0), (ssize_t)len);
+	expect_stay(conn_handshake_run(c));
+	close(pair[1]);
+}
+
+static void a_client_of_a_unix_socket_that_goes(void **state)
+{
+	(void)state;
+	goes_over_a_unix_socket("", 0);
+	expect_reset(conn_handshake_run(c), KEDGE_REASON_client_gone);
+	assert_int_equal(stats->health_checks, 1);
+}
+
+static void or_within_its_hello(void **state)
+{
+	(void)state;
+	goes_over_a_unix_socket("\x16\x03\x01\x00\xc8\x01", 6);
+	expect(conn_handshake_run(c), CONN_LINGER, CONN_ALERT, KEDGE_REASON_tls_client_gone);
+	assert_int_equal(stats->health_checks, 0);
+}
+
 static void a_client_that_goes_within_its_hello(void **state)
 {
 	(void)state;
@@ -325,6 +355,8 @@ int main(void)
 		TLS(bytes_that_came_before_are_read),
 		TLS(what_is_not_tls),
 		TLS(a_client_that_goes),
+		TLS(a_client_of_a_unix_socket_that_goes),
+		TLS(or_within_its_hello),
 		TLS(a_client_that_goes_within_its_hello),
 		TLS(a_handshake_that_succeeds),
 	};
