@@ -245,7 +245,7 @@ def test_what_is_passed_must_listen(tmp_path):
     process = Activated(one, two, "--app", "127.0.0.1:9", "--control", "off", "--tls", "off",
                         "--listen", text(one))
     assert process.wait(60) == 1
-    assert process.matches("error: descriptor 4 .* no listening TCP socket")
+    assert process.matches("error: descriptor 4 .* no listening TCP or unix stream socket")
     process.stop()
     one.close()
     two.close()

@@ -54,7 +54,7 @@ class Client:
     def __init__(self, address, prefix=b"", tls=None, sni="localhost", source=None, session=None,
                  prefix_alone=True, cut=None, timeout=20, rcvbuf=None, handshake=True):
         """
-        address: (host, port). tls: an SSLContext or None for clear text. prefix_alone: False sends
+        address: (host, port), or the path of a unix socket. tls: an SSLContext or None for clear text. prefix_alone: False sends
         the prefix in one segment with the first bytes that follow. cut: sends pieces of at most so
         many bytes, each in a segment of its own. source: an address, or (address, port).
         """
@@ -63,15 +63,17 @@ class Client:
         self._in, self._out, self._tls = ssl.MemoryBIO(), ssl.MemoryBIO(), None
         self._unread = b""
         self._context = tls
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        path = address.replace("@", "\0", 1) if isinstance(address, str) else None
+        family = socket.AF_UNIX if path else socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not path:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.settimeout(Deadline(timeout).left())
         if source:
             self.sock.bind((source, 0) if isinstance(source, str) else source)
-        self.sock.connect(tuple(address))
+        self.sock.connect(path or tuple(address))
         self._pending = b""
         if prefix_alone:
             self.send_raw(prefix)

@@ -83,7 +83,7 @@ class Listener:
         self.mode, self.splice = mode, splice
         self.name, self.tls, self.proxy, self.trust = name, tls, proxy, trust
         self.leaves, self.addr = leaves, addr
-        self.address = None  # (host, port) once bound
+        self.address = None  # (host, port), or a path, once bound
 
     def flags(self, certs):
         words = ["--listen", self.addr, "--tls", "on" if self.tls else "off",
@@ -173,8 +173,9 @@ class Kedge:
 
     def wait_bound(self, count):
         """Waits for the addresses that the first start, or a reload, has bound."""
-        found = self.process.wait_line(r"listener \S+: bound to (\S+):(\d+)", seconds=60, count=count)
-        return [(match[1].strip("[]"), int(match[2])) for match in found]
+        found = self.process.wait_line(r"listener \S+: bound to (?:unix:(\S+)|(\S+):(\d+))", seconds=60,
+                                       count=count)
+        return [match[1] or (match[2].strip("[]"), int(match[3])) for match in found]
 
     def reload(self, *args):
         """Runs kedge reload; returns the finished process."""
@@ -192,7 +193,7 @@ class Kedge:
             return c.request(target="/metrics").text
 
     def __getitem__(self, name):
-        """(host, port) of a listener."""
+        """(host, port) of a listener, or its path."""
         return next(x.address for x in self.listeners if x.name == name)
 
     @property

@@ -208,16 +208,17 @@ class Replay(Connection):
 class RawApp:
     """
     respond(connection, request): the bytes of the answer, or None if it has sent them itself. `serve` replaces
-    Connection.serve. cgroup: the cgroup of the listening socket.
+    Connection.serve. cgroup: the cgroup of the listening socket. path: of a unix socket.
     """
 
     def __init__(self, respond=default_answer, cgroup=None, host="127.0.0.1", serve=None,
-                 backlog=1024, accepting=True, read_size=65536, rcvbuf=None, port=0):
+                 backlog=1024, accepting=True, read_size=65536, rcvbuf=None, port=0,
+                 path=None):
         self.respond, self.serve, self.read_size = respond, serve or Connection.serve, read_size
         self.closes = True  # after a request that says so
         self.connections = []
         self.changed = threading.Condition()
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        family = socket.AF_UNIX if path else socket.AF_INET6 if ":" in host else socket.AF_INET
 
         def open_socket():
             return socket.socket(family, socket.SOCK_STREAM)
@@ -229,9 +230,9 @@ class RawApp:
             self.sock = open_socket()
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.sock.bind((host, port))
+        self.sock.bind(str(path).replace("@", "\0", 1) if path else (host, port))
         self.sock.listen(backlog)
-        self.address = self.sock.getsockname()[:2]
+        self.address = str(path) if path else self.sock.getsockname()[:2]
         if accepting:
             threading.Thread(target=self._accept, daemon=True).start()
 
@@ -243,6 +244,8 @@ class RawApp:
 
     @property
     def text(self):
+        if isinstance(self.address, str):
+            return f"unix:{self.address}"
         host, port = self.address
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -252,7 +255,8 @@ class RawApp:
                 sock, peer = self.sock.accept()
             except OSError:
                 return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             conn = Connection(self, sock, peer)
             with self.changed:
                 self.connections.append(conn)

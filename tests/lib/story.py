@@ -32,7 +32,10 @@ class Express(Process):
 
 
 class Balancer(Process):
-    """HAProxy in TCP mode on a port of the kernel's choice; send: "send-proxy", "send-proxy-v2"."""
+    """
+    HAProxy in TCP mode on a port of the kernel's choice. server: (host, port), or the path of a unix socket. send:
+    "send-proxy", "send-proxy-v2".
+    """
 
     def __init__(self, server, send, more=""):
         self.base = Path(tempfile.mkdtemp(prefix="kedge-balancer-"))
@@ -40,6 +43,7 @@ class Balancer(Process):
         listener.bind(("127.0.0.1", 0))
         self.address = listener.getsockname()
         self.config = self.base / "haproxy.cfg"
+        server_text = f"unix@{server}" if isinstance(server, str) else "%s:%d" % server
         self.config.write_text(f"""\
 defaults
 	mode tcp
@@ -50,7 +54,7 @@ frontend clients
 	bind fd@{listener.fileno()}
 	default_backend kedge
 backend kedge
-	server kedge {server[0]}:{server[1]} {send} {more}
+	server kedge {server_text} {send} {more}
 """)
         # The socket listens from here on, so that no test has to wait for HAProxy.
         listener.listen(128)

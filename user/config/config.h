@@ -72,6 +72,7 @@ struct conf_listener {
 	size_t certs_count;
 	bool splice;              /* bodies of known length do not pass through memory */
 	uint32_t connections_max; /* of this listener; 0: no limit of its own */
+	unsigned socket_mode;     /* of the file of a unix socket */
 };
 
 struct conf {

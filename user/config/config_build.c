@@ -18,6 +18,7 @@
 #include "config/config_family.h"
 #include "config/config_guard.h"
 #include "config/config_options.h"
+#include "config/config_unix.h"
 #include "kedge/limits.h"
 
 /* Tries one text on a struct that is then freed. */
@@ -155,6 +156,7 @@ static void check_listener(struct conf_listener *l, const struct settings *from,
 {
 	const struct setting *trust = find_setting(from, "trust", index);
 	const struct setting *cert = find_setting(from, "cert", index);
+	const struct setting *mode = find_setting(from, "socket-mode", index);
 	const struct place *at = &from->listeners[index];
 
 	check_certs(l, at, m);
@@ -166,14 +168,17 @@ static void check_listener(struct conf_listener *l, const struct settings *from,
 		mistake(m, &trust->place,
 			"nothing to trust: proxy-protocol is off at this listener (trust does not "
 			"restrict who may connect)");
-	if (l->proxy != PROXY_PREFIX_OFF && !l->trust.count)
+	config_check_unix(l, at, trust && trust->text ? &trust->place : NULL,
+			  mode ? &mode->place : NULL, m);
+	if (l->proxy != PROXY_PREFIX_OFF && !l->trust.count && l->addr.family != AF_UNIX)
 		config_warn(at, "proxy-protocol without trust: whoever connects may name any "
 				"client address");
 }
 
 static bool same_addr(const union addr *a, const union addr *b)
 {
-	return addr_port(a) && addr_len(a) == addr_len(b) && !memcmp(a, b, addr_len(a));
+	return (addr_port(a) || a->family == AF_UNIX) && addr_len(a) == addr_len(b) &&
+	       !memcmp(a, b, addr_len(a));
 }
 
 static void check_same_addr(const struct conf *conf, const struct settings *from, int index,
@@ -310,13 +315,27 @@ static void check_app(const struct conf *conf, const struct settings *file,
 	}
 	if (s->bad)
 		return;
-	if (!addr_port(&conf->app))
+	if (conf->app.family != AF_UNIX && !addr_port(&conf->app))
 		mistake(m, &s->place, "%s has no port", config_quote(quoted, s->text));
 	if (addr_is_wildcard(&conf->app))
 		mistake(m, &s->place, "%s is not one address: name the host",
 			config_quote(quoted, s->text));
 	else
 		config_app_family(conf, &s->place);
+}
+
+static void check_unix(const struct conf *conf, const struct settings *file,
+		       const struct settings *flags, struct mistakes *m)
+{
+	const struct place nowhere = {.file = conf->file};
+	char why[WHY_MAX];
+	const char *option = config_unix_conflict(conf, why);
+	const struct setting *s = option ? find_setting(flags, option, -1) : NULL;
+
+	if (option && !s)
+		s = find_setting(file, option, -1);
+	if (option)
+		mistake(m, s ? &s->place : &nowhere, "%s", why);
 }
 
 static void check_user(const struct conf *conf, const struct settings *file,
@@ -365,6 +384,7 @@ int config_build(struct conf *conf, const struct settings *file, const struct se
 	addr_format(conf->app_name, &conf->app);
 	config_metrics_family(conf);
 	check_app(conf, file, flags, m);
+	check_unix(conf, file, flags, m);
 	check_user(conf, file, flags, m);
 	check_interfaces(conf, file, flags, m);
 	if (!m->count) {

@@ -72,6 +72,9 @@ static void write_value(FILE *to, const struct option_def *opt, const void *base
 	case OPTION_NAMES:
 		write_names(to, field);
 		break;
+	case OPTION_MODE:
+		fprintf(to, "%04o", *(const unsigned *)field);
+		break;
 	case OPTION_CERT:
 		write_certs(to, opt, base);
 		break;
@@ -126,6 +129,7 @@ static int put_back(const struct option_def *opt, void *after, const void *befor
 	switch (opt->kind) {
 	case OPTION_NUMBER:
 	case OPTION_WORD:
+	case OPTION_MODE:
 		*(unsigned *)field = *(const unsigned *)old;
 		return 0;
 	case OPTION_BOOL:

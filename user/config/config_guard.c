@@ -20,7 +20,8 @@ void config_check_guard(const struct conf_guard *guard, const struct conf_listen
 {
 	bool ipv4 = addr_is_ipv4(&l->addr);
 
-	if (guard->mode == GUARD_OFF || l->proxy == PROXY_PREFIX_OFF)
+	if (guard->mode == GUARD_OFF || l->proxy == PROXY_PREFIX_OFF ||
+	    l->addr.family == AF_UNIX) /* no packet comes to it */
 		return;
 	if (!l->trust.count)
 		mistake(m, at,

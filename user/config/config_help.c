@@ -102,7 +102,7 @@ static void write_values(FILE *to, const struct option_def *opt)
 
 	if (opt->kind == OPTION_NUMBER)
 		fprintf(to, "%u to %u", opt->min, opt->max);
-	else if (opt->off_allowed)
+	else if (opt->off_allowed || opt->unix_allowed)
 		write_alternatives(to, opt->arg);
 	else
 		fprintf(to, "`%s`%s", value_shape(opt, shape, "`, `"),
@@ -145,6 +145,9 @@ static void write_man_values(FILE *to, const struct option_def *opt)
 		fprintf(to, " : %u to %u", opt->min, opt->max);
 	else if (opt->off_allowed)
 		fprintf(to, " : Ar %.*s | Cm off", (int)strcspn(opt->arg, "|"), opt->arg);
+	else if (opt->unix_allowed)
+		fprintf(to, " : Ar %.*s | Cm unix : Ns Ar PATH", (int)strcspn(opt->arg, "|"),
+			opt->arg);
 	else if (opt->arg)
 		fprintf(to, " : Ar %s", opt->arg);
 	else

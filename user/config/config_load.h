@@ -14,6 +14,7 @@
  *   config_build.c     settings   -> struct conf, cross-checks
  *   config_guard.c     what the guard needs of listeners
  *   config_family.c    hosts without IPv6
+ *   config_unix.c      what does not go together with unix sockets
  *   config_diff.c      two confs  -> what a reload changes
  *   config_help.c      the table  -> usage, reference table of docs/configuration.md
  *   config_load.c      the order of these steps

@@ -180,10 +180,25 @@ static int set_addr(const struct option_def *opt, union addr *field, const char 
 		*field = (union addr){.family = AF_UNSPEC};
 		return 0;
 	}
+	if (!opt->unix_allowed && !strncmp(text, "unix:", strlen("unix:")))
+		return refuse(why, text, "is not ADDR:PORT: a unix socket cannot be used here");
 	if (addr_parse(field, text, &reason) < 0) {
-		snprintf(what, sizeof(what), "is not ADDR:PORT: %.150s", reason);
+		snprintf(what, sizeof(what), "is not %s: %.150s",
+			 strncmp(text, "unix:", strlen("unix:")) ? "ADDR:PORT" : "a unix socket",
+			 reason);
 		return refuse(why, text, what);
 	}
+	return 0;
+}
+
+/* Three octal digits; a zero before them. */
+static int set_mode(unsigned *field, const char *text, char why[WHY_MAX])
+{
+	const char *digits = text[0] == '0' ? text + 1 : text;
+
+	if (strlen(digits) != 3 || strspn(digits, "01234567") != 3)
+		return refuse(why, text, "is not a mode of three octal digits, such as 0660");
+	*field = (unsigned)(64 * (digits[0] - '0') + 8 * (digits[1] - '0') + digits[2] - '0');
 	return 0;
 }
 
@@ -214,6 +229,8 @@ int option_set(const struct option_def *opt, void *base, const char *text, size_
 		return add_cidr(field, text, why);
 	case OPTION_NAMES:
 		return add_name(opt, field, text, why);
+	case OPTION_MODE:
+		return set_mode(field, text, why);
 	case OPTION_CERT:
 		return set_cert(opt, base, text, pair, why);
 	}

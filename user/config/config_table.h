@@ -14,6 +14,7 @@ enum option_kind {
 	OPTION_PATH,   /* char *; "off" is NULL if off_allowed */
 	OPTION_CIDRS,  /* struct conf_cidrs, a list */
 	OPTION_NAMES,  /* struct conf_names, a list */
+	OPTION_MODE,   /* unsigned; permissions of a file, octal */
 	OPTION_CERT,   /* one part of a struct conf_cert in conf_listener.certs, a list */
 };
 
@@ -36,6 +37,7 @@ struct option_def {
 	const char *unit;    /* NULL: none */
 	uint32_t min, max;   /* NUMBER: inclusive; PATH, NAMES and CERT: max bytes */
 	bool off_allowed;    /* PATH: "off" is NULL; ADDR: "off" is AF_UNSPEC */
+	bool unix_allowed;   /* ADDR: a unix socket, too */
 	bool restart;        /* a reload does not change it */
 	const char *words[OPTION_WORDS_MAX + 1];
 	const char *help; /* one sentence, no full stop */

@@ -217,21 +217,25 @@ static void say_outcome(const struct daemon *d, const struct probe_report *r)
 		{"bypass", conf->bypass, d->shared.bypass, "on"},
 		{"peername", conf->peername, d->shared.peername != NULL, "on"},
 	};
+	const bool app_unix = conf->app.family == AF_UNIX;
 	char line[1024] = "";
 	size_t len = 0;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		const struct probe_row *missing = first_cause(r, all[i].name);
 		const char *why = all[i].policy == POLICY_OFF ? "switched off"
+				  : app_unix && i             ? "the application is on a unix "
+								"socket, which BPF does not see"
 				  : missing                   ? missing->detail
 							      : "nothing needs it";
+		const bool use = all[i].use && !(app_unix && i);
 
 		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s %s", i ? ", " : "",
 					all[i].name,
-					all[i].use ? all[i].where
-					: i < 2    ? "user space"
-						   : "off");
-		if (!all[i].use)
+					use     ? all[i].where
+					: i < 2 ? "user space"
+						: "off");
+		if (!use)
 			len += (size_t)snprintf(line + len, sizeof(line) - len, " (%s)", why);
 	}
 	log_info("capabilities: %s", line);

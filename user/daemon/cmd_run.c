@@ -20,6 +20,7 @@
 #include "metrics/metrics_server.h"
 #include "daemon/mainloop.h"
 #include "daemon/privileges.h"
+#include "listen/bind_unix.h"
 #include "listen/sockets.h"
 
 /* The guard has no fallback: if it is configured and fails, kedge does not start. */
@@ -51,6 +52,7 @@ static int rows_init(struct daemon *d)
 			return -ENOMEM;
 		memset(d->own_stats, 0, n * sizeof(*d->own_stats));
 	}
+	metrics_app_unix(d->shared.metrics, d->conf->app.family == AF_UNIX);
 	for (unsigned i = 0; i < n; i++)
 		d->rows[i] = d->own_stats ? &d->own_stats[i] : kbpf_stats(d->shared.bpf, i);
 	return 0;
@@ -247,6 +249,7 @@ static void stop(struct daemon *d)
 	metrics_server_close(d->metrics);
 	access_log_close(d->shared.access);
 	metrics_free(d->shared.metrics);
+	bind_unix_keep(NULL);
 	control_close(d);
 	guard_close(d->shared.guard);
 	peername_close(d->shared.peername);
@@ -298,6 +301,7 @@ int cmd_run(int argc, char **argv)
 		kbpf_unpin(d.shared.bpf);
 		peername_unpin(d.shared.peername);
 		guard_leave(d.shared.guard);
+		bind_unix_keep(NULL);
 		control_close(&d);
 		_exit(EXIT_FAILED);
 	}

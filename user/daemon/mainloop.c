@@ -16,6 +16,7 @@
 #include "daemon/notify.h"
 #include "daemon/reload.h"
 #include "daemon/status.h"
+#include "listen/bind_unix.h"
 
 /* Without a descriptor for a client, the control socket is left alone for so long. */
 #define CONTROL_PAUSE_MS 200
@@ -67,6 +68,8 @@ static void drain(struct daemon *d)
 	notify_stopping(d->conf->drain_timeout_ms);
 	log_info("draining: no new connections; %u s for running requests",
 		 d->conf->drain_timeout_ms / 1000);
+	/* First: nobody comes in between, and the next kedge may have its own there. */
+	bind_unix_keep(NULL);
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_drain(&d->workers[i]);
 }

@@ -17,6 +17,7 @@
 #include "bpf/peername.h"
 #include "conn/worker.h"
 #include "guard/guard.h"
+#include "listen/bind_unix.h"
 
 /* Lower ports need CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start). */
 #define PRIVILEGED_PORTS 1024
@@ -130,7 +131,7 @@ static int give(const struct conf *conf, const struct shared *shared)
 	if (err)
 		return log_err(err, "control socket %s: cannot be given to user %s", conf->control,
 			       conf->user);
-	return 0;
+	return bind_unix_give(user.uid, user.gid);
 }
 
 /* `before` is the directory that was named last. Files in it get no further line. */
@@ -171,6 +172,15 @@ static void warn_unreadable(const struct conf *conf)
 	warn_file("configuration", conf->file, dir);
 }
 
+/* Root, too, may be refused: it has no capabilities any more. */
+static void warn_app(const struct conf *conf)
+{
+	if (addr_is_path(&conf->app) && access(conf->app.un.sun_path, W_OK) < 0 && errno == EACCES)
+		log_warn("application %s: user %u may not connect: requests get 502 (the socket "
+			 "must be writable for user %u or group %u, and its directory open to it)",
+			 conf->app_name, geteuid(), geteuid(), getegid());
+}
+
 int privileges_drop(const struct conf *conf, const struct shared *shared)
 {
 	struct confine_conf confine_conf = {
@@ -178,7 +188,9 @@ int privileges_drop(const struct conf *conf, const struct shared *shared)
 	int err = conf->user ? give(conf, shared) : 0;
 
 	err = err ? err : confine(&confine_conf);
-	if (!err)
-		warn_unreadable(conf);
+	if (err)
+		return err;
+	warn_unreadable(conf);
+	warn_app(conf);
 	return err;
 }

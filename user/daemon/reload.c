@@ -13,10 +13,12 @@
 #include "base/cleanup.h"
 #include "config/config_diff.h"
 #include "config/config_load.h"
+#include "config/config_unix.h"
 #include "base/log.h"
 #include "base/clock.h"
 #include "daemon/json_text.h"
 #include "daemon/notify.h"
+#include "listen/bind_unix.h"
 #include "listen/sockets.h"
 
 /* How long reload() waits for the workers to take over. A turn takes milliseconds. */
@@ -201,12 +203,25 @@ static int prepare_guard(struct attempt *a)
 	return 0;
 }
 
+/* Policies keep their old values until a restart. They may exclude a new unix socket. */
+static int check_unix(const struct attempt *a)
+{
+	char why[WHY_MAX];
+	const char *option = config_unix_conflict(a->next->conf, why);
+
+	if (!option)
+		return 0;
+	log_error("%s: %s (and restart: a reload does not change %s)", option, why, option);
+	return -EINVAL;
+}
+
 static int prepare(struct attempt *a)
 {
 	struct daemon *d = a->d;
 	int err = load(a);
 
 	err = err ? err : compare(a);
+	err = err ? err : check_unix(a);
 	err = err ? err : make_sets(a);
 	err = err ? err : compare_certs(a);
 	/* Last, because from here on clients may connect to new listeners. */
@@ -242,6 +257,16 @@ static void wait_taken(struct daemon *d)
 		log_warn("reload: a worker is busy: it takes the new configuration over later");
 }
 
+/* At the start, the line about capabilities says it. */
+static void say_app(const struct conf *before, const struct conf *after)
+{
+	if (after->app.family == AF_UNIX && before->app.family != AF_UNIX)
+		log_info(
+			"application %s: a unix socket, which BPF does not see: kedge itself edits "
+			"requests; no bypass, no peername",
+			after->app_name);
+}
+
 static void commit(struct attempt *a)
 {
 	struct daemon *d = a->d;
@@ -249,10 +274,14 @@ static void commit(struct attempt *a)
 
 	if (a->guard)
 		guard_commit(take_ptr(a->guard), a->next->conf);
+	/* Before the workers close them: who comes late finds no socket, and is not reset. */
+	bind_unix_keep(a->next->conf);
 	for (unsigned w = 0; w < d->workers_made; w++)
 		worker_post(&d->workers[w], take_ptr(a->sets[w]));
 	d->generation = take_ptr(a->next);
 	d->conf = d->generation->conf;
+	say_app(before->conf, d->conf);
+	metrics_app_unix(d->shared.metrics, d->conf->app.family == AF_UNIX);
 	if (d->conf->connections_max > before->conf->connections_max)
 		limits_warn_descriptors(d->conf);
 	wait_taken(d);
@@ -268,6 +297,7 @@ static void attempt_clear(struct attempt *a)
 	if (a->guard)
 		guard_cancel(a->guard);
 	sockets_close(a->sockets);
+	bind_unix_keep(a->d->conf);
 	free(a->from);
 	generation_put(a->next);
 }

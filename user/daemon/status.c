@@ -145,20 +145,22 @@ static const char *capability_word(bool use, enum capability c, const char *with
 	return use && !capability_is_lost(c) ? with : without;
 }
 
-static void add_capabilities(json_t *root, const struct shared *s)
+static void add_capabilities(json_t *root, const struct shared *s, const struct conf *conf)
 {
+	const bool tcp = conf->app.family != AF_UNIX;
+
 	json_object_set_new(root, "record",
 			    json_string(capability_word(s->record_kernel, CAPABILITY_RECORD,
 							"kernel", "user")));
-	json_object_set_new(
-		root, "edit",
-		json_string(capability_word(s->edit_kernel, CAPABILITY_EDIT, "kernel", "user")));
+	json_object_set_new(root, "edit",
+			    json_string(capability_word(tcp && s->edit_kernel, CAPABILITY_EDIT,
+							"kernel", "user")));
 	json_object_set_new(
 		root, "bypass",
-		json_string(capability_word(s->bypass, CAPABILITY_BYPASS, "on", "off")));
+		json_string(capability_word(tcp && s->bypass, CAPABILITY_BYPASS, "on", "off")));
 	json_object_set_new(
 		root, "peername",
-		json_string(capability_word(s->peername, CAPABILITY_PEERNAME, "on", "off")));
+		json_string(capability_word(tcp && s->peername, CAPABILITY_PEERNAME, "on", "off")));
 	json_object_set_new(root, "capability_losses", losses_json());
 }
 
@@ -177,7 +179,7 @@ json_t *status_json(const struct daemon *d)
 	json_object_set_new(root, "generations_in_use", json_integer(generation_count()));
 	json_object_set_new(root, "connections_open",
 			    json_integer((json_int_t)(accepted - closed)));
-	add_capabilities(root, shared);
+	add_capabilities(root, shared, d->conf);
 	for (size_t i = 0; i < counters_count; i++)
 		json_object_set_new(stats, counters[i].name,
 				    json_integer((json_int_t)counters_sum(rows, rows_count, i)));

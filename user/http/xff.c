@@ -71,7 +71,7 @@ void http1_conf_set(struct http1_conf *out, enum http1_mode mode, __u16 flags,
 	if (flags & HTTP1_SET_PROTO)
 		add(&t, "X-Forwarded-Proto: %s\r\n", tls ? "https" : "http");
 	out->line[1] = (__u8)t.len;
-	if (flags & HTTP1_SET_PORT)
+	if (flags & HTTP1_SET_PORT && port)
 		add(&t, "X-Forwarded-Port: %u\r\n", port);
 	out->line[2] = (__u8)t.len;
 	if (flags & HTTP1_SET_REAL)

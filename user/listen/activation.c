@@ -21,15 +21,17 @@ static int look_at(struct passed *p, int fd)
 	*p = (struct passed){.fd = fd};
 	if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0 ||
 	    getsockname(fd, &p->addr.sa, &len) < 0 ||
-	    (p->addr.family != AF_INET && p->addr.family != AF_INET6))
+	    (p->addr.family != AF_INET && p->addr.family != AF_INET6 && p->addr.family != AF_UNIX))
 		return log_err(EINVAL,
-			       "descriptor %d of the service manager is no listening TCP socket",
+			       "descriptor %d of the service manager is no listening TCP or unix "
+			       "stream socket",
 			       fd);
 	len = sizeof(only);
 	if (p->addr.family == AF_INET6 &&
 	    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0)
 		p->both_families = !only;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* as in bind.c */
+	if (p->addr.family != AF_UNIX) /* as in bind.c */
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
 		return log_err(errno, "descriptor %d of the service manager", fd);
 	return 0;
@@ -65,6 +67,9 @@ static bool bound_to(const struct passed *p, const struct conf_listener *conf)
 {
 	if (p->addr.family != conf->addr.family || addr_port(&p->addr) != addr_port(&conf->addr))
 		return false;
+	if (p->addr.family == AF_UNIX)
+		return addr_len(&p->addr) == addr_len(&conf->addr) &&
+		       !memcmp(&p->addr, &conf->addr, addr_len(&conf->addr));
 	if (p->addr.family == AF_INET)
 		return p->addr.in.sin_addr.s_addr == conf->addr.in.sin_addr.s_addr;
 	return p->both_families == conf->both_families &&

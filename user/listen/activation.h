@@ -25,7 +25,8 @@ struct activation {
 
 /*
  * Takes over the sockets and removes LISTEN_* from the environment. 0; or -errno after a logged
- * line if one of them is not a listening TCP socket. activation_close() is needed in both cases.
+ * line if one of them is not a listening socket of TCP or a unix stream socket. activation_close()
+ * is needed in both cases.
  */
 int activation_take(struct activation *a);
 void activation_close(struct activation *a);

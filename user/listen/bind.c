@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "listen/bind_unix.h"
 
 static int socket_for(const struct conf_listener *conf, const union addr *addr, bool shared)
 {
@@ -50,7 +51,8 @@ static int reserve(const struct conf_listener *conf, union addr *addr)
 	return 0;
 }
 
-int bind_shared(int *fds, size_t count, const struct conf_listener *conf, char name[ADDR_TEXT_MAX])
+static int bind_ip(int *fds, size_t count, const struct conf_listener *conf,
+		   char name[ADDR_TEXT_MAX])
 {
 	union addr addr = conf->addr;
 	int err = reserve(conf, &addr);
@@ -78,4 +80,13 @@ int bind_shared(int *fds, size_t count, const struct conf_listener *conf, char n
 	}
 	addr_format(name, &addr);
 	return 0;
+}
+
+int bind_shared(int *fds, size_t count, const struct conf_listener *conf, char name[ADDR_TEXT_MAX])
+{
+	if (conf->addr.family == AF_UNIX) {
+		addr_format(name, &conf->addr);
+		return bind_unix(fds, count, conf, BIND_BACKLOG);
+	}
+	return bind_ip(fds, count, conf, name);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: listening sockets, one per worker, that share an address through SO_REUSEPORT. */
+/*
+ * user only: listening sockets, one per worker, that share an address through SO_REUSEPORT; or, for
+ * a unix socket, one that they share (bind_unix.h).
+ */
 #pragma once
 
 #include <stddef.h>

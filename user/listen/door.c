@@ -75,12 +75,15 @@ static bool accept_some(struct door *d)
 		union addr peer = {0};
 		socklen_t len = sizeof(peer);
 		int fd = accept4(d->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		/* Whatever name a client gave its unix socket says nothing about who it is. */
+		const union addr nobody = {.family = AF_UNSPEC};
 		enum kedge_reason reason = fd >= 0 ? service_enter(d->service) : KEDGE_REASON_NONE;
 
 		if (reason != KEDGE_REASON_NONE)
 			turn_away(d, fd, reason);
 		else if (fd >= 0)
-			d->acceptor->accepted(d->acceptor, d->service, fd, &peer);
+			d->acceptor->accepted(d->acceptor, d->service, fd,
+					      peer.family == AF_UNIX ? &nobody : &peer);
 		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
 			return pause_accept(d, errno), false;
 		else if (errno == EAGAIN)

@@ -15,6 +15,7 @@ struct entry {
 
 struct metrics {
 	unsigned workers;
+	bool app_unix; /* atomic */
 	struct metrics_row *rows;
 	pthread_mutex_t lock; /* protects the list, not its entries */
 	STAILQ_HEAD(, entry) listeners;
@@ -60,6 +61,16 @@ void metrics_free(struct metrics *m)
 	pthread_mutex_destroy(&m->lock);
 	free(m->rows);
 	free(m);
+}
+
+void metrics_app_unix(struct metrics *m, bool is)
+{
+	__atomic_store_n(&m->app_unix, is, __ATOMIC_RELAXED);
+}
+
+bool metrics_app_is_unix(const struct metrics *m)
+{
+	return __atomic_load_n(&m->app_unix, __ATOMIC_RELAXED);
 }
 
 struct metrics_row *metrics_row(struct metrics *m, unsigned worker)

@@ -38,6 +38,10 @@ struct metrics;
 struct metrics *metrics_new(unsigned workers);
 void metrics_free(struct metrics *m);
 
+/* Is the application on a unix socket now? Then its flows have nothing of BPF. Any thread. */
+void metrics_app_unix(struct metrics *m, bool is);
+bool metrics_app_is_unix(const struct metrics *m);
+
 struct metrics_row *metrics_row(struct metrics *m, unsigned worker);
 
 /*

@@ -67,6 +67,7 @@ static void put_gauges(FILE *to, const struct metrics_source *from)
 {
 	uint64_t closed = counters_sum_of(from->rows, from->rows_count, closed);
 	uint64_t accepted = counters_sum_of(from->rows, from->rows_count, accepted);
+	bool tcp = !metrics_app_is_unix(from->metrics);
 
 	put_family(to, "kedge_build_info", "gauge", "always 1; the version is a label");
 	fprintf(to, "kedge_build_info{version=\"%s\"} 1\n", KEDGE_VERSION);
@@ -85,9 +86,10 @@ static void put_gauges(FILE *to, const struct metrics_source *from)
 		"kedge_capability{capability=\"peername\"} %d\n"
 		"kedge_capability{capability=\"guard\"} %d\n",
 		from->record_kernel && !capability_is_lost(CAPABILITY_RECORD),
-		from->edit_kernel && !capability_is_lost(CAPABILITY_EDIT),
-		from->bypass && !capability_is_lost(CAPABILITY_BYPASS),
-		from->peername && !capability_is_lost(CAPABILITY_PEERNAME), from->guard != NULL);
+		tcp && from->edit_kernel && !capability_is_lost(CAPABILITY_EDIT),
+		tcp && from->bypass && !capability_is_lost(CAPABILITY_BYPASS),
+		tcp && from->peername && !capability_is_lost(CAPABILITY_PEERNAME),
+		from->guard != NULL);
 }
 
 static void put_losses(FILE *to)

@@ -210,6 +210,11 @@ int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t cert
 	return 0;
 }
 
+void tls_ctx_user_records(struct tls_ctx *t)
+{
+	t->exact = false;
+}
+
 void tls_ctx_free(struct tls_ctx *t)
 {
 	if (!t)

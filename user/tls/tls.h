@@ -54,6 +54,12 @@ int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t cert
 void tls_ctx_free(struct tls_ctx *ctx);
 
 /*
+ * The sockets of its connections are none of TCP: the kernel cannot have their records. Before the
+ * first connection.
+ */
+void tls_ctx_user_records(struct tls_ctx *ctx);
+
+/*
  * Warns of certificates that no client can get (no subjectAltName, all names taken, given twice)
  * and of those that most cannot verify (expired, the intermediate is missing). Call it once a
  * listener. NULL is fine.

@@ -19,7 +19,8 @@
 #define FLOOD_BYTES (64u << 10)
 
 #define KNOWN_TOP                                                                              \
-	"tls, mode, proxy-protocol, trust, listener-connections-max, splice, app, workers, "   \
+	"tls, mode, proxy-protocol, trust, listener-connections-max, socket-mode, "            \
+	"splice, app, workers, "                                                               \
 	"record, edit, bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, "   \
 	"guard-priority, "                                                                     \
 	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "       \
@@ -353,7 +354,7 @@ static const struct mistake_case structure_mistakes[] = {
 	 "kedge.yaml:2: listeners[0].address: unknown key; known "
 	 "are listen, tls, mode, proxy-protocol, "
 	 "trust, listener-connections-max, "
-	 "splice, certs\n"},
+	 "socket-mode, splice, certs\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
 	 "kedge.yaml:3: certs[1]: has neither cert nor key\n"},
 	{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{}, {cert: b}]\n", "",

@@ -34,7 +34,7 @@ static const char every_flag[] =
 	"--handshakes-max 8 "
 	"--head-bytes-max 65536 "
 	"--body-rate-min 9 --response-rate-min 10 --rate-grace-ms 11 "
-	"--user 65534:65533 --seccomp errno --log-level debug "
+	"--socket-mode 0600 --user 65534:65533 --seccomp errno --log-level debug "
 	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust "
 	"192.0.2.0/24 --trust 2001:db8::/32 "
@@ -98,6 +98,7 @@ static const char every_key[] = "certs:\n"
 				"body-rate-min: 9\n"
 				"response-rate-min: 10\n"
 				"rate-grace-ms: 11\n"
+				"socket-mode: 0600\n"
 				"user: 65534:65533\n"
 				"seccomp: errno\n"
 				"log-level: debug\n"
@@ -159,6 +160,7 @@ static void check_every_listener(const struct conf *conf)
 	assert_int_equal(l[0].connections_max, 12);
 	assert_int_equal(l[1].connections_max, 0);
 	assert_false(l[0].splice || l[1].splice);
+	assert_true(l[0].socket_mode == 0600 && l[1].socket_mode == 0600);
 }
 
 static void check_every_option_of_the_guard(const struct conf_guard *guard)

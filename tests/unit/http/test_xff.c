@@ -136,7 +136,7 @@ static size_t write_lines(char *buf, size_t size, size_t client, enum http1_mode
 	if (flags & HTTP1_SET_PROTO)
 		n += (size_t)snprintf(buf + n, size - n, "X-Forwarded-Proto: http\r\n");
 	where[1] = n;
-	if (flags & HTTP1_SET_PORT)
+	if (flags & HTTP1_SET_PORT && port) /* a unix socket has none */
 		n += (size_t)snprintf(buf + n, size - n, "X-Forwarded-Port: %u\r\n", port);
 	where[2] = n;
 	if (flags & HTTP1_SET_REAL)

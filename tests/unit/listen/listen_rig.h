@@ -32,6 +32,7 @@ static struct {
 	int fd;
 	struct service *service; /* a reference */
 	uint16_t peer;           /* its port */
+	sa_family_t family;      /* and its family */
 } rig_conns[RIG_MAX];
 static unsigned rig_count;
 
@@ -42,6 +43,7 @@ static inline void rig_accepted(struct acceptor *a, struct service *s, int fd,
 	assert_true(rig_count < RIG_MAX);
 	rig_conns[rig_count].fd = fd;
 	rig_conns[rig_count].service = service_get(s);
+	rig_conns[rig_count].family = peer->family;
 	rig_conns[rig_count++].peer = addr_port(peer);
 }
 

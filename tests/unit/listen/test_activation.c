@@ -217,20 +217,20 @@ static int a_connection(void)
 	return one;
 }
 
-static int a_unix_socket(void)
+static int a_unix_socket_of_packets(void)
 {
 	const struct sockaddr_un a = {.sun_family = AF_UNIX, .sun_path = "\0kedge-test-activation"};
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
 
 	assert_int_equal(bind(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
 	assert_int_equal(listen(fd, 1), 0);
 	return fd;
 }
 
-static void only_listening_tcp_sockets(void **state)
+static void only_listening_stream_sockets(void **state)
 {
 	static int (*const make[])(void) = {a_pipe, a_udp_socket, a_tcp_socket_that_does_not_listen,
-					    a_connection, a_unix_socket};
+					    a_connection, a_unix_socket_of_packets};
 	uint16_t port;
 
 	(void)state;
@@ -247,7 +247,7 @@ static void only_listening_tcp_sockets(void **state)
 		heard_begin();
 		assert_int_equal(activation_take(&passed), -EINVAL);
 		assert_heard("descriptor 4 of the service manager is no listening "
-			     "TCP socket");
+			     "TCP or unix stream socket");
 		/* Also the good one is closed. */
 		activation_close(&passed);
 		assert_int_equal(fcntl(FIRST, F_GETFD), -1);
@@ -292,6 +292,27 @@ static void the_one_with_the_same_address(void **state)
 	conf = listener_at("0.0.0.0:%u", other);
 	assert_int_equal(find(&conf), 1);
 	/* A later reload may need it again. */
+	assert_int_equal(find(&conf), 1);
+}
+
+/* By its path, or by its abstract name. */
+static void a_unix_socket_is_found_by_its_name(void **state)
+{
+	struct conf_listener conf = {.addr.family = AF_UNIX}, other = conf;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	strcpy(conf.addr.un.sun_path + 1, "kedge-test-activation");
+	strcpy(other.addr.un.sun_path, "kedge-test-activation");
+	assert_int_equal(fd, FIRST);
+	assert_int_equal(bind(fd, &conf.addr.sa, addr_len(&conf.addr)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	announce("1");
+	assert_int_equal(activation_take(&passed), 0);
+	assert_int_equal(find(&other), 0);
+	strcpy(other.addr.un.sun_path, "");
+	strcpy(other.addr.un.sun_path + 1, "kedge-test-activation2");
+	assert_int_equal(find(&other), 0);
 	assert_int_equal(find(&conf), 1);
 }
 
@@ -424,7 +445,8 @@ int main(void)
 		TEST(a_number_that_is_too_large),
 		TEST(the_environment_is_cleared),
 		TEST(they_are_as_workers_need_them),
-		TEST(only_listening_tcp_sockets),
+		TEST(only_listening_stream_sockets),
+		TEST(a_unix_socket_is_found_by_its_name),
 		TEST(the_one_with_the_same_address),
 		TEST(all_addresses_of_one_family_or_both),
 		TEST(one_address_of_ipv6),

@@ -64,6 +64,34 @@ static void nothing_is_accepted_before_it_starts(void **state)
 	generation_put(g);
 }
 
+/* Also one that has given its socket a name: it may have any. */
+static void a_client_of_a_unix_socket_has_no_address(void **state)
+{
+	union addr at = {.family = AF_UNIX}, own = at;
+	struct generation *g = rig_generation(1, 1);
+	struct door *d = NULL;
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0),
+	    client = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	(void)state;
+	strcpy(at.un.sun_path + 1, "kedge test_door");
+	strcpy(own.un.sun_path + 1, "kedge test_door client");
+	assert_int_equal(bind(fd, &at.sa, addr_len(&at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(door_new(&d, &rig_acceptor, g, 0), 0);
+	assert_int_equal(door_give(d, fd), 0);
+	assert_int_equal(d->service->port, 0);
+	assert_string_equal(d->service->name, "unix:@kedge test_door");
+	door_start(d);
+	assert_int_equal(bind(client, &own.sa, addr_len(&own)), 0);
+	assert_int_equal(connect(client, &at.sa, addr_len(&at)), 0);
+	until_accepted(1);
+	assert_int_equal(rig_conns[0].family, AF_UNSPEC);
+	close(client);
+	door_free(d);
+	generation_put(g);
+}
+
 static void a_connection_outlives_its_door(void **state)
 {
 	struct generation *g = rig_generation(1, 1);
@@ -430,6 +458,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_is_accepted_before_it_starts),
+		TEST(a_client_of_a_unix_socket_has_no_address),
 		TEST(a_connection_outlives_its_door),
 		TEST(not_all_in_one_turn),
 		TEST(over_a_limit_is_a_reset_that_counts),

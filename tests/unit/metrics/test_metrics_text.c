@@ -137,6 +137,17 @@ static void capabilities_are_told_with_their_losses(void **state)
 	has(all, "kedge_capability_without_total{capability=\"edit\"} 2");
 	free(all);
 	capability_start(CAPABILITY_EDIT, false);
+	metrics_app_unix(metrics, true); /* BPF does not see it */
+	all = text();
+	has(all, "kedge_capability{capability=\"edit\"} 0");
+	has(all, "kedge_capability{capability=\"bypass\"} 0");
+	has(all, "kedge_capability{capability=\"peername\"} 0");
+	has(all, "kedge_capability{capability=\"record\"} 1");
+	free(all);
+	metrics_app_unix(metrics, false);
+	all = text();
+	has(all, "kedge_capability{capability=\"edit\"} 1");
+	free(all);
 }
 
 static double value_of(const char *all, const char *name)

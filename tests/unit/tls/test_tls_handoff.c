@@ -238,6 +238,14 @@ static void a_policy_of_off(void **state)
 	assert_string_equal(fake.log, "");
 	down();
 
+	/* A unix socket: nothing is tried that would count as a loss. */
+	up_default(POLICY_PREFER);
+	tls_ctx_user_records(ctx);
+	expect_user();
+	assert_string_equal(fake.log, "");
+	assert_int_equal(lost().err, 0);
+	down();
+
 	/* The policy counts, whatever the context was made for. */
 	up_default(POLICY_PREFER);
 	shared.record = POLICY_OFF;
