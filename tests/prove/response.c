@@ -145,8 +145,10 @@ static void prove_fed(const struct response *before, const struct response *r,
 	PROVE(!before->over || r->over);
 	PROVE(!before->said_close || r->said_close);
 	PROVE(response_clean(before) || !response_clean(r));
-	if (before->state == RESPONSE_LINE && !before->begun && asked_nothing(before, note))
-		PROVE(!counts->good && !response_clean(r));
+	if (before->state == RESPONSE_LINE && !before->begun && asked_nothing(before, note)) {
+		PROVE(!counts->good);
+		PROVE(!response_clean(r));
+	}
 	/* A 101 begins to go on only to who asked for it. */
 	if (before->held && counts->good && r->status == 101)
 		PROVE(r->state == RESPONSE_LOST ||
