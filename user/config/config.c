@@ -40,6 +40,7 @@ void config_free(struct conf *conf)
 	free(conf->listeners);
 	free(conf->file);
 	conf_names_clear(&conf->guard.interfaces);
+	free(conf->app_host);
 	free(conf->app_cgroup);
 	free(conf->cgroup);
 	free(conf->pin);

@@ -10,12 +10,16 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/host_name.h"
 #include "confine/confine.h"
 #include "base/log.h"
 
 enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 /* Bounds the search for two listeners with one address. */
 #define CONFIG_LISTENERS_MAX 256
+
+/* "NAME:PORT" or an address */
+#define CONFIG_APP_NAME_SIZE (HOST_NAME_BYTES_MAX + 8)
 
 /* The protocol of a listener's clients, inside TLS if there is TLS. */
 enum conf_mode { MODE_HTTP, MODE_TCP };
@@ -79,9 +83,11 @@ struct conf {
 	char *file; /* what -c named, for messages; NULL: flags only */
 	struct conf_listener *listeners;
 	size_t listeners_count;
-	union addr app;
-	char app_name[ADDR_TEXT_MAX];
-	unsigned workers; /* resolved: at least 1, at most KEDGE_WORKERS_MAX */
+	union addr app;    /* AF_UNSPEC: a name that has not been resolved yet */
+	char *app_host;    /* its name, see app/resolve.h; NULL: it is an address */
+	uint16_t app_port; /* with app_host; host order */
+	char app_name[CONFIG_APP_NAME_SIZE]; /* for messages */
+	unsigned workers;                    /* resolved: at least 1, at most KEDGE_WORKERS_MAX */
 	enum policy record, edit, bypass, peername;
 	char *app_cgroup; /* the application's, for peername; NULL: the root of the hierarchy */
 	char *cgroup;     /* cgroup v2 directory for the sockops program; NULL: kedge's own */

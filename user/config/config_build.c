@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,6 +302,15 @@ static void check_splice(const struct conf *conf, const struct settings *file,
 	}
 }
 
+static void name_app(struct conf *conf)
+{
+	if (conf->app_host)
+		snprintf(conf->app_name, sizeof(conf->app_name), "%s:%u", conf->app_host,
+			 conf->app_port);
+	else
+		addr_format(conf->app_name, &conf->app);
+}
+
 static void check_app(const struct conf *conf, const struct settings *file,
 		      const struct settings *flags, struct mistakes *m)
 {
@@ -315,7 +325,8 @@ static void check_app(const struct conf *conf, const struct settings *file,
 	}
 	if (s->bad)
 		return;
-	if (conf->app.family != AF_UNIX && !addr_port(&conf->app))
+	if (conf->app.family != AF_UNIX &&
+	    !(conf->app_host ? conf->app_port : addr_port(&conf->app)))
 		mistake(m, &s->place, "%s has no port", config_quote(quoted, s->text));
 	if (addr_is_wildcard(&conf->app))
 		mistake(m, &s->place, "%s is not one address: name the host",
@@ -381,7 +392,7 @@ int config_build(struct conf *conf, const struct settings *file, const struct se
 	err = err ? err : build_listeners(conf, file, flags, m);
 	if (err)
 		return err;
-	addr_format(conf->app_name, &conf->app);
+	name_app(conf);
 	config_metrics_family(conf);
 	check_app(conf, file, flags, m);
 	check_unix(conf, file, flags, m);

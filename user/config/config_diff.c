@@ -42,6 +42,17 @@ static void write_certs(FILE *to, const struct option_def *opt, const struct con
 	}
 }
 
+static void write_app(FILE *to, const struct conf *conf)
+{
+	char addr[ADDR_TEXT_MAX];
+
+	addr_format(addr, &conf->app);
+	if (conf->app_host)
+		fprintf(to, "%s:%u", conf->app_host, conf->app_port);
+	else
+		fputs(addr, to);
+}
+
 static void write_value(FILE *to, const struct option_def *opt, const void *base)
 {
 	const void *field = (const char *)base + opt->offset;
@@ -52,6 +63,9 @@ static void write_value(FILE *to, const struct option_def *opt, const void *base
 	case OPTION_ADDR:
 		addr_format(addr, field);
 		fputs(addr, to);
+		break;
+	case OPTION_APP:
+		write_app(to, base);
 		break;
 	case OPTION_NUMBER:
 		fprintf(to, "%u", *(const unsigned *)field);
@@ -147,6 +161,7 @@ static int put_back(const struct option_def *opt, void *after, const void *befor
 		return 0;
 	case OPTION_NAMES:
 		return copy_names(field, old);
+	case OPTION_APP:
 	case OPTION_CIDRS:
 	case OPTION_CERT:
 		break;

@@ -66,7 +66,8 @@ static int read_text(struct reading *r, const struct option_def *opt)
 	const struct place at = cursor_place(&r->c);
 	const yaml_event_t *e = &r->c.event;
 	/* YAML takes "[::1]:443" without quotes for a list. */
-	bool bracketed = opt->kind == OPTION_ADDR && cursor_is(&r->c, CURSOR_LIST) &&
+	bool bracketed = (opt->kind == OPTION_ADDR || opt->kind == OPTION_APP) &&
+			 cursor_is(&r->c, CURSOR_LIST) &&
 			 e->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
 	int err;
 

@@ -145,9 +145,9 @@ static void write_man_values(FILE *to, const struct option_def *opt)
 		fprintf(to, " : %u to %u", opt->min, opt->max);
 	else if (opt->off_allowed)
 		fprintf(to, " : Ar %.*s | Cm off", (int)strcspn(opt->arg, "|"), opt->arg);
-	else if (opt->unix_allowed)
-		fprintf(to, " : Ar %.*s | Cm unix : Ns Ar PATH", (int)strcspn(opt->arg, "|"),
-			opt->arg);
+	else if (opt->unix_allowed) /* the last one of several */
+		fprintf(to, " : Ar %.*s | Cm unix : Ns Ar PATH",
+			(int)(strstr(opt->arg, "|unix:PATH") - opt->arg), opt->arg);
 	else if (opt->arg)
 		fprintf(to, " : Ar %s", opt->arg);
 	else

@@ -191,6 +191,48 @@ static int set_addr(const struct option_def *opt, union addr *field, const char 
 	return 0;
 }
 
+/* "NAME:PORT". Returns the length of the name, or 0: that is not what it looks like. */
+static size_t name_and_port(const char *text, uint16_t *port)
+{
+	const char *colon = strrchr(text, ':');
+	size_t n = colon ? (size_t)(colon - text) : 0;
+	uint64_t number;
+
+	if (!n || text[0] == '[' || memchr(text, ':', n) ||
+	    !decimal_parse_plain(colon + 1, strlen(colon + 1), UINT16_MAX, &number))
+		return 0;
+	*port = (uint16_t)number;
+	return n;
+}
+
+/* A name is looked up later, where one may wait. */
+static int set_app(const struct option_def *opt, struct conf *conf, const char *text,
+		   char why[WHY_MAX])
+{
+	const char *reason;
+	union addr addr = {.family = AF_UNSPEC};
+	char *host = NULL;
+	uint16_t port = 0;
+	size_t n = 0;
+
+	if (addr_parse(&addr, text, &reason) < 0) {
+		n = name_and_port(text, &port);
+		if (!n)
+			return set_addr(opt, &conf->app, text, why);
+		if (!host_name_valid(text, n))
+			return refuse(why, text,
+				      "is neither an IPv4 address nor the name of a host");
+		host = strndup(text, n);
+		if (!host)
+			return out_of_memory(why);
+	}
+	free(conf->app_host);
+	conf->app_host = host;
+	conf->app_port = port;
+	conf->app = addr;
+	return 0;
+}
+
 /* Three octal digits; a zero before them. */
 static int set_mode(unsigned *field, const char *text, char why[WHY_MAX])
 {
@@ -211,6 +253,8 @@ int option_set(const struct option_def *opt, void *base, const char *text, size_
 	switch (opt->kind) {
 	case OPTION_ADDR:
 		return set_addr(opt, field, text, why);
+	case OPTION_APP:
+		return set_app(opt, base, text, why);
 	case OPTION_NUMBER:
 		return set_number(opt, field, text, why);
 	case OPTION_WORD:

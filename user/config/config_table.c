@@ -111,12 +111,13 @@ const struct option_def config_options[] = {
 	 .help = "bodies with a Content-Length move by splice(2) and do not enter kedge's memory; "
 		 "no effect with TLS records in user space, bypass, or mode tcp"},
 	{.name = "app",
-	 .kind = OPTION_ADDR,
+	 .kind = OPTION_APP,
 	 IN_CONF(app),
 	 .unix_allowed = true,
-	 .arg = "ADDR:PORT|unix:PATH",
-	 .help = "address or unix socket of the application, without TLS; with a unix socket kedge "
-		 "itself adds the client's address, and there is no bypass and no peername"},
+	 .arg = "ADDR:PORT|NAME:PORT|unix:PATH",
+	 .help = "address, name or unix socket of the application, without TLS; with a unix "
+		 "socket kedge itself adds the client's address, and there is no bypass "
+		 "and no peername"},
 	{.name = "workers",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(workers),

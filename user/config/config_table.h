@@ -8,6 +8,7 @@
 
 enum option_kind {
 	OPTION_ADDR,   /* union addr; "off" is AF_UNSPEC if off_allowed */
+	OPTION_APP,    /* the same or a name: conf.app, conf.app_host and conf.app_port */
 	OPTION_NUMBER, /* uint32_t or unsigned */
 	OPTION_WORD,   /* an enum whose values are indexes into words */
 	OPTION_BOOL,   /* bool: words[0] is false, words[1] is true */

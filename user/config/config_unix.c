@@ -42,8 +42,8 @@ const char *config_unix_conflict(const struct conf *conf, char why[WHY_MAX])
 
 	if (option) {
 		snprintf(why, WHY_MAX,
-			 "required, but BPF does not see a unix socket, and app is %s: set prefer "
-			 "or off, or let the application listen at ADDR:PORT",
+			 "required, but BPF does not see a unix socket, and app is %.112s: set "
+			 "prefer or off, or let the application listen at ADDR:PORT",
 			 conf->app_name);
 		return option;
 	}

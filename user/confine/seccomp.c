@@ -180,7 +180,7 @@ static const struct {
 	int number;
 	struct scmp_arg_cmp when;
 } calls_when[] = {
-	/* no netlink, no raw packets, no other odd protocol family */
+	/* no raw packets, no odd protocol family; netlink fails, see below */
 	{SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, AF_INET, 0)},
 	{SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, AF_INET6, 0)},
 	{SCMP_SYS(socket), SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX, 0)},
@@ -202,6 +202,16 @@ static const struct {
 #endif
 };
 
+/* The same with two arguments. */
+static const struct {
+	int number;
+	struct scmp_arg_cmp when[2];
+} calls_when_both[] = {
+	/* a name is looked up at a reload: the C library wants to hear that nobody is there */
+	{SCMP_SYS(setsockopt),
+	 {SCMP_A1_32(SCMP_CMP_EQ, IPPROTO_IP, 0), SCMP_A2_32(SCMP_CMP_EQ, IP_RECVERR, 0)}},
+};
+
 /* Calls that fail with an error instead of ending kedge: their callers have a fallback. */
 static const struct {
 	int number, err;
@@ -210,6 +220,8 @@ static const struct {
 } calls_failing[] = {
 	/* its flags are in memory, unseen by a filter; the C library falls back to clone */
 	{.number = SCMP_SYS(clone3), .err = ENOSYS},
+	/* which families this host has: a name is looked up for all of them then */
+	{SCMP_SYS(socket), EAFNOSUPPORT, 1, SCMP_A0_32(SCMP_CMP_EQ, AF_NETLINK, 0)},
 #ifndef SANITIZED
 	/* the C library asks whether a file is a terminal */
 	{.number = SCMP_SYS(ioctl), .err = ENOTTY},
@@ -272,6 +284,9 @@ static int rules_add(scmp_filter_ctx filter)
 	for (size_t i = 0; !err && i < COUNT(calls_when); i++)
 		err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, calls_when[i].number, 1,
 					     &calls_when[i].when);
+	for (size_t i = 0; !err && i < COUNT(calls_when_both); i++)
+		err = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, calls_when_both[i].number, 2,
+					     calls_when_both[i].when);
 	for (size_t i = 0; !err && i < COUNT(calls_failing); i++)
 		err = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO((uint32_t)calls_failing[i].err),
 					     calls_failing[i].number, calls_failing[i].args,

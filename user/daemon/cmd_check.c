@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/resolve.h"
 #include "tls/certs_check.h"
 #include "base/cleanup.h"
 #include "daemon/cmd.h"
@@ -15,6 +16,7 @@
 
 static void say_ok(const struct conf *conf)
 {
+	char addr[ADDR_TEXT_MAX];
 	static const char *const proxy[] = {"", " PROXY optional", " PROXY required"};
 
 	printf("%s: ok: %zu listener%s (", conf->file ? conf->file : "options",
@@ -22,8 +24,11 @@ static void say_ok(const struct conf *conf)
 	for (size_t i = 0; i < conf->listeners_count; i++)
 		printf("%s%s%s%s", i ? ", " : "", conf->listeners[i].name,
 		       conf->listeners[i].tls ? " TLS" : "", proxy[conf->listeners[i].proxy]);
-	printf("), app %s, %u worker%s\n", conf->app_name, conf->workers,
-	       conf->workers == 1 ? "" : "s");
+	printf("), app %s", conf->app_name);
+	addr_format(addr, &conf->app);
+	if (conf->app_host)
+		printf(" (%s)", addr);
+	printf(", %u worker%s\n", conf->workers, conf->workers == 1 ? "" : "s");
 }
 
 int cmd_check(int argc, char **argv)
@@ -48,6 +53,9 @@ int cmd_check(int argc, char **argv)
 	privileges_expect(conf);
 	if (certs_check(conf, true) < 0)
 		return EXIT_USAGE;
+	/* Last, since it may take a while. */
+	if (resolve_app(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0)
+		return EXIT_FAILED;
 	say_ok(conf);
 	return EXIT_DONE;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "access/access_log.h"
+#include "app/resolve.h"
 #include "daemon/capabilities.h"
 #include "base/cleanup.h"
 #include "config/config_load.h"
@@ -265,7 +266,7 @@ static void stop(struct daemon *d)
 
 static void say_ready(struct daemon *d)
 {
-	char text[256];
+	char text[128 + CONFIG_APP_NAME_SIZE];
 
 	snprintf(text, sizeof(text), "%zu listeners, %u workers, application %s",
 		 d->conf->listeners_count, d->conf->workers, d->conf->app_name);
@@ -287,6 +288,11 @@ int cmd_run(int argc, char **argv)
 	if (err)
 		return err > 0 ? EXIT_DONE : EXIT_USAGE;
 	log_set_level(conf->log_level);
+	/* Before anything is open, and while the name service may load what it needs. */
+	if (resolve_app(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0) {
+		config_free(conf);
+		return EXIT_FAILED;
+	}
 	d.generation = generation_new(conf, 1);
 	if (!d.generation)
 		return log_err(ENOMEM, "start"), EXIT_FAILED;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/resolve.h"
 #include "base/container_of.h"
 #include "tls/certs_check.h"
 #include "base/cleanup.h"
@@ -75,6 +76,21 @@ static void say_removed(struct attempt *a)
 	}
 }
 
+/* The same name, and another address. */
+static void say_moved(struct attempt *a)
+{
+	const struct conf *before = a->d->conf, *after = a->next->conf;
+	char was[ADDR_TEXT_MAX], is[ADDR_TEXT_MAX];
+	char text[CONFIG_APP_NAME_SIZE + sizeof(was) + sizeof(is) + 16];
+
+	addr_format(was, &before->app);
+	addr_format(is, &after->app);
+	if (!after->app_host || strcmp(before->app_name, after->app_name) || !strcmp(was, is))
+		return;
+	snprintf(text, sizeof(text), "app: %s: %s -> %s", after->app_name, was, is);
+	say_change(a, CONFIG_CHANGED, text);
+}
+
 /* The BPF maps keep the size that they were made with. */
 static void bound_connections(struct attempt *a, struct conf *after)
 {
@@ -111,6 +127,7 @@ static int compare(struct attempt *a)
 						   &after->listeners[i], say_change, a);
 	}
 	say_removed(a);
+	say_moved(a);
 	return err ? log_err(err, "reload") : 0;
 }
 
@@ -154,9 +171,19 @@ static int compare_certs(struct attempt *a)
 
 /* --- all that can fail ------------------------------------------------------------------------ */
 
+/* While a name is looked up: what the main loop does all the time. */
+static void go_on(void *arg)
+{
+	struct daemon *d = arg;
+
+	watchdog_run(&d->watchdog, d->workers, d->workers_made);
+	guard_run(d->shared.guard);
+}
+
 static int load(struct attempt *a)
 {
 	struct daemon *d = a->d;
+	const struct resolve_wait wait = {.ms = RESOLVE_MS, .meanwhile = go_on, .arg = d};
 	struct conf *conf;
 
 	if (config_load(&conf, d->argc, d->argv))
@@ -165,6 +192,8 @@ static int load(struct attempt *a)
 	if (!a->next)
 		return log_err(ENOMEM, "reload");
 	if (certs_check(conf, false) < 0)
+		return -EINVAL;
+	if (resolve_app(conf, &wait) < 0)
 		return -EINVAL;
 	return tls_shared_next(&a->next->tls, &d->generation->tls, conf);
 }

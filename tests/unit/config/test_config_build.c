@@ -128,6 +128,7 @@ static const struct mistake_case flag_mistakes[] = {
 	{NULL, FINE "--app 0.0.0.0:80",
 	 "--app: \"0.0.0.0:80\" is not one address: name the host\n"},
 	{NULL, FINE "--app localhost:0", "--app: \"localhost:0\" has no port\n"},
+	{NULL, FINE "--app app.internal:0", "--app: \"app.internal:0\" has no port\n"},
 	{NULL, FINE "--listen :1",
 	 "--listen :1: the same address as --listen :1: [::]:1\n"
 	 "--listen :1: TLS without a certificate: give cert and key, or tls off\n"},

@@ -119,6 +119,8 @@ static const char *other_value(const struct option_def *opt)
 	switch (opt->kind) {
 	case OPTION_ADDR:
 		return "127.0.0.1:9";
+	case OPTION_APP:
+		return "app.internal:9";
 	case OPTION_NUMBER:
 		snprintf(number, sizeof(number), "%u", opt->max);
 		if (!strcmp(opt->text, number))

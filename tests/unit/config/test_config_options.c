@@ -38,6 +38,10 @@ static void a_refused_text_changes_nothing(void **state)
 		const char *option, *good, *bad;
 	} cases[] = {
 		{"app", "localhost:7", "localhost"},
+		{"app", "app.internal:7", "app..internal:7"},
+		{"app", "app.internal:7", "app.internal:65536"},
+		{"app", "app.internal:7", "192.0.2.256:7"},
+		{"app", "app.internal:7", "a:b:7"},
 		{"workers", "7", "65"},
 		{"workers", "7", ""},
 		{"record", "off", "of"},
@@ -65,6 +69,32 @@ static void a_refused_text_changes_nothing(void **state)
 		assert_string_not_equal(why, "");
 		assert_memory_equal(conf, &before, sizeof(before));
 	}
+}
+
+/* The last one counts, and nothing of the one before it. */
+static void a_name_is_kept_to_be_looked_up(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf = calloc(1, sizeof(*conf));
+	char why[WHY_MAX];
+
+	assert_non_null(conf);
+	assert_int_equal(option_set(option("app"), conf, "192.0.2.1:5", 0, why), 0);
+	assert_null(conf->app_host);
+	assert_int_equal(addr_port(&conf->app), 5);
+	assert_int_equal(option_set(option("app"), conf, "app.internal:3000", 0, why), 0);
+	assert_string_equal(conf->app_host, "app.internal");
+	assert_int_equal(conf->app_port, 3000);
+	assert_int_equal(conf->app.family, AF_UNSPEC);
+	assert_int_equal(option_set(option("app"), conf, "b:1", 0, why), 0);
+	assert_string_equal(conf->app_host, "b");
+	assert_int_equal(option_set(option("app"), conf, "unix:/run/app", 0, why), 0);
+	assert_null(conf->app_host);
+	assert_int_equal(option_set(option("app"), conf, "localhost:3000", 0, why), 0);
+	assert_null(conf->app_host);
+	assert_int_equal(option_set(option("app"), conf, "192.0.2.256:7", 0, why), -EINVAL);
+	assert_string_equal(why,
+			    "\"192.0.2.256:7\" is neither an IPv4 address nor the name of a host");
 }
 
 /* The last one counts; none is lost. */
@@ -243,6 +273,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_option_is_found_by_its_whole_name),
 		cmocka_unit_test(a_refused_text_changes_nothing),
+		cmocka_unit_test(a_name_is_kept_to_be_looked_up),
 		cmocka_unit_test(a_path_set_again_is_freed),
 		cmocka_unit_test(pairs_are_made_in_any_order_of_their_parts),
 		cmocka_unit_test(a_long_value_is_quoted_in_part),
