@@ -118,21 +118,22 @@ static inline void response_reset(struct response *r)
 /*
  * True as long as all responses so far were beyond doubt: whoever reads them by RFC 9112 finds the
  * same ends, and the application has read the requests as kedge did. Only then may the leg have
- * another request, when nothing is outstanding. Once false, it stays so. What makes it false:
+ * another request, and only with nothing outstanding and nothing begun. Once false, it stays so.
+ * These make it false:
  *
- *   - an end that is neither counted nor chunked (6.3), a 101, HTTP/1.0 or any other version than
- *     1.1, a status above 599, Connection: close, Keep-Alive: timeout=0;
+ *   - an end that is neither counted nor chunked (6.3), a 101, another version than HTTP/1.1, a
+ *     status above 599, Connection: close, Keep-Alive: timeout=0;
  *   - several fields that frame, or another coding than chunked alone;
- *   - a field that frames in a 1xx, a Transfer-Encoding in a 204 or 304, a length in a 204 that is
- *     not 0, such a field or Connection in a trailer;
- *   - a head, a chunk's size or a trailer that keeps to the letter only if one is lenient: LF
- *     alone, NUL, a folded line, a name that is no token, white space where there is none, a name
- *     too long to be read, no space behind the status;
- *   - what can not be followed (RESPONSE_LOST);
- *   - a first byte while no request waited for a response, a final head before its request's body
- *     was complete, more than RESPONSE_INTERIM_MAX interim responses to a request;
- *   - 400, 408, 411, 413, 414, 431, 501 or 505: the application may have read the head differently,
- *     and may take a body for a request.
+ *   - a field that frames in a 1xx; a coding in a 204 or 304; a length in a 204, unless it is 0; in
+ *     a trailer, a field that frames, or Connection;
+ *   - a line that a strict reader rejects: LF alone or NUL, no space behind the status, a folded
+ *     line, no token with a colon right behind it (or none in the part of a line that is kept),
+ *     white space behind the size of a chunk;
+ *   - what cannot be followed (RESPONSE_LOST);
+ *   - a first byte while no request waits for a response; a final head before the body of its
+ *     request is complete; more than RESPONSE_INTERIM_MAX interim responses to one request;
+ *   - 400, 408, 411, 413, 414, 431, 501, 505: the application may not have understood the head, and
+ *     may take a body for a request.
  *
  * Bytes pass all the same.
  */
