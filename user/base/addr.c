@@ -176,6 +176,17 @@ bool addr_is_wildcard(const union addr *a)
 	       (!memcmp(ip, v4_mapped, sizeof(v4_mapped)) && !memcmp(ip + 12, zero, 4));
 }
 
+bool addr_is_loopback(const union addr *a)
+{
+	uint8_t ip[16];
+
+	if (!addr_ip(ip, a))
+		return false;
+	if (addr_is_ipv4(a))
+		return ip[12] == IN_LOOPBACKNET; /* all of 127.0.0.0/8; lo has one of them */
+	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)ip);
+}
+
 size_t addr_format_ip(char buf[INET6_ADDRSTRLEN], const union addr *a)
 {
 	uint8_t ip[16];

@@ -56,6 +56,9 @@ bool addr_is_ipv4(const union addr *a);
 /* True for 0.0.0.0 and ::. */
 bool addr_is_wildcard(const union addr *a);
 
+/* True for ::1 and all of 127.0.0.0/8; a v4-mapped address counts as IPv4. */
+bool addr_is_loopback(const union addr *a);
+
 /* True for the same IP address and port; v4-mapped equals IPv4. False for other families. */
 bool addr_equal(const union addr *a, const union addr *b);
 

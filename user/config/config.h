@@ -13,6 +13,7 @@
 #include "base/host_name.h"
 #include "confine/confine.h"
 #include "base/log.h"
+#include "base/tcp_alive.h"
 
 enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 /* Bounds the search for two listeners with one address. */
@@ -105,6 +106,7 @@ struct conf {
 	char *ticket_keys; /* file, see tls_ticket.h; NULL: one key at random */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
+	struct tcp_alive tcp_alive;                       /* of both legs */
 	bool connect_early;                               /* during the handshake */
 	uint32_t connections_max;                         /* in all workers */
 	uint32_t address_connections_max, handshakes_max; /* 0: no limit */

@@ -426,6 +426,21 @@ const struct option_def config_options[] = {
 	 TIMEOUT(drain_timeout_ms),
 	 .text = "30000",
 	 .help = "for open connections to end after kedge was told to stop"},
+	{.name = "tcp-keepalive-s",
+	 .kind = OPTION_NUMBER,
+	 IN_CONF(tcp_alive.keepalive_s),
+	 .text = "60",
+	 .arg = "SECONDS",
+	 .unit = "s",
+	 .max = 32767,
+	 .help = "TCP asks a silent peer on another host after this time whether it is still "
+		 "there, four times; one that has vanished is noticed after twice the time; "
+		 "0: never"},
+	{.name = "tcp-user-timeout-ms",
+	 TIMEOUT_OR_NONE(tcp_alive.user_timeout_ms),
+	 .text = "0",
+	 .help = "TCP gives a peer up that has not acknowledged, or has had no room for, what was "
+		 "sent for so long; 0: the kernel's limit, about 15 minutes"},
 	{.name = "connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(connections_max),

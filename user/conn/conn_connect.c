@@ -85,6 +85,7 @@ static enum kedge_reason leg_open(struct conn *c)
 	c->connect_began_us = c->worker->loop.now_us;
 	if (fd < 0)
 		return no_socket(fd);
+	tcp_alive_towards(fd, &conf->app, &conf->tcp_alive);
 	c->flow.app_fd = fd;
 	reason = conn_leg_register(c);
 	return reason == KEDGE_REASON_NONE ? leg_connect(c) : reason;

@@ -41,17 +41,6 @@ static bool is_ip(const struct ifaddrs *at)
 	       (at->ifa_addr->sa_family == AF_INET || at->ifa_addr->sa_family == AF_INET6);
 }
 
-static bool is_loopback(const union addr *a)
-{
-	uint8_t ip[16];
-
-	if (!addr_ip(ip, a))
-		return false;
-	if (addr_is_ipv4(a))
-		return ip[12] == IN_LOOPBACKNET; /* all of 127.0.0.0/8; lo has one of them */
-	return IN6_IS_ADDR_LOOPBACK((const struct in6_addr *)ip);
-}
-
 /* Does traffic to this listener come in through this interface and address? */
 static bool carries(const struct ifaddrs *at, const union addr *listener)
 {
@@ -60,7 +49,7 @@ static bool carries(const struct ifaddrs *at, const union addr *listener)
 
 	if (addr_is_wildcard(listener))
 		return (at->ifa_flags & (IFF_UP | IFF_LOOPBACK)) == IFF_UP;
-	if (is_loopback(listener))
+	if (addr_is_loopback(listener))
 		return at->ifa_flags & IFF_LOOPBACK;
 	memcpy(&addr, at->ifa_addr,
 	       at->ifa_addr->sa_family == AF_INET ? sizeof(addr.in) : sizeof(addr.in6));

@@ -180,8 +180,11 @@ void door_start(struct door *d)
 		d->fd = take_fd(d->before->fd);
 		d->before = NULL;
 	}
-	if (d->fd >= 0)
-		loop_mod(loop, d->fd, &d->watch, EPOLLIN);
+	if (d->fd < 0)
+		return;
+	if (s->conf->addr.family != AF_UNIX)
+		tcp_alive_listener(d->fd, &s->generation->conf->tcp_alive);
+	loop_mod(loop, d->fd, &d->watch, EPOLLIN);
 }
 
 void door_stop(struct door *d)

@@ -332,6 +332,26 @@ static void v4_mapped_is_ipv4_and_ipv6_prefixes_hold_none(void **state)
 	assert_false(matches("::/0", "[::ffff:10.1.2.3]:1"));
 }
 
+static void loopback_is_told_apart(void **state)
+{
+	static const char *const yes[] = {"127.0.0.1:1", "127.255.0.9:1", "[::1]:1",
+					  "[::ffff:127.0.0.1]:1"};
+	static const char *const no[] = {"128.0.0.1:1", "0.0.0.0:1", "[::]:1", "[::2]:1",
+					 "unix:/a"};
+	const char *why;
+	union addr a;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++) {
+		assert_int_equal(addr_parse(&a, yes[i], &why), 0);
+		assert_true(addr_is_loopback(&a));
+	}
+	for (size_t i = 0; i < sizeof(no) / sizeof(*no); i++) {
+		assert_int_equal(addr_parse(&a, no[i], &why), 0);
+		assert_false(addr_is_loopback(&a));
+	}
+}
+
 static void a_set_is_searched_whole_and_an_empty_one_holds_nobody(void **state)
 {
 	union addr inside, outside, none = {.family = AF_UNSPEC};
@@ -424,6 +444,7 @@ int main(void)
 		cmocka_unit_test(v4_mapped_is_ipv4_and_ipv6_prefixes_hold_none),
 		cmocka_unit_test(addresses_are_equal_with_their_ports_only),
 		cmocka_unit_test(wildcards_and_families_are_told_apart),
+		cmocka_unit_test(loopback_is_told_apart),
 		cmocka_unit_test(a_set_is_searched_whole_and_an_empty_one_holds_nobody),
 	};
 

@@ -30,7 +30,7 @@
 	"tls-min, tls-policy, ticket-keys, "                                                   \
 	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "         \
 	"head-timeout-ms, response-timeout-ms, idle-timeout-ms, linger-timeout-ms, "           \
-	"drain-timeout-ms, "                                                                   \
+	"drain-timeout-ms, tcp-keepalive-s, tcp-user-timeout-ms, "                             \
 	"connections-max, user, seccomp, address-connections-max, "                            \
 	"handshakes-max, head-bytes-max, body-rate-min, response-rate-min, rate-grace-ms, "    \
 	"log-level, access-log, access-log-format, metrics, certs, listeners\n"

@@ -30,7 +30,8 @@ static const char every_flag[] =
 	"--connect-timeout-ms 3 --connect-early off --head-timeout-ms 4 --idle-timeout-ms 5 "
 	"--response-timeout-ms 12 "
 	"--linger-timeout-ms 6 "
-	"--drain-timeout-ms 86400000 --connections-max 1048576 --address-connections-max 7 "
+	"--drain-timeout-ms 86400000 --tcp-keepalive-s 13 --tcp-user-timeout-ms 14 "
+	"--connections-max 1048576 --address-connections-max 7 "
 	"--handshakes-max 8 "
 	"--head-bytes-max 65536 "
 	"--body-rate-min 9 --response-rate-min 10 --rate-grace-ms 11 "
@@ -91,6 +92,8 @@ static const char every_key[] = "certs:\n"
 				"response-timeout-ms: 12\n"
 				"linger-timeout-ms: 6\n"
 				"drain-timeout-ms: 86400000\n"
+				"tcp-keepalive-s: 13\n"
+				"tcp-user-timeout-ms: 14\n"
 				"connections-max: 1048576\n"
 				"address-connections-max: 7\n"
 				"handshakes-max: 8\n"
@@ -187,6 +190,7 @@ static void check_every_option(const struct conf *conf)
 	check_every_listener(conf);
 	assert_string_equal(conf->app_name, "192.0.2.9:8080");
 	assert_int_equal(addr_port(&conf->app), 8080);
+	assert_true(conf->tcp_alive.keepalive_s == 13 && conf->tcp_alive.user_timeout_ms == 14);
 	assert_int_equal(conf->workers, 3);
 	assert_int_equal(conf->record, POLICY_REQUIRE);
 	assert_int_equal(conf->edit, POLICY_OFF);
