@@ -201,7 +201,7 @@ static bool field_value(struct response_head *h, enum field field, const char *p
 		keep_alive_line(h, p, end, is_cut);
 		return true;
 	case FIELD_OTHER:
-		return true;
+		break;
 	}
 	return true;
 }

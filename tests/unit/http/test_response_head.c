@@ -101,6 +101,12 @@ static void lines_say_how_the_body_ends(void **state)
 		{"transfer-encoding: xchunked",
 		 true,
 		 {.coded = true, .folds_badly = true, .doubtful = true}},
+		{"transfer-encoding:chunked",
+		 true,
+		 {.coded = true, .chunked = true, .folds_badly = true}},
+		{"transfer-encoding: gzip,deflate",
+		 true,
+		 {.coded = true, .folds_badly = true, .doubtful = true}},
 		{"transfer-encoding:",
 		 true,
 		 {.coded = true, .folds_badly = true, .doubtful = true}},
@@ -134,6 +140,9 @@ static void lines_say_how_the_body_ends(void **state)
 		{"keep-alive : timeout=5", true, {.keep_alive_s = 5, .doubtful = true}},
 		{"keep-alive: timeout=0", true, {.doubtful = true}},
 		{"keep-alive:", true, {0}},
+		{"keep-alive: \t ", true, {0}},
+		{"keep-alive: , ,\t", true, {0}},
+		{"keep-alive: maximum=5, timeout:6", true, {0}},
 		{"keep-alives: timeout=5", true, {0}},
 		{"set-cookie: timeout=5", true, {0}},
 	};
@@ -202,6 +211,17 @@ static void a_name_has_certain_bytes(void **state)
 		if (h.doubtful != (!token && byte != ':'))
 			fail_msg("byte %d: doubtful: %d", byte, h.doubtful);
 	}
+}
+
+/* What one line lists, another one does not take back. */
+static void options_of_several_lines(void **state)
+{
+	struct response_head h = {0};
+
+	assert_true(field(&h, "Connection: close", false));
+	assert_true(field(&h, "Connection: keep-alive", false));
+	assert_true(field(&h, "Connection: x", false));
+	assert_true(h.close && h.keep);
 }
 
 /* The shortest time of several lines; a line that was cut says nothing. */
@@ -287,6 +307,14 @@ static void folded_lines(void **state)
 	assert_true(field(&h, "Connection: x", false));
 	assert_true(field(&h, " close", false));
 	assert_true(h.close);
+	h = (struct response_head){0};
+	assert_true(field(&h, "Connection: x", false));
+	assert_true(field(&h, "Server : x", false));
+	assert_true(field(&h, " close", false));
+	assert_false(h.close);
+	assert_true(field(&h, "Content-Length: 2", false));
+	assert_true(field(&h, "Server", false));
+	assert_true(field(&h, " 2", false));
 	/* A folded line that was cut. */
 	h = (struct response_head){.of_connection = true};
 	assert_true(field(&h, " x", true));
@@ -301,6 +329,7 @@ int main(void)
 		cmocka_unit_test(a_second_length_must_be_the_same),
 		cmocka_unit_test(several_fields_that_frame_are_in_doubt),
 		cmocka_unit_test(a_name_has_certain_bytes),
+		cmocka_unit_test(options_of_several_lines),
 		cmocka_unit_test(the_shortest_time),
 		cmocka_unit_test(a_head_may_be_in_doubt),
 		cmocka_unit_test(a_line_that_was_cut_is_not_believed),
