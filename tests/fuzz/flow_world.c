@@ -359,7 +359,8 @@ struct flow_world *flow_world_new(size_t buf, enum http1_mode mode, __u16 flags)
 			      .metrics = &w->metrics,
 			      .now_us = &w->now_us};
 	INVARIANT(w->m.buf);
-	w->f = (struct flow){.record = &w->record, .edit = &w->spy, .app_fd = APP_FD};
+	w->leg = (struct leg){.edit = &w->spy, .fd = APP_FD};
+	w->f = (struct flow){.record = &w->record, .leg = &w->leg};
 	return w;
 }
 

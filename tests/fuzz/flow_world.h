@@ -22,6 +22,7 @@ struct flow_end {
 };
 
 struct flow_world {
+	struct leg leg;
 	struct flow f;
 	struct mover m;
 	struct flow_end client, app;

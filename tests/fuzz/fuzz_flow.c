@@ -136,8 +136,8 @@ static void check_down(struct flow_world *w)
 	INVARIANT(got->len <= r.good);
 	INVARIANT(!got->len || !memcmp(got->data, w->app.says.data, got->len));
 	INVARIANT(got->len + w->f.down.len - w->f.down.off == r.good || w->verdict == MOVER_ABORT);
-	INVARIANT(w->f.response.done == r.done);
-	INVARIANT(w->f.response.state == r.state || r.event >= RESPONSE_REFUSED);
+	INVARIANT(w->f.leg->response.done == r.done);
+	INVARIANT(w->f.leg->response.state == r.state || r.event >= RESPONSE_REFUSED);
 	check_say(w, &r);
 	/* A request at fault is answered only behind the answers to all before it. */
 	if (w->verdict == MOVER_REPLY && w->f.refused && w->f.reason == w->model.h.reason)
@@ -157,11 +157,11 @@ static void check_rest(const struct flow_world *w)
 {
 	const struct flow *f = &w->f;
 
-	if (f->refused || f->app_write_dead || f->edit->note->standing == KEDGE_WAITING ||
+	if (f->refused || f->leg->write_dead || f->leg->edit->note->standing == KEDGE_WAITING ||
 	    flow_outstanding(f) > KEDGE_PIPELINE_MAX)
 		return;
 	/* No other response can follow this one: requests behind it are dropped. */
-	if (f->response.state == RESPONSE_TO_END)
+	if (f->leg->response.state == RESPONSE_TO_END)
 		return;
 	INVARIANT(w->client.taken == w->client.said);
 	INVARIANT(w->app.got.len == w->model.out.len);

@@ -46,10 +46,11 @@ void rig_up(struct rig *r, size_t buf, int socket_bufs)
 			      .metrics = &r->metrics,
 			      .now_us = &r->now_us};
 	http1_conf_set(&conf, HTTP1_XFF_APPEND, 0, &client, false, 80);
-	r->f = (struct flow){.app_fd = r->app_leg,
-			     .record = record_plain_new(r->client_leg, &r->scratch),
-			     .edit = edit_user_new(r->app_leg, &conf, &r->stats)};
-	assert_true(r->m.buf && r->f.record && r->f.edit);
+	r->leg = (struct leg){.fd = r->app_leg,
+			      .edit = edit_user_new(r->app_leg, &conf, &r->stats)};
+	r->f = (struct flow){.record = record_plain_new(r->client_leg, &r->scratch),
+			     .leg = &r->leg};
+	assert_true(r->m.buf && r->f.record && r->f.leg->edit);
 	r->f.client_in = true;
 }
 
@@ -58,7 +59,7 @@ void rig_down(struct rig *r)
 	int *fds[] = {&r->client, &r->app, &r->client_leg, &r->app_leg, &r->ep};
 
 	mover_forget(&r->f);
-	edit_free(r->f.edit);
+	edit_free(r->f.leg->edit);
 	record_free(r->f.record);
 	free(r->m.buf);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)

@@ -19,6 +19,7 @@ struct rig {
 	int client_leg, app_leg; /* what kedge has */
 	int ep;
 	struct mover m;
+	struct leg leg;
 	struct flow f;
 	struct record_scratch scratch;
 	struct kedge_stats stats;

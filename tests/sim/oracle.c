@@ -24,7 +24,7 @@ static struct client *client_of(const struct sock *s)
 	struct conn *c;
 
 	LIST_FOREACH(c, &sim_worker.conns, link) {
-		if (c->flow.app_fd == s->fd)
+		if (c->flow.leg->fd == s->fd)
 			return sock_of(c->client_fd)->owner;
 	}
 	world_fail("#%u connects for no connection", s->id);
@@ -354,7 +354,7 @@ void oracle_turn(void)
 		n++;
 		if (!s || !s->owner || ((struct client *)s->owner)->ended)
 			world_fail("a connection has no client");
-		if (conn->flow.app_fd >= 0 && !sock_of(conn->flow.app_fd))
+		if (conn->flow.leg->fd >= 0 && !sock_of(conn->flow.leg->fd))
 			world_fail("a connection has an application's leg that is closed");
 	}
 	if (n != sim_worker.conns_count)

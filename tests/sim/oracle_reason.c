@@ -154,7 +154,7 @@ static bool has_dropped(const struct client *c, const struct conn *conn)
 	const struct flow *f = &conn->flow;
 
 	return c->state == CONN_MOVE && client_read_is_exact(c) && !f->up.data && !f->refused &&
-	       f->edit->note->standing == KEDGE_BETWEEN && f->response.state == RESPONSE_LOST &&
+	       f->leg->edit->note->standing == KEDGE_BETWEEN && f->leg->response.state == RESPONSE_LOST &&
 	       c->leg->s->out.len < c->script.want_at[client_read(c)];
 }
 

@@ -155,6 +155,14 @@ void access_request(void *arg, const char *head, size_t len)
 
 /* --- from a pending request to an entry ------------------------------------------------------- */
 
+static void forget_oldest(struct access_flow *a)
+{
+	struct pending *p = STAILQ_FIRST(&a->pending);
+
+	STAILQ_REMOVE_HEAD(&a->pending, link);
+	free(p);
+}
+
 /* Ends the oldest request. duration_us UINT64_MAX: from its head until now. */
 static void emit(struct access_flow *a, unsigned status, uint64_t bytes, uint64_t duration_us)
 {
@@ -176,10 +184,8 @@ static void emit(struct access_flow *a, unsigned status, uint64_t bytes, uint64_
 	t.referer = t.request + e.request_len;
 	t.agent = t.referer + e.referer_len;
 	access_log_put(a->log, a->worker, &e, &t);
-	if (p) {
-		STAILQ_REMOVE_HEAD(&a->pending, link);
-		free(p);
-	}
+	if (p)
+		forget_oldest(a);
 }
 
 void access_response(struct access_flow *a, unsigned status, uint64_t bytes, uint64_t duration_us)
@@ -194,19 +200,28 @@ void access_own(struct access_flow *a, unsigned status, uint64_t bytes)
 	emit(a, status, bytes, UINT64_MAX);
 }
 
+void access_cut(struct access_flow *a, unsigned status, uint64_t bytes)
+{
+	if (!STAILQ_EMPTY(&a->pending))
+		emit(a, status, bytes, UINT64_MAX);
+}
+
+void access_again(struct access_flow *a)
+{
+	while (!STAILQ_EMPTY(&a->pending))
+		forget_oldest(a);
+}
+
 void access_reason(struct access_flow *a, enum kedge_reason reason)
 {
 	a->base.reason = (uint8_t)reason;
 }
 
-void access_flow_end(struct access_flow *a, unsigned status, uint64_t bytes)
+void access_flow_end(struct access_flow *a)
 {
 	if (!a)
 		return;
-	while (!STAILQ_EMPTY(&a->pending)) {
-		emit(a, status, bytes, UINT64_MAX);
-		status = 0;
-		bytes = 0;
-	}
+	while (!STAILQ_EMPTY(&a->pending))
+		emit(a, 0, 0, UINT64_MAX);
 	free(a);
 }

@@ -42,11 +42,17 @@ void access_response(struct access_flow *a, unsigned status, uint64_t bytes, uin
 /* kedge itself answers the oldest request, or one that it has not read. */
 void access_own(struct access_flow *a, unsigned status, uint64_t bytes);
 
+/* The leg has ended within a response to the oldest request: its status, and bytes of its body. */
+void access_cut(struct access_flow *a, unsigned status, uint64_t bytes);
+
+/* The pending requests are sent again, and come again to access_request(). */
+void access_again(struct access_flow *a);
+
 /* Why the connection ends; for later entries. */
 void access_reason(struct access_flow *a, enum kedge_reason reason);
 
 /*
- * The connection ends; frees the flow. status and bytes are those of the unfinished response, 0 if
- * there is none. The other pending requests get an entry without a status. NULL is fine.
+ * The connection ends; frees the flow. Pending requests get an entry without a status. NULL is
+ * fine.
  */
-void access_flow_end(struct access_flow *a, unsigned status, uint64_t bytes);
+void access_flow_end(struct access_flow *a);

@@ -24,6 +24,12 @@ enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 
 /* The protocol of a listener's clients, inside TLS if there is TLS. */
 enum conf_mode { MODE_HTTP, MODE_TCP };
+
+/* Whose requests one connection to the application serves. */
+enum conf_app_reuse {
+	APP_REUSE_OFF,    /* one connection of a client, for its life */
+	APP_REUSE_CLIENT, /* one connection of a client, which may have several one after the other */
+};
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
 enum access_format { ACCESS_FORMAT_COMMON, ACCESS_FORMAT_COMBINED, ACCESS_FORMAT_JSON };
 /* Which TLS versions and cipher suites are offered; docs/configuration.md has the table. */
@@ -108,6 +114,8 @@ struct conf {
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
 	struct tcp_alive tcp_alive;                       /* of both legs */
 	bool connect_early;                               /* during the handshake */
+	enum conf_app_reuse app_reuse;
+	uint32_t app_idle_timeout_ms;
 	uint32_t connections_max;                         /* in all workers */
 	uint32_t address_connections_max, handshakes_max; /* 0: no limit */
 	uint32_t head_bytes_max;

@@ -12,10 +12,12 @@
 #include "access/access.h"
 #include "base/check.h"
 #include "base/container_of.h"
+#include "base/reset_on_close.h"
 #include "base/trace.h"
 #include "conn/conn_check.h"
 #include "conn/conn_connect.h"
 #include "conn/conn_end.h"
+#include "conn/conn_idle.h"
 #include "conn/conn_late.h"
 #include "conn/conn_leg.h"
 #include "conn/conn_move.h"
@@ -30,9 +32,11 @@
 #define ROW(state, to) [CONN_##state] = (to),
 static const uint16_t goes_to[CONN_STAY] = {CONN_TABLE(ROW)};
 
-/* So the loop of go() ends. */
-#define ROW_DESCENDS(state, to)                                                        \
-	_Static_assert(((to) & (2 * CONN_TO(state) - 1)) == 0 && (to) < CONN_TO(STAY), \
+/* The loop of go() ends: each state goes further down, or to IDLE, which then stays. */
+#define ROW_DESCENDS(state, to)                                                                   \
+	_Static_assert(((to) & (2 * CONN_TO(state) - 1) & ~CONN_TO(IDLE)) == 0 &&                 \
+			       (to) < CONN_TO(STAY) &&                                            \
+			       (CONN_##state == CONN_MOVE || !((to) & (2 * CONN_TO(state) - 1))), \
 		       #state " goes to itself or back");
 CONN_TABLE(ROW_DESCENDS)
 
@@ -49,11 +53,11 @@ static void check(const struct conn *c, struct conn_verdict v)
 	case CONN_CONNECT:
 		assert(f->record && !c->tls);
 		break;
-	case CONN_HEAR:
-		assert(f->record && !f->edit && !conn_is_tcp(c));
+	case CONN_IDLE:
+		assert(f->record && !c->tls && !conn_is_tcp(c) && !residue_any(&f->down));
 		break;
 	case CONN_MOVE:
-		assert(f->record && f->edit && f->app_fd >= 0);
+		assert(f->record && flow_is_joined(f) && f->leg->fd >= 0);
 		break;
 	case CONN_REPLY:
 		/* Within another response, an answer would be taken for a part of it. */
@@ -94,8 +98,8 @@ static struct conn_verdict enter(struct conn *c, enum conn_state from, struct co
 		return conn_handshake_enter(c, from == CONN_PREFIX);
 	case CONN_CONNECT:
 		return conn_connect_enter(c);
-	case CONN_HEAR:
-		return conn_hear_enter(c, v.reason);
+	case CONN_IDLE:
+		return conn_idle_enter(c, from == CONN_MOVE);
 	case CONN_MOVE:
 		return conn_move_enter(c);
 	case CONN_REPLY:
@@ -149,8 +153,8 @@ static struct conn_verdict client_event(struct conn *c, uint32_t events)
 		if (events & EPOLLHUP)
 			return verdict_reset(KEDGE_REASON_client_reset);
 		break;
-	case CONN_HEAR:
-		return conn_hear_run(c);
+	case CONN_IDLE:
+		return conn_idle_run(c);
 	case CONN_MOVE:
 		return conn_move_run(c);
 	case CONN_REPLY:
@@ -180,20 +184,37 @@ static void client_ready(struct watch *watch, uint32_t events)
 	carry_out(c, client_event(c, events));
 }
 
-static void app_ready(struct watch *watch, uint32_t events)
+static struct conn_verdict leg_event(struct conn *c, uint32_t events)
 {
-	struct conn *c = container_of(watch, struct conn, app_watch);
-
-	if (c->state == CONN_HANDSHAKE || c->state == CONN_CONNECT) {
-		carry_out(c, conn_connect_event(c, events));
-		return;
+	switch ((enum conn_state)c->state) {
+	case CONN_HANDSHAKE:
+	case CONN_IDLE:
+		conn_connect_early_event(c, events);
+		break;
+	case CONN_CONNECT:
+		return conn_connect_event(c, events);
+	case CONN_MOVE:
+		if (events & EPOLLOUT && c->flow.leg->full) /* it has taken something */
+			c->active_ms = c->worker->loop.now_ms;
+		mover_app_event(&c->flow, events);
+		return conn_move_run(c);
+	case CONN_ACCEPTED:
+	case CONN_PREFIX:
+	case CONN_REPLY:
+	case CONN_LINGER:
+	case CONN_CLOSED:
+	case CONN_STAY:
+		break;
 	}
-	if (c->state != CONN_MOVE)
-		return;
-	if (events & EPOLLOUT && c->flow.app_full) /* it has taken something */
-		c->active_ms = c->worker->loop.now_ms;
-	mover_app_event(&c->flow, events);
-	carry_out(c, conn_move_run(c));
+	return verdict_stay();
+}
+
+void conn_leg_ready(struct watch *watch, uint32_t events)
+{
+	struct conn *c = container_of(watch, struct leg, watch)->owner;
+
+	if (c) /* else the leg was closed in this turn */
+		carry_out(c, leg_event(c, events));
 }
 
 static void again_run(struct task *task)
@@ -202,8 +223,8 @@ static void again_run(struct task *task)
 
 	if (c->state == CONN_HANDSHAKE)
 		carry_out(c, conn_handshake_run(c));
-	else if (c->state == CONN_HEAR)
-		carry_out(c, conn_hear_run(c));
+	else if (c->state == CONN_IDLE)
+		carry_out(c, conn_idle_run(c));
 	else if (c->state == CONN_MOVE)
 		carry_out(c, conn_move_run(c));
 	else if (c->state == CONN_LINGER)
@@ -219,8 +240,8 @@ static struct conn_verdict expiry(struct conn *c)
 		return conn_handshake_expired(c);
 	case CONN_CONNECT:
 		return conn_connect_expired(c);
-	case CONN_HEAR:
-		return conn_hear_expired(c);
+	case CONN_IDLE:
+		return conn_idle_expired(c);
 	case CONN_MOVE:
 		return conn_move_expired(c);
 	case CONN_REPLY:
@@ -247,7 +268,7 @@ static void expired(struct timer *timer)
 /* There is no memory for the connection, or no room for its watch. Nobody else would tell of it. */
 static void cannot_begin(struct worker *w, struct service *s, int fd)
 {
-	conn_reset_on_close(fd);
+	reset_on_close(fd);
 	close(fd);
 	service_leave(s);
 	w->stats->accepted++;
@@ -270,9 +291,7 @@ void conn_accept(struct worker *w, struct service *s, int fd, const union addr *
 	c->worker = w;
 	c->service = service_get(s);
 	c->client_fd = fd;
-	c->flow.app_fd = -1;
 	c->client_watch.ready = client_ready;
-	c->app_watch.ready = app_ready;
 	c->again.run = again_run;
 	c->timer.expired = expired;
 	c->client = *peer;
@@ -302,13 +321,13 @@ void conn_drain_over(struct worker *w)
 
 void conn_drain(struct conn *c)
 {
-	bool idle = c->state == CONN_MOVE && mover_idle(&c->flow);
+	bool idle = c->state == CONN_IDLE ? !residue_any(&c->flow.up)
+					  : c->state == CONN_MOVE && mover_idle(&c->flow);
 
-	if (idle && c->flow.edit->note->requests)
+	if (idle && conn_requests(c))
 		carry_out(c, verdict_finish(KEDGE_REASON_NONE));
 	/* Its first bytes, and with them a request, may be on the way. */
-	else if (idle || c->state == CONN_PREFIX || c->state == CONN_HANDSHAKE ||
-		 c->state == CONN_HEAR)
+	else if (idle || c->state == CONN_PREFIX || c->state == CONN_HANDSHAKE)
 		loop_timer_set(&c->worker->loop, &c->timer, CONN_DRAIN_LOOK_MS);
 }
 

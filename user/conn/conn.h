@@ -9,9 +9,11 @@
  *              prefixes
  *   HANDSHAKE  on a TLS listener, the     the TLS handshake    conn_open.c     handshake-
  *              client is known                                                 timeout
- *   CONNECT    the client leg is ready    the application      conn_connect.c  connect-timeout
- *   HEAR       the application cannot     the client's first   conn_reply.c    head-timeout
- *              be reached                 bytes: its request
+ *   IDLE       the client leg is ready;   the client's next    conn_idle.c     idle-timeout
+ *              or MOVE gives its leg up   request
+ *   CONNECT    a request comes; in mode   the application      conn_connect.c  connect-timeout
+ *              tcp the client leg is
+ *              ready
  *   MOVE       both legs are joined       bytes (mover.c)      conn_move.c     conn_deadline.h,
  *                                                                              conn_late.c
  *   REPLY      kedge answers itself, or   room in the socket   conn_reply.c    linger-timeout
@@ -24,7 +26,9 @@
  * I1  Any fault before MOVE closes the connection; nothing is ever sent in clear on a TLS listener.
  * I2  A connection leaves worker->conns exactly once, when it enters CLOSED, which counts it.
  * I3  The client socket is never put into a BPF map; the app leg is registered before connect(2).
- * I4  A connection only goes to a state further down in the table: it enters each at most once.
+ * I4  A connection goes to a state further down in the table, or from MOVE back to IDLE. The way
+ *     from there to MOVE needs bytes of the client and a leg that answers, so no peer can make a
+ *     circle of it within a turn.
  */
 #pragma once
 
@@ -33,16 +37,17 @@
 
 /* Each state, and those that it may go to. conn.c checks every transition against this table. */
 #define CONN_TO(state) (1u << CONN_##state)
-#define CONN_TABLE(ROW)                                                                          \
-	ROW(ACCEPTED, CONN_TO(PREFIX) | CONN_TO(HANDSHAKE) | CONN_TO(CONNECT) | CONN_TO(REPLY) | \
-			      CONN_TO(CLOSED))                                                   \
-	ROW(PREFIX, CONN_TO(HANDSHAKE) | CONN_TO(CONNECT) | CONN_TO(REPLY) | CONN_TO(CLOSED))    \
-	ROW(HANDSHAKE, CONN_TO(CONNECT) | CONN_TO(LINGER) | CONN_TO(CLOSED))                     \
-	ROW(CONNECT, CONN_TO(HEAR) | CONN_TO(MOVE) | CONN_TO(REPLY) | CONN_TO(CLOSED))           \
-	ROW(HEAR, CONN_TO(REPLY) | CONN_TO(LINGER) | CONN_TO(CLOSED))                            \
-	ROW(MOVE, CONN_TO(REPLY) | CONN_TO(LINGER) | CONN_TO(CLOSED))                            \
-	ROW(REPLY, CONN_TO(LINGER) | CONN_TO(CLOSED))                                            \
-	ROW(LINGER, CONN_TO(CLOSED))                                                             \
+#define CONN_TABLE(ROW)                                                                         \
+	ROW(ACCEPTED, CONN_TO(PREFIX) | CONN_TO(HANDSHAKE) | CONN_TO(IDLE) | CONN_TO(CONNECT) | \
+			      CONN_TO(REPLY) | CONN_TO(CLOSED))                                 \
+	ROW(PREFIX, CONN_TO(HANDSHAKE) | CONN_TO(IDLE) | CONN_TO(CONNECT) | CONN_TO(REPLY) |    \
+			    CONN_TO(CLOSED))                                                    \
+	ROW(HANDSHAKE, CONN_TO(IDLE) | CONN_TO(CONNECT) | CONN_TO(LINGER) | CONN_TO(CLOSED))    \
+	ROW(IDLE, CONN_TO(CONNECT) | CONN_TO(REPLY) | CONN_TO(LINGER) | CONN_TO(CLOSED))        \
+	ROW(CONNECT, CONN_TO(MOVE) | CONN_TO(REPLY) | CONN_TO(CLOSED))                          \
+	ROW(MOVE, CONN_TO(IDLE) | CONN_TO(REPLY) | CONN_TO(LINGER) | CONN_TO(CLOSED))           \
+	ROW(REPLY, CONN_TO(LINGER) | CONN_TO(CLOSED))                                           \
+	ROW(LINGER, CONN_TO(CLOSED))                                                            \
 	ROW(CLOSED, 0u)
 
 /* Takes over an accepted, non-blocking socket; closes it on failure. */
@@ -56,6 +61,9 @@ void conn_drain_over(struct worker *w);
 
 /* Resets both legs, counts the reason (0: none) and frees at the end of the turn. */
 void conn_abort(struct conn *c, enum kedge_reason reason);
+
+/* The watch of each leg calls it. */
+void conn_leg_ready(struct watch *watch, uint32_t events);
 
 /* Frees the graves of a turn. */
 void conn_bury(struct worker *w);

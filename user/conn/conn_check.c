@@ -25,11 +25,11 @@ static void timer_check(const struct conn *c)
 
 static void closed_check(const struct conn *c)
 {
-	CHECK(c, c->client_fd < 0 && c->flow.app_fd < 0);
-	CHECK(c, !c->tls && !c->flow.record && !c->flow.edit);
+	CHECK(c, c->client_fd < 0 && !c->flow.leg);
+	CHECK(c, !c->tls && !c->flow.record && !c->flow.sent.data);
 	CHECK(c, !c->access && !c->flow.access);
 	CHECK(c, !residue_any(&c->flow.up) && !residue_any(&c->flow.down));
-	CHECK(c, !c->kbpf_flow.cookie && !c->handshaking);
+	CHECK(c, !c->handshaking);
 }
 
 /* Deadlines that conn_deadline.c has set for what the flow waits for. */
@@ -39,9 +39,9 @@ static void deadlines_check(const struct conn *c)
 	const struct conf *conf = conn_conf(c);
 
 	CHECK(c, c->active_ms <= now && c->head_ms <= now && c->answer_ms <= now);
-	CHECK_IF(c, c->head_ms, c->flow.edit->note->standing == KEDGE_HEAD);
+	CHECK_IF(c, c->head_ms, c->flow.leg->edit->note->standing == KEDGE_HEAD);
 	CHECK_IF(c, c->head_ms, mover_awaits_client(&c->flow));
-	CHECK_IF(c, c->body_due_ms, c->flow.edit->note->standing == KEDGE_BODY);
+	CHECK_IF(c, c->body_due_ms, c->flow.leg->edit->note->standing == KEDGE_BODY);
 	CHECK_IF(c, c->body_due_ms, conf->body_rate_min && c->body_rest < conf->body_rate_min);
 	CHECK_IF(c, c->answer_ms, mover_awaits_answer(&c->flow));
 	CHECK_IF(c, c->take_due_ms, c->flow.client_full);
@@ -49,11 +49,13 @@ static void deadlines_check(const struct conn *c)
 
 static void move_check(const struct conn *c)
 {
-	CHECK(c, c->flow.record && c->flow.edit && c->flow.app_fd >= 0);
+	const struct leg *l = c->flow.leg;
+
+	CHECK(c, c->flow.record && l && l->edit && l->fd >= 0 && l->ready);
 	CHECK(c, !c->counted);
-	CHECK_IF(c, c->edit_kernel, !c->kbpf_flow.cookie);
-	CHECK_IF(c, c->bypass, c->kbpf_flow.note);
-	CHECK_IF(c, conn_is_tcp(c), flow_is_tunnel(&c->flow) && !c->bypass && !c->edit_kernel);
+	CHECK_IF(c, l->edit_kernel, !l->kbpf.cookie);
+	CHECK_IF(c, l->bypass, l->kbpf.note);
+	CHECK_IF(c, conn_is_tcp(c), flow_is_tunnel(&c->flow) && !l->bypass && !l->edit_kernel);
 	deadlines_check(c);
 	if (!c->again.queued)
 		flow_check_waits(&c->flow);
@@ -66,27 +68,30 @@ static void state_check(const struct conn *c)
 
 	switch ((enum conn_state)c->state) {
 	case CONN_PREFIX:
-		CHECK(c, !f->record && f->app_fd < 0);
+		CHECK(c, !f->record && !f->leg);
 		CHECK(c, !c->source && !c->counted && !c->prefix_bytes);
 		break;
 	case CONN_HANDSHAKE:
 		CHECK(c, c->tls && c->service->tls && !f->record && !c->counted && !c->access);
-		CHECK_IF(c, f->app_fd >= 0, c->early);
+		CHECK_IF(c, f->leg, c->early);
 		break;
 	case CONN_CONNECT:
-		CHECK(c, f->record && f->app_fd >= 0 && !c->app_ready && !c->counted);
+		CHECK(c, f->record && f->leg && f->leg->fd >= 0 && !f->leg->ready && !c->counted);
 		break;
-	case CONN_HEAR:
-		CHECK(c, f->record && f->app_fd < 0 && !conn_is_tcp(c) && !c->heard);
+	case CONN_IDLE:
+		CHECK(c, f->record && !f->client_eof && !conn_is_tcp(c) && !c->counted);
+		CHECK_IF(c, f->leg, c->early && f->leg->fd >= 0);
+		CHECK_IF(c, residue_any(&f->up), c->again.queued);
+		CHECK(c, !residue_any(&f->down));
 		break;
 	case CONN_MOVE:
 		move_check(c);
 		break;
 	case CONN_REPLY:
-		CHECK(c, f->record && f->app_fd < 0 && !f->client_shut && !residue_any(&f->up));
+		CHECK(c, f->record && !f->leg && !f->client_shut && !residue_any(&f->up));
 		break;
 	case CONN_LINGER:
-		CHECK(c, f->client_shut && f->app_fd < 0 && !f->client_eof && !c->access);
+		CHECK(c, f->client_shut && !f->leg && !f->client_eof && !c->access);
 		break;
 	case CONN_CLOSED:
 		closed_check(c);
@@ -110,10 +115,10 @@ void conn_check(const struct conn *c)
 	CHECK(c, f->up.len <= residue_max && f->down.len <= residue_max);
 	CHECK(c, !c->tls == (c->state != CONN_HANDSHAKE));
 	CHECK(c, c->handshaking == (c->state == CONN_HANDSHAKE));
-	CHECK(c, !f->edit == (c->state != CONN_MOVE));
+	CHECK(c, flow_is_joined(f) == (c->state == CONN_MOVE));
 	CHECK_IF(c, c->state != CONN_CLOSED, c->client_fd >= 0);
 	CHECK_IF(c, f->record, f->record->fd == c->client_fd);
-	CHECK_IF(c, c->kbpf_flow.cookie, f->app_fd >= 0);
+	CHECK_IF(c, f->leg, f->leg->owner == c);
 	CHECK_IF(c, f->access, f->access == c->access);
 	/* One that its address has no room for is in no way counted as one of its connections. */
 	CHECK_IF(c, c->state != CONN_CLOSED, !c->source || !c->refused_source);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CONNECT: the socket to the application. If it fails during the handshake, the client is not
- * told. It is closed, and opened again when the client leg is ready.
+ * CONNECT: the socket to the application. An early one that fails is not told to the client: it is
+ * closed, and opened again for the first request.
  */
 #include "conn/conn_connect.h"
 
@@ -10,6 +10,7 @@
 #include "access/access.h"
 #include "app/app.h"
 #include "base/log.h"
+#include "conn/conn.h"
 #include "conn/conn_join.h"
 #include "conn/conn_leg.h"
 #include "conn/conn_reply.h"
@@ -61,37 +62,43 @@ static enum kedge_reason connect_failed(struct conn *c, int err)
 /* NONE: it is on its way, or the queue is full; or why not. */
 static enum kedge_reason leg_connect(struct conn *c)
 {
-	int err = app_connect(c->flow.app_fd, &conn_conf(c)->app);
+	struct leg *l = c->flow.leg;
+	int err = app_connect(l->fd, &conn_conf(c)->app);
 
-	c->app_queue = err == -EAGAIN;
-	if (c->app_queue)
+	l->queue = err == -EAGAIN;
+	if (l->queue)
 		return KEDGE_REASON_NONE;
 	if (err)
 		return connect_failed(c, err);
-	if (loop_add(&c->worker->loop, c->flow.app_fd, &c->app_watch, CONN_EVENTS) < 0)
+	if (loop_add(&c->worker->loop, l->fd, &l->watch, CONN_EVENTS) < 0)
 		return KEDGE_REASON_no_memory;
 	return KEDGE_REASON_NONE;
 }
 
-/* As leg_connect(). After a failure a socket may be left, for conn_leg_close(). */
+/* As leg_connect(). After a failure there may be a leg, for conn_leg_close(). */
 static enum kedge_reason leg_open(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
+	struct leg *l = leg_new(c);
 	enum kedge_reason reason;
 	int fd;
 
+	if (!l)
+		return KEDGE_REASON_no_memory;
+	c->flow.leg = l;
+	l->watch.ready = conn_leg_ready;
 	conn_leg_choose(c);
-	fd = app_socket(&conf->app, c->bypass);
-	c->connect_began_us = c->worker->loop.now_us;
+	fd = app_socket(&conf->app, l->bypass);
+	l->connect_began_us = c->worker->loop.now_us;
 	if (fd < 0)
 		return no_socket(fd);
+	l->fd = fd;
 	tcp_alive_towards(fd, &conf->app, &conf->tcp_alive);
-	c->flow.app_fd = fd;
 	reason = conn_leg_register(c);
 	return reason == KEDGE_REASON_NONE ? leg_connect(c) : reason;
 }
 
-/* --- during the handshake --------------------------------------------------------------------- */
+/* --- early ------------------------------------------------------------------------------------ */
 
 void conn_connect_early(struct conn *c)
 {
@@ -100,7 +107,7 @@ void conn_connect_early(struct conn *c)
 	if (c->early || !conn_conf(c)->connect_early || conn_is_tcp(c))
 		return;
 	c->early = true;
-	if (leg_open(c) != KEDGE_REASON_NONE || c->app_queue)
+	if (leg_open(c) != KEDGE_REASON_NONE || c->flow.leg->queue)
 		conn_leg_close(c, true);
 }
 
@@ -111,20 +118,41 @@ void conn_connect_early(struct conn *c)
 static bool early_failed(const struct conn *c, uint32_t events)
 {
 	return events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ||
-	       app_connected(c->flow.app_fd, &conn_conf(c)->app) < 0;
+	       app_connected(c->flow.leg->fd, &conn_conf(c)->app) < 0;
 }
 
-/* --- the client leg is ready ------------------------------------------------------------------ */
+static void leg_is_ready(struct conn *c, uint32_t events)
+{
+	struct leg *l = c->flow.leg;
+
+	mover_app_event(&c->flow, events);
+	if (!l->ready)
+		l->connect_took_us = c->worker->loop.now_us - l->connect_began_us;
+	l->ready = true;
+}
+
+void conn_connect_early_event(struct conn *c, uint32_t events)
+{
+	if (early_failed(c, events))
+		conn_leg_close(c, true);
+	else
+		leg_is_ready(c, events);
+}
+
+/* --- there is something for the application --------------------------------------------------- */
 
 /* How long it has been on its way. */
 static uint64_t spent_ms(const struct conn *c)
 {
-	return c->app_ready ? 0 : (c->worker->loop.now_us - c->connect_began_us) / 1000;
+	const struct leg *l = c->flow.leg;
+
+	return !l || l->ready ? 0 : (c->worker->loop.now_us - l->connect_began_us) / 1000;
 }
 
 /* Until connect-timeout is over, or until it is tried again. */
 static void set_timer(struct conn *c)
 {
+	const struct leg *l = c->flow.leg;
 	uint32_t all = conn_conf(c)->connect_timeout_ms;
 	uint64_t spent = spent_ms(c), left = spent < all ? all - spent : 1;
 	uint64_t again = spent / 2;
@@ -133,7 +161,7 @@ static void set_timer(struct conn *c)
 		again = QUEUE_MS_MIN;
 	if (again > QUEUE_MS_MAX)
 		again = QUEUE_MS_MAX;
-	loop_timer_set(&c->worker->loop, &c->timer, c->app_queue && again < left ? again : left);
+	loop_timer_set(&c->worker->loop, &c->timer, l && l->queue && again < left ? again : left);
 }
 
 struct conn_verdict conn_connect_enter(struct conn *c)
@@ -141,30 +169,20 @@ struct conn_verdict conn_connect_enter(struct conn *c)
 	enum kedge_reason reason = KEDGE_REASON_NONE;
 
 	/* The access log is one of requests. */
-	if (c->worker->shared->access && !conn_is_tcp(c))
+	if (c->worker->shared->access && !c->access && !conn_is_tcp(c))
 		conn_access_begin(c);
-	if (c->flow.app_fd < 0)
+	if (!c->flow.leg)
 		reason = leg_open(c);
 	set_timer(c);
 	if (reason != KEDGE_REASON_NONE)
-		return conn_refuse(c, reason);
-	return c->app_ready ? conn_join(c) : verdict_stay();
+		return conn_tell(c, reason);
+	return c->flow.leg->ready ? conn_join(c) : verdict_stay();
 }
 
 struct conn_verdict conn_connect_event(struct conn *c, uint32_t events)
 {
-	bool early = c->state == CONN_HANDSHAKE;
-
-	if (early && early_failed(c, events)) {
-		conn_leg_close(c, true);
-		c->app_ready = false;
-		return verdict_stay();
-	}
-	mover_app_event(&c->flow, events);
-	if (!c->app_ready)
-		c->connect_took_us = c->worker->loop.now_us - c->connect_began_us;
-	c->app_ready = true;
-	return early ? verdict_stay() : conn_join(c);
+	leg_is_ready(c, events);
+	return conn_join(c);
 }
 
 /* No event tells that a unix socket takes connections again. */
@@ -173,12 +191,12 @@ static struct conn_verdict queue_again(struct conn *c)
 	enum kedge_reason reason = leg_connect(c);
 
 	set_timer(c);
-	return reason == KEDGE_REASON_NONE ? verdict_stay() : conn_refuse(c, reason);
+	return reason == KEDGE_REASON_NONE ? verdict_stay() : conn_tell(c, reason);
 }
 
 struct conn_verdict conn_connect_expired(struct conn *c)
 {
-	if (c->app_queue && spent_ms(c) < conn_conf(c)->connect_timeout_ms)
+	if (c->flow.leg && c->flow.leg->queue && spent_ms(c) < conn_conf(c)->connect_timeout_ms)
 		return queue_again(c);
-	return conn_refuse(c, KEDGE_REASON_app_timeout);
+	return conn_tell(c, KEDGE_REASON_app_timeout);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * conn.c and conn_open.c only: CONNECT: the socket to the application. It may be opened while the
- * handshake still runs: then it is ready when the client's first request is.
+ * conn_*.c only: CONNECT: the socket to the application. It may be opened while the handshake still
+ * runs (connect-early): then it is ready when the client's first request is.
  */
 #pragma once
 
@@ -16,8 +16,9 @@
  */
 void conn_connect_early(struct conn *c);
 
-struct conn_verdict conn_connect_enter(struct conn *c);
-struct conn_verdict conn_connect_expired(struct conn *c);
+/* HANDSHAKE and IDLE: what happened to that leg; `events` are EPOLL*. */
+void conn_connect_early_event(struct conn *c, uint32_t events);
 
-/* HANDSHAKE and CONNECT: what happened to the application's leg; `events` are EPOLL*. */
+struct conn_verdict conn_connect_enter(struct conn *c);
 struct conn_verdict conn_connect_event(struct conn *c, uint32_t events);
+struct conn_verdict conn_connect_expired(struct conn *c);

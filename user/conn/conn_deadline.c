@@ -5,10 +5,11 @@
 #include <sys/socket.h>
 
 #include "conn/mover_ask.h"
+#include "conn/mover_lease.h"
 
 static void watch_head(struct conn *c)
 {
-	const struct kedge_note *note = c->flow.edit->note;
+	const struct kedge_note *note = c->flow.leg->edit->note;
 
 	if (note->standing != KEDGE_HEAD || !mover_awaits_client(&c->flow)) {
 		c->head_ms = 0;
@@ -21,7 +22,7 @@ static void watch_head(struct conn *c)
 /* Has the body begun, or should it have? */
 static bool body_runs(struct conn *c, uint64_t up)
 {
-	uint32_t index = c->flow.edit->note->requests;
+	uint32_t index = c->flow.leg->edit->note->requests;
 
 	if (c->body_index != index)
 		c->body_begun = false;
@@ -37,7 +38,7 @@ static void watch_body(struct conn *c, uint64_t up)
 	const struct conf *conf = conn_conf(c);
 	uint64_t latest = c->worker->loop.now_ms + conf->rate_grace_ms;
 
-	if (!conf->body_rate_min || c->flow.edit->note->standing != KEDGE_BODY ||
+	if (!conf->body_rate_min || c->flow.leg->edit->note->standing != KEDGE_BODY ||
 	    !body_runs(c, up) || !mover_awaits_client(&c->flow)) {
 		c->body_due_ms = c->body_rest = 0;
 		return;
@@ -95,6 +96,13 @@ static uint64_t sooner(uint64_t due_ms, uint64_t other_ms)
 	return other_ms && other_ms < due_ms ? other_ms : due_ms;
 }
 
+uint64_t conn_leg_due_ms(const struct conn *c)
+{
+	return lease_between(&c->flow) && !residue_any(&c->flow.up)
+		       ? c->active_ms + conn_conf(c)->app_idle_timeout_ms
+		       : 0;
+}
+
 void conn_deadline_timer(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
@@ -105,6 +113,7 @@ void conn_deadline_timer(struct conn *c)
 	due = sooner(due, c->body_due_ms);
 	due = sooner(due, c->answer_ms ? c->answer_ms + conf->response_timeout_ms : 0);
 	due = sooner(due, c->take_due_ms);
+	due = sooner(due, conn_leg_due_ms(c));
 	due = sooner(due, c->flow.record->look_again ? c->active_ms + CONN_QUIET_LOOK_MS : 0);
 	if (c->worker->draining)
 		due = sooner(due, loop->now_ms + CONN_DRAIN_LOOK_MS);

@@ -30,6 +30,9 @@ void conn_deadline_set(struct conn *c, uint64_t up, uint64_t down);
 /* Sets the timer to the nearest deadline. */
 void conn_deadline_timer(struct conn *c);
 
+/* When the leg of an idle client is given up; 0: something is under way, or it never is. */
+uint64_t conn_leg_due_ms(const struct conn *c);
+
 /* What TCP says of the client leg; all 0 if it says nothing. */
 struct tcp_info conn_client_info(const struct conn *c);
 

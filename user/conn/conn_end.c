@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "access/access.h"
+#include "base/reset_on_close.h"
 #include "base/trace.h"
 #include "conn/conn_leg.h"
 #include "conn/mover.h"
@@ -22,13 +23,9 @@
  */
 #define REFUSED_LINGER_MS 1000
 
-/* The application's leg is closed. */
 static void access_end(struct conn *c)
 {
-	const struct response *r = &c->flow.response;
-	bool begun = !response_between(r);
-
-	access_flow_end(c->access, begun ? r->status : 0, begun ? response_body(r) : 0);
+	access_flow_end(c->access);
 	c->access = c->flow.access = NULL;
 }
 
@@ -56,9 +53,7 @@ static void set_timer(struct conn *c)
 
 struct conn_verdict conn_linger_enter(struct conn *c, bool alert)
 {
-	bool joined = c->flow.edit != NULL;
-
-	conn_leg_close(c, alert && joined);
+	conn_leg_close(c, alert && flow_is_joined(&c->flow));
 	if (alert) {
 		mover_forget(&c->flow);
 		shutdown(c->client_fd, SHUT_WR);
@@ -118,11 +113,11 @@ void conn_closed_enter(struct conn *c, bool reset)
 	record_free(c->flow.record);
 	c->flow.record = NULL;
 	if (reset)
-		conn_reset_on_close(c->client_fd);
+		reset_on_close(c->client_fd);
 	close(c->client_fd);
 	c->client_fd = -1;
 	access_end(c);
-	TRACE_CLOSE(&c->flow, c->flow.response.done);
+	TRACE_CLOSE(&c->flow, c->responses);
 	w->conns_count--;
 	sources_leave(w->shared->limits->sources, c->source);
 	sources_refuse_over(w->shared->limits->sources, c->refused_source);

@@ -10,6 +10,7 @@
 #include "base/trace.h"
 #include "conn/conn_leg.h"
 #include "conn/conn_reply.h"
+#include "conn/mover_lease.h"
 #include "http/edit_bpf.h"
 #include "http/edit_none.h"
 #include "http/edit_user.h"
@@ -19,11 +20,11 @@
 
 static struct edit *edit_new_kernel(struct conn *c)
 {
-	struct edit *e = edit_bpf_new(c->flow.app_fd, c->worker->shared->bpf, &c->kbpf_flow,
-				      c->worker->stats);
+	struct leg *l = c->flow.leg;
+	struct edit *e = edit_bpf_new(l->fd, c->worker->shared->bpf, &l->kbpf, c->worker->stats);
 
 	if (e)
-		c->kbpf_flow.cookie = 0; /* the editor owns it now */
+		l->kbpf.cookie = 0; /* the editor owns it now */
 	return e;
 }
 
@@ -35,8 +36,8 @@ static struct edit *edit_new(struct conn *c, enum kedge_reason *reason)
 
 	*reason = KEDGE_REASON_no_memory;
 	if (conn_is_tcp(c))
-		return edit_none_new(c->flow.app_fd, c->worker->stats);
-	if (c->edit_kernel) {
+		return edit_none_new(c->flow.leg->fd, c->worker->stats);
+	if (c->flow.leg->edit_kernel) {
 		e = edit_new_kernel(c);
 		if (e || errno != ENOBUFS)
 			return e;
@@ -46,7 +47,7 @@ static struct edit *edit_new(struct conn *c, enum kedge_reason *reason)
 		}
 	}
 	conn_http1_conf(c, &http1);
-	return edit_user_new(c->flow.app_fd, &http1, c->worker->stats);
+	return edit_user_new(c->flow.leg->fd, &http1, c->worker->stats);
 }
 
 /* --- its counts ------------------------------------------------------------------------------- */
@@ -63,13 +64,14 @@ static enum metrics_edit edit_kind(const struct conn *c)
 {
 	if (conn_is_tcp(c))
 		return METRICS_EDIT_NONE;
-	return c->edit_kernel ? METRICS_EDIT_KERNEL : METRICS_EDIT_USER;
+	return c->flow.leg->edit_kernel ? METRICS_EDIT_KERNEL : METRICS_EDIT_USER;
 }
 
 static void count_flow(struct conn *c)
 {
 	struct kedge_stats *s = c->worker->stats;
 	struct metrics_row *m = c->worker->metrics;
+	const struct leg *l = c->flow.leg;
 	enum access_record record = record_kind(c);
 	enum metrics_edit edit = edit_kind(c);
 
@@ -80,11 +82,11 @@ static void count_flow(struct conn *c)
 	s->flows_edit_kernel += edit == METRICS_EDIT_KERNEL;
 	s->flows_edit_user += edit == METRICS_EDIT_USER;
 	s->flows_tcp += edit == METRICS_EDIT_NONE;
-	s->flows_bypass += c->bypass;
+	s->flows_bypass += l->bypass;
 	s->flows_splice += c->flow.splices;
-	m->flows[record][edit][c->bypass]++;
+	m->flows[record][edit][l->bypass]++;
 	c->service->metrics->flows++;
-	histogram_take(&m->connect, c->connect_took_us, 1);
+	histogram_take(&m->connect, l->connect_took_us, 1);
 }
 
 /* --- its access log --------------------------------------------------------------------------- */
@@ -114,12 +116,12 @@ static void access_join(struct conn *c)
 	struct http1_conf http1;
 	struct edit *e;
 
-	access_joined(c->access, c->edit_kernel, c->bypass, c->flow.splices);
+	access_joined(c->access, c->flow.leg->edit_kernel, c->flow.leg->bypass, c->flow.splices);
 	conn_http1_conf(c, &http1);
-	e = edit_watch_new(c->flow.edit, &http1, access_request, c->access);
+	e = edit_watch_new(c->flow.leg->edit, &http1, access_request, c->access);
 	if (!e)
 		return;
-	c->flow.edit = e;
+	c->flow.leg->edit = e;
 	c->flow.access = c->access;
 }
 
@@ -139,30 +141,33 @@ static bool may_splice(const struct conn *c)
 static enum kedge_reason edit_begin(struct conn *c)
 {
 	enum kedge_reason reason = conn_leg_join(c);
+	struct leg *l = c->flow.leg;
 	const struct kedge_note *note;
 
 	if (reason != KEDGE_REASON_NONE)
 		return reason;
-	note = c->kbpf_flow.note; /* the flow still has it when the editor owns the rest */
-	c->flow.edit = edit_new(c, &reason);
-	c->flow.app_mixed = c->bypass && note ? &note->mixed : NULL;
-	return c->flow.edit ? KEDGE_REASON_NONE : reason;
+	note = l->kbpf.note; /* the leg still has it when the editor owns the rest */
+	l->edit = edit_new(c, &reason);
+	l->mixed = l->bypass && note ? &note->mixed : NULL;
+	return l->edit ? KEDGE_REASON_NONE : reason;
 }
 
 struct conn_verdict conn_join(struct conn *c)
 {
-	int err = app_connected(c->flow.app_fd, &conn_conf(c)->app);
+	int err = app_connected(c->flow.leg->fd, &conn_conf(c)->app);
 	enum kedge_reason reason;
 
 	if (err < 0)
-		return conn_refuse(c, err == -ETIMEDOUT ? KEDGE_REASON_app_timeout
-							: KEDGE_REASON_app_refused);
+		return conn_tell(c, err == -ETIMEDOUT ? KEDGE_REASON_app_timeout
+						      : KEDGE_REASON_app_refused);
 	reason = edit_begin(c);
 	if (reason != KEDGE_REASON_NONE)
-		return conn_refuse(c, reason);
+		return conn_tell(c, reason);
 	if (conn_is_tcp(c))
-		response_tunnel(&c->flow.response);
+		response_tunnel(&c->flow.leg->response);
+	c->flow.reuses = !conn_is_tcp(c) && conn_conf(c)->app_reuse != APP_REUSE_OFF;
 	c->flow.splices = may_splice(c);
+	lease_begin(&c->flow);
 	TRACE_JOIN(&c->flow);
 	count_flow(c);
 	if (c->access)

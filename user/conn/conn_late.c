@@ -18,7 +18,7 @@ static struct conn_verdict head_late(struct conn *c)
 /* The same with a body, unless its answer has begun. */
 static struct conn_verdict body_late(struct conn *c)
 {
-	const struct response *r = &c->flow.response;
+	const struct response *r = &c->flow.leg->response;
 	uint32_t outstanding = flow_outstanding(&c->flow);
 
 	if (!outstanding) /* answered already */
@@ -62,13 +62,13 @@ static struct conn_verdict idle_too_long(struct conn *c)
 	const struct flow *f = &c->flow;
 
 	if (mover_served(f) || mover_may_say(f) == MOVER_SAY_NOTHING ||
-	    f->response.state == RESPONSE_LOST)
+	    f->leg->response.state == RESPONSE_LOST)
 		return verdict_finish(KEDGE_REASON_idle_timeout);
 	if (mover_awaits_answer(f))
 		return conn_tell(c, KEDGE_REASON_response_timeout);
-	if (f->edit->note->standing == KEDGE_HEAD && mover_awaits_client(f))
+	if (f->leg->edit->note->standing == KEDGE_HEAD && mover_awaits_client(f))
 		return head_late(c);
-	if (f->edit->note->standing == KEDGE_BODY && mover_awaits_client(f))
+	if (f->leg->edit->note->standing == KEDGE_BODY && mover_awaits_client(f))
 		return body_late(c);
 	return verdict_reset(KEDGE_REASON_idle_timeout);
 }
@@ -96,6 +96,10 @@ struct conn_verdict conn_move_expired(struct conn *c)
 		return conn_tell(c, KEDGE_REASON_response_timeout);
 	if (c->take_due_ms && now >= c->take_due_ms && !took_enough(c))
 		return verdict_reset(KEDGE_REASON_response_too_slow);
+	if (conn_leg_due_ms(c) && now >= conn_leg_due_ms(c)) {
+		c->worker->stats->legs_idle++;
+		return verdict_next(CONN_IDLE);
+	}
 	if (c->flow.record->look_again && now >= c->active_ms + CONN_QUIET_LOOK_MS)
 		return look_again(c);
 	if (now >= c->active_ms + conf->idle_timeout_ms &&

@@ -7,9 +7,10 @@
 #include "conn/conn_leg.h"
 
 #include <errno.h>
-#include <unistd.h>
 
+#include "access/access.h"
 #include "base/capability_loss.h"
+#include "base/cleanup.h"
 #include "bpf/peername.h"
 #include "http/edit.h"
 #include "http/xff.h"
@@ -30,29 +31,31 @@ void conn_http1_conf(const struct conn *c, struct http1_conf *out)
  */
 void conn_leg_choose(struct conn *c)
 {
+	struct leg *l = c->flow.leg;
 	const struct shared *shared = c->worker->shared;
 	uint64_t now = c->worker->loop.now_ms;
 	bool may = !conn_is_tcp(c) && conn_conf(c)->app.family != AF_UNIX;
 
-	c->edit_kernel = may && shared->edit_kernel && capability_try(CAPABILITY_EDIT, now);
-	c->bypass = may && shared->bypass && capability_try(CAPABILITY_BYPASS, now);
+	l->edit_kernel = may && shared->edit_kernel && capability_try(CAPABILITY_EDIT, now);
+	l->bypass = may && shared->bypass && capability_try(CAPABILITY_BYPASS, now);
 }
 
 bool conn_leg_lost(struct conn *c, int err)
 {
+	struct leg *l = c->flow.leg;
 	uint64_t now = c->worker->loop.now_ms;
 	bool may = true;
 
-	kbpf_flow_del(c->worker->shared->bpf, &c->kbpf_flow);
-	if (c->edit_kernel) {
+	kbpf_flow_del(c->worker->shared->bpf, &l->kbpf);
+	if (l->edit_kernel) {
 		capability_failed(CAPABILITY_EDIT, err, now);
 		may = !capability_required(CAPABILITY_EDIT);
 	}
-	if (c->bypass) {
+	if (l->bypass) {
 		capability_failed(CAPABILITY_BYPASS, err, now);
 		may &= !capability_required(CAPABILITY_BYPASS);
 	}
-	c->edit_kernel = c->bypass = false;
+	l->edit_kernel = l->bypass = false;
 	return may;
 }
 
@@ -70,14 +73,15 @@ static enum kedge_reason name_lost(struct conn *c, int err)
 
 static enum kedge_reason flow_register(struct conn *c)
 {
+	struct leg *l = c->flow.leg;
 	struct http1_conf http1;
 	int err;
 
-	if (!c->edit_kernel && !c->bypass)
+	if (!l->edit_kernel && !l->bypass)
 		return KEDGE_REASON_NONE;
 	conn_http1_conf(c, &http1);
-	err = kbpf_flow_add(c->worker->shared->bpf, &c->kbpf_flow, c->flow.app_fd, c->worker->index,
-			    c->edit_kernel ? &http1 : NULL, c->bypass);
+	err = kbpf_flow_add(c->worker->shared->bpf, &l->kbpf, l->fd, c->worker->index,
+			    l->edit_kernel ? &http1 : NULL, l->bypass);
 	if (!err || conn_leg_lost(c, err))
 		return KEDGE_REASON_NONE;
 	return err == -ENOSPC ? KEDGE_REASON_limit_connections : KEDGE_REASON_capability_lost;
@@ -86,16 +90,17 @@ static enum kedge_reason flow_register(struct conn *c)
 /* Sets whom the application sees as its peer. */
 static enum kedge_reason name_register(struct conn *c)
 {
+	struct leg *l = c->flow.leg;
 	struct peername *peername = c->worker->shared->peername;
 	uint64_t now = c->worker->loop.now_ms;
 	int err;
 
-	c->named = false;
+	l->named = false;
 	if (!peername || conn_conf(c)->app.family == AF_UNIX ||
 	    !capability_try(CAPABILITY_PEERNAME, now))
 		return KEDGE_REASON_NONE;
-	err = peername_set(peername, c->flow.app_fd, c->nobody ? NULL : &c->client);
-	c->named = !err;
+	err = peername_set(peername, l->fd, c->nobody ? NULL : &c->client);
+	l->named = !err;
 	return err ? name_lost(c, err) : KEDGE_REASON_NONE;
 }
 
@@ -116,14 +121,15 @@ enum kedge_reason conn_leg_register(struct conn *c)
  */
 static bool pair_check(struct conn *c)
 {
-	const struct kedge_note *note = c->kbpf_flow.note;
+	struct leg *l = c->flow.leg;
+	const struct kedge_note *note = l->kbpf.note;
 	uint64_t now = c->worker->loop.now_ms;
 
-	if (!c->bypass)
+	if (!l->bypass)
 		return true;
 	if (note->unpaired) {
 		capability_failed(CAPABILITY_BYPASS, note->unpaired, now);
-		c->bypass = false;
+		l->bypass = false;
 		return !capability_required(CAPABILITY_BYPASS);
 	}
 	if (!note->paired)
@@ -147,12 +153,12 @@ static bool name_attached(struct conn *c)
 /* Connected: does the application's end have the client? */
 static enum kedge_reason name_check(struct conn *c)
 {
+	const struct leg *l = c->flow.leg;
 	int err;
 
-	if (!c->named)
+	if (!l->named)
 		return KEDGE_REASON_NONE;
-	err = name_attached(c) ? peername_outcome(c->worker->shared->peername, c->flow.app_fd)
-			       : -ENOLINK;
+	err = name_attached(c) ? peername_outcome(c->worker->shared->peername, l->fd) : -ENOLINK;
 	if (err == -EAFNOSUPPORT && capability_required(CAPABILITY_PEERNAME))
 		return KEDGE_REASON_peername_family;
 	if (err && err != -EAFNOSUPPORT)
@@ -163,18 +169,19 @@ static enum kedge_reason name_check(struct conn *c)
 
 enum kedge_reason conn_leg_join(struct conn *c)
 {
+	struct leg *l = c->flow.leg;
 	uint64_t now = c->worker->loop.now_ms;
 	enum kedge_reason reason = name_check(c);
 	int err;
 
-	if (reason != KEDGE_REASON_NONE || !c->kbpf_flow.cookie)
+	if (reason != KEDGE_REASON_NONE || !l->kbpf.cookie)
 		return reason;
-	err = kbpf_flow_join(c->worker->shared->bpf, &c->kbpf_flow, c->flow.app_fd);
+	err = kbpf_flow_join(c->worker->shared->bpf, &l->kbpf, l->fd);
 	if (err == -ECONNRESET)
 		return KEDGE_REASON_app_gone;
 	if (err < 0)
 		return conn_leg_lost(c, err) ? KEDGE_REASON_NONE : KEDGE_REASON_capability_lost;
-	if (c->edit_kernel)
+	if (l->edit_kernel)
 		capability_worked(CAPABILITY_EDIT, now);
 	return pair_check(c) ? KEDGE_REASON_NONE : KEDGE_REASON_capability_lost;
 }
@@ -182,10 +189,11 @@ enum kedge_reason conn_leg_join(struct conn *c)
 /* Says whether the bypass worked. */
 static void pair_over(struct conn *c)
 {
-	const struct kedge_note *note = c->kbpf_flow.note;
+	const struct leg *l = c->flow.leg;
+	const struct kedge_note *note = l->kbpf.note;
 
 	/* Without an answer it is not known whether the application's end was ever made. */
-	if (!c->bypass || !c->flow.edit || !c->flow.response.done)
+	if (!l->bypass || !l->edit || !l->response.done)
 		return;
 	if (note->paired)
 		capability_worked(CAPABILITY_BYPASS, c->worker->loop.now_ms);
@@ -196,27 +204,40 @@ static void pair_over(struct conn *c)
 
 /*
  * Part of a request has gone to the application, or may have: one that is refused, or whose last
- * bytes the editor holds. Bytes in front of the editor are the rest of a tunnel.
+ * bytes the editor holds. Bytes in front of the editor are the rest of a tunnel, or at a boundary
+ * those of another request.
  */
 static bool is_cut_short(const struct conn *c)
 {
-	const struct edit *e = c->flow.edit;
+	const struct edit *e = c->flow.leg->edit;
 
-	return e && (e->holds || residue_any(&c->flow.up) || e->note->standing == KEDGE_HEAD ||
-		     e->note->standing == KEDGE_BODY || e->note->standing == KEDGE_REFUSED);
+	if (!e)
+		return false;
+	return e->holds || e->note->standing == KEDGE_HEAD || e->note->standing == KEDGE_BODY ||
+	       e->note->standing == KEDGE_REFUSED ||
+	       (residue_any(&c->flow.up) && e->note->standing != KEDGE_BETWEEN);
+}
+
+/* What the connection remembers of its legs. */
+static void remember(struct conn *c)
+{
+	const struct leg *l = c->flow.leg;
+	const struct response *r = &l->response;
+
+	if (!l->edit)
+		return;
+	c->requests += l->edit->note->requests;
+	c->responses += r->done;
+	if (c->access && !response_between(r))
+		access_cut(c->access, r->status, response_body(r));
 }
 
 void conn_leg_close(struct conn *c, bool reset)
 {
-	if (c->flow.app_fd < 0)
+	if (!c->flow.leg)
 		return;
-	if (reset || is_cut_short(c))
-		conn_reset_on_close(c->flow.app_fd);
+	reset |= is_cut_short(c);
 	pair_over(c);
-	edit_free(c->flow.edit);
-	c->flow.edit = NULL;
-	if (c->kbpf_flow.cookie)
-		kbpf_flow_del(c->worker->shared->bpf, &c->kbpf_flow);
-	close(c->flow.app_fd);
-	c->flow.app_fd = -1;
+	remember(c);
+	leg_close(&c->worker->legs, take_ptr(c->flow.leg), reset);
 }

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <stdbool.h>
-#include <sys/socket.h>
 
 #include "conn/types.h"
 #include "kedge/http1.h"
@@ -31,11 +30,3 @@ bool conn_leg_lost(struct conn *c, int err);
  * application does not take what it got for finished.
  */
 void conn_leg_close(struct conn *c, bool reset);
-
-/* The next close(2) sends RST instead of FIN. */
-static inline void conn_reset_on_close(int fd)
-{
-	struct linger now = {.l_onoff = 1, .l_linger = 0};
-
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
-}

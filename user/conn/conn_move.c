@@ -60,7 +60,7 @@ static enum mover_verdict move(struct conn *c, uint64_t *up, uint64_t *down)
 /* Both directions have ended. */
 static struct conn_verdict ended(struct conn *c)
 {
-	if (!c->flow.edit->note->requests && c->flow.client_eof && !conn_is_tcp(c))
+	if (!conn_requests(c) && c->flow.client_eof && !conn_is_tcp(c))
 		c->worker->stats->health_checks++;
 	say_fault(c);
 	return verdict_of(CONN_LINGER, CONN_ORDERLY, c->flow.reason);
@@ -87,9 +87,11 @@ struct conn_verdict conn_move_run(struct conn *c)
 	case MOVER_WAIT:
 		if (c->client_error && c->flow.client_in)
 			return verdict_reset(KEDGE_REASON_client_reset);
-		if (c->worker->draining && c->flow.edit->note->requests && mover_idle(&c->flow))
+		if (c->worker->draining && conn_requests(c) && mover_idle(&c->flow))
 			return verdict_finish(KEDGE_REASON_NONE);
 		break;
+	case MOVER_PART:
+		return verdict_next(CONN_IDLE);
 	case MOVER_END:
 		return ended(c);
 	case MOVER_REPLY:

@@ -122,6 +122,12 @@ static struct conn_verdict source_refused(struct conn *c, int err)
 	return verdict_reset(KEDGE_REASON_limit_address);
 }
 
+/* In mode tcp, the application may have to speak first. */
+static struct conn_verdict client_leg_ready(const struct conn *c)
+{
+	return verdict_next(conn_is_tcp(c) ? CONN_CONNECT : CONN_IDLE);
+}
+
 struct conn_verdict conn_client_known(struct conn *c)
 {
 	struct sources *sources = c->worker->shared->limits->sources;
@@ -137,7 +143,7 @@ struct conn_verdict conn_client_known(struct conn *c)
 	err = max ? sources_enter(sources, &c->source, &c->client, max) : 0;
 	if (err)
 		return source_refused(c, err);
-	return verdict_next(tls ? CONN_HANDSHAKE : CONN_CONNECT);
+	return tls ? verdict_next(CONN_HANDSHAKE) : client_leg_ready(c);
 }
 
 /* --- TLS handshake ---------------------------------------------------------------------------- */
@@ -208,7 +214,7 @@ static struct conn_verdict handshake_done(struct conn *c)
 		return verdict_reset(reason);
 	TRACE_HANDOFF(&c->flow, facts.version, facts.suite, facts.kernel);
 	count_handshake(c, &facts);
-	return verdict_next(CONN_CONNECT);
+	return client_leg_ready(c);
 }
 
 struct conn_verdict conn_handshake_run(struct conn *c)

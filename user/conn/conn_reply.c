@@ -15,13 +15,15 @@
 /* --- who gets one ----------------------------------------------------------------------------- */
 
 /*
- * An application that ends a connection which it has served before has most likely ended an idle
- * one. A client that hears nothing sends its request again. It would not after a 502.
+ * Without reuse, a client connection has one leg for life. An application that ends one which it
+ * has served before has most likely ended an idle one. A client that hears nothing sends its
+ * request again. It would not after a 502.
  */
 static bool is_told_by_the_end(const struct conn *c, enum kedge_reason reason)
 {
 	return !reply_status(reason) ||
-	       (c->flow.edit && reason == KEDGE_REASON_app_gone && c->flow.response.done);
+	       (conn_conf(c)->app_reuse == APP_REUSE_OFF && flow_is_joined(&c->flow) &&
+		reason == KEDGE_REASON_app_gone && c->flow.leg->response.done);
 }
 
 /* The only place that decides whether kedge may speak. */
@@ -31,7 +33,7 @@ static enum mover_say say_of(const struct conn *c, enum kedge_reason reason)
 
 	if (conn_is_tcp(c))
 		return MOVER_SAY_RESET;
-	if (c->flow.edit) /* the legs were joined */
+	if (flow_is_joined(&c->flow))
 		say = mover_may_say(&c->flow);
 	return say == MOVER_SAY_ANSWER && is_told_by_the_end(c, reason) ? MOVER_SAY_NOTHING : say;
 }
@@ -54,22 +56,7 @@ struct conn_verdict conn_tell(const struct conn *c, enum kedge_reason reason)
 	return verdict_reset(reason);
 }
 
-struct conn_verdict conn_refuse(const struct conn *c, enum kedge_reason reason)
-{
-	/* If there are too many, kedge does not wait for them. */
-	if (conn_is_tcp(c) || reply_status(reason) == 503)
-		return conn_tell(c, reason);
-	return verdict_of(CONN_HEAR, CONN_CUT, reason);
-}
-
-/* --- HEAR: what does the client ask for? ------------------------------------------------------ */
-
-enum heard {
-	HEARD,
-	HEARD_NOTHING, /* until the next event */
-	HEARD_MORE,    /* its share of this turn is used up: listen again in the next one */
-	HEARD_FAULT,   /* the client leg is dead */
-};
+/* --- REPLY: what the answer is ---------------------------------------------------------------- */
 
 /* Do these bytes ask for no body? With less than a method, any answer is right that has none. */
 static bool asks_head(const char *p, ssize_t n)
@@ -79,80 +66,40 @@ static bool asks_head(const char *p, ssize_t n)
 	return n < 5 || !strncasecmp(p, "HEAD ", 5);
 }
 
-/* Takes the client's first bytes. */
-static enum heard hear(struct conn *c)
+/* No leg has the request: it is kept, or not even read. */
+static enum reply_body reply_to_kept(struct conn *c)
 {
 	struct mover *m = &c->worker->mover;
+	struct flow *f = &c->flow;
 	ssize_t n;
 
-	if (c->heard)
-		return HEARD;
-	n = record_read(c->flow.record, m->buf, m->buf_size);
-	if (n == -EAGAIN)
-		return HEARD_NOTHING;
-	if (n == -EINTR)
-		return HEARD_MORE;
-	if (n < 0)
-		return HEARD_FAULT;
-	c->heard = true;
-	c->flow.client_eof = n == 0;
-	c->asked_head = asks_head((const char *)m->buf, n);
-	return HEARD;
-}
-
-struct conn_verdict conn_hear_enter(struct conn *c, enum kedge_reason reason)
-{
-	conn_leg_close(c, true);
-	c->flow.reason = reason;
-	loop_timer_set(&c->worker->loop, &c->timer, conn_conf(c)->head_timeout_ms);
-	return conn_hear_run(c);
-}
-
-struct conn_verdict conn_hear_run(struct conn *c)
-{
-	switch (hear(c)) {
-	case HEARD:
-		if (c->flow.client_eof && c->asked_head) /* it asks for nothing */
-			return verdict_finish(KEDGE_REASON_NONE);
-		return conn_tell(c, c->flow.reason);
-	case HEARD_MORE:
-		loop_later(&c->worker->loop, &c->again);
-		break;
-	case HEARD_FAULT: /* why the connection ends has been counted */
-		if (c->flow.record->told)
-			return verdict_of(CONN_LINGER, CONN_ALERT, KEDGE_REASON_NONE);
-		return verdict_reset(KEDGE_REASON_NONE);
-	case HEARD_NOTHING:
-		break;
+	if (f->up.data) {
+		n = (ssize_t)(f->up.len - f->up.off);
+		return asks_head((const char *)f->up.data + f->up.off, n) ? REPLY_NONE : REPLY_TEXT;
 	}
-	return verdict_stay();
+	n = record_read(f->record, m->buf, m->buf_size);
+	f->client_eof = n == 0;
+	return asks_head((const char *)m->buf, n) ? REPLY_NONE : REPLY_TEXT;
 }
-
-/* It asks for nothing. */
-struct conn_verdict conn_hear_expired(struct conn *c)
-{
-	(void)c;
-	return verdict_finish(KEDGE_REASON_NONE);
-}
-
-/* --- REPLY: what the answer is ---------------------------------------------------------------- */
 
 /* The editor has not seen the request, since the application went before. */
-static enum reply_body reply_to_unsent(const struct flow *f)
+static enum reply_body reply_to_unsent(const struct conn *c)
 {
-	bool first = !f->edit->note->requests;
+	const struct flow *f = &c->flow;
 
-	return first && !asks_head((const char *)f->first, f->first_len) ? REPLY_TEXT : REPLY_NONE;
+	return !conn_requests(c) && !asks_head((const char *)f->first, f->first_len) ? REPLY_TEXT
+										     : REPLY_NONE;
 }
 
 static enum reply_body reply_body_of(struct conn *c)
 {
-	if (c->flow.edit && c->flow.unsent && !flow_outstanding(&c->flow))
-		return reply_to_unsent(&c->flow);
-	if (c->flow.edit)
-		return response_to_head(&c->flow.response, c->flow.edit->note) ? REPLY_HEAD
-									       : REPLY_TEXT;
-	return hear(c) != HEARD || c->asked_head ? REPLY_NONE : REPLY_TEXT;
+	const struct flow *f = &c->flow;
+
+	if (!flow_is_joined(f))
+		return reply_to_kept(c);
+	if (f->unsent && !flow_outstanding(f))
+		return reply_to_unsent(c);
+	return response_to_head(&f->leg->response, f->leg->edit->note) ? REPLY_HEAD : REPLY_TEXT;
 }
 
 /* Puts the answer where bytes for the client are kept. False if there is no memory for it. */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * conn_*.c only: HEAR and REPLY: kedge's own answer to a client, and the end of our direction.
- */
+/* conn_*.c only: REPLY: kedge's own answer to a client, and the end of our direction. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,15 +16,6 @@ bool conn_may_answer(const struct conn *c, enum kedge_reason reason);
  * response).
  */
 struct conn_verdict conn_tell(const struct conn *c, enum kedge_reason reason);
-
-/*
- * CONNECT: the same once the client has asked for something: an answer belongs to a request.
- */
-struct conn_verdict conn_refuse(const struct conn *c, enum kedge_reason reason);
-
-struct conn_verdict conn_hear_enter(struct conn *c, enum kedge_reason reason);
-struct conn_verdict conn_hear_run(struct conn *c);
-struct conn_verdict conn_hear_expired(struct conn *c);
 
 struct conn_verdict conn_reply_enter(struct conn *c, enum conn_how how, enum kedge_reason reason);
 /* Goes on when there is room. */

@@ -13,10 +13,9 @@
 #include <string.h>
 
 #include "access/access.h"
+#include "app/leg.h"
 #include "conn/pipes.h"
-#include "http/edit.h"
 #include "http/proxy_proto.h"
-#include "http/response.h"
 #include "metrics/metrics.h"
 #include "tls/record.h"
 
@@ -27,13 +26,25 @@ struct residue {
 	uint32_t len, off;
 };
 
+/* What the client has sent since the last boundary, to send it again on another leg. */
+struct sent {
+	uint8_t *data; /* owned */
+	uint32_t len, size;
+	bool valid; /* it is all there */
+};
+
+static inline void sent_drop(struct sent *s)
+{
+	free(s->data);
+	*s = (struct sent){0};
+}
+
 struct flow {
 	struct record *record; /* client leg, owned by the connection */
-	struct edit *edit;     /* app leg, owned by the connection */
-	int app_fd;
-	uint32_t up_asked; /* edit->note->requests when that was last asked for */
+	struct leg *leg;       /* owned by the connection; NULL: the flow has none */
+	uint32_t up_asked;     /* leg->edit->note->requests when that was last asked for */
 	struct residue up, down;
-	struct response response;
+	struct sent sent;
 	/* Bytes of a body that are still to be read from the client, and are spliced if a pipe is
 	 * free. */
 	uint64_t up_rest;
@@ -41,24 +52,19 @@ struct flow {
 	/* When the oldest request without a response became complete, or became the oldest; 0:
 	 * there is none. */
 	uint64_t request_us;
-	const __u8 *app_mixed;    /* kedge_note.mixed of a flow that may be bypassed, else NULL */
 	enum kedge_reason reason; /* with MOVER_REPLY and MOVER_ABORT */
 	bool client_in, client_full, client_flush, client_eof;
-	bool client_shut; /* our direction of the client leg has ended */
-	bool app_in, app_full, app_flush, app_eof, app_shut;
-	bool splices;                   /* bodies of known length may go by pipes */
-	bool client_urgent, app_urgent; /* splice(2) does not get past urgent data: no more */
-	bool client_ends, app_ends; /* an event told of an end or an error: read until it shows */
+	bool client_shut;   /* our direction of the client leg has ended */
+	bool reuses;        /* it may give its leg up, and go on with another: mover_lease.h */
+	bool splices;       /* bodies of known length may go by pipes */
+	bool client_urgent; /* splice(2) does not get past urgent data: no more */
+	bool client_ends;   /* an event told of an end or an error: read until it shows */
 	bool refused; /* the request stream is at fault: only responses still owed are moved */
-	bool app_write_dead; /* the application takes nothing more; it may still have answered */
-	/* A send has met the reset of the application, which a recv() will take for an end now. */
-	bool app_reset;
 	/* The client's first bytes: a refusal names a PROXY prefix among them. */
 	uint8_t first[PROXY_BEGIN_BYTES], first_len;
-	bool app_bad;  /* with app_eof: it did not end; what came must not reach the client */
 	bool lost_end; /* the client goes on behind a response that cannot be followed */
 	char tail[4];  /* the client's last bytes: did they end with a head? */
-	bool unsent;   /* with app_write_dead: part of a request, which may not be counted */
+	bool unsent;   /* with leg->write_dead: part of a request, which may not be counted */
 };
 
 /* What all flows of one worker share. */
@@ -71,15 +77,21 @@ struct mover {
 	struct pipes pipes;
 };
 
+/* Has it a leg that it is joined with? */
+static inline bool flow_is_joined(const struct flow *f)
+{
+	return f->leg && f->leg->edit;
+}
+
 static inline bool flow_is_tunnel(const struct flow *f)
 {
-	return f->edit->note->standing == KEDGE_TUNNEL;
+	return f->leg->edit->note->standing == KEDGE_TUNNEL;
 }
 
 /* Requests whose final response is not finished. */
 static inline uint32_t flow_outstanding(const struct flow *f)
 {
-	return response_outstanding(&f->response, f->edit->note);
+	return response_outstanding(&f->leg->response, f->leg->edit->note);
 }
 
 static inline bool residue_any(const struct residue *r)

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "conn/flow_check.h"
 #include "conn/mover_down.h"
+#include "conn/mover_lease.h"
 #include "conn/mover_up.h"
 
 /* Rounds of both directions before other flows get their turn. */
@@ -34,12 +35,12 @@ void mover_client_event(struct flow *f, uint32_t events)
 
 void mover_app_event(struct flow *f, uint32_t events)
 {
-	f->app_ends |= !!(events & EVENTS_END);
-	f->app_urgent |= !!(events & EPOLLPRI);
-	f->app_in |= !!(events & (EPOLLIN | EVENTS_END));
+	f->leg->ends |= !!(events & EVENTS_END);
+	f->leg->urgent |= !!(events & EPOLLPRI);
+	f->leg->in |= !!(events & (EPOLLIN | EVENTS_END));
 	if (events & EPOLLOUT) {
-		f->app_full = false;
-		f->app_flush = true;
+		f->leg->full = false;
+		f->leg->flush = true;
 	}
 }
 
@@ -48,7 +49,7 @@ void mover_app_event(struct flow *f, uint32_t events)
 /* The end of the application's stream ends the flow, but of a tunnel only one direction. */
 static bool ended(const struct flow *f)
 {
-	return f->client_shut && (f->app_shut || f->app_write_dead || !flow_is_tunnel(f));
+	return f->client_shut && (f->leg->shut || f->leg->write_dead || !flow_is_tunnel(f));
 }
 
 static uint64_t bytes_read(const struct mover *m)
@@ -67,11 +68,15 @@ static enum mover_verdict rounds(struct mover *m, struct flow *f)
 			mover_request_begins(m, f);
 		if (a == STEP_ABORT)
 			return MOVER_ABORT;
+		if (a == STEP_PART)
+			return MOVER_PART;
 		if (mover_refusal_due(f))
 			return MOVER_REPLY;
 		b = mover_down_may(f) ? mover_down(m, f) : STEP_IDLE;
 		if (b == STEP_ABORT)
 			return MOVER_ABORT;
+		if (b == STEP_PART)
+			return MOVER_PART;
 		if (b == STEP_REPLY || mover_refusal_due(f))
 			return MOVER_REPLY;
 		if (ended(f))
@@ -92,6 +97,10 @@ enum mover_verdict mover_run(struct mover *m, struct flow *f)
 {
 	enum mover_verdict verdict = rounds(m, f);
 
+	if (verdict == MOVER_WAIT && lease_doubted(f)) {
+		m->stats->legs_doubted++;
+		return MOVER_PART;
+	}
 	if (verdict != MOVER_ABORT) /* it is closed, whatever it looks like */
 		CHECKED(flow_check(f));
 	if (verdict == MOVER_WAIT)
@@ -103,11 +112,12 @@ void mover_refuse(struct flow *f, enum kedge_reason reason, bool in_body)
 {
 	f->refused = true;
 	f->reason = reason;
-	f->edit->cut_off = in_body;
+	f->leg->edit->cut_off = in_body;
 }
 
 void mover_forget(struct flow *f)
 {
 	residue_drop(&f->up);
 	residue_drop(&f->down);
+	sent_drop(&f->sent);
 }

@@ -24,6 +24,8 @@
 enum mover_verdict {
 	MOVER_WAIT,  /* until the next event */
 	MOVER_MORE,  /* its share of this turn is used up: call again in the next one */
+	MOVER_PART,  /* the leg is of no more use: close it, and go on with another when there is
+		      * something for it, in flow->up or from the client */
 	MOVER_END,   /* both directions ended; flow->reason if not as they should have */
 	MOVER_REPLY, /* kedge must answer the client itself (flow->reason) and end */
 	MOVER_ABORT, /* flow->reason: reset both legs */

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "base/trace.h"
+#include "conn/mover_lease.h"
 
 static enum mover_step down_failed(struct flow *f)
 {
@@ -18,20 +19,20 @@ static enum mover_step down_failed(struct flow *f)
 /* A request waits for its answer. Behind the last response none is due. */
 static bool unanswered(const struct flow *f)
 {
-	return response_between(&f->response) && (flow_outstanding(f) || f->unsent) &&
-	       !flow_is_tunnel(f) && !response_was_last(&f->response);
+	return response_between(&f->leg->response) && (flow_outstanding(f) || f->unsent) &&
+	       !flow_is_tunnel(f) && !response_was_last(&f->leg->response);
 }
 
 /* The end of the stream leaves a response incomplete. */
 static bool cut_short(const struct flow *f)
 {
-	switch (f->response.state) {
+	switch (f->leg->response.state) {
 	case RESPONSE_TO_END:
 	case RESPONSE_TUNNEL:
 	case RESPONSE_LOST:
 		return false;
 	}
-	return !response_between(&f->response);
+	return !response_between(&f->leg->response);
 }
 
 /* A fault of the client's request came first. */
@@ -67,11 +68,13 @@ static enum mover_step down_end(struct mover *m, struct flow *f)
 		return STEP_IDLE;
 	if (mover_refusal_due(f))
 		return STEP_REPLY; /* with the reason that f has */
+	if (f->reuses && lease_survives(m, f))
+		return STEP_PART;
 	if (unanswered(f))
 		return mover_fail(f, STEP_REPLY,
-				  f->app_bad ? KEDGE_REASON_app_response_bad
-					     : blame(f, KEDGE_REASON_app_gone));
-	if (f->response.state == RESPONSE_LOST)
+				  f->leg->bad ? KEDGE_REASON_app_response_bad
+					      : blame(f, KEDGE_REASON_app_gone));
+	if (f->leg->response.state == RESPONSE_LOST)
 		ends_for(f, KEDGE_REASON_app_response_lost);
 	r = cut_short(f) ? close_short(f) : record_close_write(f->record);
 	if (r == -EAGAIN) {
@@ -81,7 +84,7 @@ static enum mover_step down_end(struct mover *m, struct flow *f)
 	if (r < 0)
 		return down_failed(f);
 	f->client_shut = true;
-	if (f->response.state == RESPONSE_TO_END && f->request_us)
+	if (f->leg->response.state == RESPONSE_TO_END && f->request_us)
 		histogram_take(&m->metrics->request, *m->now_us - f->request_us, 1);
 	return STEP_MOVED;
 }
@@ -134,7 +137,7 @@ static void log_response(void *arg, const struct response *r)
 void mover_request_begins(struct mover *m, struct flow *f)
 {
 	f->request_us = *m->now_us;
-	TRACE_REQUEST(f, f->edit->note->requests);
+	TRACE_REQUEST(f, f->leg->edit->note->requests);
 }
 
 /* Some responses have begun or ended: sets the clock of the oldest request. */
@@ -142,13 +145,15 @@ static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t
 {
 	uint64_t now = *m->now_us, since = now - f->request_us;
 
+	if (ended)
+		f->leg->served_us = now;
 	if (!f->request_us)
 		return; /* there was no request */
 	histogram_take(&m->metrics->first_byte, since, begun);
 	histogram_take(&m->metrics->request, since, ended);
 	if (!ended)
 		return;
-	TRACE_RESPONSE(f, f->response.status, since, ended);
+	TRACE_RESPONSE(f, f->leg->response.status, since, ended);
 	f->request_us = 0;
 	if (flow_outstanding(f))
 		mover_request_begins(m, f);
@@ -161,13 +166,13 @@ static void take_times(struct mover *m, struct flow *f, uint32_t begun, uint32_t
  */
 static void down_cut(struct flow *f, enum response_event event)
 {
-	f->app_eof = f->app_write_dead = true;
-	f->app_bad = event == RESPONSE_REFUSED;
-	if (f->app_bad && !flow_outstanding(f)) /* to half a head: the client is not told */
+	f->leg->eof = f->leg->write_dead = true;
+	f->leg->bad = event == RESPONSE_REFUSED;
+	if (f->leg->bad && !flow_outstanding(f)) /* to half a head: the client is not told */
 		ends_for(f, KEDGE_REASON_app_response_bad);
 	else if (event == RESPONSE_STRAY)
 		ends_for(f, KEDGE_REASON_app_response_lost);
-	else if (event == RESPONSE_UNASKED && f->response.status != 408)
+	else if (event == RESPONSE_UNASKED && f->leg->response.status != 408)
 		ends_for(f, KEDGE_REASON_app_unasked);
 }
 
@@ -180,15 +185,15 @@ static enum mover_step down_follow(struct mover *m, struct flow *f, size_t held,
 {
 	struct ending ending = {.flow = f, .now_us = *m->now_us, .begun_us = f->request_us};
 	struct response_counts counts = {.ended = f->access ? log_response : NULL, .arg = &ending};
-	uint32_t done = f->response.done;
-	enum response_event event =
-		response_feed(&f->response, f->edit->note, (const char *)m->buf + held, n, &counts);
+	uint32_t done = f->leg->response.done;
+	enum response_event event = response_feed(&f->leg->response, f->leg->edit->note,
+						  (const char *)m->buf + held, n, &counts);
 	bool tunnel = event == RESPONSE_SWITCHED;
 
 	*good = counts.good;
 	m->stats->responses += counts.finals;
-	if (counts.finals || f->response.done != done)
-		take_times(m, f, counts.finals, f->response.done - done);
+	if (counts.finals || f->leg->response.done != done)
+		take_times(m, f, counts.finals, f->leg->response.done - done);
 	if (event == RESPONSE_QUIET)
 		return STEP_MOVED;
 	if (event >= RESPONSE_REFUSED) {
@@ -196,7 +201,7 @@ static enum mover_step down_follow(struct mover *m, struct flow *f, size_t held,
 		return STEP_MOVED;
 	}
 	m->stats->tunnels += tunnel;
-	if (edit_resume(f->edit, tunnel) < 0)
+	if (edit_resume(f->leg->edit, tunnel) < 0)
 		return mover_fail(f, STEP_ABORT, KEDGE_REASON_internal_error);
 	return STEP_MOVED;
 }
@@ -207,10 +212,10 @@ static enum mover_step down_follow(struct mover *m, struct flow *f, size_t held,
  */
 static enum mover_step down_reset(struct flow *f)
 {
-	if (!response_between(&f->response))
+	if (!response_between(&f->leg->response))
 		return mover_fail(f, STEP_ABORT, blame(f, KEDGE_REASON_app_reset));
-	f->app_eof = true;
-	f->app_write_dead = true;
+	f->leg->eof = true;
+	f->leg->write_dead = true;
 	return STEP_MOVED;
 }
 
@@ -221,36 +226,38 @@ static enum mover_step down_reset(struct flow *f)
  */
 static bool took_both_ways(const struct flow *f)
 {
-	return f->app_mixed && __atomic_load_n(f->app_mixed, __ATOMIC_ACQUIRE);
+	return f->leg->mixed && __atomic_load_n(f->leg->mixed, __ATOMIC_ACQUIRE);
 }
 
 /* A read or a splice gave n: no byte. */
 static enum mover_step down_nothing(struct flow *f, ssize_t n)
 {
 	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		f->app_in = errno == EINTR;
-		return f->app_in ? STEP_MOVED : STEP_IDLE;
+		f->leg->in = errno == EINTR;
+		return f->leg->in ? STEP_MOVED : STEP_IDLE;
 	}
-	if (n < 0 || f->app_reset)
+	f->leg->reset |= n < 0;
+	if (f->leg->reset)
 		return down_reset(f);
-	f->app_eof = true;
+	f->leg->eof = true;
 	return STEP_MOVED;
 }
 
 static enum mover_step down_read(struct mover *m, struct flow *f)
 {
-	const size_t held = f->response.held;
+	const size_t held = f->leg->response.held;
 	const size_t room = m->buf_size - held;
-	ssize_t n = recv(f->app_fd, m->buf + held, room, MSG_DONTWAIT);
+	ssize_t n = recv(f->leg->fd, m->buf + held, room, MSG_DONTWAIT);
 	enum mover_step step;
 	size_t good;
 
 	if (n <= 0)
 		return down_nothing(f, n);
 	m->stats->bytes_down += (uint64_t)n;
+	lease_forget(f);
 	if ((size_t)n < room && !took_both_ways(f))
-		f->app_in = f->app_ends;
-	memcpy(m->buf, f->response.line, held);
+		f->leg->in = f->leg->ends;
+	memcpy(m->buf, f->leg->response.line, held);
 	step = down_follow(m, f, held, (size_t)n, &good);
 	return step == STEP_MOVED ? down_write(f, m->buf, good) : step;
 }
@@ -258,8 +265,8 @@ static enum mover_step down_read(struct mover *m, struct flow *f)
 /* The body of a response goes by a pipe, no byte behind it. */
 static bool down_splices(const struct flow *f)
 {
-	return f->splices && !f->app_urgent && response_body_rest(&f->response) &&
-	       f->response.head.length >= MOVER_SPLICE_LEAST;
+	return f->splices && !f->leg->urgent && response_body_rest(&f->leg->response) &&
+	       f->leg->response.head.length >= MOVER_SPLICE_LEAST;
 }
 
 /* The follower is told of bytes that it does not see. */
@@ -267,17 +274,17 @@ static void down_skip(struct mover *m, struct flow *f, size_t n)
 {
 	struct ending ending = {.flow = f, .now_us = *m->now_us, .begun_us = f->request_us};
 	struct response_counts counts = {.ended = f->access ? log_response : NULL, .arg = &ending};
-	uint32_t done = f->response.done;
+	uint32_t done = f->leg->response.done;
 
-	response_skip(&f->response, n, &counts);
-	if (f->response.done != done)
-		take_times(m, f, 0, f->response.done - done);
+	response_skip(&f->leg->response, n, &counts);
+	if (f->leg->response.done != done)
+		take_times(m, f, 0, f->leg->response.done - done);
 }
 
 /* Reads into an empty pipe: -EAGAIN is the socket's. A short read says nothing. */
 static enum mover_step down_splice(struct mover *m, struct flow *f)
 {
-	uint64_t rest = response_body_rest(&f->response);
+	uint64_t rest = response_body_rest(&f->leg->response);
 	size_t most = rest < m->buf_size ? (size_t)rest : m->buf_size;
 	struct pipe *pipe = pipes_take(&m->pipes);
 	ssize_t n;
@@ -286,7 +293,7 @@ static enum mover_step down_splice(struct mover *m, struct flow *f)
 		m->stats->splice_no_pipe++;
 		return down_read(m, f);
 	}
-	n = splice(f->app_fd, NULL, pipe->write_fd, NULL, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	n = splice(f->leg->fd, NULL, pipe->write_fd, NULL, most, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 	if (n <= 0) {
 		int err = errno;
 
@@ -303,7 +310,7 @@ static enum mover_step down_splice(struct mover *m, struct flow *f)
 
 static enum mover_step down_take(struct mover *m, struct flow *f)
 {
-	if (!f->app_in)
+	if (!f->leg->in)
 		return STEP_IDLE;
 	return down_splices(f) ? down_splice(m, f) : down_read(m, f);
 }
@@ -328,12 +335,12 @@ enum mover_step mover_down(struct mover *m, struct flow *f)
 	}
 	if (residue_any(&f->down))
 		return down_residue(f);
-	if (f->app_eof)
+	if (f->leg->eof)
 		return down_end(m, f);
 	step = down_take(m, f);
 	/* Also if nothing was there to read: no event may come any more. */
 	if (step != STEP_IDLE || !mover_down_is_cut(f))
 		return step;
-	f->app_eof = f->app_write_dead = true;
+	f->leg->eof = f->leg->write_dead = true;
 	return STEP_MOVED;
 }

@@ -7,7 +7,8 @@
 enum mover_step {
 	STEP_IDLE,  /* this direction can do nothing now */
 	STEP_MOVED, /* call again */
-	STEP_REPLY, /* as the verdicts of mover.h */
+	STEP_PART,  /* as the verdicts of mover.h */
+	STEP_REPLY,
 	STEP_ABORT,
 };
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "conn/mover_lease.h"
+
 static void note_first(struct flow *f, const uint8_t *p, size_t n)
 {
 	size_t room = sizeof(f->first) - f->first_len;
@@ -18,7 +20,7 @@ static void note_first(struct flow *f, const uint8_t *p, size_t n)
 /* Why the editor refused the requests. */
 static enum kedge_reason why_refused(const struct flow *f)
 {
-	const struct kedge_note *note = f->edit->note;
+	const struct kedge_note *note = f->leg->edit->note;
 
 	return !note->requests && proxy_begins(f->first, f->first_len)
 		       ? KEDGE_REASON_prefix_unexpected
@@ -28,7 +30,7 @@ static enum kedge_reason why_refused(const struct flow *f)
 /* What an error of the editor means for the flow. STEP_MOVED: the other direction may go on. */
 static enum mover_step up_failed(struct flow *f, int err)
 {
-	const struct kedge_note *note = f->edit->note;
+	const struct kedge_note *note = f->leg->edit->note;
 
 	residue_drop(&f->up);
 	switch (err) {
@@ -38,9 +40,9 @@ static enum mover_step up_failed(struct flow *f, int err)
 		return STEP_MOVED;
 	case -EPIPE:
 	case -ECONNRESET:
-		f->app_write_dead = true;
-		f->app_reset = err == -ECONNRESET;
-		f->app_in = true; /* it may have answered before it went */
+		f->leg->write_dead = true;
+		f->leg->reset = err == -ECONNRESET;
+		f->leg->in = true; /* it may have answered before it went */
 		return STEP_MOVED;
 	default:
 		return mover_fail(f, STEP_ABORT,
@@ -56,9 +58,9 @@ static size_t up_body(struct flow *f, size_t n)
 {
 	uint64_t rest;
 
-	if (n <= KEDGE_SEND_BYTES_MAX || f->edit->note->standing != KEDGE_BODY)
+	if (n <= KEDGE_SEND_BYTES_MAX || f->leg->edit->note->standing != KEDGE_BODY)
 		return 0;
-	rest = edit_body_rest(f->edit);
+	rest = edit_body_rest(f->leg->edit);
 	return rest < n ? (size_t)rest : n;
 }
 
@@ -79,10 +81,10 @@ static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
 			piece = body;
 		else if (piece > KEDGE_SEND_BYTES_MAX)
 			piece = KEDGE_SEND_BYTES_MAX;
-		r = body ? edit_body(f->edit, p + sent, piece)
-			 : edit_send(f->edit, p + sent, piece);
+		r = body ? edit_body(f->leg->edit, p + sent, piece)
+			 : edit_send(f->leg->edit, p + sent, piece);
 		if (r == -EAGAIN) {
-			f->app_full = true;
+			f->leg->full = true;
 			break;
 		}
 		if (r < 0)
@@ -90,7 +92,7 @@ static ssize_t up_send(struct flow *f, const uint8_t *p, size_t n)
 		assert(flow_outstanding(f) <= KEDGE_NOTE_RING);
 		sent += (size_t)r;
 		if ((size_t)r < piece) {
-			f->app_full = f->edit->note->standing != KEDGE_WAITING;
+			f->leg->full = f->leg->edit->note->standing != KEDGE_WAITING;
 			break;
 		}
 	}
@@ -102,7 +104,7 @@ static enum mover_step up_lost(struct flow *f, int err)
 {
 	enum mover_step step = up_failed(f, err);
 
-	f->unsent = f->app_write_dead && f->edit->note->standing != KEDGE_BODY;
+	f->unsent = f->leg->write_dead && f->leg->edit->note->standing != KEDGE_BODY;
 	return step;
 }
 
@@ -110,22 +112,22 @@ static enum mover_step up_end(struct flow *f)
 {
 	int r;
 
-	if (f->app_shut)
+	if (f->leg->shut)
 		return STEP_IDLE;
-	switch (f->edit->note->standing) {
+	switch (f->leg->edit->note->standing) {
 	case KEDGE_HEAD:
 	case KEDGE_BODY:
 		return mover_fail(f, STEP_ABORT, KEDGE_REASON_client_truncated);
 	}
-	r = edit_flush(f->edit);
+	r = edit_flush(f->leg->edit);
 	if (r == -EAGAIN) {
-		f->app_full = true;
+		f->leg->full = true;
 		return STEP_IDLE;
 	}
 	if (r < 0)
 		return up_failed(f, r);
-	shutdown(f->app_fd, SHUT_WR); /* an error here is one that the next read meets too */
-	f->app_shut = true;
+	shutdown(f->leg->fd, SHUT_WR); /* an error here is one that the next read meets too */
+	f->leg->shut = true;
 	return STEP_MOVED;
 }
 
@@ -147,7 +149,7 @@ static enum mover_step up_residue(struct flow *f)
  */
 static bool behind_the_end(const struct flow *f)
 {
-	return response_endless(&f->response) && f->edit->note->standing == KEDGE_BETWEEN;
+	return response_endless(&f->leg->response) && f->leg->edit->note->standing == KEDGE_BETWEEN;
 }
 
 static void note_tail(struct flow *f, const uint8_t *p, size_t n)
@@ -161,42 +163,58 @@ static void note_tail(struct flow *f, const uint8_t *p, size_t n)
 /* A read or a splice gave n: no byte. */
 static enum mover_step up_nothing(struct flow *f, ssize_t n)
 {
-	if (n == -EAGAIN) {
-		f->client_in = false;
+	if (n == -EAGAIN)
 		return STEP_IDLE;
-	}
-	if (n == -EINTR)
-		return STEP_MOVED;
-	if (n < 0)
+	if (n < 0 && n != -EINTR)
 		return mover_fail(f, STEP_ABORT,
 				  f->record->reason ? f->record->reason
 						    : KEDGE_REASON_client_reset);
-	f->client_eof = true;
 	return STEP_MOVED;
 }
 
-static enum mover_step up_read(struct mover *m, struct flow *f)
+ssize_t mover_take(struct mover *m, struct flow *f, size_t max)
 {
-	ssize_t n = record_read(f->record, m->buf, m->buf_size), r;
+	ssize_t n = record_read(f->record, m->buf, max);
 
-	if (n <= 0)
-		return up_nothing(f, n);
+	if (n <= 0) {
+		f->client_in &= n != -EAGAIN;
+		f->client_eof |= n == 0;
+		return n;
+	}
 	m->stats->bytes_up += (uint64_t)n;
-	f->up_rest -= f->up_rest < (uint64_t)n ? f->up_rest : (uint64_t)n;
 	note_first(f, m->buf, (size_t)n);
 	note_tail(f, m->buf, (size_t)n);
 	if (f->record->drained)
 		f->client_in = f->client_ends;
+	return n;
+}
+
+/* Keeps what the leg has not taken of m->buf[0..n). */
+static enum mover_step up_keep(struct mover *m, struct flow *f, size_t taken, size_t n,
+			       enum mover_step step)
+{
+	if (taken < n && !residue_keep(&f->up, m->buf + taken, n - taken))
+		return mover_fail(f, STEP_ABORT, KEDGE_REASON_no_memory);
+	return step;
+}
+
+static enum mover_step up_read(struct mover *m, struct flow *f)
+{
+	ssize_t n = mover_take(m, f, m->buf_size), r;
+
+	if (n <= 0)
+		return up_nothing(f, n);
+	f->up_rest -= f->up_rest < (uint64_t)n ? f->up_rest : (uint64_t)n;
 	if (behind_the_end(f)) {
-		f->lost_end = f->response.state == RESPONSE_LOST || f->response.early;
+		f->lost_end = f->leg->response.state == RESPONSE_LOST || f->leg->response.early;
 		return STEP_MOVED;
 	}
+	if (!lease_take(m, f, m->buf, (size_t)n))
+		return up_keep(m, f, 0, (size_t)n, STEP_PART);
 	r = up_send(f, m->buf, (size_t)n);
 	if (r < 0)
 		return up_lost(f, (int)r);
-	if (r < n && !residue_keep(&f->up, m->buf + r, (size_t)(n - r)))
-		return mover_fail(f, STEP_ABORT, KEDGE_REASON_no_memory);
-	return STEP_MOVED;
+	return up_keep(m, f, (size_t)r, (size_t)n, STEP_MOVED);
 }
 
 /*
@@ -205,12 +223,12 @@ static enum mover_step up_read(struct mover *m, struct flow *f)
  */
 static bool up_splices(struct flow *f)
 {
-	const struct kedge_note *note = f->edit->note;
+	const struct kedge_note *note = f->leg->edit->note;
 
 	if (!f->splices || note->standing != KEDGE_BODY || f->client_urgent)
 		return false;
 	if (f->up_asked != note->requests) {
-		uint64_t rest = edit_body_rest(f->edit);
+		uint64_t rest = edit_body_rest(f->leg->edit);
 
 		f->up_asked = note->requests;
 		f->up_rest = rest < MOVER_SPLICE_LEAST ? 0 : rest;
@@ -220,10 +238,10 @@ static bool up_splices(struct flow *f)
 
 static enum mover_step up_piped(struct flow *f)
 {
-	ssize_t r = edit_splice(f->edit, f->up.pipe->read_fd, f->up.len - f->up.off);
+	ssize_t r = edit_splice(f->leg->edit, f->up.pipe->read_fd, f->up.len - f->up.off);
 
 	if (r == -EAGAIN) {
-		f->app_full = true;
+		f->leg->full = true;
 		return STEP_IDLE;
 	}
 	if (r < 0)
@@ -245,10 +263,13 @@ static enum mover_step up_splice(struct mover *m, struct flow *f)
 	n = record_splice_in(f->record, pipe->write_fd, most);
 	if (n <= 0) {
 		pipe_unused(pipe, n < 0 && n != -EAGAIN && n != -EINTR);
+		f->client_in &= n != -EAGAIN;
+		f->client_eof |= n == 0;
 		return up_nothing(f, n);
 	}
 	m->stats->bytes_up += (uint64_t)n;
 	m->stats->splice_up_bytes += (uint64_t)n;
+	lease_forget(f);
 	f->up_rest -= (uint64_t)n;
 	memset(f->tail, 0, sizeof(f->tail)); /* it is no head's end */
 	residue_pipe(&f->up, pipe, (size_t)n);
@@ -259,17 +280,18 @@ enum mover_step mover_up(struct mover *m, struct flow *f)
 {
 	int r;
 
-	if (f->app_flush) {
-		r = edit_flush(f->edit);
+	if (f->leg->flush) {
+		r = edit_flush(f->leg->edit);
 		if (r == -EAGAIN) {
-			f->app_full = true;
+			f->leg->full = true;
 			return STEP_IDLE;
 		}
-		f->app_flush = false;
+		f->leg->flush = false;
 		if (r < 0)
 			return up_failed(f, r);
 	}
-	if (f->edit->note->standing == KEDGE_WAITING && (residue_any(&f->up) || !f->client_eof))
+	if (f->leg->edit->note->standing == KEDGE_WAITING &&
+	    (residue_any(&f->up) || !f->client_eof))
 		return STEP_IDLE;
 	if (f->up.pipe)
 		return up_piped(f);

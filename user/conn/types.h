@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "app/leg.h"
 #include "base/addr.h"
 #include "base/loop.h"
 #include "bpf/kbpf.h"
@@ -52,6 +53,7 @@ struct worker {
 	struct loop loop;
 	struct record_scratch scratch;
 	struct mover mover;
+	struct legs legs;
 	struct kedge_stats *stats;   /* this worker's row */
 	struct metrics_row *metrics; /* likewise */
 	struct acceptor acceptor;
@@ -77,7 +79,7 @@ struct worker {
 };
 
 struct conn {
-	struct watch client_watch, app_watch;
+	struct watch client_watch;
 	struct timer timer;
 	struct task again; /* its share of a turn was used up */
 	LIST_ENTRY(conn) link;
@@ -87,20 +89,18 @@ struct conn {
 	struct source *refused_source; /* the same if it was refused for that, and is told so */
 	struct tls_conn *tls;          /* during HANDSHAKE */
 	struct flow flow;              /* from the end of the handshake on */
-	struct kbpf_flow kbpf_flow;    /* registered, but not yet owned by an editor */
 	union addr client;          /* who the client is: from the prefix, or the socket's peer */
 	struct access_flow *access; /* NULL: its requests are not logged */
 	uint64_t handshake_began_us;
-	uint64_t connect_began_us;
-	uint64_t connect_took_us; /* once app_ready */
-	uint64_t active_ms;       /* last time bytes moved; HANDSHAKE: when it began */
-	uint64_t head_ms;         /* a head has been incomplete since; 0: none is */
-	uint64_t body_due_ms;     /* a body is too slow from then on; 0: none is awaited */
+	uint64_t active_ms;   /* last time bytes moved; HANDSHAKE: when it began */
+	uint64_t head_ms;     /* a head has been incomplete since; 0: none is */
+	uint64_t body_due_ms; /* a body is too slow from then on; 0: none is awaited */
 	uint64_t answer_ms;   /* waits for the application's answer only, since; 0: it does not */
 	uint64_t take_due_ms; /* the client must have taken enough by then; 0: it keeps up */
 	uint64_t take_acked;  /* bytes that it had acknowledged when that was set */
 	uint64_t down_bytes;  /* that the application has sent for it */
 	uint64_t idle_acked;  /* the same when idle-timeout was last over */
+	uint32_t requests, responses; /* on legs that it does not have any more */
 	uint32_t prefix_bytes;
 	uint32_t head_index; /* which head that is */
 	uint32_t body_index; /* the request that body_due_ms and body_begun belong to */
@@ -112,16 +112,9 @@ struct conn {
 	bool handshaking;               /* counted as such */
 	bool trusted;                   /* the socket's peer may send a prefix */
 	bool early;                     /* the application was asked during HANDSHAKE */
-	bool app_ready;                 /* it has answered, one way or the other */
-	bool app_queue;                 /* it has no room for a connection now: try again */
 	bool nobody;                    /* the prefix says that nobody knows the client */
-	bool named;                     /* the app leg has the client's name */
-	bool edit_kernel;               /* BPF edits its requests */
-	bool bypass;                    /* its bytes may bypass loopback TCP */
 	bool body_begun;   /* the client has no reason to hold the body back any more */
 	bool counted;      /* the reason why it ends */
-	bool heard;        /* the client has asked for something, or will not: */
-	bool asked_head;   /* with HEAD */
 	bool client_error; /* the client leg is dead; its queue may still be worth reading */
 };
 
@@ -136,6 +129,12 @@ struct conn {
 static inline const struct conf *conn_conf(const struct conn *c)
 {
 	return c->service->generation->conf;
+}
+
+/* Requests whose heads were complete. */
+static inline uint32_t conn_requests(const struct conn *c)
+{
+	return c->requests + (flow_is_joined(&c->flow) ? c->flow.leg->edit->note->requests : 0);
 }
 
 /* No word of HTTP may be read or said. */

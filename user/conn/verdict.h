@@ -9,13 +9,13 @@
 
 #include "kedge/abi.h"
 
-/* In the order of a connection: it only goes to a state further down. */
+/* In the order of a connection. */
 enum conn_state {
 	CONN_ACCEPTED,
 	CONN_PREFIX,
 	CONN_HANDSHAKE,
+	CONN_IDLE,
 	CONN_CONNECT,
-	CONN_HEAR,
 	CONN_MOVE,
 	CONN_REPLY,
 	CONN_LINGER,

@@ -144,6 +144,7 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 	w->wake.ready = wake_ready;
 	w->drain_timer.expired = drain_expired;
 	err = loop_init(&w->loop);
+	legs_init(&w->legs, &w->loop, shared->bpf);
 	if (!err)
 		err = buffers_init(w);
 	if (err)
@@ -228,6 +229,7 @@ void worker_fini(struct worker *w)
 	doors_free(w->doors);
 	pipes_fini(&w->mover.pipes);
 	free(w->mover.buf);
+	legs_fini(&w->legs);
 	record_scratch_close(&w->scratch);
 	if (w->wake_fd >= 0)
 		close(w->wake_fd);

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/container_of.h"
 #include "base/log.h"
+#include "base/reset_on_close.h"
 #include "listen/bind.h"
 #include "tls/certs_check.h"
 
@@ -54,9 +55,8 @@ static void turn_away(struct door *d, int fd, enum kedge_reason reason)
 {
 	struct kedge_stats *stats = d->acceptor->stats;
 	struct metrics_listener *metrics = d->service->metrics;
-	struct linger now = {.l_onoff = 1, .l_linger = 0};
 
-	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	reset_on_close(fd);
 	close(fd);
 	stats->accepted++;
 	stats->closed++;

@@ -103,7 +103,7 @@ static void facts_are_in_every_entry(void **state)
 	access_response(a, 200, 1, 2);
 	access_joined(a, false, true, true);
 	access_own(a, 408, 3);
-	access_flow_end(a, 0, 0);
+	access_flow_end(a);
 	assert_int_equal(kept_count, 2);
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(kept[i].worker, 7);
@@ -127,7 +127,7 @@ static void a_client_may_be_of_any_family(void **state)
 		struct access_flow *a = flow_of(clients[i], "a");
 
 		access_own(a, 400, 0);
-		access_flow_end(a, 0, 0);
+		access_flow_end(a);
 	}
 	assert_string_equal(kept[0].e.client, "2001:db8::1");
 	assert_string_equal(kept[1].e.client, "");
@@ -144,7 +144,7 @@ static void a_listeners_name_is_cut(void **state)
 	name[sizeof(name) - 1] = '\0';
 	a = flow_of("192.0.2.1:1", name);
 	access_own(a, 400, 0);
-	access_flow_end(a, 0, 0);
+	access_flow_end(a);
 	assert_int_equal(strlen(kept[0].listener), ADDR_TEXT_MAX);
 }
 
@@ -160,7 +160,7 @@ static void responses_go_to_the_oldest_request(void **state)
 	access_response(a, 304, 0, 1);
 	/* Nobody asked. */
 	access_response(a, 408, 0, 1);
-	access_flow_end(a, 0, 0);
+	access_flow_end(a);
 	assert_int_equal(kept_count, 3);
 	assert_string_equal(kept[0].request, "GET /1 HTTP/1.1");
 	assert_int_equal(kept[0].e.status, 200);
@@ -180,7 +180,7 @@ static void an_own_answer_needs_no_request(void **state)
 	access_reason(a, KEDGE_REASON_app_gone);
 	access_own(a, 502, 63);
 	access_own(a, 400, 7);
-	access_flow_end(a, 0, 0);
+	access_flow_end(a);
 	assert_int_equal(kept_count, 2);
 	assert_string_equal(kept[0].request, "GET /1 HTTP/1.1");
 	assert_int_equal(kept[0].e.status, 502);
@@ -201,7 +201,8 @@ static void the_end_meets_what_waits(void **state)
 	request(a, "GET /2");
 	request(a, "GET /3");
 	access_reason(a, KEDGE_REASON_app_gone);
-	access_flow_end(a, 206, 99);
+	access_cut(a, 206, 99);
+	access_flow_end(a);
 	assert_int_equal(kept_count, 3);
 	assert_int_equal(kept[0].e.status, 206);
 	assert_int_equal(kept[0].e.bytes, 99);
@@ -211,9 +212,28 @@ static void the_end_meets_what_waits(void **state)
 		assert_int_equal(kept[i].e.bytes, 0);
 		assert_int_equal(kept[i].e.reason, KEDGE_REASON_app_gone);
 	}
-	access_flow_end(flow(), 200, 1);
-	access_flow_end(NULL, 0, 0);
+	a = flow();
+	access_cut(a, 200, 1); /* of a response that no request waited for */
+	access_flow_end(a);
+	access_flow_end(NULL);
 	assert_int_equal(kept_count, 3);
+}
+
+/* One that is sent twice is logged once. */
+static void a_request_that_is_sent_again(void **state)
+{
+	struct access_flow *a = flow();
+
+	(void)state;
+	request(a, "GET /1");
+	access_again(a);
+	request(a, "GET /1");
+	access_response(a, 200, 5, 6);
+	access_again(a); /* nothing waits */
+	access_flow_end(a);
+	assert_int_equal(kept_count, 1);
+	assert_int_equal(kept[0].e.status, 200);
+	assert_string_equal(kept[0].request, "GET /1");
 }
 
 static void times_are_of_the_request(void **state)
@@ -228,7 +248,7 @@ static void times_are_of_the_request(void **state)
 	access_response(a, 200, 0, 700);
 	/* Otherwise it is the time from the head until now. */
 	access_own(a, 504, 0);
-	access_flow_end(a, 0, 0);
+	access_flow_end(a);
 	assert_int_equal(kept[0].e.duration_us, 700);
 	assert_int_equal(kept[0].e.begun_us, 5001100 - 700);
 	assert_int_equal(kept[1].e.duration_us, 1000);
@@ -264,7 +284,7 @@ static void fields_come_from_the_head(void **state)
 		memcpy(head, cases[i].head, len);
 		access_request(a, head, len);
 		free(head);
-		access_flow_end(a, 0, 0);
+		access_flow_end(a);
 		assert_string_equal(kept[0].referer, cases[i].referer);
 		assert_string_equal(kept[0].agent, cases[i].agent);
 	}
@@ -278,7 +298,7 @@ static void common_has_no_fields(void **state)
 	log_.format = ACCESS_FORMAT_COMMON;
 	a = flow();
 	request(a, "GET / HTTP/1.1\r\nReferer: r\r\nUser-Agent: a\r\n\r\n");
-	access_flow_end(a, 0, 0);
+	access_flow_end(a);
 	assert_string_equal(kept[0].request, "GET / HTTP/1.1");
 	assert_int_equal(kept[0].e.referer_len, 0);
 	assert_int_equal(kept[0].e.agent_len, 0);
@@ -302,7 +322,7 @@ static void long_texts_are_cut(void **state)
 		memset(head + len, 'u', ACCESS_FIELD_MAX + (size_t)more);
 		len += ACCESS_FIELD_MAX + (size_t)more;
 		access_request(a, head, len);
-		access_flow_end(a, 0, 0);
+		access_flow_end(a);
 		assert_int_equal(strspn(kept[0].request, "G"), ACCESS_REQUEST_MAX);
 		assert_int_equal(strspn(kept[0].referer, "r"), ACCESS_FIELD_MAX);
 		assert_int_equal(strspn(kept[0].agent, "u"), ACCESS_FIELD_MAX);
@@ -314,11 +334,17 @@ static void long_texts_are_cut(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(facts_are_in_every_entry),       TEST(a_client_may_be_of_any_family),
-		TEST(a_listeners_name_is_cut),        TEST(responses_go_to_the_oldest_request),
-		TEST(an_own_answer_needs_no_request), TEST(the_end_meets_what_waits),
-		TEST(times_are_of_the_request),       TEST(fields_come_from_the_head),
-		TEST(common_has_no_fields),           TEST(long_texts_are_cut),
+		TEST(facts_are_in_every_entry),
+		TEST(a_client_may_be_of_any_family),
+		TEST(a_listeners_name_is_cut),
+		TEST(responses_go_to_the_oldest_request),
+		TEST(an_own_answer_needs_no_request),
+		TEST(the_end_meets_what_waits),
+		TEST(a_request_that_is_sent_again),
+		TEST(times_are_of_the_request),
+		TEST(fields_come_from_the_head),
+		TEST(common_has_no_fields),
+		TEST(long_texts_are_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -139,7 +139,7 @@ static void responses_go_to_requests_in_order(void **state)
 	access_response(a, 304, 0, 1);
 	access_response(a, 408, 0, 1); /* nobody asked */
 	until_lines(3);
-	access_flow_end(a, 0, 0);
+	access_flow_end(a);
 	/* kedge's own answer, and requests that the end meets: one
 	 * while its response is under way. */
 	request(b, "GET /4 HTTP/1.1\r\n\r\n");
@@ -147,11 +147,12 @@ static void responses_go_to_requests_in_order(void **state)
 	access_own(b, 502, 63);
 	request(b, "GET /5 HTTP/1.1\r\n\r\n");
 	request(b, "GET /6");
-	access_flow_end(b, 200, 7);
+	access_cut(b, 200, 7);
+	access_flow_end(b);
 	b = flow(1);
 	access_own(b, 502, 63); /* of a request that was not read */
-	access_flow_end(b, 0, 0);
-	access_flow_end(NULL, 0, 0);
+	access_flow_end(b);
+	access_flow_end(NULL);
 	access_log_close(log_);
 	text = short_content(path);
 	assert_string_equal(text, "\"GET /1 HTTP/1.1\" 200 10\n"
@@ -173,7 +174,7 @@ static void one_line(const char *target)
 
 	request(a, target);
 	access_response(a, 200, 1, 1);
-	access_flow_end(a, 0, 0);
+	access_flow_end(a);
 }
 
 static void a_moved_file_is_left_when_asked(void **state)

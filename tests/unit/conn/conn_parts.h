@@ -147,10 +147,13 @@ static inline void app_leg(bool joined)
 	int fd;
 
 	net_pair(&app, &fd, 0);
-	c->flow.app_fd = fd;
+	c->flow.leg = leg_new(c);
+	assert_non_null(c->flow.leg);
+	c->flow.leg->fd = fd;
 	edit = (struct edit){.ops = &edit_ops, .note = &note, .stats = stats, .fd = fd};
+	c->flow.leg->ready = joined;
 	if (joined)
-		c->flow.edit = &edit;
+		c->flow.leg->edit = &edit;
 }
 
 /* Joined and active now, with nothing to read. */

@@ -23,6 +23,7 @@ static struct mover mover = {.buf = buf,
 			     .stats = &stats,
 			     .metrics = &metrics,
 			     .now_us = &now_us};
+static struct leg leg;
 static struct flow f;
 static int app;
 
@@ -91,7 +92,8 @@ static inline int up(void **state)
 	app = fds[1];
 	record = (struct record){.ops = &record_ops};
 	edit = (struct edit){.ops = &edit_ops, .note = &note, .stats = &stats, .fd = fds[0]};
-	f = (struct flow){.record = &record, .edit = &edit, .app_fd = fds[0]};
+	leg = (struct leg){.edit = &edit, .fd = fds[0], .ready = true};
+	f = (struct flow){.record = &record, .leg = &leg};
 	return 0;
 }
 
@@ -99,7 +101,7 @@ static inline int down(void **state)
 {
 	(void)state;
 	mover_forget(&f);
-	close(f.app_fd);
+	close(f.leg->fd);
 	close(app);
 	return 0;
 }
@@ -120,7 +122,7 @@ static inline void client_event(bool in, bool out)
 /* The end is in the event when it is in the socket. */
 static inline void app_event(bool in, bool out)
 {
-	struct pollfd p = {.fd = f.app_fd, .events = POLLRDHUP};
+	struct pollfd p = {.fd = f.leg->fd, .events = POLLRDHUP};
 
 	poll(&p, 1, 0);
 	mover_app_event(&f, (in ? EPOLLIN : 0) | (out ? EPOLLOUT : 0) |

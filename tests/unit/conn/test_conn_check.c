@@ -4,6 +4,7 @@
 #include "tests/lib/breaks.h"
 #include "tests/unit/conn/conn_parts.h"
 
+static struct leg no_leg = {.fd = -1};
 static struct tls_ctx *some_tls = (void *)&service;
 
 static void check(void)
@@ -20,7 +21,7 @@ static void check_worker(void)
 
 static const char *prefix_broken(unsigned row)
 {
-	BREAK("!f->record && f->app_fd < 0", c->flow.record = &record);
+	BREAK("!f->record && !f->leg", c->flow.record = &record);
 	BREAK("!c->source && !c->counted", c->counted = true);
 	BREAK("!c->source && !c->counted", c->source = (void *)c);
 	return NULL;
@@ -39,7 +40,7 @@ static const char *handshake_broken(unsigned row)
 	BREAK("c->tls && c->service->tls", c->tls = NULL);
 	BREAK("c->tls && c->service->tls", service.tls = NULL);
 	BREAK("!f->record", c->flow.record = &record);
-	BREAK("c->early", c->flow.app_fd = 0);
+	BREAK("c->early", c->flow.leg = &no_leg);
 	BREAK("c->handshaking == (c->state == CONN_HANDSHAKE)", c->handshaking = false);
 	return NULL;
 }
@@ -60,9 +61,10 @@ static void during_the_handshake(void **state)
 
 static const char *connect_broken(unsigned row)
 {
-	BREAK("f->app_fd >= 0", c->flow.app_fd = -1);
+	BREAK("f->leg->fd >= 0", c->flow.leg->fd = -1);
 	BREAK("f->record &&", c->flow.record = NULL);
-	BREAK("!c->app_ready", c->app_ready = true);
+	BREAK("!f->leg->ready", c->flow.leg->ready = true);
+	BREAK("f->leg->owner == c", c->flow.leg->owner = NULL);
 	BREAK("!c->counted", c->counted = true);
 	return NULL;
 }
@@ -75,29 +77,32 @@ static void while_the_application_is_awaited(void **state)
 	breaks(connect_broken, check);
 }
 
-static const char *hear_broken(unsigned row)
+static const char *idle_broken(unsigned row)
 {
-	BREAK("!c->heard", c->heard = true);
+	BREAK("!f->client_eof", c->flow.client_eof = true);
 	BREAK("!conn_is_tcp(c)", listener_conf.mode = MODE_TCP);
-	BREAK("f->app_fd < 0", c->flow.app_fd = 1);
+	BREAK("c->early", c->flow.leg = &no_leg);
+	BREAK("c->again.queued", c->flow.up.data = malloc(1), c->flow.up.len = 1);
+	BREAK("!residue_any(&f->down)", c->flow.down.data = malloc(1), c->flow.down.len = 1);
+	BREAK("f->sent.data", c->flow.sent.valid = true);
 	return NULL;
 }
 
-static void while_the_client_is_heard(void **state)
+static void while_the_client_asks_for_nothing(void **state)
 {
 	(void)state;
-	begin(CONN_HEAR);
-	breaks(hear_broken, check);
+	begin(CONN_IDLE);
+	breaks(idle_broken, check);
 }
 
 static const char *move_broken(unsigned row)
 {
-	BREAK("c->flow.edit && c->flow.app_fd >= 0", c->flow.edit = NULL);
+	BREAK("l->edit && l->fd >= 0", c->flow.leg->edit = NULL);
 	BREAK("!c->counted", c->counted = true);
-	BREAK("!c->kbpf_flow.cookie", c->edit_kernel = true, c->kbpf_flow.cookie = 1);
-	BREAK("c->kbpf_flow.note", c->bypass = true);
+	BREAK("!l->kbpf.cookie", c->flow.leg->edit_kernel = true, c->flow.leg->kbpf.cookie = 1);
+	BREAK("l->kbpf.note", c->flow.leg->bypass = true);
 	BREAK("flow_is_tunnel(&c->flow)", listener_conf.mode = MODE_TCP);
-	BREAK("!f->app_in", c->flow.app_in = true);
+	BREAK("!f->leg->in", c->flow.leg->in = true);
 	return NULL;
 }
 
@@ -107,7 +112,7 @@ static const char *deadline_broken(unsigned row)
 	BREAK("c->head_ms <= now", c->head_ms = now() + 1);
 	BREAK("standing == KEDGE_HEAD", c->head_ms = now());
 	BREAK("mover_awaits_client", c->head_ms = now(), note.standing = KEDGE_HEAD,
-	      c->flow.app_full = true);
+	      c->flow.leg->full = true);
 	BREAK("standing == KEDGE_BODY", c->body_due_ms = now());
 	BREAK("c->body_rest < conf->body_rate_min", c->body_due_ms = now(),
 	      note.standing = KEDGE_BODY, conf.body_rate_min = c->body_rest = 7);
@@ -128,7 +133,7 @@ static const char *reply_broken(unsigned row)
 {
 	BREAK("!f->client_shut", c->flow.client_shut = true);
 	BREAK("!residue_any(&f->up)", c->flow.up.data = malloc(1), c->flow.up.len = 1);
-	BREAK("f->app_fd < 0", c->flow.app_fd = 1);
+	BREAK("!f->leg", c->flow.leg = &no_leg);
 	return NULL;
 }
 
@@ -174,7 +179,7 @@ static const char *any_broken(unsigned row)
 	BREAK("== (c->state == CONN_CLOSED)", c->timer.slot_ms = c->timer.due_ms = 0);
 	BREAK("f->first_len", c->flow.first_len = 200);
 	BREAK("f->up.len <= residue_max", c->flow.up.data = malloc(1), c->flow.up.len = 1 << 20,
-	      c->flow.app_full = true);
+	      c->flow.leg->full = true);
 	BREAK("!c->tls ==", c->tls = (void *)c);
 	BREAK("c->handshaking ==", c->handshaking = true);
 	BREAK("c->client_fd >= 0", c->client_fd = -1);
@@ -257,7 +262,7 @@ int main(void)
 		TEST(before_anything_is_known),
 		TEST(during_the_handshake),
 		TEST(while_the_application_is_awaited),
-		TEST(while_the_client_is_heard),
+		TEST(while_the_client_asks_for_nothing),
 		TEST(while_bytes_move),
 		TEST(at_the_end),
 		TEST(in_any_state),

@@ -5,6 +5,7 @@
  */
 #include "app/app.h"
 #include "conn/conn_connect.h"
+#include "conn/conn_leg.h"
 
 #include <fcntl.h>
 
@@ -71,8 +72,9 @@ static void a_lack_is_answered_at_once(void **state)
 	for (size_t i = 0; i < sizeof(lacks) / sizeof(*lacks); i++) {
 		reach.socket = lacks[i].err;
 		expect(conn_connect_enter(c), CONN_REPLY, CONN_ANSWER, lacks[i].reason);
-		assert_int_equal(c->flow.app_fd, -1);
+		assert_int_equal(c->flow.leg->fd, -1);
 		expect_timer(conf.connect_timeout_ms);
+		conn_leg_close(c, true);
 	}
 }
 
@@ -88,24 +90,24 @@ static void a_lack_of_source_ports(void **state)
 	first = now();
 	assert_int_equal(worker.ports_said_ms, first);
 	for (int i = 0; i < 2; i++) {
-		close(c->flow.app_fd);
-		c->flow.app_fd = -1;
+		conn_leg_close(c, true);
 		set_clock(first + (i ? 10000 : 9999));
 		expect(conn_connect_enter(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_limit_ports);
 		assert_int_equal(worker.ports_said_ms, i ? first + 10000 : first);
 	}
 }
 
-static void a_refusal_waits_for_the_request(void **state)
+static void a_refusal_is_answered(void **state)
 {
 	(void)state;
 	start(CONN_CONNECT);
 	reach.socket = -EAFNOSUPPORT;
-	expect(conn_connect_enter(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_refused);
+	expect(conn_connect_enter(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_refused);
+	conn_leg_close(c, true);
 	reach.socket = 0;
 	reach.connect = -ECONNREFUSED;
-	expect(conn_connect_enter(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_refused);
-	expect(conn_connect_expired(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_timeout);
+	expect(conn_connect_enter(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_refused);
+	expect(conn_connect_expired(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_timeout);
 }
 
 static void a_socket_that_cannot_be_watched(void **state)
@@ -124,10 +126,10 @@ static void a_connect_that_fails_later(void **state)
 	expect_timer(conf.connect_timeout_ms);
 	set_clock(now() + 40);
 	reach.connected = -ETIMEDOUT;
-	expect(conn_connect_event(c, EPOLLERR), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_timeout);
-	assert_int_equal(c->connect_took_us, 40000);
+	expect(conn_connect_event(c, EPOLLERR), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_timeout);
+	assert_int_equal(c->flow.leg->connect_took_us, 40000);
 	reach.connected = -ECONNREFUSED;
-	expect(conn_connect_event(c, EPOLLERR), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_refused);
+	expect(conn_connect_event(c, EPOLLERR), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_refused);
 }
 
 static void a_connect_that_succeeds(void **state)
@@ -136,8 +138,8 @@ static void a_connect_that_succeeds(void **state)
 	start(CONN_CONNECT);
 	expect_stay(conn_connect_enter(c));
 	expect_next(conn_connect_event(c, EPOLLOUT), CONN_MOVE);
-	assert_true(c->flow.app_flush);
-	assert_non_null(c->flow.edit);
+	assert_true(c->flow.leg->flush);
+	assert_non_null(c->flow.leg->edit);
 }
 
 /* --- the queue of a unix socket is full --- */
@@ -173,7 +175,7 @@ static void but_no_longer_than_any_connect(void **state)
 	expect_stay(conn_connect_expired(c));
 	expect_timer(1);
 	set_clock(now() + 1);
-	expect(conn_connect_expired(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_timeout);
+	expect(conn_connect_expired(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_timeout);
 }
 
 static void nor_when_the_application_goes_meanwhile(void **state)
@@ -183,7 +185,7 @@ static void nor_when_the_application_goes_meanwhile(void **state)
 	reach.connect = -EAGAIN;
 	expect_stay(conn_connect_enter(c));
 	reach.connect = -ECONNREFUSED;
-	expect(conn_connect_expired(c), CONN_HEAR, CONN_CUT, KEDGE_REASON_app_refused);
+	expect(conn_connect_expired(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_refused);
 }
 
 /* Nobody waits for it yet: it is asked again when the client leg is ready. */
@@ -193,7 +195,7 @@ static void an_early_connect_does_not_wait_in_front_of_a_queue(void **state)
 	start(CONN_HANDSHAKE);
 	reach.connect = -EAGAIN;
 	conn_connect_early(c);
-	assert_int_equal(c->flow.app_fd, -1);
+	assert_null(c->flow.leg);
 	c->state = CONN_CONNECT;
 	expect_stay(conn_connect_enter(c));
 	expect_timer(5);
@@ -208,7 +210,7 @@ static void an_early_connect_is_asked_for_once(void **state)
 	start(CONN_HANDSHAKE);
 	reach.connect = -ECONNREFUSED;
 	conn_connect_early(c); /* nobody is told */
-	assert_int_equal(c->flow.app_fd, -1);
+	assert_null(c->flow.leg);
 	conn_connect_early(c);
 	assert_int_equal(reach.sockets, 1);
 }
@@ -233,12 +235,12 @@ static void an_early_connect_is_there_in_time(void **state)
 	start(CONN_HANDSHAKE);
 	conn_connect_early(c);
 	set_clock(now() + 5);
-	expect_stay(conn_connect_event(c, EPOLLOUT));
-	assert_true(c->app_ready);
+	conn_connect_early_event(c, EPOLLOUT);
+	assert_true(c->flow.leg->ready);
 	set_clock(now() + conf.connect_timeout_ms);
 	c->state = CONN_CONNECT;
 	expect_next(conn_connect_enter(c), CONN_MOVE);
-	assert_int_equal(c->connect_took_us, 5000);
+	assert_int_equal(c->flow.leg->connect_took_us, 5000);
 	assert_int_equal(reach.sockets, 1);
 }
 
@@ -263,13 +265,12 @@ static void replaced(uint32_t events, int connected)
 
 	start(CONN_HANDSHAKE);
 	conn_connect_early(c);
-	expect_stay(conn_connect_event(c, EPOLLOUT));
+	conn_connect_early_event(c, EPOLLOUT);
 	first = app;
 	reach.connected = connected;
-	expect_stay(conn_connect_event(c, events));
+	conn_connect_early_event(c, events);
 	assert_int_equal(far_end(first), ECONNRESET);
-	assert_int_equal(c->flow.app_fd, -1);
-	assert_false(c->app_ready);
+	assert_null(c->flow.leg);
 	reach.connected = 0;
 	c->state = CONN_CONNECT;
 	expect_stay(conn_connect_enter(c));
@@ -297,7 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_lack_is_answered_at_once),
 		TEST(a_lack_of_source_ports),
-		TEST(a_refusal_waits_for_the_request),
+		TEST(a_refusal_is_answered),
 		TEST(a_socket_that_cannot_be_watched),
 		TEST(a_connect_that_fails_later),
 		TEST(a_connect_that_succeeds),

@@ -38,7 +38,7 @@ static void a_head_that_the_application_does_not_take_has_none(void **state)
 	(void)state;
 	joined();
 	note.standing = KEDGE_HEAD;
-	c->flow.app_full = true;
+	c->flow.leg->full = true;
 	conn_deadline_set(c, 1, 0);
 	assert_int_equal(c->head_ms, 0);
 }
@@ -94,8 +94,8 @@ static void a_body_that_is_held_back_has_none_until_it_begins(void **state)
 	conn_deadline_set(c, 100, 0);
 	assert_int_equal(c->body_due_ms, 0);
 	note.requests = 3;
-	c->flow.response.done = 2;
-	c->flow.response.interim = true; /* the application has said 100 */
+	c->flow.leg->response.done = 2;
+	c->flow.leg->response.interim = true; /* the application has said 100 */
 	conn_deadline_set(c, 0, 4);
 	assert_int_equal(c->body_due_ms, now() + conf.rate_grace_ms);
 }

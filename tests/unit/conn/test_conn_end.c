@@ -181,7 +181,7 @@ static void closes(bool reset)
 	assert_null(c->flow.down.data);
 	assert_null(c->flow.record);
 	assert_int_equal(c->client_fd, -1);
-	assert_int_equal(c->flow.app_fd, -1);
+	assert_null(c->flow.leg);
 	assert_int_equal(stats->closed, 1);
 	assert_int_equal(service_metrics.closed, 1);
 	assert_int_equal(worker.conns_count, 0);

@@ -9,8 +9,8 @@ static void connected(void)
 {
 	begin(CONN_CONNECT);
 	app_leg(false);
-	c->app_ready = true;
-	c->connect_took_us = 1500;
+	c->flow.leg->ready = true;
+	c->flow.leg->connect_took_us = 1500;
 }
 
 static void a_flow_in_clear(void **state)
@@ -18,10 +18,10 @@ static void a_flow_in_clear(void **state)
 	(void)state;
 	connected();
 	expect_next(conn_join(c), CONN_MOVE);
-	assert_string_equal(c->flow.edit->ops->name, "user");
-	assert_int_equal(c->flow.edit->fd, c->flow.app_fd);
-	assert_int_equal(c->flow.response.state, RESPONSE_LINE);
-	assert_null(c->flow.app_mixed);
+	assert_string_equal(c->flow.leg->edit->ops->name, "user");
+	assert_int_equal(c->flow.leg->edit->fd, c->flow.leg->fd);
+	assert_int_equal(c->flow.leg->response.state, RESPONSE_LINE);
+	assert_null(c->flow.leg->mixed);
 	assert_null(c->flow.access);
 	assert_int_equal(stats->flows, 1);
 	assert_int_equal(stats->flows_plain, 1);
@@ -40,9 +40,9 @@ static void a_flow_of_mode_tcp(void **state)
 	listener_conf.mode = MODE_TCP;
 	connected();
 	expect_next(conn_join(c), CONN_MOVE);
-	assert_string_equal(c->flow.edit->ops->name, "none");
-	assert_int_equal(c->flow.edit->note->standing, KEDGE_TUNNEL);
-	assert_int_equal(c->flow.response.state, RESPONSE_TUNNEL);
+	assert_string_equal(c->flow.leg->edit->ops->name, "none");
+	assert_int_equal(c->flow.leg->edit->note->standing, KEDGE_TUNNEL);
+	assert_int_equal(c->flow.leg->response.state, RESPONSE_TUNNEL);
 	assert_int_equal(stats->flows_tcp, 1);
 	assert_int_equal(stats->flows_edit_user, 0);
 }
@@ -56,8 +56,8 @@ static void the_record_layer_is_counted(void **state)
 	service.tls = (struct tls_ctx *)&service; /* what it is does not matter here */
 	expect_next(conn_join(c), CONN_MOVE);
 	assert_int_equal(stats->flows_record_user, 1);
-	edit_free(c->flow.edit);
-	c->flow.edit = NULL;
+	edit_free(c->flow.leg->edit);
+	c->flow.leg->edit = NULL;
 	record.ops = &kernel_ops;
 	expect_next(conn_join(c), CONN_MOVE);
 	assert_int_equal(stats->flows_record_kernel, 1);
@@ -101,8 +101,8 @@ static void who_splices(void **state)
 		count += rows[i].splices;
 		assert_int_equal(c->flow.splices, rows[i].splices);
 		assert_int_equal(stats->flows_splice, count);
-		edit_free(c->flow.edit);
-		c->flow.edit = NULL;
+		edit_free(c->flow.leg->edit);
+		c->flow.leg->edit = NULL;
 	}
 	shared.bypass = false;
 	record.ops = cannot;
@@ -110,8 +110,8 @@ static void who_splices(void **state)
 
 static void refuses(enum kedge_reason reason)
 {
-	expect(conn_join(c), CONN_HEAR, CONN_CUT, reason);
-	assert_null(c->flow.edit);
+	expect(conn_join(c), CONN_REPLY, CONN_ANSWER, reason);
+	assert_null(c->flow.leg->edit);
 	assert_int_equal(stats->flows, 0);
 	assert_int_equal(histogram_count(&worker.metrics->connect), 0);
 }
@@ -124,9 +124,10 @@ static void an_application_that_refuses(void **state)
 	begin(CONN_CONNECT);
 	close(listener);
 	listener = dup(client);
-	c->flow.app_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	connect(c->flow.app_fd, (struct sockaddr *)&in, sizeof(in));
-	assert_true(net_wait(c->flow.app_fd, POLLOUT, NET_PATIENCE_MS));
+	c->flow.leg = leg_new(c);
+	c->flow.leg->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	connect(c->flow.leg->fd, (struct sockaddr *)&in, sizeof(in));
+	assert_true(net_wait(c->flow.leg->fd, POLLOUT, NET_PATIENCE_MS));
 	refuses(KEDGE_REASON_app_refused);
 }
 
@@ -136,7 +137,7 @@ static void an_application_that_refuses_in_mode_tcp(void **state)
 	(void)state;
 	listener_conf.mode = MODE_TCP;
 	begin(CONN_CONNECT);
-	c->flow.app_fd = -1; /* no socket at all */
+	c->flow.leg = leg_new(c); /* no socket at all */
 	expect_reset(conn_join(c), KEDGE_REASON_app_refused);
 }
 

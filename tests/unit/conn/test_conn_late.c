@@ -62,7 +62,7 @@ static void a_head_is_late_behind_a_response(void **state)
 /* A byte of a response is still to come. */
 static void in_body(void)
 {
-	struct response *r = &c->flow.response;
+	struct response *r = &c->flow.leg->response;
 
 	r->state = RESPONSE_BODY;
 	r->left = r->body = r->head.length = 1;
@@ -75,8 +75,8 @@ static void body(uint32_t requests, uint32_t done, enum response_state response)
 	joined();
 	note.standing = KEDGE_BODY;
 	note.requests = requests;
-	c->flow.response.done = done;
-	c->flow.response.state = response;
+	c->flow.leg->response.done = done;
+	c->flow.leg->response.state = response;
 	if (response == RESPONSE_BODY)
 		in_body();
 	c->body_due_ms = now() + 10;
@@ -214,7 +214,7 @@ static void idle_within_a_response(void **state)
 	note.requests = 1;
 	in_body();
 	expect_reset(conn_move_expired(c), KEDGE_REASON_idle_timeout);
-	c->flow.response.state = RESPONSE_LOST; /* nobody knows whether it is whole */
+	c->flow.leg->response.state = RESPONSE_LOST; /* nobody knows whether it is whole */
 	expect(conn_move_expired(c), CONN_REPLY, CONN_ORDERLY, KEDGE_REASON_idle_timeout);
 }
 
@@ -223,7 +223,7 @@ static void idle_in_a_tunnel(void **state)
 	(void)state;
 	idle();
 	note.standing = KEDGE_TUNNEL;
-	response_tunnel(&c->flow.response);
+	response_tunnel(&c->flow.leg->response);
 	expect_reset(conn_move_expired(c), KEDGE_REASON_idle_timeout);
 }
 

@@ -123,13 +123,13 @@ static void the_kernel_does_what_it_can(void **state)
 {
 	(void)state;
 	leg(false);
-	assert_true(c->edit_kernel && c->bypass);
+	assert_true(c->flow.leg->edit_kernel && c->flow.leg->bypass);
 	shared.edit_kernel = false;
 	conn_leg_choose(c);
-	assert_true(!c->edit_kernel && c->bypass);
+	assert_true(!c->flow.leg->edit_kernel && c->flow.leg->bypass);
 	shared.bypass = false;
 	conn_leg_choose(c);
-	assert_true(!c->edit_kernel && !c->bypass);
+	assert_true(!c->flow.leg->edit_kernel && !c->flow.leg->bypass);
 }
 
 /* Not even a name is set: the kernel would show it to nobody. */
@@ -138,7 +138,7 @@ static void on_a_unix_socket_it_does_nothing(void **state)
 	(void)state;
 	conf.app.family = AF_UNIX;
 	leg(true);
-	assert_true(!c->edit_kernel && !c->bypass);
+	assert_true(!c->flow.leg->edit_kernel && !c->flow.leg->bypass);
 	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("");
@@ -149,7 +149,7 @@ static void in_mode_tcp_it_does_nothing(void **state)
 	(void)state;
 	listener_conf.mode = MODE_TCP;
 	leg(false);
-	assert_true(!c->edit_kernel && !c->bypass);
+	assert_true(!c->flow.leg->edit_kernel && !c->flow.leg->bypass);
 }
 
 static void what_was_lost_is_not_chosen(void **state)
@@ -158,7 +158,7 @@ static void what_was_lost_is_not_chosen(void **state)
 	leg(false);
 	capability_failed(CAPABILITY_BYPASS, EBUSY, now());
 	conn_leg_choose(c);
-	assert_true(c->edit_kernel && !c->bypass);
+	assert_true(c->flow.leg->edit_kernel && !c->flow.leg->bypass);
 }
 
 /* --- before the connect ----------------------------------------------------------------------- */
@@ -170,16 +170,16 @@ static void a_leg_is_registered(void **state)
 	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
 	expect_log("na");
 	assert_true(kernel.with_text && kernel.bypass && kernel.named);
-	assert_true(c->named);
-	c->edit_kernel = false; /* the bypass needs no text */
+	assert_true(c->flow.leg->named);
+	c->flow.leg->edit_kernel = false; /* the bypass needs no text */
 	c->nobody = true;
 	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
 	assert_false(kernel.with_text || kernel.named);
 	expect_log("na");
-	c->bypass = false;
+	c->flow.leg->bypass = false;
 	shared.peername = NULL;
 	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
-	assert_false(c->named);
+	assert_false(c->flow.leg->named);
 	expect_log("");
 }
 
@@ -190,7 +190,7 @@ static void a_leg_that_is_not_taken_goes_on_without(void **state)
 	kernel.add = -EBUSY;
 	kernel.set = -EPERM;
 	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
-	assert_false(c->edit_kernel || c->bypass || c->named);
+	assert_false(c->flow.leg->edit_kernel || c->flow.leg->bypass || c->flow.leg->named);
 	assert_true(capability_is_lost(CAPABILITY_EDIT));
 	assert_true(capability_is_lost(CAPABILITY_BYPASS));
 	assert_true(capability_is_lost(CAPABILITY_PEERNAME));
@@ -217,12 +217,12 @@ static void what_is_lost_but_not_required(void **state)
 	(void)state;
 	leg(false);
 	capability_start(CAPABILITY_EDIT, true);
-	c->edit_kernel = false;
+	c->flow.leg->edit_kernel = false;
 	assert_true(conn_leg_lost(c, EBUSY));
 	assert_false(capability_is_lost(CAPABILITY_EDIT));
-	c->edit_kernel = c->bypass = true;
+	c->flow.leg->edit_kernel = c->flow.leg->bypass = true;
 	assert_false(conn_leg_lost(c, EBUSY));
-	assert_false(c->edit_kernel || c->bypass);
+	assert_false(c->flow.leg->edit_kernel || c->flow.leg->bypass);
 }
 
 /* --- connected -------------------------------------------------------------------------------- */
@@ -241,7 +241,7 @@ static void a_leg_is_joined(void **state)
 	registered(true);
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("?oj");
-	assert_true(c->edit_kernel && c->bypass);
+	assert_true(c->flow.leg->edit_kernel && c->flow.leg->bypass);
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("oj"); /* the programs are looked for once in a second */
 	set_clock(now() + 1000);
@@ -272,7 +272,7 @@ static void a_join_that_fails(void **state)
 	registered(false);
 	kernel.join = -EBUSY;
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
-	assert_false(c->edit_kernel || c->bypass);
+	assert_false(c->flow.leg->edit_kernel || c->flow.leg->bypass);
 	expect_log("?ojd");
 	assert_true(capability_is_lost(CAPABILITY_EDIT));
 }
@@ -294,9 +294,9 @@ static void an_end_that_cannot_be_paired(void **state)
 	note.paired = 0;
 	note.unpaired = ENOSPC;
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
-	assert_true(c->edit_kernel && !c->bypass);
+	assert_true(c->flow.leg->edit_kernel && !c->flow.leg->bypass);
 	assert_true(capability_is_lost(CAPABILITY_BYPASS));
-	c->bypass = true;
+	c->flow.leg->bypass = true;
 	capability_start(CAPABILITY_BYPASS, true);
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_capability_lost);
 }
@@ -308,7 +308,7 @@ static void an_end_that_is_not_there_yet(void **state)
 	registered(true);
 	note.paired = 0;
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
-	assert_true(c->bypass);
+	assert_true(c->flow.leg->bypass);
 	capability_failed(CAPABILITY_BYPASS, ENXIO, now()); /* nor was the last */
 	assert_int_equal(conn_leg_join(c), KEDGE_REASON_capability_lost);
 }
@@ -350,12 +350,11 @@ static void a_leg_is_closed(void **state)
 {
 	(void)state;
 	leg(false);
-	c->flow.edit = &edit;
+	c->flow.leg->edit = &edit;
 	conn_leg_close(c, false);
 	assert_int_equal(far_end(app), 0);
 	assert_string_equal(fake.log, "E");
-	assert_null(c->flow.edit);
-	assert_int_equal(c->flow.app_fd, -1);
+	assert_null(c->flow.leg);
 	conn_leg_close(c, true); /* there is none any more */
 	assert_string_equal(fake.log, "E");
 	expect_log("");
@@ -366,7 +365,7 @@ static void one_that_lacks_a_part_of_a_request_is_reset(void **state)
 {
 	(void)state;
 	leg(false);
-	c->flow.edit = &edit;
+	c->flow.leg->edit = &edit;
 	edit.holds = true;
 	conn_leg_close(c, false);
 	assert_int_equal(far_end(app), ECONNRESET);
@@ -379,7 +378,7 @@ static void a_leg_is_reset(void **state)
 	conn_leg_close(c, true);
 	assert_int_equal(far_end(app), ECONNRESET);
 	expect_log("d"); /* no editor owned it */
-	assert_int_equal(c->kbpf_flow.cookie, 0);
+	assert_null(c->flow.leg);
 }
 
 static void closes_with(enum kedge_standing standing, int err)
@@ -411,10 +410,18 @@ static void a_leg_with_bytes_in_front_is_reset(void **state)
 	leg(false);
 	conn_leg_close(c, true);
 	assert_true(residue_keep(&c->flow.up, "x", 1));
+	closes_with(KEDGE_BETWEEN, 0); /* they are of another request */
 	closes_with(KEDGE_TUNNEL, ECONNRESET);
 	app_leg(true);
 	conn_closed_enter(c, false);
 	assert_int_equal(far_end(app), ECONNRESET);
+}
+
+static void bypassed_leg(void)
+{
+	app_leg(true);
+	c->flow.leg->bypass = true;
+	c->flow.leg->kbpf.note = &note;
 }
 
 /* Without an answer it is not known whether the application's end was ever made. */
@@ -422,15 +429,16 @@ static void the_close_tells_whether_the_bypass_worked(void **state)
 {
 	(void)state;
 	registered(false);
-	c->flow.edit = &edit;
+	c->flow.leg->edit = &edit;
 	note.paired = 0;
 	conn_leg_close(c, false);
 	assert_false(capability_is_lost(CAPABILITY_BYPASS));
-	app_leg(true);
-	c->flow.response.done = 1;
+	bypassed_leg();
+	c->flow.leg->response.done = 1;
 	conn_leg_close(c, false);
 	assert_true(capability_is_lost(CAPABILITY_BYPASS));
-	app_leg(true);
+	bypassed_leg();
+	c->flow.leg->response.done = 1;
 	note.paired = 1;
 	conn_leg_close(c, false);
 	assert_false(capability_is_lost(CAPABILITY_BYPASS));

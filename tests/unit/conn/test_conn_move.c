@@ -8,15 +8,15 @@
 static void app_says(const char *text)
 {
 	assert_int_equal(send(app, text, strlen(text), 0), strlen(text));
-	assert_true(net_wait(c->flow.app_fd, POLLIN, NET_PATIENCE_MS));
-	c->flow.app_in = true;
+	assert_true(net_wait(c->flow.leg->fd, POLLIN, NET_PATIENCE_MS));
+	c->flow.leg->in = true;
 }
 
 static void app_ends(void)
 {
 	shutdown(app, SHUT_WR);
-	assert_true(net_wait(c->flow.app_fd, POLLIN, NET_PATIENCE_MS));
-	c->flow.app_in = true;
+	assert_true(net_wait(c->flow.leg->fd, POLLIN, NET_PATIENCE_MS));
+	c->flow.leg->in = true;
 }
 
 /* Bytes may have come with the handshake, without an event. */
@@ -114,7 +114,7 @@ static void in_mode_tcp_it_is_not(void **state)
 	listener_conf.mode = MODE_TCP;
 	joined();
 	note.standing = KEDGE_TUNNEL;
-	response_tunnel(&c->flow.response);
+	response_tunnel(&c->flow.leg->response);
 	fake.in = "";
 	app_ends();
 	expect(conn_move_enter(c), CONN_LINGER, CONN_ORDERLY, KEDGE_REASON_NONE);

@@ -35,7 +35,7 @@ static void a_prefix_names_the_client(void **state)
 	(void)state;
 	accept_one();
 	client_says(V1 "GET", strlen(V1) + 3);
-	expect_next(conn_prefix_run(c, EPOLLIN), CONN_CONNECT);
+	expect_next(conn_prefix_run(c, EPOLLIN), CONN_IDLE);
 	addr_format(text, &c->client);
 	assert_string_equal(text, "198.51.100.22:35646");
 	assert_int_equal(c->port, 443);
@@ -53,7 +53,7 @@ static void nobody_knows_the_client(const void *bytes, size_t n, bool nobody)
 	accept_one();
 	before = c->client;
 	client_says(bytes, n);
-	expect_next(conn_prefix_run(c, EPOLLIN), CONN_CONNECT);
+	expect_next(conn_prefix_run(c, EPOLLIN), CONN_IDLE);
 	assert_memory_equal(&c->client, &before, sizeof(before));
 	assert_int_equal(c->nobody, nobody);
 	assert_int_equal(stats->prefix_local, 1);
@@ -90,7 +90,7 @@ static void a_prefix_that_is_none(void **state)
 	client_says(GET, strlen(GET));
 	expect_reset(conn_prefix_run(c, EPOLLIN), KEDGE_REASON_prefix_missing);
 	listener_conf.proxy = PROXY_PREFIX_OPTIONAL;
-	expect_next(conn_prefix_run(c, EPOLLIN), CONN_CONNECT);
+	expect_next(conn_prefix_run(c, EPOLLIN), CONN_IDLE);
 	assert_int_equal(net_queued(c->client_fd), strlen(GET));
 }
 
@@ -148,7 +148,7 @@ static void an_address_with_room(void **state)
 	(void)state;
 	conf.address_connections_max = 1;
 	accept_one();
-	expect_next(conn_client_known(c), CONN_CONNECT);
+	expect_next(conn_client_known(c), CONN_IDLE);
 	assert_non_null(c->source);
 }
 
@@ -322,7 +322,7 @@ static void a_handshake_that_succeeds(void **state)
 		peer_wait(p.fd);
 		peer_receive(&p);
 	}
-	expect_next(v, CONN_CONNECT);
+	expect_next(v, CONN_IDLE);
 	assert_null(c->tls);
 	assert_non_null(c->flow.record);
 	assert_int_equal(c->tls_version, VERSION_TLS13);

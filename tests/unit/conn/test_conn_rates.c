@@ -18,8 +18,8 @@ static void a_body_that_drips(void **state)
 	conf.rate_grace_ms = 600;
 	start();
 	client = net_connect(port);
-	leg = net_accept(app);
 	say(client, POST_1000);
+	leg = net_accept(app);
 	hear(leg, SEEN_1000);
 	for (int i = 0; i < 100 && !net_wait(client, POLLIN, 50); i++)
 		say(client, "x");
@@ -65,8 +65,8 @@ static void a_body_that_is_fast_enough(void **state)
 	conf.rate_grace_ms = 1000;
 	start();
 	client = net_connect(port);
-	leg = net_accept(app);
 	say(client, POST_1000);
+	leg = net_accept(app);
 	hear(leg, SEEN_1000);
 	for (int i = 0; i < 40; i++) {
 		poll(NULL, 0, 100);
@@ -109,8 +109,8 @@ static void a_body_that_waits_for_100(void **state)
 	start();
 	for (int told = 0; told < 2; told++) {
 		client = net_connect(port);
-		leg = net_accept(app);
 		say(client, POST_1000);
+		leg = net_accept(app);
 		hear(leg, SEEN_1000);
 		poll(NULL, 0, 1500);
 		assert_int_equal(stats->reasons.body_too_slow, told);
@@ -145,9 +145,9 @@ static void a_body_that_the_application_does_not_take(void **state)
 	setsockopt(app, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	start();
 	client = net_connect(port);
-	leg = net_accept(app);
 	/* More than all sockets on the way can hold. */
 	say(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+	leg = net_accept(app);
 	while (net_wait(client, POLLOUT, 200))
 		assert_true(send(client, body, sizeof(body), MSG_DONTWAIT | MSG_NOSIGNAL) > 0);
 	poll(NULL, 0, 2500);

@@ -25,7 +25,6 @@ static void in_mode_tcp_nobody_is(void **state)
 	begin(CONN_CONNECT);
 	assert_false(conn_may_answer(c, KEDGE_REASON_app_refused));
 	expect_reset(conn_tell(c, KEDGE_REASON_app_refused), KEDGE_REASON_app_refused);
-	expect_reset(conn_refuse(c, KEDGE_REASON_app_refused), KEDGE_REASON_app_refused);
 }
 
 static void within_a_response_a_reset_tells(void **state)
@@ -36,9 +35,9 @@ static void within_a_response_a_reset_tells(void **state)
 	note.requests = 1;
 	expect(conn_tell(c, KEDGE_REASON_response_timeout), CONN_REPLY, CONN_ANSWER,
 	       KEDGE_REASON_response_timeout);
-	c->flow.response.state = RESPONSE_BODY;
+	c->flow.leg->response.state = RESPONSE_BODY;
 	expect_reset(conn_tell(c, KEDGE_REASON_response_timeout), KEDGE_REASON_response_timeout);
-	c->flow.response.state = RESPONSE_LINE;
+	c->flow.leg->response.state = RESPONSE_LINE;
 	c->flow.down.data = malloc(1); /* of a response that the client has not got yet */
 	expect_reset(conn_tell(c, KEDGE_REASON_response_timeout), KEDGE_REASON_response_timeout);
 }
@@ -51,106 +50,13 @@ static void an_application_that_ends_an_idle_connection_is_not_told_of(void **st
 	app_leg(true);
 	note.requests = 1;
 	assert_true(conn_may_answer(c, KEDGE_REASON_app_gone));
-	c->flow.response.done = 1;
+	c->flow.leg->response.done = 1;
 	note.requests = 2;
 	assert_false(conn_may_answer(c, KEDGE_REASON_app_gone));
 	expect(conn_tell(c, KEDGE_REASON_app_gone), CONN_REPLY, CONN_CUT, KEDGE_REASON_app_gone);
 	assert_true(conn_may_answer(c, KEDGE_REASON_response_timeout));
-	c->flow.response.said_close = true; /* the client takes nothing after that response */
+	c->flow.leg->response.said_close = true; /* the client takes nothing after that response */
 	assert_false(conn_may_answer(c, KEDGE_REASON_response_timeout));
-}
-
-static void a_refusal_waits_for_a_request_unless_there_are_too_many(void **state)
-{
-	(void)state;
-	begin(CONN_CONNECT);
-	expect(conn_refuse(c, KEDGE_REASON_app_refused), CONN_HEAR, CONN_CUT,
-	       KEDGE_REASON_app_refused);
-	expect(conn_refuse(c, KEDGE_REASON_limit_ports), CONN_REPLY, CONN_ANSWER,
-	       KEDGE_REASON_limit_ports);
-}
-
-/* --- HEAR ------------------------------------------------------------------------------------- */
-
-static void hearing_waits_for_a_request(void **state)
-{
-	(void)state;
-	begin(CONN_HEAR);
-	app_leg(false);
-	expect_stay(conn_hear_enter(c, KEDGE_REASON_app_refused));
-	expect_timer(conf.head_timeout_ms);
-	assert_int_equal(c->flow.app_fd, -1);
-	assert_int_equal(far_end(app), ECONNRESET);
-	assert_false(c->again.queued);
-	fake.in = GET;
-	expect(conn_hear_run(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_refused);
-	assert_false(c->asked_head);
-	assert_string_equal(fake.log, "rr");
-}
-
-/* A read that its pace cut short says nothing yet: the rest is heard in the next turn. */
-static void a_read_cut_for_its_pace_is_not_a_request(void **state)
-{
-	(void)state;
-	begin(CONN_HEAR);
-	fake.read = -EINTR;
-	expect_stay(conn_hear_enter(c, KEDGE_REASON_app_refused));
-	assert_false(c->heard);
-	assert_true(c->again.queued);
-	fake.read = 0;
-	fake.in = GET;
-	fake.drain[0] = -EAGAIN;
-	c->again.queued = false;
-	STAILQ_INIT(&worker.loop.tasks);
-	c->again.run(&c->again);
-	assert_true(c->heard);
-	assert_false(c->asked_head);
-	assert_int_equal(c->state, CONN_LINGER);
-	assert_non_null(strstr(fake.out, "HTTP/1.1 502 "));
-	assert_non_null(strstr(fake.out, "refused"));
-}
-
-static void hears(const char *text, bool head, bool asks)
-{
-	c->heard = c->asked_head = c->flow.client_eof = false;
-	fake.in = text;
-	if (asks)
-		expect(conn_hear_enter(c, KEDGE_REASON_app_timeout), CONN_REPLY, CONN_ANSWER,
-		       KEDGE_REASON_app_timeout);
-	else
-		expect(conn_hear_enter(c, KEDGE_REASON_app_timeout), CONN_REPLY, CONN_ORDERLY,
-		       KEDGE_REASON_NONE);
-	assert_int_equal(c->asked_head, head);
-}
-
-static void what_is_heard(void **state)
-{
-	(void)state;
-	begin(CONN_HEAR);
-	hears(GET, false, true);
-	hears("HEAD / HTTP/1.1\r\n", true, true);
-	hears("\r\n\nhead /", true, true);
-	hears("HEADS /", false, true);
-	hears("HEAD", true, true); /* may be one */
-	hears("G", true, true);
-	hears("\r\n\r\n", true, true);
-	hears("", true, false); /* the end: it asks for nothing */
-	assert_true(c->flow.client_eof);
-	expect(conn_hear_expired(c), CONN_REPLY, CONN_ORDERLY, KEDGE_REASON_NONE);
-}
-
-/* Nobody is there to be answered, and nothing was asked. */
-static void a_client_that_left_without_a_request(void **state)
-{
-	(void)state;
-	begin(CONN_HEAR);
-	fake.read = -ECONNRESET;
-	expect_reset(conn_hear_enter(c, KEDGE_REASON_app_refused), KEDGE_REASON_NONE);
-	fake.read = -EPROTO;
-	record.told = true; /* by an alert, which a reset would overtake */
-	expect(conn_hear_run(c), CONN_LINGER, CONN_ALERT, KEDGE_REASON_NONE);
-	assert_string_equal(fake.log, "rr");
-	assert_int_equal(stats->responses_own, 0);
 }
 
 /* --- REPLY ------------------------------------------------------------------------------------ */
@@ -176,7 +82,6 @@ static void answers(const char *in, ssize_t err, bool body)
 	const char *blank;
 
 	memset(&fake, 0, sizeof(fake));
-	c->heard = c->asked_head = false;
 	fake.in = in;
 	fake.read = err;
 	expect_next(conn_reply_enter(c, CONN_ANSWER, KEDGE_REASON_limit_ports), CONN_LINGER);
@@ -229,8 +134,8 @@ static void an_answer_to_a_request_that_was_not_sent(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		begin(CONN_REPLY);
 		app_leg(true);
-		c->flow.unsent = c->flow.app_write_dead = true;
-		note.requests = c->flow.response.done = cases[i].requests;
+		c->flow.unsent = c->flow.leg->write_dead = true;
+		note.requests = c->flow.leg->response.done = cases[i].requests;
 		c->flow.first_len = (uint8_t)strlen(cases[i].first);
 		memcpy(c->flow.first, cases[i].first, c->flow.first_len);
 		expect_next(conn_reply_enter(c, CONN_ANSWER, KEDGE_REASON_app_response_bad),
@@ -302,7 +207,6 @@ static void a_dead_client_leg_is_reset(void **state)
 		fake = (typeof(fake)){.close = errors[i]};
 		expect_reset(conn_reply_run(c), KEDGE_REASON_client_reset);
 		fake = (typeof(fake)){.write = errors[i], .in = GET};
-		c->heard = false;
 		expect_reset(conn_reply_enter(c, CONN_ANSWER, KEDGE_REASON_limit_ports),
 			     KEDGE_REASON_client_reset);
 		mover_forget(&c->flow);
@@ -352,11 +256,6 @@ int main(void)
 		TEST(in_mode_tcp_nobody_is),
 		TEST(within_a_response_a_reset_tells),
 		TEST(an_application_that_ends_an_idle_connection_is_not_told_of),
-		TEST(a_refusal_waits_for_a_request_unless_there_are_too_many),
-		TEST(hearing_waits_for_a_request),
-		TEST(a_read_cut_for_its_pace_is_not_a_request),
-		TEST(what_is_heard),
-		TEST(a_client_that_left_without_a_request),
 		TEST(an_answer_goes_out_and_our_direction_ends),
 		TEST(an_answer_has_a_body_if_that_was_asked_for),
 		TEST(behind_a_head_the_length_is_told),

@@ -10,8 +10,8 @@ static void a_head_that_is_never_complete(void **state)
 	conf.head_timeout_ms = 1000;
 	start();
 	client = net_connect(port);
-	leg = net_accept(app);
 	say(client, "GET / HTTP/1.1\r\n");
+	leg = net_accept(app);
 	hear(leg, "GET / HTTP/1.1\r\n");
 	poll(NULL, 0, 200); /* a drop now and then does not help */
 	say(client, "Host: a\r\n");
@@ -33,8 +33,8 @@ static void heads_that_are_cut_anywhere(void **state)
 	conf.head_timeout_ms = 1000;
 	start();
 	client = net_connect(port);
-	leg = net_accept(app);
 	say(client, "GET / HT");
+	leg = net_accept(app);
 	hear(leg, "GET / HT");
 	for (end = net_now_ms() + 2500; net_now_ms() < end;) {
 		say(client, "TP/1.1\r\nHost: a\r\n\r\nGET / HT");
@@ -58,11 +58,11 @@ static void heads_that_wait_for_answers(void **state)
 	conf.head_timeout_ms = 300;
 	start();
 	client = net_connect(port);
-	leg = net_accept(app);
 	for (int i = 0; i <= KEDGE_PIPELINE_MAX; i++)
 		strcat(all, GET);
 	strcat(all, "GET / HTTP/1.1\r\n");
 	say(client, all);
+	leg = net_accept(app);
 	until(&stats->requests_user, KEDGE_PIPELINE_MAX + 1);
 	say(client, "Host: a\r\n\r\n");
 	poll(NULL, 0, 1000);
@@ -122,8 +122,8 @@ static void an_application_that_does_not_answer(void **state)
 	conf.response_timeout_ms = 1000;
 	start();
 	client = net_connect(port);
-	leg = net_accept(app);
 	say(client, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n1");
+	leg = net_accept(app);
 	hear(leg, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n"
 		  "X-Forwarded-For: 127.0.0.1\r\n\r\n1");
 	poll(NULL, 0, 1500); /* the request is not whole */

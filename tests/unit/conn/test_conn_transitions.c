@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* conn.c: the table of states, how a verdict is carried out, and events that come in any state. */
+#include "conn/conn_leg.h"
 #include "tests/unit/conn/conn_parts.h"
 
 #include <fcntl.h>
@@ -17,7 +18,7 @@ static void a_state_only_goes_further_down(void **state)
 
 	(void)state;
 	for (unsigned s = 0; s < CONN_STAY; s++) {
-		assert_int_equal(goes_to[s] & ((2u << s) - 1), 0);
+		assert_int_equal(goes_to[s] & ((2u << s) - 1), s == CONN_MOVE ? CONN_TO(IDLE) : 0);
 		assert_true(goes_to[s] < CONN_TO(STAY));
 		if (s != CONN_CLOSED) /* each can be closed at any time */
 			assert_true(goes_to[s] & CONN_TO(CLOSED));
@@ -32,13 +33,10 @@ static void what_the_table_forbids(void **state)
 {
 	(void)state;
 	/* Nothing is said in clear before a handshake is over. */
-	assert_false(goes_to[CONN_HANDSHAKE] & (CONN_TO(REPLY) | CONN_TO(HEAR) | CONN_TO(MOVE)));
+	assert_false(goes_to[CONN_HANDSHAKE] & (CONN_TO(REPLY) | CONN_TO(MOVE)));
 	/* Bytes only move between two legs. */
 	for (unsigned s = 0; s < CONN_STAY; s++)
 		assert_int_equal(!!(goes_to[s] & CONN_TO(MOVE)), s == CONN_CONNECT);
-	/* Only a connection whose application failed is asked for its request. */
-	for (unsigned s = 0; s < CONN_STAY; s++)
-		assert_int_equal(!!(goes_to[s] & CONN_TO(HEAR)), s == CONN_CONNECT);
 	assert_int_equal(goes_to[CONN_LINGER], CONN_TO(CLOSED));
 }
 
@@ -76,7 +74,7 @@ static void a_forbidden_transition_is_not_made(void **state)
 	(void)state;
 	begin(CONN_MOVE);
 	app_leg(true);
-	note.requests = c->flow.response.done = 1;
+	note.requests = c->flow.leg->response.done = 1;
 	assert_false(aborts(abort_it));
 	assert_false(aborts(drain_it));
 	c->state = CONN_CLOSED; /* nothing comes after it */
@@ -96,19 +94,26 @@ static void client_event(uint32_t events)
 
 static void app_event(uint32_t events)
 {
-	c->app_watch.ready(&c->app_watch, events);
+	c->flow.leg->watch.ready(&c->flow.leg->watch, events);
 }
 
 /* The real record layer and editor of a connection in clear, state by state. */
 static void from_the_prefix_to_the_end(void **state)
 {
 	static const char prefix[] = "PROXY TCP4 198.51.100.22 203.0.113.7 35646 443\r\n";
+	char answer[sizeof(OK_HI)];
 
 	(void)state;
 	accept_one();
 	assert_int_equal(c->state, CONN_PREFIX);
 	expect_timer(conf.prefix_timeout_ms);
 	assert_int_equal(send(client, prefix, strlen(prefix), 0), strlen(prefix));
+	assert_true(net_wait(c->client_fd, POLLIN, NET_PATIENCE_MS));
+	client_event(EPOLLIN);
+	assert_int_equal(c->state, CONN_IDLE);
+	expect_timer(conf.idle_timeout_ms);
+	assert_false(net_wait(listener, POLLIN, NET_QUIET_MS));
+	assert_int_equal(send(client, GET, strlen(GET), 0), strlen(GET));
 	assert_true(net_wait(c->client_fd, POLLIN, NET_PATIENCE_MS));
 	client_event(EPOLLIN);
 	assert_int_equal(c->state, CONN_CONNECT);
@@ -118,13 +123,15 @@ static void from_the_prefix_to_the_end(void **state)
 	assert_int_equal(c->state, CONN_MOVE);
 	expect_timer(conf.idle_timeout_ms);
 	assert_int_equal(stats->flows, 1);
+	assert_int_equal(send(app, OK_HI, strlen(OK_HI), 0), strlen(OK_HI));
 	close(app);
 	app = -1;
-	assert_true(net_wait(c->flow.app_fd, POLLIN, NET_PATIENCE_MS));
+	assert_true(net_wait(c->flow.leg->fd, POLLIN, NET_PATIENCE_MS));
 	app_event(EPOLLIN | EPOLLRDHUP);
 	assert_int_equal(c->state, CONN_LINGER);
 	expect_timer(conf.linger_timeout_ms);
-	assert_int_equal(far_end(client), 0);
+	assert_int_equal(recv(client, answer, sizeof(answer), MSG_WAITALL), strlen(OK_HI));
+	assert_memory_equal(answer, OK_HI, strlen(OK_HI));
 	close(client);
 	client = -1;
 	assert_true(net_wait(c->client_fd, POLLIN, NET_PATIENCE_MS));
@@ -159,19 +166,20 @@ static void a_reset_that_comes_with_the_prefix(void **state)
 	assert_int_equal(stats->reasons.client_reset, 1);
 }
 
-/* CONNECT, HEAR, REPLY, LINGER, CLOSED: no application, and the client has left. */
+/* CONNECT, REPLY, LINGER, CLOSED: no application, and the client has left. */
 static void many_transitions_of_one_event(void **state)
 {
 	(void)state;
 	begin(CONN_CONNECT);
 	close(listener);
 	listener = net_listen(&(uint16_t){0}); /* another port: the application's refuses */
-	fake.in = "";
+	assert_true(residue_keep(&c->flow.up, GET, strlen(GET)));
+	fake.drain[0] = 0;
 	c->timer.expired(&c->timer);
 	assert_int_equal(c->state, CONN_CLOSED);
-	assert_string_equal(fake.log, "rfcF");
+	assert_string_equal(fake.log, "fwcdF");
 	assert_int_equal(stats->reasons.app_timeout, 1);
-	assert_int_equal(stats->responses_own, 0);
+	assert_int_equal(stats->responses_own, 1);
 }
 
 static void a_reason_is_counted_once(void **state)
@@ -192,13 +200,16 @@ static void a_reason_is_counted_once(void **state)
 
 static void what_comes_after_the_close_is_nothing(void **state)
 {
+	struct leg *l;
+
 	(void)state;
 	begin(CONN_MOVE);
 	app_leg(true);
+	l = c->flow.leg;
 	conn_abort(c, KEDGE_REASON_NONE);
 	assert_string_equal(fake.log, "EF");
 	client_event(EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLERR);
-	app_event(EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLERR);
+	conn_leg_ready(&l->watch, EPOLLIN | EPOLLOUT | EPOLLHUP | EPOLLERR);
 	c->again.run(&c->again);
 	c->timer.expired(&c->timer);
 	assert_int_equal(c->state, CONN_CLOSED);
@@ -237,12 +248,17 @@ static void a_client_that_hangs_up_while_it_is_answered(void **state)
 /* Its leg is closed then; the event is of the same turn. */
 static void the_application_is_not_heard_after_the_answer(void **state)
 {
+	struct leg *l;
+
 	(void)state;
 	begin(CONN_REPLY);
+	app_leg(false);
+	l = c->flow.leg;
+	conn_leg_close(c, true);
 	fake.flush = -EAGAIN;
-	app_event(EPOLLIN | EPOLLOUT | EPOLLHUP);
+	conn_leg_ready(&l->watch, EPOLLIN | EPOLLOUT | EPOLLHUP);
 	assert_int_equal(c->state, CONN_REPLY);
-	assert_false(c->flow.app_in);
+	assert_false(l->in);
 	assert_string_equal(fake.log, "");
 }
 
@@ -284,7 +300,7 @@ static void a_socket_that_cannot_be_watched_is_closed_and_counted(void **state)
 
 static void draining_looks_again_where_a_request_may_come(void **state)
 {
-	static const enum conn_state soon[] = {CONN_PREFIX, CONN_HANDSHAKE, CONN_HEAR};
+	static const enum conn_state soon[] = {CONN_PREFIX, CONN_HANDSHAKE, CONN_IDLE};
 	static const enum conn_state later[] = {CONN_CONNECT, CONN_REPLY, CONN_LINGER};
 
 	(void)state;
@@ -315,7 +331,7 @@ static void draining_ends_a_flow_that_is_idle_and_was_used(void **state)
 	conn_drain(c); /* it waits for its answer */
 	assert_int_equal(c->state, CONN_MOVE);
 	assert_int_equal(c->timer.due_ms, 0);
-	c->flow.response.done = 1;
+	c->flow.leg->response.done = 1;
 	fake.drain[0] = -EAGAIN;
 	conn_drain(c);
 	assert_int_equal(c->state, CONN_LINGER);

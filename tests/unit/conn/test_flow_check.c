@@ -37,27 +37,27 @@ static const char *residue_broken(unsigned row)
 
 static const char *flow_broken(unsigned row)
 {
-	BREAK("r->line_len <= RESPONSE_LINE_KEPT", f.response.line_len = 65);
+	BREAK("r->line_len <= RESPONSE_LINE_KEPT", f.leg->response.line_len = 65);
 	BREAK("f->reason < KEDGE_REASON_COUNT", f.reason = KEDGE_REASON_COUNT);
 	BREAK("f->first_len <= sizeof(f->first)", f.first_len = sizeof(f.first) + 1);
 	BREAK("f->reason != KEDGE_REASON_NONE", f.refused = true);
-	BREAK("f->app_eof", f.app_bad = true);
-	BREAK("f->app_write_dead", f.unsent = true);
-	BREAK("f->record && f->app_fd >= 0", f.app_fd = -1);
-	BREAK("f->record && f->app_fd >= 0", f.record = NULL);
+	BREAK("f->leg->eof", f.leg->bad = true);
+	BREAK("f->leg->write_dead", f.unsent = true);
+	BREAK("f->record && f->leg->fd >= 0", f.leg->fd = -1);
+	BREAK("f->record && f->leg->fd >= 0", f.record = NULL);
 	return NULL;
 }
 
 static const char *joined_broken(unsigned row)
 {
 	BREAK("e->ops && e->note", edit.note = NULL);
-	BREAK("e->fd == f->app_fd", edit.fd++);
+	BREAK("e->fd == f->leg->fd", edit.fd++);
 	BREAK("n->standing <= KEDGE_REFUSED", note.standing = KEDGE_REFUSED + 1);
 	BREAK("flow_outstanding(f) <= ", note.requests = 2000);
-	BREAK("flow_outstanding(f) <= ", f.response.done = 1);
+	BREAK("flow_outstanding(f) <= ", f.leg->response.done = 1);
 	BREAK("flow_outstanding(f)", note.standing = KEDGE_WAITING);
-	BREAK("f->refused || f->app_write_dead", note.standing = KEDGE_REFUSED, note.reason = 1);
-	BREAK("f->client_eof", f.app_shut = true);
+	BREAK("f->refused || f->leg->write_dead", note.standing = KEDGE_REFUSED, note.reason = 1);
+	BREAK("f->client_eof", f.leg->shut = true);
 	BREAK("!f->refused", f.up.data = one_byte(), f.up.len = 1, f.refused = true, f.reason = 1);
 	BREAK("f->splices && f->up_asked", f.up_rest = 1);
 	BREAK("f->splices && f->up_asked", f.up_rest = 1, f.splices = true);
@@ -79,21 +79,21 @@ static void what_must_hold_at_any_time(void **state)
 static const char *down_broken(unsigned row)
 {
 	BREAK("f->client_full", f.down.data = one_byte(), f.down.len = 1);
-	BREAK("!f->app_in", f.app_in = true);
-	BREAK("!f->app_eof", f.app_eof = true);
+	BREAK("!f->leg->in", f.leg->in = true);
+	BREAK("!f->leg->eof", f.leg->eof = true);
 	BREAK("!f->client_flush", f.client_flush = true);
-	BREAK("f->app_eof", f.response.over = f.response.said_close = true);
-	BREAK("f->app_eof", f.lost_end = true);
-	BREAK("f->app_eof", f.refused = true, f.response.state = RESPONSE_LOST);
+	BREAK("f->leg->eof", f.leg->response.over = f.leg->response.said_close = true);
+	BREAK("f->leg->eof", f.lost_end = true);
+	BREAK("f->leg->eof", f.refused = true, f.leg->response.state = RESPONSE_LOST);
 	return NULL;
 }
 
 static const char *up_broken(unsigned row)
 {
 	BREAK("!residue_any(&f->up)", f.up.data = one_byte(), f.up.len = 1);
-	BREAK("!f->app_flush", f.app_flush = true);
+	BREAK("!f->leg->flush", f.leg->flush = true);
 	BREAK("f->record->answer_due", f.client_in = true);
-	BREAK("f->app_shut", f.client_eof = true);
+	BREAK("f->leg->shut", f.client_eof = true);
 	BREAK("!f->request_us == !flow_outstanding(f)", note.requests = 1);
 	BREAK("!f->request_us == !flow_outstanding(f)", f.request_us = 1);
 	return NULL;

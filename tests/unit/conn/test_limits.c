@@ -139,9 +139,9 @@ static void too_many_of_an_address(void **state)
 	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
 	conf.address_connections_max = 2;
 	start();
-	a = prefixed(FROM_22);
+	a = prefixed(FROM_22 GET);
 	legs[0] = net_accept(app);
-	b = prefixed(FROM_22);
+	b = prefixed(FROM_22 GET);
 	legs[1] = net_accept(app);
 	/* At once: a client that has asked for nothing yet is answered without a text. */
 	other = prefixed(FROM_22 GET);
@@ -150,14 +150,14 @@ static void too_many_of_an_address(void **state)
 	assert_non_null(strstr(got, "from one address"));
 	close(other);
 	until(&stats->reasons.limit_address, 1);
-	other = prefixed(FROM_23);
+	other = prefixed(FROM_23 GET);
 	legs[2] = net_accept(app);
 	close(other);
 	close(legs[2]);
 	close(a);
 	close(legs[0]);
 	until(&stats->closed, 3);
-	a = prefixed(FROM_22);
+	a = prefixed(FROM_22 GET);
 	legs[0] = net_accept(app);
 	close(a);
 	close(b);

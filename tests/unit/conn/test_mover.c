@@ -167,7 +167,7 @@ static void an_application_that_does_not_read_stops_the_client(void **state)
 	sent = stuff(r.client, body, BULK);
 	assert_true(sent < BULK / 2);
 	assert_non_null(r.f.up.data);
-	assert_true(r.f.client_in && r.f.app_full);
+	assert_true(r.f.client_in && r.f.leg->full);
 	read = r.stats.bytes_up;
 	rig_settle(&r);
 	assert_int_equal(r.stats.bytes_up, read);
@@ -195,7 +195,7 @@ static void a_client_that_does_not_read_stops_the_application(void **state)
 	sent = stuff(r.app, body, BULK);
 	assert_true(sent < BULK / 2);
 	assert_non_null(r.f.down.data);
-	assert_true(r.f.app_in && r.f.client_full);
+	assert_true(r.f.leg->in && r.f.client_full);
 	read = r.stats.bytes_down;
 	rig_settle(&r);
 	assert_int_equal(r.stats.bytes_down, read);
@@ -245,12 +245,14 @@ static void too_many_outstanding_wait(void **state)
 	for (int i = 0; i < REQUESTS; i++)
 		at = stpcpy(at, SHORT);
 	assert_int_equal(stuff(r.client, (uint8_t *)all, strlen(all)), strlen(all));
-	assert_true(response_outstanding(&r.f.response, r.f.edit->note) > KEDGE_PIPELINE_MAX);
-	assert_true(response_outstanding(&r.f.response, r.f.edit->note) < KEDGE_NOTE_RING);
+	assert_true(response_outstanding(&r.f.leg->response, r.f.leg->edit->note) >
+		    KEDGE_PIPELINE_MAX);
+	assert_true(response_outstanding(&r.f.leg->response, r.f.leg->edit->note) <
+		    KEDGE_NOTE_RING);
 	assert_true(r.f.up.data || net_queued(r.client_leg));
 
 	while (answered < REQUESTS && net_now_ms() < until) {
-		seen = r.f.edit->note->requests;
+		seen = r.f.leg->edit->note->requests;
 		while (answered < seen) {
 			rig_hear(&r, r.app, SHORT_SEEN);
 			rig_say(&r, r.app, "HTTP/1.1 204 N\r\n\r\n");
@@ -275,17 +277,18 @@ static void the_shortest_requests_do_not_lap(void **state)
 	for (int i = 1; i < KEDGE_PIPELINE_MAX; i++)
 		rig_say(&r, r.client, SHORT);
 	rig_settle(&r);
-	assert_int_equal(response_outstanding(&r.f.response, r.f.edit->note), KEDGE_PIPELINE_MAX);
+	assert_int_equal(response_outstanding(&r.f.leg->response, r.f.leg->edit->note),
+			 KEDGE_PIPELINE_MAX);
 	while (at < all + KEDGE_SEND_BYTES_MAX)
 		at = stpcpy(at, shortest);
 	assert_int_equal(stuff(r.client, (uint8_t *)all, KEDGE_SEND_BYTES_MAX),
 			 KEDGE_SEND_BYTES_MAX);
-	assert_true(response_outstanding(&r.f.response, r.f.edit->note) > 1024);
+	assert_true(response_outstanding(&r.f.leg->response, r.f.leg->edit->note) > 1024);
 
 	rig_say(&r, r.app, OK "Content-Length: 2\r\n\r\n");
 	rig_hear(&r, r.client, OK "Content-Length: 2\r\n\r\n");
-	assert_true(response_between(&r.f.response));
-	assert_int_equal(r.f.response.done, 1);
+	assert_true(response_between(&r.f.leg->response));
+	assert_int_equal(r.f.leg->response.done, 1);
 }
 
 /* --- upgrades --------------------------------------------------------------------------------- */
@@ -404,7 +407,7 @@ static void the_end_of_a_tunnel_waits_for_its_last_bytes(void **state)
 	rig_say(&r, r.app, SWITCH);
 	rig_hear(&r, r.client, SWITCH);
 	/* Up to where the editor has something left to send, and the mover nothing. */
-	for (all = 0; !r.f.app_full; all += 1000) {
+	for (all = 0; !r.f.leg->full; all += 1000) {
 		assert_true(all + 1000 < BULK);
 		rig_send(&r, r.client, bytes + all, 1000);
 		rig_settle(&r);

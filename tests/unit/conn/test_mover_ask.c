@@ -8,9 +8,9 @@ static void whether_the_client_is_awaited(void **state)
 {
 	(void)state;
 	assert_true(mover_awaits_client(&f));
-	f.app_full = true;
+	f.leg->full = true;
 	assert_false(mover_awaits_client(&f));
-	f.app_full = false;
+	f.leg->full = false;
 	f.refused = true;
 	assert_false(mover_awaits_client(&f));
 	f.refused = false;
@@ -34,21 +34,21 @@ static void whether_an_answer_is_awaited(void **state)
 	assert_true(mover_awaits_answer(&f));
 	note.standing = KEDGE_BODY; /* the client has more to say first */
 	assert_false(mover_awaits_answer(&f));
-	f.app_full = true; /* which the application does not take */
+	f.leg->full = true; /* which the application does not take */
 	assert_true(mover_awaits_answer(&f));
-	f.app_full = false;
+	f.leg->full = false;
 	note.requests = 2; /* the one before it is whole */
 	assert_true(mover_awaits_answer(&f));
 	assert_true(residue_keep(&f.down, "x", 1)); /* the client does not take what there is */
 	assert_false(mover_awaits_answer(&f));
 	residue_drop(&f.down);
-	f.response.state = RESPONSE_BODY;
+	f.leg->response.state = RESPONSE_BODY;
 	assert_false(mover_awaits_answer(&f));
-	f.response.state = RESPONSE_LINE;
+	f.leg->response.state = RESPONSE_LINE;
 	note.standing = KEDGE_TUNNEL;
 	assert_false(mover_awaits_answer(&f));
 	note.standing = KEDGE_BETWEEN;
-	f.response.done = 2;
+	f.leg->response.done = 2;
 	assert_false(mover_awaits_answer(&f));
 }
 
@@ -66,11 +66,11 @@ static void whether_anything_is_under_way(void **state)
 	note.standing = KEDGE_BETWEEN;
 	note.requests = 1;
 	assert_false(mover_idle(&f));
-	f.response.done = 1;
+	f.leg->response.done = 1;
 	assert_true(mover_idle(&f));
-	f.response.begun = true;
+	f.leg->response.begun = true;
 	assert_false(mover_idle(&f));
-	f.response.held = 1; /* none of it has gone on */
+	f.leg->response.held = 1; /* none of it has gone on */
 	assert_true(mover_idle(&f));
 	edit.holds = true; /* its answer came before the application had taken all of a request */
 	assert_false(mover_idle(&f));
@@ -92,11 +92,11 @@ static void what_the_client_may_be_told(void **state)
 	assert_int_equal(mover_may_say(&f), MOVER_SAY_NOTHING);
 	note.requests = 1;
 	assert_int_equal(mover_may_say(&f), MOVER_SAY_ANSWER);
-	f.response.said_close = true;
+	f.leg->response.said_close = true;
 	assert_int_equal(mover_may_say(&f), MOVER_SAY_NOTHING);
-	f.response.state = RESPONSE_FIELDS;
+	f.leg->response.state = RESPONSE_FIELDS;
 	assert_int_equal(mover_may_say(&f), MOVER_SAY_RESET);
-	f.response.state = RESPONSE_LINE;
+	f.leg->response.state = RESPONSE_LINE;
 	assert_true(residue_keep(&f.down, "x", 1));
 	assert_int_equal(mover_may_say(&f), MOVER_SAY_RESET);
 	edit.cut_off = false;
@@ -110,15 +110,15 @@ static void whether_a_body_may_be_held_back(void **state)
 	assert_false(mover_body_unasked(&f)); /* answered: nobody waits for it */
 	note.requests = 1;
 	assert_true(mover_body_unasked(&f));
-	f.response.interim = true;
+	f.leg->response.interim = true;
 	assert_false(mover_body_unasked(&f));
 	note.requests = 2; /* that was for the one before */
 	assert_true(mover_body_unasked(&f));
-	f.response.interim = false;
+	f.leg->response.interim = false;
 	note.requests = 1;
-	f.response.state = RESPONSE_BODY;
+	f.leg->response.state = RESPONSE_BODY;
 	assert_false(mover_body_unasked(&f));
-	f.response.state = RESPONSE_LINE;
+	f.leg->response.state = RESPONSE_LINE;
 	memcpy(f.tail, "\n\r\nx", 4);
 	assert_false(mover_body_unasked(&f));
 }

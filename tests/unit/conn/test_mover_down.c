@@ -12,11 +12,11 @@ static void a_leg_of_both_ways_is_read_to_the_end(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, fds), 0);
-	assert_int_equal(dup2(fds[0], f.app_fd), f.app_fd);
+	assert_int_equal(dup2(fds[0], f.leg->fd), f.leg->fd);
 	assert_int_equal(dup2(fds[1], app), app);
 	close(fds[0]);
 	close(fds[1]);
-	f.app_mixed = &mixed;
+	f.leg->mixed = &mixed;
 	request();
 	note.requests = 4;
 	answer();
@@ -86,7 +86,7 @@ static void the_end_comes_behind_what_waits(void **state)
 	answer(); /* nobody asked for this one */
 	fake.write = -EAGAIN;
 	turn(MOVER_WAIT, "w");
-	assert_true(f.app_eof);
+	assert_true(f.leg->eof);
 	assert_int_equal(f.down.len, strlen(ANSWER));
 	fake.write = 0;
 	client_event(false, true);
@@ -140,7 +140,7 @@ static void a_client_leg_dies_at_its_end(void **state)
 {
 	(void)state;
 	close(app);
-	app = dup(f.app_fd);
+	app = dup(f.leg->fd);
 	fake.close = -EPROTO;
 	record.reason = KEDGE_REASON_record_control;
 	app_event(true, false);
@@ -163,18 +163,18 @@ static void nothing_is_done_in_vain(void **state)
 {
 	(void)state;
 	assert_false(mover_down_may(&f));
-	f.app_in = true;
+	f.leg->in = true;
 	assert_true(mover_down_may(&f));
 	f.client_full = true;
 	assert_false(mover_down_may(&f));
-	f.client_full = f.app_in = false;
+	f.client_full = f.leg->in = false;
 	f.lost_end = true;
 	assert_true(mover_down_may(&f));
 	f.lost_end = false;
-	f.response.over = true;
+	f.leg->response.over = true;
 	assert_true(mover_down_may(&f));
-	f.response.over = false;
-	f.response.state = RESPONSE_LOST;
+	f.leg->response.over = false;
+	f.leg->response.state = RESPONSE_LOST;
 	assert_false(mover_down_may(&f));
 	f.refused = true;
 	assert_true(mover_down_may(&f));
@@ -186,18 +186,18 @@ static void a_flow_is_cut_although_there_is_nothing_to_read(void **state)
 {
 	(void)state;
 	f.refused = true;
-	f.response.state = RESPONSE_LOST;
-	f.app_in = true;
+	f.leg->response.state = RESPONSE_LOST;
+	f.leg->in = true;
 	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
-	assert_true(f.app_eof && f.app_write_dead);
+	assert_true(f.leg->eof && f.leg->write_dead);
 }
 
 static void a_response_that_is_over_ends_the_flow(void **state)
 {
 	(void)state;
-	f.response.over = true;
+	f.leg->response.over = true;
 	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
-	assert_true(f.app_eof && f.app_write_dead);
+	assert_true(f.leg->eof && f.leg->write_dead);
 	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
 	assert_true(f.client_shut);
 	assert_string_equal(fake.log, "c");
@@ -206,10 +206,10 @@ static void a_response_that_is_over_ends_the_flow(void **state)
 
 static void app_ends(void)
 {
-	f.app_in = true;
+	f.leg->in = true;
 	shutdown(app, SHUT_WR);
 	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
-	assert_true(f.app_eof);
+	assert_true(f.leg->eof);
 }
 
 static void an_application_that_ends_without_an_answer(void **state)
@@ -222,10 +222,10 @@ static void an_application_that_ends_without_an_answer(void **state)
 	f.client_eof = true; /* the client left first */
 	assert_int_equal(mover_down(&mover, &f), STEP_REPLY);
 	assert_int_equal(f.reason, KEDGE_REASON_client_gone);
-	f.app_bad = true;
+	f.leg->bad = true;
 	assert_int_equal(mover_down(&mover, &f), STEP_REPLY);
 	assert_int_equal(f.reason, KEDGE_REASON_app_response_bad);
-	f.response.said_close = true; /* nothing is due behind the last response */
+	f.leg->response.said_close = true; /* nothing is due behind the last response */
 	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
 	assert_true(f.client_shut);
 	assert_string_equal(fake.log, "c");
@@ -241,7 +241,7 @@ static void a_response_that_is_cut_short_is_no_end_in_order(void **state)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
 	record.fd = fds[0];
 	note.requests = 1;
-	f.response.state = RESPONSE_BODY;
+	f.leg->response.state = RESPONSE_BODY;
 	app_ends();
 	fake.flush = -EAGAIN; /* what went before it goes out first */
 	assert_int_equal(mover_down(&mover, &f), STEP_IDLE);
@@ -266,8 +266,8 @@ static void responses_that_the_end_completes(void **state)
 		memset(fake.log, 0, sizeof(fake.log));
 		f.client_shut = false;
 		f.reason = KEDGE_REASON_NONE;
-		f.app_eof = true;
-		f.response.state = states[i];
+		f.leg->eof = true;
+		f.leg->response.state = states[i];
 		assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
 		assert_string_equal(fake.log, "c");
 		assert_int_equal(f.reason, states[i] == RESPONSE_LOST
@@ -282,8 +282,8 @@ static void a_fault_of_the_client_is_not_blamed_on_the_application(void **state)
 	(void)state;
 	f.refused = true;
 	f.reason = KEDGE_REASON_http_host;
-	f.app_eof = true;
-	f.response.state = RESPONSE_LOST;
+	f.leg->eof = true;
+	f.leg->response.state = RESPONSE_LOST;
 	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
 	assert_int_equal(f.reason, KEDGE_REASON_http_host);
 }
@@ -300,15 +300,15 @@ static void when_a_refusal_is_due(void **state)
 	assert_true(mover_refusal_due(&f));
 	note.requests = 2;
 	assert_false(mover_refusal_due(&f));
-	f.response.done = 1;
-	f.response.state = RESPONSE_BODY;
+	f.leg->response.done = 1;
+	f.leg->response.state = RESPONSE_BODY;
 	assert_false(mover_refusal_due(&f));
-	f.response.state = RESPONSE_LINE;
+	f.leg->response.state = RESPONSE_LINE;
 	assert_true(residue_keep(&f.down, "x", 1));
 	assert_false(mover_refusal_due(&f));
 	residue_drop(&f.down);
 	assert_true(mover_refusal_due(&f));
-	f.app_eof = true;
+	f.leg->eof = true;
 	assert_int_equal(mover_down(&mover, &f), STEP_REPLY);
 	edit.cut_off = false;
 }

@@ -146,7 +146,7 @@ static void a_stuck_upload_gets_its_early_answer(void **state)
 
 	(void)state;
 	rig_say(&r, r.client, POST "Content-Length: 100000000\r\n\r\n");
-	while (!r.f.app_full) {
+	while (!r.f.leg->full) {
 		rig_send(&r, r.client, bytes, sizeof(bytes));
 		rig_settle(&r);
 	}

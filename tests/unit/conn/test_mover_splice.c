@@ -307,7 +307,7 @@ static void an_application_that_stalls(void **state)
 	assert_true(sent < SIZE);
 	assert_non_null(r.f.up.pipe);
 	assert_null(r.f.up.data);
-	assert_true(r.f.app_full);
+	assert_true(r.f.leg->full);
 	assert_int_equal(r.verdict, MOVER_WAIT);
 	assert_false(mover_idle(&r.f) || mover_awaits_client(&r.f));
 	finish(r.client, r.app, sent);

@@ -155,7 +155,7 @@ static void logged_are(const char *want)
 	char line[512], got[512] = "";
 	FILE *f;
 
-	access_flow_end(r.f.access, 0, 0);
+	access_flow_end(r.f.access);
 	access_log_close(access_log);
 	f = fopen(path, "r");
 	while (fgets(line, sizeof(line), f)) {

@@ -16,7 +16,7 @@ static void a_drained_leg_is_read_once(void **state)
 	turn(MOVER_WAIT, "r");
 	answer();
 	turn(MOVER_WAIT, "w");
-	assert_false(f.app_in);
+	assert_false(f.leg->in);
 	fake.in = "GET";
 	mover_client_event(&f, EPOLLIN | EPOLLRDHUP);
 	turn(MOVER_WAIT, "rsr");
@@ -41,7 +41,7 @@ static void a_full_application_is_flushed_before_it_is_sent_to(void **state)
 	fake.send = -EAGAIN;
 	client_event(true, false);
 	turn(MOVER_WAIT, "rs");
-	assert_true(f.app_full && f.client_in);
+	assert_true(f.leg->full && f.client_in);
 	assert_int_equal(f.up.len, 3);
 	turn(MOVER_WAIT, ""); /* neither sent to nor read from */
 	fake.edit_flush = -EAGAIN;
@@ -84,7 +84,7 @@ static void an_error_behind_a_piece(void **state)
 	fake.sends_left = 1;
 	client_event(true, false);
 	turn(MOVER_WAIT, "ss");
-	assert_true(f.app_write_dead);
+	assert_true(f.leg->write_dead);
 	assert_null(f.up.data);
 }
 
@@ -138,7 +138,7 @@ static void part_of_a_body(void **state)
 	assert_true(residue_keep(&f.up, kept, sizeof(kept)));
 	client_event(true, false);
 	turn(MOVER_WAIT, "b");
-	assert_true(f.app_full);
+	assert_true(f.leg->full);
 	assert_int_equal(f.up.len - f.up.off, KEDGE_SEND_BYTES_MAX);
 }
 
@@ -150,7 +150,7 @@ static void part_of_a_piece(void **state)
 	fake.send_max = 1;
 	client_event(true, false);
 	turn(MOVER_WAIT, "rs");
-	assert_true(f.app_full);
+	assert_true(f.leg->full);
 	assert_int_equal(f.up.len, 2);
 }
 
@@ -163,7 +163,7 @@ static void part_of_a_piece_up_to_an_upgrade(void **state)
 	fake.asks = true;
 	client_event(true, false);
 	turn(MOVER_WAIT, "rs");
-	assert_false(f.app_full);
+	assert_false(f.leg->full);
 	assert_int_equal(f.up.len, 2);
 }
 
@@ -232,7 +232,7 @@ static void a_dead_application_may_have_answered(void **state)
 	app_event(false, true);
 	turn(MOVER_WAIT, "ew");
 	assert_string_equal(fake.out, ANSWER);
-	assert_true(f.app_write_dead);
+	assert_true(f.leg->write_dead);
 	client_event(true, false);
 	turn(MOVER_WAIT, ""); /* nobody would take it */
 	shutdown(app, SHUT_WR);
@@ -264,15 +264,16 @@ static void nothing_is_done_in_vain(void **state)
 	assert_false(mover_up_may(&f));
 	f.client_in = true;
 	assert_true(mover_up_may(&f));
-	f.app_full = true;
+	f.leg->full = true;
 	assert_false(mover_up_may(&f));
-	f.app_full = false;
-	f.app_write_dead = true;
+	f.leg->full = false;
+	f.leg->write_dead = true;
 	assert_false(mover_up_may(&f));
-	f.app_write_dead = false;
+	f.leg->write_dead = false;
 	f.refused = true;
 	assert_false(mover_up_may(&f));
-	f = (struct flow){.record = &record, .edit = &edit, .app_fd = f.app_fd, .app_flush = true};
+	leg = (struct leg){.edit = &edit, .fd = leg.fd, .flush = true};
+	f = (struct flow){.record = &record, .leg = &leg};
 	assert_true(mover_up_may(&f));
 }
 
@@ -303,7 +304,7 @@ static void nothing_is_read_while_an_upgrade_waits(void **state)
 	residue_drop(&f.up);
 	f.client_eof = true;
 	assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
-	assert_true(f.app_shut);
+	assert_true(f.leg->shut);
 }
 
 /* I4 */
@@ -318,7 +319,7 @@ static void an_end_within_a_request_is_not_passed_on(void **state)
 		f.client_eof = true;
 		assert_int_equal(mover_up(&mover, &f), STEP_ABORT);
 		assert_int_equal(f.reason, KEDGE_REASON_client_truncated);
-		assert_false(f.app_shut);
+		assert_false(f.leg->shut);
 	}
 	assert_int_equal(recv(app, &byte, 1, 0), -1);
 	assert_int_equal(errno, EAGAIN);
@@ -336,7 +337,7 @@ static void a_pipeline_has_a_limit(void **state)
 	fake.in = "GET";
 	assert_int_equal(mover_up(&mover, &f), STEP_IDLE);
 	assert_string_equal(fake.log, "rs");
-	f.response.done = 1;
+	f.leg->response.done = 1;
 	assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
 }
 
@@ -345,11 +346,11 @@ static void a_request_behind_the_end_is_dropped(void **state)
 {
 	(void)state;
 	f.client_in = true;
-	f.response.state = RESPONSE_TO_END;
+	f.leg->response.state = RESPONSE_TO_END;
 	fake.in = "GET";
 	assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
 	assert_false(f.lost_end);
-	f.response.state = RESPONSE_LOST;
+	f.leg->response.state = RESPONSE_LOST;
 	fake.in = "GET";
 	assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
 	assert_true(f.lost_end);
@@ -412,12 +413,12 @@ static void a_dead_application_has_not_taken_all(void **state)
 	fake.in = "GET";
 	fake.send = -EPIPE;
 	assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
-	assert_true(f.app_write_dead && f.unsent && f.app_in);
-	f.app_write_dead = false;
+	assert_true(f.leg->write_dead && f.unsent && f.leg->in);
+	f.leg->write_dead = false;
 	note.standing = KEDGE_BODY; /* of a request that is counted */
 	fake.in = "x";
 	assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
-	assert_true(f.app_write_dead);
+	assert_true(f.leg->write_dead);
 	assert_false(f.unsent);
 }
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * user only: a leg is one socket to the application, with all that hangs on it: its watch, the
+ * editor of the requests that go to it, the follower of the responses that come, and its row in
+ * BPF's maps. A flow has at most one at a time, and may have several one after the other.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/loop.h"
+#include "bpf/kbpf.h"
+#include "http/edit.h"
+#include "http/response.h"
+
+struct leg {
+	struct watch watch;
+	void *owner;              /* borrowed: whom the watch tells of events; NULL: closed */
+	LIST_ENTRY(leg) link;     /* of the graves */
+	struct edit *edit;        /* owned; NULL until the leg is joined to a flow */
+	struct response response; /* what has come on it */
+	struct kbpf_flow kbpf;    /* registered, but not yet owned by an editor */
+	const __u8 *mixed;        /* kedge_note.mixed if it may be bypassed, else NULL */
+	uint64_t connect_began_us;
+	uint64_t connect_took_us; /* once it is ready */
+	uint64_t served_us;       /* when its last response ended; 0: none has */
+	uint64_t acked;           /* see leg_mark() */
+	int fd;                   /* -1: none yet */
+	bool ready;               /* the application has answered, one way or the other */
+	bool queue;               /* the application has no room for a connection now: try again */
+	bool edit_kernel;         /* BPF edits its requests */
+	bool bypass;              /* its bytes may bypass loopback TCP */
+	bool named;               /* it has the client's name */
+	bool in, full;            /* there may be bytes to read; it takes none until EPOLLOUT */
+	bool flush;               /* it takes some again: what the editor holds goes first */
+	bool eof, shut;           /* its end has been read; ours has been sent */
+	bool ends;                /* an event told of an end or an error: read until it shows */
+	bool urgent;              /* splice(2) does not get past urgent data: no more */
+	bool write_dead;          /* the application takes nothing more; it may have answered */
+	/* A send has met the reset of the application, which a recv() will take for an end now. */
+	bool reset;
+	bool bad; /* with eof: it did not end; what came must not reach the client */
+};
+
+LIST_HEAD(leg_list, leg);
+
+/* What the legs of a worker share. */
+struct legs {
+	struct loop *loop;
+	struct kbpf *bpf;       /* NULL: nothing of kedge runs in BPF */
+	struct leg_list graves; /* closed, and freed at the end of the turn */
+	struct task bury;
+};
+
+void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf);
+/* Frees the graves. All legs are closed. */
+void legs_fini(struct legs *legs);
+
+/* A leg without a socket. NULL when out of memory. */
+struct leg *leg_new(void *owner);
+
+/*
+ * Frees the editor, takes the leg from BPF's maps and closes its socket; with `reset` the
+ * application gets a reset. The leg is freed at the end of the turn: there may be more events for
+ * it. Its watch must ignore a leg that has no owner.
+ */
+void leg_close(struct legs *legs, struct leg *l, bool reset);
+
+/*
+ * Remembers how much the application's kernel has acknowledged, when nothing is under way. Then
+ * leg_unread() is true if no byte that was sent since can have reached the application: it had
+ * closed its end, and TCP has refused the bytes. (A FIN carries an acknowledgement, and a reset
+ * behind it says that the bytes were refused.) False if that is not known, and always on a leg
+ * that may be bypassed.
+ */
+void leg_mark(struct leg *l);
+bool leg_unread(const struct leg *l);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* When a flow gives its leg up, and what is sent again on the next one. See mover_lease.h. */
+#include "conn/mover_lease.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "access/access.h"
+#include "base/cleanup.h"
+
+/* A leg that was idle for longer is looked at before a request goes on it. */
+#define LOOKED_AT_US 100000
+
+void lease_begin(struct flow *f)
+{
+	f->up_asked = 0;
+	f->up_rest = 0;
+	f->request_us = 0;
+	f->unsent = false;
+	f->sent.valid = false;
+}
+
+/* --- between requests ------------------------------------------------------------------------- */
+
+bool lease_between(const struct flow *f)
+{
+	const struct leg *l = f->leg;
+
+	return f->reuses && !f->refused && f->reason == KEDGE_REASON_NONE && !f->lost_end &&
+	       !f->client_eof && !residue_any(&f->down) &&
+	       l->edit->note->standing == KEDGE_BETWEEN && !l->edit->holds &&
+	       !flow_outstanding(f) && l->response.state == RESPONSE_LINE &&
+	       !response_was_last(&l->response) && !response_over(&l->response);
+}
+
+bool lease_doubted(const struct flow *f)
+{
+	return f->leg->served_us && !response_clean(&f->leg->response) && lease_between(f) &&
+	       !residue_any(&f->up);
+}
+
+/* --- a request that may be repeated ----------------------------------------------------------- */
+
+/* RFC 9110, section 9.2.2. CONNECT and unknown methods may not be, and half a method is unknown. */
+static bool is_idempotent(const uint8_t *p, size_t n)
+{
+	static const char methods[][8] = {"GET ", "HEAD ", "PUT ", "OPTIONS ", "TRACE ", "DELETE "};
+
+	for (; n && (*p == '\r' || *p == '\n'); p++)
+		n--;
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		size_t len = strnlen(methods[i], sizeof(methods[i]));
+
+		if (n > len && !memcmp(p, methods[i], len))
+			return true;
+	}
+	return false;
+}
+
+/* The application has closed the leg, or has said something that nobody asked for. */
+static bool is_stale(const struct leg *l)
+{
+	char byte;
+
+	return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+}
+
+static void keep(struct flow *f, const uint8_t *p, size_t n)
+{
+	struct sent *s = &f->sent;
+	const size_t all = s->len + n;
+
+	if (all > LEASE_KEPT_MAX) {
+		s->valid = false;
+		return;
+	}
+	if (all > s->size) {
+		size_t size = all < 512 ? 512 : LEASE_KEPT_MAX;
+		uint8_t *data = realloc(s->data, size);
+
+		s->valid = data != NULL;
+		if (!data)
+			return;
+		s->data = data;
+		s->size = (uint32_t)size;
+	}
+	memcpy(s->data + s->len, p, n);
+	s->len = (uint32_t)all;
+}
+
+bool lease_take(struct mover *m, struct flow *f, const uint8_t *p, size_t n)
+{
+	struct leg *l = f->leg;
+
+	if (!f->reuses || !l->served_us)
+		return true;
+	if (lease_between(f)) {
+		uint64_t idle_us = *m->now_us - l->served_us;
+
+		if (idle_us >= LEASE_YOUNG_US && !is_idempotent(p, n)) {
+			m->stats->legs_old++;
+			return false;
+		}
+		if (idle_us >= LOOKED_AT_US) {
+			if (is_stale(l)) {
+				m->stats->legs_closed++;
+				return false;
+			}
+			leg_mark(l);
+		} else {
+			l->acked = 0;
+		}
+		f->sent.len = 0;
+		f->sent.valid = true;
+	}
+	if (f->sent.valid)
+		keep(f, p, n);
+	return true;
+}
+
+/* --- the leg has ended ------------------------------------------------------------------------ */
+
+static bool may_repeat(const struct flow *f)
+{
+	const struct leg *l = f->leg;
+	const struct sent *s = &f->sent;
+	uint8_t standing = l->edit->note->standing;
+	uint32_t outstanding = flow_outstanding(f);
+
+	if (!f->reuses || !s->valid || f->refused || f->client_eof || l->response.begun ||
+	    l->response.interim || outstanding > 1 || residue_any(&f->down))
+		return false;
+	if (standing == KEDGE_HEAD && !outstanding)
+		return true;
+	return (standing == KEDGE_BETWEEN && outstanding && is_idempotent(s->data, s->len)) ||
+	       leg_unread(l);
+}
+
+bool lease_survives(struct mover *m, struct flow *f)
+{
+	struct sent *s = &f->sent;
+
+	if (lease_between(f)) {
+		m->stats->legs_closed++;
+		return true;
+	}
+	if (!may_repeat(f))
+		return false;
+	residue_drop(&f->up);
+	f->up = (struct residue){.data = take_ptr(s->data), .len = s->len};
+	*s = (struct sent){0};
+	m->stats->requests_again++;
+	if (f->access)
+		access_again(f->access);
+	return true;
+}
