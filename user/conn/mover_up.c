@@ -174,7 +174,7 @@ static enum mover_step up_nothing(struct flow *f, ssize_t n)
 
 ssize_t mover_take(struct mover *m, struct flow *f, size_t max)
 {
-	ssize_t n = record_read(f->record, m->buf, max);
+	ssize_t n = record_read(f->record, m->buf, max < m->buf_size ? max : m->buf_size);
 
 	if (n <= 0) {
 		f->client_in &= n != -EAGAIN;

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mover_lease.c: when a flow gives its leg up, and what is sent again on the next one. */
+#include "conn/mover_lease.h"
+
+#include <fcntl.h>
+
+#include "tests/unit/conn/mover_fakes.h"
+
+#define GET  "GET / HTTP/1.1\r\n\r\n"
+#define POST "POST / HTTP/1.1\r\n\r\n"
+
+/* A leg that has served one request, `idle_us` ago. */
+static void served(uint64_t idle_us)
+{
+	f.reuses = true;
+	note.requests = leg.response.done = 1;
+	leg.served_us = 1000;
+	now_us = 1000 + idle_us;
+}
+
+static void client_says(const char *text)
+{
+	fake.in = text;
+	client_event(true, false);
+}
+
+static void app_closes(void)
+{
+	close(app);
+	app = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	app_event(true, false);
+}
+
+static void kept(const char *text)
+{
+	assert_non_null(f.up.data);
+	assert_int_equal(f.up.len - f.up.off, strlen(text));
+	assert_memory_equal(f.up.data + f.up.off, text, strlen(text));
+}
+
+/* --- between requests ------------------------------------------------------------------------- */
+
+static void an_idle_leg_that_ends(void **state)
+{
+	(void)state;
+	served(0);
+	app_closes();
+	turn(MOVER_PART, "");
+	assert_int_equal(stats.legs_closed, 1);
+	assert_false(residue_any(&f.up));
+}
+
+static void without_reuse_it_ends_the_flow(void **state)
+{
+	(void)state;
+	served(0);
+	f.reuses = false;
+	app_closes();
+	turn(MOVER_END, "c");
+	assert_int_equal(stats.legs_closed, 0);
+}
+
+/* Where the client cannot go on, the flow ends with the leg. */
+static void nor_does_the_flow_survive_it_if(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		served(0);
+		f.client_eof = i == 0;
+		leg.response.said_close = i == 1;
+		f.lost_end = i == 2;
+		f.reason = i == 3 ? KEDGE_REASON_app_unasked : KEDGE_REASON_NONE;
+		assert_false(lease_survives(&mover, &f));
+		down(state);
+		up(state);
+	}
+}
+
+/* Its application may take part of a body for a request, for example. */
+static void a_leg_in_doubt_is_given_up(void **state)
+{
+	(void)state;
+	served(0);
+	leg.response.done = 0;
+	leg.served_us = 0;
+	assert_int_equal(write(app, "HTTP/1.1 400 B\r\nContent-Length: 0\r\n\r\n", 37), 37);
+	app_event(true, false);
+	turn(MOVER_PART, "w");
+	assert_int_equal(stats.legs_doubted, 1);
+}
+
+/* --- which leg a request gets ----------------------------------------------------------------- */
+
+static void what_may_be_lost_on(const char *request, uint64_t idle_us, bool may)
+{
+	const uint64_t old = stats.legs_old;
+
+	served(idle_us);
+	client_says(request);
+	if (may) {
+		turn(MOVER_WAIT, "rsr");
+	} else {
+		turn(MOVER_PART, "r");
+		kept(request);
+	}
+	assert_int_equal(stats.legs_old - old, !may);
+	mover_forget(&f);
+	close(leg.fd);
+	close(app);
+	up(NULL);
+}
+
+static void a_request_that_may_not_be_repeated_gets_a_young_leg(void **state)
+{
+	(void)state;
+	what_may_be_lost_on(GET, 5000000, true);
+	what_may_be_lost_on("\r\nHEAD / HTTP/1.1\r\n\r\n", 5000000, true);
+	what_may_be_lost_on("PUT / HTTP/1.1\r\n\r\n", 5000000, true);
+	what_may_be_lost_on("DELETE / HTTP/1.1\r\n\r\n", 5000000, true);
+	what_may_be_lost_on("OPTIONS * HTTP/1.1\r\n\r\n", 5000000, true);
+	what_may_be_lost_on("TRACE / HTTP/1.1\r\n\r\n", 5000000, true);
+	what_may_be_lost_on(POST, LEASE_YOUNG_US - 1, true);
+	what_may_be_lost_on(POST, LEASE_YOUNG_US, false);
+	what_may_be_lost_on("PATCH / HTTP/1.1\r\n\r\n", 5000000, false);
+	what_may_be_lost_on("get / HTTP/1.1\r\n\r\n", 5000000, false);
+	what_may_be_lost_on("GETS / HTTP/1.1\r\n\r\n", 5000000, false);
+	what_may_be_lost_on("GE", 5000000, false); /* nobody knows yet */
+}
+
+/* The event of its end is in the same turn, behind the client's. */
+static void a_leg_is_looked_at_before_it_is_used(void **state)
+{
+	(void)state;
+	for (int what = 0; what < 2; what++) {
+		served(200000);
+		if (what)
+			assert_int_equal(write(app, "x", 1), 1);
+		else
+			close(app);
+		client_says(POST);
+		turn(MOVER_PART, "r");
+		kept(POST);
+		assert_int_equal(stats.legs_closed, 1);
+		if (!what)
+			app = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		down(state);
+		up(state);
+	}
+}
+
+/* --- again ------------------------------------------------------------------------------------ */
+
+static void again(const char *request, bool is)
+{
+	const uint64_t before = stats.requests_again;
+
+	served(0);
+	client_says(request);
+	turn(MOVER_WAIT, "rsr");
+	app_closes();
+	turn(is ? MOVER_PART : MOVER_REPLY, "");
+	assert_int_equal(stats.requests_again - before, is);
+	if (is)
+		kept(request);
+	else
+		assert_int_equal(f.reason, KEDGE_REASON_app_gone);
+	mover_forget(&f);
+	close(leg.fd);
+	close(app);
+	up(NULL);
+}
+
+static void a_request_that_may_be_repeated_is_sent_again(void **state)
+{
+	(void)state;
+	again(GET, true);
+	again(POST, false);
+}
+
+/* A fresh leg has no reason to end: the request itself may be it. */
+static void not_if_the_leg_was_fresh(void **state)
+{
+	(void)state;
+	f.reuses = true;
+	client_says(GET);
+	turn(MOVER_WAIT, "rsr");
+	app_closes();
+	turn(MOVER_REPLY, "");
+	assert_int_equal(stats.requests_again, 0);
+}
+
+static void not_behind_a_byte_of_its_response(void **state)
+{
+	(void)state;
+	served(0);
+	client_says(GET);
+	turn(MOVER_WAIT, "rsr");
+	assert_int_equal(write(app, "H", 1), 1);
+	app_event(true, false);
+	turn(MOVER_WAIT, "");
+	app_closes();
+	turn(MOVER_REPLY, "");
+	assert_int_equal(stats.requests_again, 0);
+}
+
+/* Which of two the application has acted on is not known. */
+static void not_if_there_are_two(void **state)
+{
+	(void)state;
+	served(0);
+	client_says(GET);
+	turn(MOVER_WAIT, "rsr");
+	client_says(GET);
+	turn(MOVER_WAIT, "rsr");
+	app_closes();
+	turn(MOVER_REPLY, "");
+	assert_int_equal(stats.requests_again, 0);
+}
+
+/* The application cannot have acted on half a head. */
+static void half_a_head_is_sent_again_whatever_it_is(void **state)
+{
+	(void)state;
+	served(0);
+	client_says("POST / HT");
+	turn(MOVER_WAIT, "rsr");
+	note.requests--; /* the fake editor takes each send for a request */
+	note.standing = KEDGE_HEAD;
+	client_says("TP/1.1\r\n");
+	turn(MOVER_WAIT, "rsr");
+	note.requests--;
+	app_closes();
+	turn(MOVER_PART, "");
+	kept("POST / HTTP/1.1\r\n");
+	assert_int_equal(stats.requests_again, 1);
+}
+
+static void a_long_request_is_not_kept(void **state)
+{
+	static char text[LEASE_KEPT_MAX + 2];
+	struct sent *s = &f.sent;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	memcpy(text, "GET ", 4);
+	served(0);
+	assert_true(lease_take(&mover, &f, (uint8_t *)text, 100));
+	assert_true(s->valid && s->len == 100);
+	note.standing = KEDGE_HEAD;
+	assert_true(lease_take(&mover, &f, (uint8_t *)text + 100, LEASE_KEPT_MAX - 100));
+	assert_true(s->valid && s->len == LEASE_KEPT_MAX);
+	assert_memory_equal(s->data, text, LEASE_KEPT_MAX);
+	assert_true(lease_take(&mover, &f, (uint8_t *)text, 1));
+	assert_false(s->valid);
+	assert_true(lease_take(&mover, &f, (uint8_t *)text, 1)); /* the rest does not begin anew */
+	assert_false(s->valid);
+	assert_false(lease_survives(&mover, &f));
+}
+
+/* The room stays for the next request. */
+static void the_next_request_is_kept_in_its_place(void **state)
+{
+	const uint8_t *room;
+
+	(void)state;
+	served(0);
+	assert_true(lease_take(&mover, &f, (const uint8_t *)GET, strlen(GET)));
+	room = f.sent.data;
+	assert_true(lease_take(&mover, &f, (const uint8_t *)POST, strlen(POST)));
+	assert_int_equal(f.sent.len, strlen(POST));
+	assert_ptr_equal(f.sent.data, room);
+	assert_memory_equal(room, POST, strlen(POST));
+}
+
+static void a_fresh_leg_begins_with_nothing(void **state)
+{
+	(void)state;
+	f = (struct flow){.record = &record,
+			  .leg = &leg,
+			  .up_asked = 3,
+			  .up_rest = 4,
+			  .request_us = 5,
+			  .unsent = true,
+			  .sent.valid = true};
+	lease_begin(&f);
+	assert_true(!f.up_asked && !f.up_rest && !f.request_us && !f.unsent && !f.sent.valid);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_idle_leg_that_ends),
+		TEST(without_reuse_it_ends_the_flow),
+		TEST(nor_does_the_flow_survive_it_if),
+		TEST(a_leg_in_doubt_is_given_up),
+		TEST(a_request_that_may_not_be_repeated_gets_a_young_leg),
+		TEST(a_leg_is_looked_at_before_it_is_used),
+		TEST(a_request_that_may_be_repeated_is_sent_again),
+		TEST(not_if_the_leg_was_fresh),
+		TEST(not_behind_a_byte_of_its_response),
+		TEST(not_if_there_are_two),
+		TEST(half_a_head_is_sent_again_whatever_it_is),
+		TEST(a_long_request_is_not_kept),
+		TEST(the_next_request_is_kept_in_its_place),
+		TEST(a_fresh_leg_begins_with_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
