@@ -50,7 +50,7 @@ class Once:
 def stage(certs, cgroup, combination, *flags, respond=echo, serve=None):
     """kedge with one worker before an application that answers with `respond`, or does as `serve` says."""
     with RawApp(respond, cgroup, serve=serve) as app, \
-            Kedge(certs, LISTENERS, combination, cgroup, ["--workers", "1", *flags]) as kedge:
+            Kedge(certs, app.text, LISTENERS, combination, cgroup, ["--workers", "1", *flags]) as kedge:
         yield kedge, app
 
 
@@ -70,7 +70,7 @@ def test_idle_clients_hold_no_leg(certs, cgroup, ends, tls):
         silent = [stack.enter_context(Client(kedge["tls"], tls=tls)) for _ in range(50)]
         clients = [stack.enter_context(Client(kedge["tls"], tls=tls)) for _ in range(100)]
         for n, c in enumerate(clients):
-            assert c.request(target=f"/{n}").text == f"GET /{n} 127.0.0.1 ", app.text
+            assert c.request(target=f"/{n}").text == f"GET /{n} 127.0.0.1 "
         assert len(app.connections) == 100
         app.wait(lambda: all(conn.ended == "eof" for conn in app.connections), what="the end of all legs")
         kedge.wait_status(lambda s: s["stats"]["legs_idle"] == 100)
