@@ -64,6 +64,43 @@ void leg_close(struct legs *legs, struct leg *l, bool reset)
 	loop_later(legs->loop, &legs->bury);
 }
 
+/* --- how long it may be idle ------------------------------------------------------------------ */
+
+/* A restart closes legs at any time: that says nothing for long, and nothing of short silences. */
+#define SEEN_FOR_MS   (10u * 60 * 1000)
+#define SEEN_LEAST_MS 500
+
+static uint32_t lesser(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+uint32_t leg_idle_max_ms(const struct legs *legs, const struct leg *l, uint32_t most_ms)
+{
+	uint32_t said_ms = l->response.keep_alive_s * 1000u;
+
+	if (said_ms)
+		most_ms = lesser(most_ms, said_ms > 1500 ? said_ms - 1000 : 500);
+	if (legs->closes_after_ms && legs->loop->now_ms < legs->closed_ms + SEEN_FOR_MS)
+		most_ms = lesser(most_ms, legs->closes_after_ms / 5 * 4);
+	return most_ms;
+}
+
+void leg_closed_idle(struct legs *legs, const struct leg *l)
+{
+	const uint64_t now = legs->loop->now_ms;
+	const uint64_t idle_ms = l->served_us ? now - l->served_us / 1000 : 0;
+
+	if (idle_ms < SEEN_LEAST_MS || idle_ms > UINT32_MAX)
+		return;
+	if (!legs->closes_after_ms || idle_ms <= legs->closes_after_ms ||
+	    now >= legs->closed_ms + SEEN_FOR_MS)
+		legs->closes_after_ms = (uint32_t)idle_ms;
+	legs->closed_ms = now;
+}
+
+/* --- what TCP proves -------------------------------------------------------------------------- */
+
 static struct tcp_info info_of(const struct leg *l)
 {
 	struct tcp_info info = {0};

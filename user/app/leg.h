@@ -52,6 +52,9 @@ struct legs {
 	struct kbpf *bpf;       /* NULL: nothing of kedge runs in BPF */
 	struct leg_list graves; /* closed, and freed at the end of the turn */
 	struct task bury;
+	/* The shortest silence after which the application closed one lately, and when; 0: none */
+	uint32_t closes_after_ms;
+	uint64_t closed_ms;
 };
 
 void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf);
@@ -67,6 +70,16 @@ struct leg *leg_new(void *owner);
  * it. Its watch must ignore a leg that has no owner.
  */
 void leg_close(struct legs *legs, struct leg *l, bool reset);
+
+/*
+ * How long an idle leg may stay open: `most_ms`; less than the last response allows in Keep-Alive;
+ * and less than the silence after which the application was seen to close one, so that no request
+ * meets that.
+ */
+uint32_t leg_idle_max_ms(const struct legs *legs, const struct leg *l, uint32_t most_ms);
+
+/* The application has closed this leg, on which nothing was under way. */
+void leg_closed_idle(struct legs *legs, const struct leg *l);
 
 /*
  * Remembers how much the application's kernel has acknowledged, when nothing is under way. Then

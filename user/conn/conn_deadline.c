@@ -99,7 +99,8 @@ static uint64_t sooner(uint64_t due_ms, uint64_t other_ms)
 uint64_t conn_leg_due_ms(const struct conn *c)
 {
 	return lease_between(&c->flow) && !residue_any(&c->flow.up)
-		       ? c->active_ms + conn_conf(c)->app_idle_timeout_ms
+		       ? c->active_ms + leg_idle_max_ms(&c->worker->legs, c->flow.leg,
+							conn_conf(c)->app_idle_timeout_ms)
 		       : 0;
 }
 

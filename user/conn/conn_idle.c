@@ -47,6 +47,8 @@ struct conn_verdict conn_idle_enter(struct conn *c, bool parts)
 		f->client_in = true; /* bytes may have come before and with the handshake */
 		return conn_idle_run(c);
 	}
+	if (f->leg->eof && !f->leg->reset && !residue_any(&f->up))
+		leg_closed_idle(&c->worker->legs, f->leg);
 	conn_leg_close(c, false);
 	c->head_ms = c->body_due_ms = c->answer_ms = c->take_due_ms = 0;
 	c->body_index = 0;

@@ -97,6 +97,50 @@ static void one_without_a_socket(void **state)
 	assert_true(LIST_EMPTY(&legs.graves));
 }
 
+/* --- how long it may be idle ------------------------------------------------------------------ */
+
+static void less_than_the_application_allows(void **state)
+{
+	static const struct {
+		uint16_t said_s;
+		uint32_t max_ms;
+	} rows[] = {{0, 4000}, {1, 500},   {2, 1000},    {5, 4000},
+		    {4, 3000}, {60, 4000}, {65535, 4000}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		leg->response.keep_alive_s = rows[i].said_s;
+		assert_int_equal(leg_idle_max_ms(&legs, leg, 4000), rows[i].max_ms);
+	}
+}
+
+static void seen(uint64_t idle_ms)
+{
+	leg->served_us = (loop.now_ms - idle_ms) * 1000;
+	leg_closed_idle(&legs, leg);
+}
+
+static void less_than_what_was_seen(void **state)
+{
+	(void)state;
+	loop.now_ms = 10000000;
+	leg_closed_idle(&legs, leg); /* it has served nobody */
+	seen(499);                   /* a restart, most likely */
+	assert_int_equal(leg_idle_max_ms(&legs, leg, 4000), 4000);
+	seen(3000);
+	assert_int_equal(leg_idle_max_ms(&legs, leg, 4000), 2400);
+	assert_int_equal(leg_idle_max_ms(&legs, leg, 1000), 1000);
+	seen(3500); /* of several the shortest counts */
+	seen(2000);
+	assert_int_equal(leg_idle_max_ms(&legs, leg, 4000), 1600);
+	loop.now_ms += 599999;
+	assert_int_equal(leg_idle_max_ms(&legs, leg, 4000), 1600);
+	loop.now_ms++; /* the application may be another one now */
+	assert_int_equal(leg_idle_max_ms(&legs, leg, 4000), 4000);
+	seen(4000);
+	assert_int_equal(leg_idle_max_ms(&legs, leg, 4000), 3200);
+}
+
 /* --- what TCP proves -------------------------------------------------------------------------- */
 
 static void say(int fd)
@@ -230,6 +274,8 @@ int main(void)
 		TEST(a_leg_ends_in_order),
 		TEST(or_by_a_reset),
 		TEST(one_without_a_socket),
+		TEST(less_than_the_application_allows),
+		TEST(less_than_what_was_seen),
 		TEST(closed_before_the_request),
 		TEST(closed_after_the_request_was_read),
 		TEST(closed_with_the_request_in_its_queue),
