@@ -26,7 +26,7 @@
 
 #include "limits.h"
 
-#define KEDGE_ABI_VERSION 2
+#define KEDGE_ABI_VERSION 3
 
 enum kedge_reason {
 	KEDGE_REASON_NONE = 0,
@@ -85,6 +85,12 @@ struct kedge_note {
 	__u8 mixed;     /* BPF only: a response message took TCP although others may not */
 	__u8 unpaired;  /* BPF only: the errno that kept the application's end from being paired */
 	__u64 head_bits[KEDGE_NOTE_RING / 64]; /* bit i % KEDGE_NOTE_RING: request i was a HEAD */
+	/*
+	 * The number of a request, as in `requests`, whose client wants the connection to end with
+	 * its response: the last one that says "Connection: close", or is HTTP/1.0. 0: none.
+	 */
+	__u32 last;
+	__u32 pad;
 };
 
 /*
@@ -150,7 +156,7 @@ struct kedge_peer_stats {
 
 _Static_assert(KEDGE_REASON_COUNT < 256, "a reason fits a byte");
 #ifndef KEDGE_SHRUNK
-_Static_assert(sizeof(struct kedge_note) == 280, "pinned layout");
+_Static_assert(sizeof(struct kedge_note) == 288, "pinned layout");
 #endif
 _Static_assert(sizeof(struct kedge_tuple) == 48, "pinned layout, no hidden padding in a key");
 _Static_assert(sizeof(struct kedge_end) == 24, "pinned layout");

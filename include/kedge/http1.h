@@ -291,6 +291,8 @@ static __always_inline void http1_note_request(const struct http1 *h, struct ked
 {
 	http1_note_method(h, note, h->requests - 1);
 	note->requests = h->requests;
+	if (h->flags & (HTTP1_F_OLD | HTTP1_F_CLOSE))
+		note->last = h->requests;
 }
 
 /* The answer to an upgrade request has come. Does nothing in other states. */

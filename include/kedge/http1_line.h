@@ -24,6 +24,7 @@
 #define HTTP1_F_REAL     0x1000 /* X-Real-IP */
 #define HTTP1_F_COLLECT  0x2000 /* a Connection line was cut: its options are put back */
 #define HTTP1_F_H2C      0x4000 /* an Upgrade to HTTP/2 was cut */
+#define HTTP1_F_CLOSE    0x8000 /* seen: Connection: close */
 
 /*
  * The place of byte i in an array of `room` bytes. Each writer has already refused or skipped bytes

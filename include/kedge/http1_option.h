@@ -38,6 +38,12 @@ static __always_inline enum http1_act http1_option_byte(struct http1 *h, __u8 b)
 	return HTTP1_PASS;
 }
 
+static __always_inline bool http1_is_close(__u32 len, __u64 word)
+{
+	return len == 5 && (HTTP1_LOW(word, 5) | HTTP1_LOW(HTTP1_ONES * 0x20, 5)) ==
+				   HTTP1_WORD('c', 'l', 'o', 's', 'e', 0, 0, 0);
+}
+
 /*
  * An option is complete. The next proxy removes the fields that Connection lists: false if that
  * must not happen to this one. Options that ask for an upgrade do not stay.
@@ -50,6 +56,8 @@ static __always_inline bool http1_option_end(struct http1 *h)
 
 	h->option_len = 0;
 	h->sub = 1;
+	if (http1_is_close(len, http1_load8(p)))
+		h->flags |= HTTP1_F_CLOSE;
 	switch (name) {
 	case HTTP1_NAME_UPGRADE:
 		h->flags |= HTTP1_F_OPTION;

@@ -112,6 +112,8 @@ static __always_inline __u32 http1_take_option(struct http1 *h, const __u8 *p, c
 		return 0;
 	if (n == 13 && http1_load8(p + 5) != HTTP1_WORD('-', 'a', 'l', 'i', 'v', 'e', '\r', '\n'))
 		return 0;
+	if (n == 8)
+		h->flags |= HTTP1_F_CLOSE;
 	h->len = 0;
 	h->sub = 1;
 	return n;

@@ -179,13 +179,19 @@ def test_application_closes_without_an_answer(raw, leg):
 
 
 def test_application_closes_between_requests(raw, leg):
-    """If the application drops an idle connection, it ends without an answer, because there was no request."""
+    """The client does not notice, unless it has asked for the end itself: then it waits for it."""
     def respond(conn, req):
         conn.send(answer())
         conn.close()
     raw.app.respond = respond
     with connect(raw, leg) as c:
-        assert c.request().status == 200
+        for _ in range(3):
+            assert c.request().status == 200
+        assert c.request(fields=[("Connection", "close")]).status == 200
+        assert (c.recv_all(), c.ended) == (b"", ENDS_WELL[leg[0]])
+    with connect(raw, leg) as c:
+        c.send(b"GET / HTTP/1.0\r\n\r\n")
+        assert c.response().status == 200
         assert (c.recv_all(), c.ended) == (b"", ENDS_WELL[leg[0]])
 
 
@@ -320,7 +326,7 @@ def test_client_that_does_not_close_after_our_end(started, ends, leg, cgroup):
         conn.close()
     with RawApp(respond, cgroup) as app, started(ends, app, "--linger-timeout-ms", "200") as kedge:
         with connect(kedge, leg) as c:
-            c.request()
+            c.request(fields=[("Connection", "close")])
             c.recv_all()
             kedge.wait_idle()
 

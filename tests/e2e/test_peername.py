@@ -207,9 +207,9 @@ def test_an_application_that_accepts_late(certs, own_cgroup):
             assert rows(kedge) == []
 
 
-def port_left(kedge):
+def port_left(kedge, tls):
     """The port of a socket of kedge that was reset before the application's existed."""
-    with Client(kedge["clear"], prefix.v2(CLIENT4, sport=PORT)) as c:
+    with Client(kedge["tls"], prefix.v2(CLIENT4, sport=PORT), tls) as c:
         machine.wait_for(lambda: len(rows(kedge)) == 1, what="the row")
         port = rows(kedge)[0]["formatted"]["key"]["remote_port"]
         c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -230,12 +230,12 @@ def bound_to(port):
     return sock
 
 
-def test_a_port_that_is_used_again(certs, own_cgroup):
+def test_a_port_that_is_used_again(certs, own_cgroup, tls):
     """Somebody else connects from the port of a socket of kedge."""
     with RawApp(cgroup=own_cgroup) as app:
         app.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 30)
-        with start(certs, own_cgroup, app.text) as kedge, own_cgroup.inside():
-            with machine.wait_for(lambda: bound_to(port_left(kedge)), what="a free port") as direct:
+        with start(certs, own_cgroup, app.text, flags=(*ON, "--connect-early", "on")) as kedge, own_cgroup.inside():
+            with machine.wait_for(lambda: bound_to(port_left(kedge, tls)), what="a free port") as direct:
                 direct.connect(app.address)
                 direct.sendall(request())
                 assert app.connection().peer == direct.getsockname()

@@ -23,14 +23,20 @@ void lease_begin(struct flow *f)
 
 /* --- between requests ------------------------------------------------------------------------- */
 
+/* Else it waits for the end of its connection, as it has asked. */
+static bool client_stays(const struct kedge_note *note)
+{
+	return !note->requests || note->last != note->requests;
+}
+
 bool lease_between(const struct flow *f)
 {
 	const struct leg *l = f->leg;
 
-	return f->reuses && !f->refused && f->reason == KEDGE_REASON_NONE && !f->lost_end &&
-	       !f->client_eof && !residue_any(&f->down) &&
-	       l->edit->note->standing == KEDGE_BETWEEN && !l->edit->holds &&
-	       !flow_outstanding(f) && l->response.state == RESPONSE_LINE &&
+	return f->reuses && client_stays(l->edit->note) && !f->refused &&
+	       f->reason == KEDGE_REASON_NONE && !f->lost_end && !f->client_eof &&
+	       !residue_any(&f->down) && l->edit->note->standing == KEDGE_BETWEEN &&
+	       !l->edit->holds && !flow_outstanding(f) && l->response.state == RESPONSE_LINE &&
 	       !response_was_last(&l->response) && !response_over(&l->response);
 }
 

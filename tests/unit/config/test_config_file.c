@@ -29,6 +29,7 @@
 	"x-forwarded-proto, x-forwarded-port, x-real-ip, forwarded, forwarding-aliases, h2c, " \
 	"tls-min, tls-policy, ticket-keys, "                                                   \
 	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "         \
+	"app-reuse, app-idle-timeout-ms, "                                                     \
 	"head-timeout-ms, response-timeout-ms, idle-timeout-ms, linger-timeout-ms, "           \
 	"drain-timeout-ms, tcp-keepalive-s, tcp-user-timeout-ms, "                             \
 	"connections-max, user, seccomp, address-connections-max, "                            \

@@ -27,7 +27,7 @@ static const char every_flag[] =
 	"--forwarding-aliases remove --h2c refuse --tls-min 1.3 "
 	"--tls-policy high --ticket-keys t.txt "
 	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
-	"--connect-timeout-ms 3 --connect-early off --head-timeout-ms 4 --idle-timeout-ms 5 "
+	"--connect-timeout-ms 3 --connect-early on --app-reuse off --app-idle-timeout-ms 15 --head-timeout-ms 4 --idle-timeout-ms 5 "
 	"--response-timeout-ms 12 "
 	"--linger-timeout-ms 6 "
 	"--drain-timeout-ms 86400000 --tcp-keepalive-s 13 --tcp-user-timeout-ms 14 "
@@ -86,7 +86,9 @@ static const char every_key[] = "certs:\n"
 				"prefix-timeout-ms: 1\n"
 				"handshake-timeout-ms: 2\n"
 				"connect-timeout-ms: 3\n"
-				"connect-early: off\n"
+				"connect-early: on\n"
+				"app-reuse: off\n"
+				"app-idle-timeout-ms: 15\n"
 				"head-timeout-ms: 4\n"
 				"idle-timeout-ms: 5\n"
 				"response-timeout-ms: 12\n"
@@ -216,7 +218,9 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->prefix_timeout_ms, 1);
 	assert_int_equal(conf->handshake_timeout_ms, 2);
 	assert_int_equal(conf->connect_timeout_ms, 3);
-	assert_false(conf->connect_early);
+	assert_true(conf->connect_early);
+	assert_int_equal(conf->app_reuse, APP_REUSE_OFF);
+	assert_int_equal(conf->app_idle_timeout_ms, 15);
 	assert_int_equal(conf->head_timeout_ms, 4);
 	assert_int_equal(conf->idle_timeout_ms, 5);
 	assert_int_equal(conf->response_timeout_ms, 12);
@@ -316,7 +320,9 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->prefix_timeout_ms, 10000);
 	assert_int_equal(conf->handshake_timeout_ms, 10000);
 	assert_int_equal(conf->connect_timeout_ms, 5000);
-	assert_true(conf->connect_early);
+	assert_false(conf->connect_early);
+	assert_int_equal(conf->app_reuse, APP_REUSE_CLIENT);
+	assert_int_equal(conf->app_idle_timeout_ms, 4000);
 	assert_int_equal(conf->head_timeout_ms, 15000);
 	assert_int_equal(conf->idle_timeout_ms, 300000);
 	assert_int_equal(conf->response_timeout_ms, 300000);

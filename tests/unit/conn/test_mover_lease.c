@@ -64,8 +64,9 @@ static void without_reuse_it_ends_the_flow(void **state)
 static void nor_does_the_flow_survive_it_if(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		served(0);
+		note.last = i == 4;
 		f.client_eof = i == 0;
 		leg.response.said_close = i == 1;
 		f.lost_end = i == 2;

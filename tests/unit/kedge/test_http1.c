@@ -296,6 +296,61 @@ static void note_ring(void **state)
 	assert_int_equal(h.requests, UINT32_MAX - 1500 + 3000);
 }
 
+/* As the drivers do: the usual lines as a whole. */
+static void feed_taken(struct http1 *h, const char *text)
+{
+	const uint8_t *p = (const uint8_t *)text, *end = p + strlen(text);
+
+	while (p < end) {
+		uint32_t n = http1_take(h, &append, p, end);
+
+		if (n)
+			p += n;
+		else
+			http1_byte(h, &append, *p++);
+	}
+}
+
+/* Which requests end their connection, and that the next one's facts are its own. */
+static void note_last(void **state)
+{
+	static const struct {
+		const char *head;
+		bool last;
+	} rows[] = {
+		{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", true},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\nHost: a\r\nconnection:CLOSE\r\n\r\n", true},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close ,y\r\n\r\n", true},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: x\r\nConnection: close\r\n\r\n", true},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: closed\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: clos\r\n\r\n", false},
+		{"GET / HTTP/1.1\r\nHost: a\r\nX: close\r\n\r\n", false},
+		{"GET / HTTP/1.0\r\n\r\n", true},
+		{"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true},
+	};
+
+	(void)state;
+	for (int taken = 0; taken < 2; taken++) {
+		struct kedge_note note = {0};
+		struct http1 h;
+		uint32_t last = 0;
+
+		http1_init(&h);
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			if (taken)
+				feed_taken(&h, rows[i].head);
+			else
+				feed_text(&h, rows[i].head);
+			assert_int_equal(h.requests, i + 1);
+			http1_note_request(&h, &note);
+			last = rows[i].last ? (uint32_t)i + 1 : last;
+			assert_int_equal(note.last, last);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -308,6 +363,7 @@ int main(void)
 		cmocka_unit_test(waiting_and_tunnel),
 		cmocka_unit_test(standing_on_the_way),
 		cmocka_unit_test(note_ring),
+		cmocka_unit_test(note_last),
 	};
 
 	return cmocka_run_group_tests_name("http1", tests, load, unload);
