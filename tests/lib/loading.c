@@ -11,7 +11,7 @@
 
 #include "loading.h"
 
-#define ARGS_MAX 160
+#define ARGS_MAX 192
 
 char loading_dir[] = "/tmp/kedge-config-XXXXXX";
 char loading_file[sizeof(loading_dir) + 16];
