@@ -158,7 +158,7 @@ static void a_fault_in_a_body_takes_back_the_head_of_the_same_call(void **state)
 	assert_int_equal(note.requests, 1);
 }
 
-/* http1_edit() writes only requests and head_bits. */
+/* http1_edit() writes only requests, head_bits and last. */
 static void the_rest_of_the_note_is_left_alone(void **state)
 {
 	struct kedge_note before;
@@ -171,6 +171,7 @@ static void the_rest_of_the_note_is_left_alone(void **state)
 	assert_int_equal(note.requests, 2);
 	assert_int_equal(note.head_bits[0] & 3, 1);
 	before.requests = 2;
+	before.last = 1;
 	before.head_bits[0] = (before.head_bits[0] & ~3ULL) | 1;
 	assert_memory_equal(&note, &before, sizeof(note));
 }
