@@ -32,6 +32,8 @@ from verify import verify  # noqa: E402
 
 # Opened and closed before the measurement, so that pools have their first blocks.
 WARM = 60
+# So long after the last request they are idle. By then kedge's clients have given up their connections to the backend.
+IDLE_S = 7
 WHO = "nginx haproxy kedge*"
 
 
@@ -58,7 +60,7 @@ class Held:
     def __enter__(self):
         if self.popen.stdout.readline() != b"idle\n":
             raise RuntimeError(f"the load client ended with {self.popen.wait()}")
-        time.sleep(0.5)  # the last tickets and acknowledgements
+        time.sleep(IDLE_S)
         return self
 
     def __exit__(self, *_):

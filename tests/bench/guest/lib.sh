@@ -97,7 +97,7 @@ open_idle()
 		kill -0 $load_pid || fail "$name: $1 idle connections"
 		sleep 0.1
 	done
-	sleep 2
+	sleep 7 # as IDLE_S in memory.py
 }
 
 close_idle()
