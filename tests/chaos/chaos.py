@@ -114,7 +114,7 @@ class Run:
         self.seed, self.seconds, self.kinds, self.cgroup = seed, seconds, kinds, cgroup
         self.schedule = events.schedule(seed, seconds, kinds)
         self.mood, keys = events.settings(seed, kinds)
-        self.facts = oracle.Facts(self.mood, kinds, limited=events.limits(keys))
+        self.facts = oracle.Facts(self.mood, kinds, limited=events.limits(keys), reuse=keys["app-reuse"] != "off")
         self.facts.updates_end = combination.record and not machine.rekeys()
         self.open, self.begin = {}, 0.0
         self.config, self.certs = Config(base, certs), certs
@@ -243,7 +243,7 @@ class Run:
     def play(self):
         manners = MANNERS + (("vanish",) if "vanish" in self.kinds else ())
         self.begin = time.monotonic()
-        clients = Clients(self.seed, PORTS, self.certs, manners, self.threads)
+        clients = Clients(self.seed, PORTS, self.certs, manners, self.threads, self.facts.reuse)
         try:
             for event in self.schedule:
                 time.sleep(max(self.begin + event.at - time.monotonic(), 0))

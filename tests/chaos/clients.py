@@ -101,11 +101,15 @@ class Stream:
         self.answered += got == "answer"
 
 
-class Clients:
-    """threads: how many. ports: by the name of a listener."""
+class Left(Exception):
+    """The client goes, and has no more to ask for."""
 
-    def __init__(self, seed, ports, certs, manners, threads):
-        self.seed, self.ports, self.manners = seed, ports, manners
+
+class Clients:
+    """threads: how many. ports: by the name of a listener. reuse: app-reuse is not off."""
+
+    def __init__(self, seed, ports, certs, manners, threads, reuse):
+        self.seed, self.ports, self.manners, self.reuse = seed, ports, manners, reuse
         self.contexts = {v: tls_context(certs.ca, v) for v in ("1.2", "1.3")}
         self.over = threading.Event()
         self.results, self.wrong, self.vanished, self.connections, self.at = {}, [], 0, 0, {}
@@ -154,6 +158,8 @@ class One:
             self.end("stalled")
         except EOFError:
             self.end(self.client.ended)
+        except Left:
+            self.end("we left")
         except OSError as error:
             self.end(type(error).__name__)
         except Wrong as wrong:
@@ -245,6 +251,8 @@ class One:
                     return
             self.read()
             if group[-1].do in plan.UNASKED:  # with another request on its way it would be that one's answer
+                if group[-1].do == "idle-408" and self.clients.reuse:
+                    raise Left  # kedge has dropped it, with its leg
                 self.to_the_end()
             time.sleep(self.plan.pause / 1000)
 

@@ -91,6 +91,8 @@ def settings(seed, kinds, number=0):
     keys = {name: draw.randint(low, high) for name in names}
     keys["drain-timeout-ms"] = round(PATIENCE * draw.randint(*(1000, 1500) if mood == "patient" else (100, 1500)))
     keys["connect-early"] = draw.choice(("on", "off"))
+    keys["app-reuse"] = random.Random(f"{seed} reuse").choice(("client", "client", "off"))
+    keys["app-idle-timeout-ms"] = draw.choice((4000, 200))
     keys["body-rate-min"] = draw.choice((0, 200000)) if mood == "hasty" else 0
     keys["connections-max"] = draw.choice((16384, 5)) if tight and "reload" in kinds else 16384
     keys["address-connections-max"] = draw.choice((0, 2)) if tight else 0

@@ -2,7 +2,8 @@
 """
 Judges a run by its three logs: what the clients got, what the application saw, and kedge's access log.
 
-    at most once    no request comes to the application twice, not even in part
+    at most once    no request comes to the application twice, not even in part; with app-reuse one that may be repeated
+                    may, on another connection, if nothing of an answer was given before
     whole           a request is complete there only if the client has sent all of it, and then it is what was sent
     true            an answer that a client gets was given, to this request; the client has compared its bytes
     in its place    an answer of kedge itself is one that it may give there
@@ -24,6 +25,8 @@ LATE = (408, 504)
 DRAINED = 0.5 * PATIENCE
 # These cost no request.
 HARMLESS = {"reload"}
+# RFC 9110, section 9.2.2
+REPEATABLE = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Facts:
     shown: bool = False                          # peername: the application is shown its client
     updates_end: bool = False                    # a KeyUpdate ends its connection on this kernel
     lives: int = 1                               # kedges, one after the other
+    reuse: bool = False                          # app-reuse: client
     killed: bool = False                         # one of them had no time to write its log
     stats: dict = field(default_factory=dict)    # of the last one
     reasons: dict = field(default_factory=dict)
@@ -97,7 +101,7 @@ class Verdict:
             self.say(name, "nobody has sent this request")
             return
         for what, found in (("head", self.app.heads[name]), ("request", self.app.seen[name])):
-            if len(found) > 1:
+            if len(found) > (2 if self.again(name, result) else 1):
                 self.say(name, f"the application got this {what} {len(found)} times: {found}")
         for conn, method, xff, body, *_ in self.app.seen[name]:
             self.whole(name, result, method, xff, body)
@@ -105,6 +109,12 @@ class Verdict:
             # The programs of a killed kedge go at once.
             if self.facts.shown and peer != result.plan.address and not self.facts.killed:
                 self.say(name, f"the application was shown {peer} instead of {result.plan.address}")
+
+    def again(self, name, result):
+        """May it be there twice: on two connections, and without an answer on the first?"""
+        conns = [x[0] for x in self.app.heads[name]]
+        return (self.facts.reuse and result.request.method in REPEATABLE and len(set(conns)) == len(conns) and
+                not any(x[0] in conns[:-1] for x in self.app.begun[name]))
 
     def whole(self, name, result, method, xff, body):
         if result.sent != "whole":
@@ -129,7 +139,7 @@ class Verdict:
     def own(self, name, r):
         if r.status not in OWN:
             self.say(name, f"kedge answered {r.status} to a request without a fault")
-        if r.status == 502 and not r.first:
+        if r.status == 502 and not r.first and not self.facts.reuse:
             self.say(name, "kedge answered 502 on a connection that had an answer before")
         if r.status in LATE and self.facts.mood == "patient":
             self.say(name, f"kedge answered {r.status} long before any deadline")
@@ -198,7 +208,7 @@ class Verdict:
         own = [row for row in rows if row["status"] and row["status"] >= 400]
         theirs = [row for row in rows if row["status"] and row["status"] < 400]
         requests = stats["requests_user"] + stats["requests_bpf"]
-        if not len(whole) <= requests <= len(known):
+        if not len(whole) <= requests <= len(known) + stats.get("requests_again", 0):
             self.say("", f"kedge has counted {requests} requests; the application has {len(whole)} of them, and the "
                          f"access log {len(known)}, incomplete heads included")
         # A response whose head has no end, or cannot be followed, has a line and is not counted.

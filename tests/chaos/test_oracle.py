@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The oracle finds each wrong that it looks for: made-up logs of a run, with one thing wrong in each."""
+import dataclasses
 import json
 
 import pytest
@@ -20,10 +21,13 @@ STATS = {"requests_user": 1, "requests_bpf": 0, "responses": 1, "responses_own":
          "closed": 1}
 
 
-def judge(app=(), row=None, rows=1, stats=None, windows=(), mood="patient", lives=1, reasons=None, shown=False, **result):
-    r = Result(CONNECTION, REQUEST, **{"sent": "whole", "got": "answer", "begun": 10.0, "opened": 10.0, "ended": 11.0,
+def judge(app=(), row=None, rows=1, stats=None, windows=(), mood="patient", lives=1, reasons=None, shown=False,
+          reuse=False, method="POST", **result):
+    request = dataclasses.replace(REQUEST, method=method)
+    r = Result(dataclasses.replace(CONNECTION, groups=[[request]]), request, **{"sent": "whole", "got": "answer", "begun": 10.0, "opened": 10.0, "ended": 11.0,
                                        **result})
-    facts = oracle.Facts(mood, set(), list(windows), lives=lives, shown=shown, stats={**STATS, **(stats or {})}, reasons=reasons or {"app_gone": 1})
+    facts = oracle.Facts(mood, set(), list(windows), lives=lives, shown=shown, reuse=reuse,
+                         stats={**STATS, **(stats or {})}, reasons=reasons or {"app_gone": 1})
     logs = oracle.AppLog([*(app or APP)]), oracle.AccessLog([json.dumps({**ROW, **(row or {})})] * rows)
     return [text for _, text in oracle.Verdict({REQUEST.id: r}, *logs, facts).judge()]
 
@@ -36,6 +40,12 @@ DRAINS = [("kedge-end", 10.2, 11.0)]
 IN_TIME = [line.replace(" 1-0 1.", " 1-0 10.").replace(" 1.1", " 10.1") for line in APP]
 
 
+# A GET that has come to the application twice.
+GET = [line.replace("POST", "GET") for line in APP]
+TWICE = [line.replace(" 1-0 ", " 9-9 ") for line in GET[:2]] + GET
+AGAIN = {"reuse": True, "method": "GET", "row": {"method": "GET"}, "stats": {"requests_user": 2, "requests_again": 1}}
+
+
 def test_a_run_without_a_fault():
     assert judge() == []
     assert judge(app=SEEN, windows=KILLED, **OWN_502) == []
@@ -43,11 +53,18 @@ def test_a_run_without_a_fault():
     late = {**OWN_502, "status": 504, "row": {"status": 504}, "mood": "hasty"}
     assert judge(**late) == []
     assert judge(app=IN_TIME[:3], windows=DRAINS, got="nothing") == []
+    assert judge(app=TWICE, **AGAIN) == []
+    assert judge(app=SEEN, windows=KILLED, reuse=True, first=False, **OWN_502) == []
 
 
 @pytest.mark.parametrize("text, wrong", [
     ("2 times", {"app": [*APP, *APP[:1]]}),
     ("2 times", {"app": [*APP, *APP[1:2]]}),
+    ("2 times", {"app": TWICE, **AGAIN, "reuse": False}),
+    ("2 times", {"app": [*APP[:2], *[x.replace(" 1-0 ", " 9-9 ") for x in APP]], **AGAIN, "method": "POST", "row": None}),
+    ("2 times", {"app": [*GET[:2], *GET], **AGAIN}),
+    ("2 times", {"app": [*TWICE[:2], *[x.replace(" 1-0 ", " 9-9 ") for x in BEGUN], *GET], **AGAIN}),
+    ("3 times", {"app": [*[x.replace("9-9", "8-8") for x in TWICE[:2]], *TWICE], **AGAIN}),
     ("nobody has sent", {"app": [*APP, "H 1.1.1.1.1 1-0 1.0"]}),
     ("not sent all", {"sent": "part"}),
     ("instead of POST from", {"app": [x.replace("127.0.0.9", "127.0.0.8") for x in APP]}),

@@ -68,6 +68,40 @@ static void in_body(void)
 	r->left = r->body = r->head.length = 1;
 }
 
+/* --- a leg -------------------------------------------------------------------------------------- */
+
+static void a_leg_that_is_idle_for_too_long(void **state)
+{
+	(void)state;
+	conf.app_idle_timeout_ms = 100;
+	joined();
+	c->flow.reuses = true;
+	set_clock(now() + 99);
+	expect_stay(conn_move_expired(c));
+	expect_timer(1);
+	set_clock(now() + 1);
+	expect_next(conn_move_expired(c), CONN_IDLE);
+	assert_int_equal(stats->legs_idle, 1);
+}
+
+static void not_within_a_request(void **state)
+{
+	(void)state;
+	conf.app_idle_timeout_ms = 100;
+	joined();
+	c->flow.reuses = true;
+	note.standing = KEDGE_HEAD;
+	set_clock(now() + 100);
+	expect_stay(conn_move_expired(c));
+	note.standing = KEDGE_BETWEEN;
+	note.requests = 1; /* it waits for its answer */
+	expect_stay(conn_move_expired(c));
+	c->flow.leg->response.done = 1;
+	c->flow.reuses = false;
+	expect_stay(conn_move_expired(c));
+	assert_int_equal(stats->legs_idle, 0);
+}
+
 /* --- a body ----------------------------------------------------------------------------------- */
 
 static void body(uint32_t requests, uint32_t done, enum response_state response)
@@ -261,6 +295,8 @@ static void a_client_that_still_takes_is_not_idle(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		TEST(a_leg_that_is_idle_for_too_long),
+		TEST(not_within_a_request),
 		TEST(nothing_is_late),
 		TEST(draining_ends_what_is_idle),
 		TEST(a_head_is_late),
