@@ -13,6 +13,7 @@ import contextlib
 import dataclasses
 import datetime
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -59,7 +60,7 @@ class Engine:
                    "--splice", "on" if self.splice else "off"]
         if self.record:
             for option, source in (("--cert", leaf.cert), ("--key", leaf.key)):
-                (base / source.name).write_bytes(source.read_bytes())
+                shutil.copy(source, base)  # with its mode: kedge takes no key that everybody may read
                 command += [option, Path(seen or base) / source.name]
         return [str(word) for word in command]
 
