@@ -25,9 +25,10 @@ static void bury(struct task *task)
 	}
 }
 
-void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf)
+void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf,
+	       void (*ready)(struct watch *w, uint32_t events))
 {
-	*legs = (struct legs){.loop = loop, .bpf = bpf, .bury = {.run = bury}};
+	*legs = (struct legs){.loop = loop, .ready = ready, .bpf = bpf, .bury = {.run = bury}};
 	LIST_INIT(&legs->graves);
 }
 
@@ -37,12 +38,13 @@ void legs_fini(struct legs *legs)
 		bury(&legs->bury);
 }
 
-struct leg *leg_new(void *owner)
+struct leg *leg_new(const struct legs *legs, void *owner)
 {
 	struct leg *l = calloc(1, sizeof(*l));
 
 	if (!l)
 		return NULL;
+	l->watch.ready = legs->ready;
 	l->owner = owner;
 	l->fd = -1;
 	return l;

@@ -49,7 +49,8 @@ LIST_HEAD(leg_list, leg);
 /* What the legs of a worker share. */
 struct legs {
 	struct loop *loop;
-	struct kbpf *bpf;       /* NULL: nothing of kedge runs in BPF */
+	void (*ready)(struct watch *w, uint32_t events); /* what the watch of each calls */
+	struct kbpf *bpf;                                /* NULL: nothing of kedge runs in BPF */
 	struct leg_list graves; /* closed, and freed at the end of the turn */
 	struct task bury;
 	/* The shortest silence after which the application closed one lately, and when; 0: none */
@@ -57,12 +58,13 @@ struct legs {
 	uint64_t closed_ms;
 };
 
-void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf);
+void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf,
+	       void (*ready)(struct watch *w, uint32_t events));
 /* Frees the graves. All legs are closed. */
 void legs_fini(struct legs *legs);
 
 /* A leg without a socket. NULL when out of memory. */
-struct leg *leg_new(void *owner);
+struct leg *leg_new(const struct legs *legs, void *owner);
 
 /*
  * Frees the editor, takes the leg from BPF's maps and closes its socket; with `reset` the

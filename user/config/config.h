@@ -28,7 +28,7 @@ enum conf_mode { MODE_HTTP, MODE_TCP };
 /* Whose requests one connection to the application serves. */
 enum conf_app_reuse {
 	APP_REUSE_OFF,    /* one connection of a client, for its life */
-	APP_REUSE_CLIENT, /* one connection of a client, which may have several one after the other */
+	APP_REUSE_CLIENT, /* the same, but it may have several, one after the other */
 };
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
 enum access_format { ACCESS_FORMAT_COMMON, ACCESS_FORMAT_COMBINED, ACCESS_FORMAT_JSON };

@@ -10,7 +10,6 @@
 #include "access/access.h"
 #include "app/app.h"
 #include "base/log.h"
-#include "conn/conn.h"
 #include "conn/conn_join.h"
 #include "conn/conn_leg.h"
 #include "conn/conn_reply.h"
@@ -79,14 +78,13 @@ static enum kedge_reason leg_connect(struct conn *c)
 static enum kedge_reason leg_open(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
-	struct leg *l = leg_new(c);
+	struct leg *l = leg_new(&c->worker->legs, c);
 	enum kedge_reason reason;
 	int fd;
 
 	if (!l)
 		return KEDGE_REASON_no_memory;
 	c->flow.leg = l;
-	l->watch.ready = conn_leg_ready;
 	conn_leg_choose(c);
 	fd = app_socket(&conf->app, l->bypass);
 	l->connect_began_us = c->worker->loop.now_us;

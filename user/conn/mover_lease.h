@@ -23,8 +23,8 @@
 void lease_begin(struct flow *f);
 
 /*
- * The client's next n bytes are about to go to the leg. False if the leg is of no use for them: keep
- * them for the next one. Call it before any of them is sent.
+ * The client's next n bytes are about to go to the leg. False if the leg is of no use for them:
+ * keep them for the next one. Call it before any of them is sent.
  */
 bool lease_take(struct mover *m, struct flow *f, const uint8_t *p, size_t n);
 
@@ -34,8 +34,9 @@ static inline void lease_forget(struct flow *f)
 	f->sent.valid = false;
 }
 
-/* Nothing is under way, and the leg may be given up. Is it to be, because of what has come on it? */
+/* Nothing is under way, and the leg may be given up. */
 bool lease_between(const struct flow *f);
+/* And it should be, because of what has come on it. */
 bool lease_doubted(const struct flow *f);
 
 /*

@@ -144,7 +144,7 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 	w->wake.ready = wake_ready;
 	w->drain_timer.expired = drain_expired;
 	err = loop_init(&w->loop);
-	legs_init(&w->legs, &w->loop, shared->bpf);
+	legs_init(&w->legs, &w->loop, shared->bpf, conn_leg_ready);
 	if (!err)
 		err = buffers_init(w);
 	if (err)

@@ -37,8 +37,8 @@ struct http1_edit {
  * Reads in[0..len) and lists the pieces to send in *out. Returns how many bytes it took. Fewer than
  * len if the list is full, if the answer to an upgrade must come first (http1_standing() is
  * KEDGE_WAITING), or if the rest is refused (KEDGE_REFUSED, h->reason; *out has the complete
- * requests before it). Counts heads that go on in note->requests, note->head_bits and note->last. Does not
- * touch the rest of *note.
+ * requests before it). Counts heads that go on in note->requests, note->head_bits and note->last.
+ * Does not touch the rest of *note.
  */
 size_t http1_edit(struct http1_edit *out, struct http1 *h, const struct http1_conf *c,
 		  struct kedge_note *note, const void *in, size_t len);

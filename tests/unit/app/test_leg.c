@@ -25,8 +25,8 @@ static int up(void **state)
 	(void)state;
 	if (loop_init(&loop))
 		return -1;
-	legs_init(&legs, &loop, NULL);
-	leg = leg_new(&legs);
+	legs_init(&legs, &loop, NULL, NULL);
+	leg = leg_new(&legs, &legs);
 	if (!leg)
 		return -1;
 	net_pair(&app, &leg->fd, 0);
@@ -92,7 +92,7 @@ static void or_by_a_reset(void **state)
 static void one_without_a_socket(void **state)
 {
 	(void)state;
-	leg_close(&legs, leg_new(&legs), true);
+	leg_close(&legs, leg_new(&legs, &legs), true);
 	legs.bury.run(&legs.bury);
 	assert_true(LIST_EMPTY(&legs.graves));
 }

@@ -147,7 +147,7 @@ static inline void app_leg(bool joined)
 	int fd;
 
 	net_pair(&app, &fd, 0);
-	c->flow.leg = leg_new(c);
+	c->flow.leg = leg_new(&worker.legs, c);
 	assert_non_null(c->flow.leg);
 	c->flow.leg->fd = fd;
 	edit = (struct edit){.ops = &edit_ops, .note = &note, .stats = stats, .fd = fd};

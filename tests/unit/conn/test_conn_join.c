@@ -124,7 +124,7 @@ static void an_application_that_refuses(void **state)
 	begin(CONN_CONNECT);
 	close(listener);
 	listener = dup(client);
-	c->flow.leg = leg_new(c);
+	c->flow.leg = leg_new(&worker.legs, c);
 	c->flow.leg->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	connect(c->flow.leg->fd, (struct sockaddr *)&in, sizeof(in));
 	assert_true(net_wait(c->flow.leg->fd, POLLOUT, NET_PATIENCE_MS));
@@ -137,7 +137,7 @@ static void an_application_that_refuses_in_mode_tcp(void **state)
 	(void)state;
 	listener_conf.mode = MODE_TCP;
 	begin(CONN_CONNECT);
-	c->flow.leg = leg_new(c); /* no socket at all */
+	c->flow.leg = leg_new(&worker.legs, c); /* no socket at all */
 	expect_reset(conn_join(c), KEDGE_REASON_app_refused);
 }
 

@@ -311,6 +311,8 @@ static void feed_taken(struct http1 *h, const char *text)
 	}
 }
 
+#define LONG "Accept: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"
+
 /* Which requests end their connection, and that the next one's facts are its own. */
 static void note_last(void **state)
 {
@@ -321,6 +323,9 @@ static void note_last(void **state)
 		{"GET / HTTP/1.1\r\nHost: a\r\n\r\n", false},
 		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", true},
 		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n\r\n", false},
+		/* With enough behind it the line is taken as a whole. */
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" LONG "\r\n", true},
+		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n" LONG "\r\n", false},
 		{"GET / HTTP/1.1\r\nHost: a\r\nconnection:CLOSE\r\n\r\n", true},
 		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: x, Close ,y\r\n\r\n", true},
 		{"GET / HTTP/1.1\r\nHost: a\r\nConnection: x\r\nConnection: close\r\n\r\n", true},
