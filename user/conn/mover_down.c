@@ -331,7 +331,10 @@ enum mover_step mover_down(struct mover *m, struct flow *f)
 		f->client_flush = false;
 		if (r < 0)
 			return down_failed(f);
-		f->client_in |= held;
+		if (held) { /* reads gave nothing until now, and no event tells of them */
+			f->client_in = true;
+			return STEP_MOVED;
+		}
 	}
 	if (residue_any(&f->down))
 		return down_residue(f);

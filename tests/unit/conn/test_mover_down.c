@@ -319,7 +319,7 @@ static void a_flush_lets_the_client_be_read(void **state)
 	(void)state;
 	record.answer_due = true;
 	f.client_flush = true;
-	assert_int_equal(mover_down(&mover, &f), STEP_IDLE);
+	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
 	assert_true(f.client_in);
 	assert_false(f.client_flush);
 }
