@@ -35,7 +35,7 @@ bool lease_between(const struct flow *f)
 
 	return f->reuses && client_stays(l->edit->note) && !f->refused &&
 	       f->reason == KEDGE_REASON_NONE && !f->lost_end && !f->client_eof &&
-	       !residue_any(&f->down) && l->edit->note->standing == KEDGE_BETWEEN &&
+	       !f->unsent && !residue_any(&f->down) && l->edit->note->standing == KEDGE_BETWEEN &&
 	       !l->edit->holds && !flow_outstanding(f) && l->response.state == RESPONSE_LINE &&
 	       !response_was_last(&l->response) && !response_over(&l->response);
 }
@@ -137,9 +137,11 @@ static bool may_repeat(const struct flow *f)
 	if (!f->reuses || !s->valid || f->refused || f->client_eof || l->response.begun ||
 	    l->response.interim || outstanding > 1 || residue_any(&f->down))
 		return false;
-	if (standing == KEDGE_HEAD && !outstanding)
+	/* Where the bytes are that a dead leg has not taken, the editor may not have said. */
+	if ((standing == KEDGE_HEAD || f->unsent) && !outstanding)
 		return true;
-	return (standing == KEDGE_BETWEEN && outstanding && is_idempotent(s->data, s->len)) ||
+	return ((standing == KEDGE_BETWEEN || f->unsent) && outstanding &&
+		is_idempotent(s->data, s->len)) ||
 	       leg_unread(l);
 }
 

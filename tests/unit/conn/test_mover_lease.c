@@ -236,6 +236,37 @@ static void half_a_head_is_sent_again_whatever_it_is(void **state)
 	assert_int_equal(stats.requests_again, 1);
 }
 
+/*
+ * A leg that is dead takes nothing, and the editor may say where the requests were before, or
+ * behind these bytes.
+ */
+static void lost_with_the_leg(const char *request, uint8_t standing, bool counted, bool again)
+{
+	served(0);
+	assert_true(lease_take(&mover, &f, (const uint8_t *)request, strlen(request)));
+	note.requests += counted;
+	note.standing = standing;
+	f.unsent = leg.write_dead = true;
+	assert_false(lease_between(&f));
+	assert_int_equal(lease_survives(&mover, &f), again);
+	if (again)
+		kept(request);
+	mover_forget(&f);
+	close(leg.fd);
+	close(app);
+	up(NULL);
+}
+
+static void what_a_dead_leg_did_not_take_is_not_lost(void **state)
+{
+	(void)state;
+	lost_with_the_leg("POST / HT", KEDGE_BETWEEN, false, true);
+	lost_with_the_leg(POST, KEDGE_BETWEEN, false, true);
+	lost_with_the_leg(GET, KEDGE_BETWEEN, true, true);
+	lost_with_the_leg(GET, KEDGE_HEAD, true, true); /* half of it has gone */
+	lost_with_the_leg(POST, KEDGE_BETWEEN, true, false);
+}
+
 static void a_long_request_is_not_kept(void **state)
 {
 	static char text[LEASE_KEPT_MAX + 2];
@@ -303,6 +334,7 @@ int main(void)
 		TEST(not_behind_a_byte_of_its_response),
 		TEST(not_if_there_are_two),
 		TEST(half_a_head_is_sent_again_whatever_it_is),
+		TEST(what_a_dead_leg_did_not_take_is_not_lost),
 		TEST(a_long_request_is_not_kept),
 		TEST(the_next_request_is_kept_in_its_place),
 		TEST(a_fresh_leg_begins_with_nothing),
