@@ -12,7 +12,7 @@
 
 /* --- what it will do -------------------------------------------------------------------------- */
 
-static void plan_connect(struct leg *l)
+static void plan_connect(struct served *l)
 {
 	static const int errors[] = {ECONNREFUSED, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH,
 				     ENETUNREACH};
@@ -20,7 +20,7 @@ static void plan_connect(struct leg *l)
 	l->wake_ms = world_ms();
 	if (sim_mood.down)
 		l->connect_err = ECONNREFUSED;
-	else if (!l->plain && dice_rare(12))
+	else if (!l->plain && dice_rare(l->client->script.theme == THEME_KEPT ? 60 : 12))
 		l->connect_err = errors[dice(5)];
 	if (!l->plain && dice_rare(8))
 		l->wake_ms += dice(dice_rare(3) ? 60000 : 300);
@@ -28,7 +28,12 @@ static void plan_connect(struct leg *l)
 		l->s->self = true;
 }
 
-static void plan_faults(struct leg *l)
+static enum hang_up any_hang_up(void)
+{
+	return dice_rare(3) ? HANGS_CROSSED : (enum hang_up)dice(HANGS);
+}
+
+static void plan_faults(struct served *l)
 {
 	l->slow = dice_rare(8);
 	l->never_reads = dice_rare(16);
@@ -38,10 +43,12 @@ static void plan_faults(struct leg *l)
 	}
 	if (dice_rare(2))
 		l->odd_at = dice(3);
+	if (dice_rare(3))
+		l->hangs_up = any_hang_up();
 }
 
 /* What the theme of its client needs; the faults of others would only disturb it. */
-static void plan_theme(struct leg *l)
+static void plan_theme(struct served *l)
 {
 	const enum script_theme theme = l->client->script.theme;
 
@@ -54,16 +61,28 @@ static void plan_theme(struct leg *l)
 		l->odd_at = dice(2);
 	if (theme == THEME_PIPELINE)
 		l->drags = false;
+	if (theme == THEME_KEPT) {
+		l->drags = false;
+		l->hangs_up = any_hang_up();
+		l->odd_at = dice_rare(12) ? dice(4) : UINT32_MAX;
+	}
 }
 
-struct leg *leg_new(struct sock *s, struct client *c)
+struct served *served_new(struct sock *s, struct client *c)
 {
-	struct leg *l = calloc(1, sizeof(*l));
+	struct served *l = calloc(1, sizeof(*l));
 
 	if (!l || people.legs == LEGS_MAX)
 		world_fail("no room for another leg");
 	people.leg[people.legs++] = l;
-	l->item = calloc(LEG_ITEMS, sizeof(*l->item));
+	if (!c->item)
+		c->item = calloc(ITEMS_MAX, sizeof(*c->item));
+	l->cut = SIZE_MAX;
+	l->made_ms = world_ms();
+	if (c->tcp) { /* it may speak first */
+		l->used = true;
+		c->used = l;
+	}
 	l->s = s;
 	l->client = c;
 	l->plain = c->plain && !sim_mood.down;
@@ -74,16 +93,15 @@ struct leg *leg_new(struct sock *s, struct client *c)
 		plan_theme(l);
 	plan_connect(l);
 	s->owner = l;
-	if (c->leg && (c->leg->s->out.len || c->got.len))
-		world_fail("client %u gets another leg after bytes went over the first one", c->id);
+	if (c->leg && !c->leg->s->closed)
+		world_fail("client %u gets a leg, and has one", c->id);
 	c->leg = l;
-	c->legs++;
 	return l;
 }
 
 /* --- what it does ----------------------------------------------------------------------------- */
 
-static void connects(struct leg *l)
+static void connects(struct served *l)
 {
 	struct sock *s = l->s;
 
@@ -96,7 +114,7 @@ static void connects(struct leg *l)
 		l->over = true;
 }
 
-static void sleeps(struct leg *l)
+static void sleeps(struct served *l)
 {
 	uint64_t now = world_ms();
 
@@ -110,7 +128,7 @@ static void sleeps(struct leg *l)
 		l->wake_ms = now + dice(20);
 }
 
-static bool leaves(struct leg *l, enum end_how how)
+static bool leaves(struct served *l, enum end_how how)
 {
 	world_log("application ends", l->s->id, how, l->answered);
 	if (how == END_SHUT)
@@ -122,7 +140,7 @@ static bool leaves(struct leg *l, enum end_how how)
 	return true;
 }
 
-static bool sends(struct leg *l)
+static bool sends(struct served *l)
 {
 	size_t left = l->todo.len - l->todo_at, n = left;
 
@@ -139,7 +157,7 @@ static bool sends(struct leg *l)
 	return n;
 }
 
-static bool reads(struct leg *l)
+static bool reads(struct served *l)
 {
 	size_t n = far_waiting(l->s);
 
@@ -153,23 +171,32 @@ static bool reads(struct leg *l)
 }
 
 /* How many requests are whole for it; the next one's head may be there. */
-static bool next_is_here(const struct leg *l, bool whole)
+static bool next_is_here(const struct served *l, bool whole)
 {
 	const struct script *s = &l->client->script;
 	const struct script_request *q = &s->request[l->answered];
+	size_t taken = l->want_begin + l->s->out_taken;
 
 	if (l->answered >= s->requests || l->answered >= SCRIPT_REQUESTS)
 		return false;
-	return whole ? q->say_end && q->end <= l->s->out_taken : q->head_end <= l->s->out_taken;
+	return whole ? q->say_end && q->end <= taken : q->head_end <= taken;
 }
 
-static bool answers(struct leg *l)
+/* Nothing can follow the last response. */
+static bool within_endless(const struct served *l)
+{
+	const struct client *c = l->client;
+
+	return c->items && c->item[c->items - 1].end == SIZE_MAX;
+}
+
+static bool answers(struct served *l)
 {
 	bool whole = next_is_here(l, true), head = whole || next_is_here(l, false);
 
-	if (l->shut_behind || (l->items && l->item[l->items - 1].end == SIZE_MAX))
+	if (l->shut_behind || l->s->closed || l->s->in_fin || within_endless(l))
 		return false;
-	if (l->answered >= l->leaves_after)
+	if (l->answered - l->first >= l->leaves_after)
 		return leaves(l, l->leaves);
 	if (l->client->tcp || !head)
 		return false;
@@ -177,21 +204,96 @@ static bool answers(struct leg *l)
 	if (!whole && l->continued <= l->answered && (l->plain || !dice_rare(3))) {
 		l->continued = l->answered + 1;
 		if (l->client->script.expects)
-			leg_continue(l);
+			served_continue(l);
 		return true;
 	}
 	if (!whole &&
 	    !(l->continued > l->answered && !l->plain && (l->hasty ? dice(4) : dice_rare(20))))
 		return false;
-	leg_answer(l);
+	served_answer(l);
+	return true;
+}
+
+/* Is it idle, or was it until the bytes that it has now? */
+static bool may_hang_up(const struct served *l)
+{
+	return l->hangs_up && l->used && l->answered > l->first && l->todo_at == l->todo.len &&
+	       !l->shut_behind && !l->s->in_fin && !within_endless(l);
+}
+
+static bool hangs_up_idle(struct served *l, bool idle)
+{
+	static const uint32_t most[] = {1, 50, 300, 1500, 6000};
+
+	if (!idle) {
+		l->hang_up_ms = 0;
+		return false;
+	}
+	/* Just when the client goes on, or at some other time. */
+	if (!l->hang_up_ms && l->client->wake_ms > world_ms() && dice(2))
+		l->hang_up_ms = l->client->wake_ms;
+	else if (!l->hang_up_ms)
+		l->hang_up_ms = world_ms() + dice(most[dice(5)]);
+	return world_ms() >= l->hang_up_ms;
+}
+
+/* It gives up a leg that it has served before, also when a request is on its way. */
+static bool hangs_up(struct served *l)
+{
+	const struct sock *s = l->s;
+	size_t answered;
+	bool now = false;
+
+	/* After its FIN it may read for a while, and then be gone. */
+	if (l->hangs_up && s->in_fin && !s->closed && dice_rare(6)) {
+		l->hangs_up = HANGS_NEVER;
+		return leaves(l, dice(2) ? END_CLOSE : END_RESET);
+	}
+	if (!may_hang_up(l))
+		return false;
+	answered = l->client->script.request[l->answered - 1].end - l->want_begin;
+	switch (l->hangs_up) {
+	case HANGS_IDLE:
+		now = hangs_up_idle(l, l->given == answered);
+		break;
+	case HANGS_CROSSED:
+		now = l->given > answered && s->out_arrived == answered;
+		break;
+	case HANGS_LINGERS:
+		now = s->out_taken > answered;
+		break;
+	case HANGS_UNREAD:
+		now = s->out_arrived > answered && s->out_taken == answered;
+		break;
+	case HANGS_HALF:
+		now = s->out_taken > answered && !next_is_here(l, true);
+		break;
+	case HANGS_READ:
+		now = next_is_here(l, true);
+		break;
+	case HANGS_NEVER:
+	case HANGS:
+		break;
+	}
+	if (!now)
+		return false;
+	cover_count((enum cover_what)(COVER_HANGS_IDLE + l->hangs_up - HANGS_IDLE));
+	if (l->hangs_up == HANGS_LINGERS) {
+		far_shut(l->s);
+		return leaves(l, END_RESET);
+	}
+	leaves(l, dice(2) ? END_CLOSE : (enum end_how)dice(END_STAY));
+	if (dice(2)) /* they meet it at once */
+		network_step(l->s, sock_pending(l->s));
 	return true;
 }
 
 /* In a tunnel it says something now and then. */
-static bool talks(struct leg *l)
+static bool talks(struct served *l)
 {
 	static const char text[] = "tunnel, tunnel, tunnel, tunnel, tunnel, tunnel, tunnel.\n";
-	bool tunnel = l->client->tcp || (l->items && l->item[l->items - 1].tunnel);
+	const struct client *c = l->client;
+	bool tunnel = c->tcp || (c->items && c->item[c->items - 1].tunnel);
 
 	if (!tunnel || l->s->in.len > 20000 || !dice_rare(3))
 		return false;
@@ -199,7 +301,7 @@ static bool talks(struct leg *l)
 	return true;
 }
 
-bool leg_act(struct leg *l)
+bool served_act(struct served *l)
 {
 	struct sock *s = l->s;
 	bool did;
@@ -216,9 +318,9 @@ bool leg_act(struct leg *l)
 	}
 	if (s->self) /* what it sends comes back */
 		return false;
-	did = dice_rare(2) ? reads(l) || sends(l) : sends(l) || reads(l);
+	did = hangs_up(l) || (dice_rare(2) ? reads(l) || sends(l) : sends(l) || reads(l));
 	did = did || answers(l) || talks(l);
-	if (!did && far_sees_end(s) && !next_is_here(l, true))
+	if (!did && far_sees_end(s) && (!next_is_here(l, true) || s->closed || s->in_fin))
 		did = leaves(l, END_CLOSE);
 	if (did)
 		sleeps(l);

@@ -6,12 +6,12 @@
 #include "cover.h"
 #include "people.h"
 
-static void add(struct leg *l, const char *text)
+static void add(struct served *l, const char *text)
 {
 	http1_bytes_add(&l->todo, text, strlen(text));
 }
 
-static void add_body(struct leg *l, size_t n)
+static void add_body(struct served *l, size_t n)
 {
 	static char text[66000];
 
@@ -35,23 +35,30 @@ static size_t any_size(void)
 	}
 }
 
-/* The next item begins behind all that there is. */
-static struct item *begin(struct leg *l)
+/* In the client's stream, behind all that there is. */
+static size_t here(const struct served *l)
 {
-	struct item *it = &l->item[l->items++];
+	return l->begin + l->s->in.len + l->todo.len - l->todo_at;
+}
 
-	if (l->items > LEG_ITEMS)
-		world_fail("a leg has too many responses");
-	*it = (struct item){.begin = l->s->in.len + l->todo.len - l->todo_at, .end = SIZE_MAX};
+/* The next item begins there. */
+static struct item *begin(struct served *l)
+{
+	struct client *c = l->client;
+	struct item *it = &c->item[c->items++];
+
+	if (c->items > ITEMS_MAX)
+		world_fail("a client has too many responses");
+	*it = (struct item){.begin = here(l), .end = SIZE_MAX};
 	return it;
 }
 
-static void end(struct leg *l, struct item *it)
+static void end(struct served *l, struct item *it)
 {
-	it->end = l->s->in.len + l->todo.len - l->todo_at;
+	it->end = here(l);
 }
 
-void leg_continue(struct leg *l)
+void served_continue(struct served *l)
 {
 	struct item *it = begin(l);
 
@@ -62,17 +69,27 @@ void leg_continue(struct leg *l)
 
 /* --- as they should be ------------------------------------------------------------------------ */
 
-static void add_start(struct leg *l, struct item *it, unsigned status)
+static bool closes_seldom(const struct served *l)
 {
-	char line[64];
+	return l->client->script.theme == THEME_KEPT;
+}
 
-	it->closes = dice_rare(12);
-	snprintf(line, sizeof(line), "HTTP/1.1 %u It\r\n%s", status,
-		 it->closes ? "Connection: close\r\n" : "");
+static void add_start(struct served *l, struct item *it, unsigned status)
+{
+	static const char *const doubts[] = {"Keep-Alive: timeout=0\r\n", "X-Odd : a\r\n",
+					     "X-Fold: a\r\n b\r\n", "X-Odd\r\n"};
+	char line[160];
+
+	it->doubtful = !l->plain && dice_rare(16);
+	it->closes = dice_rare(closes_seldom(l) ? 60 : 12);
+	/* Each is another than all others. */
+	snprintf(line, sizeof(line), "HTTP/1.1 %u It\r\nX-For: %u, %u, %u\r\n%s%s", status,
+		 l->client->id, l->answered, l->s->id, it->closes ? "Connection: close\r\n" : "",
+		 it->doubtful ? doubts[dice(4)] : "");
 	add(l, line);
 }
 
-static void add_length(struct leg *l, struct item *it, bool head)
+static void add_length(struct served *l, struct item *it, bool head)
 {
 	size_t n = any_size();
 	char line[64];
@@ -84,7 +101,7 @@ static void add_length(struct leg *l, struct item *it, bool head)
 		add_body(l, n);
 }
 
-static void add_chunked(struct leg *l, struct item *it, bool head)
+static void add_chunked(struct served *l, struct item *it, bool head)
 {
 	char line[64];
 
@@ -102,7 +119,7 @@ static void add_chunked(struct leg *l, struct item *it, bool head)
 		add(l, dice_rare(4) ? "0\r\nX-T: a\r\n\r\n" : "0\r\n\r\n");
 }
 
-static void add_to_end(struct leg *l, struct item *it)
+static void add_to_end(struct served *l, struct item *it)
 {
 	add(l, dice_rare(2) ? "HTTP/1.0 200 OK\r\n\r\n"
 			    : "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
@@ -111,7 +128,7 @@ static void add_to_end(struct leg *l, struct item *it)
 	l->shut_behind = true;
 }
 
-static void add_usual(struct leg *l, struct item *it, bool head)
+static void add_usual(struct served *l, struct item *it, bool head)
 {
 	switch (dice(8)) {
 	case 4:
@@ -148,7 +165,7 @@ static bool upgrade_comes(const struct script *s, unsigned k)
 }
 
 /* True if the end of the item is known nevertheless. */
-static bool add_odd(struct leg *l, struct item *it, unsigned k, bool head)
+static bool add_odd(struct served *l, struct item *it, unsigned k, bool head)
 {
 	static const char *const texts[ODD_TEXTS] = {
 		"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdefgh",
@@ -189,7 +206,7 @@ static bool add_odd(struct leg *l, struct item *it, unsigned k, bool head)
 	return true;
 }
 
-static bool add_upgrade(struct leg *l, struct item *it)
+static bool add_upgrade(struct served *l, struct item *it)
 {
 	if (!l->client->script.tunnel)
 		return false;
@@ -200,18 +217,20 @@ static bool add_upgrade(struct leg *l, struct item *it)
 	return true;
 }
 
-void leg_answer(struct leg *l)
+void served_answer(struct served *l)
 {
 	unsigned k = l->answered++;
 	const struct script_request *q = &l->client->script.request[k];
 	struct item *it;
 
 	if (!l->client->script.expects && dice_rare(12))
-		leg_continue(l);
+		served_continue(l);
 	it = begin(l);
+	it->head = q->head;
+	it->hasty = !q->say_end || q->end > l->want_begin + l->s->out_taken;
 	if (q->upgrade && add_upgrade(l, it))
 		return;
-	if (l->odd_at == k && add_odd(l, it, k, q->head))
+	if (l->odd_at == k - l->first && add_odd(l, it, k, q->head))
 		return;
 	if (it->odd)
 		return;

@@ -12,6 +12,7 @@ static void plan_script(struct client *c, const struct conf_listener *l, enum cl
 {
 	enum script_kind kind = c->tcp                 ? SCRIPT_TCP
 				: mood == CLIENT_FAULT ? SCRIPT_FAULT
+				: mood == CLIENT_KEPT  ? SCRIPT_KEPT
 						       : SCRIPT_HTTP;
 	bool right = mood != CLIENT_ANY;
 	bool prefix = l->proxy == PROXY_PREFIX_REQUIRE || (l->proxy != PROXY_PREFIX_OFF && dice(2));
@@ -77,7 +78,7 @@ struct client *client_new(unsigned listener, const struct conf_listener *l, enum
 		       .sin_port = htons((uint16_t)(1024 + c->id))}};
 	plan_script(c, l, mood);
 	c->ends = (enum end_how)(!plain ? dice(4) : c->tcp ? END_SHUT : dice(2));
-	if (mood == CLIENT_ANY)
+	if (mood == CLIENT_ANY || (mood == CLIENT_KEPT && dice_rare(6)))
 		plan_faults(c);
 	if (c->script.theme)
 		plan_theme(c);
@@ -92,8 +93,8 @@ unsigned client_heard(const struct client *c)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; c->leg && i < c->leg->items; i++)
-		n += c->leg->item[i].final && c->leg->item[i].end <= c->heard;
+	for (unsigned i = 0; i < c->items; i++)
+		n += c->item[i].final && c->item[i].end <= c->heard;
 	return n;
 }
 
@@ -101,8 +102,8 @@ static bool heard_interim(const struct client *c, unsigned request)
 {
 	unsigned finals = 0;
 
-	for (unsigned i = 0; c->leg && i < c->leg->items && finals < request; i++) {
-		const struct item *it = &c->leg->item[i];
+	for (unsigned i = 0; i < c->items && finals < request; i++) {
+		const struct item *it = &c->item[i];
 
 		if (!it->final && finals + 1 == request && it->end <= c->heard)
 			return true;
@@ -122,8 +123,9 @@ size_t client_read(const struct client *c)
 
 bool client_read_is_exact(const struct client *c)
 {
+	/* In a damaged record, it may have got another length: kedge waits for the rest of it. */
 	return !c->tls || (tls_client_ready(c->t) && !tls_client_waits(c->t) &&
-			   c->s->in_taken == c->s->in.len);
+			   !tls_client_damaged(c->t) && c->s->in_taken == c->s->in.len);
 }
 
 /* --- what it does ----------------------------------------------------------------------------- */
@@ -252,7 +254,9 @@ static bool may_go_on(struct client *c, const struct script_pause *p)
 		return false;
 	c->paused_ms = c->alarm_ms = 0;
 	c->pause++;
-	return true;
+	if (p->thinks_ms)
+		c->wake_ms = world_ms() + p->thinks_ms;
+	return !p->thinks_ms;
 }
 
 /* How far it may speak now. */

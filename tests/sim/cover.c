@@ -35,6 +35,18 @@ static const char *const whats[COVER_WHATS] = {
 	[COVER_SELF] = "sockets connected to themselves",
 	[COVER_TUNNELS] = "tunnels",
 	[COVER_ENDS_BY_TIME] = "runs in which all fall silent",
+	[COVER_LEGS_IDLE] = "legs given up because they were idle",
+	[COVER_LEGS_CLOSED] = "legs given up because the application had",
+	[COVER_LEGS_DOUBTED] = "legs given up in doubt",
+	[COVER_LEGS_OLD] = "legs given up for a request that may not be repeated",
+	[COVER_AGAIN] = "requests sent again",
+	[COVER_UNREAD] = "of them, some that may not be repeated, and that nobody had read",
+	[COVER_HANGS_IDLE] = "applications that end an idle leg",
+	[COVER_HANGS_CROSSED] = "applications that end one while a request is on its way",
+	[COVER_HANGS_UNREAD] = "applications that end one when a request has come",
+	[COVER_HANGS_LINGERS] = "applications that end one, and are gone a moment later",
+	[COVER_HANGS_HALF] = "applications that end one within a request",
+	[COVER_HANGS_READ] = "applications that end one behind a request",
 };
 
 void cover_begin(void)

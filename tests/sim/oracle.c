@@ -24,7 +24,7 @@ static struct client *client_of(const struct sock *s)
 	struct conn *c;
 
 	LIST_FOREACH(c, &sim_worker.conns, link) {
-		if (c->flow.leg->fd == s->fd)
+		if (c->flow.leg && c->flow.leg->fd == s->fd)
 			return sock_of(c->client_fd)->owner;
 	}
 	world_fail("#%u connects for no connection", s->id);
@@ -34,10 +34,10 @@ int oracle_connects(struct sock *s)
 {
 	static const int errors[] = {ECONNREFUSED, ENETUNREACH, EADDRNOTAVAIL};
 	struct client *c = client_of(s);
-	struct leg *l = leg_new(s, c);
+	struct served *l = served_new(s, c);
 
 	world_log("connects", s->id, c->id, 0);
-	if (!l->plain && dice_rare(16)) {
+	if (!l->plain && dice_rare(sim_mood.kept ? 100 : 16)) {
 		errno = errors[dice(3)];
 		sim_mood.refused_ports += errno == EADDRNOTAVAIL;
 		l->connect_err = errno;
@@ -47,50 +47,58 @@ int oracle_connects(struct sock *s)
 	}
 	if (!l->connect_err && !s->self && dice_rare(8)) {
 		s->state = TCP_OPEN; /* at once */
+		s->was_open = true;
 		return 0;
 	}
 	errno = EINPROGRESS;
 	return -1;
 }
 
-static void leg_gets(struct leg *l, size_t n)
+static void leg_gets(struct served *l, size_t n)
 {
-	const struct script *s = &l->client->script;
-	size_t end = l->s->out.len, at = end - n;
+	const struct http1_bytes *out = &l->s->out, *want = &l->client->script.want;
+	size_t from = out->len - n, at;
 
 	if (l->s->self)
 		world_fail("#%u: bytes for a socket that is connected to itself", l->s->id);
-	if (end <= s->want.len && !memcmp(l->s->out.data + at, s->want.data + at, n))
+	if (!l->used)
+		oracle_leg_begins(l, n);
+	if (oracle_at_boundary(l))
+		oracle_leg_goes_on(l);
+	l->given += n;
+	l->sent_us = world.now_us;
+	l->moved_ms = world_ms();
+	at = l->want_begin + from;
+	if (at + n <= want->len && !memcmp(out->data + from, want->data + at, n))
 		return;
-	while (at < s->want.len && at < end && l->s->out.data[at] == s->want.data[at])
-		at++;
+	if (oracle_leg_guesses(l))
+		return;
+	while (at < want->len && from < out->len && out->data[from] == want->data[at])
+		from++, at++;
 	world_fail(
 		"client %u: the application gets other bytes than expected, at %zu of %zu: '%s', "
 		"expected '%s'",
-		l->client->id, at, end, world_show(&l->s->out, at), world_show(&s->want, at));
+		l->client->id, from, out->len, world_show(out, from), world_show(want, at));
 }
 
-bool oracle_at_boundary(const struct leg *l)
+bool oracle_at_boundary(const struct served *l)
 {
 	const struct script *s = &l->client->script;
-	size_t at = l->s->out.len, last = 0;
+	size_t at = l->want_begin + l->given, last = l->want_begin;
 
-	for (unsigned i = 0; i < s->requests && s->request[i].say_end; i++)
+	for (unsigned i = l->first; i < s->requests && s->request[i].say_end; i++)
 		if (s->request[i].end <= at)
 			last = s->request[i].end;
-	/* Empty lines before a request are nothing. */
-	while (last < at && strchr("\r\n", l->s->out.data[last]) && l->s->out.data[last])
-		last++;
 	return last == at;
 }
 
-static bool is_tunnel(const struct leg *l)
+static bool is_tunnel(const struct served *l)
 {
-	return l->client->tcp || (l->items && l->item[l->items - 1].tunnel);
+	return l->client->tcp || (l->client->items && l->client->item[l->client->items - 1].tunnel);
 }
 
 /* A FIN: the application may take what it got for all there is. */
-static void leg_ends(struct leg *l)
+static void leg_ends(struct served *l)
 {
 	const struct client *c = l->client;
 	bool app_first = l->s->in_fin || l->s->state == TCP_DEAD;
@@ -102,9 +110,9 @@ static void leg_ends(struct leg *l)
 
 		if (!c->s->in_fin && !c->shut)
 			world_fail("client %u: its tunnel ends before it does", c->id);
-		if (l->s->out.len < whole && (!c->tls || c->shut))
+		if (l->want_begin + l->given < whole && (!c->tls || c->shut))
 			world_fail("client %u: its tunnel ends with %zu of %zu bytes", c->id,
-				   l->s->out.len, whole);
+				   l->want_begin + l->given, whole);
 		return;
 	}
 	if (!oracle_at_boundary(l))
@@ -113,7 +121,7 @@ static void leg_ends(struct leg *l)
 }
 
 /* Which request is this response for? See response.c: early ones are the last. */
-static void judge(struct leg *l, struct item *it)
+static void judge(struct served *l, struct item *it)
 {
 	const struct client *c = l->client;
 	size_t read = client_read(c);
@@ -121,7 +129,7 @@ static void judge(struct leg *l, struct item *it)
 	uint32_t finals = 0;
 	bool between;
 
-	for (const struct item *i = l->item; i < it; i++) {
+	for (const struct item *i = c->item; i < it; i++) {
 		finals += i->final;
 		it->banned |= i->banned || (i->early && i->final);
 		it->odd |= i->surplus;
@@ -135,12 +143,14 @@ static void judge(struct leg *l, struct item *it)
 	it->odd = it->surplus && !it->banned;
 }
 
-static void leg_read(struct leg *l, size_t n)
+static void leg_read(struct served *l, size_t n)
 {
-	for (unsigned i = 0; i < l->items; i++) {
-		struct item *it = &l->item[i];
+	l->moved_ms = world_ms();
+	l->served_us = world.now_us;
+	for (unsigned i = 0; i < l->client->items; i++) {
+		struct item *it = &l->client->item[i];
 
-		if (!it->judged && it->begin < l->s->in_taken + n)
+		if (!it->judged && it->begin < l->begin + l->s->in_taken + n)
 			judge(l, it);
 	}
 }
@@ -157,6 +167,8 @@ void oracle_accepts(struct sock *listener, struct sock *s)
 
 	sim_mood.accepted++;
 	c->accepted = true;
+	c->reuse = conf->app_reuse == APP_REUSE_CLIENT;
+	c->app_idle_ms = conf->app_idle_timeout_ms;
 	if (c->reads_prefix && c->script.prefix_names) {
 		who = &c->script.named;
 		port = c->script.named_port;
@@ -185,6 +197,7 @@ static void records_only(struct client *c)
 			world_fail("client %u: bytes that are no TLS record, at %zu: '%s'", c->id,
 				   c->records_at, world_show(out, c->records_at));
 		c->records_at += 5 + n;
+		c->records++;
 	}
 }
 
@@ -194,6 +207,8 @@ void oracle_sends(struct sock *s, size_t n)
 {
 	struct client *c = s->owner;
 
+	if (s->kind == SOCK_CLIENT)
+		c->moved_ms = world_ms();
 	if (s->kind == SOCK_APP)
 		leg_gets(s->owner, n);
 	else if (c->tls)
@@ -206,6 +221,8 @@ void oracle_reads(struct sock *s, size_t n)
 {
 	if (s->kind == SOCK_APP)
 		leg_read(s->owner, n);
+	else if (s->owner)
+		((struct client *)s->owner)->moved_ms = world_ms();
 }
 
 void oracle_shuts(struct sock *s)
@@ -245,10 +262,13 @@ static struct client *enters(struct conn *conn)
 	WORLD_RUNS();
 	struct client *c = sock_of(conn->client_fd)->owner;
 
-	if (conn->state <= c->state && conn->state != CONN_ACCEPTED)
+	if (conn->state <= c->state && conn->state != CONN_ACCEPTED &&
+	    !(c->state == CONN_MOVE && conn->state == CONN_IDLE))
 		world_fail("client %u goes from state %u to %u", c->id, c->state, conn->state);
 	world_log("state", c->s->id, c->state, conn->state);
 	cover_transition(c->state, conn->state);
+	oracle_moves_to(c, conn->state);
+	c->state_ms = world_ms();
 	c->state = conn->state;
 	return c;
 }
@@ -277,15 +297,19 @@ WRAP(struct conn_verdict, connect, struct conn *c)
 	return ENTER(connect, c);
 }
 
-WRAP(struct conn_verdict, hear, struct conn *c, enum kedge_reason reason)
+WRAP(struct conn_verdict, idle, struct conn *c, bool parts)
 {
-	enters(c);
-	return ENTER(hear, c, reason);
+	struct client *p = enters(c);
+
+	if (parts)
+		oracle_parts(p, c);
+	return ENTER(idle, c, parts);
 }
 
 WRAP(struct conn_verdict, move, struct conn *c)
 {
 	enters(c);
+	oracle_joins();
 	return ENTER(move, c);
 }
 
@@ -297,6 +321,8 @@ WRAP(struct conn_verdict, reply, struct conn *c, enum conn_how how, enum kedge_r
 		p->says = reason;
 		p->says_read = client_read_is_exact(p) ? client_read(p) : SIZE_MAX;
 		sim_mood.answers++;
+		if (reason == KEDGE_REASON_app_gone)
+			oracle_app_gone(p);
 		cover_answer(reason);
 	}
 	return ENTER(reply, c, how, reason);
@@ -354,9 +380,8 @@ void oracle_turn(void)
 		n++;
 		if (!s || !s->owner || ((struct client *)s->owner)->ended)
 			world_fail("a connection has no client");
-		if (conn->flow.leg->fd >= 0 && !sock_of(conn->flow.leg->fd))
-			world_fail("a connection has an application's leg that is closed");
 	}
 	if (n != sim_worker.conns_count)
 		world_fail("%u connections, and %u are counted", n, sim_worker.conns_count);
+	oracle_legs_turn();
 }

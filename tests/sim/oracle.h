@@ -21,6 +21,26 @@ void oracle_reads(struct sock *s, size_t n);
 void oracle_shuts(struct sock *s);
 void oracle_closes(struct sock *s, bool reset);
 
+/* --- legs (oracle_leg.c, oracle_part.c) ------------------------------------------------------ */
+
+struct conn;
+/* A run begins. */
+void oracle_legs_begin(void);
+/* The first n bytes are sent on this one. */
+void oracle_leg_begins(struct served *l, size_t n);
+/* It was a guess what they are, and a wrong one. False: it was none. */
+bool oracle_leg_guesses(struct served *l);
+/* And now the first ones of a request. */
+void oracle_leg_goes_on(struct served *l);
+/* A connection is joined; its leg is about to be given up; it goes to another state. */
+void oracle_joins(void);
+void oracle_parts(struct client *c, const struct conn *conn);
+void oracle_moves_to(const struct client *c, unsigned to);
+/* kedge answers that the application has gone. */
+void oracle_app_gone(const struct client *c);
+void oracle_legs_turn(void);
+void oracle_legs_over(void);
+
 /* --- from the client (client_tls.c) ----------------------------------------------------------- */
 
 /* Bytes in clear, from kedge. */
@@ -37,11 +57,10 @@ void oracle_over(void);
 
 /* --- how (oracle_reason.c, oracle_client.c) --------------------------------------------------- */
 
-struct conn;
 void oracle_reason(struct client *c, const struct conn *conn, enum kedge_reason reason);
 /* Is it a fault that kedge finds in a request? */
 bool reason_is_refusal(enum kedge_reason reason);
 void oracle_client_ends(struct client *c, bool clean);
 void oracle_client_over(struct client *c);
 /* May the application take what it got for whole? */
-bool oracle_at_boundary(const struct leg *l);
+bool oracle_at_boundary(const struct served *l);

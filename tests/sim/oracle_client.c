@@ -17,8 +17,8 @@ static size_t boundary(const struct client *c, size_t at, unsigned *finals)
 	size_t last = 0;
 
 	*finals = 0;
-	for (unsigned i = 0; c->leg && i < c->leg->items; i++) {
-		const struct item *it = &c->leg->item[i];
+	for (unsigned i = 0; i < c->items; i++) {
+		const struct item *it = &c->item[i];
 
 		if (it->odd || it->end > at)
 			break;
@@ -31,8 +31,8 @@ static size_t boundary(const struct client *c, size_t at, unsigned *finals)
 /* The response that this byte is in; NULL: none. */
 static const struct item *item_at(const struct client *c, size_t at)
 {
-	for (unsigned i = 0; c->leg && i < c->leg->items; i++) {
-		const struct item *it = &c->leg->item[i];
+	for (unsigned i = 0; i < c->items; i++) {
+		const struct item *it = &c->item[i];
 
 		if (it->begin <= at && at < it->end)
 			return it;
@@ -105,10 +105,10 @@ static void judge_own(struct client *c)
 			   c->id, c->matched, c->got.len);
 	if (c->tcp)
 		world_fail("client %u gets an answer of kedge in mode tcp", c->id);
-	for (i = 0; c->leg && i < c->leg->items && c->leg->item[i].end <= c->matched; i++)
-		if (c->leg->item[i].closes)
+	for (i = 0; i < c->items && c->item[i].end <= c->matched; i++)
+		if (c->item[i].closes)
 			world_fail("client %u: kedge answers behind the last response", c->id);
-	if (c->says == KEDGE_REASON_app_gone && finals)
+	if (c->says == KEDGE_REASON_app_gone && finals && !c->reuse)
 		world_fail("client %u: 502 on a connection that was served before", c->id);
 	if (!own_is(c, REPLY_NONE, false) && !(head && own_is(c, REPLY_HEAD, false)) &&
 	    !(!(head && known) && own_is(c, REPLY_TEXT, false)))
@@ -120,19 +120,39 @@ static void judge_own(struct client *c)
 
 /* --- what it gets ----------------------------------------------------------------------------- */
 
-static size_t common(const struct client *c, const struct sock *s)
+/* The leg that this byte of its stream is of; NULL: none. */
+static const struct served *leg_at(const struct client *c, size_t at)
+{
+	const struct served *l = c->used;
+
+	while (l && at < l->begin)
+		l = l->before;
+	return l;
+}
+
+/* How far it has its stream, of which kedge can have no more than it has read. */
+static size_t common(const struct client *c)
 {
 	size_t at = c->matched;
 
-	while (at < c->got.len && at < s->in_taken && c->got.data[at] == s->in.data[at])
-		at++;
+	while (at < c->got.len && at < stream_read(c)) {
+		const struct served *l = leg_at(c, at);
+		size_t end =
+			l->begin + l->s->in_taken < l->cut ? l->begin + l->s->in_taken : l->cut;
+
+		while (at < c->got.len && at < end &&
+		       c->got.data[at] == l->s->in.data[at - l->begin])
+			at++;
+		if (at < end)
+			break;
+	}
 	return at;
 }
 
 static void judge_banned(const struct client *c)
 {
-	for (unsigned i = 0; c->leg && i < c->leg->items; i++) {
-		const struct item *it = &c->leg->item[i];
+	for (unsigned i = 0; i < c->items; i++) {
+		const struct item *it = &c->item[i];
 
 		if (it->judged && it->banned && it->begin < c->matched)
 			world_fail("client %u gets a response that nobody asked for, at %zu", c->id,
@@ -143,10 +163,10 @@ static void judge_banned(const struct client *c)
 /* Something odd is in what it got, so nobody knows what an end means. */
 static bool after_odd(const struct client *c)
 {
-	for (unsigned i = 0; c->leg && i < c->leg->items; i++)
-		if (c->leg->item[i].odd && c->leg->item[i].begin <= c->matched)
+	for (unsigned i = 0; i < c->items; i++)
+		if (c->item[i].odd && c->item[i].begin <= c->matched)
 			return true;
-	return false;
+	return c->unknown;
 }
 
 void oracle_client_gets(struct client *c, const uint8_t *p, size_t n)
@@ -155,7 +175,7 @@ void oracle_client_gets(struct client *c, const uint8_t *p, size_t n)
 
 	http1_bytes_add(&c->got, p, n);
 	if (!c->own) {
-		size_t at = c->leg ? common(c, c->leg->s) : 0;
+		size_t at = common(c);
 
 		c->own = at < c->got.len;
 		c->matched = c->own ? boundary(c, at, &finals) : at;
@@ -173,11 +193,11 @@ void oracle_client_gets(struct client *c, const uint8_t *p, size_t n)
 /* `clean`: the end itself says that nothing is missing, as far as it can say so. */
 void oracle_client_ends(struct client *c, bool clean)
 {
-	const struct sock *app = c->leg ? c->leg->s : NULL;
+	const struct sock *app = c->used ? c->used->s : NULL;
 	const struct item *it = item_at(c, c->matched);
 	unsigned finals;
 	bool app_over = app && (app->in_fin || app->state == TCP_DEAD);
-	bool all = app && c->matched == app->in.len && app->in_fin;
+	bool all = app && c->matched == stream_len(c) && app->in_fin;
 
 	if (c->own && after_odd(c))
 		return;
@@ -208,12 +228,12 @@ void oracle_client_ends(struct client *c, bool clean)
 /* A response that kedge has read goes on to a client that reads, whatever happens behind it. */
 static void judge_lost(struct client *c)
 {
-	struct leg *l = c->leg;
+	struct served *l = c->used;
 
-	for (unsigned i = 0; i < l->items; i++) {
-		const struct item *it = &l->item[i];
+	for (unsigned i = 0; i < c->items; i++) {
+		const struct item *it = &c->item[i];
 
-		if (it->odd || it->banned || it->end > l->s->in_taken)
+		if (it->odd || it->banned || it->end > stream_read(c))
 			return;
 		if (it->end > c->matched && it->final)
 			world_fail(
@@ -234,12 +254,13 @@ static void judge_whole(struct client *c)
 	const struct script *s = &c->script;
 
 	cover_count(COVER_WHOLE);
-	if (c->leg->s->out.len != s->want.len)
-		world_fail("client %u: the application lacks bytes: %zu of %zu", c->id,
-			   c->leg->s->out.len, s->want.len);
-	if (c->got.len != c->leg->s->in.len)
-		world_fail("client %u lacks bytes: %zu of %zu", c->id, c->got.len,
-			   c->leg->s->in.len);
+	const size_t gone = c->used->want_begin + c->used->s->out.len;
+
+	if (gone != s->want.len)
+		world_fail("client %u: the application lacks bytes: %zu of %zu", c->id, gone,
+			   s->want.len);
+	if (c->got.len != stream_len(c))
+		world_fail("client %u lacks bytes: %zu of %zu", c->id, c->got.len, stream_len(c));
 }
 
 void oracle_client_over(struct client *c)
@@ -253,15 +274,15 @@ void oracle_client_over(struct client *c)
 	if (c->tls && c->s->fin_arrived && c->s->state == TCP_OPEN &&
 	    c->s->out_taken == c->s->out.len)
 		oracle_client_ends(c, c->notified);
-	if (!c->leg || !c->leg->s->in_taken)
+	if (!c->used || !stream_read(c) || c->unknown)
 		return;
-	for (unsigned i = 0; i < c->leg->items; i++)
-		closes |= c->leg->item[i].closes;
+	for (unsigned i = 0; i < c->items; i++)
+		closes |= c->item[i].closes;
 	if (c->plain && !c->tls &&
 	    (!c->counted || c->reason == KEDGE_REASON_app_gone ||
 	     c->reason == KEDGE_REASON_app_reset))
 		judge_lost(c);
-	if (c->plain && c->leg->plain && sim_mood.plain && !closes && !c->counted && c->over &&
+	if (c->plain && c->used->plain && sim_mood.plain && !closes && !c->counted && c->over &&
 	    !c->script.odd && !c->drained)
 		judge_whole(c);
 }

@@ -4,6 +4,7 @@
 #include "oracle.h"
 #include "conn/conn.h"
 #include "sim_conf.h"
+#include "worn.h"
 
 #define NEEDS(what)                                                                             \
 	do {                                                                                    \
@@ -25,8 +26,8 @@ static bool app_gone(const struct client *c)
 
 static bool has_odd(const struct client *c)
 {
-	for (unsigned i = 0; c->leg && i < c->leg->items; i++)
-		if (c->leg->item[i].odd || c->leg->item[i].banned)
+	for (unsigned i = 0; i < c->items; i++)
+		if (c->item[i].odd || c->item[i].banned)
 			return true;
 	return false;
 }
@@ -49,7 +50,7 @@ static bool body_was_asked(const struct client *c)
 
 	if (!q)
 		return false;
-	return read > q->say_head_end || (c->leg && c->leg->items) || !c->script.expects;
+	return read > q->say_head_end || c->items || !c->script.expects;
 }
 
 static void before_http(struct client *c, enum kedge_reason reason)
@@ -91,8 +92,10 @@ static void before_http(struct client *c, enum kedge_reason reason)
 	case KEDGE_REASON_key_update_flood:
 	case KEDGE_REASON_record_flood:
 	case KEDGE_REASON_renegotiation:
-	case KEDGE_REASON_key_exhausted:
 		NEEDS(c->tls && !c->plain);
+		break;
+	case KEDGE_REASON_key_exhausted:
+		NEEDS(c->tls && (!c->plain || c->records >= SIM_KEY_RECORDS));
 		break;
 	case KEDGE_REASON_handoff_failed:
 	case KEDGE_REASON_internal_error:
@@ -153,9 +156,10 @@ static bool has_dropped(const struct client *c, const struct conn *conn)
 {
 	const struct flow *f = &conn->flow;
 
-	return c->state == CONN_MOVE && client_read_is_exact(c) && !f->up.data && !f->refused &&
-	       f->leg->edit->note->standing == KEDGE_BETWEEN && f->leg->response.state == RESPONSE_LOST &&
-	       c->leg->s->out.len < c->script.want_at[client_read(c)];
+	return c->state == CONN_MOVE && f->leg && client_read_is_exact(c) && !f->up.data &&
+	       !f->refused && f->leg->edit->note->standing == KEDGE_BETWEEN &&
+	       f->leg->response.state == RESPONSE_LOST && c->used &&
+	       c->used->want_begin + c->used->given < c->script.want_at[client_read(c)];
 }
 
 static void of_time(struct client *c, const struct conn *conn, enum kedge_reason reason)

@@ -8,7 +8,8 @@
 #include "script.h"
 #include "world.h"
 
-#define LEG_ITEMS 16600
+/* Responses to a client that are remembered. */
+#define ITEMS_MAX 16600
 
 struct tls_client;
 
@@ -20,26 +21,57 @@ enum end_how {
 	END_STAY, /* never: it falls silent */
 };
 
-/* One response in what the application sends. */
+/* How an application gives up a leg that is idle, or was a moment ago. */
+enum hang_up {
+	HANGS_NEVER,
+	HANGS_IDLE,    /* after some time without a request */
+	HANGS_CROSSED, /* when a request is on its way: a FIN, and a RST for the bytes */
+	HANGS_UNREAD,  /* when the request has arrived, and before it reads it */
+	HANGS_LINGERS, /* when it has read some of it: a FIN and a RST, in one moment */
+	HANGS_HALF,    /* when it has read a part of it */
+	HANGS_READ,    /* when it has read all of it */
+	HANGS,
+};
+
+/* One response to a client. */
 struct item {
-	size_t begin, end;  /* in sock.in; end SIZE_MAX: it has none, or none is known */
+	size_t begin, end;  /* in its stream; end SIZE_MAX: it has none, or none is known */
 	bool final, closes; /* closes: it says that the connection ends */
 	bool to_end;        /* its body ends with the connection */
 	bool tunnel;        /* bytes without a form follow */
+	bool head;          /* it answers a HEAD */
+	bool doubtful;      /* nothing is wrong with it, but kedge gives the leg up behind it */
+	bool hasty;         /* the application did not have all of its request */
 	bool odd;           /* nobody can know what becomes of it and all behind it */
 	bool surplus; /* one more than was asked for; if it passes, nothing is known any more */
 	bool judged, banned, early; /* by the oracle, when kedge reads its first byte */
 };
 
-/* The application's end of a leg. */
-struct leg {
+/*
+ * The application's end of a leg. The stream of a client is what it is to get of all its legs, one
+ * behind the other. A leg has its place in the stream, and among the requests, once a byte has been
+ * sent on it.
+ */
+struct served {
 	struct sock *s;
 	struct client *client;
-	bool plain; /* it does what it should */
-	bool over;  /* it has closed, or does nothing more */
+	struct served
+		*before;      /* the client's last one that was used; NULL: none, or not used yet */
+	bool used;            /* a byte was sent on it */
+	unsigned first;       /* its first request is the script's with this index */
+	size_t want_begin;    /* its first byte is that one of script.want */
+	size_t begin, cut;    /* its part of the stream; cut SIZE_MAX: not over yet */
+	size_t given;         /* bytes that kedge has sent on it; not all may have arrived */
+	size_t taken_between; /* of the client, when the last byte was sent between requests */
+	uint64_t made_ms, moved_ms; /* when bytes last went over it */
+	bool again;                 /* kedge sends what was under way on it again */
+	uint64_t sent_us;           /* the last byte was sent */
+	uint64_t served_us;         /* the last response was read; 0: none was */
+	bool plain;                 /* it does what it should */
+	bool over;                  /* it has closed, or does nothing more */
 	int connect_err;
 	uint64_t wake_ms;
-	unsigned answered;     /* requests */
+	unsigned answered;     /* the next request to answer */
 	unsigned continued;    /* requests that got a 100 */
 	unsigned leaves_after; /* closes behind so many responses */
 	enum end_how leaves;
@@ -49,9 +81,9 @@ struct leg {
 	unsigned odd_at;         /* the response to this request is odd */
 	struct http1_bytes todo; /* made, and not sent yet */
 	size_t todo_at;
-	bool shut_behind;  /* it closes when all of that is sent */
-	struct item *item; /* owned */
-	unsigned items;
+	bool shut_behind; /* it closes when all of that is sent */
+	enum hang_up hangs_up;
+	uint64_t hang_up_ms; /* then it does; 0: not known yet */
 };
 
 struct client {
@@ -59,52 +91,59 @@ struct client {
 	struct sock *s;    /* NULL: it has not connected */
 	unsigned listener; /* index in the configuration */
 	bool tls, tcp, reads_prefix;
+	bool plain; /* it does what it should, and as fast as it can */
 	struct tls_client *t;
 	struct script script;
-	bool plain; /* it does what it should, and as fast as it can */
 	union addr from;
 
 	uint64_t wake_ms;         /* it sleeps until then */
 	uint64_t alarm_ms;        /* it waits, at most until then; 0: for ever */
 	size_t prefix_said, said; /* bytes given to the network, or to its TLS */
+	uint64_t paused_ms;       /* since then it waits; 0: it does not */
 	unsigned pause;
-	uint64_t paused_ms; /* since then it waits; 0: it does not */
-	bool drips, slow, never_reads;
 	enum end_how ends; /* when all is said */
 	size_t leaves_at;  /* and what it does at this byte of what it says; SIZE_MAX: nothing */
+	uint64_t quiet_since_ms;
 	enum end_how leaves;
 	bool over; /* it has ended its connection, or does nothing more */
 	bool shut; /* its direction has ended */
-	uint64_t quiet_since_ms;
+	bool drips, slow, never_reads;
 
-	struct leg *leg; /* the last one */
-	unsigned legs;
-	struct http1_bytes got; /* what kedge has sent to it, in clear */
-	size_t heard;           /* of it, what it has read */
-	size_t matched;         /* of it, what is the application's */
-	bool own;               /* an answer of kedge's own begins there */
-	bool notified;          /* a close_notify came behind it */
-	size_t records_at;      /* of what it was sent, so much is whole records */
+	struct served *leg;  /* the last one */
+	struct served *used; /* the last one that was used */
+	struct item *item;   /* owned */
+	unsigned items;
+	bool reuse;       /* by its configuration: a leg may follow another */
+	bool unknown;     /* kedge went on behind an odd response: nobody knows with what */
+	bool own;         /* an answer of kedge's own begins at `matched` */
+	bool notified;    /* a close_notify came behind what it got */
+	unsigned records; /* it was sent so many */
+	uint64_t app_idle_ms;
+	uint64_t moved_ms, state_ms; /* bytes went over its own socket; kedge changed its state */
+	struct http1_bytes got;      /* what kedge has sent to it, in clear */
+	size_t heard;                /* of it, what it has read */
+	size_t matched;              /* of it, what is of its stream */
+	size_t records_at;           /* of what it was sent, so much is whole records */
 
 	/* The connection in kedge. */
+	size_t says_read;       /* what it had read of the script; SIZE_MAX: unknown */
+	enum kedge_reason says; /* the reason of kedge's own answer */
+	enum kedge_reason reason;
+	bool counted;
 	bool accepted, ended;
 	bool drained;     /* it ended in the drain */
 	bool dropped;     /* kedge had no memory for it */
 	bool turned_away; /* over a limit, at once */
-	enum kedge_reason reason;
-	bool counted;
-	enum kedge_reason says; /* the reason of kedge's own answer */
-	size_t says_read;       /* and what it had read of the script; SIZE_MAX: unknown */
 	uint8_t state;
 };
 
 #define CLIENTS_MAX 64
-#define LEGS_MAX    512
+#define LEGS_MAX    4000
 
 struct people {
 	struct client *client[CLIENTS_MAX];
 	unsigned clients;
-	struct leg *leg[LEGS_MAX];
+	struct served *leg[LEGS_MAX];
 	unsigned legs;
 };
 
@@ -113,6 +152,7 @@ extern struct people people;
 enum client_mood {
 	CLIENT_ANY,
 	CLIENT_PLAIN,
+	CLIENT_KEPT,  /* small requests, one after the other */
 	CLIENT_FAULT, /* its one fault is in a request */
 };
 
@@ -128,13 +168,24 @@ size_t client_read(const struct client *c);
 /* False: it may be fewer. */
 bool client_read_is_exact(const struct client *c);
 
+/* Of its stream, what there is, and what kedge has read. */
+static inline size_t stream_len(const struct client *c)
+{
+	return c->used ? c->used->begin + c->used->s->in.len : 0;
+}
+
+static inline size_t stream_read(const struct client *c)
+{
+	return c->used ? c->used->begin + c->used->s->in_taken : 0;
+}
+
 /* The application's end of a socket that connects for this client. */
-struct leg *leg_new(struct sock *s, struct client *c);
-bool leg_act(struct leg *l);
+struct served *served_new(struct sock *s, struct client *c);
+bool served_act(struct served *l);
 /* Adds an interim response. */
-void leg_continue(struct leg *l);
+void served_continue(struct served *l);
 /* Makes the response to its next request. */
-void leg_answer(struct leg *l);
+void served_answer(struct served *l);
 
 /* Frees all. */
 void people_end(void);

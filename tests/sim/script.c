@@ -50,6 +50,14 @@ void script_pause_at(struct script *s, struct script_pause p)
 	s->pauses[s->pauses_count++] = p;
 }
 
+/* Shorter and longer than what makes a difference: 100 ms, 1 s, app-idle-timeout. */
+uint32_t script_thinks_ms(void)
+{
+	static const uint32_t most[] = {1, 80, 300, 900, 1500, 5000};
+
+	return dice(most[dice(6)]);
+}
+
 /* --- requests --------------------------------------------------------------------------------- */
 
 static void add_fields(struct http1_bytes *b)
@@ -312,15 +320,16 @@ void script_make(struct script *s, enum script_kind kind, bool plain)
 		s->requests = 0;
 		return;
 	}
-	if (!plain && dice(2)) {
-		script_theme(s);
+	if (kind == SCRIPT_KEPT || (!plain && dice(2))) {
+		script_theme(s, kind == SCRIPT_KEPT);
 		s->requests = 0;
 		return;
 	}
 	for (unsigned i = 0; i < n; i++) {
 		/* Most clients wait for a response before they ask again. */
 		if (s->requests && !dice_rare(3))
-			script_pause_at(s, (struct script_pause){.responses = s->requests});
+			script_pause_at(s, (struct script_pause){.responses = s->requests,
+								 .thinks_ms = script_thinks_ms()});
 		else if (!plain && dice_rare(8))
 			script_pause_at(s, (struct script_pause){.responses = UINT32_MAX,
 								 .ms = dice_between(1, 9000)});

@@ -17,6 +17,7 @@
 /* Before byte `at` the client waits for so many final responses; for an interim one; for a time. */
 struct script_pause {
 	size_t at;
+	uint32_t thinks_ms; /* so long, once it has them */
 	unsigned responses;
 	bool interim;
 	uint32_t ms; /* it goes on after this time at the latest; 0: it waits for ever */
@@ -27,6 +28,8 @@ struct script_request {
 	size_t say_head_end, say_end; /* say_end 0: never whole */
 	size_t head_end, end;
 	bool head;    /* the method is HEAD */
+	bool last;    /* it may say that its client's connection ends behind the answer */
+	bool repeats; /* the method is one that may be repeated (RFC 9110, section 9.2.2) */
 	bool upgrade; /* waits for the answer */
 };
 
@@ -38,6 +41,7 @@ enum script_theme {
 	THEME_LOST,     /* requests behind a response that cannot be followed */
 	THEME_LINES,    /* heads with many lines that are held */
 	THEME_PIPELINE, /* the shortest requests, a buffer full of them */
+	THEME_KEPT,     /* requests with pauses, on legs that end between them */
 	THEME_LONG,     /* a body goes on while its response ends with the connection */
 	THEMES,
 };
@@ -72,6 +76,7 @@ struct script {
 
 enum script_kind {
 	SCRIPT_HTTP,
+	SCRIPT_KEPT,  /* THEME_KEPT */
 	SCRIPT_FAULT, /* a request with a fault, behind one at most */
 	SCRIPT_TCP
 };

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "http/xff.h"
 #include "script_parts.h"
@@ -26,6 +27,29 @@ static struct script_request *newest(struct reading *r)
 	return r->s->requests ? &r->s->request[r->s->requests - 1] : NULL;
 }
 
+static bool is_idempotent(const char *p, size_t n)
+{
+	static const char *const methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+	const char *space = memchr(p, ' ', n);
+
+	for (size_t i = 0; space && i < sizeof(methods) / sizeof(methods[0]); i++)
+		if ((size_t)(space - p) == strlen(methods[i]) &&
+		    !memcmp(p, methods[i], strlen(methods[i])))
+			return true;
+	return false;
+}
+
+/* Also where the word is nothing of the kind. */
+static bool says_close(const char *p, size_t n)
+{
+	static const char old[] = " HTTP/1.0\r\n";
+
+	for (size_t i = 0; i + 5 <= n; i++)
+		if (!strncasecmp(p + i, "close", 5))
+			return true;
+	return memmem(p, n, old, strlen(old)) != NULL;
+}
+
 static void head_complete(struct reading *r)
 {
 	const struct http1_bytes *out = &r->m.out;
@@ -37,6 +61,8 @@ static void head_complete(struct reading *r)
 	q->say_head_end = r->at;
 	q->head_end = out->len;
 	q->head = out->len - r->begun_at > 5 && !memcmp(out->data + r->begun_at, "HEAD ", 5);
+	q->repeats = is_idempotent((const char *)out->data + r->begun_at, out->len - r->begun_at);
+	q->last = says_close((const char *)out->data + r->begun_at, out->len - r->begun_at);
 	q->upgrade = r->m.h.state == HTTP1_WAITING;
 	r->open = true;
 }

@@ -7,6 +7,8 @@
 /* n bytes, of 70000 at most. */
 void script_add_any(struct http1_bytes *b, size_t n);
 void script_pause_at(struct script *s, struct script_pause p);
+/* How long a client does nothing between an answer and its next request. */
+uint32_t script_thinks_ms(void);
 /* A head with some fields; `more`: the last lines of it. */
 void script_add_head(struct script *s, const char *method, const char *more);
 void script_add_request(struct script *s);
@@ -20,5 +22,5 @@ void script_add_limit(struct script *s);
 /* Has the reference read a script that is expected. */
 void script_judge(const struct script *s, const struct http1_conf *http1);
 
-/* A whole script of one theme. */
-void script_theme(struct script *s);
+/* A whole script of one theme: with `kept` of that one. */
+void script_theme(struct script *s, bool kept);

@@ -92,6 +92,30 @@ static void pipeline(struct script *s)
 	}
 }
 
+/* Small requests, one after the other. */
+static void keeps(struct script *s)
+{
+	static const char *const methods[] = {"GET", "GET", "DELETE", "POST", "HEAD", "PATCH"};
+	char length[64];
+
+	for (unsigned n = 2 + dice(7); n; n--) {
+		if (s->requests && !dice_rare(8))
+			script_pause_at(s, (struct script_pause){.responses = s->requests,
+								 .thinks_ms = script_thinks_ms()});
+		if (dice_rare(2)) {
+			size_t body = dice(dice_rare(4) ? 20000 : 300);
+
+			snprintf(length, sizeof(length), "Content-Length: %zu\r\n", body);
+			script_add_head(s, dice_rare(2) ? "PUT" : "POST", length);
+			script_add_any(&s->say, body);
+		} else if (dice_rare(6)) {
+			script_add_request(s);
+		} else {
+			script_add_head(s, methods[dice(6)], "");
+		}
+	}
+}
+
 static void long_body(struct script *s)
 {
 	char length[64];
@@ -105,19 +129,21 @@ static void long_body(struct script *s)
 	}
 }
 
-void script_theme(struct script *s)
+void script_theme(struct script *s, bool kept)
 {
 	static void (*const make[THEMES])(struct script * s) = {
 		[THEME_REFUSED] = refused, [THEME_STOPS] = stops,       [THEME_LOST] = lost,
 		[THEME_LINES] = lines,     [THEME_PIPELINE] = pipeline, [THEME_LONG] = long_body,
+		[THEME_KEPT] = keeps,
 	};
 	static const enum script_theme often[] = {
 		THEME_REFUSED, THEME_REFUSED, THEME_REFUSED, THEME_REFUSED, THEME_STOPS,
 		THEME_STOPS,   THEME_STOPS,   THEME_STOPS,   THEME_LOST,    THEME_LOST,
-		THEME_LONG,    THEME_LONG,    THEME_LINES,   THEME_LINES,
+		THEME_LONG,    THEME_LONG,    THEME_LINES,   THEME_LINES,   THEME_KEPT,
+		THEME_KEPT,    THEME_KEPT,    THEME_KEPT,    THEME_KEPT,    THEME_KEPT,
 	};
 
-	s->theme = dice_rare(40) ? THEME_PIPELINE : often[dice(14)];
+	s->theme = kept ? THEME_KEPT : dice_rare(40) ? THEME_PIPELINE : often[dice(20)];
 	s->odd = true;
 	make[s->theme](s);
 }

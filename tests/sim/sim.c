@@ -52,11 +52,11 @@ void people_end(void)
 		tls_client_free(c->t);
 		script_free(&c->script);
 		free(c->got.data);
+		free(c->item);
 		free(c);
 	}
 	for (unsigned i = 0; i < people.legs; i++) {
 		free(people.leg[i]->todo.data);
-		free(people.leg[i]->item);
 		free(people.leg[i]);
 	}
 	people = (struct people){0};
@@ -176,6 +176,7 @@ void oracle_over(void)
 	same("connections closed", stats->closed, ended);
 	same("reasons", reasons_counted(), told + turned);
 	same("bytes from the application", stats->bytes_down, down);
+	oracle_legs_over();
 	if (!world.memory_faults)
 		same("answers of kedge's own", stats->responses_own, sim_mood.answers);
 }
@@ -191,13 +192,20 @@ static void make_client(enum client_mood mood)
 		   world_ms() + (dice_rare(3) ? dice(20000) : 0));
 }
 
+static enum client_mood any_mood(void)
+{
+	if (sim_mood.kept && dice(5))
+		return CLIENT_KEPT;
+	return sim_mood.plain || !dice(4) ? CLIENT_PLAIN : CLIENT_ANY;
+}
+
 static void make_clients(void)
 {
-	unsigned n = 1 + dice(dice_rare(2) ? 40 : 16);
+	unsigned n = sim_mood.kept ? 12 + dice(30) : 1 + dice(dice_rare(2) ? 40 : 16);
 	unsigned faults = sim_mood.plain ? 0 : dice(FAULTS_MAX + 1);
 
 	while (n--)
-		make_client(sim_mood.plain || !dice(4) ? CLIENT_PLAIN : CLIENT_ANY);
+		make_client(any_mood());
 	while (faults--)
 		make_client(CLIENT_FAULT);
 }
@@ -210,8 +218,10 @@ void sim_run(struct choices *c, struct sim_result *result)
 	tls_world_begin();
 	world_begin(c);
 	sim_mood = (struct sim_mood){.plain = !dice(6)};
+	sim_mood.kept = !sim_mood.plain && !dice(3);
 	worker_up();
 	make_clients();
+	oracle_legs_begin();
 	turn_run();
 	loop_run(&sim_worker.loop);
 	world.kedge_runs = false;

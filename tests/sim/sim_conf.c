@@ -31,6 +31,7 @@ static void set_times(struct conf *c)
 	c->connect_timeout_ms = ONE_OF(5000, 300, 2000);
 	c->head_timeout_ms = ONE_OF(10000, 1000, 3000);
 	c->idle_timeout_ms = ONE_OF(60000, 2000, 15000);
+	c->app_idle_timeout_ms = ONE_OF(4000, 500, 100, 20, 1500);
 	c->linger_timeout_ms = ONE_OF(5000, 300, 2000);
 	c->drain_timeout_ms = ONE_OF(30000, 1000, 5000);
 	c->rate_grace_ms = ONE_OF(10000, 1000, 3000);
@@ -41,12 +42,13 @@ static void set_times(struct conf *c)
 
 static void set_limits(struct conf *c)
 {
-	c->connections_max = ONE_OF(1000, 1000, 5);
-	c->address_connections_max = ONE_OF(0, 0, 2);
-	c->handshakes_max = ONE_OF(0, 0, 2);
+	c->connections_max = sim_mood.kept ? 1000 : ONE_OF(1000, 1000, 5);
+	c->address_connections_max = sim_mood.kept ? 0 : ONE_OF(0, 0, 2);
+	c->handshakes_max = sim_mood.kept ? 0 : ONE_OF(0, 0, 2);
 	c->head_bytes_max =
 		ONE_OF(KEDGE_HEAD_BYTES_DEFAULT, KEDGE_HEAD_BYTES_LEAST, KEDGE_HEAD_BYTES_MAX);
 	c->connect_early = dice_rare(2);
+	c->app_reuse = dice_rare(sim_mood.kept ? 12 : 4) ? APP_REUSE_OFF : APP_REUSE_CLIENT;
 	c->workers = 1;
 }
 
@@ -95,7 +97,7 @@ static void set_listener(struct conf_listener *l, unsigned i)
 		{false, MODE_HTTP, PROXY_PREFIX_OFF},      {true, MODE_HTTP, PROXY_PREFIX_OFF},
 		{false, MODE_HTTP, PROXY_PREFIX_OPTIONAL}, {false, MODE_HTTP, PROXY_PREFIX_REQUIRE},
 		{false, MODE_TCP, PROXY_PREFIX_OFF},       {true, MODE_TCP, PROXY_PREFIX_OFF},
-		{true, MODE_HTTP, PROXY_PREFIX_REQUIRE},   {false, MODE_HTTP, PROXY_PREFIX_OFF},
+		{true, MODE_HTTP, PROXY_PREFIX_REQUIRE},   {false, MODE_TCP, PROXY_PREFIX_REQUIRE},
 	};
 	unsigned kind = kind_of[i];
 
@@ -109,7 +111,7 @@ static void set_listener(struct conf_listener *l, unsigned i)
 		set_cert(l);
 	if (l->proxy != PROXY_PREFIX_OFF && dice_rare(3))
 		set_trust(l);
-	if (dice_rare(6))
+	if (!sim_mood.kept && dice_rare(6))
 		l->connections_max = 3;
 }
 

@@ -9,9 +9,11 @@
 #include "sim.h"
 #include "sim_conf.h"
 
-#define ACTIONS_MAX 6000
+#define ACTIONS_MAX   6000
+/* A timer that comes then may come in the turns that follow from a look for lost wakeups. */
+#define TIMER_SOON_MS 3
 /* Turns of the loop in which nothing happens. */
-#define SPINS_MAX   300
+#define SPINS_MAX     300
 
 static struct {
 	uint64_t turns, actions, actions_max;
@@ -24,7 +26,8 @@ static struct {
 
 void turn_run(void)
 {
-	turn = (typeof(turn)){.actions_max = 50 + dice(dice_rare(2) ? ACTIONS_MAX : 1000)};
+	turn = (typeof(turn)){
+		.actions_max = 50 + dice(sim_mood.kept || dice_rare(2) ? ACTIONS_MAX : 1000)};
 }
 
 uint64_t turn_count(void)
@@ -54,7 +57,7 @@ static bool one_acts(unsigned i)
 		return false;
 	if (i < people.clients)
 		return client_act(people.client[i]);
-	return leg_act(people.leg[i - people.clients]);
+	return served_act(people.leg[i - people.clients]);
 }
 
 static bool somebody_acts(void)
@@ -83,10 +86,12 @@ static uint64_t next_ms(void)
 			next = at;
 	}
 	for (unsigned i = 0; !sim_mood.silent && i < people.legs; i++) {
-		const struct leg *l = people.leg[i];
+		const struct served *l = people.leg[i];
 
 		if (!l->over && l->wake_ms > now && l->wake_ms < next)
 			next = l->wake_ms;
+		if (!l->over && l->hang_up_ms > now && l->hang_up_ms < next)
+			next = l->hang_up_ms;
 	}
 	return next;
 }
@@ -113,7 +118,7 @@ static void fall_silent(void)
 
 static void something_happens(void)
 {
-	if (sim_mood.draining || sim_mood.silent)
+	if (sim_mood.draining || sim_mood.silent || (sim_mood.kept && dice(6)))
 		return;
 	if (!sim_mood.plain && dice_rare(500))
 		drain();
@@ -136,9 +141,9 @@ static void something_happens(void)
 
 static uint64_t longest_ms(const struct conf *c)
 {
-	return c->prefix_timeout_ms + c->handshake_timeout_ms + c->connect_timeout_ms +
-	       c->head_timeout_ms + 3 * c->idle_timeout_ms + c->response_timeout_ms +
-	       4 * c->rate_grace_ms + 4 * c->linger_timeout_ms + 10000;
+	return c->app_idle_timeout_ms + c->prefix_timeout_ms + c->handshake_timeout_ms +
+	       c->connect_timeout_ms + c->head_timeout_ms + 3 * c->idle_timeout_ms +
+	       c->response_timeout_ms + 4 * c->rate_grace_ms + 4 * c->linger_timeout_ms + 10000;
 }
 
 static void judge_time(int ms)
@@ -202,9 +207,10 @@ static bool may_look(const struct sock *s)
 	return c->state != CONN_CONNECT || s->state != TCP_DEAD;
 }
 
-static bool look_for_lost_wakeups(void)
+static bool look_for_lost_wakeups(int ms)
 {
-	if (world.looks || sim_mood.draining || !sim_worker.conns_count || !dice_rare(6))
+	if (world.looks || (ms >= 0 && ms < TIMER_SOON_MS) || sim_mood.draining ||
+	    !sim_worker.conns_count || !dice_rare(6))
 		return false;
 	world_log("look for lost wakeups", 0, 0, 0);
 	cover_count(COVER_STALL_LOOKS);
@@ -277,5 +283,5 @@ bool turn_waits(int *ms)
 			*ms = 0; /* see turn_begin() */
 		return *ms != 0;
 	}
-	return look_for_lost_wakeups() || time_passes(ms);
+	return look_for_lost_wakeups(*ms) || time_passes(ms);
 }

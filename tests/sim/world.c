@@ -142,6 +142,7 @@ struct sock *sock_new(enum sock_kind kind)
 	s->id = ++world.next_id;
 	s->fd = -1;
 	s->urgent_at = SIZE_MAX;
+	s->taken_at_fin = SIZE_MAX;
 	s->in_room = 1024u << dice(8);
 	s->out_room = 1024u << dice(8);
 	s->far_room = 1024u << dice(7);

@@ -21,7 +21,7 @@
 
 #define WORLD_FD      1000 /* descriptors from here on are the world's */
 #define WORLD_FDS     512
-#define WORLD_SOCKETS 1024
+#define WORLD_SOCKETS 5000
 #define WORLD_BACKLOG 256
 
 enum sock_kind {
@@ -55,8 +55,10 @@ struct sock {
 
 	/* From kedge to the peer. */
 	struct http1_bytes out;
-	size_t out_arrived; /* acknowledged by the peer's system */
-	size_t out_taken;   /* read by the peer */
+	size_t out_arrived;  /* in the peer's system */
+	size_t out_acked;    /* and kedge has been told so: it may come later */
+	size_t out_taken;    /* read by the peer */
+	size_t taken_at_fin; /* before it ended its direction; SIZE_MAX: it has not */
 	size_t out_room, far_room;
 	bool full;        /* SOCK_NOSPACE: a wakeup is due when there is room */
 	bool shut;        /* our FIN is behind out */
@@ -67,6 +69,7 @@ struct sock {
 	bool peer_reset; /* a RST of ours has arrived there */
 	bool closed;     /* by kedge */
 	bool reset_on_close, nodelay;
+	bool was_open;
 	bool self; /* connected to itself */
 
 	/* epoll */

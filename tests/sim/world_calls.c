@@ -354,10 +354,39 @@ int __wrap_shutdown(int fd, int how)
 
 /* --- questions -------------------------------------------------------------------------------- */
 
+/* <net/tcp_states.h> has these for the kernel, netinet/tcp.h differs from linux/tcp.h. */
+enum {
+	STATE_ESTABLISHED = 1,
+	STATE_SYN_SENT,
+	STATE_FIN_WAIT1 = 4,
+	STATE_FIN_WAIT2,
+	STATE_CLOSE = 7,
+	STATE_CLOSE_WAIT,
+	STATE_LAST_ACK
+};
+
+static uint8_t state_of(const struct sock *s)
+{
+	if (s->state == TCP_CONNECTING)
+		return STATE_SYN_SENT;
+	if (s->state != TCP_OPEN || (s->in_fin && s->fin_arrived))
+		return STATE_CLOSE;
+	if (s->in_fin)
+		return s->shut ? STATE_LAST_ACK : STATE_CLOSE_WAIT;
+	return !s->shut ? STATE_ESTABLISHED : s->fin_arrived ? STATE_FIN_WAIT2 : STATE_FIN_WAIT1;
+}
+
+/* A SYN and a FIN count as a byte each, in the direction in which they went. */
+static uint64_t acked_of(const struct sock *s)
+{
+	return s->out_acked + s->fin_arrived + (s->kind == SOCK_APP && s->was_open);
+}
+
 static void tell_info(const struct sock *s, void *val, socklen_t *len)
 {
-	struct tcp_info info = {.tcpi_bytes_received = s->in.len + s->in_fin,
-				.tcpi_bytes_acked = s->out_arrived + s->fin_arrived,
+	struct tcp_info info = {.tcpi_state = state_of(s),
+				.tcpi_bytes_received = s->in.len + s->in_fin,
+				.tcpi_bytes_acked = acked_of(s),
 				.tcpi_unacked = network_has(s),
 				.tcpi_notsent_bytes = (uint32_t)sock_pending(s)};
 

@@ -102,6 +102,7 @@ size_t far_send(struct sock *s, const void *p, size_t n)
 	if (!n)
 		return 0;
 	http1_bytes_add(&s->in, p, n);
+	s->out_acked = s->out_arrived; /* every segment says so */
 	world_log("to kedge", s->id, n, s->in.len);
 	sock_wake(s, EPOLLIN | EPOLLRDNORM);
 	return n;
@@ -132,6 +133,8 @@ void far_shut(struct sock *s)
 		return;
 	world_log("fin to kedge", s->id, s->in.len, 0);
 	s->in_fin = true;
+	s->taken_at_fin = s->out_taken;
+	s->out_acked = s->out_arrived;
 	sock_wake(s, 0);
 	sock_wake(s, EPOLLIN | EPOLLRDNORM | EPOLLRDHUP);
 }
@@ -161,13 +164,18 @@ static bool fin_due(const struct sock *s)
 	return s->shut && !s->fin_arrived && !s->peer_reset && s->state != TCP_DEAD;
 }
 
+static bool ack_due(const struct sock *s)
+{
+	return s->out_acked < s->out_arrived && s->state == TCP_OPEN && !s->peer_gone;
+}
+
 bool network_has(const struct sock *s)
 {
 	if (s->kind != SOCK_CLIENT && s->kind != SOCK_APP)
 		return false;
 	if (sock_pending(s) && !s->peer_reset)
-		return s->peer_gone || far_waiting(s) < s->far_room;
-	return fin_due(s);
+		return s->peer_gone || far_waiting(s) < s->far_room || ack_due(s);
+	return fin_due(s) || ack_due(s);
 }
 
 /* As tcp_check_space(). */
@@ -198,6 +206,8 @@ void network_step(struct sock *s, size_t n)
 	s->out_arrived += n;
 	if (n)
 		world_log("arrives", s->id, n, s->out_arrived);
+	if (!n || !dice_rare(8)) /* else later: a delayed one */
+		s->out_acked = s->out_arrived;
 	if (fin_due(s) && !sock_pending(s)) {
 		world_log("fin arrives", s->id, s->out_arrived, 0);
 		s->fin_arrived = true;
@@ -233,6 +243,7 @@ void connect_over(struct sock *s, int err)
 		return;
 	}
 	s->state = TCP_OPEN;
+	s->was_open = true;
 	sock_wake(s, 0);
 	sock_wake(s, EPOLLOUT);
 }

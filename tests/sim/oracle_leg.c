@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where the legs of a client are among its requests, and where the next one goes on. */
+#include "oracle_leg.h"
+
+#include <string.h>
+
+#include "oracle.h"
+
+/* --- where a leg is --------------------------------------------------------------------------- */
+
+size_t leg_start_of(const struct client *c, unsigned k)
+{
+	const struct script *s = &c->script;
+
+	if (!k)
+		return 0;
+	return k <= s->requests && s->request[k - 1].say_end ? s->request[k - 1].end : SIZE_MAX;
+}
+
+size_t leg_say_start_of(const struct client *c, unsigned k)
+{
+	return k && k <= c->script.requests ? c->script.request[k - 1].say_end : 0;
+}
+
+struct came leg_came_on(const struct served *l)
+{
+	const struct client *c = l->client;
+	struct came r = {.end = l->begin};
+	bool surplus = false;
+
+	for (unsigned i = 0; l == c->used && i < c->items; i++) {
+		const struct item *it = &c->item[i];
+
+		if (it->begin < l->begin || it->begin >= stream_read(c))
+			continue;
+		r.tunnel |= it->tunnel;
+		/* Behind the head of an answer to HEAD, it may be bytes that nobody asked for. */
+		r.lost |= it->odd && !it->surplus && !surplus && !it->head;
+		r.odd |= it->odd || it->early;
+		surplus |= it->surplus;
+		if (it->banned || it->end > stream_read(c))
+			continue;
+		r.closes |= it->closes;
+		r.doubtful |= it->doubtful;
+		r.hasty |= it->hasty;
+		r.finals += it->final;
+		if (it->final)
+			r.end = it->end;
+	}
+	return r;
+}
+
+bool leg_is_idle(const struct served *l)
+{
+	const struct client *c = l->client;
+	const struct came r = leg_came_on(l);
+
+	if (!l->used || l != c->leg || c->unknown || c->tcp || !r.finals || r.closes || r.odd ||
+	    r.tunnel || c->script.request[l->first + r.finals - 1].last)
+		return false;
+	return stream_read(c) == r.end &&
+	       l->want_begin + l->given == leg_start_of(c, l->first + r.finals);
+}
+
+/* --- the next one ----------------------------------------------------------------------------- */
+
+/* What the old leg has brought, and the client is not to get, is no part of its stream. */
+static void cut(struct client *c, struct served *l, size_t at)
+{
+	l->cut = at;
+	while (c->items && c->item[c->items - 1].end > at)
+		c->items--;
+}
+
+/* Nobody knows how many requests kedge takes for answered: one of them begins like these bytes. */
+static unsigned guess_first(const struct client *c, const struct served *before, const uint8_t *p,
+			    size_t n)
+{
+	const struct script *s = &c->script;
+
+	for (unsigned k = before->first; k <= s->requests && leg_start_of(c, k) != SIZE_MAX; k++) {
+		size_t at = leg_start_of(c, k);
+
+		if (n <= s->want.len - at && !memcmp(s->want.data + at, p, n))
+			return k;
+	}
+	world_fail("client %u: a leg begins with what is no request: '%s'", c->id,
+		   world_show(&c->leg->s->out, 0));
+}
+
+static void judge_place(const struct client *c, const struct served *l, const struct served *before)
+{
+	size_t sent_to = before->want_begin + before->given;
+
+	if (l->want_begin == SIZE_MAX || l->want_begin > sent_to)
+		world_fail("client %u: a leg follows one that was within a request", c->id);
+	if (l->want_begin == sent_to)
+		return;
+	if (!before->again)
+		world_fail("client %u: bytes are sent again, and nothing was said of it", c->id);
+	if (before->first == l->first)
+		world_fail("client %u: request %u is sent more than twice", c->id, l->first);
+}
+
+bool oracle_leg_guesses(struct served *l)
+{
+	const struct client *c = l->client;
+
+	if (!c->unknown || !l->before)
+		return false;
+	l->first = guess_first(c, l->before, l->s->out.data, l->s->out.len);
+	l->answered = l->first;
+	l->want_begin = leg_start_of(c, l->first);
+	return true;
+}
+
+void oracle_leg_begins(struct served *l, size_t n)
+{
+	struct client *c = l->client;
+	struct served *before = c->used;
+	struct came r;
+
+	l->used = true;
+	if (!before) {
+		c->used = l;
+		return;
+	}
+	if (c->tcp || !c->reuse)
+		world_fail("client %u gets another leg after bytes went over the first one", c->id);
+	if (!before->s->closed)
+		world_fail("client %u has two legs", c->id);
+	r = leg_came_on(before);
+	l->before = before;
+	l->first =
+		c->unknown ? guess_first(c, before, l->s->out.data, n) : before->first + r.finals;
+	l->answered = l->first;
+	l->want_begin = leg_start_of(c, l->first);
+	if (!c->unknown)
+		judge_place(c, l, before);
+	l->begin = r.end;
+	cut(c, before, r.end);
+	c->used = l;
+}
+
+/* One that was idle for a while is not used as if it were fresh. */
+void oracle_leg_goes_on(struct served *l)
+{
+	const struct client *c = l->client;
+	const struct came r = leg_came_on(l);
+	uint64_t idle_us = (world_ms() - l->moved_ms) * 1000;
+	unsigned k = l->first + r.finals;
+
+	/* Behind bytes that the leg took just now, kedge may have read it before. */
+	l->taken_between = l->sent_us == world.now_us ? SIZE_MAX : stream_read(c);
+	if (!c->reuse || !leg_is_idle(l) || k >= c->script.requests)
+		return;
+	if (idle_us >= YOUNG_US && !c->script.request[k].repeats)
+		world_fail("client %u: request %u may not be repeated, and goes on an old leg",
+			   c->id, k);
+	if (idle_us >= LOOKED_AT_US && (leg_app_over(l) || l->s->in_taken < l->s->in.len))
+		world_fail("client %u: request %u goes on a leg whose end has come", c->id, k);
+}
