@@ -60,8 +60,8 @@ static unsigned how_many(const uint64_t now[PARTINGS])
 }
 
 /*
- * kedge has counted one of them, once. PARTINGS: nobody knows which, since it had no memory for what
- * was to follow another count.
+ * kedge has counted one of them, once. PARTINGS: nobody knows which, since it had no memory for
+ * what was to follow another count.
  */
 static enum parting why(const struct client *c)
 {
