@@ -112,8 +112,8 @@ struct conf {
 	char *ticket_keys; /* file, see tls_ticket.h; NULL: one key at random */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
-	struct tcp_alive tcp_alive;                       /* of both legs */
-	bool connect_early;                               /* during the handshake */
+	struct tcp_alive tcp_alive; /* of both legs */
+	bool connect_early;         /* during the handshake */
 	enum conf_app_reuse app_reuse;
 	uint32_t app_idle_timeout_ms;
 	uint32_t connections_max;                         /* in all workers */

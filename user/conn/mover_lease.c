@@ -34,8 +34,8 @@ bool lease_between(const struct flow *f)
 	const struct leg *l = f->leg;
 
 	return f->reuses && client_stays(l->edit->note) && !f->refused &&
-	       f->reason == KEDGE_REASON_NONE && !f->lost_end && !f->client_eof &&
-	       !f->unsent && !residue_any(&f->down) && l->edit->note->standing == KEDGE_BETWEEN &&
+	       f->reason == KEDGE_REASON_NONE && !f->lost_end && !f->client_eof && !f->unsent &&
+	       !residue_any(&f->down) && l->edit->note->standing == KEDGE_BETWEEN &&
 	       !l->edit->holds && !flow_outstanding(f) && l->response.state == RESPONSE_LINE &&
 	       !response_was_last(&l->response) && !response_over(&l->response);
 }
