@@ -36,6 +36,7 @@ bool lease_between(const struct flow *f)
 	return f->reuses && client_stays(l->edit->note) && !f->refused &&
 	       f->reason == KEDGE_REASON_NONE && !f->lost_end && !f->client_eof && !f->unsent &&
 	       !residue_any(&f->down) && l->edit->note->standing == KEDGE_BETWEEN &&
+	       f->tail[sizeof(f->tail) - 1] != '\r' && /* half an empty line before a request */
 	       !l->edit->holds && !flow_outstanding(f) && l->response.state == RESPONSE_LINE &&
 	       !response_was_last(&l->response) && !response_over(&l->response);
 }
@@ -78,11 +79,11 @@ static void keep(struct flow *f, const uint8_t *p, size_t n)
 	const size_t all = s->len + n;
 
 	if (all > LEASE_KEPT_MAX) {
-		s->valid = false;
+		sent_drop(s);
 		return;
 	}
 	if (all > s->size) {
-		size_t size = all < 512 ? 512 : LEASE_KEPT_MAX;
+		size_t size = all < LEASE_KEPT_SMALL ? LEASE_KEPT_SMALL : LEASE_KEPT_MAX;
 		uint8_t *data = realloc(s->data, size);
 
 		s->valid = data != NULL;

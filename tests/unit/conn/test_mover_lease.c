@@ -289,6 +289,33 @@ static void a_long_request_is_not_kept(void **state)
 	assert_false(lease_survives(&mover, &f));
 }
 
+/* Nobody fills memory with requests that are answered. */
+static void much_room_does_not_stay(void **state)
+{
+	static char text[LEASE_KEPT_SMALL + 1];
+
+	(void)state;
+	memset(text, 'x', sizeof(text));
+	served(0);
+	assert_true(lease_take(&mover, &f, (const uint8_t *)text, sizeof(text)));
+	assert_int_equal(f.sent.size, LEASE_KEPT_MAX);
+	lease_forget(&f);
+	assert_null(f.sent.data);
+	assert_true(lease_take(&mover, &f, (const uint8_t *)GET, strlen(GET)));
+	lease_forget(&f);
+	assert_int_equal(f.sent.size, LEASE_KEPT_SMALL);
+}
+
+/* The other half would be refused at the beginning of a leg. */
+static void half_an_empty_line_stays_where_it_is(void **state)
+{
+	(void)state;
+	served(0);
+	assert_true(lease_between(&f));
+	f.tail[3] = '\r';
+	assert_false(lease_between(&f));
+}
+
 /* The room stays for the next request. */
 static void the_next_request_is_kept_in_its_place(void **state)
 {
@@ -337,6 +364,8 @@ int main(void)
 		TEST(what_a_dead_leg_did_not_take_is_not_lost),
 		TEST(a_long_request_is_not_kept),
 		TEST(the_next_request_is_kept_in_its_place),
+		TEST(much_room_does_not_stay),
+		TEST(half_an_empty_line_stays_where_it_is),
 		TEST(a_fresh_leg_begins_with_nothing),
 	};
 
