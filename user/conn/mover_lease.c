@@ -29,6 +29,16 @@ static bool client_stays(const struct kedge_note *note)
 	return !note->requests || note->last != note->requests;
 }
 
+/*
+ * Half of an empty line before a request: the editor has it, and a fresh one would not. Only where it
+ * is the client's first byte, or follows an empty line: elsewhere it may be the end of a body.
+ */
+static bool is_half_line(const struct flow *f)
+{
+	return !memcmp(f->tail, "\n\r\n\r", sizeof(f->tail)) ||
+	       (f->first_len == 1 && f->first[0] == '\r');
+}
+
 bool lease_between(const struct flow *f)
 {
 	const struct leg *l = f->leg;
@@ -36,9 +46,9 @@ bool lease_between(const struct flow *f)
 	return f->reuses && client_stays(l->edit->note) && !f->refused &&
 	       f->reason == KEDGE_REASON_NONE && !f->lost_end && !f->client_eof && !f->unsent &&
 	       !residue_any(&f->down) && l->edit->note->standing == KEDGE_BETWEEN &&
-	       f->tail[sizeof(f->tail) - 1] != '\r' && /* half an empty line before a request */
-	       !l->edit->holds && !flow_outstanding(f) && l->response.state == RESPONSE_LINE &&
-	       !response_was_last(&l->response) && !response_over(&l->response);
+	       !is_half_line(f) && !l->edit->holds && !flow_outstanding(f) &&
+	       l->response.state == RESPONSE_LINE && !response_was_last(&l->response) &&
+	       !response_over(&l->response);
 }
 
 bool lease_doubted(const struct flow *f)

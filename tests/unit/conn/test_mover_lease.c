@@ -312,7 +312,12 @@ static void half_an_empty_line_stays_where_it_is(void **state)
 	(void)state;
 	served(0);
 	assert_true(lease_between(&f));
-	f.tail[3] = '\r';
+	memcpy(f.tail, "\n\r\n\r", 4);
+	assert_false(lease_between(&f));
+	f.tail[0] = 'x';
+	assert_true(lease_between(&f)); /* the end of a body */
+	f.first[0] = '\r';
+	f.first_len = 1;
 	assert_false(lease_between(&f));
 }
 
