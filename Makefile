@@ -83,7 +83,7 @@ fuzz_libs	:= $(filter-out $(fuzz_srcs),$(wildcard tests/fuzz/*.c))
 # Those that depend on limits run with smaller ones, too.
 comma		:= ,
 shrunk_names	:= flow http1 response
-shrunk_srcs	:= $(wildcard user/base/*.c user/http/*.c user/access/*.c user/conn/mover*.c) user/conn/flow_check.c user/conn/pipes.c
+shrunk_srcs	:= $(wildcard user/base/*.c user/http/*.c user/access/*.c user/conn/mover*.c) user/conn/flow_check.c user/conn/pipes.c user/app/leg_proof.c
 shrunk_bins	:= $(shrunk_names:%=$(OUT)/fuzz-shrunk/fuzz_%)
 fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%) $(shrunk_bins)
 

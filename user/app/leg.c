@@ -4,15 +4,9 @@
 
 #include <stdlib.h>
 #include <unistd.h>
-#include <linux/tcp.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 
 #include "base/container_of.h"
 #include "base/reset_on_close.h"
-
-/* Of the kernel's <net/tcp_states.h>; netinet/tcp.h, which has it too, differs from linux/tcp.h. */
-#define STATE_CLOSE 7
 
 static void bury(struct task *task)
 {
@@ -99,31 +93,4 @@ void leg_closed_idle(struct legs *legs, const struct leg *l)
 	    now >= legs->closed_ms + SEEN_FOR_MS)
 		legs->closes_after_ms = (uint32_t)idle_ms;
 	legs->closed_ms = now;
-}
-
-/* --- what TCP proves -------------------------------------------------------------------------- */
-
-static struct tcp_info info_of(const struct leg *l)
-{
-	struct tcp_info info = {0};
-	socklen_t len = sizeof(info);
-
-	getsockopt(l->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
-	return info;
-}
-
-void leg_mark(struct leg *l)
-{
-	l->acked = l->bypass ? 0 : info_of(l).tcpi_bytes_acked;
-}
-
-bool leg_unread(const struct leg *l)
-{
-	struct tcp_info info;
-
-	/* A reset without a FIN before it acknowledges nothing, even if all was read. */
-	if (!l->acked || l->bypass || l->reset || !l->eof)
-		return false;
-	info = info_of(l);
-	return info.tcpi_state == STATE_CLOSE && info.tcpi_bytes_acked == l->acked;
 }

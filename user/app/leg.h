@@ -26,7 +26,7 @@ struct leg {
 	uint64_t connect_began_us;
 	uint64_t connect_took_us; /* once it is ready */
 	uint64_t served_us;       /* when its last response ended; 0: none has */
-	uint64_t acked;           /* see leg_mark() */
+	uint64_t acked;           /* see leg_proof.h */
 	int fd;                   /* -1: none yet */
 	bool ready;               /* the application has answered, one way or the other */
 	bool queue;               /* the application has no room for a connection now: try again */
@@ -82,13 +82,3 @@ uint32_t leg_idle_max_ms(const struct legs *legs, const struct leg *l, uint32_t 
 
 /* The application has closed this leg, on which nothing was under way. */
 void leg_closed_idle(struct legs *legs, const struct leg *l);
-
-/*
- * Remembers how much the application's kernel has acknowledged, when nothing is under way. Then
- * leg_unread() is true if no byte that was sent since can have reached the application: it had
- * closed its end, and TCP has refused the bytes. (A FIN carries an acknowledgement, and a reset
- * behind it says that the bytes were refused.) False if that is not known, and always on a leg
- * that may be bypassed.
- */
-void leg_mark(struct leg *l);
-bool leg_unread(const struct leg *l);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "access/access.h"
+#include "app/leg_proof.h"
 #include "base/cleanup.h"
 
 /* A leg that was idle for longer is looked at before a request goes on it. */
@@ -30,8 +31,8 @@ static bool client_stays(const struct kedge_note *note)
 }
 
 /*
- * Half of an empty line before a request: the editor has it, and a fresh one would not. Only where it
- * is the client's first byte, or follows an empty line: elsewhere it may be the end of a body.
+ * Half of an empty line before a request: the editor has it, and a fresh one would not. Only where
+ * it is the client's first byte, or follows an empty line: elsewhere it may be the end of a body.
  */
 static bool is_half_line(const struct flow *f)
 {
