@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import events
 import plan
 from machine import PATIENCE
+from rawapp import REPEATABLE
 
 # What kedge may say itself: too late, application, limits.
 OWN = (408, 502, 503, 504)
@@ -25,8 +26,6 @@ LATE = (408, 504)
 DRAINED = 0.5 * PATIENCE
 # These cost no request.
 HARMLESS = {"reload"}
-# RFC 9110, section 9.2.2
-REPEATABLE = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}
 
 
 @dataclass

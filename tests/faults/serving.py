@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A fault while kedge serves: what is driven through it meanwhile, and what must hold of it."""
+import collections
 import re
 
 from inject import Injection
 from kedge import SANITIZER
+from rawapp import REPEATABLE
 from table import DEAD, ROOT, WORKER, Errno
 from talk import Talk
 
@@ -117,16 +119,16 @@ class Round:
         return [one for one in self.talks if names & set(one.requests)] or self.newcomers
 
     def _judge_requests(self):
-        """What the application got: each request at most once, with the right client."""
+        """What the application got, with the right client: each request once, or twice if it may be repeated."""
         owner = {name: one for one in self.talks for name in one.requests}
-        seen = set()
+        seen = collections.Counter()
         for req in self.front.requests():
             name = (req.values("X-Id") or ["?"])[0]
             one = owner.get(name)
-            if not one or name in seen:
-                self.problems.append(f"the application got {name} {'twice' if one else 'from nobody'}")
+            if not one or seen[name] > (req.method in REPEATABLE):
+                self.problems.append(f"the application got {name} {'too often' if one else 'from nobody'}")
                 continue
-            seen.add(name)
+            seen[name] += 1
             told = None if one.kind == "tcp" else one.client_told
             if req.xff != told:
                 self.problems.append(f"{one}: the application was told X-Forwarded-For: {req.xff}, not {told}")

@@ -14,6 +14,8 @@ from machine import Deadline
 
 REQUEST_LINE = re.compile(rb"([A-Za-z!#$%&'*+.^_`|~0-9-]+) ([!-~]+) HTTP/1\.([01])")
 FIELD_LINE = re.compile(rb"([A-Za-z!#$%&'*+.^_`|~0-9-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*")
+# Methods of requests that may come twice (RFC 9110, section 9.2.2).
+REPEATABLE = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"}
 CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;[\t -~\x80-\xff]*)?)")
 
 

@@ -283,14 +283,18 @@ static void read_field(struct reader *x, const struct line *l)
 		return;
 	}
 	x->h.last = OF_NOTHING;
-	/* Of a cut line, the colon may be beyond. */
+	/* Of a cut line, the colon may be beyond: behind all that there is. */
 	if (!colon && l->is_cut)
-		colon = l->s.p + l->s.n - 1;
+		colon = l->s.p + l->s.n;
 	if (!colon)
 		return;
 	raw = (struct span){l->s.p, (size_t)(colon - l->s.p)};
 	name = trim(raw);
-	value = (struct span){colon + 1, l->s.n - raw.n - 1};
+	value = (struct span){colon, l->s.n - raw.n};
+	if (value.n) { /* the colon */
+		value.p++;
+		value.n--;
+	}
 	if (is(name, "Connection")) {
 		x->h.last = OF_CONNECTION;
 		read_connection(x, value, l->is_cut);

@@ -129,8 +129,9 @@ class Front:
         if self.combination is not combination:
             self.end()
             self.app = App(self.cgroup)
+            # The client's connection ends with the application's: what came before it shows.
             self.kedge = Kedge(self.certs, self.app.raw.text, [Listener("tls"), Listener("clear", tls=False)],
-                               combination, self.cgroup)
+                               combination, self.cgroup, ["--app-reuse", "off"])
             self.combination = combination
         self.app.raw.forget()
         return self.kedge, self.app
