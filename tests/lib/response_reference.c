@@ -559,6 +559,16 @@ static void read_response(struct reader *x)
 	end(x, m);
 }
 
+/*
+ * Until something stops it. Not part of its caller, which calls setjmp(): the compiler would fear
+ * for its variables.
+ */
+__attribute__((noinline)) static void read_all(struct reader *x)
+{
+	for (;;)
+		read_response(x);
+}
+
 void response_reference_read(struct response_reference *r, const char *in, size_t n)
 {
 	struct reader x = {.r = r, .in = in, .n = n};
@@ -567,10 +577,8 @@ void response_reference_read(struct response_reference *r, const char *in, size_
 	x.heads = calloc(r->arrivals + 1, sizeof(*x.heads));
 	if (!x.heads)
 		abort();
-	if (!setjmp(x.stop)) {
-		for (;;)
-			read_response(&x);
-	}
+	if (!setjmp(x.stop))
+		read_all(&x);
 	arrive_until(&x, n);
 	free(x.heads);
 }
