@@ -362,8 +362,10 @@ ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 		if (r <= 0 && done)
 			break;
-		if (r <= 0)
+		if (r <= 0) {
+			msg->msg_controllen = 0; /* as the kernel's: nothing was put there */
 			return r;
+		}
 		if (type && (l->type != type || type != TLS_CONTENT_DATA))
 			break;
 		type = l->type;
