@@ -264,7 +264,17 @@ class Run:
         except TimeoutError as error:
             left = {name: bpftool.rows(self.kedge.pin / name) for name in self.kedge.entries_of_flows()}
             raise Failed(f"{error}: {left}\n{self.kedge.status()}") from None
-        return self.kedge.status()
+        return self.last_status()
+
+    def last_status(self):
+        """The access log is written by a thread of its own, which counts its last lines a moment later."""
+        before = None
+        while True:
+            status = self.kedge.status()
+            if status["stats"]["access_lines"] == before:
+                return status
+            before = status["stats"]["access_lines"]
+            time.sleep(0.3 * machine.PATIENCE)
 
     def end(self):
         status = self.settle()

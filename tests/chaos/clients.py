@@ -251,9 +251,7 @@ class One:
                     return
             self.read()
             if group[-1].do in plan.UNASKED:  # with another request on its way it would be that one's answer
-                if group[-1].do == "idle-408" and self.clients.reuse:
-                    raise Left  # kedge has dropped it, with its leg
-                self.to_the_end()
+                self.no_more_answers()
             time.sleep(self.plan.pause / 1000)
 
     # --- endings ----------------------------------------------------------------------------------
@@ -264,6 +262,16 @@ class One:
         if not self.plan.together:
             self.client.half_close()
         self.to_the_end()
+
+    def no_more_answers(self):
+        """With app-reuse, a leg may go with the answer that nobody asked for, and the connection stays."""
+        if not self.clients.reuse:
+            self.to_the_end()
+        self.client.sock.settimeout(0.3)
+        try:
+            self.to_the_end()
+        except TimeoutError:
+            raise Left from None
 
     def to_the_end(self):
         while data := self.client.recv(262144):
