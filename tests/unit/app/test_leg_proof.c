@@ -2,49 +2,7 @@
 /* user/app/leg_proof.c: what TCP proves of a leg that the application has closed. */
 #include "app/leg_proof.h"
 
-#include <stdarg.h>
-#include <stddef.h>
-#include <setjmp.h>
-#include <cmocka.h>
-
-#include <errno.h>
-#include <poll.h>
-#include <string.h>
-#include <unistd.h>
-#include <sys/socket.h>
-
-#include "tests/lib/net.h"
-
-static struct loop loop;
-static struct legs legs;
-static struct leg *leg;
-static int app; /* the application's end */
-
-static int up(void **state)
-{
-	(void)state;
-	if (loop_init(&loop))
-		return -1;
-	legs_init(&legs, &loop, NULL, NULL);
-	leg = leg_new(&legs, &legs);
-	if (!leg)
-		return -1;
-	net_pair(&app, &leg->fd, 0);
-	return 0;
-}
-
-static int down(void **state)
-{
-	(void)state;
-	if (leg)
-		leg_close(&legs, leg, false);
-	leg = NULL;
-	if (app >= 0)
-		close(app);
-	legs_fini(&legs);
-	loop_fini(&loop);
-	return 0;
-}
+#include "tests/unit/app/leg_rig.h"
 
 static void say(int fd)
 {
