@@ -93,8 +93,9 @@ static void keep_alive_line(struct response_head *h, const char *p, const char *
 		if (len <= at || strncasecmp(first, name, at) != 0 ||
 		    !decimal_parse(first + at, len - at, UINT16_MAX, &s))
 			continue;
-		h->doubtful |= !s;
-		if (!h->keep_alive_s || s < h->keep_alive_s)
+		if (!s)
+			h->doubtful = true;
+		else if (!h->keep_alive_s || s < h->keep_alive_s)
 			h->keep_alive_s = (uint16_t)s;
 	}
 }

@@ -139,6 +139,7 @@ static void lines_say_how_the_body_ends(void **state)
 		{"keep-alive: timeout=-1, timeout=, timeout, timeout=1s, xtimeout=1", true, {0}},
 		{"keep-alive : timeout=5", true, {.keep_alive_s = 5, .doubtful = true}},
 		{"keep-alive: timeout=0", true, {.doubtful = true}},
+		{"keep-alive: timeout=3, timeout=0", true, {.keep_alive_s = 3, .doubtful = true}},
 		{"keep-alive:", true, {0}},
 		{"keep-alive: \t ", true, {0}},
 		{"keep-alive: , ,\t", true, {0}},
