@@ -99,7 +99,10 @@ class Net:
         return self.server.xdp("srv") is not None
 
     def clean(self):
-        """After a test: removes what is left, and fails the test for it."""
+        """After a test: removes what is left, and fails the test for it. A killed process may still be closing."""
+        until = time.monotonic() + 5
+        while self.attached() and time.monotonic() < until:
+            time.sleep(0.05)
         left = self.server.xdp("srv")
         if left:
             self.server.ip("link set srv xdp off")
