@@ -214,7 +214,7 @@ static struct conn_verdict handshake_done(struct conn *c)
 		return verdict_reset(reason);
 	TRACE_HANDOFF(&c->flow, facts.version, facts.suite, facts.kernel);
 	count_handshake(c, &facts);
-	conn_connect_early(c); /* a fast client's Finished was there before kedge had to wait for it */
+	conn_connect_early(c); /* for a client whose Finished was there before kedge waited */
 	return client_leg_ready(c);
 }
 
