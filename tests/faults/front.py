@@ -129,11 +129,20 @@ class Front:
                 continue
         return sorted(found)
 
-    def cut(self, near):
-        """The application resets the connection that has this address at kedge's end, if there is one."""
-        for conn in self.app.connections:
-            if conn.peer == near:
-                reset_now(conn.sock)
+    def cut(self, near, far):
+        """
+        If the connection from `near` to `far` goes to the application, it resets it. It may not have accepted it
+        yet: kedge sends as soon as the kernel has connected.
+        """
+        if far != self.app.address:
+            return
+        end = time.monotonic() + 2 * PATIENCE
+        while not (found := [conn for conn in self.app.connections if conn.peer == near]):
+            if time.monotonic() > end:
+                return
+            time.sleep(0.002)
+        for conn in found:
+            reset_now(conn.sock)
 
     def requests(self):
         return [req for conn in self.app.connections for req in conn.requests]

@@ -54,7 +54,7 @@ class Round:
         """Where the kernel says that a connection to the application is dead, its other end is so, too."""
         match = SOCKET.search(line)
         if match and self.fault.errno in DEAD and self.fault.call != "connect":
-            self.front.cut((match[1], int(match[2])))
+            self.front.cut((match[1], int(match[2])), (match[3], int(match[4])))
 
     @staticmethod
     def _all(step, talks):
