@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "http1_corpus.h"
 
-#include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/container_of.h"
+#include "corpus_file.h"
 #include "http/xff.h"
 
 static const char *const modes[] = {"append", "replace", "if-none", "never"};
@@ -17,23 +17,16 @@ static const char *const reasons[] = {
 #undef X
 };
 
-/* Where the loader is, for its complaints, and where data lines go. */
+/* What the file has said so far. */
 struct loader {
-	const char *file;
-	unsigned line;
+	struct corpus_file file;
 	struct http1_case *to;
-	struct http1_bytes *data;
+	struct http1_bytes *data; /* where data lines go */
 	bool ends_given, requests_given;
 	enum http1_mode mode;
 	__u16 flags;
 	__u32 head_bytes_max;
 };
-
-static void bad(const struct loader *l, const char *why, const char *what)
-{
-	fprintf(stderr, "%s:%u: %s: %s\n", l->file, l->line, why, what);
-	abort();
-}
 
 void http1_bytes_add(struct http1_bytes *b, const void *data, size_t len)
 {
@@ -111,24 +104,15 @@ const char *http1_bytes_add_line(struct http1_bytes *to, const char *text)
 	return NULL;
 }
 
-static void add_data(struct loader *l, const char *text)
+static void take_data(struct corpus_file *f, const char *text)
 {
+	const struct loader *l = container_of(f, struct loader, file);
 	const char *wrong =
 		l->data ? http1_bytes_add_line(l->data, text) : "data outside input and output";
 
 	if (wrong)
-		bad(l, wrong, text);
+		corpus_bad(f, wrong, text);
 }
-
-static unsigned choose(const struct loader *l, const char *const *set, size_t n, const char *value)
-{
-	for (unsigned i = 0; i < n; i++)
-		if (!strcmp(set[i], value))
-			return i;
-	bad(l, "unknown value", value);
-	return 0;
-}
-#define CHOOSE(l, set, value) choose(l, set, sizeof(set) / sizeof(set[0]), value)
 
 static void set_flags(struct loader *l, char *value)
 {
@@ -136,43 +120,39 @@ static void set_flags(struct loader *l, char *value)
 					    "strip", "real",  "forwarded", "trusted"};
 
 	for (char *word = strtok(value, " "); word; word = strtok(NULL, " "))
-		l->flags |= (__u16)(1 << CHOOSE(l, names, word));
+		l->flags |= (__u16)(1 << CORPUS_CHOOSE(&l->file, names, word));
 }
 
-static void directive(struct loader *l, char *line)
+static void take_key(struct corpus_file *f, const char *key, char *value)
 {
-	char *value = strchr(line, ':');
+	struct loader *l = container_of(f, struct loader, file);
 	struct http1_case *c = l->to;
 
-	if (!value)
-		bad(l, "neither data (a tab first) nor KEY: VALUE", line);
-	*value++ = 0;
-	value += strspn(value, " ");
 	l->data = NULL;
-	if (!strcmp(line, "input")) {
+	if (!strcmp(key, "input")) {
 		if (c->inputs == HTTP1_CASE_PARTS)
-			bad(l, "too many inputs", line);
+			corpus_bad(f, "too many inputs", key);
 		l->data = &c->input[c->inputs++];
-	} else if (!strcmp(line, "output")) {
+	} else if (!strcmp(key, "output")) {
 		l->data = &c->output;
-	} else if (!strcmp(line, "mode")) {
-		l->mode = CHOOSE(l, modes, value);
-	} else if (!strcmp(line, "flags")) {
+	} else if (!strcmp(key, "mode")) {
+		l->mode = CORPUS_CHOOSE(f, modes, value);
+	} else if (!strcmp(key, "flags")) {
 		set_flags(l, value);
-	} else if (!strcmp(line, "head-bytes-max")) {
-		l->head_bytes_max = (__u32)strtoul(value, NULL, 10);
-	} else if (!strcmp(line, "resume")) {
+	} else if (!strcmp(key, "head-bytes-max")) {
+		l->head_bytes_max = corpus_number(f, value);
+	} else if (!strcmp(key, "resume")) {
 		c->tunnel = !strcmp(value, "tunnel");
-	} else if (!strcmp(line, "refuse")) {
-		c->refuse = CHOOSE(l, reasons, value);
-	} else if (!strcmp(line, "ends")) {
+	} else if (!strcmp(key, "refuse")) {
+		c->refuse = CORPUS_CHOOSE(f, reasons, value);
+	} else if (!strcmp(key, "ends")) {
 		l->ends_given = true;
-		c->ends = CHOOSE(l, standings, value);
-	} else if (!strcmp(line, "requests")) {
+		c->ends = CORPUS_CHOOSE(f, standings, value);
+	} else if (!strcmp(key, "requests")) {
 		l->requests_given = true;
-		c->requests = (uint32_t)strtoul(value, NULL, 10);
+		c->requests = corpus_number(f, value);
 	} else {
-		bad(l, "unknown key", line);
+		corpus_bad(f, "unknown key", key);
 	}
 }
 
@@ -184,32 +164,15 @@ void http1_case_conf(struct http1_conf *conf, enum http1_mode mode, __u16 flags)
 	http1_conf_set(conf, mode, flags, &client, true, 443);
 }
 
-static void load(struct http1_case *c, const char *dir, const char *name)
+/* Takes the name over. */
+static void load(struct http1_case *c, const char *dir, char *name)
 {
-	char *path = NULL, *line = NULL;
-	size_t size = 0;
-	struct loader l = {.to = c};
-	FILE *f;
+	struct loader l = {.file = {.key = take_key, .data = take_data}, .to = c};
 
-	if (asprintf(&path, "%s/%s", dir, name) < 0)
-		abort();
-	l.file = path;
-	c->name = strdup(name);
-	f = fopen(path, "re");
-	if (!f)
-		bad(&l, "cannot be opened", name);
-	while (getline(&line, &size, f) >= 0) {
-		l.line++;
-		line[strcspn(line, "\n")] = 0;
-		if (*line == '\t')
-			add_data(&l, line + 1);
-		else if (*line && *line != '#')
-			directive(&l, line);
-	}
-	fclose(f);
-	free(line);
+	c->name = name;
+	corpus_read(&l.file, dir, name);
 	if (!c->inputs)
-		bad(&l, "no input", name);
+		corpus_bad(&l.file, "no input", name);
 	if (!l.ends_given)
 		c->ends = c->refuse ? KEDGE_REFUSED : KEDGE_BETWEEN;
 	if (!l.requests_given)
@@ -217,33 +180,19 @@ static void load(struct http1_case *c, const char *dir, const char *name)
 	http1_case_conf(&c->conf, l.mode, l.flags);
 	if (l.head_bytes_max)
 		c->conf.head_bytes_max = l.head_bytes_max;
-	free(path);
-}
-
-static int is_case(const struct dirent *d)
-{
-	return d->d_name[0] != '.';
+	free(l.file.path);
 }
 
 struct http1_case *http1_corpus_load(const char *dir, size_t *count)
 {
-	struct dirent **list;
-	struct http1_case *cases;
-	int n = scandir(dir, &list, is_case, alphasort);
+	char **names = corpus_names(dir, count);
+	struct http1_case *cases = calloc(*count + 1, sizeof(*cases));
 
-	if (n < 0) {
-		perror(dir);
-		abort();
-	}
-	cases = calloc((size_t)n + 1, sizeof(*cases));
 	if (!cases)
 		abort();
-	for (int i = 0; i < n; i++) {
-		load(&cases[i], dir, list[i]->d_name);
-		free(list[i]);
-	}
-	free(list);
-	*count = (size_t)n;
+	for (size_t i = 0; i < *count; i++)
+		load(&cases[i], dir, names[i]);
+	free(names);
 	return cases;
 }
 

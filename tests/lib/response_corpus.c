@@ -1,53 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "response_corpus.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const standings[] = {"between", "head", "body", "waiting", NULL};
-static const char *const events[] = {"quiet",   "switched", "declined", "refused",
-				     "unasked", "stray",    NULL};
+#include "base/container_of.h"
+#include "corpus_file.h"
+
+static const char *const standings[] = {"between", "head", "body", "waiting"};
+static const char *const events[] = {"quiet",   "switched", "declined",
+				     "refused", "unasked",  "stray"};
 static const char *const states[] = {"line",    "fields", "body",   "chunk", "chunk-end",
-				     "trailer", "to-end", "tunnel", "lost",  NULL};
-static const char *const answers[] = {"no", "yes", NULL};
+				     "trailer", "to-end", "tunnel", "lost"};
+static const char *const answers[] = {"no", "yes"};
 
 _Static_assert(RESPONSE_STRAY == 5 && RESPONSE_LOST == 8 && KEDGE_WAITING == 3, "names in order");
 
-/* Where the loader is, for its complaints, and where data lines go. */
+/* What the file has said so far. */
 struct loader {
-	const char *file;
-	unsigned line;
+	struct corpus_file file;
 	struct response_case *to;
-	enum { NOWHERE, PASSES, STAYS } data;
+	enum { NOWHERE, PASSES, STAYS } data; /* where data lines go */
 	bool done_given, clean_given;
 };
-
-static void bad(const struct loader *l, const char *why, const char *what)
-{
-	fprintf(stderr, "%s:%u: %s: %s\n", l->file, l->line, why, what);
-	abort();
-}
-
-static unsigned choose(const struct loader *l, const char *const *set, const char *value)
-{
-	for (unsigned i = 0; set[i]; i++)
-		if (!strcmp(set[i], value))
-			return i;
-	bad(l, "unknown value", value);
-	return 0;
-}
-
-static uint32_t number(const struct loader *l, const char *value)
-{
-	char *end;
-	unsigned long n = strtoul(value, &end, 10);
-
-	if (end == value || *end)
-		bad(l, "no number", value);
-	return (uint32_t)n;
-}
 
 static void set_methods(struct kedge_note *note, char *value)
 {
@@ -61,45 +37,42 @@ static void set_methods(struct kedge_note *note, char *value)
 	}
 }
 
-static void directive(struct loader *l, char *line)
+static void take_key(struct corpus_file *f, const char *key, char *value)
 {
-	char *value = strchr(line, ':');
+	struct loader *l = container_of(f, struct loader, file);
 	struct response_case *c = l->to;
 
-	if (!value)
-		bad(l, "neither data (a tab first) nor KEY: VALUE", line);
-	*value++ = 0;
-	value += strspn(value, " ");
 	l->data = NOWHERE;
-	if (!strcmp(line, "passes")) {
+	if (!strcmp(key, "passes")) {
 		l->data = PASSES;
-	} else if (!strcmp(line, "stays")) {
+	} else if (!strcmp(key, "stays")) {
 		l->data = STAYS;
-	} else if (!strcmp(line, "methods")) {
+	} else if (!strcmp(key, "methods")) {
 		set_methods(&c->note, value);
-	} else if (!strcmp(line, "standing")) {
-		c->note.standing = (__u8)choose(l, standings, value);
-	} else if (!strcmp(line, "event")) {
-		c->event = choose(l, events, value);
-	} else if (!strcmp(line, "state")) {
-		c->state = choose(l, states, value);
-	} else if (!strcmp(line, "done")) {
+	} else if (!strcmp(key, "standing")) {
+		c->note.standing = (__u8)CORPUS_CHOOSE(f, standings, value);
+	} else if (!strcmp(key, "event")) {
+		c->event = CORPUS_CHOOSE(f, events, value);
+	} else if (!strcmp(key, "state")) {
+		c->state = CORPUS_CHOOSE(f, states, value);
+	} else if (!strcmp(key, "done")) {
 		l->done_given = true;
-		c->done = number(l, value);
-	} else if (!strcmp(line, "keep-alive")) {
-		c->keep_alive_s = (uint16_t)number(l, value);
-	} else if (!strcmp(line, "last")) {
-		c->last = choose(l, answers, value);
-	} else if (!strcmp(line, "clean")) {
+		c->done = corpus_number(f, value);
+	} else if (!strcmp(key, "keep-alive")) {
+		c->keep_alive_s = (uint16_t)corpus_number(f, value);
+	} else if (!strcmp(key, "last")) {
+		c->last = CORPUS_CHOOSE(f, answers, value);
+	} else if (!strcmp(key, "clean")) {
 		l->clean_given = true;
-		c->clean = choose(l, answers, value);
+		c->clean = CORPUS_CHOOSE(f, answers, value);
 	} else {
-		bad(l, "unknown key", line);
+		corpus_bad(f, "unknown key", key);
 	}
 }
 
-static void data_line(struct loader *l, const char *text)
+static void take_data(struct corpus_file *f, const char *text)
 {
+	struct loader *l = container_of(f, struct loader, file);
 	const char *wrong = "data outside passes and stays";
 
 	if (l->data == PASSES && l->to->bytes.len > l->to->good)
@@ -107,72 +80,41 @@ static void data_line(struct loader *l, const char *text)
 	else if (l->data != NOWHERE)
 		wrong = http1_bytes_add_line(&l->to->bytes, text);
 	if (wrong)
-		bad(l, wrong, text);
+		corpus_bad(f, wrong, text);
 	if (l->data == PASSES)
 		l->to->good = l->to->bytes.len;
 }
 
-static void load(struct response_case *c, const char *dir, const char *name)
+/* Takes the name over. */
+static void load(struct response_case *c, const char *dir, char *name)
 {
-	char *path = NULL, *line = NULL;
-	size_t size = 0;
-	struct loader l = {.to = c};
-	FILE *f;
+	struct loader l = {.file = {.key = take_key, .data = take_data}, .to = c};
 
-	if (asprintf(&path, "%s/%s", dir, name) < 0)
-		abort();
-	*c = (struct response_case){.name = strdup(name), .note.requests = 1};
+	*c = (struct response_case){.name = name, .note.requests = 1};
 	http1_bytes_add(&c->bytes, "", 0); /* so that there is a buffer */
-	l.file = path;
-	f = fopen(path, "re");
-	if (!f)
-		bad(&l, "cannot be opened", name);
-	while (getline(&line, &size, f) >= 0) {
-		l.line++;
-		line[strcspn(line, "\n")] = 0;
-		if (*line == '\t')
-			data_line(&l, line + 1);
-		else if (*line && *line != '#')
-			directive(&l, line);
-	}
-	fclose(f);
-	free(line);
+	corpus_read(&l.file, dir, name);
 	if (!l.clean_given)
-		bad(&l, "it must say whether the leg is clean", name);
+		corpus_bad(&l.file, "it must say whether the leg is clean", name);
 	if (!l.done_given)
 		c->done = c->note.requests;
-	free(path);
-}
-
-static int is_case(const struct dirent *d)
-{
-	return d->d_name[0] != '.';
+	free(l.file.path);
 }
 
 struct response_case *response_corpus_load(size_t *count)
 {
-	struct dirent **names;
 	struct response_case *cases;
-	char *dir = NULL;
-	int n;
+	char *dir = NULL, **names;
 
 	if (asprintf(&dir, "%s/../response", http1_corpus_dir()) < 0)
 		abort();
-	n = scandir(dir, &names, is_case, alphasort);
-	if (n < 0) {
-		perror(dir);
-		abort();
-	}
-	cases = calloc((size_t)n + 1, sizeof(*cases));
+	names = corpus_names(dir, count);
+	cases = calloc(*count + 1, sizeof(*cases));
 	if (!cases)
 		abort();
-	for (int i = 0; i < n; i++) {
-		load(&cases[i], dir, names[i]->d_name);
-		free(names[i]);
-	}
+	for (size_t i = 0; i < *count; i++)
+		load(&cases[i], dir, names[i]);
 	free(names);
 	free(dir);
-	*count = (size_t)n;
 	return cases;
 }
 
