@@ -63,9 +63,9 @@ struct conn_verdict conn_idle_enter(struct conn *c, bool parts)
 static struct conn_verdict fault(const struct conn *c)
 {
 	const struct record *r = c->flow.record;
-	enum kedge_reason reason = r->reason ? r->reason : KEDGE_REASON_client_reset;
 
-	return r->told ? verdict_of(CONN_LINGER, CONN_ALERT, reason) : verdict_reset(reason);
+	return r->told ? verdict_of(CONN_LINGER, CONN_ALERT, record_death(r))
+		       : verdict_reset(record_death(r));
 }
 
 /* Sends what the record layer holds. 0, or its error. */

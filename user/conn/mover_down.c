@@ -12,8 +12,7 @@
 
 static enum mover_step down_failed(struct flow *f)
 {
-	return mover_fail(f, STEP_ABORT,
-			  f->record->reason ? f->record->reason : KEDGE_REASON_client_reset);
+	return mover_fail(f, STEP_ABORT, record_death(f->record));
 }
 
 /* A request waits for its answer. Behind the last response none is due. */

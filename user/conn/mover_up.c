@@ -166,9 +166,7 @@ static enum mover_step up_nothing(struct flow *f, ssize_t n)
 	if (n == -EAGAIN)
 		return STEP_IDLE;
 	if (n < 0 && n != -EINTR)
-		return mover_fail(f, STEP_ABORT,
-				  f->record->reason ? f->record->reason
-						    : KEDGE_REASON_client_reset);
+		return mover_fail(f, STEP_ABORT, record_death(f->record));
 	return STEP_MOVED;
 }
 

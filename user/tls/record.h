@@ -92,6 +92,12 @@ static inline ssize_t record_write(struct record *r, const void *buf, size_t len
 	return r->ops->write(r, buf, len);
 }
 
+/* Why a dead leg died: the reset of the client, unless the record layer knows more. */
+static inline enum kedge_reason record_death(const struct record *r)
+{
+	return r->reason ? r->reason : KEDGE_REASON_client_reset;
+}
+
 /* Can data go between this leg and a pipe? */
 static inline bool record_can_splice(const struct record *r)
 {
