@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 
-names=(tls/test_{keys,record,record_ktls,record_rules,record_twin})
+names=(tls/test_{keys,record,record_ktls,record_ktls_splice,record_rules,record_limits,record_twin})
 [[ -n ${KEDGE_TEST_SHORT-} ]] || names+=(tls/test_tls)
 programs=()
 for name in "${names[@]}"; do
