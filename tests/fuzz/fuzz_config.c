@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 static void check_listener(const struct conf_listener *l)
 {
-	INVARIANT(l->addr.family == AF_INET || l->addr.family == AF_INET6);
+	INVARIANT(l->addr.family == AF_INET || l->addr.family == AF_INET6 ||
+		  l->addr.family == AF_UNIX);
 	INVARIANT(l->name[0]);
 	INVARIANT(l->proxy <= PROXY_PREFIX_REQUIRE);
 	INVARIANT(l->tls == (l->certs_count > 0));
@@ -27,13 +28,22 @@ static void check_listener(const struct conf_listener *l)
 		INVARIANT(l->trust.set[i].bits <= 128);
 }
 
+static void check_app(const struct conf *conf)
+{
+	if (conf->app_host)
+		INVARIANT(conf->app_port && conf->app.family == AF_UNSPEC);
+	else
+		INVARIANT(addr_port(&conf->app) || conf->app.family == AF_UNIX);
+	INVARIANT(conf->app_name[0]);
+}
+
 /* Users of a configuration rely on these. */
 static void check_conf(const struct conf *conf)
 {
 	INVARIANT(conf->listeners_count > 0);
 	for (size_t i = 0; i < conf->listeners_count; i++)
 		check_listener(&conf->listeners[i]);
-	INVARIANT(addr_port(&conf->app) && conf->app_name[0]);
+	check_app(conf);
 	INVARIANT(conf->workers >= 1 && conf->workers <= 64);
 	INVARIANT(conf->record <= POLICY_OFF && conf->edit <= POLICY_OFF);
 	INVARIANT(conf->bypass <= POLICY_OFF && conf->xff <= XFF_NEVER);

@@ -102,13 +102,15 @@ static void forget_token(struct http1 *h)
 	bool counts = h->state == HTTP1_METHOD || h->state == HTTP1_NAME ||
 		      h->state == HTTP1_END_LF || h->state == HTTP1_OPTIONS ||
 		      h->state == HTTP1_PROTOCOLS;
+	bool in_option = h->state == HTTP1_OPTIONS && h->option_len;
 	size_t n = counts ? h->len : 0;
+	size_t options = in_option ? http1_option_at(h) + h->option_len : h->options_len;
 
 	if (n < HTTP1_TOKEN_MAX)
 		memset(h->token + n, 0, HTTP1_TOKEN_MAX - n);
 	/* Options of a line that has stayed are left over as well. */
-	if (h->state != HTTP1_OPTIONS)
-		memset(h->options + h->options_len, 0, sizeof(h->options) - h->options_len);
+	if (options < sizeof(h->options))
+		memset(h->options + options, 0, sizeof(h->options) - options);
 	if (h->state != HTTP1_OPTIONS)
 		h->options_line = 0;
 }
