@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * tests only: the files of a corpus: one case each, of lines "KEY: VALUE", data lines (a tab first),
- * comments (#) and empty lines. What keys and data mean is up to the corpus.
+ * tests only: the files of a corpus: one case each, of lines "KEY: VALUE", data lines (a tab
+ * first), comments (#) and empty lines. What keys and data mean is up to the corpus.
  */
 #pragma once
 
