@@ -10,6 +10,7 @@ that is mounted for this.
     KEDGE_TEST_FLOOD_S   seconds of each part of the flood test (2)
 """
 import base64
+import contextlib
 import json
 import math
 import os
@@ -100,9 +101,8 @@ class Net:
 
     def clean(self):
         """After a test: removes what is left, and fails the test for it. A killed process may still be closing."""
-        until = time.monotonic() + 5
-        while self.attached() and time.monotonic() < until:
-            time.sleep(0.05)
+        with contextlib.suppress(TimeoutError):
+            wait_for(lambda: not self.attached(), seconds=5, what="the guard of a dead kedge")
         left = self.server.xdp("srv")
         if left:
             self.server.ip("link set srv xdp off")

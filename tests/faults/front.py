@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """kedge with one worker in front of an application that keeps every request, in one of the modes."""
+import contextlib
 import ctypes
 import json
 import os
@@ -136,13 +137,10 @@ class Front:
         """
         if far != self.app.address:
             return
-        end = time.monotonic() + 2 * PATIENCE
-        while not (found := [conn for conn in self.app.connections if conn.peer == near]):
-            if time.monotonic() > end:
-                return
-            time.sleep(0.002)
-        for conn in found:
-            reset_now(conn.sock)
+        with contextlib.suppress(TimeoutError):
+            for conn in wait_for(lambda: [conn for conn in self.app.connections if conn.peer == near], 2,
+                                 f"connection from {near}", pause=0.002):
+                reset_now(conn.sock)
 
     def requests(self):
         return [req for conn in self.app.connections for req in conn.requests]

@@ -11,8 +11,8 @@
 #include "conn/verdict.h"
 
 /*
- * HANDSHAKE: the client has said hello, so that the application may be asked. It is asked once;
- * later calls do nothing.
+ * HANDSHAKE: the client has said hello, or is done, so that the application may be asked. It is
+ * asked once; later calls do nothing.
  */
 void conn_connect_early(struct conn *c);
 

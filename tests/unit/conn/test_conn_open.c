@@ -304,25 +304,44 @@ static void a_client_that_goes_within_its_hello(void **state)
 	assert_int_equal(stats->health_checks, 0);
 }
 
-static void a_handshake_that_succeeds(void **state)
+/* All of a handshake. `early`: connect-early is on when the client's last flight is there. */
+static void shake_hands(struct peer *p, bool early)
 {
 	struct conn_verdict v = {.next = CONN_STAY};
+
+	handshake();
+	peer_open(p, client, &(struct peer_opts){.version = TLS1_3_VERSION});
+	client = -1;
+	while (v.next == CONN_STAY) {
+		conf.connect_early = SSL_do_handshake(p->ssl) == 1 && early;
+		peer_send(p, 0, NULL, NULL);
+		assert_true(net_wait(c->client_fd, POLLIN, NET_PATIENCE_MS));
+		v = conn_handshake_run(c);
+		peer_wait(p->fd);
+		peer_receive(p);
+	}
+	expect_next(v, CONN_IDLE);
+}
+
+/* As a client that is so fast that kedge never has to wait for it. */
+static void an_early_leg_without_a_wait(void **state)
+{
 	struct peer p;
 
 	(void)state;
-	handshake();
-	peer_open(&p, client, &(struct peer_opts){.version = TLS1_3_VERSION});
-	client = -1;
-	while (v.next == CONN_STAY) {
-		if (SSL_do_handshake(p.ssl) != 1)
-			assert_int_equal(v.next, CONN_STAY);
-		peer_send(&p, 0, NULL, NULL);
-		assert_true(net_wait(c->client_fd, POLLIN, NET_PATIENCE_MS));
-		v = conn_handshake_run(c);
-		peer_wait(p.fd);
-		peer_receive(&p);
-	}
-	expect_next(v, CONN_IDLE);
+	shake_hands(&p, true);
+	assert_non_null(c->flow.leg);
+	assert_true(net_wait(listener, POLLIN, NET_PATIENCE_MS));
+	peer_close(&p);
+}
+
+static void a_handshake_that_succeeds(void **state)
+{
+	struct peer p;
+
+	(void)state;
+	shake_hands(&p, false);
+	assert_null(c->flow.leg);
 	assert_null(c->tls);
 	assert_non_null(c->flow.record);
 	assert_int_equal(c->tls_version, VERSION_TLS13);
@@ -359,6 +378,7 @@ int main(void)
 		TLS(or_within_its_hello),
 		TLS(a_client_that_goes_within_its_hello),
 		TLS(a_handshake_that_succeeds),
+		TLS(an_early_leg_without_a_wait),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

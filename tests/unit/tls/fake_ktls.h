@@ -3,8 +3,9 @@
  * tests only; include it once a program. Kernel TLS in user space: while fake.on, the system calls
  * that ktls.c makes on a TCP socket end here and behave like those of Linux (net/tls/tls_main.c,
  * tls_sw.c). tests/lib/tls_records.c seals and opens the records. So the code above ktls.c runs
- * without kernel TLS, and any step of it can fail. test_record.c, test_record_rules.c and
- * test_record_ktls.c run on kernel TLS too, if there is any: the fake must give the same results.
+ * without kernel TLS, and any step of it can fail. test_record.c, test_record_rules.c,
+ * test_record_limits.c and test_record_ktls.c run on kernel TLS too, if there is any: the fake must
+ * give the same results.
  *
  * It lacks records of several sendmsg() calls, for which MSG_MORE would ask, and splice().
  */
