@@ -14,6 +14,7 @@
 
 #include "prove.h"
 
+#include "base/crc32c.c"
 #include "http/proxy_proto.c"
 
 void prove_proxy_tlv(void)

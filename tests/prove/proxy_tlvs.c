@@ -17,6 +17,7 @@
 
 #include "prove.h"
 
+#include "base/crc32c.c"
 #include "http/proxy_proto.c"
 
 static unsigned seen, checksums;

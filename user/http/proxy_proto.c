@@ -6,29 +6,12 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/crc32c.h"
 #include "base/decimal.h"
-
-/* Section 2.2: sizes of the fixed part and of the address blocks. */
-enum {
-	V2_SIGNATURE_BYTES = 12,
-	V2_FIXED_BYTES = 16,
-	V2_INET_BYTES = 12,
-	V2_INET6_BYTES = 36,
-	V2_UNIX_BYTES = 216,
-	TLV_FIXED_BYTES = 3,
-};
-
-enum { COMMAND_LOCAL = 0, COMMAND_PROXY = 1 };
-
-enum { FAMILY_UNSPEC = 0, FAMILY_INET, FAMILY_INET6, FAMILY_UNIX };
-
-enum { TRANSPORT_UNSPEC = 0, TRANSPORT_STREAM, TRANSPORT_DGRAM };
-
-enum { TLV_CRC32C = 0x03 };
+#include "http/proxy_v2.h"
 
 static const char v1_start[] = "PROXY ";
-static const uint8_t v2_signature[V2_SIGNATURE_BYTES] = {'\r', '\n', '\r', '\n', 0,   '\r',
-							 '\n', 'Q',  'U',  'I',  'T', '\n'};
+static const uint8_t v2_signature[V2_SIGNATURE_BYTES] = V2_SIGNATURE;
 
 static enum proxy_verdict bad(struct proxy_prefix *out, uint8_t version, enum kedge_reason reason)
 {
@@ -169,26 +152,6 @@ static uint16_t get_u16(const uint8_t *p)
 static uint32_t get_u32(const uint8_t *p)
 {
 	return (uint32_t)get_u16(p) << 16 | get_u16(p + 2);
-}
-
-/*
- * CRC32c (Castagnoli, reflected 0x82f63b78), four bits a step: prefixes are short and the table
- * fits two cache lines. Start with ~0, complement the result.
- */
-static uint32_t crc32c_update(uint32_t crc, const uint8_t *bytes, size_t n)
-{
-	static const uint32_t nibble[16] = {
-		0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1, 0x417b1dbc, 0x5125dad3,
-		0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6, 0xb21572c9,
-		0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75,
-	};
-
-	for (size_t i = 0; i < n; i++) {
-		crc ^= bytes[i];
-		crc = crc >> 4 ^ nibble[crc & 15];
-		crc = crc >> 4 ^ nibble[crc & 15];
-	}
-	return crc;
 }
 
 /* The checksum covers the whole prefix as if its own field (4 bytes at `field`) were zero. */
