@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import ssl
 import threading
 
 import pytest
@@ -39,7 +40,8 @@ def echo(conn):
 
 def listeners():
     return [Listener("tls", mode="tcp"), Listener("clear", tls=False, mode="tcp"),
-            Listener("proxy", proxy="require", mode="tcp"), Listener("http", tls=False)]
+            Listener("proxy", proxy="require", mode="tcp"), Listener("http", tls=False),
+            Listener("alpn", mode="tcp", alpn=["h2", "imap"])]
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +261,25 @@ def test_reload_changes_the_mode(tmp_path, certs, cgroup, ends):
                 assert c.request().status == 200
             raw.send(b"still")
             assert raw.recv_exactly(5) == b"still"
+
+
+# --- protocols -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("offer,chosen", [(["h2"], "h2"), (["imap", "h2"], "h2"), (["http/1.1", "imap"], "imap"),
+                                          (None, None)])
+def test_a_listed_protocol_is_chosen(end_front, certs, offer, chosen):
+    """In the order of the list; and what kedge then carries it does not read."""
+    with Client(end_front["alpn"], tls=tls_context(certs.ca, alpn=offer)) as c:
+        assert c.tls.selected_alpn_protocol() == chosen
+        c.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert c.recv_exactly(24) == b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_no_listed_protocol_is_offered(end_front, certs, version):
+    with pytest.raises(ssl.SSLError, match="(?i)no.application.protocol"):
+        Client(end_front["alpn"], tls=tls_context(certs.ca, version, alpn=["http/1.1", "h2c"]))
+    end_front.wait_reason("tls_no_protocol")
+    assert end_front.app.connections == []
 
 
 # --- who is it -----------------------------------------------------------------------------------

@@ -24,6 +24,11 @@ static void check_listener(const struct conf_listener *l)
 	INVARIANT(l->tls == (l->certs_count > 0));
 	for (size_t i = 0; i < l->certs_count; i++)
 		INVARIANT(l->certs[i].cert && l->certs[i].key);
+	INVARIANT(l->alpn.count <= (l->tls ? CONFIG_ALPN_MAX : 0));
+	for (size_t i = 0; i < l->alpn.count; i++) {
+		INVARIANT(l->alpn.set[i][0] && strlen(l->alpn.set[i]) <= 255);
+		INVARIANT(l->mode == MODE_TCP || !strcmp(l->alpn.set[i], "http/1.1"));
+	}
 	for (size_t i = 0; i < l->trust.count; i++)
 		INVARIANT(l->trust.set[i].bits <= 128);
 }

@@ -67,7 +67,8 @@ static void make_ctx(void)
 		stream[i] = (uint8_t)(i * 2654435761u >> 13 ^ i);
 	peer_cert_make(&files, "fuzz", PEER_EC, "fuzz.test", 10);
 	INVARIANT(!tls_shared_init(&shared, &conf, &caps));
-	INVARIANT(!tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared));
+	INVARIANT(
+		!tls_ctx_new(&ctx, &(struct tls_offer){.certs = &pair, .certs_count = 1}, &shared));
 }
 
 static void open_world(struct world *w, uint8_t which, uint8_t fragment)

@@ -79,8 +79,8 @@ class Config:
 
 class Listener:
     def __init__(self, name, tls=True, proxy="off", trust=(), leaves=None, addr="127.0.0.1:0",
-                 mode="http", splice=SPLICE):
-        self.mode, self.splice = mode, splice
+                 mode="http", splice=SPLICE, alpn=()):
+        self.mode, self.splice, self.alpn = mode, splice, alpn
         self.name, self.tls, self.proxy, self.trust = name, tls, proxy, trust
         self.leaves, self.addr = leaves, addr
         self.address = None  # (host, port), or a path, once bound
@@ -91,6 +91,8 @@ class Listener:
         words += ["--splice", "on"] if self.splice else []
         for cidr in self.trust:
             words += ["--trust", cidr]
+        for protocol in self.alpn:
+            words += ["--alpn", protocol]
         if self.tls:
             for leaf in self.leaves or (certs.ec, certs.rsa):
                 words += leaf.flags()
@@ -105,6 +107,7 @@ class Listener:
             del keys["trust"]
         if self.tls:
             keys["certs"] = leaves
+            keys["alpn"] = list(self.alpn)
         for key, value in (("tls", self.tls), ("splice", self.splice)):
             keys[key] = "on" if value else "off"
         return f"- {json.dumps(keys)}"

@@ -27,6 +27,7 @@ void conf_listener_clear_certs(struct conf_listener *l)
 void conf_listener_clear(struct conf_listener *l)
 {
 	conf_listener_clear_certs(l);
+	conf_names_clear(&l->alpn);
 	free(l->trust.set);
 	*l = (struct conf_listener){0};
 }

@@ -19,6 +19,9 @@ enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 /* Bounds the search for two listeners with one address. */
 #define CONFIG_LISTENERS_MAX 256
 
+/* Each is compared with all that a client offers. */
+#define CONFIG_ALPN_MAX 16
+
 /* "NAME:PORT" or an address */
 #define CONFIG_APP_NAME_SIZE (HOST_NAME_BYTES_MAX + 8)
 
@@ -77,6 +80,7 @@ struct conf_listener {
 	bool both_families;       /* an IPv6 socket that also accepts IPv4 */
 	bool tls;
 	enum conf_mode mode;
+	struct conf_names alpn; /* in order of preference; empty: what the mode has by itself */
 	enum conf_proxy proxy;
 	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: anyone */
 	struct conf_cert *certs; /* its own or the common ones; none without tls */

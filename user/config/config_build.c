@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "config/config_alpn.h"
 #include "config/config_family.h"
 #include "config/config_guard.h"
 #include "config/config_options.h"
@@ -161,6 +162,7 @@ static void check_listener(struct conf_listener *l, const struct settings *from,
 	const struct place *at = &from->listeners[index];
 
 	check_certs(l, at, m);
+	config_check_alpn(l, from, index, m);
 	if (!l->tls && cert)
 		config_warn(&cert->place, "not used: tls is off at this listener");
 	if (!l->tls)

@@ -130,7 +130,7 @@ static int add_name(const struct option_def *opt, struct conf_names *field, cons
 	char *name, **set, what[64];
 
 	if (!text[0])
-		return refuse(why, text, "names no interface");
+		return refuse(why, text, "is empty");
 	if (strlen(text) > opt->max) {
 		snprintf(what, sizeof(what), "is longer than %u bytes", opt->max);
 		return refuse(why, text, what);

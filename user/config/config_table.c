@@ -53,7 +53,15 @@ const struct option_def config_options[] = {
 	 .text = "http",
 	 .words = {"http", "tcp"},
 	 .help = "protocol of the application; tcp is any protocol: kedge passes the bytes on "
-		 "unread, adds no header and answers no ALPN"},
+		 "unread and adds no header"},
+	{.name = "alpn",
+	 .kind = OPTION_NAMES,
+	 IN_LISTENER(alpn),
+	 .without = "http/1.1 and http/1.0 in mode http, none in mode tcp",
+	 .arg = "PROTOCOL",
+	 .max = 255,
+	 .help = "protocols that clients may choose by ALPN, the most preferred first; a client "
+		 "that offers others only is refused"},
 	{.name = "proxy-protocol",
 	 .kind = OPTION_WORD,
 	 IN_LISTENER(proxy),

@@ -14,6 +14,7 @@ int service_new(struct service **out, struct generation *g, size_t index, struct
 		bool warn)
 {
 	struct service *s = calloc(1, sizeof(*s));
+	struct tls_offer offer;
 	int err = 0;
 
 	if (!s)
@@ -23,9 +24,9 @@ int service_new(struct service **out, struct generation *g, size_t index, struct
 	s->conf = &g->conf->listeners[index];
 	s->connections = &g->tallies[index]->connections;
 	s->limits = limits;
+	offer = tls_offer_of(s->conf);
 	if (s->conf->tls)
-		err = tls_ctx_new(&s->tls, s->conf->certs, s->conf->certs_count, s->conf->mode,
-				  &g->tls);
+		err = tls_ctx_new(&s->tls, &offer, &g->tls);
 	if (err) {
 		service_put(s);
 		return err;

@@ -53,7 +53,8 @@ bool certs_seen_before(const struct conf *conf, size_t listener)
 static int check_listener(const struct conf_listener *l, const struct tls_shared *shared)
 {
 	struct tls_ctx *ctx = NULL;
-	int err = l->tls ? tls_ctx_new(&ctx, l->certs, l->certs_count, l->mode, shared) : 0;
+	const struct tls_offer offer = tls_offer_of(l);
+	int err = l->tls ? tls_ctx_new(&ctx, &offer, shared) : 0;
 
 	if (!err)
 		tls_ctx_warn(ctx);
@@ -75,12 +76,13 @@ int certs_check(const struct conf *conf, bool warn)
 	shared.record = POLICY_OFF;
 	for (size_t i = 0; i < conf->listeners_count; i++) {
 		for (size_t k = 0; k < conf->listeners[i].certs_count; k++) {
+			const struct tls_offer one = {.certs = &conf->listeners[i].certs[k],
+						      .certs_count = 1};
 			struct tls_ctx *ctx = NULL;
 			int failed = 0;
 
 			if (!checked_before(conf, i, k))
-				failed = tls_ctx_new(&ctx, &conf->listeners[i].certs[k], 1,
-						     MODE_HTTP, &shared);
+				failed = tls_ctx_new(&ctx, &one, &shared);
 			tls_ctx_free(ctx);
 			err = err ? err : failed;
 		}

@@ -112,14 +112,10 @@ static bool set_suites(SSL_CTX *ctx, const struct tls_shared *s)
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 		   const unsigned char *in, unsigned int in_len, void *arg)
 {
-	static const unsigned char ours[] = "\x08http/1.1\x08http/1.0";
-	unsigned char *chosen;
+	const struct tls_ctx *t = arg;
 
-	if (SSL_select_next_proto(&chosen, out_len, ours, sizeof(ours) - 1, in, in_len) !=
-	    OPENSSL_NPN_NEGOTIATED)
-		return SSL_TLSEXT_ERR_ALERT_FATAL;
-	*out = chosen;
-	return SSL_TLSEXT_ERR_OK;
+	return alpn_select(&t->alpn, in, in_len, out, out_len) ? SSL_TLSEXT_ERR_OK
+							       : SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 /* An unknown name gets the default certificate. The client may refuse it. */
@@ -135,11 +131,25 @@ static int on_server_name(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_OK;
 }
 
+/*
+ * What a session is bound to. A client that has met an HTTP server must not take a listener in mode
+ * tcp for the same, nor one protocol for another.
+ */
+static bool identify(const struct tls_ctx *t, uint8_t out[TLS_DIGEST_BYTES])
+{
+	const uint8_t *wire = t->alpn.len ? t->alpn.wire : out; /* never NULL */
+
+	if (EVP_Digest(wire, t->alpn.len, out, NULL, EVP_sha256(), NULL) != 1)
+		return false;
+	out[0] ^= (uint8_t)t->mode;
+	tls_certs_identify(t->certs, out);
+	return true;
+}
+
 static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 {
 	uint8_t session[TLS_DIGEST_BYTES];
 
-	tls_certs_identity(t->certs, (uint8_t)t->mode, session);
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	/* A client that puts ChaCha20 first has no AES instructions. */
@@ -149,12 +159,12 @@ static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 	SSL_CTX_set_read_ahead(ctx, 0);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, TICKETS);
-	if (t->mode == MODE_HTTP)
-		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, NULL);
+	if (t->alpn.len)
+		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, t);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 	SSL_CTX_set_tlsext_servername_arg(ctx, t);
 
-	return !ticket_keys_use(ctx, &t->shared->tickets) &&
+	return identify(t, session) && !ticket_keys_use(ctx, &t->shared->tickets) &&
 	       SSL_CTX_set_session_id_context(ctx, session, sizeof(session)) == 1 &&
 	       SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 &&
 	       set_suites(ctx, t->shared);
@@ -186,8 +196,8 @@ static void ctx_freep(struct tls_ctx **ctx)
 	tls_ctx_free(*ctx);
 }
 
-int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t certs_count,
-		enum conf_mode mode, const struct tls_shared *shared)
+int tls_ctx_new(struct tls_ctx **out, const struct tls_offer *offer,
+		const struct tls_shared *shared)
 {
 	_cleanup_(ctx_freep)
 	struct tls_ctx *t = NULL;
@@ -196,12 +206,12 @@ int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t cert
 	if (!any_suite(shared, false))
 		return log_err(EOPNOTSUPP, "TLS: record is required of a kernel that carries none");
 	t = calloc(1, sizeof(*t));
-	if (!t)
+	if (!t || alpn_list_make(&t->alpn, &offer->alpn, offer->mode))
 		return log_err(ENOMEM, "TLS: no context");
 	t->shared = shared;
-	t->mode = mode;
+	t->mode = offer->mode;
 	t->exact = shared->record != POLICY_OFF && any_suite(shared, true);
-	r = tls_certs_load(&t->certs, certs, certs_count);
+	r = tls_certs_load(&t->certs, offer->certs, offer->certs_count);
 	if (!r)
 		r = tls_certs_build(t->certs, make_ctx, t);
 	if (r)
@@ -220,6 +230,7 @@ void tls_ctx_free(struct tls_ctx *t)
 	if (!t)
 		return;
 	tls_certs_free(t->certs);
+	alpn_list_clear(&t->alpn);
 	free(t);
 }
 
@@ -295,8 +306,9 @@ static enum kedge_reason reason_of_error(unsigned long err)
 	case SSL_R_NO_SUITABLE_KEY_SHARE:
 	case SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS:
 	case SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
-	case SSL_R_NO_APPLICATION_PROTOCOL:
 		return KEDGE_REASON_tls_no_shared;
+	case SSL_R_NO_APPLICATION_PROTOCOL:
+		return KEDGE_REASON_tls_no_protocol;
 	default:
 		/* OpenSSL reports a received alert as a reason above this. */
 		return ERR_GET_REASON(err) >= SSL_AD_REASON_OFFSET ? KEDGE_REASON_tls_client_alert

@@ -43,14 +43,33 @@ int tls_shared_next(struct tls_shared *s, const struct tls_shared *before, const
 /* All certificates of one listener, chosen by SNI and by what the client can verify. */
 struct tls_ctx;
 
+/* What clients get. The paths of the certificates are borrowed while the context lives. */
+struct tls_offer {
+	const struct conf_cert *certs;
+	size_t certs_count;
+	struct conf_names alpn; /* borrowed; empty: what the mode has by itself */
+	enum conf_mode mode;
+};
+
+/* A listener's own. */
+static inline struct tls_offer tls_offer_of(const struct conf_listener *l)
+{
+	return (struct tls_offer){
+		.certs = l->certs,
+		.certs_count = l->certs_count,
+		.alpn = l->alpn,
+		.mode = l->mode,
+	};
+}
+
 /*
  * Reads certificates and keys. 0, or -EINVAL, -ENOENT, ... after one line that names the file and
- * the cause. In mode tcp ALPN is not answered, because nothing here knows the application's
- * protocol. A session is resumed only if the mode and all certificates are the same as when it
- * began. So other workers resume it, and other listeners and hosts with the same configuration.
+ * the cause. A session is resumed only if the mode, the protocols and all certificates are the same
+ * as when it began. So other workers resume it, and other listeners and hosts with the same
+ * configuration.
  */
-int tls_ctx_new(struct tls_ctx **out, const struct conf_cert *certs, size_t certs_count,
-		enum conf_mode mode, const struct tls_shared *shared);
+int tls_ctx_new(struct tls_ctx **out, const struct tls_offer *offer,
+		const struct tls_shared *shared);
 void tls_ctx_free(struct tls_ctx *ctx);
 
 /*

@@ -91,10 +91,8 @@ void tls_certs_digest(const struct tls_certs *t, uint8_t out[32])
 	}
 }
 
-void tls_certs_identity(const struct tls_certs *t, uint8_t mode, uint8_t out[32])
+void tls_certs_identify(const struct tls_certs *t, uint8_t out[32])
 {
-	memset(out, 0, 32);
-	out[0] = mode;
 	for (size_t i = 0; i < t->certs_count; i++)
 		digest_add(out, t->certs[i].leaf);
 }

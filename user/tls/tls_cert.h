@@ -22,10 +22,10 @@ void tls_certs_free(struct tls_certs *certs);
 void tls_certs_digest(const struct tls_certs *certs, uint8_t out[32]);
 
 /*
- * SHA-256 over the identity of a listener: its mode and its certificates, which hold the names,
- * without chains and OCSP responses. Equal on every host that has the same certificates.
+ * Makes the digest in `identity` one of the certificates, too: which hold the names, without chains
+ * and OCSP responses. Equal on every host that has the same certificates.
  */
-void tls_certs_identity(const struct tls_certs *certs, uint8_t mode, uint8_t out[32]);
+void tls_certs_identify(const struct tls_certs *certs, uint8_t identity[32]);
 
 /* Makes a context, without certificates. NULL if that fails. */
 typedef SSL_CTX *(*tls_make_ctx_fn)(void *arg);

@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 
 #include "config/config.h"
+#include "tls/alpn.h"
 #include "tls/keys.h"
 #include "tls/wire.h"
 
@@ -16,6 +17,7 @@ struct tls_shared;
 struct tls_ctx {
 	const struct tls_shared *shared;
 	struct tls_certs *certs;
+	struct alpn_list alpn;
 	enum conf_mode mode;
 	bool exact; /* the kernel may take connections over: read nothing beyond the handshake */
 };

@@ -19,7 +19,7 @@
 #define FLOOD_BYTES (64u << 10)
 
 #define KNOWN_TOP                                                                              \
-	"tls, mode, proxy-protocol, trust, listener-connections-max, socket-mode, "            \
+	"tls, mode, alpn, proxy-protocol, trust, listener-connections-max, socket-mode, "      \
 	"splice, app, workers, "                                                               \
 	"record, edit, bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, "   \
 	"guard-priority, "                                                                     \
@@ -353,7 +353,7 @@ static const struct mistake_case structure_mistakes[] = {
 	{"listeners:\n- {listen: localhost:1, tls: off, address: localhost:3}\n",
 	 "--app localhost:1",
 	 "kedge.yaml:2: listeners[0].address: unknown key; known "
-	 "are listen, tls, mode, proxy-protocol, "
+	 "are listen, tls, mode, alpn, proxy-protocol, "
 	 "trust, listener-connections-max, "
 	 "socket-mode, splice, certs\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,

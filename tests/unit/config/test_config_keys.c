@@ -73,7 +73,7 @@ static void an_unknown_key_is_explained(void **state)
 		{LEVEL_CERT, "worker", "unknown key; known are cert, key, ocsp"},
 		{LEVEL_CERT, "", "unknown key; known are cert, key, ocsp"},
 		{LEVEL_LISTENER, "address",
-		 "unknown key; known are listen, tls, mode, proxy-protocol, trust, "
+		 "unknown key; known are listen, tls, mode, alpn, proxy-protocol, trust, "
 		 "listener-connections-max, socket-mode, splice, certs"},
 		/* A key of another level, although one of this level is near. */
 		{LEVEL_TOP, "cert", "unknown key here; it belongs in an entry of certs"},

@@ -225,7 +225,7 @@ static const struct mistake_case refusals[] = {
 	 "--guard-mode: \"drv\" is not one of off, auto, native, generic\n"},
 	{NULL, FINE "--guard-interfaces 1234567890123456",
 	 "--guard-interfaces: \"1234567890123456\" is longer than 15 bytes\n"},
-	{NULL, FINE "--guard-interfaces=", "--guard-interfaces: \"\" names no interface\n"},
+	{NULL, FINE "--guard-interfaces=", "--guard-interfaces: \"\" is empty\n"},
 	{NULL, FINE "--guard-source-prefix-v4 33",
 	 "--guard-source-prefix-v4: \"33\" is not a whole number from 0 to 32 bits\n"},
 	{NULL, FINE "--guard-source-burst 0",

@@ -164,7 +164,10 @@ static void with_tls(void)
 	listener_conf.tls = true;
 	conf.record = POLICY_OFF;
 	assert_int_equal(tls_shared_init(&generation.tls, &conf, &(struct ktls_caps){0}), 0);
-	assert_int_equal(tls_ctx_new(&service.tls, &cert, 1, MODE_HTTP, &generation.tls), 0);
+	assert_int_equal(tls_ctx_new(&service.tls,
+				     &(struct tls_offer){.certs = &cert, .certs_count = 1},
+				     &generation.tls),
+			 0);
 }
 
 /* In HANDSHAKE, on a TLS listener. */

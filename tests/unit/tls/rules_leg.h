@@ -271,7 +271,8 @@ static inline int set_up(void **state)
 	memset(&all, 1, sizeof(all));
 	peer_cert_make(&files, "rules", PEER_EC, "rules.test", 10);
 	r = tls_shared_init(&shared, &conf, kernel ? &caps : &all)
-		    ?: tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared);
+		    ?: tls_ctx_new(&ctx, &(struct tls_offer){.certs = &pair, .certs_count = 1},
+				   &shared);
 	shared.record = kernel ? POLICY_REQUIRE : POLICY_OFF;
 	return r;
 }

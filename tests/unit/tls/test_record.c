@@ -727,7 +727,8 @@ static int set_up(void **state)
 	peer_cert_make(&files, "record", PEER_EC, "record.test", 10);
 	pair = (struct conf_cert){.cert = files.cert, .key = files.key};
 	return tls_shared_init(&shared, &conf, &caps)
-		       ?: tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared);
+		       ?: tls_ctx_new(&ctx, &(struct tls_offer){.certs = &pair, .certs_count = 1},
+				      &shared);
 }
 
 static int tear_down(void **state)

@@ -655,7 +655,7 @@ static int set_up(void **state)
 	peer_cert_make(&files, "openssl", PEER_EC, "openssl.test", 10);
 	pair = (struct conf_cert){.cert = files.cert, .key = files.key};
 	make_shared(&shared, POLICY_OFF, false, false);
-	return tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared);
+	return tls_ctx_new(&ctx, &(struct tls_offer){.certs = &pair, .certs_count = 1}, &shared);
 }
 
 static int tear_down(void **state)

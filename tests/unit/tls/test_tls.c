@@ -36,13 +36,16 @@ static const char *const suites13[] = {"TLS_AES_128_GCM_SHA256", "TLS_AES_256_GC
 enum { EC_A, RSA_A, EC_WILD, RSA_NO_SAN, PAIRS };
 static struct peer_cert files[PAIRS];
 static struct conf_cert pairs[PAIRS];
+static struct conf_names protocols; /* of the next context */
 
 static struct tls_ctx *make_ctx_of(enum conf_mode mode, const struct tls_shared *s, size_t first,
 				   size_t count)
 {
+	const struct tls_offer offer = {
+		.certs = pairs + first, .certs_count = count, .mode = mode, .alpn = protocols};
 	struct tls_ctx *ctx = NULL;
 
-	assert_int_equal(tls_ctx_new(&ctx, pairs + first, count, mode, s), 0);
+	assert_int_equal(tls_ctx_new(&ctx, &offer, s), 0);
 	assert_non_null(ctx);
 	return ctx;
 }
@@ -163,13 +166,17 @@ static void early_data_reaches_the_record(void **state)
 }
 
 /* Shows a session, which began in mode http with all pairs, to a context in `mode` with others. */
+static struct conf_names first_protocols; /* of the context that it began with */
+
 static void shows_a_session(enum conf_mode mode, unsigned from, unsigned count, bool resumed)
 {
 	struct tls_shared shared;
 	struct tls_ctx *first, *second;
 
 	make_shared(&shared, POLICY_OFF, false, false);
+	protocols = first_protocols;
 	first = make_ctx(&shared, 0, PAIRS);
+	protocols.count = 0;
 	second = make_ctx_of(mode, &shared, from, count);
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
 		struct peer_opts opts = {.version = version, .server_name = "a.test"};
@@ -215,6 +222,15 @@ static void resumes_in_another_context(void **state)
 static void resumes_in_no_other_mode(void **state)
 {
 	shows_a_session(MODE_TCP, 0, PAIRS, false);
+}
+
+static void resumes_with_no_other_protocols(void **state)
+{
+	char *names[] = {(char *)"http/1.1"};
+
+	first_protocols = (struct conf_names){.set = names, .count = 1};
+	shows_a_session(MODE_HTTP, 0, PAIRS, false);
+	first_protocols.count = 0;
 }
 
 /* Not even if it has the certificate with which the session began. */
@@ -282,7 +298,9 @@ static void require_offers_only_what_the_kernel_carries(void **state)
 	struct tls_ctx *ctx = NULL;
 
 	make_shared(&shared, POLICY_REQUIRE, false, false);
-	assert_int_equal(tls_ctx_new(&ctx, pairs, 1, MODE_HTTP, &shared), -EOPNOTSUPP);
+	assert_int_equal(
+		tls_ctx_new(&ctx, &(struct tls_offer){.certs = pairs, .certs_count = 1}, &shared),
+		-EOPNOTSUPP);
 	assert_null(ctx);
 
 	shared.caps.tx[VERSION_TLS13][SUITE_AES_256_GCM] = true;
@@ -315,23 +333,18 @@ static void suites_of_the_kernel_come_first(void **state)
 	tls_ctx_free(ctx);
 }
 
-static void alpn_selects_http11_or_refuses(void **state)
+struct alpn_case {
+	const char *offer, *want;
+};
+
+static void select_by_alpn(enum conf_mode mode, const struct alpn_case *cases, size_t count)
 {
-	static const struct {
-		const char *offer, *want;
-	} cases[] = {
-		{"\x02h2\x08http/1.1", "http/1.1"},
-		{"\x08http/1.0\x08http/1.1", "http/1.1"},
-		{"\x08http/1.0", "http/1.0"},
-		{"\x02h2", NULL},
-		{"\x02h2\x02h3", NULL},
-	};
 	struct tls_shared shared;
 	struct tls_ctx *ctx;
 
 	make_shared(&shared, POLICY_OFF, false, false);
-	ctx = make_ctx(&shared, 0, PAIRS);
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	ctx = make_ctx_of(mode, &shared, 0, PAIRS);
+	for (size_t i = 0; i < count; i++) {
 		const struct peer_opts opts = {.alpn = cases[i].offer, .server_name = "a.test"};
 		const unsigned char *got;
 		unsigned len;
@@ -346,7 +359,7 @@ static void alpn_selects_http11_or_refuses(void **state)
 			assert_memory_equal(got, cases[i].want, len);
 		} else {
 			assert_int_equal(c.step, TLS_FAILED);
-			assert_int_equal(c.reason, KEDGE_REASON_tls_no_shared);
+			assert_int_equal(c.reason, KEDGE_REASON_tls_no_protocol);
 			while (SSL_do_handshake(c.peer.ssl), !ERR_peek_error()) {
 				peer_wait(c.peer.fd);
 				peer_receive(&c.peer);
@@ -357,6 +370,51 @@ static void alpn_selects_http11_or_refuses(void **state)
 		}
 		stop(&c);
 	}
+	tls_ctx_free(ctx);
+}
+
+static void alpn_selects_http11_or_refuses(void **state)
+{
+	static const struct alpn_case cases[] = {
+		{"\x02h2\x08http/1.1", "http/1.1"},
+		{"\x08http/1.0\x08http/1.1", "http/1.1"},
+		{"\x08http/1.0", "http/1.0"},
+		{"\x02h2", NULL},
+		{"\x02h2\x02h3", NULL},
+	};
+
+	select_by_alpn(MODE_HTTP, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void alpn_selects_from_a_list(void **state)
+{
+	static const struct alpn_case cases[] = {
+		{"\x08http/1.1\x02h2", "h2"}, {"\x02h2", "h2"},  {"\x04imap\x03h2c\x02xx", "imap"},
+		{"\x08http/1.1", NULL},       {"\x03h2c", NULL}, {"\x01h", NULL},
+	};
+	char *names[] = {(char *)"h2", (char *)"imap"};
+
+	protocols = (struct conf_names){.set = names, .count = 2};
+	select_by_alpn(MODE_TCP, cases, sizeof(cases) / sizeof(cases[0]));
+	names[0] = (char *)"http/1.1";
+	protocols.count = 1;
+	select_by_alpn(MODE_HTTP, &(struct alpn_case){"\x08http/1.0\x08http/1.1", "http/1.1"}, 1);
+	select_by_alpn(MODE_HTTP, &(struct alpn_case){"\x08http/1.0", NULL}, 1);
+	protocols.count = 0;
+}
+
+/* RFC 7301 asks nothing of a client that does not know ALPN. */
+static void alpn_need_not_be_offered(void **state)
+{
+	char *names[] = {(char *)"h2"};
+	struct tls_shared shared;
+	struct tls_ctx *ctx;
+
+	make_shared(&shared, POLICY_OFF, false, false);
+	protocols = (struct conf_names){.set = names, .count = 1};
+	ctx = make_ctx_of(MODE_TCP, &shared, 0, 1);
+	protocols.count = 0;
+	assert_int_equal(outcome(ctx, &(struct peer_opts){0}), KEDGE_REASON_NONE);
 	tls_ctx_free(ctx);
 }
 
@@ -612,12 +670,15 @@ int main(void)
 		cmocka_unit_test(early_data_reaches_the_record),
 		cmocka_unit_test(resumes_in_another_context),
 		cmocka_unit_test(resumes_in_no_other_mode),
+		cmocka_unit_test(resumes_with_no_other_protocols),
 		cmocka_unit_test(resumes_with_no_other_certificates),
 		cmocka_unit_test(old_or_weak_is_refused),
 		cmocka_unit_test(tls13_only_refuses_tls12),
 		cmocka_unit_test(require_offers_only_what_the_kernel_carries),
 		cmocka_unit_test(suites_of_the_kernel_come_first),
 		cmocka_unit_test(alpn_selects_http11_or_refuses),
+		cmocka_unit_test(alpn_selects_from_a_list),
+		cmocka_unit_test(alpn_need_not_be_offered),
 		cmocka_unit_test(alpn_is_not_answered_in_mode_tcp),
 		cmocka_unit_test(certificate_by_name_and_key_type),
 		cmocka_unit_test(failures_are_told_apart),

@@ -59,7 +59,9 @@ static void up(enum policy policy, const struct peer_opts *opts)
 	shared.caps.rekey = true;
 	capability_start(CAPABILITY_RECORD, policy == POLICY_REQUIRE);
 	ctx = NULL;
-	assert_int_equal(tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared), 0);
+	assert_int_equal(
+		tls_ctx_new(&ctx, &(struct tls_offer){.certs = &pair, .certs_count = 1}, &shared),
+		0);
 	start(&c, ctx, opts);
 	shake_hands(&c, 0);
 	assert_int_equal(c.step, TLS_DONE);
@@ -167,7 +169,10 @@ static void what_waits_in_the_socket_is_the_kernels(void **state)
 	make_shared(&shared, POLICY_REQUIRE, false, true);
 	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
 		record = NULL;
-		assert_int_equal(tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared), 0);
+		assert_int_equal(tls_ctx_new(&ctx,
+					     &(struct tls_offer){.certs = &pair, .certs_count = 1},
+					     &shared),
+				 0);
 		start(&c, ctx, &(struct peer_opts){.version = version});
 		client_handshake(&c);
 		assert_int_equal(SSL_write(c.peer.ssl, "early", 5), 5);
@@ -384,13 +389,17 @@ static void a_version_or_suite_of_others(void **state)
 	fake_start();
 	record = NULL;
 	make_shared(&shared, POLICY_PREFER, false, true);
-	assert_int_equal(tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared), 0);
+	assert_int_equal(
+		tls_ctx_new(&ctx, &(struct tls_offer){.certs = &pair, .certs_count = 1}, &shared),
+		0);
 	start(&c, ctx, &(struct peer_opts){0});
 	expect_refused(-EPROTONOSUPPORT, KEDGE_REASON_internal_error);
 	down();
 
 	/* A suite that kedge does not offer, and no kernel has. */
-	assert_int_equal(tls_ctx_new(&ctx, &pair, 1, MODE_HTTP, &shared), 0);
+	assert_int_equal(
+		tls_ctx_new(&ctx, &(struct tls_offer){.certs = &pair, .certs_count = 1}, &shared),
+		0);
 	start(&c, ctx,
 	      &(struct peer_opts){.version = TLS1_3_VERSION, .suites13 = "TLS_AES_128_CCM_SHA256"});
 	assert_int_equal(SSL_set_ciphersuites(c.tls->ssl, "TLS_AES_128_CCM_SHA256"), 1);
