@@ -79,8 +79,8 @@ class Config:
 
 class Listener:
     def __init__(self, name, tls=True, proxy="off", trust=(), leaves=None, addr="127.0.0.1:0",
-                 mode="http", splice=SPLICE, alpn=()):
-        self.mode, self.splice, self.alpn = mode, splice, alpn
+                 mode="http", splice=SPLICE, alpn=(), strict_sni=False):
+        self.mode, self.splice, self.alpn, self.strict_sni = mode, splice, alpn, strict_sni
         self.name, self.tls, self.proxy, self.trust = name, tls, proxy, trust
         self.leaves, self.addr = leaves, addr
         self.address = None  # (host, port), or a path, once bound
@@ -94,6 +94,7 @@ class Listener:
         for protocol in self.alpn:
             words += ["--alpn", protocol]
         if self.tls:
+            words += ["--strict-sni", "on"] if self.strict_sni else []
             for leaf in self.leaves or (certs.ec, certs.rsa):
                 words += leaf.flags()
         return words
@@ -108,7 +109,7 @@ class Listener:
         if self.tls:
             keys["certs"] = leaves
             keys["alpn"] = list(self.alpn)
-        for key, value in (("tls", self.tls), ("splice", self.splice)):
+        for key, value in (("tls", self.tls), ("splice", self.splice), ("strict-sni", self.strict_sni)):
             keys[key] = "on" if value else "off"
         return f"- {json.dumps(keys)}"
 

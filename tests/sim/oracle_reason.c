@@ -75,6 +75,7 @@ static void before_http(struct client *c, enum kedge_reason reason)
 	case KEDGE_REASON_tls_not_tls:
 	case KEDGE_REASON_tls_no_shared:
 	case KEDGE_REASON_tls_no_protocol:
+	case KEDGE_REASON_tls_unknown_name:
 	case KEDGE_REASON_tls_client_alert:
 	case KEDGE_REASON_tls_handshake:
 		NEEDS(c->tls && !c->plain);

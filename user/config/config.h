@@ -85,6 +85,7 @@ struct conf_listener {
 	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: anyone */
 	struct conf_cert *certs; /* its own or the common ones; none without tls */
 	size_t certs_count;
+	bool strict_sni;          /* a name without a certificate, or none, is refused */
 	bool splice;              /* bodies of known length do not pass through memory */
 	uint32_t connections_max; /* of this listener; 0: no limit of its own */
 	unsigned socket_mode;     /* of the file of a unix socket */

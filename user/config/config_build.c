@@ -159,12 +159,16 @@ static void check_listener(struct conf_listener *l, const struct settings *from,
 	const struct setting *trust = find_setting(from, "trust", index);
 	const struct setting *cert = find_setting(from, "cert", index);
 	const struct setting *mode = find_setting(from, "socket-mode", index);
+	const struct setting *strict = find_setting(from, "strict-sni", index);
 	const struct place *at = &from->listeners[index];
 
 	check_certs(l, at, m);
 	config_check_alpn(l, from, index, m);
 	if (!l->tls && cert)
 		config_warn(&cert->place, "not used: tls is off at this listener");
+	if (!l->tls && l->strict_sni && strict)
+		mistake(m, &strict->place,
+			"SNI is part of a TLS handshake, and tls is off at this listener");
 	if (!l->tls)
 		conf_listener_clear_certs(l);
 	if (l->proxy == PROXY_PREFIX_OFF && trust && trust->text)

@@ -95,6 +95,13 @@ const struct option_def config_options[] = {
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,
 	 .help = "OCSP response for the certificate, DER, to staple; a reload reads it again"},
+	{.name = "strict-sni",
+	 .kind = OPTION_BOOL,
+	 IN_LISTENER(strict_sni),
+	 .text = "off",
+	 .words = SWITCH_WORDS,
+	 .help = "a client that names no host by SNI, or one that no certificate is for, is "
+		 "refused; off: it gets the first certificate"},
 	{.name = "listener-connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_LISTENER(connections_max),

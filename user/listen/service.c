@@ -31,6 +31,8 @@ int service_new(struct service **out, struct generation *g, size_t index, struct
 		service_put(s);
 		return err;
 	}
+	if (s->tls && s->conf->strict_sni)
+		tls_ctx_strict_sni(s->tls);
 	if (s->tls && s->conf->addr.family == AF_UNIX)
 		tls_ctx_user_records(s->tls);
 	if (warn)

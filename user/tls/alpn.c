@@ -12,14 +12,15 @@ static const char *const of_http[] = {"http/1.1", "http/1.0"};
 static int add(struct alpn_list *list, const char *name)
 {
 	size_t len = strlen(name);
-	uint8_t *grown = reallocarray(list->wire, list->len + 1 + len, 1);
+	/* One more, for a NUL that is no part of the list. */
+	uint8_t *grown = reallocarray(list->wire, list->len + 1 + len + 1, 1);
 
 	assert(len >= 1 && len <= UINT8_MAX);
 	if (!grown)
 		return -ENOMEM;
 	list->wire = grown;
 	grown[list->len] = (uint8_t)len;
-	memcpy(grown + list->len + 1, name, len);
+	strcpy((char *)grown + list->len + 1, name);
 	list->len += 1 + len;
 	return 0;
 }

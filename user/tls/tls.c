@@ -16,6 +16,7 @@
 #include "tls/keys_tap.h"
 #include "tls/tls_cert.h"
 #include "tls/tls_cert_warn.h"
+#include "tls/tls_hello.h"
 #include "tls/tls_types.h"
 
 /*
@@ -108,48 +109,8 @@ static bool set_suites(SSL_CTX *ctx, const struct tls_shared *s)
 	       (!v13[0] || SSL_CTX_set_ciphersuites(ctx, v13) == 1);
 }
 
-/* RFC 7301 section 3.2: a client that offers none of our protocols gets a fatal alert. */
-static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
-		   const unsigned char *in, unsigned int in_len, void *arg)
-{
-	const struct tls_ctx *t = arg;
-
-	return alpn_select(&t->alpn, in, in_len, out, out_len) ? SSL_TLSEXT_ERR_OK
-							       : SSL_TLSEXT_ERR_ALERT_FATAL;
-}
-
-/* An unknown name gets the default certificate. The client may refuse it. */
-static int on_server_name(SSL *ssl, int *alert, void *arg)
-{
-	const struct tls_ctx *t = arg;
-	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-	SSL_CTX *ctx = name ? tls_certs_find(t->certs, name) : NULL;
-
-	if (!ctx)
-		return SSL_TLSEXT_ERR_NOACK;
-	SSL_set_SSL_CTX(ssl, ctx);
-	return SSL_TLSEXT_ERR_OK;
-}
-
-/*
- * What a session is bound to. A client that has met an HTTP server must not take a listener in mode
- * tcp for the same, nor one protocol for another.
- */
-static bool identify(const struct tls_ctx *t, uint8_t out[TLS_DIGEST_BYTES])
-{
-	const uint8_t *wire = t->alpn.len ? t->alpn.wire : out; /* never NULL */
-
-	if (EVP_Digest(wire, t->alpn.len, out, NULL, EVP_sha256(), NULL) != 1)
-		return false;
-	out[0] ^= (uint8_t)t->mode;
-	tls_certs_identify(t->certs, out);
-	return true;
-}
-
 static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 {
-	uint8_t session[TLS_DIGEST_BYTES];
-
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 					 SSL_OP_CIPHER_SERVER_PREFERENCE);
 	/* A client that puts ChaCha20 first has no AES instructions. */
@@ -159,13 +120,9 @@ static bool set_up(SSL_CTX *ctx, struct tls_ctx *t)
 	SSL_CTX_set_read_ahead(ctx, 0);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, TICKETS);
-	if (t->alpn.len)
-		SSL_CTX_set_alpn_select_cb(ctx, on_alpn, t);
-	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
-	SSL_CTX_set_tlsext_servername_arg(ctx, t);
+	tls_hello_ask(ctx);
 
-	return identify(t, session) && !ticket_keys_use(ctx, &t->shared->tickets) &&
-	       SSL_CTX_set_session_id_context(ctx, session, sizeof(session)) == 1 &&
+	return !ticket_keys_use(ctx, &t->shared->tickets) &&
 	       SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1 &&
 	       set_suites(ctx, t->shared);
 }
@@ -213,6 +170,8 @@ int tls_ctx_new(struct tls_ctx **out, const struct tls_offer *offer,
 	t->exact = shared->record != POLICY_OFF && any_suite(shared, true);
 	r = tls_certs_load(&t->certs, offer->certs, offer->certs_count);
 	if (!r)
+		r = tls_hello_identify(t);
+	if (!r)
 		r = tls_certs_build(t->certs, make_ctx, t);
 	if (r)
 		return r;
@@ -223,6 +182,11 @@ int tls_ctx_new(struct tls_ctx **out, const struct tls_offer *offer,
 void tls_ctx_user_records(struct tls_ctx *t)
 {
 	t->exact = false;
+}
+
+void tls_ctx_strict_sni(struct tls_ctx *t)
+{
+	t->strict_sni = true;
 }
 
 void tls_ctx_free(struct tls_ctx *t)
@@ -266,6 +230,7 @@ struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch
 	}
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_accept_state(c->ssl);
+	tls_hello_expect(c);
 	keys_watch(c->ssl, &c->watch);
 	return c;
 }
@@ -321,6 +286,8 @@ static enum kedge_reason why_failed(const struct tls_conn *c)
 	const struct wire *w = &c->wire;
 	unsigned long err = ERR_peek_error();
 
+	if (c->refused != KEDGE_REASON_NONE)
+		return c->refused;
 	if (!err)
 		return KEDGE_REASON_tls_client_gone;
 	if (looks_like_http(w))

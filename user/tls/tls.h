@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "tls/ktls.h"
 #include "tls/record.h"
+#include "tls/tls_digest.h"
 #include "tls/tls_ticket.h"
 
 /* Made once at startup. All contexts share it and only read it. */
@@ -64,9 +65,9 @@ static inline struct tls_offer tls_offer_of(const struct conf_listener *l)
 
 /*
  * Reads certificates and keys. 0, or -EINVAL, -ENOENT, ... after one line that names the file and
- * the cause. A session is resumed only if the mode, the protocols and all certificates are the same
- * as when it began. So other workers resume it, and other listeners and hosts with the same
- * configuration.
+ * the cause. A session is resumed only if the mode, the protocols, all certificates and the name
+ * that the client asks for are the same as when it began. So other workers resume it, and other
+ * listeners and hosts with the same configuration.
  */
 int tls_ctx_new(struct tls_ctx **out, const struct tls_offer *offer,
 		const struct tls_shared *shared);
@@ -79,6 +80,12 @@ void tls_ctx_free(struct tls_ctx *ctx);
 void tls_ctx_user_records(struct tls_ctx *ctx);
 
 /*
+ * A client that names no host, or one that no certificate covers, is refused (RFC 6066 section 3).
+ * Otherwise it gets the first certificate. Before the first connection.
+ */
+void tls_ctx_strict_sni(struct tls_ctx *ctx);
+
+/*
  * Warns of certificates that no client can get (no subjectAltName, all names taken, given twice)
  * and of those that most cannot verify (expired, the intermediate is missing). Call it once a
  * listener. NULL is fine.
@@ -86,7 +93,6 @@ void tls_ctx_user_records(struct tls_ctx *ctx);
 void tls_ctx_warn(const struct tls_ctx *ctx);
 
 /* A fingerprint of all certificates and chains. NULL is a listener without TLS. */
-#define TLS_DIGEST_BYTES 32
 void tls_ctx_digest(const struct tls_ctx *ctx, uint8_t out[TLS_DIGEST_BYTES]);
 
 /* A handshake in progress. Does not own the socket. */

@@ -104,9 +104,9 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct host *)a)->name, ((const struct host *)b)->name);
 }
 
-static SSL_CTX *lookup(const struct tls_certs *t, char *name)
+static SSL_CTX *lookup(const struct tls_certs *t, const char *name)
 {
-	const struct host key = {.name = name};
+	const struct host key = {.name = (char *)name};
 	const struct host *h =
 		t->hosts_count ? bsearch(&key, t->hosts, t->hosts_count, sizeof(key), by_name)
 			       : NULL;
@@ -116,13 +116,13 @@ static SSL_CTX *lookup(const struct tls_certs *t, char *name)
 
 SSL_CTX *tls_certs_find(const struct tls_certs *t, const char *host)
 {
-	char name[CERT_NAME_MAX + 1], wild[CERT_NAME_MAX + 2];
+	char wild[CERT_NAME_MAX + 2];
 	SSL_CTX *ctx;
 
-	if (cert_name_normalise(name, host, strlen(host)) || name[0] == '*')
+	if (host[0] == '*') /* no host has that name */
 		return NULL;
-	ctx = lookup(t, name);
-	if (!ctx && cert_name_wildcard(wild, name))
+	ctx = lookup(t, host);
+	if (!ctx && cert_name_wildcard(wild, host))
 		ctx = lookup(t, wild);
 	return ctx;
 }

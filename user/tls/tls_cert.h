@@ -37,6 +37,6 @@ typedef SSL_CTX *(*tls_make_ctx_fn)(void *arg);
  */
 int tls_certs_build(struct tls_certs *certs, tls_make_ctx_fn make, void *arg);
 
-/* Borrowed. NULL if no certificate covers the name. */
+/* Borrowed. NULL if no certificate covers the name, which is normalised (cert_name.h). */
 SSL_CTX *tls_certs_find(const struct tls_certs *certs, const char *host);
 SSL_CTX *tls_certs_default(const struct tls_certs *certs);

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <openssl/ssl.h>
 
 #include "config/config.h"
+#include "kedge/abi.h"
 #include "tls/alpn.h"
 #include "tls/keys.h"
+#include "tls/tls_digest.h"
 #include "tls/wire.h"
 
 struct tls_certs;
@@ -19,6 +22,8 @@ struct tls_ctx {
 	struct tls_certs *certs;
 	struct alpn_list alpn;
 	enum conf_mode mode;
+	uint8_t identity[TLS_DIGEST_BYTES]; /* what sessions are bound to, beside the name */
+	bool strict_sni;                    /* a name without a certificate is refused */
 	bool exact; /* the kernel may take connections over: read nothing beyond the handshake */
 };
 
@@ -27,4 +32,8 @@ struct tls_conn {
 	SSL *ssl;
 	struct wire wire;
 	struct keys_watch watch;
+	uint8_t session[TLS_DIGEST_BYTES]; /* what its session is bound to, once hello_seen */
+	bool hello_seen;
+	bool named;                /* by a name that has a certificate */
+	enum kedge_reason refused; /* by its hello */
 };

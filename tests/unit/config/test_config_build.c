@@ -137,6 +137,8 @@ static const struct mistake_case flag_mistakes[] = {
 	{NULL, "--cert a --key b --listen :1 --cert c --app localhost:2",
 	 "--listen :1: the certificate \"c\" has no key\n"},
 	{NULL, FINE "--tls on --key b", "--listen :1: the key \"b\" has no certificate\n"},
+	{NULL, FINE "--strict-sni on",
+	 "--strict-sni: SNI is part of a TLS handshake, and tls is off at this listener\n"},
 	{NULL, FINE "--trust 10.0.0.0/8",
 	 "--trust: nothing to trust: proxy-protocol is off at this "
 	 "listener (trust does not restrict "

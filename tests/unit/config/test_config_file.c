@@ -19,7 +19,8 @@
 #define FLOOD_BYTES (64u << 10)
 
 #define KNOWN_TOP                                                                              \
-	"tls, mode, alpn, proxy-protocol, trust, listener-connections-max, socket-mode, "      \
+	"tls, mode, alpn, proxy-protocol, trust, strict-sni, listener-connections-max, "       \
+	"socket-mode, "                                                                        \
 	"splice, app, workers, "                                                               \
 	"record, edit, bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, "   \
 	"guard-priority, "                                                                     \
@@ -354,7 +355,7 @@ static const struct mistake_case structure_mistakes[] = {
 	 "--app localhost:1",
 	 "kedge.yaml:2: listeners[0].address: unknown key; known "
 	 "are listen, tls, mode, alpn, proxy-protocol, "
-	 "trust, listener-connections-max, "
+	 "trust, strict-sni, listener-connections-max, "
 	 "socket-mode, splice, certs\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
 	 "kedge.yaml:3: certs[1]: has neither cert nor key\n"},

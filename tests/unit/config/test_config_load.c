@@ -40,7 +40,8 @@ static const char every_flag[] =
 	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust "
 	"192.0.2.0/24 --trust 2001:db8::/32 "
-	"--listener-connections-max 12 --alpn http/1.1 --splice off --listen [::1]:80 --tls off "
+	"--listener-connections-max 12 --alpn http/1.1 --strict-sni on --splice off "
+	"--listen [::1]:80 --tls off "
 	"--mode tcp --proxy-protocol optional "
 	"--trust 2001:db8::1";
 
@@ -119,6 +120,7 @@ static const char every_key[] = "certs:\n"
 				"  - 2001:db8::/32\n"
 				"  listener-connections-max: 12\n"
 				"  alpn: [http/1.1]\n"
+				"  strict-sni: on\n"
 				"  splice: off\n"
 				"- listen: '[::1]:80'\n"
 				"  tls: off\n"
@@ -167,6 +169,7 @@ static void check_every_listener(const struct conf *conf)
 	assert_int_equal(l[0].connections_max, 12);
 	assert_int_equal(l[1].connections_max, 0);
 	assert_int_equal(l[0].alpn.count, 1);
+	assert_true(l[0].strict_sni && !l[1].strict_sni);
 	assert_string_equal(l[0].alpn.set[0], "http/1.1");
 	assert_false(l[0].splice || l[1].splice);
 	assert_true(l[0].socket_mode == 0600 && l[1].socket_mode == 0600);
