@@ -80,6 +80,8 @@ static enum kedge_reason decide(struct tls_conn *c, const struct hello *h, int *
 		return KEDGE_REASON_tls_handshake;
 	}
 	memcpy(c->session, session, sizeof(session));
+	if (h->name.bytes)
+		memcpy(c->sni, h->name.bytes, h->name.len);
 	c->hello_seen = true;
 	c->named = ctx != NULL;
 	if ((ctx && !SSL_set_SSL_CTX(c->ssl, ctx)) ||

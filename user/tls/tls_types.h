@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "kedge/abi.h"
 #include "tls/alpn.h"
+#include "tls/client_hello.h"
 #include "tls/keys.h"
 #include "tls/tls_digest.h"
 #include "tls/wire.h"
@@ -33,6 +34,7 @@ struct tls_conn {
 	struct wire wire;
 	struct keys_watch watch;
 	uint8_t session[TLS_DIGEST_BYTES]; /* what its session is bound to, once hello_seen */
+	char sni[HELLO_NAME_MAX + 1];      /* the name as the client wrote it; empty: none */
 	bool hello_seen;
 	bool named;                /* by a name that has a certificate */
 	enum kedge_reason refused; /* by its hello */
