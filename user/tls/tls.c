@@ -153,6 +153,30 @@ static void ctx_freep(struct tls_ctx **ctx)
 	tls_ctx_free(*ctx);
 }
 
+/* Appends what an offer says. `own`: whose certificates it has if it brings none. */
+static int add_offer(struct tls_ctx *t, const struct tls_offer *offer, struct tls_certs *own)
+{
+	struct tls_route *grown = reallocarray(t->routes, t->routes_count + 1, sizeof(*grown)), *r;
+	int err;
+
+	if (!grown)
+		return log_err(ENOMEM, "TLS: no context");
+	t->routes = grown;
+	r = &grown[t->routes_count];
+	*r = (struct tls_route){.mode = offer->mode, .by_alpn = offer->alpn.count > 0};
+	if (alpn_list_make(&r->alpn, &offer->alpn, offer->mode))
+		return log_err(ENOMEM, "TLS: no context");
+	t->routes_count++;
+	if (own && !offer->certs_count) {
+		r->certs = own;
+		return tls_hello_identify(r);
+	}
+	err = tls_certs_load(&r->certs, offer->certs, offer->certs_count);
+	if (!err)
+		err = tls_hello_identify(r);
+	return err ? err : tls_certs_build(r->certs, make_ctx, t);
+}
+
 int tls_ctx_new(struct tls_ctx **out, const struct tls_offer *offer,
 		const struct tls_shared *shared)
 {
@@ -163,20 +187,26 @@ int tls_ctx_new(struct tls_ctx **out, const struct tls_offer *offer,
 	if (!any_suite(shared, false))
 		return log_err(EOPNOTSUPP, "TLS: record is required of a kernel that carries none");
 	t = calloc(1, sizeof(*t));
-	if (!t || alpn_list_make(&t->alpn, &offer->alpn, offer->mode))
+	if (!t)
 		return log_err(ENOMEM, "TLS: no context");
 	t->shared = shared;
-	t->mode = offer->mode;
 	t->exact = shared->record != POLICY_OFF && any_suite(shared, true);
-	r = tls_certs_load(&t->certs, offer->certs, offer->certs_count);
-	if (!r)
-		r = tls_hello_identify(t);
-	if (!r)
-		r = tls_certs_build(t->certs, make_ctx, t);
+	r = add_offer(t, offer, NULL);
 	if (r)
 		return r;
 	*out = take_ptr(t);
 	return 0;
+}
+
+int tls_ctx_add_route(struct tls_ctx *t, const struct conf_names *names,
+		      const struct tls_offer *offer)
+{
+	int err = add_offer(t, offer, t->routes[0].certs);
+
+	if (err)
+		return err;
+	err = route_names_add(&t->names, names, t->routes_count - 1);
+	return err ? log_err(err, "TLS: no route") : 0;
 }
 
 void tls_ctx_user_records(struct tls_ctx *t)
@@ -189,26 +219,53 @@ void tls_ctx_strict_sni(struct tls_ctx *t)
 	t->strict_sni = true;
 }
 
+/* Does it bring certificates, and not have those of the listener? */
+static bool has_own_certs(const struct tls_ctx *t, unsigned route)
+{
+	return !route || t->routes[route].certs != t->routes[0].certs;
+}
+
 void tls_ctx_free(struct tls_ctx *t)
 {
 	if (!t)
 		return;
-	tls_certs_free(t->certs);
-	alpn_list_clear(&t->alpn);
+	for (unsigned i = t->routes_count; i-- > 0;) {
+		if (has_own_certs(t, i))
+			tls_certs_free(t->routes[i].certs);
+		alpn_list_clear(&t->routes[i].alpn);
+	}
+	route_names_clear(&t->names);
+	free(t->routes);
 	free(t);
 }
 
 void tls_ctx_digest(const struct tls_ctx *t, uint8_t out[TLS_DIGEST_BYTES])
 {
+	uint8_t both[2 * TLS_DIGEST_BYTES];
+
 	memset(out, 0, TLS_DIGEST_BYTES);
-	if (t)
-		tls_certs_digest(t->certs, out);
+	for (unsigned i = 0; t && i < t->routes_count; i++) {
+		memcpy(both, out, TLS_DIGEST_BYTES);
+		tls_certs_digest(t->routes[i].certs, both + TLS_DIGEST_BYTES);
+		EVP_Digest(both, sizeof(both), out, NULL, EVP_sha256(), NULL);
+	}
+}
+
+/* A client would get the first certificate of the route. */
+static void warn_name(const struct tls_ctx *t, const struct route_name *name)
+{
+	if (!tls_certs_cover(t->routes[name->route].certs, name->name))
+		log_warn("route %s: no certificate of it has this name: clients will refuse it",
+			 name->name);
 }
 
 void tls_ctx_warn(const struct tls_ctx *t)
 {
-	if (t)
-		tls_certs_warn(t->certs);
+	for (unsigned i = 0; t && i < t->routes_count; i++)
+		if (has_own_certs(t, i))
+			tls_certs_warn(t->routes[i].certs);
+	for (size_t i = 0; t && i < t->names.count; i++)
+		warn_name(t, &t->names.all[i]);
 }
 
 /* --- handshake -------------------------------------------------------------------------------- */
@@ -222,7 +279,7 @@ struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch
 		return NULL;
 	c->ctx = ctx;
 	wire_init(&c->wire, fd, scratch, ctx->exact);
-	c->ssl = SSL_new(tls_certs_default(ctx->certs));
+	c->ssl = SSL_new(tls_certs_default(ctx->routes[0].certs));
 	bio = c->ssl ? wire_bio(&c->wire) : NULL;
 	if (!bio) {
 		tls_conn_free(c);
@@ -308,6 +365,11 @@ size_t tls_first_bytes(const struct tls_conn *c, const uint8_t **bytes)
 bool tls_hello_taken(const struct tls_conn *c)
 {
 	return SSL_get_pending_cipher(c->ssl) != NULL;
+}
+
+int tls_conn_route(const struct tls_conn *c)
+{
+	return (int)c->route - 1;
 }
 
 enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason)

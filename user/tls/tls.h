@@ -41,7 +41,10 @@ void tls_shared_wipe(struct tls_shared *s);
  */
 int tls_shared_next(struct tls_shared *s, const struct tls_shared *before, const struct conf *conf);
 
-/* All certificates of one listener, chosen by SNI and by what the client can verify. */
+/*
+ * The routes of one listener, and their certificates: chosen by SNI, ALPN and what the client can
+ * verify.
+ */
 struct tls_ctx;
 
 /* What clients get. The paths of the certificates are borrowed while the context lives. */
@@ -74,14 +77,23 @@ int tls_ctx_new(struct tls_ctx **out, const struct tls_offer *offer,
 void tls_ctx_free(struct tls_ctx *ctx);
 
 /*
+ * Adds a route, the next in number: what clients get that ask for one of these names and, if the
+ * offer lists protocols, offer one of them. A name is a host's, or "*." and the rest of one for any
+ * first label. Without certificates the route has those of the listener. Returns and logs as
+ * tls_ctx_new() does. Before the first connection.
+ */
+int tls_ctx_add_route(struct tls_ctx *ctx, const struct conf_names *names,
+		      const struct tls_offer *offer);
+
+/*
  * The sockets of its connections are none of TCP: the kernel cannot have their records. Before the
  * first connection.
  */
 void tls_ctx_user_records(struct tls_ctx *ctx);
 
 /*
- * A client that names no host, or one that no certificate covers, is refused (RFC 6066 section 3).
- * Otherwise it gets the first certificate. Before the first connection.
+ * A client that names no host, or one that has neither a route nor a certificate, is refused (RFC
+ * 6066 section 3). Otherwise it gets the first certificate. Before the first connection.
  */
 void tls_ctx_strict_sni(struct tls_ctx *ctx);
 
@@ -121,3 +133,6 @@ size_t tls_first_bytes(const struct tls_conn *c, const uint8_t **bytes);
 
 /* Has an acceptable ClientHello come? The client has not proved anything yet. */
 bool tls_hello_taken(const struct tls_conn *c);
+
+/* Then: the number of its route, from 0 in the order in which they were added; -1: none. */
+int tls_conn_route(const struct tls_conn *c);

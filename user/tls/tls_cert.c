@@ -127,6 +127,11 @@ SSL_CTX *tls_certs_find(const struct tls_certs *t, const char *host)
 	return ctx;
 }
 
+bool tls_certs_cover(const struct tls_certs *t, const char *name)
+{
+	return name[0] == '*' ? lookup(t, name) != NULL : tls_certs_find(t, name) != NULL;
+}
+
 SSL_CTX *tls_certs_default(const struct tls_certs *t)
 {
 	return t->fallback;

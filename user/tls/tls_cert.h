@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -39,4 +40,8 @@ int tls_certs_build(struct tls_certs *certs, tls_make_ctx_fn make, void *arg);
 
 /* Borrowed. NULL if no certificate covers the name, which is normalised (cert_name.h). */
 SSL_CTX *tls_certs_find(const struct tls_certs *certs, const char *host);
+
+/* Is there one for this name, or for this wildcard itself? It is normalised. */
+bool tls_certs_cover(const struct tls_certs *certs, const char *name);
+
 SSL_CTX *tls_certs_default(const struct tls_certs *certs);

@@ -152,7 +152,8 @@ static int derive(struct handoff *h)
 	struct tls_conn *c = h->c;
 	int r;
 
-	*h->facts = (struct tls_facts){.resumed = SSL_session_reused(c->ssl)};
+	*h->facts = (struct tls_facts){.resumed = SSL_session_reused(c->ssl),
+				       .route = tls_conn_route(c)};
 	r = keys_suite(c->ssl, &h->facts->version, &h->facts->suite);
 	if (r)
 		return give_up(h, r, KEDGE_REASON_internal_error);

@@ -13,6 +13,7 @@ struct tls_conn;
 struct tls_facts {
 	enum tls_version version;
 	enum tls_suite suite;
+	int route; /* see tls_conn_route() */
 	bool resumed;
 	bool kernel; /* the kernel carries the records */
 };

@@ -46,12 +46,12 @@ static enum hello_fault read_hello(struct hello *h, SSL *ssl)
  * What the session is bound to: who kedge is, and the name as the client wrote it. In TLS 1.2
  * OpenSSL would resume under any name, and then tell the old one.
  */
-static bool bind_session(uint8_t out[TLS_DIGEST_BYTES], const struct tls_ctx *t,
+static bool bind_session(uint8_t out[TLS_DIGEST_BYTES], const struct tls_route *r,
 			 const struct hello_part *name)
 {
 	uint8_t text[TLS_DIGEST_BYTES + 1 + HELLO_NAME_MAX];
 
-	memcpy(text, t->identity, TLS_DIGEST_BYTES);
+	memcpy(text, r->identity, TLS_DIGEST_BYTES);
 	text[TLS_DIGEST_BYTES] = name->bytes != NULL;
 	if (name->bytes)
 		memcpy(text + TLS_DIGEST_BYTES + 1, name->bytes, name->len);
@@ -60,31 +60,63 @@ static bool bind_session(uint8_t out[TLS_DIGEST_BYTES], const struct tls_ctx *t,
 }
 
 /*
- * Chooses by what the hello says. After a HelloRetryRequest there is a second hello, which may not
- * differ in these (RFC 8446 section 4.1.2). KEDGE_REASON_NONE, or why not with *alert.
+ * The route and, from its certificates, the context. With strict-sni a name that has neither a
+ * route nor a certificate has none: KEDGE_REASON_NONE, or why not with *alert.
  */
+static enum kedge_reason choose(const struct tls_ctx *t, const struct hello *h, unsigned *route,
+				SSL_CTX **ctx, int *alert)
+{
+	bool known = false;
+
+	*route = 0;
+	*ctx = NULL;
+	if (h->host[0]) {
+		*route = tls_route_choose(t, h->host, &h->protocols, &known);
+		*ctx = tls_certs_find(t->routes[*route].certs, h->host);
+	}
+	if (*route || *ctx || !t->strict_sni)
+		return KEDGE_REASON_NONE;
+	*alert = known ? SSL_AD_NO_APPLICATION_PROTOCOL : SSL_AD_UNRECOGNIZED_NAME;
+	return known ? KEDGE_REASON_tls_no_protocol : KEDGE_REASON_tls_unknown_name;
+}
+
+/*
+ * After a HelloRetryRequest there is a second hello, which may not differ from the first in what
+ * decides (RFC 8446 section 4.1.2).
+ */
+static bool differs(const struct tls_conn *c, unsigned route,
+		    const uint8_t session[TLS_DIGEST_BYTES])
+{
+	return c->hello_seen &&
+	       (route != c->route || memcmp(session, c->session, TLS_DIGEST_BYTES) != 0);
+}
+
+/* KEDGE_REASON_NONE, or why not with *alert. */
 static enum kedge_reason decide(struct tls_conn *c, const struct hello *h, int *alert)
 {
 	uint8_t session[TLS_DIGEST_BYTES];
-	SSL_CTX *ctx = h->host[0] ? tls_certs_find(c->ctx->certs, h->host) : NULL;
+	const struct tls_route *r;
+	unsigned route;
+	SSL_CTX *ctx;
+	enum kedge_reason reason = choose(c->ctx, h, &route, &ctx, alert);
 
-	if (!ctx && c->ctx->strict_sni) {
-		*alert = SSL_AD_UNRECOGNIZED_NAME;
-		return KEDGE_REASON_tls_unknown_name;
-	}
+	if (reason != KEDGE_REASON_NONE)
+		return reason;
+	r = &c->ctx->routes[route];
 	*alert = SSL_AD_INTERNAL_ERROR;
-	if (!bind_session(session, c->ctx, &h->name))
+	if (!bind_session(session, r, &h->name))
 		return KEDGE_REASON_internal_error;
-	if (c->hello_seen && memcmp(session, c->session, sizeof(session))) {
+	if (differs(c, route, session)) {
 		*alert = SSL_AD_ILLEGAL_PARAMETER;
 		return KEDGE_REASON_tls_handshake;
 	}
 	memcpy(c->session, session, sizeof(session));
 	if (h->name.bytes)
 		memcpy(c->sni, h->name.bytes, h->name.len);
+	c->route = route;
 	c->hello_seen = true;
-	c->named = ctx != NULL;
-	if ((ctx && !SSL_set_SSL_CTX(c->ssl, ctx)) ||
+	c->named = route || ctx;
+	if (!SSL_set_SSL_CTX(c->ssl, ctx ? ctx : tls_certs_default(r->certs)) ||
 	    SSL_set_session_id_context(c->ssl, session, sizeof(session)) != 1)
 		return KEDGE_REASON_no_memory;
 	return KEDGE_REASON_NONE;
@@ -125,7 +157,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len,
 		   const unsigned char *in, unsigned int in_len, void *arg)
 {
 	const struct tls_conn *c = SSL_get_app_data(ssl);
-	const struct alpn_list *ours = &c->ctx->alpn;
+	const struct alpn_list *ours = &c->ctx->routes[c->route].alpn;
 
 	if (!ours->len)
 		return SSL_TLSEXT_ERR_NOACK;
@@ -149,14 +181,14 @@ void tls_hello_expect(struct tls_conn *c)
  * A client that has met an HTTP server must not take a listener in mode tcp for the same, nor one
  * protocol for another.
  */
-int tls_hello_identify(struct tls_ctx *t)
+int tls_hello_identify(struct tls_route *r)
 {
 	const uint8_t none = 0;
 
-	if (EVP_Digest(t->alpn.len ? t->alpn.wire : &none, t->alpn.len, t->identity, NULL,
+	if (EVP_Digest(r->alpn.len ? r->alpn.wire : &none, r->alpn.len, r->identity, NULL,
 		       EVP_sha256(), NULL) != 1)
 		return -EIO;
-	t->identity[0] ^= (uint8_t)t->mode;
-	tls_certs_identify(t->certs, t->identity);
+	r->identity[0] ^= (uint8_t)r->mode;
+	tls_certs_identify(r->certs, r->identity);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/heard.h"
 #include "tls/tls_handoff.h"
 
 enum { A, B, WILD, PAIRS };
@@ -189,6 +190,240 @@ static void the_name_may_not_change_between_hellos(void **state)
 	tls_ctx_free(ctx);
 }
 
+/* --- routes ----------------------------------------------------------------------------------- */
+
+/*
+ * 0: r.test and *.r.test with h2, certificate of B. 1: r.test with any protocol, mode http,
+ * certificate of A. 2: a.test, mode tcp, the listener's certificates. 3: b.test with h2, alike.
+ */
+static struct tls_ctx *make_routes(bool strict)
+{
+	struct tls_ctx *ctx = make_ctx(strict);
+	char *r_names[] = {(char *)"r.test", (char *)"*.r.test"}, *a[] = {(char *)"a.test"},
+	     *b[] = {(char *)"b.test"}, *h2[] = {(char *)"h2"};
+	const struct {
+		struct conf_names names;
+		struct tls_offer offer;
+	} all[] = {
+		{{r_names, 2},
+		 {.certs = &pairs[B], .certs_count = 1, .alpn = {h2, 1}, .mode = MODE_TCP}},
+		{{r_names, 1}, {.certs = &pairs[A], .certs_count = 1}},
+		{{a, 1}, {.mode = MODE_TCP}},
+		{{b, 1}, {.alpn = {h2, 1}, .mode = MODE_TCP}},
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		assert_int_equal(tls_ctx_add_route(ctx, &all[i].names, &all[i].offer), 0);
+	return ctx;
+}
+
+static void routes_have_certificates_and_protocols(void **state)
+{
+	static const struct {
+		const char *name, *offer, *cert;
+		int route;
+		const char *protocol;
+	} cases[] = {
+		{"r.test", "\x02h2\x08http/1.1", "b", 0, "h2"},
+		{"R.Test", "\x08http/1.1\x02h2", "b", 0, "h2"},
+		{"x.r.test", "\x02h2", "b", 0, "h2"},
+		{"r.test", "\x08http/1.1", "a", 1, "http/1.1"},
+		{"r.test", NULL, "a", 1, ""},
+		{"a.test", "\x08http/1.1", "a", 2, ""},
+		{"b.test", "\x02h2", "b", 3, "h2"},
+		/* No route: the listener's own offer. */
+		{"b.test", "\x08http/1.1", "b", -1, "http/1.1"},
+		{"x.r.test", NULL, "a", -1, ""},
+		{"x.x.r.test", "\x08http/1.1", "a", -1, "http/1.1"},
+		{"y.wild.test", NULL, "wild", -1, ""},
+		{NULL, "\x08http/1.1", "a", -1, "http/1.1"},
+	};
+	struct tls_ctx *ctx = make_routes(false);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++) {
+			const struct peer_opts opts = {.version = version,
+						       .server_name = cases[i].name,
+						       .alpn = cases[i].offer};
+			enum kedge_reason reason = KEDGE_REASON_NONE;
+			struct record *record = NULL;
+			struct tls_facts facts;
+			const unsigned char *got;
+			char cn[100];
+			unsigned len;
+			struct conn c;
+			X509 *x;
+
+			start(&c, ctx, &opts);
+			shake_hands(&c, 0);
+			assert_int_equal(c.step, TLS_DONE);
+			assert_int_equal(tls_conn_route(c.tls), cases[i].route);
+			x = SSL_get1_peer_certificate(c.peer.ssl);
+			X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn,
+						  sizeof(cn));
+			X509_free(x);
+			assert_string_equal(cn, cases[i].cert);
+			SSL_get0_alpn_selected(c.peer.ssl, &got, &len);
+			assert_int_equal(len, strlen(cases[i].protocol));
+			assert_memory_equal(got, cases[i].protocol, len);
+			assert_int_equal(tls_into_record(&c.tls, &record, &facts, &reason), 0);
+			assert_int_equal(facts.route, cases[i].route);
+			record_free(record);
+			stop(&c);
+		}
+	tls_ctx_free(ctx);
+}
+
+static enum kedge_reason outcome(struct tls_ctx *ctx, const char *name, const char *offer)
+{
+	enum kedge_reason reason;
+	struct conn c;
+
+	start(&c, ctx, &(struct peer_opts){.server_name = name, .alpn = offer});
+	shake_hands(&c, 0);
+	reason = c.step == TLS_DONE ? KEDGE_REASON_NONE : c.reason;
+	stop(&c);
+	ERR_clear_error();
+	return reason;
+}
+
+static void strict_names_with_routes(void **state)
+{
+	struct tls_ctx *ctx = make_routes(true);
+
+	(void)state;
+	/* It has a route, but no certificate. */
+	assert_int_equal(outcome(ctx, "r.test", NULL), KEDGE_REASON_NONE);
+	assert_int_equal(outcome(ctx, "x.r.test", "\x02h2"), KEDGE_REASON_NONE);
+	/* The name is known, but not with these protocols. */
+	assert_int_equal(outcome(ctx, "x.r.test", "\x08http/1.1"), KEDGE_REASON_tls_no_protocol);
+	assert_int_equal(outcome(ctx, "x.r.test", NULL), KEDGE_REASON_tls_no_protocol);
+	/* It has a certificate of the listener. */
+	assert_int_equal(outcome(ctx, "b.test", NULL), KEDGE_REASON_NONE);
+	assert_int_equal(outcome(ctx, "c.test", NULL), KEDGE_REASON_tls_unknown_name);
+	assert_int_equal(outcome(ctx, NULL, NULL), KEDGE_REASON_tls_unknown_name);
+	tls_ctx_free(ctx);
+}
+
+/* Not even under the same name. */
+static void a_session_is_for_one_route(void **state)
+{
+	static const struct {
+		const char *name, *offer;
+	} clients[] = {
+		{"r.test", "\x02h2"},         {"r.test", "\x08http/1.1"},
+		{"x.r.test", "\x02h2"},       {"a.test", "\x08http/1.1"},
+		{"b.test", "\x02h2"},         {"b.test", "\x08http/1.1"},
+		{NULL, "\x02h2\x08http/1.1"},
+	};
+	const int count = sizeof(clients) / sizeof(*clients);
+	struct tls_ctx *ctx = make_routes(false), *without = make_ctx(false);
+
+	(void)state;
+	for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; version++)
+		for (int from = 0; from < count; from++)
+			for (int to = 0; to < count; to++) {
+				struct peer_opts opts = {.version = version,
+							 .server_name = clients[from].name,
+							 .alpn = clients[from].offer};
+
+				opts.session = session_of(ctx, &opts);
+				opts.server_name = clients[to].name;
+				opts.alpn = clients[to].offer;
+				assert_int_equal(resumes(ctx, &opts), from == to);
+				SSL_SESSION_free(opts.session);
+			}
+	/* A listener without the route, but with all of its certificates. */
+	for (int from = 0; from < 4; from++) {
+		struct peer_opts opts = {.server_name = clients[from].name,
+					 .alpn = clients[from].offer};
+
+		opts.session = session_of(ctx, &opts);
+		opts.alpn = "\x08http/1.1";
+		assert_false(resumes(without, &opts));
+		SSL_SESSION_free(opts.session);
+	}
+	tls_ctx_free(ctx);
+	tls_ctx_free(without);
+}
+
+/* The second hello takes back the protocol by which the route was chosen. */
+static void the_route_may_not_change_between_hellos(void **state)
+{
+	struct tls_ctx *ctx = make_routes(false);
+	struct conn c;
+
+	(void)state;
+	for (int changed = 0; changed < 2; changed++) {
+		start(&c, ctx,
+		      &(struct peer_opts){.version = TLS1_3_VERSION,
+					  .server_name = "r.test",
+					  .alpn = "\x02h2"});
+		assert_int_equal(SSL_set1_groups_list(c.peer.ssl, "P-521:P-256"), 1);
+		SSL_do_handshake(c.peer.ssl);
+		peer_send(&c.peer, 0, NULL, NULL);
+		peer_wait(c.fd);
+		step(&c);
+		if (changed)
+			SSL_set_alpn_protos(c.peer.ssl, (const uint8_t *)"\x08http/1.1", 9);
+		peer_wait(c.peer.fd);
+		peer_receive(&c.peer);
+		shake_hands(&c, 0);
+		assert_int_equal(c.step, changed ? TLS_FAILED : TLS_DONE);
+		if (changed)
+			assert_int_equal(c.reason, KEDGE_REASON_tls_handshake);
+		stop(&c);
+		ERR_clear_error();
+	}
+	tls_ctx_free(ctx);
+}
+
+static void a_route_without_its_certificate(void **state)
+{
+	struct conf_cert nowhere = {.cert = (char *)"/nowhere", .key = (char *)"/nowhere"};
+	char *names[] = {(char *)"r.test"};
+	struct tls_ctx *ctx = make_ctx(false);
+
+	(void)state;
+	assert_int_equal(
+		tls_ctx_add_route(ctx, &(struct conf_names){names, 1},
+				  &(struct tls_offer){.certs = &nowhere, .certs_count = 1}),
+		-ENOENT);
+	tls_ctx_free(ctx);
+}
+
+static void names_that_no_certificate_has_are_warned_of(void **state)
+{
+	struct tls_ctx *ctx = make_routes(false);
+
+	(void)state;
+	heard_begin();
+	tls_ctx_warn(ctx);
+	heard_end();
+	assert_non_null(strstr(heard, "route r.test: no certificate of it has this name"));
+	assert_non_null(strstr(heard, "route *.r.test: no certificate of it has this name"));
+	assert_null(strstr(heard, "route a.test"));
+	tls_ctx_free(ctx);
+}
+
+static void a_certificate_of_a_route_is_part_of_the_digest(void **state)
+{
+	struct tls_ctx *ctx = make_routes(false), *same = make_routes(false),
+		       *without = make_ctx(false);
+	uint8_t a[TLS_DIGEST_BYTES], b[TLS_DIGEST_BYTES];
+
+	(void)state;
+	tls_ctx_digest(ctx, a);
+	tls_ctx_digest(same, b);
+	assert_memory_equal(a, b, sizeof(a));
+	tls_ctx_digest(without, b);
+	assert_memory_not_equal(a, b, sizeof(a));
+	tls_ctx_free(ctx);
+	tls_ctx_free(same);
+	tls_ctx_free(without);
+}
+
 /* --- bytes ------------------------------------------------------------------------------------ */
 
 static size_t put16(uint8_t *to, size_t n)
@@ -323,6 +558,13 @@ int main(void)
 		cmocka_unit_test(names_are_chosen_by),
 		cmocka_unit_test(a_session_is_for_one_name),
 		cmocka_unit_test(the_name_may_not_change_between_hellos),
+		cmocka_unit_test(routes_have_certificates_and_protocols),
+		cmocka_unit_test(strict_names_with_routes),
+		cmocka_unit_test(a_session_is_for_one_route),
+		cmocka_unit_test(the_route_may_not_change_between_hellos),
+		cmocka_unit_test(a_route_without_its_certificate),
+		cmocka_unit_test(names_that_no_certificate_has_are_warned_of),
+		cmocka_unit_test(a_certificate_of_a_route_is_part_of_the_digest),
 		cmocka_unit_test(what_is_malformed_is_refused),
 		cmocka_unit_test(names_in_bytes),
 	};
