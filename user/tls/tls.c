@@ -17,6 +17,7 @@
 #include "tls/tls_cert.h"
 #include "tls/tls_cert_warn.h"
 #include "tls/tls_hello.h"
+#include "tls/tls_route.h"
 #include "tls/tls_types.h"
 
 /*

@@ -8,6 +8,7 @@
 #include "tls/cert_name.h"
 #include "tls/client_hello.h"
 #include "tls/tls_cert.h"
+#include "tls/tls_route.h"
 #include "tls/tls_types.h"
 
 /* The parts of a hello that decide. `bytes` is NULL where there is no such extension. */

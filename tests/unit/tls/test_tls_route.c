@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tests/lib/no_memory.h"
+#include "tls/tls_route.h"
 #include "tls/tls_types.h"
 
 #define ROUTES_MAX 8
