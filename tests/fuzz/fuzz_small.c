@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * libFuzzer on the small readers and writers, each pure: addresses and prefixes of the
- * configuration, lines of the access log, ticket keys, PEM files, TLS records that carry no data.
- * The first byte chooses one; the rest is for it.
+ * configuration, lines of the access log, ticket keys, PEM files, TLS records that carry no data,
+ * extensions of a ClientHello. The first byte chooses one; the rest is for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,9 @@
 #include "base/log.h"
 #include "config/pem_check.h"
 #include "invariant.h"
+#include "tls/alpn.h"
+#include "tls/cert_name.h"
+#include "tls/client_hello.h"
 #include "tls/control_record.h"
 #include "tls/ktls.h"
 #include "tls/tls_ticket.h"
@@ -296,6 +299,47 @@ static void control_records(const uint8_t *bytes, size_t n)
 	}
 }
 
+/* --- a ClientHello ---------------------------------------------------------------------------- */
+
+static void server_name(const uint8_t *bytes, size_t n)
+{
+	char host[CERT_NAME_MAX + 1], wild[CERT_NAME_MAX + 2];
+	struct hello_part name = {0};
+
+	if (hello_read_name(&name, bytes, n) != HELLO_FINE)
+		return;
+	/* It is all that there is. */
+	INVARIANT(name.len <= HELLO_NAME_MAX && name.len + 5 == n && name.bytes == bytes + 5);
+	INVARIANT(!memchr(name.bytes, 0, name.len));
+	if (cert_name_normalise(host, (const char *)name.bytes, name.len))
+		return;
+	INVARIANT(host[0] && strlen(host) <= CERT_NAME_MAX);
+	INVARIANT(strlen(host) + 1 >= name.len);
+	if (cert_name_wildcard(wild, host))
+		INVARIANT(wild[0] == '*' && wild[1] == '.' && strstr(host, wild + 1));
+}
+
+static void protocols(const uint8_t *bytes, size_t n)
+{
+	uint8_t ours[] = "\x02h2\x08http/1.1";
+	const struct alpn_list list = {.wire = ours, .len = sizeof(ours) - 1};
+	struct hello_part theirs = {0};
+	const uint8_t *chosen = NULL;
+	uint8_t len = 0;
+	size_t at = 0;
+
+	if (hello_read_protocols(&theirs, bytes, n) != HELLO_FINE)
+		return;
+	INVARIANT(theirs.len && theirs.len + 2 == n && theirs.bytes == bytes + 2);
+	if (!alpn_select(&list, theirs.bytes, theirs.len, &chosen, &len))
+		return;
+	INVARIANT(len == 2 ? chosen == ours + 1 : chosen == ours + 4);
+	while (at < theirs.len &&
+	       (theirs.bytes[at] != len || memcmp(theirs.bytes + at + 1, chosen, len) != 0))
+		at += 1u + theirs.bytes[at];
+	INVARIANT(at < theirs.len);
+}
+
 static void hear_nothing(struct log_tap *tap, enum log_level level, const char *line)
 {
 	(void)tap;
@@ -306,7 +350,8 @@ static void hear_nothing(struct log_tap *tap, enum log_level level, const char *
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	static void (*const all[])(const uint8_t *, size_t) = {
-		addresses, log_lines, ticket_file, pem_file, control_records,
+		addresses,       log_lines,   ticket_file, pem_file,
+		control_records, server_name, protocols,
 	};
 	struct log_tap quiet = {.hear = hear_nothing, .quiet = true}, *before;
 

@@ -5,7 +5,7 @@ import base64
 import pathlib
 import sys
 
-ADDRESSES, LOG, TICKETS, PEM, RECORDS = range(5)
+ADDRESSES, LOG, TICKETS, PEM, RECORDS, NAME, PROTOCOLS = range(7)
 BLOCK = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 KEY = base64.b64encode(bytes(range(80))).decode() + "\n"
 UPDATE, ANSWER = bytes([24, 0, 0, 1, 0]), bytes([24, 0, 0, 1, 1])
@@ -24,6 +24,8 @@ SEEDS = [
     (PEM, BLOCK), (PEM, "text\n" + BLOCK + "text\n" + BLOCK.replace("\n", "\r\n")),
     (RECORDS, records(1, (2, UPDATE), (3, b"data"), (2, ANSWER[:2]), (2, ANSWER[2:]), (1, b"\1\0"))),
     (RECORDS, records(0, (2, HELLO), (1, b"\1\x5a"), (3, b""), (2, HELLO[:5]), (2, HELLO[5:]), (1, b"\2\x28"))),
+    (NAME, b"\0\x0b\0\0\x08a.b.test"), (NAME, b"\0\x05\0\0\x02a."),
+    (PROTOCOLS, b"\0\x0c\x02h2\x08http/1.1"), (PROTOCOLS, b"\0\x07\x03h2c\x02h2"),
 ]
 for number, (reader, text) in enumerate(SEEDS):
     data = text.encode() if isinstance(text, str) else text
