@@ -33,13 +33,28 @@ static void check_listener(const struct conf_listener *l)
 		INVARIANT(l->trust.set[i].bits <= 128);
 }
 
-static void check_app(const struct conf *conf)
+static void check_server(const struct conf_server *s)
 {
-	if (conf->app_host)
-		INVARIANT(conf->app_port && conf->app.family == AF_UNSPEC);
+	if (s->host)
+		INVARIANT(s->port && s->addr.family == AF_UNSPEC);
 	else
-		INVARIANT(addr_port(&conf->app) || conf->app.family == AF_UNIX);
-	INVARIANT(conf->app_name[0]);
+		INVARIANT(addr_port(&s->addr) || s->addr.family == AF_UNIX);
+	INVARIANT(s->name[0]);
+}
+
+static void check_app(const struct conf_app *app)
+{
+	const struct conf_servers *s = &app->servers;
+
+	INVARIANT(app->name[0] && app->check <= CHECK_HTTP && app->check_path);
+	INVARIANT(s->count && s->count <= CONFIG_SERVERS_MAX && !s->set[0].backup);
+	for (size_t i = 0; i < s->count; i++) {
+		check_server(&s->set[i]);
+		INVARIANT(!i || s->set[i].backup >= s->set[i - 1].backup);
+	}
+	INVARIANT(app->check_status.from >= 200 && app->check_status.to >= app->check_status.from);
+	INVARIANT(app->check_every_ms && app->check_timeout_ms && app->queue_timeout_ms);
+	INVARIANT(app->check_rise && app->check_fall);
 }
 
 /* Users of a configuration rely on these. */
@@ -48,7 +63,10 @@ static void check_conf(const struct conf *conf)
 	INVARIANT(conf->listeners_count > 0);
 	for (size_t i = 0; i < conf->listeners_count; i++)
 		check_listener(&conf->listeners[i]);
-	check_app(conf);
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		INVARIANT(conf->listeners[i].app < conf->apps_count);
+	for (size_t i = 0; i < conf->apps_count; i++)
+		check_app(&conf->apps[i]);
 	INVARIANT(conf->workers >= 1 && conf->workers <= 64);
 	INVARIANT(conf->record <= POLICY_OFF && conf->edit <= POLICY_OFF);
 	INVARIANT(conf->bypass <= POLICY_OFF && conf->xff <= XFF_NEVER);
@@ -64,9 +82,10 @@ static void check_source(const struct settings *all)
 		const struct setting *s = &all->all[i];
 
 		INVARIANT(s->place.line > 0);
-		INVARIANT(strstr(s->place.path, s->opt->name));
+		INVARIANT(strstr(s->place.path, s->opt->name) || strstr(s->place.path, "check."));
 		INVARIANT(s->text || option_has_entries(s->opt));
 		INVARIANT(s->listener >= -1 && s->listener < (int)all->listeners_count);
+		INVARIANT(s->app >= -1 && s->app < (int)all->apps_count);
 	}
 }
 

@@ -40,6 +40,7 @@ static const char *const whats[COVER_WHATS] = {
 	[COVER_LEGS_DOUBTED] = "legs given up in doubt",
 	[COVER_LEGS_OLD] = "legs given up for a request that may not be repeated",
 	[COVER_AGAIN] = "requests sent again",
+	[COVER_LEGS_WANTED] = "idle legs given up for clients that wait",
 	[COVER_UNREAD] = "of them, some that may not be repeated, and that nobody had read",
 	[COVER_HANGS_IDLE] = "applications that end an idle leg",
 	[COVER_HANGS_CROSSED] = "applications that end one while a request is on its way",
@@ -111,7 +112,8 @@ void cover_print(void)
 /*
  * What cannot happen in this world: it has no BPF, no kernel TLS, no fault of kedge's own. Its
  * clients are OpenSSL's, which send no wrong record (record_control), no empty ones (record_flood),
- * and end at the first refused renegotiation. No byte of a request leads to http_malformed: each
+ * and end at the first refused renegotiation. Its listeners list no protocols, and serve clients
+ * without a name. No byte of a request leads to http_malformed: each
  * has a narrower reason.
  */
 static bool is_impossible(int reason)
@@ -128,6 +130,8 @@ static bool is_impossible(int reason)
 	case KEDGE_REASON_record_control:
 	case KEDGE_REASON_renegotiation:
 	case KEDGE_REASON_http_malformed:
+	case KEDGE_REASON_tls_no_protocol:
+	case KEDGE_REASON_tls_unknown_name:
 		return true;
 	default:
 		return false;

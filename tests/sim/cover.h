@@ -27,6 +27,7 @@ enum cover_what {
 	COVER_LEGS_DOUBTED,
 	COVER_LEGS_OLD,
 	COVER_AGAIN,
+	COVER_LEGS_WANTED,
 	COVER_UNREAD,
 	/* In the order of enum hang_up. */
 	COVER_HANGS_IDLE,

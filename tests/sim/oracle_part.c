@@ -16,7 +16,15 @@
 /* The wheel looks at a timer so much later. */
 #define TIMER_LATE_MS 200
 
-enum parting { PARTS_IDLE, PARTS_CLOSED, PARTS_DOUBTED, PARTS_OLD, PARTS_AGAIN, PARTINGS };
+enum parting {
+	PARTS_IDLE,
+	PARTS_CLOSED,
+	PARTS_DOUBTED,
+	PARTS_OLD,
+	PARTS_AGAIN,
+	PARTS_WANTED,
+	PARTINGS
+};
 
 static struct {
 	uint64_t counted[PARTINGS]; /* as kedge has counted them so far */
@@ -37,7 +45,7 @@ static bool client_over(const struct client *c)
 
 /* --- a leg is given up ------------------------------------------------------------------------ */
 
-static const char *const names[PARTINGS] = {"idle", "closed", "doubted", "old", "again"};
+static const char *const names[PARTINGS] = {"idle", "closed", "doubted", "old", "again", "wanted"};
 
 static void count(uint64_t now[PARTINGS])
 {
@@ -48,6 +56,7 @@ static void count(uint64_t now[PARTINGS])
 	now[PARTS_DOUBTED] = s->legs_doubted;
 	now[PARTS_OLD] = s->legs_old;
 	now[PARTS_AGAIN] = s->requests_again;
+	now[PARTS_WANTED] = s->legs_wanted;
 }
 
 static unsigned how_many(const uint64_t now[PARTINGS])
@@ -159,6 +168,9 @@ static void parts_between(struct client *c, struct served *l, const struct came 
 		break;
 	case PARTS_DOUBTED:
 		NEEDS(r->doubtful || r->hasty);
+		break;
+	case PARTS_WANTED:
+		NEEDS(c->reuse && sim_servers_wanted());
 		break;
 	case PARTS_AGAIN:
 	case PARTINGS:

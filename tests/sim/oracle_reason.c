@@ -119,7 +119,13 @@ static void of_the_application(struct client *c, enum kedge_reason reason)
 		NEEDS(c->leg && (c->leg->connect_err || c->leg->s->self || app_gone(c)));
 		break;
 	case KEDGE_REASON_app_timeout:
-		NEEDS(c->leg && (c->leg->connect_err || c->leg->s->state == TCP_CONNECTING));
+		NEEDS(c->leg && (c->leg->connect_err || c->leg->s->given_up));
+		break;
+	case KEDGE_REASON_app_queue:
+		NEEDS(sim_mood.limited);
+		break;
+	case KEDGE_REASON_app_none:
+		NEEDS(sim_mood.taken_out);
 		break;
 	case KEDGE_REASON_app_gone:
 	case KEDGE_REASON_app_reset:

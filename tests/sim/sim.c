@@ -91,17 +91,48 @@ static void worker_up(void)
 	shared = (struct shared){.limits = &limits,
 				 .metrics = metrics_new(1),
 				 .done_fd = __wrap_eventfd(0, EFD_NONBLOCK)};
-	newest = generation_new(sim_conf_make(NULL), 1);
+	newest = generation_new(sim_conf_make(NULL), 1, 1);
 	must(tls_shared_init(&newest->tls, newest->conf, &(struct ktls_caps){0}), "tls");
 	must(worker_init(&sim_worker, 0, &shared, stats), "worker_init");
 	worker_post(&sim_worker, doors_of(newest, NULL, NULL));
 	sim_worker.started = true; /* so that it is woken */
 }
 
+void sim_operate(void)
+{
+	const struct servers *s = newest->apps;
+	unsigned i = dice((uint32_t)s->count);
+	enum server_admin admin = dice_rare(2) ? (enum server_admin)dice(3) : SERVER_READY;
+
+	world_log("operator", 0, i, admin);
+	server_set_admin(s->set[i], admin, world_ms());
+	worker_servers(&sim_worker);
+	sim_mood.taken_out |= admin != SERVER_READY;
+}
+
+bool sim_servers_wanted(void)
+{
+	return sim_mood.taken_out || !TAILQ_EMPTY(&sim_worker.queue);
+}
+
+/* Nobody has a connection to a server any more, nor waits for one. */
+static void check_servers(void)
+{
+	const struct servers *s = newest->apps;
+
+	if (s->waiting)
+		world_fail("%u connections still wait for a server", s->waiting);
+	for (size_t i = 0; i < s->count; i++)
+		if (s->set[i]->connections || s->set[i]->rows->busy)
+			world_fail("server %s: %u connections are still counted, %u of them busy",
+				   s->set[i]->name, s->set[i]->connections, s->set[i]->rows->busy);
+}
+
 static void worker_down(void)
 {
 	sim_worker.started = false;
 	worker_fini(&sim_worker);
+	check_servers();
 	generation_put(newest);
 	metrics_free(shared.metrics);
 	if (limits.connections || limits.handshakes)
@@ -119,7 +150,7 @@ static void worker_down(void)
 void sim_reload(void)
 {
 	struct conf *conf = sim_conf_make(newest->conf);
-	struct generation *g = generation_new(conf, newest->number + 1);
+	struct generation *g = generation_new(conf, newest->number + 1, 1);
 	int from[16];
 
 	if (worker_waits(&sim_worker)) {

@@ -129,6 +129,36 @@ static void copy_listener(struct conf_listener *l, const struct conf_listener *f
 	memcpy(l->trust.set, from->trust.set, from->trust.count * sizeof(*l->trust.set));
 }
 
+#define SERVERS_MAX 4
+
+/* The same application through all reloads; some of its servers come and go. */
+static void set_app(struct conf *c)
+{
+	struct conf_app *app = calloc(1, sizeof(*app));
+	unsigned n = 1 + dice(SERVERS_MAX);
+
+	app->servers.set = calloc(n, sizeof(*app->servers.set));
+	app->servers.count = n;
+	for (unsigned i = 0; i < n; i++) {
+		struct conf_server *s = &app->servers.set[i];
+
+		s->addr.in = (struct sockaddr_in){.sin_family = AF_INET,
+						  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+						  .sin_port = htons((uint16_t)(3000 + i))};
+		addr_format(s->name, &s->addr);
+		s->backup = i && i + 1 == n && dice_rare(2);
+	}
+	strcpy(app->name, "web");
+	app->named = true;
+	app->server_connections_max = sim_mood.kept ? 0 : ONE_OF(0, 0, 0, 1, 3);
+	sim_mood.limited |= app->server_connections_max;
+	app->queue_max = ONE_OF(100, 2, 0);
+	app->queue_timeout_ms = ONE_OF(5000, 300);
+	app->connect_retry_ms = ONE_OF(0, 0, 200, 2000);
+	c->apps = app;
+	c->apps_count = 1;
+}
+
 struct conf *sim_conf_make(const struct conf *before)
 {
 	struct conf *c = calloc(1, sizeof(*c));
@@ -140,10 +170,7 @@ struct conf *sim_conf_make(const struct conf *before)
 	set_limits(c);
 	set_edit(c);
 	c->record = POLICY_PREFER;
-	c->app.in = (struct sockaddr_in){.sin_family = AF_INET,
-					 .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-					 .sin_port = htons(3000)};
-	strcpy(c->app_name, "127.0.0.1:3000");
+	set_app(c);
 	c->listeners = calloc(n, sizeof(*c->listeners));
 	c->listeners_count = n;
 	for (unsigned i = 0; i < n; i++) {

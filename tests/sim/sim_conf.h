@@ -11,6 +11,8 @@ struct sim_mood {
 	bool kept;       /* most clients send small requests, with pauses */
 	bool draining;   /* worker_drain() was called */
 	bool silent;     /* nobody acts any more */
+	bool taken_out;  /* the operator has taken servers out */
+	bool limited;    /* servers have had a limit of connections */
 	bool faults;     /* a system call was made to fail */
 	uint64_t jumped; /* the clock has jumped so often */
 	uint64_t accepted, refused_ports;
@@ -25,6 +27,12 @@ static inline const struct conf *sim_conf(void)
 {
 	return sim_worker.doors->generation->conf;
 }
+
+/* The operator takes a server out, or back in. */
+void sim_operate(void);
+
+/* Does somebody wait for a server, under any configuration? */
+bool sim_servers_wanted(void);
 
 /* Other doors, by another configuration. */
 void sim_reload(void);

@@ -126,6 +126,8 @@ static void something_happens(void)
 		sim_reload();
 	else if (!sim_mood.plain && dice_rare(100))
 		sim_mood.down = !sim_mood.down;
+	else if (!sim_mood.plain && dice_rare(100))
+		sim_operate();
 	if (!sim_mood.plain && dice_rare(120)) {
 		world.descriptor_faults = 1 + dice(3);
 		sim_mood.faults = true;

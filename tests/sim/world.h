@@ -60,6 +60,7 @@ struct sock {
 	size_t out_taken;    /* read by the peer */
 	size_t taken_at_fin; /* before it ended its direction; SIZE_MAX: it has not */
 	size_t out_room, far_room;
+	bool given_up;    /* closed while it was connecting */
 	bool full;        /* SOCK_NOSPACE: a wakeup is due when there is room */
 	bool shut;        /* our FIN is behind out */
 	bool fin_arrived; /* and has come to the peer */

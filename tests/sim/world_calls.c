@@ -164,6 +164,7 @@ int __wrap_close(int fd)
 	world.fds--;
 	world.moved++;
 	forget_ready(s);
+	s->given_up = s->state == TCP_CONNECTING;
 	s->fd = -1;
 	if (s->kind == SOCK_LISTENER)
 		close_listener(s);

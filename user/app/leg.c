@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "base/container_of.h"
 #include "base/reset_on_close.h"
 
@@ -19,10 +20,11 @@ static void bury(struct task *task)
 	}
 }
 
-void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf,
+void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf, unsigned worker,
 	       void (*ready)(struct watch *w, uint32_t events))
 {
-	*legs = (struct legs){.loop = loop, .ready = ready, .bpf = bpf, .bury = {.run = bury}};
+	*legs = (struct legs){
+		.loop = loop, .ready = ready, .bpf = bpf, .worker = worker, .bury = {.run = bury}};
 	LIST_INIT(&legs->graves);
 }
 
@@ -44,6 +46,24 @@ struct leg *leg_new(const struct legs *legs, void *owner)
 	return l;
 }
 
+static struct server_row *row_of(const struct legs *legs, const struct leg *l)
+{
+	CHECKED(CHECK(l, l->server && legs->worker < l->server->rows_count));
+	return &l->server->rows[legs->worker];
+}
+
+void leg_set_busy(const struct legs *legs, struct leg *l, bool busy)
+{
+	uint32_t *count;
+
+	if (l->busy == busy)
+		return;
+	l->busy = busy;
+	count = &row_of(legs, l)->busy;
+	CHECKED(CHECK_IF(l, !busy, *count));
+	__atomic_store_n(count, *count + (busy ? 1 : -1u), __ATOMIC_RELAXED);
+}
+
 void leg_close(struct legs *legs, struct leg *l, bool reset)
 {
 	if (reset && l->fd >= 0)
@@ -56,6 +76,10 @@ void leg_close(struct legs *legs, struct leg *l, bool reset)
 		close(l->fd);
 	l->fd = -1;
 	l->owner = NULL;
+	leg_set_busy(legs, l, false);
+	if (l->server)
+		server_leave(l->server);
+	l->server = NULL;
 	LIST_INSERT_HEAD(&legs->graves, l, link);
 	loop_later(legs->loop, &legs->bury);
 }
@@ -73,24 +97,26 @@ static uint32_t lesser(uint32_t a, uint32_t b)
 
 uint32_t leg_idle_max_ms(const struct legs *legs, const struct leg *l, uint32_t most_ms)
 {
+	const struct server_row *row = row_of(legs, l);
 	uint32_t said_ms = l->response.keep_alive_s * 1000u;
 
 	if (said_ms)
 		most_ms = lesser(most_ms, said_ms > 1500 ? said_ms - 1000 : 500);
-	if (legs->closes_after_ms && legs->loop->now_ms < legs->closed_ms + SEEN_FOR_MS)
-		most_ms = lesser(most_ms, legs->closes_after_ms / 5 * 4);
+	if (row->closes_after_ms && legs->loop->now_ms < row->closed_ms + SEEN_FOR_MS)
+		most_ms = lesser(most_ms, row->closes_after_ms / 5 * 4);
 	return most_ms;
 }
 
-void leg_closed_idle(struct legs *legs, const struct leg *l)
+void leg_closed_idle(const struct legs *legs, const struct leg *l)
 {
+	struct server_row *row = row_of(legs, l);
 	const uint64_t now = legs->loop->now_ms;
 	const uint64_t idle_ms = l->served_us ? now - l->served_us / 1000 : 0;
 
 	if (idle_ms < SEEN_LEAST_MS || idle_ms > UINT32_MAX)
 		return;
-	if (!legs->closes_after_ms || idle_ms <= legs->closes_after_ms ||
-	    now >= legs->closed_ms + SEEN_FOR_MS)
-		legs->closes_after_ms = (uint32_t)idle_ms;
-	legs->closed_ms = now;
+	if (!row->closes_after_ms || idle_ms <= row->closes_after_ms ||
+	    now >= row->closed_ms + SEEN_FOR_MS)
+		row->closes_after_ms = (uint32_t)idle_ms;
+	row->closed_ms = now;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "app/server.h"
 #include "base/loop.h"
 #include "bpf/kbpf.h"
 #include "http/edit.h"
@@ -19,6 +20,7 @@ struct leg {
 	struct watch watch;
 	void *owner;              /* borrowed: whom the watch tells of events; NULL: closed */
 	LIST_ENTRY(leg) link;     /* of the graves */
+	struct server *server;    /* borrowed; one of its connections is this; NULL: none yet */
 	struct edit *edit;        /* owned; NULL until the leg is joined to a flow */
 	struct response response; /* what has come on it */
 	struct kbpf_flow kbpf;    /* registered, but not yet owned by an editor */
@@ -28,6 +30,8 @@ struct leg {
 	uint64_t served_us;       /* when its last response ended; 0: none has */
 	uint64_t acked;           /* see leg_proof.h */
 	int fd;                   /* -1: none yet */
+	uint8_t index;            /* of the server in its application */
+	bool busy;                /* counted as such in the server's row */
 	bool ready;               /* the application has answered, one way or the other */
 	bool queue;               /* the application has no room for a connection now: try again */
 	bool edit_kernel;         /* BPF edits its requests */
@@ -53,18 +57,19 @@ struct legs {
 	struct kbpf *bpf;                                /* NULL: nothing of kedge runs in BPF */
 	struct leg_list graves; /* closed, and freed at the end of the turn */
 	struct task bury;
-	/* The shortest silence after which the application closed one lately, and when; 0: none */
-	uint32_t closes_after_ms;
-	uint64_t closed_ms;
+	unsigned worker; /* whose they are: its row of every server */
 };
 
-void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf,
+void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf, unsigned worker,
 	       void (*ready)(struct watch *w, uint32_t events));
 /* Frees the graves. All legs are closed. */
 void legs_fini(struct legs *legs);
 
 /* A leg without a socket. NULL when out of memory. */
 struct leg *leg_new(const struct legs *legs, void *owner);
+
+/* The server has one more, or one less, with something under way. */
+void leg_set_busy(const struct legs *legs, struct leg *l, bool busy);
 
 /*
  * Frees the editor, takes the leg from BPF's maps and closes its socket; with `reset` the
@@ -75,10 +80,10 @@ void leg_close(struct legs *legs, struct leg *l, bool reset);
 
 /*
  * How long an idle leg may stay open: `most_ms`; less than the last response allows in Keep-Alive;
- * and less than the silence after which the application was seen to close one, so that no request
- * meets that.
+ * and less than the silence after which its server was seen to close one, so that no request meets
+ * that.
  */
 uint32_t leg_idle_max_ms(const struct legs *legs, const struct leg *l, uint32_t most_ms);
 
 /* The application has closed this leg, on which nothing was under way. */
-void leg_closed_idle(struct legs *legs, const struct leg *l);
+void leg_closed_idle(const struct legs *legs, const struct leg *l);

@@ -236,34 +236,49 @@ static bool fits(const union addr *a)
 	return true;
 }
 
-int resolve_app(struct conf *conf, const struct resolve_wait *wait)
+static int resolve_server(const struct conf_app *app, struct conf_server *s,
+			  const struct resolve_wait *wait)
 {
 	struct resolved r = {.count = 0};
-	char why[RESOLVE_WHY_SIZE], name[ADDR_TEXT_MAX];
+	char why[RESOLVE_WHY_SIZE], name[ADDR_TEXT_MAX], of[CONFIG_SERVER_NAME_SIZE + 16] = "";
 	size_t at = 0;
 	int err;
 
-	if (!conf->app_host)
-		return 0;
-	err = resolve(&r, conf->app_host, conf->app_port, wait, why);
+	/* A lone server is the application. */
+	if (strcmp(app->name, s->name))
+		snprintf(of, sizeof(of), "%s: server ", app->name);
+	err = resolve(&r, s->host, s->port, wait, why);
 	if (err) {
-		log_error(
-			"application %s: cannot be resolved: %s (getent ahosts %s shows what this "
-			"host knows)",
-			conf->app_name, why, conf->app_host);
+		log_error("application %s%s: cannot be resolved: %s (getent ahosts %s shows what "
+			  "this host knows)",
+			  of, s->name, why, s->host);
 		return err;
 	}
 	while (at < r.count && !fits(&r.set[at]))
 		at++;
 	if (at == r.count) {
-		log_error("application %s: cannot be resolved: it has addresses of IPv6 only, and "
-			  "this host has no IPv6",
-			  conf->app_name);
+		log_error("application %s%s: cannot be resolved: it has addresses of IPv6 only, "
+			  "and this host has no IPv6",
+			  of, s->name);
 		return -EAFNOSUPPORT;
 	}
-	conf->app = r.set[at];
-	addr_format(name, &conf->app);
-	log_info("application %s: %s, the first of %zu address%s", conf->app_name, name,
+	s->addr = r.set[at];
+	addr_format(name, &s->addr);
+	log_info("application %s%s: %s, the first of %zu address%s", of, s->name, name,
 		 r.count + r.left_out, r.count + r.left_out == 1 ? "" : "es");
 	return 0;
+}
+
+int resolve_servers(struct conf *conf, const struct resolve_wait *wait)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < conf->apps_count; i++) {
+		const struct conf_servers *servers = &conf->apps[i].servers;
+
+		for (size_t k = 0; !err && k < servers->count; k++)
+			if (servers->set[k].host)
+				err = resolve_server(&conf->apps[i], &servers->set[k], wait);
+	}
+	return err;
 }

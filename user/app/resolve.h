@@ -43,7 +43,7 @@ int resolve(struct resolved *out, const char *host, uint16_t port, const struct 
 	    char why[RESOLVE_WHY_SIZE]);
 
 /*
- * Fills in conf->app if it is a name, with the first address that a socket can be made for, and
- * logs which. 0, or -errno after a logged line.
+ * Fills in the address of every server that is a name, with the first one that a socket can be made
+ * for, and logs which. 0, or -errno after a logged line.
  */
-int resolve_app(struct conf *conf, const struct resolve_wait *wait);
+int resolve_servers(struct conf *conf, const struct resolve_wait *wait);

@@ -20,10 +20,12 @@ enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 #define CONFIG_LISTENERS_MAX 256
 
 /* Each is compared with all that a client offers. */
-#define CONFIG_ALPN_MAX 16
+#define CONFIG_ALPN_MAX    16
+#define CONFIG_APPS_MAX    64 /* in `apps` */
+#define CONFIG_SERVERS_MAX 64 /* of an application */
 
 /* "NAME:PORT" or an address */
-#define CONFIG_APP_NAME_SIZE (HOST_NAME_BYTES_MAX + 8)
+#define CONFIG_SERVER_NAME_SIZE (HOST_NAME_BYTES_MAX + 8)
 
 /* The protocol of a listener's clients, inside TLS if there is TLS. */
 enum conf_mode { MODE_HTTP, MODE_TCP };
@@ -74,13 +76,54 @@ struct conf_guard {
 	bool follow;                             /* guard-fragments: follow */
 };
 
+/* How kedge asks whether a server is up. */
+enum conf_check { CHECK_OFF, CHECK_TCP, CHECK_HTTP };
+
+struct conf_server {
+	union addr addr; /* AF_UNSPEC: a name that has not been resolved yet */
+	char *host;      /* its name, see app/resolve.h; NULL: it is an address */
+	uint16_t port;   /* with host; host order */
+	bool backup;     /* used when no other is up */
+	char name[CONFIG_SERVER_NAME_SIZE]; /* as it was written, for messages and commands */
+};
+
+struct conf_servers {
+	struct conf_server *set;
+	size_t count;
+};
+
+/* Both inclusive. */
+struct conf_range {
+	uint16_t from, to;
+};
+
+/* One application: equal servers that do the same. */
+struct conf_app {
+	/* Of its entry in `apps`; otherwise the name of its first server. */
+	char name[CONFIG_SERVER_NAME_SIZE];
+	bool named;                  /* it has an entry */
+	bool mode_given;             /* in that entry */
+	enum conf_mode mode;         /* then */
+	struct conf_servers servers; /* at least 1; backups are the last ones */
+	enum conf_check check;
+	char *check_path, *check_host; /* CHECK_HTTP; host NULL: the name of the server */
+	struct conf_range check_status;
+	uint32_t check_every_ms, check_timeout_ms, check_rise, check_fall;
+	uint32_t server_connections_max; /* of each server, in all workers; 0: no limit */
+	uint32_t queue_max;              /* connections that wait for a server, in all workers */
+	uint32_t queue_timeout_ms;
+	uint32_t connect_retry_ms; /* 0: once */
+};
+
 struct conf_listener {
 	union addr addr;
 	char name[ADDR_TEXT_MAX]; /* for messages */
 	bool both_families;       /* an IPv6 socket that also accepts IPv4 */
 	bool tls;
-	enum conf_mode mode;
-	struct conf_names alpn; /* in order of preference; empty: what the mode has by itself */
+	enum conf_mode mode;        /* of its application, if that says one */
+	struct conf_names app_text; /* `app` as it was written: a name, or servers */
+	size_t app;                 /* index in conf.apps */
+	struct conf_names alpn;     /* in order of preference; empty: what the mode has by itself */
 	enum conf_proxy proxy;
 	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: anyone */
 	struct conf_cert *certs; /* its own or the common ones; none without tls */
@@ -95,11 +138,9 @@ struct conf {
 	char *file; /* what -c named, for messages; NULL: flags only */
 	struct conf_listener *listeners;
 	size_t listeners_count;
-	union addr app;    /* AF_UNSPEC: a name that has not been resolved yet */
-	char *app_host;    /* its name, see app/resolve.h; NULL: it is an address */
-	uint16_t app_port; /* with app_host; host order */
-	char app_name[CONFIG_APP_NAME_SIZE]; /* for messages */
-	unsigned workers;                    /* resolved: at least 1, at most KEDGE_WORKERS_MAX */
+	struct conf_app *apps; /* those of `apps` first */
+	size_t apps_count;
+	unsigned workers; /* resolved: at least 1, at most KEDGE_WORKERS_MAX */
 	enum policy record, edit, bypass, peername;
 	char *app_cgroup; /* the application's, for peername; NULL: the root of the hierarchy */
 	char *cgroup;     /* cgroup v2 directory for the sockops program; NULL: kedge's own */
@@ -137,8 +178,18 @@ struct conf {
 
 /* Free what these own, not the struct, and leave it empty. */
 void conf_names_clear(struct conf_names *names);
+void conf_servers_clear(struct conf_servers *servers);
+void conf_app_clear(struct conf_app *app);
 void conf_listener_clear(struct conf_listener *l);
 void conf_listener_clear_certs(struct conf_listener *l);
+
+/* Is every server of this application on a unix socket? And of all applications? */
+bool conf_app_all_unix(const struct conf_app *app);
+bool conf_all_unix(const struct conf *conf);
+
+/* "application 127.0.0.1:3000", "application web (3 servers)", "4 applications" */
+#define CONF_APPS_TEXT (CONFIG_SERVER_NAME_SIZE + 40)
+void conf_apps_text(char buf[CONF_APPS_TEXT], const struct conf *conf);
 
 /* NULL is fine. */
 void config_free(struct conf *conf);

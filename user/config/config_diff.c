@@ -42,15 +42,21 @@ static void write_certs(FILE *to, const struct option_def *opt, const struct con
 	}
 }
 
-static void write_app(FILE *to, const struct conf *conf)
+/* Those that the option names: the backups, or the others. */
+static void write_servers(FILE *to, const struct option_def *opt, const struct conf_servers *s)
 {
-	char addr[ADDR_TEXT_MAX];
+	const bool backup = !strcmp(opt->name, "backup");
 
-	addr_format(addr, &conf->app);
-	if (conf->app_host)
-		fprintf(to, "%s:%u", conf->app_host, conf->app_port);
-	else
-		fputs(addr, to);
+	for (size_t i = 0; i < s->count; i++)
+		if (s->set[i].backup == backup)
+			fprintf(to, "%s%s", ftello(to) ? ", " : "", s->set[i].name);
+}
+
+static void write_range(FILE *to, const struct conf_range *r)
+{
+	fprintf(to, "%u", r->from);
+	if (r->to != r->from)
+		fprintf(to, "-%u", r->to);
 }
 
 static void write_value(FILE *to, const struct option_def *opt, const void *base)
@@ -64,8 +70,11 @@ static void write_value(FILE *to, const struct option_def *opt, const void *base
 		addr_format(addr, field);
 		fputs(addr, to);
 		break;
-	case OPTION_APP:
-		write_app(to, base);
+	case OPTION_SERVERS:
+		write_servers(to, opt, field);
+		break;
+	case OPTION_RANGE:
+		write_range(to, field);
 		break;
 	case OPTION_NUMBER:
 		fprintf(to, "%u", *(const unsigned *)field);
@@ -77,6 +86,7 @@ static void write_value(FILE *to, const struct option_def *opt, const void *base
 		fputs(opt->words[*(const bool *)field], to);
 		break;
 	case OPTION_PATH:
+	case OPTION_TEXT:
 		path = *(char *const *)field;
 		fputs(path ? path : opt->off_allowed ? "off" : "", to);
 		break;
@@ -84,6 +94,7 @@ static void write_value(FILE *to, const struct option_def *opt, const void *base
 		write_cidrs(to, field);
 		break;
 	case OPTION_NAMES:
+	case OPTION_APP:
 		write_names(to, field);
 		break;
 	case OPTION_MODE:
@@ -162,6 +173,9 @@ static int put_back(const struct option_def *opt, void *after, const void *befor
 	case OPTION_NAMES:
 		return copy_names(field, old);
 	case OPTION_APP:
+	case OPTION_SERVERS:
+	case OPTION_TEXT:
+	case OPTION_RANGE:
 	case OPTION_CIDRS:
 	case OPTION_CERT:
 		break;
@@ -209,9 +223,48 @@ int config_diff_listener(const struct conf_listener *before, struct conf_listene
 
 	snprintf(where, sizeof(where), "listener %s: ", after->name);
 	for (size_t i = 0; !err && i < config_options_count; i++)
-		if (config_options[i].scope == OPTION_LISTENER)
+		if (config_options[i].scope == OPTION_LISTENER &&
+		    config_options[i].kind != OPTION_APP)
 			err = diff_option(&config_options[i], before, after, where, say, arg);
 	return err;
+}
+
+bool config_same_app(const struct conf_app *before, const struct conf_app *after)
+{
+	if (before->named || after->named)
+		return before->named && after->named && !strcmp(before->name, after->name);
+	for (size_t i = 0; i < before->servers.count; i++)
+		for (size_t k = 0; k < after->servers.count; k++)
+			if (!strcmp(before->servers.set[i].name, after->servers.set[k].name))
+				return true;
+	return false;
+}
+
+int config_diff_app(const struct conf_app *before, struct conf_app *after, config_say_fn say,
+		    void *arg)
+{
+	char where[CONFIG_SERVER_NAME_SIZE + 24];
+	int err = 0;
+
+	snprintf(where, sizeof(where), "application %s: ", after->name);
+	for (size_t i = 0; !err && i < config_options_count; i++) {
+		enum option_scope scope = config_options[i].scope;
+
+		/* The servers of one without an entry are those of `app`. */
+		if (scope == OPTION_OF_APP || (scope == OPTION_OF_ENTRY && after->named))
+			err = diff_option(&config_options[i], before, after, where, say, arg);
+	}
+	return err;
+}
+
+int config_diff_app_of(const struct conf_listener *before, struct conf_listener *after, bool all,
+		       config_say_fn say, void *arg)
+{
+	char where[ADDR_TEXT_MAX + 16] = "";
+
+	if (!all)
+		snprintf(where, sizeof(where), "listener %s: ", after->name);
+	return diff_option(option_find("app", strlen("app")), before, after, where, say, arg);
 }
 
 static bool same_socket(const struct conf_listener *a, const struct conf_listener *b)

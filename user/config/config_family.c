@@ -62,8 +62,8 @@ void config_metrics_family(struct conf *conf)
 	log_info("metrics %s: this host has no IPv6: IPv4 only", name);
 }
 
-void config_app_family(const struct conf *conf, const struct place *at)
+void config_server_family(const struct conf_server *s, const struct place *at)
 {
-	if (cannot(&conf->app))
-		config_warn(at, "this host has no IPv6: %s cannot be reached", conf->app_name);
+	if (cannot(&s->addr))
+		config_warn(at, "this host has no IPv6: %s cannot be reached", s->name);
 }

@@ -10,4 +10,4 @@
 
 void config_listener_family(struct conf_listener *l, const struct place *at);
 void config_metrics_family(struct conf *conf);
-void config_app_family(const struct conf *conf, const struct place *at);
+void config_server_family(const struct conf_server *s, const struct place *at);

@@ -4,8 +4,8 @@
  * what their values may be. Every mistake of structure is found in one pass, with its line.
  *
  * The read_*() functions begin at the first event of what they read and end at its last one. Their
- * recursion is as deep as listeners, certs and keys can be nested; anything else is skipped without
- * recursion. They return 0; -EINVAL after a mistake that ends the reading; -ENOMEM.
+ * recursion is as deep as listeners, certs, apps, checks and keys can be nested; anything else is
+ * skipped without recursion. They return 0; -EINVAL after a mistake that ends the reading; -ENOMEM.
  */
 #include "config/config_file.h"
 
@@ -18,12 +18,14 @@
 #include "base/cleanup.h"
 #include "config/config.h"
 #include "config/config_keys.h"
+#include "config/config_options.h"
 #include "config/config_yaml.h"
 
 struct reading {
 	struct cursor c;
 	struct settings *to;
 	int listener;  /* the current one; -1: outside */
+	int app;       /* the same in apps */
 	size_t pair;   /* the current one of certs */
 	bool unusable; /* after a mistake that leaves no sense in the rest */
 };
@@ -53,6 +55,7 @@ static int add(struct reading *r, const struct option_def *opt, char *text, cons
 	const struct setting written = {
 		.opt = opt,
 		.listener = r->listener,
+		.app = r->app,
 		.pair = r->pair,
 		.text = text,
 		.place = *at,
@@ -66,8 +69,7 @@ static int read_text(struct reading *r, const struct option_def *opt)
 	const struct place at = cursor_place(&r->c);
 	const yaml_event_t *e = &r->c.event;
 	/* YAML takes "[::1]:443" without quotes for a list. */
-	bool bracketed = (opt->kind == OPTION_ADDR || opt->kind == OPTION_APP) &&
-			 cursor_is(&r->c, CURSOR_LIST) &&
+	bool bracketed = opt->kind == OPTION_ADDR && cursor_is(&r->c, CURSOR_LIST) &&
 			 e->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE;
 	int err;
 
@@ -112,6 +114,86 @@ static int read_listener(struct reading *r, const struct option_def *opt)
 	return err;
 }
 
+static int read_app(struct reading *r, const char *name)
+{
+	const struct place at = cursor_place(&r->c);
+	char why[WHY_MAX];
+	int err;
+
+	if (option_check_app_name(name, why) < 0) {
+		mistake(r->c.m, &at, "%s", why);
+		r->unusable = true;
+		return cursor_skip(&r->c);
+	}
+	for (size_t i = 0; i < r->to->apps_count; i++)
+		if (!strcmp(r->to->apps[i].name, name)) {
+			mistake(r->c.m, &at, "given twice");
+			r->unusable = true;
+			return cursor_skip(&r->c);
+		}
+	if (r->to->apps_count == CONFIG_APPS_MAX) {
+		mistake(r->c.m, &at, "more than %u entries", CONFIG_APPS_MAX);
+		return -EINVAL;
+	}
+	if (!expect(r, CURSOR_KEYS, "", &err))
+		return err;
+	r->app = (int)r->to->apps_count;
+	err = settings_add_app(r->to, name, &at);
+	err = err ? err : read_keys(r, LEVEL_APP);
+	r->app = -1;
+	return err;
+}
+
+/* The keys are names. */
+static int read_apps(struct reading *r)
+{
+	size_t path_len;
+	char *name;
+	int err;
+
+	if (!expect(r, CURSOR_KEYS, "", &err))
+		return err;
+	for (;;) {
+		err = cursor_next(&r->c);
+		if (err || r->c.event.type == YAML_MAPPING_END_EVENT)
+			return err;
+		if (!cursor_is(&r->c, CURSOR_VALUE)) {
+			const struct place at = cursor_place(&r->c);
+
+			mistake(r->c.m, &at, "a name must be one word, not %s",
+				cursor_event_name(&r->c));
+			return -EINVAL;
+		}
+		name = strndup((const char *)r->c.event.data.scalar.value,
+			       r->c.event.data.scalar.length);
+		if (!name)
+			return -ENOMEM;
+		path_len = cursor_enter_key(&r->c, name);
+		err = cursor_next(&r->c);
+		err = err ? err : read_app(r, name);
+		free(name);
+		if (err)
+			return err;
+		cursor_leave(&r->c, path_len);
+	}
+}
+
+/* "check: tcp", or its details. */
+static int read_check(struct reading *r, const struct option_def *opt)
+{
+	const struct place at = cursor_place(&r->c);
+	size_t before = r->to->count;
+	unsigned mistakes = r->c.m->count;
+	int err;
+
+	if (!cursor_is(&r->c, CURSOR_KEYS))
+		return read_text(r, opt);
+	err = read_keys(r, LEVEL_CHECK);
+	if (!err && r->to->count == before && r->c.m->count == mistakes)
+		mistake(r->c.m, &at, "has no key: \"check: tcp\" is the shortest");
+	return err;
+}
+
 /* A list of at most `max` entries; `opt` is for read_entry(). */
 static int read_list(struct reading *r, const struct option_def *opt, unsigned max,
 		     int (*read_entry)(struct reading *r, const struct option_def *opt))
@@ -153,7 +235,13 @@ static int read_value(struct reading *r, size_t key)
 		return read_list(r, NULL, CONFIG_LISTENERS_MAX, read_listener);
 	if (key == KEY_CERTS)
 		return read_list(r, NULL, CONFIG_CERTS_MAX, read_cert);
+	if (key == KEY_APPS)
+		return read_apps(r);
 	opt = &config_options[key];
+	if (!strcmp(opt->name, "check"))
+		return read_check(r, opt);
+	if (option_may_be_one(opt) && !cursor_is(&r->c, CURSOR_LIST))
+		return read_text(r, opt);
 	if (option_has_entries(opt))
 		return read_list(r, opt, CONFIG_ENTRIES_MAX, read_text);
 	return read_text(r, opt);
@@ -254,7 +342,7 @@ static int read_stream(struct reading *r)
 int config_read_yaml(struct settings *to, const char *file, const uint8_t *bytes, size_t len,
 		     struct mistakes *m)
 {
-	struct reading r = {.to = to, .listener = -1};
+	struct reading r = {.to = to, .listener = -1, .app = -1};
 	int err;
 
 	err = cursor_open(&r.c, file, bytes, len, m);

@@ -31,10 +31,15 @@ static size_t pair_of(struct flags *f, const struct option_def *opt)
 	return f->certs ? f->certs - 1 : 0;
 }
 
+static bool is_common(const struct option_def *opt)
+{
+	return opt->common || (opt->scope != OPTION_LISTENER && opt->scope != OPTION_LISTEN);
+}
+
 /* Stores `--name text` for the current listener, or outside of one. */
 static int add_flag(struct flags *f, const struct option_def *opt, char *flag, char *text)
 {
-	struct setting written = {.opt = opt, .text = text, .place.path = flag};
+	struct setting written = {.opt = opt, .app = -1, .text = text, .place.path = flag};
 	char name[ADDR_TEXT_MAX];
 	int err;
 
@@ -45,7 +50,7 @@ static int add_flag(struct flags *f, const struct option_def *opt, char *flag, c
 		if (err)
 			return err;
 	}
-	written.listener = opt->scope == OPTION_GLOBAL ? -1 : (int)f->to->listeners_count - 1;
+	written.listener = is_common(opt) ? -1 : (int)f->to->listeners_count - 1;
 	if (opt->kind == OPTION_CERT)
 		written.pair = pair_of(f, opt);
 	return settings_add(f->to, &written);
@@ -78,7 +83,8 @@ static void say_unknown_option(struct flags *f, const struct place *at, const ch
 		return;
 	}
 	for (size_t i = 0; i < config_options_count; i++)
-		suggest(&s, name, name_len, config_options[i].name);
+		if (config_options[i].scope != OPTION_OF_ENTRY)
+			suggest(&s, name, name_len, config_options[i].name);
 	if (s.name)
 		mistake(f->m, at, "unknown option; did you mean --%s?", s.name);
 	else
@@ -96,7 +102,7 @@ static int read_long(struct flags *f, int argc, char **argv)
 	const struct option_def *opt = option_find(name, name_len);
 	int err;
 
-	if (!opt) {
+	if (!opt || opt->scope == OPTION_OF_ENTRY) {
 		say_unknown_option(f, &at, name, name_len);
 		/* Its value, if there is one, is not another mistake. */
 		return !equals && argc > 1 && argv[1][0] != '-' ? 2 : 1;

@@ -11,6 +11,23 @@
 #define USAGE_COLUMN 30
 #define USAGE_WIDTH  96
 
+enum group { GROUP_LISTENER, GROUP_APP, GROUP_KEDGE };
+
+static enum group group_of(const struct option_def *opt)
+{
+	switch (opt->scope) {
+	case OPTION_LISTEN:
+	case OPTION_LISTENER:
+		return GROUP_LISTENER;
+	case OPTION_OF_APP:
+	case OPTION_OF_ENTRY:
+		return GROUP_APP;
+	case OPTION_GLOBAL:
+		break;
+	}
+	return GROUP_KEDGE;
+}
+
 /* "ADDR:PORT", "off|on" */
 static const char *value_shape(const struct option_def *opt, char buf[WHY_MAX], const char *between)
 {
@@ -62,6 +79,15 @@ static void write_usage_option(FILE *to, const struct option_def *opt)
 	write_wrapped(to, text);
 }
 
+/* Without what is no flag. */
+static void write_usage_group(FILE *to, enum group group)
+{
+	for (size_t i = 0; i < config_options_count; i++)
+		if (group_of(&config_options[i]) == group &&
+		    config_options[i].scope != OPTION_OF_ENTRY)
+			write_usage_option(to, &config_options[i]);
+}
+
 void config_write_usage(FILE *to, const char *subcommand)
 {
 	fprintf(to,
@@ -75,13 +101,11 @@ void config_write_usage(FILE *to, const char *subcommand)
 		"before the\n"
 		"first --listen is for all of them:\n\n",
 		subcommand);
-	for (size_t i = 0; i < config_options_count; i++)
-		if (config_options[i].scope != OPTION_GLOBAL)
-			write_usage_option(to, &config_options[i]);
+	write_usage_group(to, GROUP_LISTENER);
+	fputs("\nThe application. A file may have several, in apps:\n\n", to);
+	write_usage_group(to, GROUP_APP);
 	fputs("\nFor kedge as a whole:\n\n", to);
-	for (size_t i = 0; i < config_options_count; i++)
-		if (config_options[i].scope == OPTION_GLOBAL)
-			write_usage_option(to, &config_options[i]);
+	write_usage_group(to, GROUP_KEDGE);
 	fputs("\nExit status: 0 done, 1 failed, 2 a mistake in options or file.\n", to);
 }
 
@@ -102,20 +126,21 @@ static void write_values(FILE *to, const struct option_def *opt)
 
 	if (opt->kind == OPTION_NUMBER)
 		fprintf(to, "%u to %u", opt->min, opt->max);
-	else if (opt->off_allowed || opt->unix_allowed)
+	else if (opt->arg && strchr(opt->arg, '|')) {
 		write_alternatives(to, opt->arg);
-	else
+		fputs(option_is_list(opt) ? ", list" : "", to);
+	} else
 		fprintf(to, "`%s`%s", value_shape(opt, shape, "`, `"),
 			option_is_list(opt) ? ", list" : "");
 }
 
-static void write_rows(FILE *to, bool global)
+static void write_rows(FILE *to, enum group group)
 {
 	fputs("| option | values | default | unit | effect |\n|---|---|---|---|---|\n", to);
 	for (size_t i = 0; i < config_options_count; i++) {
 		const struct option_def *opt = &config_options[i];
 
-		if ((opt->scope == OPTION_GLOBAL) != global)
+		if (group_of(opt) != group)
 			continue;
 		fprintf(to, "| `%s` | ", opt->name);
 		write_values(to, opt);
@@ -131,9 +156,30 @@ static void write_rows(FILE *to, bool global)
 void config_write_reference(FILE *to)
 {
 	fputs("### Of a listener\n\n", to);
-	write_rows(to, false);
+	write_rows(to, GROUP_LISTENER);
+	fputs("\n### Of an application\n\n", to);
+	write_rows(to, GROUP_APP);
 	fputs("\n### Of kedge as a whole\n\n", to);
-	write_rows(to, true);
+	write_rows(to, GROUP_KEDGE);
+}
+
+/* "ADDR:PORT|unix:PATH|off" */
+static void write_man_alternatives(FILE *to, const char *arg)
+{
+	const char *between = " :";
+
+	for (size_t n; *arg; arg += n) {
+		n = strcspn(arg, "|");
+		fputs(between, to);
+		if (!strncmp(arg, "off", n))
+			fputs(" Cm off", to);
+		else if (!strncmp(arg, "unix:PATH", n))
+			fputs(" Cm unix : Ns Ar PATH", to);
+		else
+			fprintf(to, " Ar %.*s", (int)n, arg);
+		between = " |";
+		n += arg[n] == '|';
+	}
 }
 
 /* "off | on", ".Ar CIDR", "1 to 64", as macro lines behind ".It Cm NAME". */
@@ -143,11 +189,8 @@ static void write_man_values(FILE *to, const struct option_def *opt)
 
 	if (opt->kind == OPTION_NUMBER)
 		fprintf(to, " : %u to %u", opt->min, opt->max);
-	else if (opt->off_allowed)
-		fprintf(to, " : Ar %.*s | Cm off", (int)strcspn(opt->arg, "|"), opt->arg);
-	else if (opt->unix_allowed) /* the last one of several */
-		fprintf(to, " : Ar %.*s | Cm unix : Ns Ar PATH",
-			(int)(strstr(opt->arg, "|unix:PATH") - opt->arg), opt->arg);
+	else if (opt->arg && strchr(opt->arg, '|'))
+		write_man_alternatives(to, opt->arg);
 	else if (opt->arg)
 		fprintf(to, " : Ar %s", opt->arg);
 	else
@@ -155,13 +198,13 @@ static void write_man_values(FILE *to, const struct option_def *opt)
 	fputc('\n', to);
 }
 
-static void write_man_rows(FILE *to, bool global)
+static void write_man_rows(FILE *to, enum group group)
 {
 	fputs(".Bl -tag -width Ds\n", to);
 	for (size_t i = 0; i < config_options_count; i++) {
 		const struct option_def *opt = &config_options[i];
 
-		if ((opt->scope == OPTION_GLOBAL) != global)
+		if (group_of(opt) != group)
 			continue;
 		fprintf(to, ".It Cm %s", opt->name);
 		write_man_values(to, opt);
@@ -181,7 +224,9 @@ static void write_man_rows(FILE *to, bool global)
 void config_write_man(FILE *to)
 {
 	fputs(".Sh KEYS OF A LISTENER\n", to);
-	write_man_rows(to, false);
+	write_man_rows(to, GROUP_LISTENER);
+	fputs(".Sh KEYS OF AN APPLICATION\n", to);
+	write_man_rows(to, GROUP_APP);
 	fputs(".Sh KEYS OF KEDGE AS A WHOLE\n", to);
-	write_man_rows(to, true);
+	write_man_rows(to, GROUP_KEDGE);
 }

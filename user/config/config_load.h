@@ -11,6 +11,10 @@
  *   config_mistakes.c  how a mistake is reported
  *   config_table.c     the one table of options
  *   config_options.c   one text   -> one checked field
+ *   config_server.c    one text   -> one server
+ *   config_why.c       why a value is refused
+ *   config_fill.c      settings   -> the fields of one struct
+ *   config_apps.c      settings   -> the applications
  *   config_build.c     settings   -> struct conf, cross-checks
  *   config_guard.c     what the guard needs of listeners
  *   config_family.c    hosts without IPv6

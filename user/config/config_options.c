@@ -12,6 +12,9 @@
 
 #include "base/decimal.h"
 #include "config/config.h"
+#include "config/config_server.h"
+
+#define APP_NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 
 const struct option_def *option_find(const char *name, size_t name_len)
 {
@@ -20,17 +23,6 @@ const struct option_def *option_find(const char *name, size_t name_len)
 		    !memcmp(config_options[i].name, name, name_len))
 			return &config_options[i];
 	return NULL;
-}
-
-const char *config_quote(char buf[QUOTED_MAX], const char *text)
-{
-	const size_t shown = QUOTED_MAX - sizeof("\"...\"");
-
-	if (strlen(text) <= shown)
-		snprintf(buf, QUOTED_MAX, "\"%s\"", text);
-	else
-		snprintf(buf, QUOTED_MAX, "\"%.*s...\"", (int)shown, text);
-	return buf;
 }
 
 void option_format_words(char buf[WHY_MAX], const struct option_def *opt, const char *between)
@@ -43,22 +35,6 @@ void option_format_words(char buf[WHY_MAX], const struct option_def *opt, const 
 					opt->words[i]);
 }
 
-static int refuse(char why[WHY_MAX], const char *text, const char *what)
-{
-	char quoted[QUOTED_MAX];
-
-	/* Together they may be longer than WHY_MAX; the end is cut off then. */
-	if (snprintf(why, WHY_MAX, "%s %s", config_quote(quoted, text), what) < 0)
-		why[0] = '\0';
-	return -EINVAL;
-}
-
-static int out_of_memory(char why[WHY_MAX])
-{
-	snprintf(why, WHY_MAX, "out of memory");
-	return -ENOMEM;
-}
-
 static int set_number(const struct option_def *opt, unsigned *field, const char *text,
 		      char why[WHY_MAX])
 {
@@ -68,7 +44,7 @@ static int set_number(const struct option_def *opt, unsigned *field, const char 
 	if (!decimal_parse(text, strlen(text), opt->max, &value) || value < opt->min) {
 		snprintf(what, sizeof(what), "is not a whole number from %u to %u%s%s", opt->min,
 			 opt->max, opt->unit ? " " : "", opt->unit ? opt->unit : "");
-		return refuse(why, text, what);
+		return why_refuse(why, text, what);
 	}
 	*field = (unsigned)value;
 	return 0;
@@ -83,7 +59,7 @@ static int find_word(const struct option_def *opt, const char *text, char why[WH
 			return i;
 	option_format_words(words, opt, ", ");
 	snprintf(what, sizeof(what), "is not one of %.200s", words);
-	return refuse(why, text, what);
+	return why_refuse(why, text, what);
 }
 
 static int set_path(const struct option_def *opt, char **field, const char *text, char why[WHY_MAX])
@@ -91,15 +67,15 @@ static int set_path(const struct option_def *opt, char **field, const char *text
 	char *path = NULL, what[64];
 
 	if (!text[0])
-		return refuse(why, text, "names no file");
+		return why_refuse(why, text, "names no file");
 	if (strlen(text) > opt->max) {
 		snprintf(what, sizeof(what), "is longer than %u bytes", opt->max);
-		return refuse(why, text, what);
+		return why_refuse(why, text, what);
 	}
 	if (!opt->off_allowed || strcmp(text, "off")) {
 		path = strdup(text);
 		if (!path)
-			return out_of_memory(why);
+			return why_out_of_memory(why);
 	}
 	free(*field);
 	*field = path;
@@ -114,12 +90,28 @@ static int add_cidr(struct conf_cidrs *field, const char *text, char why[WHY_MAX
 
 	if (cidr_parse(&cidr, text, &reason) < 0) {
 		snprintf(what, sizeof(what), "is not a CIDR: %.150s", reason);
-		return refuse(why, text, what);
+		return why_refuse(why, text, what);
 	}
 	set = reallocarray(field->set, field->count + 1, sizeof(*set));
 	if (!set)
-		return out_of_memory(why);
+		return why_out_of_memory(why);
 	set[field->count++] = cidr;
+	field->set = set;
+	return 0;
+}
+
+static int add_text(struct conf_names *field, const char *text, char why[WHY_MAX])
+{
+	char *copy = strdup(text), **set;
+
+	if (!copy)
+		return why_out_of_memory(why);
+	set = reallocarray(field->set, field->count + 1, sizeof(*set));
+	if (!set) {
+		free(copy);
+		return why_out_of_memory(why);
+	}
+	set[field->count++] = copy;
 	field->set = set;
 	return 0;
 }
@@ -127,25 +119,15 @@ static int add_cidr(struct conf_cidrs *field, const char *text, char why[WHY_MAX
 static int add_name(const struct option_def *opt, struct conf_names *field, const char *text,
 		    char why[WHY_MAX])
 {
-	char *name, **set, what[64];
+	char what[64];
 
 	if (!text[0])
-		return refuse(why, text, "is empty");
+		return why_refuse(why, text, "is empty");
 	if (strlen(text) > opt->max) {
 		snprintf(what, sizeof(what), "is longer than %u bytes", opt->max);
-		return refuse(why, text, what);
+		return why_refuse(why, text, what);
 	}
-	name = strdup(text);
-	if (!name)
-		return out_of_memory(why);
-	set = reallocarray(field->set, field->count + 1, sizeof(*set));
-	if (!set) {
-		free(name);
-		return out_of_memory(why);
-	}
-	set[field->count++] = name;
-	field->set = set;
-	return 0;
+	return add_text(field, text, why);
 }
 
 /* Grows certs to hold `pair`. */
@@ -157,7 +139,7 @@ static int set_cert(const struct option_def *opt, struct conf_listener *l, const
 	if (pair >= l->certs_count) {
 		certs = reallocarray(l->certs, pair + 1, sizeof(*certs));
 		if (!certs)
-			return out_of_memory(why);
+			return why_out_of_memory(why);
 		memset(certs + l->certs_count, 0, (pair + 1 - l->certs_count) * sizeof(*certs));
 		l->certs = certs;
 		l->certs_count = pair + 1;
@@ -181,55 +163,106 @@ static int set_addr(const struct option_def *opt, union addr *field, const char 
 		return 0;
 	}
 	if (!opt->unix_allowed && !strncmp(text, "unix:", strlen("unix:")))
-		return refuse(why, text, "is not ADDR:PORT: a unix socket cannot be used here");
+		return why_refuse(why, text, "is not ADDR:PORT: a unix socket cannot be used here");
 	if (addr_parse(field, text, &reason) < 0) {
 		snprintf(what, sizeof(what), "is not %s: %.150s",
 			 strncmp(text, "unix:", strlen("unix:")) ? "ADDR:PORT" : "a unix socket",
 			 reason);
-		return refuse(why, text, what);
+		return why_refuse(why, text, what);
 	}
 	return 0;
 }
 
-/* "NAME:PORT". Returns the length of the name, or 0: that is not what it looks like. */
-static size_t name_and_port(const char *text, uint16_t *port)
+/* A name of `apps`, as in "app: web"; no server looks like one. */
+static bool is_app_name(const char *text)
 {
-	const char *colon = strrchr(text, ':');
-	size_t n = colon ? (size_t)(colon - text) : 0;
-	uint64_t number;
-
-	if (!n || text[0] == '[' || memchr(text, ':', n) ||
-	    !decimal_parse_plain(colon + 1, strlen(colon + 1), UINT16_MAX, &number))
-		return 0;
-	*port = (uint16_t)number;
-	return n;
+	return text[0] && strlen(text) <= CONFIG_APP_NAME_MAX &&
+	       !text[strspn(text, APP_NAME_BYTES)];
 }
 
-/* A name is looked up later, where one may wait. */
-static int set_app(const struct option_def *opt, struct conf *conf, const char *text,
-		   char why[WHY_MAX])
+int option_check_app_name(const char *text, char why[WHY_MAX])
 {
-	const char *reason;
-	union addr addr = {.family = AF_UNSPEC};
-	char *host = NULL;
-	uint16_t port = 0;
-	size_t n = 0;
+	if (is_app_name(text))
+		return 0;
+	return why_refuse(
+		why, text,
+		"is not the name of an application: at most 63 letters, digits, \"-\", \"_\" "
+		"and \".\"");
+}
 
-	if (addr_parse(&addr, text, &reason) < 0) {
-		n = name_and_port(text, &port);
-		if (!n)
-			return set_addr(opt, &conf->app, text, why);
-		if (!host_name_valid(text, n))
-			return refuse(why, text,
-				      "is neither an IPv4 address nor the name of a host");
-		host = strndup(text, n);
-		if (!host)
-			return out_of_memory(why);
+/* Which one a name stands for is known when all of `apps` is. */
+static int add_app(struct conf_names *field, const char *text, char why[WHY_MAX])
+{
+	struct conf_server server = {0};
+	int err;
+
+	err = config_server_like(text) ? config_server_parse(&server, text, why)
+				       : option_check_app_name(text, why);
+	free(server.host);
+	return err ? err : add_text(field, text, why);
+}
+
+static int add_server(const struct option_def *opt, struct conf_servers *field, const char *text,
+		      char why[WHY_MAX])
+{
+	struct conf_server server = {.backup = !strcmp(opt->name, "backup")}, *set;
+	int err = config_server_parse(&server, text, why);
+
+	if (err)
+		return err;
+	set = reallocarray(field->set, field->count + 1, sizeof(*set));
+	if (!set) {
+		free(server.host);
+		return why_out_of_memory(why);
 	}
-	free(conf->app_host);
-	conf->app_host = host;
-	conf->app_port = port;
-	conf->app = addr;
+	set[field->count++] = server;
+	field->set = set;
+	return 0;
+}
+
+/* Visible ASCII; a path begins with a slash. */
+static int set_text(const struct option_def *opt, char **field, const char *text, char why[WHY_MAX])
+{
+	const char *p = text;
+	char *copy, what[64];
+
+	while (*p > ' ' && *p < 0x7f)
+		p++;
+	if (*p || !text[0])
+		return why_refuse(why, text, "is not made of visible ASCII characters");
+	if (strlen(text) > opt->max) {
+		snprintf(what, sizeof(what), "is longer than %u bytes", opt->max);
+		return why_refuse(why, text, what);
+	}
+	if (!strcmp(opt->name, "check-path") && text[0] != '/')
+		return why_refuse(why, text, "does not begin with a slash");
+	copy = strdup(text);
+	if (!copy)
+		return why_out_of_memory(why);
+	free(*field);
+	*field = copy;
+	return 0;
+}
+
+/* "200" or "200-399" */
+static int set_range(const struct option_def *opt, struct conf_range *field, const char *text,
+		     char why[WHY_MAX])
+{
+	size_t n = strcspn(text, "-");
+	uint64_t from = 0, to = 0;
+	char what[64];
+
+	if (!decimal_parse_plain(text, n, opt->max, &from) ||
+	    (text[n] && !decimal_parse_plain(text + n + 1, strlen(text + n + 1), opt->max, &to)))
+		from = 0;
+	if (!text[n])
+		to = from;
+	if (from < opt->min || to < from) {
+		snprintf(what, sizeof(what), "is not a range within %u to %u, such as 200-399",
+			 opt->min, opt->max);
+		return why_refuse(why, text, what);
+	}
+	*field = (struct conf_range){.from = (uint16_t)from, .to = (uint16_t)to};
 	return 0;
 }
 
@@ -239,22 +272,24 @@ static int set_mode(unsigned *field, const char *text, char why[WHY_MAX])
 	const char *digits = text[0] == '0' ? text + 1 : text;
 
 	if (strlen(digits) != 3 || strspn(digits, "01234567") != 3)
-		return refuse(why, text, "is not a mode of three octal digits, such as 0660");
+		return why_refuse(why, text, "is not a mode of three octal digits, such as 0660");
 	*field = (unsigned)(64 * (digits[0] - '0') + 8 * (digits[1] - '0') + digits[2] - '0');
 	return 0;
 }
 
-int option_set(const struct option_def *opt, void *base, const char *text, size_t pair,
-	       char why[WHY_MAX])
+int option_set(const struct option_def *opt, void *base, size_t offset, const char *text,
+	       size_t pair, char why[WHY_MAX])
 {
-	void *field = (char *)base + opt->offset;
+	void *field = (char *)base + offset;
 	int word;
 
 	switch (opt->kind) {
 	case OPTION_ADDR:
 		return set_addr(opt, field, text, why);
 	case OPTION_APP:
-		return set_app(opt, base, text, why);
+		return add_app(field, text, why);
+	case OPTION_SERVERS:
+		return add_server(opt, field, text, why);
 	case OPTION_NUMBER:
 		return set_number(opt, field, text, why);
 	case OPTION_WORD:
@@ -273,6 +308,10 @@ int option_set(const struct option_def *opt, void *base, const char *text, size_
 		return add_cidr(field, text, why);
 	case OPTION_NAMES:
 		return add_name(opt, field, text, why);
+	case OPTION_TEXT:
+		return set_text(opt, field, text, why);
+	case OPTION_RANGE:
+		return set_range(opt, field, text, why);
 	case OPTION_MODE:
 		return set_mode(field, text, why);
 	case OPTION_CERT:

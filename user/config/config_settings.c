@@ -43,6 +43,33 @@ int settings_add_listener(struct settings *s, const struct place *place)
 	return 0;
 }
 
+int settings_add_app(struct settings *s, const char *name, const struct place *place)
+{
+	_cleanup_(freep)
+	char *path = strdup(place->path), *copy = strdup(name);
+	struct app_entry *grown;
+
+	grown = path && copy ? reallocarray(s->apps, s->apps_count + 1, sizeof(*grown)) : NULL;
+	if (!grown)
+		return -ENOMEM;
+	s->apps = grown;
+	grown[s->apps_count] = (struct app_entry){.name = take_ptr(copy), .place = *place};
+	grown[s->apps_count++].place.path = take_ptr(path);
+	return 0;
+}
+
+const struct setting *settings_find(const struct settings *s, const char *name, int listener,
+				    int app)
+{
+	const struct setting *found = NULL;
+
+	for (size_t i = 0; i < s->count && !(found && option_is_list(found->opt)); i++)
+		if (s->all[i].listener == listener && s->all[i].app == app &&
+		    !strcmp(s->all[i].opt->name, name))
+			found = &s->all[i];
+	return found;
+}
+
 void settings_clear(struct settings *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
@@ -51,7 +78,12 @@ void settings_clear(struct settings *s)
 	}
 	for (size_t i = 0; i < s->listeners_count; i++)
 		free(s->listeners[i].path);
+	for (size_t i = 0; i < s->apps_count; i++) {
+		free(s->apps[i].name);
+		free(s->apps[i].place.path);
+	}
 	free(s->all);
 	free(s->listeners);
+	free(s->apps);
 	*s = (struct settings){0};
 }

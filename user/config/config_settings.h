@@ -12,6 +12,7 @@
 struct setting {
 	const struct option_def *opt;
 	int listener;       /* index; -1: outside a listener */
+	int app;            /* index in apps; -1: outside an entry of it */
 	size_t pair;        /* OPTION_CERT: index in certs */
 	char *text;         /* owned; NULL: an empty list */
 	bool bad;           /* it is a mistake, which was reported */
@@ -23,11 +24,24 @@ struct settings {
 	size_t count;
 	struct place *listeners; /* where each begins; the paths are owned */
 	size_t listeners_count;
+	struct app_entry {
+		char *name; /* owned, as the path of place */
+		struct place place;
+	} * apps; /* the entries of `apps` */
+	size_t apps_count;
 };
 
-/* Both copy text and path. 0 or -ENOMEM. */
+/* They copy names, text and path. 0 or -ENOMEM. */
 int settings_add(struct settings *s, const struct setting *written);
 int settings_add_listener(struct settings *s, const struct place *place);
+int settings_add_app(struct settings *s, const char *name, const struct place *place);
+
+/*
+ * The setting of this name at this listener, or in this entry of apps (-1: outside both), for
+ * messages: the last one, or the first of a list. NULL: there is none.
+ */
+const struct setting *settings_find(const struct settings *s, const char *name, int listener,
+				    int app);
 
 /* Frees all of it; `s` is empty afterwards. */
 void settings_clear(struct settings *s);

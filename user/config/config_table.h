@@ -7,22 +7,27 @@
 #include <stdint.h>
 
 enum option_kind {
-	OPTION_ADDR,   /* union addr; "off" is AF_UNSPEC if off_allowed */
-	OPTION_APP,    /* the same or a name: conf.app, conf.app_host and conf.app_port */
-	OPTION_NUMBER, /* uint32_t or unsigned */
-	OPTION_WORD,   /* an enum whose values are indexes into words */
-	OPTION_BOOL,   /* bool: words[0] is false, words[1] is true */
-	OPTION_PATH,   /* char *; "off" is NULL if off_allowed */
-	OPTION_CIDRS,  /* struct conf_cidrs, a list */
-	OPTION_NAMES,  /* struct conf_names, a list */
-	OPTION_MODE,   /* unsigned; permissions of a file, octal */
-	OPTION_CERT,   /* one part of a struct conf_cert in conf_listener.certs, a list */
+	OPTION_ADDR,    /* union addr; "off" is AF_UNSPEC if off_allowed */
+	OPTION_APP,     /* struct conf_names, a list or one value: an entry of apps, or servers */
+	OPTION_SERVERS, /* struct conf_servers, a list or one value */
+	OPTION_NUMBER,  /* uint32_t or unsigned */
+	OPTION_WORD,    /* an enum whose values are indexes into words */
+	OPTION_BOOL,    /* bool: words[0] is false, words[1] is true */
+	OPTION_PATH,    /* char *; "off" is NULL if off_allowed */
+	OPTION_CIDRS,   /* struct conf_cidrs, a list */
+	OPTION_NAMES,   /* struct conf_names, a list */
+	OPTION_TEXT,    /* char *; visible characters of ASCII */
+	OPTION_RANGE,   /* struct conf_range; "200" or "200-399" */
+	OPTION_MODE,    /* unsigned; permissions of a file, octal */
+	OPTION_CERT,    /* one part of a struct conf_cert in conf_listener.certs, a list */
 };
 
 enum option_scope {
 	OPTION_GLOBAL,   /* a field of struct conf */
 	OPTION_LISTENER, /* a field of struct conf_listener; outside a listener: for all of them */
 	OPTION_LISTEN,   /* begins a listener */
+	OPTION_OF_APP,   /* a field of struct conf_app; outside an entry of apps: for all */
+	OPTION_OF_ENTRY, /* the same, but only in an entry of apps: it is no flag */
 };
 
 #define OPTION_WORDS_MAX 4
@@ -32,11 +37,13 @@ struct option_def {
 	enum option_kind kind;
 	enum option_scope scope;
 	size_t offset;       /* in the struct that the scope names */
+	size_t app_offset;   /* LISTENER: also a key of apps, at this offset there; 0: it is not */
+	bool common;         /* LISTENER: as a flag always for all of them */
 	const char *text;    /* the default, as one would write it; NULL: none */
 	const char *without; /* what having none means, for the reader; NULL: it must be given */
 	const char *arg;     /* the value's shape in the usage; NULL: the words */
 	const char *unit;    /* NULL: none */
-	uint32_t min, max;   /* NUMBER: inclusive; PATH, NAMES and CERT: max bytes */
+	uint32_t min, max;   /* NUMBER: inclusive; PATH, NAMES, TEXT, CERT: max bytes */
 	bool off_allowed;    /* PATH: "off" is NULL; ADDR: "off" is AF_UNSPEC */
 	bool unix_allowed;   /* ADDR: a unix socket, too */
 	bool restart;        /* a reload does not change it */
@@ -53,7 +60,14 @@ extern const size_t config_options_count; /* at most CONFIG_OPTIONS_MAX */
 /* The value is a list of texts. */
 static inline bool option_has_entries(const struct option_def *opt)
 {
-	return opt->kind == OPTION_CIDRS || opt->kind == OPTION_NAMES;
+	return opt->kind == OPTION_CIDRS || opt->kind == OPTION_NAMES || opt->kind == OPTION_APP ||
+	       opt->kind == OPTION_SERVERS;
+}
+
+/* A list of one may be written as that one. */
+static inline bool option_may_be_one(const struct option_def *opt)
+{
+	return opt->kind == OPTION_APP || opt->kind == OPTION_SERVERS;
 }
 
 static inline bool option_is_list(const struct option_def *opt)

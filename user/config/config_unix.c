@@ -7,24 +7,32 @@
 
 #define OTHERS_WRITE 0002
 
-static bool any_http(const struct conf *conf)
+/* A server on a unix socket. NULL: there is none. */
+static const struct conf_server *unix_server(const struct conf_app *app)
 {
-	for (size_t i = 0; i < conf->listeners_count; i++)
-		if (conf->listeners[i].mode == MODE_HTTP)
-			return true;
-	return false;
+	for (size_t i = 0; i < app->servers.count; i++)
+		if (app->servers.set[i].addr.family == AF_UNIX)
+			return &app->servers.set[i];
+	return NULL;
 }
 
-/* Which of the three that need TCP to the application. */
-static const char *app_conflict(const struct conf *conf)
+/* Which of the three that need TCP to the application is required where there is none. */
+static const char *app_conflict(const struct conf *conf, const struct conf_server **server)
 {
-	if (conf->app.family != AF_UNIX)
-		return NULL;
-	if (conf->edit == POLICY_REQUIRE && any_http(conf))
-		return "edit";
-	if (conf->bypass == POLICY_REQUIRE)
-		return "bypass";
-	return conf->peername == POLICY_REQUIRE ? "peername" : NULL;
+	for (size_t i = 0; i < conf->listeners_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		*server = l->app < conf->apps_count ? unix_server(&conf->apps[l->app]) : NULL;
+		if (!*server)
+			continue;
+		if (conf->edit == POLICY_REQUIRE && l->mode == MODE_HTTP)
+			return "edit";
+		if (conf->bypass == POLICY_REQUIRE)
+			return "bypass";
+		if (conf->peername == POLICY_REQUIRE)
+			return "peername";
+	}
+	return NULL;
 }
 
 static const struct conf_listener *record_conflict(const struct conf *conf)
@@ -38,13 +46,14 @@ static const struct conf_listener *record_conflict(const struct conf *conf)
 const char *config_unix_conflict(const struct conf *conf, char why[WHY_MAX])
 {
 	const struct conf_listener *l = record_conflict(conf);
-	const char *option = app_conflict(conf);
+	const struct conf_server *server = NULL;
+	const char *option = app_conflict(conf, &server);
 
 	if (option) {
 		snprintf(why, WHY_MAX,
 			 "required, but BPF does not see a unix socket, and app is %.112s: set "
 			 "prefer or off, or let the application listen at ADDR:PORT",
-			 conf->app_name);
+			 server->name);
 		return option;
 	}
 	if (!l)

@@ -126,6 +126,8 @@ static void go(struct conn *c, struct conn_verdict v)
 		count_reason(c, v.reason);
 		if (from == CONN_HANDSHAKE)
 			conn_handshake_leave(c);
+		if (from == CONN_CONNECT)
+			conn_connect_leave(c);
 		c->state = v.next;
 		v = enter(c, from, v);
 	} while (v.next != CONN_STAY);
@@ -225,6 +227,8 @@ static void again_run(struct task *task)
 		carry_out(c, conn_handshake_run(c));
 	else if (c->state == CONN_IDLE)
 		carry_out(c, conn_idle_run(c));
+	else if (c->state == CONN_CONNECT && c->queue == QUEUE_WAITS)
+		carry_out(c, conn_connect_again(c));
 	else if (c->state == CONN_MOVE)
 		carry_out(c, conn_move_run(c));
 	else if (c->state == CONN_LINGER)
@@ -307,6 +311,15 @@ void conn_accept(struct worker *w, struct service *s, int fd, const union addr *
 }
 
 /* --- end -------------------------------------------------------------------------------------- */
+
+void conn_servers_changed(struct worker *w)
+{
+	struct conn *c;
+
+	LIST_FOREACH(c, &w->conns, link)
+		if (c->state == CONN_MOVE && !server_is_ready(c->flow.leg->server))
+			loop_later(&w->loop, &c->again);
+}
 
 void conn_drain_over(struct worker *w)
 {

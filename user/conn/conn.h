@@ -56,6 +56,9 @@ void conn_accept(struct worker *w, struct service *s, int fd, const union addr *
 /* Ends it if nothing is under way; otherwise it ends when that is so (worker->draining is set). */
 void conn_drain(struct conn *c);
 
+/* The operator has taken a server out, or back in: idle legs to one that is out are given up. */
+void conn_servers_changed(struct worker *w);
+
 /* The drain time is over: closes connections that only wait for the client's end. */
 void conn_drain_over(struct worker *w);
 

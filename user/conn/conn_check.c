@@ -77,7 +77,8 @@ static void state_check(const struct conn *c)
 		CHECK_IF(c, f->leg, c->early);
 		break;
 	case CONN_CONNECT:
-		CHECK(c, f->record && f->leg && f->leg->fd >= 0 && !f->leg->ready && !c->counted);
+		CHECK(c, f->record && !c->counted && c->timer.due_ms);
+		CHECK_IF(c, f->leg, f->leg->fd >= 0 && !f->leg->ready && c->queue == QUEUE_NONE);
 		break;
 	case CONN_IDLE:
 		CHECK(c, f->record && !f->client_eof && !conn_is_tcp(c) && !c->counted);
@@ -111,6 +112,9 @@ void conn_check(const struct conn *c)
 
 	CHECK(c, c->service->refs);
 	state_check(c);
+	CHECK_IF(c, c->queue == QUEUE_WAITS, c->state == CONN_CONNECT);
+	CHECK_IF(c, c->queue == QUEUE_IDLE, c->state == CONN_MOVE && !f->leg->busy);
+	CHECK_IF(c, f->leg, f->leg->server == conn_servers(c)->set[f->leg->index]);
 	timer_check(c);
 	flow_check(f);
 	CHECK(c, f->up.len <= residue_max || f->up.len <= LEASE_KEPT_MAX); /* it is sent again */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * CONNECT: the socket to the application. An early one that fails is not told to the client: it is
+ * CONNECT: a server, and the socket to it. A connect that fails goes on with another server once,
+ * and then for connect-retry-ms with any. An early one that fails is not told to the client: it is
  * closed, and opened again for the first request.
  */
 #include "conn/conn_connect.h"
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "conn/conn_join.h"
 #include "conn/conn_leg.h"
+#include "conn/conn_queue.h"
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
 
@@ -22,7 +24,13 @@
 #define QUEUE_MS_MIN 5
 #define QUEUE_MS_MAX 200
 
-/* --- a socket on its way to the application --------------------------------------------------- */
+/* For connect-retry-ms, a connect is tried again this often. */
+#define RETRY_MS 50
+
+/* So many servers are tried at once. */
+#define TRIES_MAX 2
+
+/* --- a socket on its way to a server ---------------------------------------------------------- */
 
 static enum kedge_reason no_socket(int err)
 {
@@ -37,7 +45,7 @@ static enum kedge_reason no_socket(int err)
 	}
 }
 
-/* The application is fine: this host has no port left. */
+/* The server is fine: this host has no port left. */
 static void warn_ports(struct conn *c)
 {
 	struct worker *w = c->worker;
@@ -46,23 +54,30 @@ static void warn_ports(struct conn *c)
 		return;
 	log_warn("application %s: no source port is left for another connection; widen "
 		 "net.ipv4.ip_local_port_range (sysctl), or lower connections-max",
-		 conn_conf(c)->app_name);
+		 conn_server(c)->name);
 	w->ports_said_ms = w->loop.now_ms;
+}
+
+static void server_at_fault(const struct conn *c, const char *why)
+{
+	server_failed(c->flow.leg->server, c->worker->index, c->worker->loop.now_ms, why);
 }
 
 static enum kedge_reason connect_failed(struct conn *c, int err)
 {
-	if (err != -EADDRNOTAVAIL)
-		return KEDGE_REASON_app_refused;
-	warn_ports(c);
-	return KEDGE_REASON_limit_ports;
+	if (err == -EADDRNOTAVAIL) {
+		warn_ports(c);
+		return KEDGE_REASON_limit_ports;
+	}
+	server_at_fault(c, strerrordesc_np(-err));
+	return err == -ETIMEDOUT ? KEDGE_REASON_app_timeout : KEDGE_REASON_app_refused;
 }
 
 /* NONE: it is on its way, or the queue is full; or why not. */
 static enum kedge_reason leg_connect(struct conn *c)
 {
 	struct leg *l = c->flow.leg;
-	int err = app_connect(l->fd, &conn_conf(c)->app);
+	int err = app_connect(l->fd, &conn_server(c)->addr);
 
 	l->queue = err == -EAGAIN;
 	if (l->queue)
@@ -74,24 +89,46 @@ static enum kedge_reason leg_connect(struct conn *c)
 	return KEDGE_REASON_NONE;
 }
 
-/* As leg_connect(). After a failure there may be a leg, for conn_leg_close(). */
+/*
+ * A leg with a server. NONE; app_none: there is none; app_queue: they have no room. It has counted
+ * one more connection of the server.
+ */
+static enum kedge_reason leg_choose(struct conn *c)
+{
+	struct worker *w = c->worker;
+	struct servers *servers = conn_servers(c);
+	int at = servers_choose(servers, w->index, c->tried, w->loop.now_ms, &w->random);
+
+	if (at < 0)
+		return at == -EAGAIN ? KEDGE_REASON_app_queue : KEDGE_REASON_app_none;
+	c->flow.leg = leg_new(&w->legs, c);
+	if (!c->flow.leg) {
+		server_leave(servers->set[at]);
+		return KEDGE_REASON_no_memory;
+	}
+	c->flow.leg->server = servers->set[at];
+	c->flow.leg->index = (uint8_t)at;
+	leg_set_busy(&w->legs, c->flow.leg, true);
+	return KEDGE_REASON_NONE;
+}
+
+/* As leg_choose() and leg_connect(). After a failure there may be a leg, for conn_leg_close(). */
 static enum kedge_reason leg_open(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
-	struct leg *l = leg_new(&c->worker->legs, c);
-	enum kedge_reason reason;
+	enum kedge_reason reason = leg_choose(c);
+	struct leg *l = c->flow.leg;
 	int fd;
 
-	if (!l)
-		return KEDGE_REASON_no_memory;
-	c->flow.leg = l;
+	if (reason != KEDGE_REASON_NONE)
+		return reason;
 	conn_leg_choose(c);
-	fd = app_socket(&conf->app, l->bypass);
+	fd = app_socket(&conn_server(c)->addr, l->bypass);
 	l->connect_began_us = c->worker->loop.now_us;
 	if (fd < 0)
 		return no_socket(fd);
 	l->fd = fd;
-	tcp_alive_towards(fd, &conf->app, &conf->tcp_alive);
+	tcp_alive_towards(fd, &conn_server(c)->addr, &conf->tcp_alive);
 	reason = conn_leg_register(c);
 	return reason == KEDGE_REASON_NONE ? leg_connect(c) : reason;
 }
@@ -102,21 +139,11 @@ void conn_connect_early(struct conn *c)
 {
 	/* Not in mode tcp: an application that speaks first, or counts its connections, would
 	 * notice. */
-	if (c->early || !conn_conf(c)->connect_early || conn_is_tcp(c))
+	if (c->early || !conn_conf(c)->connect_early || conn_is_tcp(c) || conn_queue_is_due(c))
 		return;
 	c->early = true;
 	if (leg_open(c) != KEDGE_REASON_NONE || c->flow.leg->queue)
 		conn_leg_close(c, true);
-}
-
-/*
- * An application may give up a connection that says nothing: a slow client then gets a fresh one. A
- * socket that is connected to itself would keep the application from coming up.
- */
-static bool early_failed(const struct conn *c, uint32_t events)
-{
-	return events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ||
-	       app_connected(c->flow.leg->fd, &conn_conf(c)->app) < 0;
 }
 
 static void leg_is_ready(struct conn *c, uint32_t events)
@@ -129,9 +156,17 @@ static void leg_is_ready(struct conn *c, uint32_t events)
 	l->ready = true;
 }
 
+/*
+ * An application may give up a connection that says nothing: a slow client then gets a fresh one. A
+ * socket that is connected to itself would keep the application from coming up.
+ */
 void conn_connect_early_event(struct conn *c, uint32_t events)
 {
-	if (early_failed(c, events))
+	int err = app_connected(c->flow.leg->fd, &conn_server(c)->addr);
+
+	if (err < 0 && !c->flow.leg->ready)
+		connect_failed(c, err);
+	if (err < 0 || events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
 		conn_leg_close(c, true);
 	else
 		leg_is_ready(c, events);
@@ -162,25 +197,115 @@ static void set_timer(struct conn *c)
 	loop_timer_set(&c->worker->loop, &c->timer, l && l->queue && again < left ? again : left);
 }
 
+/* Another server, or another time, may help. */
+static bool may_pass(enum kedge_reason reason)
+{
+	return reason == KEDGE_REASON_app_refused || reason == KEDGE_REASON_app_timeout ||
+	       reason == KEDGE_REASON_limit_ports;
+}
+
+static struct conn_verdict wait_for_room(struct conn *c)
+{
+	const uint64_t due = c->connect_ms + conn_servers(c)->conf->queue_timeout_ms;
+	const uint64_t now = c->worker->loop.now_ms;
+
+	c->worker->stats->connects_queued += c->queue != QUEUE_WAITS;
+	if (!conn_queue_enter(c))
+		return conn_tell(c, KEDGE_REASON_app_queue);
+	loop_timer_set(&c->worker->loop, &c->timer, due > now ? due - now : 0);
+	return verdict_stay();
+}
+
+/* No server can be had now. Later, within connect-retry-ms? */
+static struct conn_verdict retry(struct conn *c, enum kedge_reason reason)
+{
+	const uint32_t retry_ms = conn_servers(c)->conf->connect_retry_ms;
+
+	conn_queue_leave(c);
+	if (c->worker->loop.now_ms >= c->connect_ms + retry_ms)
+		return conn_tell(c, reason);
+	c->tried = 0;
+	loop_timer_set(&c->worker->loop, &c->timer, RETRY_MS);
+	return verdict_stay();
+}
+
+static bool may_try(const struct conn *c)
+{
+	size_t tried = (size_t)__builtin_popcountll(c->tried);
+
+	return tried < TRIES_MAX && tried < conn_servers(c)->count;
+}
+
+/* The servers that are left to try. `failed`: what the last one did; NONE: there was none. */
+static struct conn_verdict try_servers(struct conn *c, enum kedge_reason failed)
+{
+	while (may_try(c)) {
+		enum kedge_reason reason =
+			conn_queue_is_due(c) ? KEDGE_REASON_app_queue : leg_open(c);
+
+		if (reason == KEDGE_REASON_app_queue)
+			return wait_for_room(c);
+		if (reason == KEDGE_REASON_app_none && failed != KEDGE_REASON_NONE)
+			break;
+		c->worker->stats->connects_again += failed != KEDGE_REASON_NONE;
+		if (reason == KEDGE_REASON_NONE) {
+			conn_queue_leave(c);
+			set_timer(c);
+			return verdict_stay();
+		}
+		if (!may_pass(reason))
+			return conn_tell(c, reason);
+		c->tried |= 1ull << c->flow.leg->index;
+		conn_leg_close(c, true);
+		failed = reason;
+	}
+	return retry(c, failed);
+}
+
+/* The leg on its way is of no use. */
+static struct conn_verdict leg_failed(struct conn *c, enum kedge_reason reason)
+{
+	if (!may_pass(reason))
+		return conn_tell(c, reason);
+	c->tried |= 1ull << c->flow.leg->index;
+	conn_leg_close(c, true);
+	return try_servers(c, reason);
+}
+
+/* The connect has been decided. */
+static struct conn_verdict decided(struct conn *c)
+{
+	struct leg *l = c->flow.leg;
+	int err = app_connected(l->fd, &conn_server(c)->addr);
+
+	if (err < 0)
+		return leg_failed(c, connect_failed(c, err));
+	server_worked(l->server, c->worker->index, c->worker->loop.now_ms);
+	return conn_join(c);
+}
+
 struct conn_verdict conn_connect_enter(struct conn *c)
 {
-	enum kedge_reason reason = KEDGE_REASON_NONE;
-
 	/* The access log is one of requests. */
 	if (c->worker->shared->access && !c->access && !conn_is_tcp(c))
 		conn_access_begin(c);
+	c->tried = 0;
+	c->connect_ms = c->worker->loop.now_ms;
 	if (!c->flow.leg)
-		reason = leg_open(c);
+		return try_servers(c, KEDGE_REASON_NONE);
 	set_timer(c);
-	if (reason != KEDGE_REASON_NONE)
-		return conn_tell(c, reason);
-	return c->flow.leg->ready ? conn_join(c) : verdict_stay();
+	return c->flow.leg->ready ? decided(c) : verdict_stay();
 }
 
 struct conn_verdict conn_connect_event(struct conn *c, uint32_t events)
 {
 	leg_is_ready(c, events);
-	return conn_join(c);
+	return decided(c);
+}
+
+struct conn_verdict conn_connect_again(struct conn *c)
+{
+	return try_servers(c, KEDGE_REASON_NONE);
 }
 
 /* No event tells that a unix socket takes connections again. */
@@ -189,12 +314,21 @@ static struct conn_verdict queue_again(struct conn *c)
 	enum kedge_reason reason = leg_connect(c);
 
 	set_timer(c);
-	return reason == KEDGE_REASON_NONE ? verdict_stay() : conn_tell(c, reason);
+	return reason == KEDGE_REASON_NONE ? verdict_stay() : leg_failed(c, reason);
 }
 
 struct conn_verdict conn_connect_expired(struct conn *c)
 {
-	if (c->flow.leg && c->flow.leg->queue && spent_ms(c) < conn_conf(c)->connect_timeout_ms)
+	if (c->queue == QUEUE_WAITS)
+		return conn_tell(c, KEDGE_REASON_app_queue);
+	if (!c->flow.leg)
+		return try_servers(c, KEDGE_REASON_NONE);
+	if (c->flow.leg->queue && spent_ms(c) < conn_conf(c)->connect_timeout_ms)
 		return queue_again(c);
-	return conn_tell(c, KEDGE_REASON_app_timeout);
+	return leg_failed(c, connect_failed(c, -ETIMEDOUT));
+}
+
+void conn_connect_leave(struct conn *c)
+{
+	conn_queue_leave(c);
 }

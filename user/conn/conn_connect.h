@@ -22,3 +22,6 @@ void conn_connect_early_event(struct conn *c, uint32_t events);
 struct conn_verdict conn_connect_enter(struct conn *c);
 struct conn_verdict conn_connect_event(struct conn *c, uint32_t events);
 struct conn_verdict conn_connect_expired(struct conn *c);
+/* Its turn has come in the queue. */
+struct conn_verdict conn_connect_again(struct conn *c);
+void conn_connect_leave(struct conn *c);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "access/access.h"
-#include "app/app.h"
 #include "base/trace.h"
 #include "conn/conn_leg.h"
 #include "conn/conn_reply.h"
@@ -94,7 +93,7 @@ static void count_flow(struct conn *c)
 void conn_access_begin(struct conn *c)
 {
 	const struct shared *shared = c->worker->shared;
-	const bool app_unix = conn_conf(c)->app.family == AF_UNIX;
+	const bool app_unix = conf_app_all_unix(conn_servers(c)->conf);
 	const struct access_facts facts = {
 		.listener = c->service->name,
 		.client = &c->client,
@@ -154,13 +153,8 @@ static enum kedge_reason edit_begin(struct conn *c)
 
 struct conn_verdict conn_join(struct conn *c)
 {
-	int err = app_connected(c->flow.leg->fd, &conn_conf(c)->app);
-	enum kedge_reason reason;
+	enum kedge_reason reason = edit_begin(c);
 
-	if (err < 0)
-		return conn_tell(c, err == -ETIMEDOUT ? KEDGE_REASON_app_timeout
-						      : KEDGE_REASON_app_refused);
-	reason = edit_begin(c);
 	if (reason != KEDGE_REASON_NONE)
 		return conn_tell(c, reason);
 	if (conn_is_tcp(c))

@@ -12,6 +12,7 @@
 #include "base/capability_loss.h"
 #include "base/cleanup.h"
 #include "bpf/peername.h"
+#include "conn/conn_queue.h"
 #include "http/edit.h"
 #include "http/xff.h"
 
@@ -34,7 +35,7 @@ void conn_leg_choose(struct conn *c)
 	struct leg *l = c->flow.leg;
 	const struct shared *shared = c->worker->shared;
 	uint64_t now = c->worker->loop.now_ms;
-	bool may = !conn_is_tcp(c) && conn_conf(c)->app.family != AF_UNIX;
+	bool may = !conn_is_tcp(c) && conn_server(c)->addr.family != AF_UNIX;
 
 	l->edit_kernel = may && shared->edit_kernel && capability_try(CAPABILITY_EDIT, now);
 	l->bypass = may && shared->bypass && capability_try(CAPABILITY_BYPASS, now);
@@ -96,7 +97,7 @@ static enum kedge_reason name_register(struct conn *c)
 	int err;
 
 	l->named = false;
-	if (!peername || conn_conf(c)->app.family == AF_UNIX ||
+	if (!peername || conn_server(c)->addr.family == AF_UNIX ||
 	    !capability_try(CAPABILITY_PEERNAME, now))
 		return KEDGE_REASON_NONE;
 	err = peername_set(peername, l->fd, c->nobody ? NULL : &c->client);
@@ -240,4 +241,5 @@ void conn_leg_close(struct conn *c, bool reset)
 	pair_over(c);
 	remember(c);
 	leg_close(&c->worker->legs, take_ptr(c->flow.leg), reset);
+	conn_queue_leg_closed(c);
 }

@@ -7,9 +7,11 @@
 #include "base/capability_loss.h"
 #include "base/log.h"
 #include "conn/conn_deadline.h"
+#include "conn/conn_queue.h"
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
 #include "conn/mover_ask.h"
+#include "conn/mover_lease.h"
 
 /* An application that does something wrong does it again: a worker logs it once an hour. */
 #define SAID_AGAIN_MS (3600u * 1000)
@@ -28,7 +30,7 @@ static bool is_due(struct conn *c, uint64_t *said_ms)
 static void say_fault(struct conn *c)
 {
 	struct service *s = c->service;
-	const char *app = conn_conf(c)->app_name;
+	const char *app = conn_servers(c)->conf->name;
 
 	if (c->flow.reason == KEDGE_REASON_app_unasked && is_due(c, &s->unasked_said_ms))
 		log_warn("listener %s: application %s sent more answers than it was asked for, "
@@ -76,6 +78,12 @@ static struct conn_verdict aborted(struct conn *c)
 	return verdict_reset(c->flow.reason);
 }
 
+/* Nothing is under way, and the leg may be given up. */
+static bool is_between(const struct conn *c)
+{
+	return lease_between(&c->flow) && !residue_any(&c->flow.up);
+}
+
 struct conn_verdict conn_move_run(struct conn *c)
 {
 	uint64_t up, down;
@@ -89,6 +97,10 @@ struct conn_verdict conn_move_run(struct conn *c)
 			return verdict_reset(KEDGE_REASON_client_reset);
 		if (c->worker->draining && conn_requests(c) && mover_idle(&c->flow))
 			return verdict_finish(KEDGE_REASON_NONE);
+		if (conn_queue_note(c, !is_between(c))) {
+			c->worker->stats->legs_wanted++;
+			return verdict_next(CONN_IDLE);
+		}
 		break;
 	case MOVER_PART:
 		return verdict_next(CONN_IDLE);
@@ -105,6 +117,7 @@ struct conn_verdict conn_move_run(struct conn *c)
 
 struct conn_verdict conn_move_enter(struct conn *c)
 {
+	leg_set_busy(&c->worker->legs, c->flow.leg, true);
 	c->active_ms = c->worker->loop.now_ms;
 	c->flow.client_in = true; /* bytes may have come before and with the handshake */
 	return conn_move_run(c);

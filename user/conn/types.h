@@ -46,6 +46,14 @@ struct shared {
 };
 
 LIST_HEAD(conn_list, conn);
+TAILQ_HEAD(conn_queue, conn);
+
+/* Where conn.queue_link is. */
+enum conn_queue_place {
+	QUEUE_NONE,
+	QUEUE_WAITS, /* worker.queue: for a server */
+	QUEUE_IDLE,  /* worker.idle: its leg is idle, and others may want its place */
+};
 
 struct worker {
 	unsigned index;
@@ -62,10 +70,14 @@ struct worker {
 	struct conn_list conns;
 	struct conn_list graves; /* closed, and freed at the end of the turn */
 	struct task bury;
+	struct conn_queue queue, idle; /* conn_queue.h */
+	struct timer queue_timer;
+	uint64_t random; /* for servers_choose() */
 	uint32_t conns_count;
 	uint64_t ports_said_ms;   /* when it was last said that source ports ran out; 0: never */
 	uint64_t names_look_ms;   /* when it looks again whether peername is attached */
 	bool drain_asked;         /* atomic */
+	bool servers_asked;       /* atomic: see worker_servers() */
 	unsigned asked, answered; /* atomic: by the main thread and by the worker */
 	bool draining;
 
@@ -91,6 +103,9 @@ struct conn {
 	struct flow flow;              /* from the end of the handshake on */
 	union addr client;          /* who the client is: from the prefix, or the socket's peer */
 	struct access_flow *access; /* NULL: its requests are not logged */
+	TAILQ_ENTRY(conn) queue_link;
+	uint64_t tried;      /* in CONNECT: bit i: server i has failed it */
+	uint64_t connect_ms; /* when CONNECT began */
 	uint64_t handshake_began_us;
 	uint64_t active_ms;   /* last time bytes moved; HANDSHAKE: when it began */
 	uint64_t head_ms;     /* a head has been incomplete since; 0: none is */
@@ -108,6 +123,7 @@ struct conn {
 	int client_fd;
 	uint16_t port; /* that the client connected to, host order: from the prefix or the socket */
 	uint8_t state; /* enum conn_state; only conn.c writes it */
+	uint8_t queue; /* enum conn_queue_place; only conn_queue.c writes it */
 	uint8_t tls_version, tls_suite; /* enums of ktls.h, with TLS, after the handshake */
 	bool handshaking;               /* counted as such */
 	bool trusted;                   /* the socket's peer may send a prefix */
@@ -129,6 +145,17 @@ struct conn {
 static inline const struct conf *conn_conf(const struct conn *c)
 {
 	return c->service->generation->conf;
+}
+
+static inline struct servers *conn_servers(const struct conn *c)
+{
+	return &c->service->generation->apps[c->service->conf->app];
+}
+
+/* The server of its leg, which has one. */
+static inline const struct conf_server *conn_server(const struct conn *c)
+{
+	return &conn_servers(c)->conf->servers.set[c->flow.leg->index];
 }
 
 /* Requests whose heads were complete. */

@@ -10,9 +10,11 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/container_of.h"
 #include "base/log.h"
 #include "conn/conn.h"
+#include "conn/conn_queue.h"
 #include "listen/limit.h"
 #include "tls/record_scratch.h"
 
@@ -83,6 +85,8 @@ static void obey_run(struct task *task)
 	__atomic_store_n(&w->answered, __atomic_load_n(&w->asked, __ATOMIC_ACQUIRE),
 			 __ATOMIC_RELEASE);
 	take_posted(w);
+	if (__atomic_exchange_n(&w->servers_asked, false, __ATOMIC_ACQUIRE))
+		conn_servers_changed(w);
 	if (__atomic_load_n(&w->drain_asked, __ATOMIC_ACQUIRE))
 		drain_begin(w);
 }
@@ -144,7 +148,9 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 	w->wake.ready = wake_ready;
 	w->drain_timer.expired = drain_expired;
 	err = loop_init(&w->loop);
-	legs_init(&w->legs, &w->loop, shared->bpf, conn_leg_ready);
+	legs_init(&w->legs, &w->loop, shared->bpf, index, conn_leg_ready);
+	conn_queue_init(w);
+	w->random = (monotonic_us() << 8 | index) * 0x9e3779b97f4a7c15 | 1;
 	if (!err)
 		err = buffers_init(w);
 	if (err)
@@ -205,6 +211,12 @@ bool worker_waits(const struct worker *w)
 void worker_drain(struct worker *w)
 {
 	__atomic_store_n(&w->drain_asked, true, __ATOMIC_RELEASE);
+	wake(w);
+}
+
+void worker_servers(struct worker *w)
+{
+	__atomic_store_n(&w->servers_asked, true, __ATOMIC_RELEASE);
 	wake(w);
 }
 

@@ -35,6 +35,9 @@ int worker_start(struct worker *w);
  */
 void worker_drain(struct worker *w);
 
+/* From the main thread, after server_set_admin(): the worker gives up what it has to, and soon. */
+void worker_servers(struct worker *w);
+
 /*
  * From the main thread: asks for a sign of life, which the worker gives at the end of a turn.
  * worker_answered() is true if it gave the last one, or has ended.

@@ -217,7 +217,7 @@ static void say_outcome(const struct daemon *d, const struct probe_report *r)
 		{"bypass", conf->bypass, d->shared.bypass, "on"},
 		{"peername", conf->peername, d->shared.peername != NULL, "on"},
 	};
-	const bool app_unix = conf->app.family == AF_UNIX;
+	const bool app_unix = conf_all_unix(conf);
 	char line[1024] = "";
 	size_t len = 0;
 

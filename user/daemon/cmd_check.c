@@ -14,9 +14,25 @@
 #include "config/config_load.h"
 #include "daemon/privileges.h"
 
-static void say_ok(const struct conf *conf)
+/* A server alone is the application: "app localhost:3000 (127.0.0.1:3000)". */
+static void say_app(const struct conf_app *app)
 {
 	char addr[ADDR_TEXT_MAX];
+
+	printf(", app %s", app->name);
+	for (size_t i = 0; i < app->servers.count; i++) {
+		const struct conf_server *s = &app->servers.set[i];
+
+		if (app->named || app->servers.count > 1)
+			printf("%s%s%s", i ? " " : ": ", s->name, s->backup ? " backup" : "");
+		addr_format(addr, &s->addr);
+		if (s->host)
+			printf(" (%s)", addr);
+	}
+}
+
+static void say_ok(const struct conf *conf)
+{
 	static const char *const proxy[] = {"", " PROXY optional", " PROXY required"};
 
 	printf("%s: ok: %zu listener%s (", conf->file ? conf->file : "options",
@@ -24,10 +40,9 @@ static void say_ok(const struct conf *conf)
 	for (size_t i = 0; i < conf->listeners_count; i++)
 		printf("%s%s%s%s", i ? ", " : "", conf->listeners[i].name,
 		       conf->listeners[i].tls ? " TLS" : "", proxy[conf->listeners[i].proxy]);
-	printf("), app %s", conf->app_name);
-	addr_format(addr, &conf->app);
-	if (conf->app_host)
-		printf(" (%s)", addr);
+	printf(")");
+	for (size_t i = 0; i < conf->apps_count; i++)
+		say_app(&conf->apps[i]);
 	printf(", %u worker%s\n", conf->workers, conf->workers == 1 ? "" : "s");
 }
 
@@ -54,7 +69,7 @@ int cmd_check(int argc, char **argv)
 	if (certs_check(conf, true) < 0)
 		return EXIT_USAGE;
 	/* Last, since it may take a while. */
-	if (resolve_app(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0)
+	if (resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0)
 		return EXIT_FAILED;
 	say_ok(conf);
 	return EXIT_DONE;

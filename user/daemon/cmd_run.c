@@ -53,7 +53,7 @@ static int rows_init(struct daemon *d)
 			return -ENOMEM;
 		memset(d->own_stats, 0, n * sizeof(*d->own_stats));
 	}
-	metrics_app_unix(d->shared.metrics, d->conf->app.family == AF_UNIX);
+	metrics_app_unix(d->shared.metrics, conf_all_unix(d->conf));
 	for (unsigned i = 0; i < n; i++)
 		d->rows[i] = d->own_stats ? &d->own_stats[i] : kbpf_stats(d->shared.bpf, i);
 	return 0;
@@ -266,10 +266,11 @@ static void stop(struct daemon *d)
 
 static void say_ready(struct daemon *d)
 {
-	char text[128 + CONFIG_APP_NAME_SIZE];
+	char text[128 + CONF_APPS_TEXT], apps[CONF_APPS_TEXT];
 
-	snprintf(text, sizeof(text), "%zu listeners, %u workers, application %s",
-		 d->conf->listeners_count, d->conf->workers, d->conf->app_name);
+	conf_apps_text(apps, d->conf);
+	snprintf(text, sizeof(text), "%zu listeners, %u workers, %s", d->conf->listeners_count,
+		 d->conf->workers, apps);
 	log_info("ready: %s, pid %d", text, getpid());
 	watchdog_start(&d->watchdog);
 	notify_ready(text);
@@ -289,11 +290,11 @@ int cmd_run(int argc, char **argv)
 		return err > 0 ? EXIT_DONE : EXIT_USAGE;
 	log_set_level(conf->log_level);
 	/* Before anything is open, and while the name service may load what it needs. */
-	if (resolve_app(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0) {
+	if (resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0) {
 		config_free(conf);
 		return EXIT_FAILED;
 	}
-	d.generation = generation_new(conf, 1);
+	d.generation = generation_new(conf, 1, conf->workers);
 	if (!d.generation)
 		return log_err(ENOMEM, "start"), EXIT_FAILED;
 	d.conf = conf;

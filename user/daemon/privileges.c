@@ -173,12 +173,19 @@ static void warn_unreadable(const struct conf *conf)
 }
 
 /* Root, too, may be refused: it has no capabilities any more. */
-static void warn_app(const struct conf *conf)
+static void warn_server(const struct conf_server *s)
 {
-	if (addr_is_path(&conf->app) && access(conf->app.un.sun_path, W_OK) < 0 && errno == EACCES)
+	if (addr_is_path(&s->addr) && access(s->addr.un.sun_path, W_OK) < 0 && errno == EACCES)
 		log_warn("application %s: user %u may not connect: requests get 502 (the socket "
 			 "must be writable for user %u or group %u, and its directory open to it)",
-			 conf->app_name, geteuid(), geteuid(), getegid());
+			 s->name, geteuid(), geteuid(), getegid());
+}
+
+static void warn_apps(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->apps_count; i++)
+		for (size_t k = 0; k < conf->apps[i].servers.count; k++)
+			warn_server(&conf->apps[i].servers.set[k]);
 }
 
 int privileges_drop(const struct conf *conf, const struct shared *shared)
@@ -191,6 +198,6 @@ int privileges_drop(const struct conf *conf, const struct shared *shared)
 	if (err)
 		return err;
 	warn_unreadable(conf);
-	warn_app(conf);
+	warn_apps(conf);
 	return err;
 }

@@ -76,19 +76,66 @@ static void say_removed(struct attempt *a)
 	}
 }
 
-/* The same name, and another address. */
-static void say_moved(struct attempt *a)
+/* Which one an application was; NULL: it is new. */
+static const struct conf_app *app_before(const struct conf *before, const struct conf_app *after)
 {
-	const struct conf *before = a->d->conf, *after = a->next->conf;
-	char was[ADDR_TEXT_MAX], is[ADDR_TEXT_MAX];
-	char text[CONFIG_APP_NAME_SIZE + sizeof(was) + sizeof(is) + 16];
+	for (size_t i = 0; i < before->apps_count; i++)
+		if (config_same_app(&before->apps[i], after))
+			return &before->apps[i];
+	return NULL;
+}
 
-	addr_format(was, &before->app);
-	addr_format(is, &after->app);
-	if (!after->app_host || strcmp(before->app_name, after->app_name) || !strcmp(was, is))
-		return;
-	snprintf(text, sizeof(text), "app: %s: %s -> %s", after->app_name, was, is);
-	say_change(a, CONFIG_CHANGED, text);
+/* Servers with the same name, and another address. */
+static void say_moved(struct attempt *a, const struct conf_app *before,
+		      const struct conf_app *after)
+{
+	char was[ADDR_TEXT_MAX], is[ADDR_TEXT_MAX];
+	char text[CONFIG_SERVER_NAME_SIZE + sizeof(was) + sizeof(is) + 16];
+
+	for (size_t i = 0; i < after->servers.count; i++)
+		for (size_t k = 0; k < before->servers.count; k++) {
+			const struct conf_server *s = &after->servers.set[i];
+
+			if (!s->host || strcmp(s->name, before->servers.set[k].name))
+				continue;
+			addr_format(was, &before->servers.set[k].addr);
+			addr_format(is, &s->addr);
+			if (!strcmp(was, is))
+				continue;
+			snprintf(text, sizeof(text), "app: %s: %s -> %s", s->name, was, is);
+			say_change(a, CONFIG_CHANGED, text);
+		}
+}
+
+static void say_app_text(struct attempt *a, const struct conf_app *app, const char *what)
+{
+	char text[CONFIG_SERVER_NAME_SIZE + 32];
+
+	snprintf(text, sizeof(text), "application %s: %s", app->name, what);
+	if (app->named)
+		say_change(a, CONFIG_CHANGED, text);
+}
+
+static int compare_apps(struct attempt *a)
+{
+	const struct conf *before = a->d->conf;
+	struct conf *after = a->next->conf;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < after->apps_count; i++) {
+		const struct conf_app *was = app_before(before, &after->apps[i]);
+
+		if (!was) {
+			say_app_text(a, &after->apps[i], "added");
+			continue;
+		}
+		err = config_diff_app(was, &after->apps[i], say_change, a);
+		say_moved(a, was, &after->apps[i]);
+	}
+	for (size_t i = 0; i < before->apps_count; i++)
+		if (!app_before(after, &before->apps[i]))
+			say_app_text(a, &before->apps[i], "removed");
+	return err;
 }
 
 /* The BPF maps keep the size that they were made with. */
@@ -106,6 +153,25 @@ static void bound_connections(struct attempt *a, struct conf *after)
 	after->connections_max = made_for;
 }
 
+/* Said once if it is that of all listeners. */
+static int compare_app_texts(struct attempt *a)
+{
+	const struct conf *before = a->d->conf;
+	struct conf *after = a->next->conf;
+	const bool all = before->apps_count == 1 && after->apps_count == 1;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < after->listeners_count; i++) {
+		if (a->from[i] < 0)
+			continue;
+		err = config_diff_app_of(&before->listeners[a->from[i]], &after->listeners[i], all,
+					 say_change, a);
+		if (all)
+			break;
+	}
+	return err;
+}
+
 static int compare(struct attempt *a)
 {
 	const struct conf *before = a->d->conf;
@@ -118,7 +184,8 @@ static int compare(struct attempt *a)
 	config_match_listeners(a->from, before, after);
 	generation_inherit(a->next, a->d->generation, a->from);
 	bound_connections(a, after);
-	err = config_diff(before, after, say_change, a);
+	err = compare_app_texts(a);
+	err = err ? err : config_diff(before, after, say_change, a);
 	for (size_t i = 0; !err && i < after->listeners_count; i++) {
 		if (a->from[i] < 0)
 			say_listener(a, after->listeners[i].name, "added");
@@ -127,7 +194,7 @@ static int compare(struct attempt *a)
 						   &after->listeners[i], say_change, a);
 	}
 	say_removed(a);
-	say_moved(a);
+	err = err ? err : compare_apps(a);
 	return err ? log_err(err, "reload") : 0;
 }
 
@@ -188,12 +255,12 @@ static int load(struct attempt *a)
 
 	if (config_load(&conf, d->argc, d->argv))
 		return -EINVAL;
-	a->next = generation_new(conf, d->generation->number + 1);
+	a->next = generation_new(conf, d->generation->number + 1, d->workers_made);
 	if (!a->next)
 		return log_err(ENOMEM, "reload");
 	if (certs_check(conf, false) < 0)
 		return -EINVAL;
-	if (resolve_app(conf, &wait) < 0)
+	if (resolve_servers(conf, &wait) < 0)
 		return -EINVAL;
 	return tls_shared_next(&a->next->tls, &d->generation->tls, conf);
 }
@@ -287,13 +354,12 @@ static void wait_taken(struct daemon *d)
 }
 
 /* At the start, the line about capabilities says it. */
-static void say_app(const struct conf *before, const struct conf *after)
+static void say_unix(const struct conf *before, const struct conf *after)
 {
-	if (after->app.family == AF_UNIX && before->app.family != AF_UNIX)
-		log_info(
-			"application %s: a unix socket, which BPF does not see: kedge itself edits "
-			"requests; no bypass, no peername",
-			after->app_name);
+	if (conf_all_unix(after) && !conf_all_unix(before))
+		log_info("application %s: a unix socket, which BPF does not see: kedge itself "
+			 "edits requests; no bypass, no peername",
+			 after->apps[0].servers.set[0].name);
 }
 
 static void commit(struct attempt *a)
@@ -309,8 +375,8 @@ static void commit(struct attempt *a)
 		worker_post(&d->workers[w], take_ptr(a->sets[w]));
 	d->generation = take_ptr(a->next);
 	d->conf = d->generation->conf;
-	say_app(before->conf, d->conf);
-	metrics_app_unix(d->shared.metrics, d->conf->app.family == AF_UNIX);
+	say_unix(before->conf, d->conf);
+	metrics_app_unix(d->shared.metrics, conf_all_unix(d->conf));
 	if (d->conf->connections_max > before->conf->connections_max)
 		limits_warn_descriptors(d->conf);
 	wait_taken(d);

@@ -147,7 +147,7 @@ static const char *capability_word(bool use, enum capability c, const char *with
 
 static void add_capabilities(json_t *root, const struct shared *s, const struct conf *conf)
 {
-	const bool tcp = conf->app.family != AF_UNIX;
+	const bool tcp = !conf_all_unix(conf);
 
 	json_object_set_new(root, "record",
 			    json_string(capability_word(s->record_kernel, CAPABILITY_RECORD,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/check.h"
+#include "config/config_diff.h"
 
 static unsigned alive;
 
@@ -38,7 +39,18 @@ static bool tallies_make(struct generation *g)
 	return g->tallies != NULL;
 }
 
-struct generation *generation_new(struct conf *conf, unsigned number)
+static bool apps_make(struct generation *g, unsigned workers)
+{
+	size_t n = g->conf->apps_count;
+	int err = 0;
+
+	g->apps = calloc(n ? n : 1, sizeof(*g->apps));
+	for (size_t i = 0; g->apps && !err && i < n; i++)
+		err = servers_init(&g->apps[i], &g->conf->apps[i], workers);
+	return g->apps && !err;
+}
+
+struct generation *generation_new(struct conf *conf, unsigned number, unsigned workers)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 
@@ -50,10 +62,18 @@ struct generation *generation_new(struct conf *conf, unsigned number)
 	g->refs = 1;
 	g->number = number;
 	g->conf = conf;
-	if (tallies_make(g))
+	if (tallies_make(g) && apps_make(g, workers))
 		return g;
 	generation_put(g);
 	return NULL;
+}
+
+static void apps_inherit(struct generation *g, const struct generation *before)
+{
+	for (size_t i = 0; i < g->conf->apps_count; i++)
+		for (size_t k = 0; k < before->conf->apps_count; k++)
+			if (config_same_app(&before->conf->apps[k], &g->conf->apps[i]))
+				servers_inherit(&g->apps[i], &before->apps[k]);
 }
 
 void generation_inherit(struct generation *g, const struct generation *before, const int *from)
@@ -65,6 +85,7 @@ void generation_inherit(struct generation *g, const struct generation *before, c
 		g->tallies[i] = before->tallies[from[i]];
 		__atomic_add_fetch(&g->tallies[i]->refs, 1, __ATOMIC_RELAXED);
 	}
+	apps_inherit(g, before);
 }
 
 struct generation *generation_get(struct generation *g)
@@ -83,6 +104,9 @@ void generation_put(struct generation *g)
 	for (size_t i = 0; g->tallies && i < g->conf->listeners_count; i++)
 		tally_put(g->tallies[i]);
 	free(g->tallies);
+	for (size_t i = 0; g->apps && i < g->conf->apps_count; i++)
+		servers_fini(&g->apps[i]);
+	free(g->apps);
 	tls_shared_wipe(&g->tls);
 	config_free(g->conf);
 	free(g);

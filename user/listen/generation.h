@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "app/servers.h"
 #include "config/config.h"
 #include "tls/tls.h"
 
@@ -22,17 +23,19 @@ struct generation {
 	struct conf *conf;
 	struct tls_shared tls;
 	struct tally **tallies; /* one for each listener of conf */
+	struct servers *apps;   /* one for each application of conf */
 };
 
 /*
  * Owns conf from here on, also after an error. The caller gets the first reference, and fills in
- * tls. NULL when out of memory.
+ * tls. `workers`: how many there are, whatever conf says. NULL when out of memory.
  */
-struct generation *generation_new(struct conf *conf, unsigned number);
+struct generation *generation_new(struct conf *conf, unsigned number, unsigned workers);
 
 /*
- * Listener i continues the counts of listener from[i] of `before`, unless that is -1. Call it
- * before a worker has the generation.
+ * Listener i continues the counts of listener from[i] of `before`, unless that is -1. A server goes
+ * on with what is known of it, by the name of its application and its own. Call it before a worker
+ * has the generation.
  */
 void generation_inherit(struct generation *g, const struct generation *before, const int *from);
 

@@ -20,17 +20,20 @@
 static struct loop loop;
 static struct legs legs;
 static struct leg *leg;
-static int app; /* the application's end */
+static struct server *server; /* whose only connection is the leg */
+static int app;               /* the application's end */
 
 static inline int up(void **state)
 {
 	(void)state;
 	if (loop_init(&loop))
 		return -1;
-	legs_init(&legs, &loop, NULL, NULL);
+	legs_init(&legs, &loop, NULL, 0, NULL);
 	leg = leg_new(&legs, &legs);
-	if (!leg)
+	server = server_new("app", "server", 1);
+	if (!leg || !server || !server_enter(server, 1))
 		return -1;
+	leg->server = server;
 	net_pair(&app, &leg->fd, 0);
 	return 0;
 }
@@ -44,6 +47,7 @@ static inline int down(void **state)
 	if (app >= 0)
 		close(app);
 	legs_fini(&legs);
+	server_put(server);
 	loop_fini(&loop);
 	return 0;
 }

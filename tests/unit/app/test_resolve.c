@@ -258,12 +258,14 @@ static void meanwhile_other_things_are_done(void **state)
 
 /* --- the application --- */
 
+static struct conf_server server;
+static struct conf_app app;
+
 static struct conf conf_of(char *host)
 {
-	struct conf conf = {.app_host = host, .app_port = 3000};
-
-	strcpy(conf.app_name, "app:3000");
-	return conf;
+	server = (struct conf_server){.host = host, .port = 3000, .name = "app:3000"};
+	app = (struct conf_app){.name = "app:3000", .servers = {&server, 1}};
+	return (struct conf){.apps = &app, .apps_count = 1};
 }
 
 static void an_application_gets_the_first_address_that_fits(void **state)
@@ -274,20 +276,20 @@ static void an_application_gets_the_first_address_that_fits(void **state)
 	(void)state;
 	service.addrs[0] = "2001:db8::1";
 	service.addrs[1] = "192.0.2.1";
-	assert_int_equal(resolve_app(&conf, &patient), 0);
-	addr_format(name, &conf.app);
+	assert_int_equal(resolve_servers(&conf, &patient), 0);
+	addr_format(name, &server.addr);
 	assert_string_equal(name, "[2001:db8::1]:3000");
 	assert_string_equal(heard, "info: application app:3000: [2001:db8::1]:3000, the first "
 				   "of 2 addresses\n");
 	service.no_ipv6 = true;
-	assert_int_equal(resolve_app(&conf, &patient), 0);
-	addr_format(name, &conf.app);
+	assert_int_equal(resolve_servers(&conf, &patient), 0);
+	addr_format(name, &server.addr);
 	assert_string_equal(name, "192.0.2.1:3000");
 	service.addrs[1] = NULL;
-	assert_int_equal(resolve_app(&conf, &patient), -EAFNOSUPPORT);
+	assert_int_equal(resolve_servers(&conf, &patient), -EAFNOSUPPORT);
 	assert_heard("error: application app:3000: cannot be resolved: it has addresses "
 		     "of IPv6 only");
-	addr_format(name, &conf.app);
+	addr_format(name, &server.addr);
 	assert_string_equal(name, "192.0.2.1:3000");
 }
 
@@ -296,9 +298,9 @@ static void one_with_an_address_is_left_alone(void **state)
 	struct conf conf = conf_of(NULL);
 
 	(void)state;
-	conf.app.family = AF_UNIX;
-	assert_int_equal(resolve_app(&conf, &patient), 0);
-	assert_int_equal(conf.app.family, AF_UNIX);
+	server.addr.family = AF_UNIX;
+	assert_int_equal(resolve_servers(&conf, &patient), 0);
+	assert_int_equal(server.addr.family, AF_UNIX);
 	assert_string_equal(heard, "");
 	assert_string_equal(service.host, "");
 }
@@ -310,9 +312,21 @@ static void one_that_nobody_knows_is_an_error(void **state)
 
 	(void)state;
 	service.answer = EAI_NONAME;
-	assert_int_equal(resolve_app(&conf, &patient), -ENOENT);
+	assert_int_equal(resolve_servers(&conf, &patient), -ENOENT);
 	assert_heard("error: application app:3000: cannot be resolved: Name or service not known "
 		     "(getent ahosts app shows what this host knows)");
+}
+
+static void a_server_of_several_is_named_with_its_application(void **state)
+{
+	char host[] = "app";
+	struct conf conf = conf_of(host);
+
+	(void)state;
+	strcpy(app.name, "web");
+	service.answer = EAI_NONAME;
+	assert_int_equal(resolve_servers(&conf, &patient), -ENOENT);
+	assert_heard("error: application web: server app:3000: cannot be resolved: ");
 }
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, up, down)
@@ -328,6 +342,7 @@ int main(void)
 		TEST(an_application_gets_the_first_address_that_fits),
 		TEST(one_with_an_address_is_left_alone),
 		TEST(one_that_nobody_knows_is_an_error),
+		TEST(a_server_of_several_is_named_with_its_application),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

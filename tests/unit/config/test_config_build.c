@@ -66,7 +66,7 @@ static void flags_win_over_the_file(void **state)
 				"--cert fc --key fk");
 
 	assert_int_equal(conf->workers, 4);
-	assert_string_equal(conf->app_name, "127.0.0.1:3");
+	assert_string_equal(conf->apps[0].name, "127.0.0.1:3");
 	assert_int_equal(conf->xff_trust.count, 1);
 	assert_cidr(&conf->xff_trust, 0, "12.0.0.0/8");
 	assert_int_equal(conf->listeners_count, 2);
@@ -112,9 +112,8 @@ static void certificates_before_a_listener_are_for_those_without_their_own(void 
 static void port_0_may_be_listened_on_more_than_once(void **state)
 {
 	_cleanup_(conf_freep)
-	struct conf *conf =
-		must_load(NULL, "--tls off --listen localhost:0 --listen localhost:0 --app :1 "
-				"--app localhost:1");
+	struct conf *conf = must_load(NULL, "--tls off --listen localhost:0 --listen localhost:0 "
+					    "--app localhost:1");
 
 	assert_int_equal(conf->listeners_count, 2);
 }

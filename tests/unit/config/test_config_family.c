@@ -52,7 +52,8 @@ static struct conf_listener listener(const char *listen, bool both_families)
 static void with_ipv6_nothing_changes(void **state)
 {
 	const struct place at = {"f", 3, NULL};
-	struct conf conf = {.metrics = address("[::]:9"), .app = address("[::1]:3")};
+	struct conf conf = {.metrics = address("[::]:9")};
+	struct conf_server server = {.addr = address("[::1]:3")};
 	struct conf_listener l;
 
 	ipv6_err = 0;
@@ -62,7 +63,7 @@ static void with_ipv6_nothing_changes(void **state)
 	assert_string_equal(heard, "");
 	heard_begin();
 	config_metrics_family(&conf);
-	config_app_family(&conf, &at);
+	config_server_family(&server, &at);
 	heard_end();
 	assert_int_equal(conf.metrics.family, AF_INET6);
 	assert_string_equal(heard, "");
@@ -139,17 +140,17 @@ static void metrics_likewise(void **state)
 static void the_application_is_only_warned_of(void **state)
 {
 	const struct place at = {"f", 3, (char[]){"app"}};
-	struct conf conf = {.app = address("[::1]:3000"), .app_name = "[::1]:3000"};
+	struct conf_server server = {.addr = address("[::1]:3000"), .name = "[::1]:3000"};
 
 	ipv6_err = EAFNOSUPPORT;
 	heard_begin();
-	config_app_family(&conf, &at);
+	config_server_family(&server, &at);
 	heard_end();
 	assert_string_equal(
 		heard, "warning: f:3: app: this host has no IPv6: [::1]:3000 cannot be reached\n");
-	conf.app = address("127.0.0.1:3000");
+	server.addr = address("127.0.0.1:3000");
 	heard_begin();
-	config_app_family(&conf, &at);
+	config_server_family(&server, &at);
 	heard_end();
 	assert_string_equal(heard, "");
 }

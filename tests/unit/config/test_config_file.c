@@ -19,9 +19,9 @@
 #define FLOOD_BYTES (64u << 10)
 
 #define KNOWN_TOP                                                                              \
-	"tls, mode, alpn, proxy-protocol, trust, strict-sni, listener-connections-max, "       \
-	"socket-mode, "                                                                        \
-	"splice, app, workers, "                                                               \
+	"tls, mode, alpn, app, proxy-protocol, trust, strict-sni, listener-connections-max, "  \
+	"socket-mode, splice, backup, check, server-connections-max, queue-max, "              \
+	"queue-timeout-ms, connect-retry-ms, workers, "                                        \
 	"record, edit, bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, "   \
 	"guard-priority, "                                                                     \
 	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "       \
@@ -35,7 +35,7 @@
 	"drain-timeout-ms, tcp-keepalive-s, tcp-user-timeout-ms, "                             \
 	"connections-max, user, seccomp, address-connections-max, "                            \
 	"handshakes-max, head-bytes-max, body-rate-min, response-rate-min, rate-grace-ms, "    \
-	"log-level, access-log, access-log-format, metrics, certs, listeners\n"
+	"log-level, access-log, access-log-format, metrics, certs, listeners, apps\n"
 
 /* "top.listen=:1@2" for each setting: level, name, text and line. */
 static void describe(char *to, size_t size, const struct settings *s)
@@ -347,14 +347,34 @@ static const struct mistake_case structure_mistakes[] = {
 	{"cert: a\nkey: b\n", FINE,
 	 "kedge.yaml:1: cert: unknown key here; it belongs in an entry of certs\n"
 	 "kedge.yaml:2: key: unknown key here; it belongs in an entry of certs\n"},
-	{"listeners:\n- {listen: localhost:1, tls: off, app: localhost:3}\n", "--app localhost:1",
-	 "kedge.yaml:2: listeners[0].app: unknown key here; it belongs at the top level\n"},
+	{"listeners:\n- {listen: localhost:1, tls: off, workers: 3}\n", "--app localhost:1",
+	 "kedge.yaml:2: listeners[0].workers: unknown key here; it belongs at the top level\n"},
+	{"apps: [a]\n", FINE, "kedge.yaml:1: apps: must be keys with values, not a list\n"},
+	{"apps: {a: localhost:1}\n", FINE,
+	 "kedge.yaml:1: apps.a: must be keys with values, not one value\n"},
+	{"apps:\n  a: {servers: localhost:1}\n  a: {servers: localhost:2}\n", FINE,
+	 "kedge.yaml:3: apps.a: given twice\n"},
+	{"apps: {a/b: {servers: localhost:1}}\n", FINE,
+	 "kedge.yaml:1: apps.a/b: \"a/b\" is not the name of an application: at most 63 letters, "
+	 "digits, \"-\", \"_\" and \".\"\n"},
+	{"apps: {a: {servers: localhost:1, server: localhost:2}}\n", FINE,
+	 "kedge.yaml:1: apps.a.server: unknown key; did you mean servers?\n"},
+	{"apps: {? [a] : {servers: localhost:1}}\n", FINE,
+	 "kedge.yaml:1: apps: a name must be one word, not a list\n"},
+	{"servers: localhost:1\n", FINE,
+	 "kedge.yaml:1: servers: unknown key here; it belongs in an entry of apps\n"},
+	{"check: {}\n", FINE, "kedge.yaml:1: check: has no key: \"check: tcp\" is the shortest\n"},
+	{"check: {check-path: /}\n", FINE,
+	 "kedge.yaml:1: check.check-path: unknown key here; in a file it is path, in check\n"},
+	{"check-path: /\n", FINE,
+	 "kedge.yaml:1: check-path: unknown key here; in a file it is path, in check\n"},
+	{"check: [tcp]\n", FINE, "kedge.yaml:1: check: must be one value, not a list\n"},
 	{"\"app\\0x\": localhost:1\n", FINE,
 	 "kedge.yaml:1: app: unknown key with a NUL character in it\n"},
 	{"listeners:\n- {listen: localhost:1, tls: off, address: localhost:3}\n",
 	 "--app localhost:1",
 	 "kedge.yaml:2: listeners[0].address: unknown key; known "
-	 "are listen, tls, mode, alpn, proxy-protocol, "
+	 "are listen, tls, mode, alpn, app, proxy-protocol, "
 	 "trust, strict-sni, listener-connections-max, "
 	 "socket-mode, splice, certs\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
@@ -391,11 +411,9 @@ static const struct mistake_case structure_mistakes[] = {
 	{"? [a, b]\n: c\n", FINE, "kedge.yaml:1: a key must be one word, not a list\n"},
 	{"pin: \"a\\0b\"\n", FINE, "kedge.yaml:1: pin: has a NUL character in it\n"},
 	{"app: [::1]:80\n", FINE,
-	 "kedge.yaml:1: app: must be one value, not a list: quote an address with brackets\n"
 	 "kedge.yaml:1: not YAML: did not find expected node content while parsing a flow node\n"},
-	{"app:\n- localhost:1\n", FINE, "kedge.yaml:2: app: must be one value, not a list\n"},
+	{"app:\n- [localhost:1]\n", FINE, "kedge.yaml:2: app[0]: must be one value, not a list\n"},
 	{"app: [\n", FINE,
-	 "kedge.yaml:1: app: must be one value, not a list: quote an address with brackets\n"
 	 "kedge.yaml:2: not YAML: did not find expected node content while parsing a "
 	 "flow node\n"},
 	{"a: b\n c: d\n", FINE,

@@ -128,7 +128,7 @@ static void a_flag_may_carry_its_value_behind_an_equals_sign(void **state)
 		must_load(NULL, "--listen=:1 --tls=off --app=localhost:2 --cgroup=/a=b");
 
 	assert_string_equal(conf->cgroup, "/a=b");
-	assert_string_equal(conf->app_name, "127.0.0.1:2");
+	assert_string_equal(conf->apps[0].name, "127.0.0.1:2");
 }
 
 static const struct mistake_case flag_mistakes[] = {

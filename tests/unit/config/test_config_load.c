@@ -15,7 +15,10 @@
 /* Each option with a value that is not its default, once as flags and once as keys. */
 static const char every_flag[] =
 	"--cert c.pem --key k.pem --cert c2.pem --key k2.pem --ocsp o2.der --app 192.0.2.9:8080 "
-	"--workers 3 "
+	"--backup 192.0.2.10:8080 --check http --check-path /up --check-host up.example "
+	"--check-status 204 --check-every-ms 31 --check-timeout-ms 32 --check-rise 33 "
+	"--check-fall 34 --server-connections-max 35 --queue-max 36 --queue-timeout-ms 37 "
+	"--connect-retry-ms 38 --workers 3 "
 	"--record require --edit off --bypass prefer --cgroup /cg --peername prefer --app-cgroup "
 	"/acg --guard-mode generic --guard-interfaces eth0 --guard-interfaces lo "
 	"--guard-priority 20 --guard-observe on --guard-source-rate 21 --guard-source-burst 22 "
@@ -51,6 +54,19 @@ static const char every_key[] = "certs:\n"
 				"  key: k2.pem\n"
 				"  ocsp: o2.der\n"
 				"app: 192.0.2.9:8080\n"
+				"backup: 192.0.2.10:8080\n"
+				"check:\n"
+				"  path: /up\n"
+				"  host: up.example\n"
+				"  status: 204\n"
+				"  every-ms: 31\n"
+				"  timeout-ms: 32\n"
+				"  rise: 33\n"
+				"  fall: 34\n"
+				"server-connections-max: 35\n"
+				"queue-max: 36\n"
+				"queue-timeout-ms: 37\n"
+				"connect-retry-ms: 38\n"
 				"workers: 3\n"
 				"record: require\n"
 				"edit: off\n"
@@ -194,11 +210,30 @@ static void check_every_option_of_the_guard(const struct conf_guard *guard)
 	assert_true(guard->keep);
 }
 
+static void check_every_option_of_an_app(const struct conf_app *app)
+{
+	assert_string_equal(app->name, "192.0.2.9:8080");
+	assert_int_equal(app->servers.count, 2);
+	assert_int_equal(addr_port(&app->servers.set[0].addr), 8080);
+	assert_true(app->servers.set[1].backup);
+	assert_int_equal(app->check, CHECK_HTTP);
+	assert_string_equal(app->check_path, "/up");
+	assert_string_equal(app->check_host, "up.example");
+	assert_true(app->check_status.from == 204 && app->check_status.to == 204);
+	assert_int_equal(app->check_every_ms, 31);
+	assert_int_equal(app->check_timeout_ms, 32);
+	assert_int_equal(app->check_rise, 33);
+	assert_int_equal(app->check_fall, 34);
+	assert_int_equal(app->server_connections_max, 35);
+	assert_int_equal(app->queue_max, 36);
+	assert_int_equal(app->queue_timeout_ms, 37);
+	assert_int_equal(app->connect_retry_ms, 38);
+}
+
 static void check_every_option(const struct conf *conf)
 {
 	check_every_listener(conf);
-	assert_string_equal(conf->app_name, "192.0.2.9:8080");
-	assert_int_equal(addr_port(&conf->app), 8080);
+	check_every_option_of_an_app(&conf->apps[0]);
 	assert_true(conf->tcp_alive.keepalive_s == 13 && conf->tcp_alive.user_timeout_ms == 14);
 	assert_int_equal(conf->workers, 3);
 	assert_int_equal(conf->record, POLICY_REQUIRE);
@@ -261,8 +296,15 @@ static void every_option_works_as_a_flag(void **state)
 		char flag[64];
 
 		snprintf(flag, sizeof(flag), "--%s ", config_options[i].name);
-		assert_non_null(strstr(every_flag, flag));
+		if (config_options[i].scope != OPTION_OF_ENTRY)
+			assert_non_null(strstr(every_flag, flag));
 	}
+}
+
+/* Within `check`, "check-" is left out. */
+static const char *key_of(const struct option_def *opt)
+{
+	return opt->name + (strncmp(opt->name, "check-", 6) ? 0 : 6);
 }
 
 static void every_option_works_as_a_key(void **state)
@@ -275,7 +317,7 @@ static void every_option_works_as_a_key(void **state)
 	for (size_t i = 0; i < config_options_count; i++) {
 		char key[64];
 
-		snprintf(key, sizeof(key), "%s: ", config_options[i].name);
+		snprintf(key, sizeof(key), "%s:", key_of(&config_options[i]));
 		if (!option_has_entries(&config_options[i]))
 			assert_non_null(strstr(every_key, key));
 	}
@@ -373,7 +415,7 @@ static void what_is_not_said_has_its_default(void **state)
 			char args_[128];                                                   \
 			snprintf(args_, sizeof(args_),                                     \
 				 "--listen :1 --trust 0.0.0.0/0 --proxy-protocol require " \
-				 "--tls off --app :1 --app localhost:2 %s %s",             \
+				 "--tls off --app localhost:2 %s %s",                      \
 				 flag, words_[i_].word);                                   \
 			conf_ = must_load(NULL, args_);                                    \
 			assert_int_equal(conf_->field, words_[i_].value);                  \
@@ -442,7 +484,7 @@ static void the_example_has_every_key_with_its_default(void **state)
 	for (size_t i = 0; i < config_options_count; i++) {
 		char key[64];
 
-		snprintf(key, sizeof(key), "%s:", config_options[i].name);
+		snprintf(key, sizeof(key), "%s:", key_of(&config_options[i]));
 		assert_non_null(strstr(text, key));
 	}
 	full = must_load(text, "");
@@ -466,12 +508,12 @@ static const struct mistake_case many_mistakes[] = {
 	 "--edit v --app w",
 	 "kedge.yaml:2: worker: unknown key; did you mean workers?\n"
 	 "--edit: \"v\" is not one of require, prefer, off\n"
-	 "--app: \"w\" is not ADDR:PORT: the port is missing: ADDRESS:PORT\n"
 	 "kedge.yaml:1: workers: \"x\" is not a whole number from 0 to 64 threads\n"
 	 "kedge.yaml:3: xff: \"y\" is not one of append, replace, if-none, never\n"
 	 "kedge.yaml:5: listeners[0].listen: \"z\" is not ADDR:PORT: "
 	 "the port is missing: ADDRESS:PORT\n"
 	 "kedge.yaml:6: listeners[0].tls: \"maybe\" is not one of off, on\n"
+	 "--app: \"w\" is not in apps, and a server has a port: ADDR:PORT\n"
 	 "kedge.yaml:7: listeners[1]: listen is missing: ADDR:PORT\n"
 	 "kedge.yaml:7: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},
 };

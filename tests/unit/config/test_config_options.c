@@ -20,6 +20,11 @@ static const struct option_def *option(const char *name)
 	return opt;
 }
 
+static int set(const char *name, void *base, const char *text, size_t pair, char why[WHY_MAX])
+{
+	return option_set(option(name), base, option(name)->offset, text, pair, why);
+}
+
 static void an_option_is_found_by_its_whole_name(void **state)
 {
 	assert_ptr_equal(option_find("workers=3", 7), option("workers"));
@@ -37,11 +42,6 @@ static void a_refused_text_changes_nothing(void **state)
 	static const struct {
 		const char *option, *good, *bad;
 	} cases[] = {
-		{"app", "localhost:7", "localhost"},
-		{"app", "app.internal:7", "app..internal:7"},
-		{"app", "app.internal:7", "app.internal:65536"},
-		{"app", "app.internal:7", "192.0.2.256:7"},
-		{"app", "app.internal:7", "a:b:7"},
 		{"workers", "7", "65"},
 		{"workers", "7", ""},
 		{"record", "off", "of"},
@@ -60,41 +60,103 @@ static void a_refused_text_changes_nothing(void **state)
 		char why[WHY_MAX] = "";
 
 		assert_non_null(conf);
-		assert_int_equal(option_set(option(cases[i].option), conf, cases[i].good, 0, why),
-				 0);
+		assert_int_equal(set(cases[i].option, conf, cases[i].good, 0, why), 0);
 		assert_string_equal(why, "");
 		before = *conf;
-		assert_int_equal(option_set(option(cases[i].option), conf, cases[i].bad, 0, why),
-				 -EINVAL);
+		assert_int_equal(set(cases[i].option, conf, cases[i].bad, 0, why), -EINVAL);
 		assert_string_not_equal(why, "");
 		assert_memory_equal(conf, &before, sizeof(before));
 	}
 }
 
-/* The last one counts, and nothing of the one before it. */
-static void a_name_is_kept_to_be_looked_up(void **state)
+static const char *refused(const char *name, void *base, const char *text)
 {
-	_cleanup_(conf_freep)
-	struct conf *conf = calloc(1, sizeof(*conf));
+	static char why[WHY_MAX];
+
+	assert_int_equal(set(name, base, text, 0, why), -EINVAL);
+	return why;
+}
+
+/* Which application, or which servers: config_apps.c finds that out. */
+static void an_application_is_a_name_or_servers(void **state)
+{
+	_cleanup_(conf_listener_clear)
+	struct conf_listener l = {0};
+	char why[WHY_MAX], long_name[65];
+
+	(void)state;
+	assert_int_equal(set("app", &l, "127.0.0.1:5", 0, why), 0);
+	assert_int_equal(set("app", &l, "app.internal:3000", 0, why), 0);
+	assert_int_equal(set("app", &l, "unix:/run/app", 0, why), 0);
+	assert_int_equal(set("app", &l, "web-2_a.B", 0, why), 0);
+	assert_int_equal(l.app_text.count, 4);
+	assert_string_equal(l.app_text.set[3], "web-2_a.B");
+	assert_string_equal(refused("app", &l, "127.0.0.1:0"), "\"127.0.0.1:0\" has no port");
+	assert_string_equal(refused("app", &l, "*:80"),
+			    "\"*:80\" is not one address: name the host");
+	assert_non_null(strstr(refused("app", &l, "we b"), "is not the name of an application"));
+	assert_non_null(strstr(refused("app", &l, ""), "is not the name of an application"));
+	memset(long_name, 'a', 64);
+	long_name[64] = '\0';
+	assert_non_null(strstr(refused("app", &l, long_name), "is not the name of"));
+	assert_int_equal(l.app_text.count, 4);
+}
+
+static void servers_are_kept_in_their_order(void **state)
+{
+	_cleanup_(conf_app_clear)
+	struct conf_app app = {0};
 	char why[WHY_MAX];
 
-	assert_non_null(conf);
-	assert_int_equal(option_set(option("app"), conf, "192.0.2.1:5", 0, why), 0);
-	assert_null(conf->app_host);
-	assert_int_equal(addr_port(&conf->app), 5);
-	assert_int_equal(option_set(option("app"), conf, "app.internal:3000", 0, why), 0);
-	assert_string_equal(conf->app_host, "app.internal");
-	assert_int_equal(conf->app_port, 3000);
-	assert_int_equal(conf->app.family, AF_UNSPEC);
-	assert_int_equal(option_set(option("app"), conf, "b:1", 0, why), 0);
-	assert_string_equal(conf->app_host, "b");
-	assert_int_equal(option_set(option("app"), conf, "unix:/run/app", 0, why), 0);
-	assert_null(conf->app_host);
-	assert_int_equal(option_set(option("app"), conf, "localhost:3000", 0, why), 0);
-	assert_null(conf->app_host);
-	assert_int_equal(option_set(option("app"), conf, "192.0.2.256:7", 0, why), -EINVAL);
-	assert_string_equal(why,
-			    "\"192.0.2.256:7\" is neither an IPv4 address nor the name of a host");
+	(void)state;
+	assert_int_equal(set("servers", &app, "127.0.0.1:5", 0, why), 0);
+	assert_int_equal(set("backup", &app, "[::1]:6", 0, why), 0);
+	assert_int_equal(set("servers", &app, "b:7", 0, why), 0);
+	refused("servers", &app, "b");
+	assert_int_equal(app.servers.count, 3);
+	assert_false(app.servers.set[0].backup);
+	assert_true(app.servers.set[1].backup);
+	assert_string_equal(app.servers.set[1].name, "[::1]:6");
+	assert_string_equal(app.servers.set[2].host, "b");
+}
+
+static void a_path_to_check_is_visible_text(void **state)
+{
+	_cleanup_(conf_app_clear)
+	struct conf_app app = {0};
+	char why[WHY_MAX], long_path[1026];
+
+	(void)state;
+	assert_int_equal(set("check-path", &app, "/a", 0, why), 0);
+	assert_int_equal(set("check-path", &app, "/healthz?x=1", 0, why), 0);
+	assert_non_null(strstr(refused("check-path", &app, "/a b"), "visible ASCII"));
+	assert_non_null(strstr(refused("check-path", &app, "/a\r\nX: y"), "visible ASCII"));
+	assert_non_null(strstr(refused("check-path", &app, ""), "visible ASCII"));
+	assert_non_null(strstr(refused("check-path", &app, "a"), "begin with a slash"));
+	memset(long_path, '/', 1025);
+	long_path[1025] = '\0';
+	assert_non_null(strstr(refused("check-path", &app, long_path), "is longer than 1024"));
+	assert_string_equal(app.check_path, "/healthz?x=1");
+}
+
+static void a_status_or_a_range(void **state)
+{
+	static const char *const bad[] = {"",     "199",  "600",         "300-200",
+					  "200-", "-300", "200-600",     "2xx",
+					  "200 ", "0200", "200-300-400", "200--300"};
+	_cleanup_(conf_app_clear)
+	struct conf_app app = {0};
+	char why[WHY_MAX];
+
+	(void)state;
+	assert_int_equal(set("check-status", &app, "200-399", 0, why), 0);
+	assert_int_equal(app.check_status.from, 200);
+	assert_int_equal(app.check_status.to, 399);
+	assert_int_equal(set("check-status", &app, "204", 0, why), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++)
+		refused("check-status", &app, bad[i]);
+	assert_int_equal(app.check_status.from, 204);
+	assert_int_equal(app.check_status.to, 204);
 }
 
 /* The last one counts; none is lost. */
@@ -105,13 +167,13 @@ static void a_path_set_again_is_freed(void **state)
 	char why[WHY_MAX];
 
 	assert_non_null(conf);
-	assert_int_equal(option_set(option("control"), conf, "/a", 0, why), 0);
-	assert_int_equal(option_set(option("control"), conf, "/b", 0, why), 0);
+	assert_int_equal(set("control", conf, "/a", 0, why), 0);
+	assert_int_equal(set("control", conf, "/b", 0, why), 0);
 	assert_string_equal(conf->control, "/b");
-	assert_int_equal(option_set(option("control"), conf, "off", 0, why), 0);
+	assert_int_equal(set("control", conf, "off", 0, why), 0);
 	assert_null(conf->control);
 	/* Not for every option: a cgroup may have this name. */
-	assert_int_equal(option_set(option("cgroup"), conf, "off", 0, why), 0);
+	assert_int_equal(set("cgroup", conf, "off", 0, why), 0);
 	assert_string_equal(conf->cgroup, "off");
 }
 
@@ -121,10 +183,10 @@ static void pairs_are_made_in_any_order_of_their_parts(void **state)
 	struct conf_listener l = {0};
 	char why[WHY_MAX];
 
-	assert_int_equal(option_set(option("key"), &l, "k0", 0, why), 0);
-	assert_int_equal(option_set(option("ocsp"), &l, "o1", 1, why), 0);
-	assert_int_equal(option_set(option("cert"), &l, "c1", 1, why), 0);
-	assert_int_equal(option_set(option("cert"), &l, "c0", 0, why), 0);
+	assert_int_equal(set("key", &l, "k0", 0, why), 0);
+	assert_int_equal(set("ocsp", &l, "o1", 1, why), 0);
+	assert_int_equal(set("cert", &l, "c1", 1, why), 0);
+	assert_int_equal(set("cert", &l, "c0", 0, why), 0);
 	assert_int_equal(l.certs_count, 2);
 	assert_string_equal(l.certs[0].cert, "c0");
 	assert_string_equal(l.certs[0].key, "k0");
@@ -132,22 +194,6 @@ static void pairs_are_made_in_any_order_of_their_parts(void **state)
 	assert_string_equal(l.certs[1].cert, "c1");
 	assert_null(l.certs[1].key);
 	assert_string_equal(l.certs[1].ocsp, "o1");
-}
-
-static void a_long_value_is_quoted_in_part(void **state)
-{
-	char text[200] = "", quoted[QUOTED_MAX];
-	const size_t fits = QUOTED_MAX - sizeof("\"...\"");
-
-	memset(text, 'x', fits);
-	config_quote(quoted, text);
-	assert_int_equal(strlen(quoted), fits + 2);
-	assert_string_equal(quoted + fits, "x\"");
-	text[fits] = 'y';
-	config_quote(quoted, text);
-	assert_int_equal(strlen(quoted), QUOTED_MAX - 1);
-	assert_string_equal(quoted + fits, "x...\"");
-	assert_string_equal(config_quote(quoted, ""), "\"\"");
 }
 
 static void words_are_listed(void **state)
@@ -219,8 +265,8 @@ static const struct mistake_case refusals[] = {
 	{NULL, FINE "--cgroup=", "--cgroup: \"\" names no file\n"},
 	{NULL, FINE "--xff-trust 10.0.0.1/8",
 	 "--xff-trust: \"10.0.0.1/8\" is not a CIDR: bits are set below the prefix length\n"},
-	{NULL, FINE "--app nonsense",
-	 "--app: \"nonsense\" is not ADDR:PORT: the port is missing: ADDRESS:PORT\n"},
+	{NULL, FINE "--app unix:a",
+	 "--app: \"unix:a\" is not a unix socket: a unix socket is unix:/PATH or unix:@NAME\n"},
 	{NULL, FINE "--guard-mode drv",
 	 "--guard-mode: \"drv\" is not one of off, auto, native, generic\n"},
 	{NULL, FINE "--guard-interfaces 1234567890123456",
@@ -273,10 +319,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_option_is_found_by_its_whole_name),
 		cmocka_unit_test(a_refused_text_changes_nothing),
-		cmocka_unit_test(a_name_is_kept_to_be_looked_up),
+		cmocka_unit_test(an_application_is_a_name_or_servers),
+		cmocka_unit_test(servers_are_kept_in_their_order),
+		cmocka_unit_test(a_path_to_check_is_visible_text),
+		cmocka_unit_test(a_status_or_a_range),
 		cmocka_unit_test(a_path_set_again_is_freed),
 		cmocka_unit_test(pairs_are_made_in_any_order_of_their_parts),
-		cmocka_unit_test(a_long_value_is_quoted_in_part),
 		cmocka_unit_test(words_are_listed),
 		cmocka_unit_test(a_path_may_be_as_long_as_a_socket_address),
 		cmocka_unit_test(off_means_no_path),

@@ -33,8 +33,14 @@ static void names_are_distinct_and_fit_on_a_flag(void **state)
 		/* Names of the file's own keys. */
 		assert_string_not_equal(a->name, "certs");
 		assert_string_not_equal(a->name, "listeners");
+		assert_string_not_equal(a->name, "apps");
 		assert_string_not_equal(a->name, "help");
 	}
+}
+
+static bool is_of_app(const struct option_def *opt)
+{
+	return opt->scope == OPTION_OF_APP || opt->scope == OPTION_OF_ENTRY;
 }
 
 static size_t size_of(const struct option_def *opt)
@@ -48,9 +54,26 @@ static size_t size_of(const struct option_def *opt)
 		[OPTION_CIDRS] = sizeof(struct conf_cidrs),
 		[OPTION_NAMES] = sizeof(struct conf_names),
 		[OPTION_CERT] = sizeof(struct conf_cert *),
+		[OPTION_APP] = sizeof(struct conf_names),
+		[OPTION_SERVERS] = sizeof(struct conf_servers),
+		[OPTION_TEXT] = sizeof(char *),
+		[OPTION_RANGE] = sizeof(struct conf_range),
+		[OPTION_MODE] = sizeof(unsigned),
 	};
 
 	return sizes[opt->kind];
+}
+
+static size_t size_of_home(const struct option_def *opt)
+{
+	if (is_of_app(opt))
+		return sizeof(struct conf_app);
+	return opt->scope == OPTION_GLOBAL ? sizeof(struct conf) : sizeof(struct conf_listener);
+}
+
+static bool share_a_list(const struct option_def *a, const struct option_def *b)
+{
+	return a->kind == b->kind && (a->kind == OPTION_CERT || a->kind == OPTION_SERVERS);
 }
 
 /* Overlapping fields would overwrite each other. */
@@ -58,13 +81,10 @@ static void fields_do_not_overlap(void **state)
 {
 	for_each_option(a)
 	{
-		assert_true(a->offset + size_of(a) <= (a->scope == OPTION_GLOBAL
-							       ? sizeof(struct conf)
-							       : sizeof(struct conf_listener)));
+		assert_true(a->offset + size_of(a) <= size_of_home(a));
 		for_each_option(b)
 		{
-			if (a == b || (a->kind == OPTION_CERT && b->kind == OPTION_CERT) ||
-			    (a->scope == OPTION_GLOBAL) != (b->scope == OPTION_GLOBAL))
+			if (a == b || size_of_home(a) != size_of_home(b) || share_a_list(a, b))
 				continue;
 			assert_true(a->offset + size_of(a) <= b->offset ||
 				    b->offset + size_of(b) <= a->offset);
@@ -80,13 +100,17 @@ static void every_default_is_one_of_its_own_values(void **state)
 		struct conf *conf = calloc(1, sizeof(*conf));
 		_cleanup_(conf_listener_clear)
 		struct conf_listener l = {0};
-		void *base = opt->scope == OPTION_GLOBAL ? (void *)conf : &l;
+		_cleanup_(conf_app_clear)
+		struct conf_app app = {0};
+		void *base = is_of_app(opt)                ? (void *)&app
+			     : opt->scope == OPTION_GLOBAL ? (void *)conf
+							   : &l;
 		char why[WHY_MAX] = "";
 
 		assert_non_null(conf);
 		/* It has a default, or a text for having none, or it must be given. */
 		assert_false(opt->text && opt->without);
-		if (opt->text && option_set(opt, base, opt->text, 0, why))
+		if (opt->text && option_set(opt, base, opt->offset, opt->text, 0, why))
 			fail_msg("%s: %s", opt->name, why);
 	}
 	assert_null(option_find("app", 3)->text);

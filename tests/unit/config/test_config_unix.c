@@ -25,7 +25,7 @@ static void addresses_may_be_unix_sockets(void **state)
 				      "");
 
 	(void)state;
-	assert_string_equal(conf->app_name, "unix:/run/app.sock");
+	assert_string_equal(conf->apps[0].name, "unix:/run/app.sock");
 	assert_string_equal(conf->listeners[0].name, "unix:/run/a b.sock");
 	assert_int_equal(conf->listeners[0].socket_mode, 0666);
 	assert_string_equal(conf->listeners[1].name, "unix:@kedge");

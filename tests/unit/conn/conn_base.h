@@ -22,6 +22,9 @@
 #define GET   "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 #define OK_HI "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
+static struct conf_server server_conf;
+static struct conf_app app_conf;
+static struct servers servers;
 static struct conf conf; /* of the first generation, which is never freed by count */
 static struct conf_listener listener_conf;
 static struct tally tally, *tallies[] = {&tally, &tally};
@@ -42,22 +45,30 @@ static inline int base_up(int *app)
 	memset(stats, 0, sizeof(*stats));
 	*app = net_listen(&port);
 	listener_conf = (struct conf_listener){0};
+	server_conf = (struct conf_server){
+		.addr.in = {.sin_family = AF_INET,
+			    .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+			    .sin_port = htons(port)},
+		.name = "server",
+	};
+	app_conf = (struct conf_app){
+		.name = "app", .servers = {&server_conf, 1}, .queue_timeout_ms = 1000};
 	conf = (struct conf){
 		.listeners = &listener_conf,
 		.listeners_count = 1,
-		.app.in = {.sin_family = AF_INET,
-			   .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-			   .sin_port = htons(port)},
+		.apps = &app_conf,
+		.apps_count = 1,
 		.head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT,
 	};
-	return 0;
+	return servers_init(&servers, &app_conf, 1);
 }
 
 /* Then what workers share, and the generation. */
 static inline int base_share(int done_fd)
 {
 	tally = (struct tally){0};
-	generation = (struct generation){.refs = 1, .number = 1, .conf = &conf, .tallies = tallies};
+	generation = (struct generation){
+		.refs = 1, .number = 1, .conf = &conf, .tallies = tallies, .apps = &servers};
 	shared = (struct shared){.limits = &limits, .metrics = metrics_new(1), .done_fd = done_fd};
 	return shared.metrics ? limits_init(&limits) : -1;
 }
@@ -67,5 +78,6 @@ static inline void base_down(void)
 	metrics_free(shared.metrics);
 	shared.metrics = NULL;
 	limits_fini(&limits);
+	servers_fini(&servers);
 	free(stats);
 }

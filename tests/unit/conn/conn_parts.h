@@ -90,7 +90,6 @@ static inline int up(void **state)
 	if (base_up(&listener))
 		return -1;
 	listener_conf.proxy = PROXY_PREFIX_REQUIRE;
-	strcpy(conf.app_name, "app");
 	conf.prefix_timeout_ms = 1000;
 	conf.handshake_timeout_ms = 2000;
 	conf.connect_timeout_ms = 3000;
@@ -141,6 +140,14 @@ static inline void begin(enum conn_state state)
 	c->state = (uint8_t)state;
 }
 
+/* As conn_connect.c does it. */
+static inline void leg_of_server(void)
+{
+	assert_true(server_enter(servers.set[0], 0));
+	c->flow.leg->server = servers.set[0];
+	leg_set_busy(&worker.legs, c->flow.leg, true);
+}
+
 /* Gives it a leg that is connected, and one that is joined if so asked. */
 static inline void app_leg(bool joined)
 {
@@ -150,6 +157,7 @@ static inline void app_leg(bool joined)
 	c->flow.leg = leg_new(&worker.legs, c);
 	assert_non_null(c->flow.leg);
 	c->flow.leg->fd = fd;
+	leg_of_server();
 	edit = (struct edit){.ops = &edit_ops, .note = &note, .stats = stats, .fd = fd};
 	c->flow.leg->ready = joined;
 	if (joined)

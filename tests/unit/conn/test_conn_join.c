@@ -108,39 +108,6 @@ static void who_splices(void **state)
 	record.ops = cannot;
 }
 
-static void refuses(enum kedge_reason reason)
-{
-	expect(conn_join(c), CONN_REPLY, CONN_ANSWER, reason);
-	assert_null(c->flow.leg->edit);
-	assert_int_equal(stats->flows, 0);
-	assert_int_equal(histogram_count(&worker.metrics->connect), 0);
-}
-
-static void an_application_that_refuses(void **state)
-{
-	struct sockaddr_in in = conf.app.in;
-
-	(void)state;
-	begin(CONN_CONNECT);
-	close(listener);
-	listener = dup(client);
-	c->flow.leg = leg_new(&worker.legs, c);
-	c->flow.leg->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	connect(c->flow.leg->fd, (struct sockaddr *)&in, sizeof(in));
-	assert_true(net_wait(c->flow.leg->fd, POLLOUT, NET_PATIENCE_MS));
-	refuses(KEDGE_REASON_app_refused);
-}
-
-/* In mode tcp nobody can be told: both legs are reset. */
-static void an_application_that_refuses_in_mode_tcp(void **state)
-{
-	(void)state;
-	listener_conf.mode = MODE_TCP;
-	begin(CONN_CONNECT);
-	c->flow.leg = leg_new(&worker.legs, c); /* no socket at all */
-	expect_reset(conn_join(c), KEDGE_REASON_app_refused);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -150,8 +117,6 @@ int main(void)
 		TEST(a_flow_of_mode_tcp),
 		TEST(the_record_layer_is_counted),
 		TEST(who_splices),
-		TEST(an_application_that_refuses),
-		TEST(an_application_that_refuses_in_mode_tcp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,7 +136,7 @@ static void the_kernel_does_what_it_can(void **state)
 static void on_a_unix_socket_it_does_nothing(void **state)
 {
 	(void)state;
-	conf.app.family = AF_UNIX;
+	server_conf.addr.family = AF_UNIX;
 	leg(true);
 	assert_true(!c->flow.leg->edit_kernel && !c->flow.leg->bypass);
 	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);

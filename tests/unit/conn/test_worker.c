@@ -19,6 +19,7 @@ static void next_generation(size_t listeners)
 				   .number = 2,
 				   .conf = &next_conf,
 				   .tls = generation.tls,
+				   .apps = generation.apps,
 				   .tallies = tallies};
 }
 

@@ -33,7 +33,7 @@ static void start_with(const char *yaml)
 				.control_fd = -1,
 				.shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
 	assert_int_equal(config_load(&conf, 3, words), 0);
-	kedge.generation = generation_new(conf, 1);
+	kedge.generation = generation_new(conf, 1, 1);
 	kedge.conf = conf;
 	kedge.shared.limits = &kedge.limits;
 	assert_int_equal(limits_init(&kedge.limits), 0);
@@ -152,7 +152,9 @@ static void what_is_changed_is_told(void **state)
 	start_with(FIRST);
 	done(reload_to("log-level: warn\napp: localhost:3001\n"
 		       "tls: off\nworkers: 3\nlisteners:\n- listen: 127.0.0.1:0\n"),
-	     2, "app: 127.0.0.1:3000 -> 127.0.0.1:3001\nlog-level: info -> warn\n",
+	     2,
+	     "app: localhost:3000 -> localhost:3001\n"
+	     "log-level: info -> warn\n",
 	     "workers: 2 -> 3\n");
 	assert_int_equal(log_level(), LOG_LEVEL_WARN);
 	assert_int_equal(kedge.workers_made, 2);

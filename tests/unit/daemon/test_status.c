@@ -61,7 +61,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&d, 0, sizeof(d));
 	d.conf = conf;
-	d.generation = generation_new(conf, 3);
+	d.generation = generation_new(conf, 3, 1);
 	d.shared.metrics = metrics_new(WORKERS);
 	for (int i = 0; i < WORKERS; i++) {
 		rows[i] = aligned_alloc(64, sizeof(*rows[i]));
@@ -300,7 +300,7 @@ static void people_see_only_reasons_that_there_were(void **state)
 
 static void earlier_configurations_are_told(void **state)
 {
-	struct generation *second = generation_new(must_load(NULL, FINE), 4);
+	struct generation *second = generation_new(must_load(NULL, FINE), 4, 1);
 	json_t *root = status_json(&d);
 	char *out = printed(root);
 

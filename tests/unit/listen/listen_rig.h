@@ -99,6 +99,11 @@ static inline struct generation *rig_generation(size_t listeners, unsigned numbe
 	conf->listeners = calloc(listeners + 1, sizeof(*conf->listeners));
 	assert_non_null(conf->listeners);
 	conf->listeners_count = listeners;
+	conf->apps = calloc(1, sizeof(*conf->apps));
+	assert_non_null(conf->apps);
+	conf->apps->servers.set = calloc(1, sizeof(*conf->apps->servers.set));
+	assert_non_null(conf->apps->servers.set);
+	conf->apps->servers.count = conf->apps_count = 1;
 	conf->workers = 1;
 	conf->connections_max = RIG_MAX;
 	conf->record = POLICY_OFF;
@@ -107,7 +112,7 @@ static inline struct generation *rig_generation(size_t listeners, unsigned numbe
 			.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 		strcpy(conf->listeners[i].name, "127.0.0.1:0");
 	}
-	g = generation_new(conf, number);
+	g = generation_new(conf, number, 1);
 	assert_non_null(g);
 	return g;
 }

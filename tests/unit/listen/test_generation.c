@@ -70,6 +70,40 @@ static void counts_go_on(void **state)
 	generation_put(next);
 }
 
+static void name_server(struct generation *g, const char *app, const char *server)
+{
+	struct conf_app *conf = g->conf->apps;
+
+	strcpy(conf->name, app);
+	conf->named = true;
+	strcpy(conf->servers.set[0].name, server);
+	servers_fini(&g->apps[0]);
+	assert_int_equal(servers_init(&g->apps[0], conf, 1), 0);
+}
+
+/* What is known of a server belongs to its name and its application's. */
+static void servers_go_on(void **state)
+{
+	static const int from[] = {0};
+	struct generation *before = rig_generation(1, 1), *same = rig_generation(1, 2),
+			  *other = rig_generation(1, 3);
+
+	(void)state;
+	name_server(before, "web", "a:1");
+	name_server(same, "web", "a:1");
+	name_server(other, "mail", "a:1");
+	before->apps[0].set[0]->admin = SERVER_DRAIN;
+	generation_inherit(same, before, from);
+	assert_ptr_equal(same->apps[0].set[0], before->apps[0].set[0]);
+	generation_put(before);
+	generation_inherit(other, same, from);
+	assert_int_equal(other->apps[0].set[0]->admin, SERVER_READY);
+	assert_int_equal(same->apps[0].set[0]->admin, SERVER_DRAIN);
+	assert_int_equal(same->apps[0].set[0]->refs, 1);
+	generation_put(same);
+	generation_put(other);
+}
+
 /* A reload that is refused: the next one goes first. */
 static void the_next_one_may_go_first(void **state)
 {
@@ -134,6 +168,7 @@ int main(void)
 		TEST(several_at_a_time),
 		TEST(a_configuration_without_listeners),
 		TEST(counts_go_on),
+		TEST(servers_go_on),
 		TEST(the_next_one_may_go_first),
 		TEST(counts_go_on_through_many),
 		TEST(threads_share_one),

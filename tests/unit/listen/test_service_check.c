@@ -72,7 +72,7 @@ static void references(void **state)
 	(void)state;
 	conf->listeners = calloc(1, sizeof(*conf->listeners));
 	conf->listeners_count = 1;
-	generation = generation_new(conf, 1);
+	generation = generation_new(conf, 1, 1);
 	assert_non_null(generation);
 	assert_int_equal(service_new(&service, generation, 0, &limits, false), 0);
 	breaks(service_broken, check);

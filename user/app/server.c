@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The state of one server. See server.h. */
+#include "app/server.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/check.h"
+#include "base/log.h"
+
+#define LOAD(field)         __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define STORE(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
+
+struct server *server_new(const char *app, const char *name, unsigned workers)
+{
+	struct server *s = calloc(1, sizeof(*s));
+	size_t size = (workers ? workers : 1) * sizeof(*s->rows);
+
+	if (!s)
+		return NULL;
+	s->rows = aligned_alloc(_Alignof(struct server_row), size);
+	if (!s->rows) {
+		free(s);
+		return NULL;
+	}
+	memset(s->rows, 0, size);
+	s->rows_count = workers;
+	s->refs = 1;
+	strncpy(s->app, app, sizeof(s->app) - 1);
+	strncpy(s->name, name, sizeof(s->name) - 1);
+	return s;
+}
+
+struct server *server_get(struct server *s)
+{
+	__atomic_add_fetch(&s->refs, 1, __ATOMIC_RELAXED);
+	return s;
+}
+
+void server_put(struct server *s)
+{
+	if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	free(s->rows);
+	free(s);
+}
+
+/* --- what it is ------------------------------------------------------------------------------- */
+
+static bool is_out(const struct server *s, uint64_t now_ms)
+{
+	return LOAD(s->out_ms) && now_ms < LOAD(s->out_until_ms);
+}
+
+bool server_is_up(const struct server *s, uint64_t now_ms)
+{
+	return LOAD(s->health) != SERVER_BAD && !is_out(s, now_ms);
+}
+
+bool server_is_ready(const struct server *s)
+{
+	return LOAD(s->admin) == SERVER_READY;
+}
+
+const char *server_state(const struct server *s, uint64_t now_ms)
+{
+	switch ((enum server_admin)LOAD(s->admin)) {
+	case SERVER_DRAIN:
+		return "drain";
+	case SERVER_DOWN:
+		return "down by operator";
+	case SERVER_READY:
+		break;
+	}
+	if (LOAD(s->health) == SERVER_BAD)
+		return "down";
+	return is_out(s, now_ms) ? "out" : "up";
+}
+
+/* --- connects --------------------------------------------------------------------------------- */
+
+void server_worked(struct server *s, unsigned worker, uint64_t now_ms)
+{
+	CHECKED(CHECK(s, worker < s->rows_count));
+	STORE(s->rows[worker].legs, s->rows[worker].legs + 1);
+	if (!LOAD(s->fails) && !LOAD(s->out_ms))
+		return;
+	STORE(s->fails, 0);
+	/* Of several workers one says it. */
+	if (__atomic_exchange_n(&s->out_ms, 0, __ATOMIC_RELAXED)) {
+		STORE(s->since_ms, now_ms);
+		log_info("application %s: server %s takes connections again", s->app, s->name);
+	}
+}
+
+/* Those that fail while it is out began before, or were tried because all were out. */
+void server_failed(struct server *s, unsigned worker, uint64_t now_ms, const char *why)
+{
+	uint32_t was = LOAD(s->out_ms), is = was ? 2 * was : SERVER_OUT_MS;
+
+	CHECKED(CHECK(s, worker < s->rows_count));
+	STORE(s->rows[worker].failed, s->rows[worker].failed + 1);
+	if (__atomic_add_fetch(&s->fails, 1, __ATOMIC_RELAXED) < SERVER_FAILS || is_out(s, now_ms))
+		return;
+	if (is > SERVER_OUT_MAX)
+		is = SERVER_OUT_MAX;
+	/* Until this is set, another worker may see it as not out, and set the same. */
+	STORE(s->out_until_ms, now_ms + is);
+	if (!__atomic_compare_exchange_n(&s->out_ms, &was, is, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED))
+		return;
+	if (was)
+		return; /* it was said, and goes on */
+	STORE(s->since_ms, now_ms);
+	log_warn("application %s: server %s is out: the last %u connections failed: %s; it is "
+		 "tried again after %u ms, then after twice as long, up to %u s",
+		 s->app, s->name, SERVER_FAILS, why, is, SERVER_OUT_MAX / 1000);
+}
+
+/* --- checks and the operator ------------------------------------------------------------------ */
+
+void server_set_health(struct server *s, enum server_health health, uint64_t now_ms,
+		       const char *why)
+{
+	enum server_health was =
+		(enum server_health)__atomic_exchange_n(&s->health, health, __ATOMIC_RELAXED);
+
+	if (was == health)
+		return;
+	STORE(s->since_ms, now_ms);
+	if (health == SERVER_BAD)
+		log_warn("application %s: server %s is down: %s", s->app, s->name, why);
+	else
+		log_info("application %s: server %s is %s: %s", s->app, s->name,
+			 health == SERVER_GOOD ? "up" : "not checked", why);
+}
+
+void server_set_admin(struct server *s, enum server_admin admin, uint64_t now_ms)
+{
+	static const char *const said[] = {
+		[SERVER_READY] = "ready",
+		[SERVER_DRAIN] = "drained: it gets no new connection",
+		[SERVER_DOWN] = "down: it gets no new connection, and is not checked",
+	};
+
+	if (__atomic_exchange_n(&s->admin, admin, __ATOMIC_RELAXED) == admin)
+		return;
+	STORE(s->since_ms, now_ms);
+	log_info("application %s: server %s is %s, as asked for", s->app, s->name, said[admin]);
+}
+
+/* --- its connections -------------------------------------------------------------------------- */
+
+bool server_enter(struct server *s, unsigned max)
+{
+	if (__atomic_fetch_add(&s->connections, 1, __ATOMIC_RELAXED) < max || !max)
+		return true;
+	__atomic_fetch_sub(&s->connections, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+void server_leave(struct server *s)
+{
+	CHECKED(CHECK(s, (int)LOAD(s->connections) > 0));
+	__atomic_fetch_sub(&s->connections, 1, __ATOMIC_RELAXED);
+}

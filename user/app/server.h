@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * user only: what is known of one server of an application: whether it takes connections, and how
+ * many it has. All workers and the thread of the checks share it, and a reload keeps it: it belongs
+ * to the name of the server, not to a configuration.
+ *
+ * Three things can take a server out, each on its own: the operator (drain, down), the checks
+ * (down), and connects that failed (out, for a while). It is up if none of them does.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+
+/* What the operator wants; 0 is the start. */
+enum server_admin {
+	SERVER_READY,
+	SERVER_DRAIN, /* no new connection; an idle one ends, a busy one after its requests */
+	SERVER_DOWN,  /* the same, and it is not checked */
+};
+
+/* What the checks say. */
+enum server_health { SERVER_UNCHECKED, SERVER_GOOD, SERVER_BAD };
+
+/* So many connects in a row fail, and it is out: so long at first, then twice as long. */
+#define SERVER_FAILS   3
+#define SERVER_OUT_MS  2000
+#define SERVER_OUT_MAX 30000
+
+/* One worker's part. Only that worker writes it; atomic, since others read it. */
+struct server_row {
+	_Alignas(64) uint32_t busy; /* legs with something under way */
+	uint64_t legs;              /* connects that worked, ever */
+	uint64_t failed;            /* that did not */
+	/* The shortest silence after which it closed a leg lately, and when (clock of the loop); 0:
+	 * none. */
+	uint32_t closes_after_ms;
+	uint64_t closed_ms;
+};
+
+struct server {
+	unsigned refs;         /* atomic */
+	unsigned admin;        /* atomic: enum server_admin */
+	unsigned health;       /* atomic: enum server_health */
+	unsigned connections;  /* atomic: open now, in all workers */
+	unsigned fails;        /* atomic: connects in a row */
+	uint32_t out_ms;       /* atomic: how long it is, or was, out; 0: it is not */
+	uint64_t out_until_ms; /* atomic: monotonic_ms() */
+	uint64_t since_ms;     /* atomic: when it went up or down last; 0: never */
+	char app[CONFIG_SERVER_NAME_SIZE];
+	char name[CONFIG_SERVER_NAME_SIZE];
+	unsigned rows_count;
+	struct server_row *rows; /* one a worker */
+};
+
+/* The caller has the one reference. NULL when out of memory. */
+struct server *server_new(const char *app, const char *name, unsigned workers);
+struct server *server_get(struct server *s);
+void server_put(struct server *s); /* NULL is fine */
+
+/* Neither the checks nor failed connects have taken it out. What the operator wants is apart. */
+bool server_is_up(const struct server *s, uint64_t now_ms);
+/* The operator lets it have new connections. */
+bool server_is_ready(const struct server *s);
+
+/* "up", "out", "down", "drain", "down by operator" */
+const char *server_state(const struct server *s, uint64_t now_ms);
+
+/* By a worker: a connect has worked, or not, and why. The log has a line when that changes it. */
+void server_worked(struct server *s, unsigned worker, uint64_t now_ms);
+void server_failed(struct server *s, unsigned worker, uint64_t now_ms, const char *why);
+
+/* By the thread of the checks, which counts rise and fall: what it is from now on, and why. */
+void server_set_health(struct server *s, enum server_health health, uint64_t now_ms,
+		       const char *why);
+/* By the main thread, which then calls worker_servers(). Also a line in the log. */
+void server_set_admin(struct server *s, enum server_admin admin, uint64_t now_ms);
+
+/* Counts one more connection unless it has `max` (0: no limit). By any worker. */
+bool server_enter(struct server *s, unsigned max);
+void server_leave(struct server *s);
