@@ -55,6 +55,8 @@ static void check_app(const struct conf_app *app)
 	INVARIANT(app->check_status.from >= 200 && app->check_status.to >= app->check_status.from);
 	INVARIANT(app->check_every_ms && app->check_timeout_ms && app->queue_timeout_ms);
 	INVARIANT(app->check_rise && app->check_fall);
+	INVARIANT(app->send_proxy <= SEND_PROXY_V2);
+	INVARIANT(!app->proxy_tlvs || app->send_proxy == SEND_PROXY_V2);
 }
 
 /* Users of a configuration rely on these. */

@@ -11,7 +11,7 @@
 
 #include "loading.h"
 
-#define ARGS_MAX 192
+#define ARGS_MAX 256
 
 char loading_dir[] = "/tmp/kedge-config-XXXXXX";
 char loading_file[sizeof(loading_dir) + 16];

@@ -57,14 +57,18 @@ int oracle_connects(struct sock *s)
 static void leg_gets(struct served *l, size_t n)
 {
 	const struct http1_bytes *out = &l->s->out, *want = &l->client->script.want;
-	size_t from = out->len - n, at;
+	size_t from, at;
 
 	if (l->s->self)
 		world_fail("#%u: bytes for a socket that is connected to itself", l->s->id);
+	n = oracle_header_takes(l, n);
+	if (!n)
+		return;
 	if (!l->used)
 		oracle_leg_begins(l, n);
 	if (oracle_at_boundary(l))
 		oracle_leg_goes_on(l);
+	from = out->len - n;
 	l->given += n;
 	l->sent_us = world.now_us;
 	l->moved_ms = world_ms();
@@ -173,6 +177,7 @@ void oracle_accepts(struct sock *listener, struct sock *s)
 		who = &c->script.named;
 		port = c->script.named_port;
 	}
+	oracle_header_expect(c, conf, who, port);
 	script_expect(&c->script, conf, l, who, port);
 }
 

@@ -25,6 +25,12 @@ void oracle_closes(struct sock *s, bool reset);
 
 struct conn;
 /* A run begins. */
+/* The header that begins each leg of a client, by this configuration. */
+void oracle_header_expect(struct client *c, const struct conf *conf, const union addr *who,
+			  uint16_t port);
+/* Takes it out of the last n bytes that the leg was sent. Returns how many are left. */
+size_t oracle_header_takes(struct served *l, size_t n);
+
 void oracle_legs_begin(void);
 /* The first n bytes are sent on this one. */
 void oracle_leg_begins(struct served *l, size_t n);

@@ -81,7 +81,9 @@ struct served {
 	unsigned odd_at;         /* the response to this request is odd */
 	struct http1_bytes todo; /* made, and not sent yet */
 	size_t todo_at;
-	bool shut_behind; /* it closes when all of that is sent */
+	bool shut_behind;          /* it closes when all of that is sent */
+	struct http1_bytes header; /* the PROXY header that it got, or a part of it */
+	bool header_done;          /* all of it */
 	enum hang_up hangs_up;
 	uint64_t hang_up_ms; /* then it does; 0: not known yet */
 };
@@ -119,6 +121,10 @@ struct client {
 	bool notified;    /* a close_notify came behind what it got */
 	unsigned records; /* it was sent so many */
 	uint64_t app_idle_ms;
+	enum conf_send_proxy send_proxy; /* what each of its legs begins with */
+	unsigned proxy_tlvs;
+	union addr named; /* in that header; AF_UNSPEC: nobody */
+	uint16_t named_port;
 	uint64_t moved_ms, state_ms; /* bytes went over its own socket; kedge changed its state */
 	struct http1_bytes got;      /* what kedge has sent to it, in clear */
 	size_t heard;                /* of it, what it has read */

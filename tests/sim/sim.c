@@ -57,6 +57,7 @@ void people_end(void)
 	}
 	for (unsigned i = 0; i < people.legs; i++) {
 		free(people.leg[i]->todo.data);
+		free(people.leg[i]->header.data);
 		free(people.leg[i]);
 	}
 	people = (struct people){0};

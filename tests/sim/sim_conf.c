@@ -155,6 +155,10 @@ static void set_app(struct conf *c)
 	app->queue_max = ONE_OF(100, 2, 0);
 	app->queue_timeout_ms = ONE_OF(5000, 300);
 	app->connect_retry_ms = ONE_OF(0, 0, 200, 2000);
+	if (dice_rare(4)) {
+		app->send_proxy = dice(2) ? SEND_PROXY_V1 : SEND_PROXY_V2;
+		app->proxy_tlvs = app->send_proxy == SEND_PROXY_V2 ? dice(64) : 0;
+	}
 	c->apps = app;
 	c->apps_count = 1;
 }

@@ -29,6 +29,7 @@ struct leg {
 	uint64_t connect_took_us; /* once it is ready */
 	uint64_t served_us;       /* when its last response ended; 0: none has */
 	uint64_t acked;           /* see leg_proof.h */
+	uint32_t header_sent;     /* bytes of the connection's PROXY header */
 	int fd;                   /* -1: none yet */
 	uint8_t index;            /* of the server in its application */
 	bool busy;                /* counted as such in the server's row */

@@ -35,6 +35,17 @@ enum conf_app_reuse {
 	APP_REUSE_OFF,    /* one connection of a client, for its life */
 	APP_REUSE_CLIENT, /* the same, but it may have several, one after the other */
 };
+/* The PROXY header that tells the application its client. */
+enum conf_send_proxy { SEND_PROXY_OFF, SEND_PROXY_V1, SEND_PROXY_V2 };
+/* What it says beside the addresses: bits of proxy_tlvs, in the order of the option's words. */
+enum {
+	SEND_TLV_AUTHORITY = 1 << 0,
+	SEND_TLV_ALPN = 1 << 1,
+	SEND_TLV_SSL = 1 << 2,
+	SEND_TLV_UNIQUE_ID = 1 << 3,
+	SEND_TLV_CRC32C = 1 << 4,
+	SEND_TLV_PASS = 1 << 5, /* those of the client's own prefix */
+};
 enum conf_proxy { PROXY_PREFIX_OFF, PROXY_PREFIX_OPTIONAL, PROXY_PREFIX_REQUIRE };
 enum access_format { ACCESS_FORMAT_COMMON, ACCESS_FORMAT_COMBINED, ACCESS_FORMAT_JSON };
 /* Which TLS versions and cipher suites are offered; docs/configuration.md has the table. */
@@ -113,6 +124,8 @@ struct conf_app {
 	uint32_t queue_max;              /* connections that wait for a server, in all workers */
 	uint32_t queue_timeout_ms;
 	uint32_t connect_retry_ms; /* 0: once */
+	enum conf_send_proxy send_proxy;
+	unsigned proxy_tlvs; /* SEND_TLV_*; 0 unless version 2 */
 };
 
 struct conf_listener {

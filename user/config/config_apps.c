@@ -80,6 +80,23 @@ static void finish_check(struct filling *f, struct conf_app *app)
 			app->check = CHECK_HTTP;
 }
 
+/* A choice for all applications does not count for those with headers of another version. */
+static void finish_proxy(struct apps_building *b, struct conf_app *app, int entry)
+{
+	const struct setting *s = settings_find(entry < 0 ? b->flags : b->file, "proxy-tlvs", -1,
+						entry < 0 ? -1 : entry);
+
+	if (app->send_proxy == SEND_PROXY_V2)
+		return;
+	app->proxy_tlvs = 0;
+	if (!s && entry < 0)
+		s = settings_find(b->file, "proxy-tlvs", -1, -1);
+	if (!s || !s->text || s->bad || b->said == s)
+		return;
+	b->said = s;
+	mistake(b->m, &s->place, "only headers of version 2 have these: set send-proxy v2");
+}
+
 /* Fills the rest of an application that has its servers already, or gets them from its entry. */
 static int fill_app(struct apps_building *b, struct conf_app *app, int entry,
 		    const struct place *at)
@@ -97,6 +114,7 @@ static int fill_app(struct apps_building *b, struct conf_app *app, int entry,
 	if (app->check != CHECK_OFF)
 		f.seen[option_find("check", strlen("check")) - config_options] = true;
 	err = fill_defaults(&f);
+	finish_proxy(b, app, entry);
 	err = err ? err : sort_servers(&app->servers);
 	if (!err && !f.bad)
 		check_servers(app, at, b->m);

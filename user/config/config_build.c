@@ -22,6 +22,7 @@
 #include "config/config_fill.h"
 #include "config/config_guard.h"
 #include "config/config_options.h"
+#include "config/config_proxy.h"
 #include "config/config_unix.h"
 #include "kedge/limits.h"
 
@@ -220,12 +221,14 @@ static void check_splice(const struct conf *conf, const struct settings *file,
 	}
 }
 
-static void check_unix(const struct conf *conf, const struct settings *file,
-		       const struct settings *flags, struct mistakes *m)
+/* Options that do not go together. */
+static void check_conflicts(const struct conf *conf, const struct settings *file,
+			    const struct settings *flags, struct mistakes *m)
 {
 	const struct place nowhere = {.file = conf->file};
 	char why[WHY_MAX];
-	const char *option = config_unix_conflict(conf, why);
+	const char *of_unix = config_unix_conflict(conf, why);
+	const char *option = of_unix ? of_unix : config_proxy_conflict(conf, why);
 	const struct setting *s = option ? settings_find(flags, option, -1, -1) : NULL;
 
 	if (option && !s)
@@ -285,7 +288,7 @@ int config_build(struct conf *conf, const struct settings *file, const struct se
 		return err;
 	config_apps_end(&apps);
 	config_metrics_family(conf);
-	check_unix(conf, file, flags, m);
+	check_conflicts(conf, file, flags, m);
 	check_user(conf, file, flags, m);
 	check_interfaces(conf, file, flags, m);
 	if (!m->count) {

@@ -59,6 +59,18 @@ static void write_range(FILE *to, const struct conf_range *r)
 		fprintf(to, "-%u", r->to);
 }
 
+static void write_words(FILE *to, const struct option_def *opt, unsigned bits)
+{
+	const char *before = "";
+
+	for (int i = 0; opt->words[i]; i++) {
+		if (!(bits & 1u << i))
+			continue;
+		fprintf(to, "%s%s", before, opt->words[i]);
+		before = ", ";
+	}
+}
+
 static void write_value(FILE *to, const struct option_def *opt, const void *base)
 {
 	const void *field = (const char *)base + opt->offset;
@@ -81,6 +93,9 @@ static void write_value(FILE *to, const struct option_def *opt, const void *base
 		break;
 	case OPTION_WORD:
 		fputs(opt->words[*(const unsigned *)field], to);
+		break;
+	case OPTION_WORDS:
+		write_words(to, opt, *(const unsigned *)field);
 		break;
 	case OPTION_BOOL:
 		fputs(opt->words[*(const bool *)field], to);
@@ -154,6 +169,7 @@ static int put_back(const struct option_def *opt, void *after, const void *befor
 	switch (opt->kind) {
 	case OPTION_NUMBER:
 	case OPTION_WORD:
+	case OPTION_WORDS:
 	case OPTION_MODE:
 		*(unsigned *)field = *(const unsigned *)old;
 		return 0;

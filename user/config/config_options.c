@@ -62,6 +62,19 @@ static int find_word(const struct option_def *opt, const char *text, char why[WH
 	return why_refuse(why, text, what);
 }
 
+static int add_word(const struct option_def *opt, unsigned *field, const char *text,
+		    char why[WHY_MAX])
+{
+	const int word = find_word(opt, text, why);
+
+	if (word < 0)
+		return word;
+	if (*field & 1u << word)
+		return why_refuse(why, text, "is named twice");
+	*field |= 1u << word;
+	return 0;
+}
+
 static int set_path(const struct option_def *opt, char **field, const char *text, char why[WHY_MAX])
 {
 	char *path = NULL, what[64];
@@ -297,6 +310,8 @@ int option_set(const struct option_def *opt, void *base, size_t offset, const ch
 		if (word >= 0)
 			*(unsigned *)field = (unsigned)word;
 		return word < 0 ? word : 0;
+	case OPTION_WORDS:
+		return add_word(opt, field, text, why);
 	case OPTION_BOOL:
 		word = find_word(opt, text, why);
 		if (word >= 0)

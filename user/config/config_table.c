@@ -234,6 +234,21 @@ const struct option_def config_options[] = {
 	 .max = TIMEOUT_MS_MAX,
 	 .help = "so long kedge tries again to connect, for an application that restarts; 0: "
 		 "once, and with several servers one more time"},
+	{.name = "send-proxy",
+	 .kind = OPTION_WORD,
+	 IN_APP(send_proxy),
+	 .text = "off",
+	 .words = {"off", "v1", "v2"},
+	 .help = "connections to the application begin with a PROXY header of this version, which "
+		 "names the client; the application must expect it"},
+	{.name = "proxy-tlvs",
+	 .kind = OPTION_WORDS,
+	 IN_APP(proxy_tlvs),
+	 .without = "none",
+	 .words = {"authority", "alpn", "ssl", "unique-id", "crc32c", "pass"},
+	 .help = "what the header of send-proxy v2 says as well: the server name, the protocol, "
+		 "the TLS version and cipher of the client, a random number, a checksum; pass: "
+		 "what the client's own PROXY prefix said"},
 	{.name = "workers",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(workers),
@@ -693,6 +708,11 @@ _Static_assert(sizeof(enum access_format) == sizeof(unsigned), "enum fields");
 _Static_assert(ACCESS_FORMAT_COMMON == 0 && ACCESS_FORMAT_COMBINED == 1 && ACCESS_FORMAT_JSON == 2,
 	       "words");
 _Static_assert(SECCOMP_OFF == 0 && SECCOMP_LOG == 1 && SECCOMP_ERRNO == 2 && SECCOMP_ENFORCE == 3,
+	       "words");
+_Static_assert(SEND_PROXY_OFF == 0 && SEND_PROXY_V1 == 1 && SEND_PROXY_V2 == 2, "words");
+_Static_assert(sizeof(enum conf_send_proxy) == sizeof(unsigned), "enum fields");
+_Static_assert(SEND_TLV_AUTHORITY == 1 && SEND_TLV_ALPN == 2 && SEND_TLV_SSL == 4 &&
+		       SEND_TLV_UNIQUE_ID == 8 && SEND_TLV_CRC32C == 16 && SEND_TLV_PASS == 32,
 	       "words");
 _Static_assert(GUARD_OFF == 0 && GUARD_AUTO == 1 && GUARD_NATIVE == 2 && GUARD_GENERIC == 3,
 	       "words");

@@ -12,6 +12,7 @@ enum option_kind {
 	OPTION_SERVERS, /* struct conf_servers, a list or one value */
 	OPTION_NUMBER,  /* uint32_t or unsigned */
 	OPTION_WORD,    /* an enum whose values are indexes into words */
+	OPTION_WORDS,   /* unsigned: a bit for each of words that is named, a list */
 	OPTION_BOOL,    /* bool: words[0] is false, words[1] is true */
 	OPTION_PATH,    /* char *; "off" is NULL if off_allowed */
 	OPTION_CIDRS,   /* struct conf_cidrs, a list */
@@ -30,7 +31,7 @@ enum option_scope {
 	OPTION_OF_ENTRY, /* the same, but only in an entry of apps: it is no flag */
 };
 
-#define OPTION_WORDS_MAX 4
+#define OPTION_WORDS_MAX 6
 
 struct option_def {
 	const char *name; /* of the key and of the flag */
@@ -61,7 +62,7 @@ extern const size_t config_options_count; /* at most CONFIG_OPTIONS_MAX */
 static inline bool option_has_entries(const struct option_def *opt)
 {
 	return opt->kind == OPTION_CIDRS || opt->kind == OPTION_NAMES || opt->kind == OPTION_APP ||
-	       opt->kind == OPTION_SERVERS;
+	       opt->kind == OPTION_SERVERS || opt->kind == OPTION_WORDS;
 }
 
 /* A list of one may be written as that one. */

@@ -4,6 +4,7 @@
 
 #ifdef KEDGE_CHECKS
 #include "base/check.h"
+#include "conn/conn_header.h"
 #include "conn/flow_check.h"
 #include "conn/mover_ask.h"
 #include "conn/mover_lease.h"
@@ -30,7 +31,7 @@ static void closed_check(const struct conn *c)
 	CHECK(c, !c->tls && !c->flow.record && !c->flow.sent.data);
 	CHECK(c, !c->access && !c->flow.access);
 	CHECK(c, !residue_any(&c->flow.up) && !residue_any(&c->flow.down));
-	CHECK(c, !c->handshaking);
+	CHECK(c, !c->handshaking && !c->prefix && !c->header);
 }
 
 /* Deadlines that conn_deadline.c has set for what the flow waits for. */
@@ -53,7 +54,7 @@ static void move_check(const struct conn *c)
 	const struct leg *l = c->flow.leg;
 
 	CHECK(c, c->flow.record && l && l->edit && l->fd >= 0 && l->ready);
-	CHECK(c, !c->counted);
+	CHECK(c, !c->counted && conn_header_done(c));
 	CHECK_IF(c, l->edit_kernel, !l->kbpf.cookie);
 	CHECK_IF(c, l->bypass, l->kbpf.note);
 	CHECK_IF(c, conn_is_tcp(c), flow_is_tunnel(&c->flow) && !l->bypass && !l->edit_kernel);
@@ -78,7 +79,8 @@ static void state_check(const struct conn *c)
 		break;
 	case CONN_CONNECT:
 		CHECK(c, f->record && !c->counted && c->timer.due_ms);
-		CHECK_IF(c, f->leg, f->leg->fd >= 0 && !f->leg->ready && c->queue == QUEUE_NONE);
+		CHECK_IF(c, f->leg, f->leg->fd >= 0 && c->queue == QUEUE_NONE);
+		CHECK_IF(c, f->leg && f->leg->ready, !conn_header_done(c));
 		break;
 	case CONN_IDLE:
 		CHECK(c, f->record && !f->client_eof && !conn_is_tcp(c) && !c->counted);
@@ -121,6 +123,7 @@ void conn_check(const struct conn *c)
 	CHECK(c, f->down.len <= residue_max);
 	CHECK(c, !c->tls == (c->state != CONN_HANDSHAKE));
 	CHECK(c, c->handshaking == (c->state == CONN_HANDSHAKE));
+	CHECK_IF(c, c->prefix, !c->header);
 	CHECK(c, flow_is_joined(f) == (c->state == CONN_MOVE));
 	CHECK_IF(c, c->state != CONN_CLOSED, c->client_fd >= 0);
 	CHECK_IF(c, f->record, f->record->fd == c->client_fd);

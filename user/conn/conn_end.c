@@ -9,6 +9,7 @@
 #include "access/access.h"
 #include "base/reset_on_close.h"
 #include "base/trace.h"
+#include "conn/conn_header.h"
 #include "conn/conn_leg.h"
 #include "conn/mover.h"
 #include "tls/record_plain.h"
@@ -116,6 +117,7 @@ void conn_closed_enter(struct conn *c, bool reset)
 		reset_on_close(c->client_fd);
 	close(c->client_fd);
 	c->client_fd = -1;
+	conn_header_free(c);
 	access_end(c);
 	TRACE_CLOSE(&c->flow, c->responses);
 	w->conns_count--;

@@ -7,6 +7,7 @@
 
 #include "access/access.h"
 #include "base/trace.h"
+#include "conn/conn_header.h"
 #include "conn/conn_leg.h"
 #include "conn/conn_reply.h"
 #include "conn/mover_lease.h"
@@ -151,7 +152,8 @@ static enum kedge_reason edit_begin(struct conn *c)
 	return l->edit ? KEDGE_REASON_NONE : reason;
 }
 
-struct conn_verdict conn_join(struct conn *c)
+/* Connected, and the header is sent: it has an editor from now on. */
+static struct conn_verdict join(struct conn *c)
 {
 	enum kedge_reason reason = edit_begin(c);
 
@@ -167,4 +169,17 @@ struct conn_verdict conn_join(struct conn *c)
 	if (c->access)
 		access_join(c);
 	return verdict_next(CONN_MOVE);
+}
+
+struct conn_verdict conn_join(struct conn *c)
+{
+	switch (conn_header_send(c)) {
+	case HEADER_WAITS: /* and connect-timeout goes on */
+		return verdict_stay();
+	case HEADER_LOST:
+		return conn_tell(c, KEDGE_REASON_app_gone);
+	case HEADER_SENT:
+		break;
+	}
+	return join(c);
 }

@@ -8,5 +8,8 @@
 /* Begins the access log of a connection. Without memory for it the flow is not logged. */
 void conn_access_begin(struct conn *c);
 
-/* CONNECT: the application has answered, one way or the other. */
+/*
+ * CONNECT: the application has answered, one way or the other. Stays while the header for it waits
+ * for room in the socket: call it again with the next event of the leg.
+ */
 struct conn_verdict conn_join(struct conn *c);

@@ -9,11 +9,13 @@
 #include "base/clock.h"
 #include "base/trace.h"
 #include "conn/conn_connect.h"
+#include "conn/conn_header.h"
 #include "conn/conn_reply.h"
 #include "http/proxy_proto.h"
 #include "tls/record_plain.h"
 #include "tls/tls.h"
 #include "tls/tls_handoff.h"
+#include "tls/tls_words.h"
 
 /* True if the client sent nothing but (perhaps) a PROXY prefix: a health check or a port scan. */
 static bool sent_nothing(const struct conn *c)
@@ -36,7 +38,7 @@ struct conn_verdict conn_prefix_enter(struct conn *c)
 	return verdict_stay();
 }
 
-static void prefix_take(struct conn *c, const struct proxy_prefix *p)
+static enum kedge_reason prefix_take(struct conn *c, const struct proxy_prefix *p)
 {
 	struct kedge_stats *s = c->worker->stats;
 
@@ -53,6 +55,7 @@ static void prefix_take(struct conn *c, const struct proxy_prefix *p)
 	}
 	c->prefix_bytes = (uint32_t)p->len;
 	TRACE_PREFIX(&c->flow, p->version, &c->client);
+	return conn_header_prefix(c, p);
 }
 
 /* NONE: goes on, with the prefix if there is one; or why it cannot. */
@@ -93,7 +96,9 @@ struct conn_verdict conn_prefix_run(struct conn *c, uint32_t events)
 		/* It is all there, unless a reset has come since. */
 		if (recv(c->client_fd, m->buf, p.len, MSG_DONTWAIT) != (ssize_t)p.len)
 			return verdict_reset(KEDGE_REASON_client_reset);
-		prefix_take(c, &p);
+		reason = prefix_take(c, &p);
+		if (reason != KEDGE_REASON_NONE)
+			return verdict_reset(reason);
 	}
 	return conn_client_known(c);
 }
@@ -122,9 +127,13 @@ static struct conn_verdict source_refused(struct conn *c, int err)
 	return verdict_reset(KEDGE_REASON_limit_address);
 }
 
-/* In mode tcp, the application may have to speak first. */
-static struct conn_verdict client_leg_ready(const struct conn *c)
+/* `words` NULL: no TLS. In mode tcp, the application may have to speak first. */
+static struct conn_verdict client_leg_ready(struct conn *c, const struct tls_words *words)
 {
+	enum kedge_reason reason = conn_header_make(c, words);
+
+	if (reason != KEDGE_REASON_NONE)
+		return verdict_reset(reason);
 	return verdict_next(conn_is_tcp(c) ? CONN_CONNECT : CONN_IDLE);
 }
 
@@ -143,7 +152,7 @@ struct conn_verdict conn_client_known(struct conn *c)
 	err = max ? sources_enter(sources, &c->source, &c->client, max) : 0;
 	if (err)
 		return source_refused(c, err);
-	return tls ? verdict_next(CONN_HANDSHAKE) : client_leg_ready(c);
+	return tls ? verdict_next(CONN_HANDSHAKE) : client_leg_ready(c, NULL);
 }
 
 /* --- TLS handshake ---------------------------------------------------------------------------- */
@@ -208,14 +217,17 @@ static struct conn_verdict handshake_done(struct conn *c)
 {
 	enum kedge_reason reason = KEDGE_REASON_NONE;
 	struct tls_facts facts = {0};
+	struct tls_words words = {0};
 
 	TRACE_HANDSHAKE(&c->flow);
+	if (conn_header_wanted(c)) /* the handshake is freed below */
+		tls_words(c->tls, &words);
 	if (tls_into_record(&c->tls, &c->flow.record, &facts, &reason) < 0)
 		return verdict_reset(reason);
 	TRACE_HANDOFF(&c->flow, facts.version, facts.suite, facts.kernel);
 	count_handshake(c, &facts);
 	conn_connect_early(c); /* for a client whose Finished was there before kedge waited */
-	return client_leg_ready(c);
+	return client_leg_ready(c, &words);
 }
 
 struct conn_verdict conn_handshake_run(struct conn *c)

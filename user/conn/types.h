@@ -24,6 +24,8 @@
 
 struct access_flow;
 struct access_log;
+struct conn_header;
+struct conn_prefix;
 struct doors;
 struct guard;
 struct peername;
@@ -104,8 +106,10 @@ struct conn {
 	union addr client;          /* who the client is: from the prefix, or the socket's peer */
 	struct access_flow *access; /* NULL: its requests are not logged */
 	TAILQ_ENTRY(conn) queue_link;
-	uint64_t tried;      /* in CONNECT: bit i: server i has failed it */
-	uint64_t connect_ms; /* when CONNECT began */
+	uint64_t tried;             /* in CONNECT: bit i: server i has failed it */
+	uint64_t connect_ms;        /* when CONNECT began */
+	struct conn_prefix *prefix; /* owned: see conn_header.h; NULL once the header is made */
+	struct conn_header *header; /* owned: what each leg begins with; NULL: nothing */
 	uint64_t handshake_began_us;
 	uint64_t active_ms;   /* last time bytes moved; HANDSHAKE: when it began */
 	uint64_t head_ms;     /* a head has been incomplete since; 0: none is */

@@ -133,6 +133,8 @@ static const char *other_value(const struct option_def *opt)
 	case OPTION_WORD:
 	case OPTION_BOOL:
 		return opt->words[strcmp(opt->text, opt->words[0]) ? 0 : 1];
+	case OPTION_WORDS:
+		return opt->words[0];
 	case OPTION_MODE:
 		return "0600";
 	case OPTION_CIDRS:

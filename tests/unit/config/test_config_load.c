@@ -19,7 +19,7 @@ static const char every_flag[] =
 	"--check-status 204 --check-every-ms 31 --check-timeout-ms 32 --check-rise 33 "
 	"--check-fall 34 --server-connections-max 35 --queue-max 36 --queue-timeout-ms 37 "
 	"--connect-retry-ms 38 --workers 3 "
-	"--record require --edit off --bypass prefer --cgroup /cg --peername prefer --app-cgroup "
+	"--record require --edit off --bypass prefer --cgroup /cg --peername off --app-cgroup "
 	"/acg --guard-mode generic --guard-interfaces eth0 --guard-interfaces lo "
 	"--guard-priority 20 --guard-observe on --guard-source-rate 21 --guard-source-burst 22 "
 	"--guard-source-prefix-v4 24 --guard-source-prefix-v6 56 --guard-total-rate 23 "
@@ -31,6 +31,7 @@ static const char every_flag[] =
 	"--tls-policy high --ticket-keys t.txt "
 	"--prefix-timeout-ms 1 --handshake-timeout-ms 2 "
 	"--connect-timeout-ms 3 --connect-early on --app-reuse off --app-idle-timeout-ms 15 "
+	"--send-proxy v2 --proxy-tlvs ssl --proxy-tlvs pass "
 	"--head-timeout-ms 4 --idle-timeout-ms 5 "
 	"--response-timeout-ms 12 "
 	"--linger-timeout-ms 6 "
@@ -72,7 +73,7 @@ static const char every_key[] = "certs:\n"
 				"edit: off\n"
 				"bypass: prefer\n"
 				"cgroup: /cg\n"
-				"peername: prefer\n"
+				"peername: off\n"
 				"app-cgroup: /acg\n"
 				"guard-mode: generic\n"
 				"guard-interfaces: [eth0, lo]\n"
@@ -107,6 +108,8 @@ static const char every_key[] = "certs:\n"
 				"connect-early: on\n"
 				"app-reuse: off\n"
 				"app-idle-timeout-ms: 15\n"
+				"send-proxy: v2\n"
+				"proxy-tlvs: [ssl, pass]\n"
 				"head-timeout-ms: 4\n"
 				"idle-timeout-ms: 5\n"
 				"response-timeout-ms: 12\n"
@@ -240,7 +243,7 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->edit, POLICY_OFF);
 	assert_int_equal(conf->bypass, POLICY_PREFER);
 	assert_string_equal(conf->cgroup, "/cg");
-	assert_int_equal(conf->peername, POLICY_PREFER);
+	assert_int_equal(conf->peername, POLICY_OFF); /* for send-proxy */
 	assert_string_equal(conf->app_cgroup, "/acg");
 	check_every_option_of_the_guard(&conf->guard);
 	assert_string_equal(conf->pin, "/bpf/x");
@@ -263,6 +266,8 @@ static void check_every_option(const struct conf *conf)
 	assert_true(conf->connect_early);
 	assert_int_equal(conf->app_reuse, APP_REUSE_OFF);
 	assert_int_equal(conf->app_idle_timeout_ms, 15);
+	assert_int_equal(conf->apps[0].send_proxy, SEND_PROXY_V2);
+	assert_int_equal(conf->apps[0].proxy_tlvs, SEND_TLV_SSL | SEND_TLV_PASS);
 	assert_int_equal(conf->head_timeout_ms, 4);
 	assert_int_equal(conf->idle_timeout_ms, 5);
 	assert_int_equal(conf->response_timeout_ms, 12);
@@ -372,6 +377,8 @@ static void check_defaults(const struct conf *conf)
 	assert_false(conf->connect_early);
 	assert_int_equal(conf->app_reuse, APP_REUSE_CLIENT);
 	assert_int_equal(conf->app_idle_timeout_ms, 4000);
+	assert_int_equal(conf->apps[0].send_proxy, SEND_PROXY_OFF);
+	assert_int_equal(conf->apps[0].proxy_tlvs, 0);
 	assert_int_equal(conf->head_timeout_ms, 15000);
 	assert_int_equal(conf->idle_timeout_ms, 300000);
 	assert_int_equal(conf->response_timeout_ms, 300000);

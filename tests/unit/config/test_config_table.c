@@ -49,6 +49,7 @@ static size_t size_of(const struct option_def *opt)
 		[OPTION_ADDR] = sizeof(union addr),
 		[OPTION_NUMBER] = sizeof(uint32_t),
 		[OPTION_WORD] = sizeof(unsigned),
+		[OPTION_WORDS] = sizeof(unsigned),
 		[OPTION_BOOL] = sizeof(bool),
 		[OPTION_PATH] = sizeof(char *),
 		[OPTION_CIDRS] = sizeof(struct conf_cidrs),
@@ -128,7 +129,8 @@ static void each_kind_has_what_it_needs(void **state)
 		assert_true(words <= OPTION_WORDS_MAX);
 		/* The usage shows either the words or the argument. */
 		assert_int_equal(words > 0, !opt->arg);
-		assert_int_equal(words > 0, opt->kind == OPTION_WORD || opt->kind == OPTION_BOOL);
+		assert_int_equal(words > 0, opt->kind == OPTION_WORD || opt->kind == OPTION_WORDS ||
+						    opt->kind == OPTION_BOOL);
 		if (opt->kind == OPTION_BOOL)
 			assert_int_equal(words, 2);
 		if (opt->kind == OPTION_NUMBER || opt->kind == OPTION_PATH ||

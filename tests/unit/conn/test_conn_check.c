@@ -63,7 +63,7 @@ static const char *connect_broken(unsigned row)
 {
 	BREAK("f->leg->fd >= 0", c->flow.leg->fd = -1);
 	BREAK("f->record &&", c->flow.record = NULL);
-	BREAK("!f->leg->ready", c->flow.leg->ready = true);
+	BREAK("!conn_header_done(c)", c->flow.leg->ready = true);
 	BREAK("f->leg->owner == c", c->flow.leg->owner = NULL);
 	BREAK("!c->counted", c->counted = true);
 	return NULL;

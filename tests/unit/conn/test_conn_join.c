@@ -2,6 +2,7 @@
 /* conn_join.c: both legs become a flow: its editor and its counts. */
 #include "conn/conn_join.h"
 
+#include "conn/conn_header.h"
 #include "tests/unit/conn/conn_parts.h"
 
 /* In CONNECT, connected to the application. */
@@ -108,6 +109,52 @@ static void who_splices(void **state)
 	record.ops = cannot;
 }
 
+/* The header waits for room in the socket, and nothing is joined before it is sent. */
+static void the_header_comes_first(void **state)
+{
+	char filler[65536] = "", line[128];
+	size_t filled = 0;
+	ssize_t n;
+
+	(void)state;
+	app_conf.send_proxy = SEND_PROXY_V1;
+	connected();
+	assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+
+	while ((n = send(c->flow.leg->fd, filler, sizeof(filler), MSG_DONTWAIT)) > 0)
+		filled += (size_t)n;
+	expect_stay(conn_join(c));
+	assert_null(c->flow.leg->edit);
+	assert_int_equal(stats->flows, 0);
+	for (; filled; filled -= (size_t)n) {
+		assert_true(net_wait(app, POLLIN, NET_PATIENCE_MS));
+		n = recv(app, filler, filled < sizeof(filler) ? filled : sizeof(filler), 0);
+		assert_true(n > 0);
+	}
+	assert_true(net_wait(c->flow.leg->fd, POLLOUT, NET_PATIENCE_MS));
+	expect_next(conn_join(c), CONN_MOVE);
+	assert_int_equal(edit_send(c->flow.leg->edit, GET, strlen(GET)), strlen(GET));
+	assert_true(net_wait(app, POLLIN, NET_PATIENCE_MS));
+	n = recv(app, line, sizeof(line) - 1, 0);
+	assert_true(n > 0);
+	line[n] = '\0';
+	assert_ptr_equal(strstr(line, "PROXY TCP4 127.0.0.1 127.0.0.1 "), line);
+	assert_non_null(strstr(line, "\r\nGET / "));
+}
+
+/* It has taken the connection, and closed it before the header. */
+static void an_application_that_closes_at_once(void **state)
+{
+	(void)state;
+	app_conf.send_proxy = SEND_PROXY_V2;
+	connected();
+	assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+	shutdown(c->flow.leg->fd, SHUT_WR); /* the same error as after its reset */
+	expect(conn_join(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_gone);
+	assert_null(c->flow.leg->edit);
+	assert_int_equal(stats->flows, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -117,6 +164,8 @@ int main(void)
 		TEST(a_flow_of_mode_tcp),
 		TEST(the_record_layer_is_counted),
 		TEST(who_splices),
+		TEST(the_header_comes_first),
+		TEST(an_application_that_closes_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
