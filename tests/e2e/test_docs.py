@@ -35,6 +35,7 @@ NOT_RUN = {
     "make && make install": "test_install.py, below a directory of its own",
     "systemd-sysusers": "needs a running systemd", "systemctl": "needs a running systemd",
     "cp /usr/share/doc/kedge/kedge.yaml": "of the installed tree",
+    "kedge server": "test_servers.py",
     "kedge reload": "test_reload.py", "kill -HUP PID": "test_reload.py",
     "xdp-loader unload": "needs a number; test_guard.py leaves nothing to unload",
     "ip link set dev eth0 xdp off": "the same",

@@ -2,7 +2,7 @@
 /*
  * libFuzzer on the small readers and writers, each pure: addresses and prefixes of the
  * configuration, lines of the access log, ticket keys, PEM files, TLS records that carry no data,
- * extensions of a ClientHello. The first byte chooses one; the rest is for it.
+ * extensions of a ClientHello, answers to checks. The first byte chooses one; the rest is for it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include <openssl/pem.h>
 
 #include "access/access_format.h"
+#include "app/check_answer.h"
 #include "base/addr.h"
 #include "base/log.h"
 #include "config/pem_check.h"
@@ -340,6 +341,42 @@ static void protocols(const uint8_t *bytes, size_t n)
 	INVARIANT(at < theirs.len);
 }
 
+/* --- answers of servers to a check ------------------------------------------------------------ */
+
+/* The first byte says how long the pieces are; in one piece, or byte by byte, they say the same. */
+static enum check_answer_verdict read_answer(struct check_answer *a, const char *p, size_t n,
+					     size_t piece)
+{
+	enum check_answer_verdict v = CHECK_ANSWER_MORE;
+
+	*a = (struct check_answer){0};
+	for (size_t at = 0; at < n && v == CHECK_ANSWER_MORE; at += piece)
+		v = check_answer_feed(a, p + at, piece < n - at ? piece : n - at);
+	INVARIANT(a->bytes <= n && a->bytes <= CHECK_ANSWER_MAX);
+	INVARIANT(a->interim <= CHECK_ANSWER_INTERIM_MAX || v == CHECK_ANSWER_STORM);
+	INVARIANT((v == CHECK_ANSWER_STATUS) == (a->status != 0));
+	INVARIANT(!a->status || a->status == 101 || (a->status >= 200 && a->status <= 999));
+	INVARIANT(v != CHECK_ANSWER_MORE || a->bytes == n);
+	return v;
+}
+
+static void answers(const uint8_t *bytes, size_t n)
+{
+	struct check_answer whole, cut;
+	const char *text = (const char *)bytes + 1;
+	enum check_answer_verdict v;
+
+	if (!n)
+		return;
+	v = read_answer(&whole, text, n - 1, n);
+	INVARIANT(read_answer(&cut, text, n - 1, 1 + bytes[0] % 16) == v);
+	INVARIANT(cut.status == whole.status && cut.interim == whole.interim);
+	INVARIANT(cut.bytes == whole.bytes);
+	/* Without an interim response before it, the status is where anybody finds it. */
+	if (v == CHECK_ANSWER_STATUS && !whole.interim)
+		INVARIANT(whole.status == (unsigned)atoi(text + strlen("HTTP/1.1 ")));
+}
+
 static void hear_nothing(struct log_tap *tap, enum log_level level, const char *line)
 {
 	(void)tap;
@@ -351,7 +388,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
 	static void (*const all[])(const uint8_t *, size_t) = {
 		addresses,       log_lines,   ticket_file, pem_file,
-		control_records, server_name, protocols,
+		control_records, server_name, protocols,   answers,
 	};
 	struct log_tap quiet = {.hear = hear_nothing, .quiet = true}, *before;
 

@@ -5,7 +5,7 @@ import base64
 import pathlib
 import sys
 
-ADDRESSES, LOG, TICKETS, PEM, RECORDS, NAME, PROTOCOLS = range(7)
+ADDRESSES, LOG, TICKETS, PEM, RECORDS, NAME, PROTOCOLS, ANSWERS = range(8)
 BLOCK = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 KEY = base64.b64encode(bytes(range(80))).decode() + "\n"
 UPDATE, ANSWER = bytes([24, 0, 0, 1, 0]), bytes([24, 0, 0, 1, 1])
@@ -26,6 +26,8 @@ SEEDS = [
     (RECORDS, records(0, (2, HELLO), (1, b"\1\x5a"), (3, b""), (2, HELLO[:5]), (2, HELLO[5:]), (1, b"\2\x28"))),
     (NAME, b"\0\x0b\0\0\x08a.b.test"), (NAME, b"\0\x05\0\0\x02a."),
     (PROTOCOLS, b"\0\x0c\x02h2\x08http/1.1"), (PROTOCOLS, b"\0\x07\x03h2c\x02h2"),
+    (ANSWERS, "\0HTTP/1.1 200 OK\r\nX: y\r\n\r\n"), (ANSWERS, "\4HTTP/1.0 503\n"), (ANSWERS, "\1SSH-2.0-x\r\n"),
+    (ANSWERS, "\7" + 2 * "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + "HTTP/1.1 204 \r\n"),
 ]
 for number, (reader, text) in enumerate(SEEDS):
     data = text.encode() if isinstance(text, str) else text

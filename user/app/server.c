@@ -2,6 +2,7 @@
 /* The state of one server. See server.h. */
 #include "app/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,7 @@ struct server *server_new(const char *app, const char *name, unsigned workers)
 	memset(s->rows, 0, size);
 	s->rows_count = workers;
 	s->refs = 1;
+	pthread_mutex_init(&s->cause_lock, NULL);
 	strncpy(s->app, app, sizeof(s->app) - 1);
 	strncpy(s->name, name, sizeof(s->name) - 1);
 	return s;
@@ -41,6 +43,7 @@ void server_put(struct server *s)
 {
 	if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL))
 		return;
+	pthread_mutex_destroy(&s->cause_lock);
 	free(s->rows);
 	free(s);
 }
@@ -75,6 +78,23 @@ const char *server_state(const struct server *s, uint64_t now_ms)
 	if (LOAD(s->health) == SERVER_BAD)
 		return "down";
 	return is_out(s, now_ms) ? "out" : "up";
+}
+
+static void set_cause(struct server *s, const char *why)
+{
+	pthread_mutex_lock(&s->cause_lock);
+	snprintf(s->cause, sizeof(s->cause), "%s", why);
+	pthread_mutex_unlock(&s->cause_lock);
+}
+
+void server_cause(struct server *s, uint64_t now_ms, char cause[SERVER_CAUSE_SIZE])
+{
+	cause[0] = '\0';
+	if (server_is_up(s, now_ms))
+		return;
+	pthread_mutex_lock(&s->cause_lock);
+	memcpy(cause, s->cause, SERVER_CAUSE_SIZE);
+	pthread_mutex_unlock(&s->cause_lock);
 }
 
 /* --- connects --------------------------------------------------------------------------------- */
@@ -112,6 +132,7 @@ void server_failed(struct server *s, unsigned worker, uint64_t now_ms, const cha
 	if (was)
 		return; /* it was said, and goes on */
 	STORE(s->since_ms, now_ms);
+	set_cause(s, why);
 	log_warn("application %s: server %s is out: the last %u connections failed: %s; it is "
 		 "tried again after %u ms, then after twice as long, up to %u s",
 		 s->app, s->name, SERVER_FAILS, why, is, SERVER_OUT_MAX / 1000);
@@ -122,9 +143,11 @@ void server_failed(struct server *s, unsigned worker, uint64_t now_ms, const cha
 void server_set_health(struct server *s, enum server_health health, uint64_t now_ms,
 		       const char *why)
 {
-	enum server_health was =
-		(enum server_health)__atomic_exchange_n(&s->health, health, __ATOMIC_RELAXED);
+	enum server_health was;
 
+	if (health == SERVER_BAD && LOAD(s->health) != SERVER_BAD)
+		set_cause(s, why);
+	was = (enum server_health)__atomic_exchange_n(&s->health, health, __ATOMIC_RELAXED);
 	if (was == health)
 		return;
 	STORE(s->since_ms, now_ms);

@@ -9,6 +9,7 @@
  */
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -41,6 +42,8 @@ struct server_row {
 	uint64_t closed_ms;
 };
 
+#define SERVER_CAUSE_SIZE 128
+
 struct server {
 	unsigned refs;         /* atomic */
 	unsigned admin;        /* atomic: enum server_admin */
@@ -52,6 +55,8 @@ struct server {
 	uint64_t since_ms;     /* atomic: when it went up or down last; 0: never */
 	char app[CONFIG_SERVER_NAME_SIZE];
 	char name[CONFIG_SERVER_NAME_SIZE];
+	pthread_mutex_t cause_lock;
+	char cause[SERVER_CAUSE_SIZE]; /* why it went down or out last */
 	unsigned rows_count;
 	struct server_row *rows; /* one a worker */
 };
@@ -68,6 +73,9 @@ bool server_is_ready(const struct server *s);
 
 /* "up", "out", "down", "drain", "down by operator" */
 const char *server_state(const struct server *s, uint64_t now_ms);
+
+/* Why it is down or out; "" if it is neither. Any thread. */
+void server_cause(struct server *s, uint64_t now_ms, char cause[SERVER_CAUSE_SIZE]);
 
 /* By a worker: a connect has worked, or not, and why. The log has a line when that changes it. */
 void server_worked(struct server *s, unsigned worker, uint64_t now_ms);

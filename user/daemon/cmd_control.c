@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* kedge status, kedge reload: ask a running kedge over its control socket. */
+/* kedge status, kedge reload, kedge server: ask a running kedge over its control socket. */
 #include <getopt.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/log.h"
 #include "daemon/cmd.h"
 #include "daemon/cmd_control.h"
 #include "daemon/control.h"
 #include "daemon/reload.h"
+#include "daemon/server_command.h"
 #include "daemon/status.h"
 
 struct args {
 	const char *path; /* of the control socket; borrowed from argv */
 	bool json;
+	char **words; /* those that are no options; borrowed */
+	int words_count;
 };
 
-/* -1 to go on, or the exit status (--help, a mistake). */
-static int read_args(struct args *args, int argc, char **argv)
+/* `words`: what the command takes besides options, for the usage. -1 to go on, or the exit status
+ * (--help, a mistake). */
+static int read_args(struct args *args, int argc, char **argv, const char *words)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -36,14 +41,16 @@ static int read_args(struct args *args, int argc, char **argv)
 			args->path = optarg;
 			break;
 		case 'h':
-			printf("usage: kedge %s [--json] [--control PATH]   (default %s)\n",
-			       argv[0], args->path);
+			printf("usage: kedge %s%s [--json] [--control PATH]   (default %s)\n",
+			       argv[0], words, args->path);
 			return EXIT_DONE;
 		default:
 			return EXIT_USAGE;
 		}
 	}
-	if (optind < argc) {
+	args->words = argv + optind;
+	args->words_count = argc - optind;
+	if (!*words && args->words_count) {
 		log_error("%s: not an option: see kedge %s --help", argv[optind], argv[0]);
 		return EXIT_USAGE;
 	}
@@ -51,19 +58,14 @@ static int read_args(struct args *args, int argc, char **argv)
 }
 
 /* Asks, and prints the answer as JSON or with `print`, which returns whether the answer is good. */
-static int ask(const char *command, int argc, char **argv, bool (*print)(const json_t *answer))
+static int ask(const char *command, const struct args *args, bool (*print)(const json_t *answer))
 {
-	struct args args;
-	json_t *answer;
+	json_t *answer = control_ask(args->path, command);
 	bool ok;
-	int status = read_args(&args, argc, argv);
 
-	if (status >= 0)
-		return status;
-	answer = control_ask(args.path, command);
 	if (!answer)
 		return EXIT_FAILED;
-	if (args.json) {
+	if (args->json) {
 		json_dumpf(answer, stdout, JSON_INDENT(2));
 		putchar('\n');
 		ok = !json_is_false(json_object_get(answer, "ok"));
@@ -80,12 +82,55 @@ static bool print_status(const json_t *answer)
 	return true;
 }
 
+/* A command that is one word. */
+static int ask_plain(const char *command, int argc, char **argv,
+		     bool (*print)(const json_t *answer))
+{
+	struct args args;
+	int status = read_args(&args, argc, argv, "");
+
+	return status >= 0 ? status : ask(command, &args, print);
+}
+
 int cmd_status(int argc, char **argv)
 {
-	return ask("status", argc, argv, print_status);
+	return ask_plain("status", argc, argv, print_status);
 }
 
 int cmd_reload(int argc, char **argv)
 {
-	return ask("reload", argc, argv, reload_print);
+	return ask_plain("reload", argc, argv, reload_print);
+}
+
+/* "server NAME ACTION", or "server"; false: that cannot be said in one line. */
+static bool server_line(char line[CONTROL_LINE_MAX], const struct args *args)
+{
+	int n;
+
+	if (args->words_count)
+		n = snprintf(line, CONTROL_LINE_MAX, "server %s %s", args->words[0],
+			     args->words[1]);
+	else
+		n = snprintf(line, CONTROL_LINE_MAX, "server");
+	return n > 0 && n < CONTROL_LINE_MAX - 1 && !strchr(line, '\n');
+}
+
+int cmd_server(int argc, char **argv)
+{
+	char line[CONTROL_LINE_MAX];
+	struct args args;
+	int status = read_args(&args, argc, argv, " [[APPLICATION/]SERVER ready|drain|down]");
+
+	if (status >= 0)
+		return status;
+	if (args.words_count != 0 && args.words_count != 2) {
+		log_error("name a server, and what it shall be (ready, drain or down), or nothing: "
+			  "see kedge server --help");
+		return EXIT_USAGE;
+	}
+	if (!server_line(line, &args)) {
+		log_error("no server has such a name");
+		return EXIT_USAGE;
+	}
+	return ask(line, &args, server_command_print);
 }

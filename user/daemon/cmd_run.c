@@ -164,6 +164,19 @@ static int control_open(struct daemon *d)
 		      : 0;
 }
 
+static int checks_start(struct daemon *d)
+{
+	int err;
+
+	d->checks = checks_new();
+	if (!d->checks)
+		return log_err(ENOMEM, "checks");
+	err = checks_prepare(d->checks, d->generation->apps, d->conf->apps_count);
+	if (!err)
+		checks_commit(d->checks);
+	return err;
+}
+
 static int metrics_start(struct daemon *d)
 {
 	const struct metrics_source source = {
@@ -175,9 +188,12 @@ static int metrics_start(struct daemon *d)
 		.bypass = d->shared.bypass,
 		.peername = d->shared.peername ? peername_stats(d->shared.peername) : NULL,
 		.guard = d->shared.guard,
+		.servers = server_figures_each,
+		.servers_arg = &d->figures,
 		.started = time(NULL),
 	};
 
+	server_figures_set(&d->figures, d->generation);
 	return d->metrics ? metrics_server_start(d->metrics, &source) : 0;
 }
 
@@ -230,6 +246,7 @@ static int start(struct daemon *d)
 	err = err ? err : privileges_drop(conf, &d->shared);
 	err = err ? err : access_start(d);
 	err = err ? err : workers_start(d);
+	err = err ? err : checks_start(d);
 	return err ? err : metrics_start(d);
 }
 
@@ -244,10 +261,12 @@ static void control_close(struct daemon *d)
 
 static void stop(struct daemon *d)
 {
+	checks_close(d->checks);
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_fini(&d->workers[i]);
 	free(d->workers);
 	metrics_server_close(d->metrics);
+	server_figures_set(&d->figures, NULL);
 	access_log_close(d->shared.access);
 	metrics_free(d->shared.metrics);
 	bind_unix_keep(NULL);
@@ -282,6 +301,7 @@ int cmd_run(int argc, char **argv)
 			   .argv = argv,
 			   .signal_fd = -1,
 			   .control_fd = -1,
+			   .figures.lock = PTHREAD_MUTEX_INITIALIZER,
 			   .shared.done_fd = -1};
 	struct conf *conf;
 	int err = config_load(&conf, argc, argv);

@@ -8,8 +8,8 @@
 #include <jansson.h>
 #include <sys/types.h>
 
-/* Largest command line, newline included. */
-#define CONTROL_LINE_MAX 256
+/* Largest command line, newline included: it may name an application and a server. */
+#define CONTROL_LINE_MAX 1024
 
 /*
  * Listens on a unix socket at `path`, mode 0600; its directory is made. A socket left by a dead

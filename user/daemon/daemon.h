@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "app/checks.h"
+#include "daemon/server_figures.h"
 #include "listen/activation.h"
 #include "listen/generation.h"
 #include "tls/ktls.h"
@@ -29,6 +31,8 @@ struct daemon {
 	struct kedge_stats *own_stats;  /* rows without BPF */
 	struct kedge_stats **rows;      /* one a worker */
 	struct metrics_server *metrics; /* NULL: not configured */
+	struct server_figures figures;  /* for the thread of the metrics */
+	struct checks *checks;
 	int signal_fd, control_fd;
 	uint64_t control_again_ms; /* the control socket is left alone until then */
 	bool draining;

@@ -20,6 +20,8 @@ static const struct {
 	{"probe", cmd_probe, "try what this kernel can do: [--json] [--cgroup DIR] [--speed]"},
 	{"check", cmd_check, "read a configuration and say what is wrong: -c FILE"},
 	{"reload", cmd_reload, "let a running kedge read its configuration anew: [--control PATH]"},
+	{"server", cmd_server,
+	 "list the servers of a running kedge, or change one: [[APP/]SERVER ready|drain|down]"},
 	{"status", cmd_status, "counters of a running kedge: [--json] [--control PATH]"},
 };
 

@@ -15,6 +15,7 @@
 #include "daemon/control.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
+#include "daemon/server_command.h"
 #include "daemon/status.h"
 #include "listen/bind_unix.h"
 
@@ -59,6 +60,10 @@ static json_t *answer(const char *command, void *arg)
 		return json_pack("{s:b, s:s}", "ok", 0, "error", "draining: no reload any more");
 	if (!strcmp(command, "reload"))
 		return reload(d);
+	if (!strcmp(command, "server"))
+		return server_command(d->generation, "");
+	if (!strncmp(command, "server ", strlen("server ")))
+		return server_command(d->generation, command + strlen("server "));
 	return NULL;
 }
 

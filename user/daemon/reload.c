@@ -34,8 +34,9 @@ struct attempt {
 	struct generation *next;
 	int *from; /* for each new listener the index of the old one, or -1 */
 	struct sockets *sockets;
-	struct doors **sets; /* one a worker; NULL once posted */
-	struct guard *guard; /* has rules prepared; or NULL */
+	struct doors **sets;   /* one a worker; NULL once posted */
+	struct guard *guard;   /* has rules prepared; or NULL */
+	struct checks *checks; /* the same */
 };
 
 static void hear(struct log_tap *tap, enum log_level level, const char *line)
@@ -300,6 +301,12 @@ static int prepare_guard(struct attempt *a)
 	return 0;
 }
 
+static int prepare_checks(struct attempt *a)
+{
+	a->checks = a->d->checks;
+	return checks_prepare(a->checks, a->next->apps, a->next->conf->apps_count);
+}
+
 /* Policies keep their old values until a restart. They may exclude what is new. */
 static int check_conflicts(const struct attempt *a)
 {
@@ -327,6 +334,7 @@ static int prepare(struct attempt *a)
 	err = err ? err : sockets_open(&a->sockets, a->next->conf, a->from, &d->passed);
 	for (unsigned w = 0; !err && w < d->workers_made; w++)
 		err = doors_give(a->sets[w], a->sockets, w, d->workers[w].doors, a->from);
+	err = err ? err : prepare_checks(a);
 	return err ? err : prepare_guard(a);
 }
 
@@ -378,6 +386,8 @@ static void commit(struct attempt *a)
 		worker_post(&d->workers[w], take_ptr(a->sets[w]));
 	d->generation = take_ptr(a->next);
 	d->conf = d->generation->conf;
+	checks_commit(take_ptr(a->checks));
+	server_figures_set(&d->figures, d->generation);
 	say_unix(before->conf, d->conf);
 	metrics_app_unix(d->shared.metrics, conf_all_unix(d->conf));
 	if (d->conf->connections_max > before->conf->connections_max)
@@ -394,6 +404,8 @@ static void attempt_clear(struct attempt *a)
 	free(a->sets);
 	if (a->guard)
 		guard_cancel(a->guard);
+	if (a->checks)
+		checks_cancel(a->checks);
 	sockets_close(a->sockets);
 	bind_unix_keep(a->d->conf);
 	free(a->from);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "bpf/peername.h"
 #include "daemon/json_text.h"
+#include "daemon/status_servers.h"
 #include "http/reply.h"
 
 /* How many of the sources that the guard refused are shown: those with the most packets. */
@@ -193,6 +194,7 @@ json_t *status_json(const struct daemon *d)
 	add_guard(root, shared->guard, d->conf);
 	json_object_set_new(root, "times", times_json(shared->metrics));
 	json_object_set_new(root, "listeners", listeners_json(shared->metrics));
+	json_object_set_new(root, "applications", status_servers_json(d->generation));
 	return root;
 }
 
@@ -318,6 +320,8 @@ void status_print(FILE *to, const json_t *status)
 	print_guard(to, status);
 	print_times(to, json_object_get(status, "times"));
 	print_listeners(to, json_object_get(status, "listeners"));
+	fputc('\n', to);
+	status_servers_print(to, json_object_get(status, "applications"));
 	fprintf(to, "\nended, by reason\n");
 	for (int i = 1; i < KEDGE_REASON_COUNT; i++) {
 		const char *name = reason_name((enum kedge_reason)i);

@@ -261,6 +261,77 @@ static void put_listeners(FILE *to, struct metrics *m)
 	}
 }
 
+/* --- by server, in the same way --------------------------------------------------------------- */
+
+struct server_family {
+	FILE *to;
+	const char *name;
+	uint64_t (*value)(const struct metrics_app_server *s);
+};
+
+static uint64_t up_of(const struct metrics_app_server *s)
+{
+	return s->up;
+}
+
+static uint64_t connections_of(const struct metrics_app_server *s)
+{
+	return s->connections;
+}
+
+static uint64_t busy_of(const struct metrics_app_server *s)
+{
+	return s->busy;
+}
+
+static uint64_t connects_of(const struct metrics_app_server *s)
+{
+	return s->connects;
+}
+
+static uint64_t failures_of(const struct metrics_app_server *s)
+{
+	return s->failures;
+}
+
+static void put_server(void *arg, const struct metrics_app_server *s)
+{
+	const struct server_family *f = arg;
+
+	fprintf(f->to, "%s{application=\"", f->name);
+	put_label(f->to, s->application);
+	fprintf(f->to, "\",server=\"");
+	put_label(f->to, s->server);
+	fprintf(f->to, "\"} %" PRIu64 "\n", f->value(s));
+}
+
+static void put_servers(FILE *to, const struct metrics_source *from)
+{
+	static const struct {
+		const char *name, *type, *help;
+		uint64_t (*value)(const struct metrics_app_server *s);
+	} families[] = {
+		{"kedge_server_up", "gauge",
+		 "1 where a server gets new connections, 0 where it is down, out or drained",
+		 up_of},
+		{"kedge_server_connections", "gauge", "connections open now, by server",
+		 connections_of},
+		{"kedge_server_busy", "gauge", "of these, with a request or stream under way",
+		 busy_of},
+		{"kedge_server_connects_total", "counter", "connections made, by server",
+		 connects_of},
+		{"kedge_server_connect_failures_total", "counter",
+		 "connections that could not be made, by server", failures_of},
+	};
+
+	for (size_t i = 0; from->servers && i < sizeof(families) / sizeof(families[0]); i++) {
+		struct server_family f = {to, families[i].name, families[i].value};
+
+		put_family(to, families[i].name, families[i].type, families[i].help);
+		from->servers(from->servers_arg, put_server, &f);
+	}
+}
+
 void metrics_write(FILE *to, const struct metrics_source *from)
 {
 	struct metrics_row sum;
@@ -283,4 +354,5 @@ void metrics_write(FILE *to, const struct metrics_source *from)
 	put_histogram(to, "kedge_request_seconds",
 		      "from a complete request head to the end of its response", &sum.request);
 	put_listeners(to, from->metrics);
+	put_servers(to, from);
 }

@@ -2,7 +2,8 @@
 /*
  * user only: all counters and measurements as Prometheus text (exposition format 0.0.4). Counters
  * of `kedge status` are kedge_NAME_total; reasons and capabilities are labels; histograms are in
- * seconds; there are a few counts for each listener, and the process_* of all exporters.
+ * seconds; there are a few counts for each listener and each server (as many as a configuration may
+ * have: 256 and 64 times 64), and the process_* of all exporters.
  * docs/observability.md lists the names.
  */
 #pragma once
@@ -15,6 +16,15 @@
 #include "kedge/abi.h"
 #include "metrics/metrics.h"
 
+/* What is counted of a server of an application. */
+struct metrics_app_server {
+	const char *application, *server;
+	bool up; /* it gets new connections */
+	uint64_t connections, busy, connects, failures;
+};
+
+typedef void metrics_app_server_fn(void *arg, const struct metrics_app_server *s);
+
 /* The sources of the text; all borrowed. */
 struct metrics_source {
 	const struct kedge_stats *const *rows;
@@ -23,7 +33,10 @@ struct metrics_source {
 	bool record_kernel, edit_kernel, bypass; /* what new flows get */
 	const struct kedge_peer_stats *peername; /* NULL: off */
 	const struct guard *guard;               /* NULL: off */
-	time_t started;                          /* seconds since the epoch */
+	/* Calls `each` for every server, in an order that stays; NULL: there are none. */
+	void (*servers)(void *servers_arg, metrics_app_server_fn *each, void *each_arg);
+	void *servers_arg;
+	time_t started; /* seconds since the epoch */
 };
 
 /* Any thread. */

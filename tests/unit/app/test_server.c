@@ -48,6 +48,33 @@ static void a_new_one_is_up(void **state)
 	assert_int_equal((uintptr_t)s->rows % 64, 0);
 }
 
+static const char *cause_at(uint64_t now_ms)
+{
+	static char cause[SERVER_CAUSE_SIZE];
+
+	server_cause(s, now_ms, cause);
+	return cause;
+}
+
+static void the_cause_is_told_while_it_is_down_or_out(void **state)
+{
+	static char longer[2 * SERVER_CAUSE_SIZE];
+
+	(void)state;
+	assert_string_equal(cause_at(NOW), "");
+	fails(3, NOW);
+	assert_string_equal(cause_at(NOW), "refused");
+	assert_string_equal(cause_at(NOW + SERVER_OUT_MS), "");
+	server_set_health(s, SERVER_BAD, NOW, "503");
+	server_set_health(s, SERVER_BAD, NOW, "said before");
+	assert_string_equal(cause_at(NOW + SERVER_OUT_MS), "503");
+	server_set_health(s, SERVER_GOOD, NOW, "fine");
+	assert_string_equal(cause_at(NOW + SERVER_OUT_MS), "");
+	memset(longer, 'x', sizeof(longer) - 1);
+	server_set_health(s, SERVER_BAD, NOW, longer);
+	assert_int_equal(strlen(cause_at(NOW)), SERVER_CAUSE_SIZE - 1);
+}
+
 /* --- connects that fail ----------------------------------------------------------------------- */
 
 static void three_failures_in_a_row_take_it_out(void **state)
@@ -216,6 +243,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_new_one_is_up),
+		TEST(the_cause_is_told_while_it_is_down_or_out),
 		TEST(three_failures_in_a_row_take_it_out),
 		TEST(each_time_for_twice_as_long),
 		TEST(failures_while_it_is_out_do_not_prolong_it),

@@ -10,9 +10,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "daemon/control.h"
 #include "tests/lib/loading.h"
 
-static char asked[128];
+static char asked[2 * CONTROL_LINE_MAX];
 static const char *reply; /* JSON; NULL: nobody answers */
 
 static json_t *fake_ask(const char *path, const char *command)
@@ -22,7 +23,6 @@ static json_t *fake_ask(const char *path, const char *command)
 	return reply ? json_loads(reply, 0, NULL) : NULL;
 }
 
-#include "daemon/control.h"
 #define control_ask fake_ask
 #include "daemon/cmd_control.c"
 #undef control_ask
@@ -42,6 +42,11 @@ static struct loaded status(const char *args)
 static struct loaded reload_(const char *args)
 {
 	return run(cmd_reload, "reload", args);
+}
+
+static struct loaded server(const char *args)
+{
+	return run(cmd_server, "server", args);
 }
 
 static void status_is_printed_for_people(void **state)
@@ -113,6 +118,62 @@ static void a_reload_says_whether_it_was_done(void **state)
 	}
 }
 
+static void servers_are_listed_or_changed(void **state)
+{
+	static const struct {
+		const char *args, *asks;
+	} cases[] = {
+		{"", "server at /run/kedge/kedge.sock"},
+		{"--control /c", "server at /c"},
+		{"web/unix:/run/x drain", "server web/unix:/run/x drain at /run/kedge/kedge.sock"},
+		{"--control /c a:1 ready", "server a:1 ready at /c"},
+		{"a:1 down --control /c", "server a:1 down at /c"},
+	};
+
+	(void)state;
+	reply = "{\"ok\": true, \"applications\": [{\"application\": \"a:1\", \"servers\": "
+		"[{\"server\": \"a:1\", \"state\": \"drain\", \"connections\": 2}]}]}";
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(loaded_free)
+		struct loaded l = server(cases[i].args);
+
+		assert_string_equal(asked, cases[i].asks);
+		assert_int_equal(l.status, EXIT_DONE);
+		assert_string_equal(l.out, "application a:1: 2 connections, drain\n");
+	}
+}
+
+static void a_server_that_is_refused_is_a_failure(void **state)
+{
+	_cleanup_(loaded_free)
+	struct loaded l = {0};
+
+	(void)state;
+	reply = "{\"ok\": false, \"error\": \"there is no server x\"}";
+	l = server("x drain");
+	assert_int_equal(l.status, EXIT_FAILED);
+	assert_string_equal(l.err, "kedge: error: there is no server x\n");
+}
+
+static void what_is_no_command_about_a_server_asks_nobody(void **state)
+{
+	static char longest[CONTROL_LINE_MAX];
+	static const char *const args[] = {"a:1", "a:1 drain now", longest, "a\nb drain"};
+
+	(void)state;
+	memset(longest, 'x', sizeof(longest) - 8);
+	memcpy(longest + sizeof(longest) - 8, " drain", 7);
+	for (size_t i = 0; i < sizeof(args) / sizeof(args[0]); i++) {
+		_cleanup_(loaded_free)
+		struct loaded l = server(args[i]);
+
+		assert_int_equal(l.status, EXIT_USAGE);
+		assert_string_equal(asked, "");
+		assert_non_null(strstr(l.err, i < 2 ? "name a server, and what it shall be"
+						    : "no server has such a name"));
+	}
+}
+
 static void nobody_who_answers_is_a_failure(void **state)
 {
 	static const char *const args[] = {"", "--json"};
@@ -177,6 +238,9 @@ int main(void)
 		cmocka_unit_test(status_is_printed_for_people),
 		cmocka_unit_test(json_is_printed_as_it_came),
 		cmocka_unit_test(a_reload_says_whether_it_was_done),
+		cmocka_unit_test(servers_are_listed_or_changed),
+		cmocka_unit_test(a_server_that_is_refused_is_a_failure),
+		cmocka_unit_test(what_is_no_command_about_a_server_asks_nobody),
 		cmocka_unit_test(nobody_who_answers_is_a_failure),
 		cmocka_unit_test(help_asks_nobody),
 		cmocka_unit_test(mistakes_ask_nobody),

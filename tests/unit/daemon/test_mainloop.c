@@ -24,6 +24,7 @@
 #include "daemon/daemon.h"
 #include "daemon/notify.h"
 #include "daemon/reload.h"
+#include "daemon/server_command.h"
 #include "daemon/status.h"
 #include "tests/lib/heard.h"
 #include "tests/lib/loading.h"
@@ -65,6 +66,12 @@ static json_t *fake_status(const struct daemon *daemon)
 {
 	assert_ptr_equal(daemon, &kedge);
 	return json_pack("{s:i}", "flows", 7);
+}
+
+static json_t *fake_server(const struct generation *g, const char *args)
+{
+	assert_ptr_equal(g, kedge.generation);
+	return json_pack("{s:s}", "args", args);
 }
 
 static void fake_reopen(struct access_log *log)
@@ -134,6 +141,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int ms)
 #define worker_drain      fake_drain
 #define reload            fake_reload
 #define status_json       fake_status
+#define server_command    fake_server
 #define access_log_reopen fake_reopen
 #define notify_stopping   fake_stopping
 #define control_serve     fake_serve
@@ -347,6 +355,14 @@ static void commands_are_answered(void **state)
 	events[0] = '\0';
 	assert_true(is_ok(answers("reload", &kedge)));
 	assert_string_equal(events, "reload ");
+	reply = answers("server", &kedge);
+	assert_string_equal(json_string_value(json_object_get(reply, "args")), "");
+	json_decref(reply);
+	reply = answers("server web/unix:/a b drain", &kedge);
+	assert_string_equal(json_string_value(json_object_get(reply, "args")),
+			    "web/unix:/a b drain");
+	json_decref(reply);
+	assert_null(answers("servers", &kedge));
 	assert_null(answers("", &kedge));
 	assert_null(answers("status ", &kedge));
 	assert_null(answers("Reload", &kedge));

@@ -8,9 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "daemon/cmd_run.c"
 #include "daemon/reload.h"
 #include "tests/lib/heard.h"
@@ -39,6 +41,7 @@ static void start_with(const char *yaml)
 	assert_int_equal(limits_init(&kedge.limits), 0);
 	assert_int_equal(tls_shared_init(&kedge.generation->tls, conf, &kedge.record_caps), 0);
 	assert_int_equal(workers_init(&kedge), 0);
+	assert_int_equal(checks_start(&kedge), 0);
 	heard_begin();
 }
 
@@ -243,6 +246,55 @@ static void a_worker_that_lags_refuses_the_next_one(void **state)
 	done(reload_to(FIRST), 2, "", "");
 }
 
+/* --- servers ---------------------------------------------------------------------------------- */
+
+#define CHECKED_APP(path)                                                                      \
+	"tls: off\nworkers: 2\napps:\n  web: {servers: ['127.0.0.1:9', '127.0.0.1:10'], " path \
+	"}\nlisteners:\n- {listen: '127.0.0.1:0', app: web}\n"
+
+static struct server *server_of(size_t at)
+{
+	return kedge.generation->apps[0].set[at];
+}
+
+/* The thread sets it; nobody listens there. */
+static void goes_down(const struct server *s)
+{
+	uint64_t until = monotonic_ms() + NET_PATIENCE_MS;
+
+	while (__atomic_load_n(&s->health, __ATOMIC_RELAXED) != SERVER_BAD) {
+		assert_true(monotonic_ms() < until);
+		poll(NULL, 0, 1);
+	}
+}
+
+static void servers_that_stay_keep_their_state(void **state)
+{
+	struct server *before;
+
+	(void)state;
+	start_with(CHECKED_APP("check: {every-ms: 100, fall: 1}"));
+	before = server_of(1);
+	server_set_admin(before, SERVER_DRAIN, 1);
+	goes_down(server_of(0));
+	done(reload_to(CHECKED_APP("check: {every-ms: 100, fall: 1}")), 2, "", "");
+	assert_ptr_equal(server_of(1), before);
+	assert_int_equal(before->admin, SERVER_DRAIN);
+	assert_int_equal(server_of(0)->health, SERVER_BAD);
+}
+
+static void checks_follow_the_configuration(void **state)
+{
+	(void)state;
+	start_with(CHECKED_APP("check: off"));
+	assert_int_equal(server_of(0)->health, SERVER_UNCHECKED);
+	json_decref(reload_to(CHECKED_APP("check: {every-ms: 100, fall: 1}")));
+	goes_down(server_of(0));
+	refused(reload_to(CHECKED_APP("check: {every-ms: 100, fall: x}")), 2, "fall");
+	json_decref(reload_to(CHECKED_APP("check: off")));
+	assert_int_equal(server_of(0)->health, SERVER_UNCHECKED);
+}
+
 /* --- certificates ----------------------------------------------------------------------------- */
 
 static void with_cert(char yaml[1024], const struct peer_cert *cert)
@@ -317,6 +369,8 @@ int main(void)
 		TEST(a_port_that_is_taken_refuses_all),
 		TEST(connections_beyond_the_maps_need_a_restart),
 		TEST(a_worker_that_lags_refuses_the_next_one),
+		TEST(servers_that_stay_keep_their_state),
+		TEST(checks_follow_the_configuration),
 		TEST(new_certificates_under_old_names_are_told),
 		TEST(a_missing_certificate_is_refused),
 		TEST(lines_that_are_no_utf8_are_told_all_the_same),

@@ -92,6 +92,33 @@ static void listeners_have_their_own_counts(void **state)
 	free(all);
 }
 
+static void fake_servers(void *servers_arg, metrics_app_server_fn *each, void *each_arg)
+{
+	assert_ptr_equal(servers_arg, &numbers);
+	each(each_arg, &(struct metrics_app_server){"web", "127.0.0.1:3000", true, 3, 2, 9, 1});
+	each(each_arg, &(struct metrics_app_server){"we\"b", "unix:/a\\\n", false, 0, 0, 4, 5});
+}
+
+static void servers_have_theirs(void **state)
+{
+	char *all;
+
+	numbers.servers = fake_servers;
+	numbers.servers_arg = &numbers;
+	all = text();
+#define WEB "{application=\"web\",server=\"127.0.0.1:3000\"}"
+#define ODD "{application=\"we\\\"b\",server=\"unix:/a\\\\?\"}"
+	has(all, "kedge_server_up" WEB " 1");
+	has(all, "kedge_server_up" ODD " 0");
+	has(all, "kedge_server_connections" WEB " 3");
+	has(all, "kedge_server_busy" WEB " 2");
+	has(all, "kedge_server_connects_total" WEB " 9");
+	has(all, "kedge_server_connects_total" ODD " 4");
+	has(all, "kedge_server_connect_failures_total" WEB " 1");
+	has(all, "kedge_server_connect_failures_total" ODD " 5");
+	free(all);
+}
+
 /* Connections are counted apart: a close that is read before its accept is never below zero. */
 static void open_connections_are_never_below_zero(void **state)
 {
@@ -210,6 +237,8 @@ static void every_line_belongs_to_the_family_before_it(void **state)
 
 	(void)state;
 	metrics_listener(metrics, "unix:/a b\"c\\}", 0)->flows = 1;
+	numbers.servers = fake_servers;
+	numbers.servers_arg = &numbers;
 	all = text();
 	for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		char name[96], type[16];
@@ -243,6 +272,7 @@ int main(void)
 		TEST(every_counter_is_a_sum_with_help_and_type),
 		TEST(histograms_add_up_over_workers_and_buckets),
 		TEST(listeners_have_their_own_counts),
+		TEST(servers_have_theirs),
 		TEST(open_connections_are_never_below_zero),
 		TEST(capabilities_are_told_with_their_losses),
 		TEST(the_process_is_described),

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* status_servers.c: servers as JSON, and that as text. */
+#include "servers_rig.h"
+
+#include "base/clock.h"
+#include "daemon/status_servers.h"
+
+static json_t *row_of(json_t *all, size_t app, size_t at)
+{
+	return json_array_get(json_object_get(json_array_get(all, app), "servers"), at);
+}
+
+static long long number(const json_t *row, const char *key)
+{
+	assert_true(json_is_integer(json_object_get(row, key)));
+	return (long long)json_integer_value(json_object_get(row, key));
+}
+
+static void text(const json_t *row, const char *key, const char *expected)
+{
+	assert_string_equal(json_string_value(json_object_get(row, key)), expected);
+}
+
+static void each_server_has_what_all_workers_count(void **state)
+{
+	struct server *s = server_at(0, 1);
+	json_t *all, *row;
+
+	(void)state;
+	server_enter(s, 0);
+	server_worked(s, 0, 1);
+	server_worked(s, 1, 1);
+	server_failed(s, 1, 1, "x");
+	s->rows[0].busy = 3;
+	s->rows[1].busy = 4;
+	server_set_health(s, SERVER_BAD, monotonic_ms() - 5000, "503 where 200 was expected");
+	all = status_servers_json(generation);
+	assert_int_equal(json_array_size(all), 3);
+	text(json_array_get(all, 0), "application", "web");
+	text(json_array_get(all, 2), "application", "10.0.0.7:80");
+	row = row_of(all, 0, 1);
+	text(row, "server", "unix:/run/a b/web.sock");
+	text(row, "state", "down");
+	text(row, "health", "bad");
+	text(row, "cause", "503 where 200 was expected");
+	assert_int_equal(number(row, "connections"), 1);
+	assert_int_equal(number(row, "busy"), 7);
+	assert_int_equal(number(row, "legs"), 2);
+	assert_int_equal(number(row, "failed"), 1);
+	assert_true(number(row, "since_ms") >= 5000);
+	assert_true(json_is_true(json_object_get(row, "checked")));
+	assert_true(json_is_false(json_object_get(row, "backup")));
+	row = row_of(all, 0, 2);
+	text(row, "state", "up");
+	text(row, "health", "unchecked");
+	assert_null(json_object_get(row, "since_ms"));
+	assert_null(json_object_get(row, "cause"));
+	assert_true(json_is_true(json_object_get(row, "backup")));
+	assert_true(json_is_false(json_object_get(row_of(all, 1, 0), "checked")));
+	server_set_health(s, SERVER_GOOD, 1, "x");
+	json_decref(all);
+	all = status_servers_json(generation);
+	text(row_of(all, 0, 1), "health", "good");
+	json_decref(all);
+	server_leave(s);
+}
+
+/* To be freed. */
+static char *printed(const char *json)
+{
+	json_t *all = json_loads(json, 0, NULL);
+	char *out = NULL;
+	size_t len;
+	FILE *to = open_memstream(&out, &len);
+
+	status_servers_print(to, all);
+	fclose(to);
+	json_decref(all);
+	return out;
+}
+
+#define PLAIN                                                                                  \
+	"\"state\": \"up\", \"health\": \"unchecked\", \"backup\": false, \"connections\": 3," \
+	" \"busy\": 1, \"legs\": 9, \"failed\": 2"
+
+static void one_server_is_one_line(void **state)
+{
+	char *out = printed("[{\"application\": \"10.0.0.1:80\", \"servers\": [{\"server\":"
+			    " \"10.0.0.1:80\", \"checked\": false, " PLAIN "}]}]");
+
+	(void)state;
+	assert_string_equal(out, "application 10.0.0.1:80: 3 connections, up\n");
+	free(out);
+	out = printed("[{\"application\": \"web\", \"servers\": [{\"server\": \"unix:/x\","
+		      " \"checked\": false, \"since_ms\": 7999, " PLAIN "}]}]");
+	assert_string_equal(out, "application web/unix:/x: 3 connections, up for 7 s\n");
+	free(out);
+	out = printed("[]"); /* of an older kedge */
+	assert_string_equal(out, "");
+	free(out);
+}
+
+#define HEAD "server                    connections         busy    connected       failed  state\n"
+
+static void several_or_one_that_is_checked_are_rows(void **state)
+{
+	char *out = printed("[{\"application\": \"web\", \"servers\": [{\"server\": \"a:1\","
+			    " \"checked\": true, " PLAIN "}]}]");
+
+	(void)state;
+	assert_string_equal(out, HEAD "web/a:1                             3            1"
+				      "            9            2  up, not checked yet\n");
+	free(out);
+	out = printed("[{\"application\": \"b:1\", \"servers\": [{\"server\": \"b:1\", " PLAIN
+		      "}, {\"server\": \"c:1\", \"state\": \"drain\", \"backup\": true,"
+		      " \"since_ms\": 1000, \"cause\": \"503\"}]}]");
+	assert_string_equal(out, HEAD "b:1                                 3            1"
+				      "            9            2  up\n"
+				      "c:1                                 0            0"
+				      "            0            0  drain for 1 s, backup: 503\n");
+	free(out);
+}
+
+int main(void)
+{
+#define TEST(t) cmocka_unit_test_setup_teardown(t, servers_setup, servers_teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(each_server_has_what_all_workers_count),
+		TEST(one_server_is_one_line),
+		TEST(several_or_one_that_is_checked_are_rows),
+	};
+
+	return cmocka_run_group_tests(tests, loading_begin, loading_end);
+}
