@@ -11,7 +11,6 @@ from client import Client, request, tls_context
 from kedge import Config, Kedge, Listener
 from process import Process
 from rawapp import Connection, RawApp
-from run import run
 
 CLIENT, SERVER = ("198.51.100.22", 35646), ("203.0.113.7", 443)
 ALL_TLVS = [word for name in ("authority", "alpn", "ssl", "unique-id", "crc32c", "pass") for word in ("--proxy-tlvs", name)]
@@ -377,6 +376,28 @@ def test_other_receivers(other, certs, cgroup, ends, tls, flags):
                         answer = c.request()
                         assert answer.status == 200
                         assert answer.text == f"{src} 35646 {dst} 443" + (authority if context else authority[:1])
+
+
+@pytest.mark.parametrize("flags", [V1, [*V2, *ALL_TLVS]], ids=["v1", "all"])
+def test_checks_of_other_receivers(other, certs, flags):
+    """A check has a header, too: without one these would refuse it."""
+    _, address = other
+    with Kedge(certs, address, [Listener("clear", tls=False)],
+               flags=[*flags, "--check", "http", "--check-every-ms", "50", "--check-rise", "2"]) as kedge:
+        kedge.wait_status(lambda s: s["applications"][0]["servers"][0]["health"] == "good", "a good check")
+        with Client(kedge["clear"]) as c:
+            assert c.request().status == 200
+        server, = kedge.status()["applications"][0]["servers"]
+        assert server["health"] == "good", server
+
+
+def test_a_check_is_nobodys(certs):
+    with RawApp(serve=behind_header) as app, \
+            Kedge(certs, app.text, [Listener("clear", tls=False)],
+                  flags=[*V2, *ALL_TLVS, "--check", "http", "--check-every-ms", "50"]):
+        header = header_of(app)
+        assert (header.command, header.family, header.crc) == (prefix.LOCAL, 0, True)
+        app.wait(lambda: app.connection().requests, what="the check")
 
 
 def test_kedge_behind_kedge(certs, cgroup, ends, tls):

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/lib/proxy_decode.h"
+
 static bool is_memory_out;
 
 static int test_asprintf(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -58,6 +60,36 @@ static void the_host_is_the_configured_one_or_the_servers_name(void **state)
 	asks(NULL, "localhost", AF_UNIX);
 }
 
+static void expect_behind(enum conf_send_proxy version, unsigned tlvs, char family, bool crc,
+			  size_t header_len)
+{
+	struct conf_app app = {.check_path = "/", .send_proxy = version, .proxy_tlvs = tlvs};
+	struct conf_server server = {.name = "a:1"};
+	static struct decoded d;
+	size_t len;
+	char *got = check_request(&len, &app, &server);
+
+	assert_true(len > header_len);
+	assert_null(proxy_decode(&d, (const uint8_t *)got, header_len));
+	assert_int_equal(d.version, version == SEND_PROXY_V1 ? 1 : 2);
+	assert_int_equal(d.local, version == SEND_PROXY_V2);
+	assert_int_equal(d.family, family);
+	assert_int_equal(d.crc, crc);
+	assert_int_equal(d.tlvs_count, crc);
+	assert_memory_equal(got + header_len, "GET / HTTP/1.1\r\nHost: a:1\r\n", 27);
+	assert_int_equal(len, header_len + strlen(got + header_len));
+	free(got);
+}
+
+/* The connection is kedge's own: no client is behind it. */
+static void a_header_says_that_it_is_nobodys(void **state)
+{
+	(void)state;
+	expect_behind(SEND_PROXY_V1, 0, '-', false, 15);
+	expect_behind(SEND_PROXY_V2, 0, '-', false, 16);
+	expect_behind(SEND_PROXY_V2, 63, '-', true, 16 + 7);
+}
+
 static void without_memory_there_is_none(void **state)
 {
 	struct conf_app app = {.check_path = "/"};
@@ -74,6 +106,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_host_is_the_configured_one_or_the_servers_name),
+		cmocka_unit_test(a_header_says_that_it_is_nobodys),
 		cmocka_unit_test(without_memory_there_is_none),
 	};
 
