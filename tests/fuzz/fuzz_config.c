@@ -15,6 +15,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
+static void check_route(const struct conf *conf, const struct conf_route *r)
+{
+	INVARIANT(r->names.count && r->app < conf->apps_count && r->mode <= MODE_TCP);
+	for (size_t i = 0; i < r->names.count; i++)
+		INVARIANT(r->names.set[i][0] && strlen(r->names.set[i]) <= 253);
+	INVARIANT(r->alpn.count <= CONFIG_ALPN_MAX);
+	for (size_t i = 0; i < r->alpn.count; i++)
+		INVARIANT(r->mode == MODE_TCP || !strcmp(r->alpn.set[i], "http/1.1"));
+	for (size_t i = 0; i < r->certs_count; i++)
+		INVARIANT(r->certs[i].cert && r->certs[i].key);
+}
+
 static void check_listener(const struct conf_listener *l)
 {
 	INVARIANT(l->addr.family == AF_INET || l->addr.family == AF_INET6 ||
@@ -67,6 +79,13 @@ static void check_conf(const struct conf *conf)
 		check_listener(&conf->listeners[i]);
 	for (size_t i = 0; i < conf->listeners_count; i++)
 		INVARIANT(conf->listeners[i].app < conf->apps_count);
+	for (size_t i = 0; i < conf->listeners_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		INVARIANT(!l->routes_count || l->tls);
+		for (size_t k = 0; k < l->routes_count; k++)
+			check_route(conf, &l->routes[k]);
+	}
 	for (size_t i = 0; i < conf->apps_count; i++)
 		check_app(&conf->apps[i]);
 	INVARIANT(conf->workers >= 1 && conf->workers <= 64);
@@ -88,6 +107,8 @@ static void check_source(const struct settings *all)
 		INVARIANT(s->text || option_has_entries(s->opt));
 		INVARIANT(s->listener >= -1 && s->listener < (int)all->listeners_count);
 		INVARIANT(s->app >= -1 && s->app < (int)all->apps_count);
+		INVARIANT(!s->route || s->listener >= 0);
+		INVARIANT(s->route <= all->routes_count);
 	}
 }
 

@@ -79,8 +79,9 @@ class Config:
 
 class Listener:
     def __init__(self, name, tls=True, proxy="off", trust=(), leaves=None, addr="127.0.0.1:0",
-                 mode="http", splice=SPLICE, alpn=(), strict_sni=False):
+                 mode="http", splice=SPLICE, alpn=(), strict_sni=False, routes=()):
         self.mode, self.splice, self.alpn, self.strict_sni = mode, splice, alpn, strict_sni
+        self.routes = routes  # in a file alone: dictionaries of keys
         self.name, self.tls, self.proxy, self.trust = name, tls, proxy, trust
         self.leaves, self.addr = leaves, addr
         self.address = None  # (host, port), or a path, once bound
@@ -109,6 +110,7 @@ class Listener:
         if self.tls:
             keys["certs"] = leaves
             keys["alpn"] = list(self.alpn)
+            keys["routes"] = list(self.routes)
         for key, value in (("tls", self.tls), ("splice", self.splice), ("strict-sni", self.strict_sni)):
             keys[key] = "on" if value else "off"
         return f"- {json.dumps(keys)}"

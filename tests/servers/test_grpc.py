@@ -3,7 +3,9 @@
 import pytest
 
 import backends
-from kedge import Listener
+from client import Client, tls_context
+from kedge import Config, Kedge, Listener
+from rawapp import RawApp
 from run import run
 
 
@@ -45,3 +47,22 @@ def test_its_client_insists_on_alpn(grpc, certs):
     assert grpc.reason("tls_no_protocol") == 0
     assert ask(grpc, certs, "unary", "other") == "UNAVAILABLE"
     assert grpc.reason("tls_no_protocol") > 0
+
+
+def test_behind_a_route(tmp_path, certs, cgroup, ends):
+    """One name and one port: gRPC for clients that offer h2, the web for those that do not."""
+    with cgroup.inside():
+        server = Grpc()
+    route = {"names": ["localhost"], "app": "grpc", "alpn": ["h2"]}
+    listener, config = Listener("h2", routes=[route]), Config(tmp_path, certs)
+    try:
+        with RawApp(cgroup=cgroup) as web:
+            config.write([listener], app=web.text, apps={"grpc": {"servers": [server.text], "mode": "tcp"}})
+            with Kedge(certs, None, [listener], ends, cgroup, config=config) as kedge:
+                for case in ("unary", "both"):
+                    assert ask(kedge, certs, case) == "fine"
+                with Client(kedge["h2"], tls=tls_context(certs.ca, alpn=["http/1.1"])) as c:
+                    assert c.request().status == 200
+                assert len(web.connections) == 1
+    finally:
+        server.stop()

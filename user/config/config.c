@@ -13,16 +13,39 @@ void conf_names_clear(struct conf_names *names)
 	*names = (struct conf_names){0};
 }
 
+void conf_certs_clear(struct conf_cert **certs, size_t *count)
+{
+	for (size_t i = 0; i < *count; i++) {
+		free((*certs)[i].cert);
+		free((*certs)[i].key);
+		free((*certs)[i].ocsp);
+	}
+	free(*certs);
+	*certs = NULL;
+	*count = 0;
+}
+
 void conf_listener_clear_certs(struct conf_listener *l)
 {
-	for (size_t i = 0; i < l->certs_count; i++) {
-		free(l->certs[i].cert);
-		free(l->certs[i].key);
-		free(l->certs[i].ocsp);
-	}
-	free(l->certs);
-	l->certs = NULL;
-	l->certs_count = 0;
+	conf_certs_clear(&l->certs, &l->certs_count);
+}
+
+void conf_route_clear(struct conf_route *r)
+{
+	conf_names_clear(&r->names);
+	conf_names_clear(&r->app_text);
+	conf_names_clear(&r->alpn);
+	conf_certs_clear(&r->certs, &r->certs_count);
+	*r = (struct conf_route){0};
+}
+
+void conf_listener_clear_routes(struct conf_listener *l)
+{
+	for (size_t i = 0; i < l->routes_count; i++)
+		conf_route_clear(&l->routes[i]);
+	free(l->routes);
+	l->routes = NULL;
+	l->routes_count = 0;
 }
 
 void conf_servers_clear(struct conf_servers *servers)
@@ -46,6 +69,7 @@ void conf_listener_clear(struct conf_listener *l)
 	conf_listener_clear_certs(l);
 	conf_names_clear(&l->alpn);
 	conf_names_clear(&l->app_text);
+	conf_listener_clear_routes(l);
 	free(l->trust.set);
 	*l = (struct conf_listener){0};
 }

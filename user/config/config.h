@@ -21,8 +21,9 @@ enum policy { POLICY_REQUIRE, POLICY_PREFER, POLICY_OFF };
 
 /* Each is compared with all that a client offers. */
 #define CONFIG_ALPN_MAX    16
-#define CONFIG_APPS_MAX    64 /* in `apps` */
-#define CONFIG_SERVERS_MAX 64 /* of an application */
+#define CONFIG_ROUTES_MAX  256 /* of a listener */
+#define CONFIG_APPS_MAX    64  /* in `apps` */
+#define CONFIG_SERVERS_MAX 64  /* of an application */
 
 /* "NAME:PORT" or an address */
 #define CONFIG_SERVER_NAME_SIZE (HOST_NAME_BYTES_MAX + 8)
@@ -128,6 +129,17 @@ struct conf_app {
 	unsigned proxy_tlvs; /* SEND_TLV_*; 0 unless version 2 */
 };
 
+/* What clients of some names get at a listener, instead of what it has itself. */
+struct conf_route {
+	struct conf_names names;    /* lower case, without a dot at the end; "*." is any label */
+	struct conf_names app_text; /* `app` as it was written, see conf_listener */
+	size_t app;                 /* index in conf.apps */
+	enum conf_mode mode;        /* of its application; if that says none, of the listener */
+	struct conf_names alpn;     /* only for clients that offer one of these; empty: for all */
+	struct conf_cert *certs;    /* none: those of the listener */
+	size_t certs_count;
+};
+
 struct conf_listener {
 	union addr addr;
 	char name[ADDR_TEXT_MAX]; /* for messages */
@@ -141,6 +153,8 @@ struct conf_listener {
 	struct conf_cidrs trust; /* who may send a PROXY prefix; empty: anyone */
 	struct conf_cert *certs; /* its own or the common ones; none without tls */
 	size_t certs_count;
+	struct conf_route *routes; /* by name; none without tls */
+	size_t routes_count;
 	bool strict_sni;          /* a name without a certificate, or none, is refused */
 	bool splice;              /* bodies of known length do not pass through memory */
 	uint32_t connections_max; /* of this listener; 0: no limit of its own */
@@ -193,6 +207,9 @@ struct conf {
 void conf_names_clear(struct conf_names *names);
 void conf_servers_clear(struct conf_servers *servers);
 void conf_app_clear(struct conf_app *app);
+void conf_certs_clear(struct conf_cert **certs, size_t *count);
+void conf_route_clear(struct conf_route *r);
+void conf_listener_clear_routes(struct conf_listener *l);
 void conf_listener_clear(struct conf_listener *l);
 void conf_listener_clear_certs(struct conf_listener *l);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: can a listener offer the protocols of its list? */
+/* user only: can a listener, or a route, offer the protocols of its list? */
 #pragma once
 
 #include "config/config.h"
@@ -11,3 +11,7 @@
  */
 void config_check_alpn(struct conf_listener *l, const struct settings *from, int index,
 		       struct mistakes *m);
+
+/* The same for a route of it, from 1, whose entry begins at `at`. */
+void config_check_alpn_of_route(const struct conf_route *r, const struct settings *from, int index,
+				size_t route, const struct place *at, struct mistakes *m);

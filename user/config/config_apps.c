@@ -181,25 +181,23 @@ static void say_unknown(struct apps_building *b, const struct setting *s, const 
 			quoted);
 }
 
-static void take_named(struct apps_building *b, struct conf_listener *l, const struct setting *s,
-		       int listener)
+static void take_named(struct apps_building *b, const struct app_user *u)
 {
-	const struct setting *mode = settings_find(b->from, "mode", listener, -1);
 	const struct conf_app *app = NULL;
 
 	for (size_t i = 0; i < b->file->apps_count && !app; i++)
-		if (!strcmp(b->conf->apps[i].name, l->app_text.set[0]))
-			app = &b->conf->apps[l->app = i];
+		if (!strcmp(b->conf->apps[i].name, u->texts->set[0]))
+			app = &b->conf->apps[ *u->app = i];
 	if (!app) {
-		say_unknown(b, s, l->app_text.set[0]);
+		say_unknown(b, u->said, u->texts->set[0]);
 		return;
 	}
 	if (!app->mode_given)
 		return;
-	if (mode && !mode->bad && l->mode != app->mode)
-		mistake(b->m, &mode->place,
+	if (u->mode_said && !u->mode_said->bad && *u->mode != app->mode)
+		mistake(b->m, &u->mode_said->place,
 			"the application %s has another mode: say it there only", app->name);
-	l->mode = app->mode;
+	*u->mode = app->mode;
 }
 
 /* The same servers in the same order? `listed` has no backups yet, and `whole` has them last. */
@@ -214,7 +212,7 @@ static bool same_servers(const struct conf_app *whole, const struct conf_app *li
 }
 
 /* The last application is a list of servers. Is an earlier one the same list? */
-static bool share_app(struct apps_building *b, struct conf_listener *l, const struct setting *s)
+static bool share_app(struct apps_building *b, const struct app_user *u)
 {
 	struct conf *conf = b->conf;
 	struct conf_app *last = &conf->apps[conf->apps_count - 1];
@@ -223,33 +221,33 @@ static bool share_app(struct apps_building *b, struct conf_listener *l, const st
 		if (same_servers(&conf->apps[i], last)) {
 			conf_app_clear(last);
 			conf->apps_count--;
-			l->app = i;
+			*u->app = i;
 			return true;
 		}
 		if (!strcmp(conf->apps[i].name, last->name))
-			mistake(b->m, &s->place,
+			mistake(b->m, &u->said->place,
 				"begins with the same server as another list: give both "
 				"applications a name in apps");
 	}
 	return false;
 }
 
-static int take_servers(struct apps_building *b, struct conf_listener *l, const struct setting *s)
+static int take_servers(struct apps_building *b, const struct app_user *u)
 {
 	const struct option_def *servers = option_find("servers", strlen("servers"));
 	struct conf_app *app = add_app(b->conf);
 	char why[WHY_MAX];
 	int err = app ? 0 : -ENOMEM;
 
-	for (size_t i = 0; !err && i < l->app_text.count; i++)
-		err = option_set(servers, app, servers->offset, l->app_text.set[i], 0, why);
+	for (size_t i = 0; !err && i < u->texts->count; i++)
+		err = option_set(servers, app, servers->offset, u->texts->set[i], 0, why);
 	if (err)
 		return err;
 	memcpy(app->name, app->servers.set[0].name, sizeof(app->name));
-	if (share_app(b, l, s))
+	if (share_app(b, u))
 		return 0;
-	l->app = b->conf->apps_count - 1;
-	return fill_app(b, app, -1, &s->place);
+	*u->app = b->conf->apps_count - 1;
+	return fill_app(b, app, -1, &u->said->place);
 }
 
 #define NO_APP "no application: give --app ADDR:PORT, or app in the file"
@@ -263,34 +261,45 @@ static bool is_missing(const struct settings *s)
 	return true;
 }
 
-int config_take_app(struct apps_building *b, int listener)
+int config_take_app(struct apps_building *b, const struct app_user *u)
 {
-	struct conf_listener *l = &b->conf->listeners[listener];
-	const struct setting *s = find_app_setting(b, listener);
-	const struct conf_names *texts = &l->app_text;
+	const struct setting *s = u->said;
 	size_t names = 0;
 
-	if (!s) {
-		if (!b->none)
-			mistake(b->m, &b->from->listeners[listener], NO_APP);
-		return 0;
-	}
-	for (size_t i = 0; i < texts->count; i++)
-		names += !config_server_like(texts->set[i]);
-	if (!texts->count) { /* or it was a mistake already */
+	for (size_t i = 0; i < u->texts->count; i++)
+		names += !config_server_like(u->texts->set[i]);
+	if (!u->texts->count) { /* or it was a mistake already */
 		if (!s->text && b->said != s)
 			mistake(b->m, &s->place, "an empty list: name a server");
 		b->said = s;
 		return 0;
 	}
 	if (!names)
-		return take_servers(b, l, s);
-	if (texts->count == 1)
-		take_named(b, l, s, listener);
+		return take_servers(b, u);
+	if (u->texts->count == 1)
+		take_named(b, u);
 	else if (b->said != s)
 		mistake(b->m, &s->place,
 			"either the name of one application, or a list of servers with ports");
-	b->said = texts->count > 1 ? s : b->said;
+	b->said = u->texts->count > 1 ? s : b->said;
+	return 0;
+}
+
+int config_take_app_of_listener(struct apps_building *b, int listener)
+{
+	struct conf_listener *l = &b->conf->listeners[listener];
+	const struct app_user user = {
+		.texts = &l->app_text,
+		.app = &l->app,
+		.mode = &l->mode,
+		.said = find_app_setting(b, listener),
+		.mode_said = settings_find(b->from, "mode", listener, -1),
+	};
+
+	if (user.said)
+		return config_take_app(b, &user);
+	if (!b->none)
+		mistake(b->m, &b->from->listeners[listener], NO_APP);
 	return 0;
 }
 
@@ -298,6 +307,14 @@ int config_apps_begin(struct apps_building *b)
 {
 	b->none = is_missing(b->file) && is_missing(b->flags);
 	return build_entries(b);
+}
+
+static bool is_used(const struct conf_listener *l, size_t app)
+{
+	for (size_t i = 0; i < l->routes_count; i++)
+		if (l->routes[i].app == app)
+			return true;
+	return l->app == app;
 }
 
 void config_apps_end(const struct apps_building *b)
@@ -310,7 +327,7 @@ void config_apps_end(const struct apps_building *b)
 		bool used = false;
 
 		for (size_t k = 0; k < b->conf->listeners_count; k++)
-			used |= b->conf->listeners[k].app == i;
+			used |= is_used(&b->conf->listeners[k], i);
 		if (!used)
 			config_warn(&b->file->apps[i].place, "not used: no listener names it");
 	}

@@ -20,12 +20,22 @@ struct apps_building {
 };
 
 /*
- * conf->apps from the entries. In all three, mistakes are counted, and they return 0 or -ENOMEM.
+ * conf->apps from the entries. In all four, mistakes are counted, and they return 0 or -ENOMEM.
  */
 int config_apps_begin(struct apps_building *b);
 
+/* Who names an application: a listener or a route. */
+struct app_user {
+	const struct conf_names *texts;  /* what was written */
+	size_t *app;                     /* gets its index */
+	enum conf_mode *mode;            /* gets its mode, if it says one */
+	const struct setting *said;      /* where it was written */
+	const struct setting *mode_said; /* the mode that may be another one; NULL: none */
+};
+int config_take_app(struct apps_building *b, const struct app_user *user);
+
 /* The application of this listener, and with it the listener's mode. */
-int config_take_app(struct apps_building *b, int listener);
+int config_take_app_of_listener(struct apps_building *b, int listener);
 
 /* Says that there is none at all, or warns of entries that no listener names. */
 void config_apps_end(const struct apps_building *b);

@@ -22,7 +22,9 @@
 #include "config/config_fill.h"
 #include "config/config_guard.h"
 #include "config/config_options.h"
+#include "config/config_pairs.h"
 #include "config/config_proxy.h"
+#include "config/config_routes.h"
 #include "config/config_unix.h"
 #include "kedge/limits.h"
 
@@ -45,27 +47,6 @@ int config_check_settings(struct settings *settings, struct mistakes *m)
 	return 0;
 }
 
-static void check_certs(const struct conf_listener *l, const struct place *at, struct mistakes *m)
-{
-	char quoted[QUOTED_MAX];
-
-	if (l->tls && !l->certs_count)
-		mistake(m, at, "TLS without a certificate: give cert and key, or tls off");
-	for (size_t i = 0; i < l->certs_count; i++) {
-		const struct conf_cert *c = &l->certs[i];
-
-		if (c->cert && !c->key)
-			mistake(m, at, "the certificate %s has no key",
-				config_quote(quoted, c->cert));
-		if (c->ocsp && !c->cert)
-			mistake(m, at, "the OCSP response %s has no certificate",
-				config_quote(quoted, c->ocsp));
-		if (c->key && !c->cert)
-			mistake(m, at, "the key %s has no certificate",
-				config_quote(quoted, c->key));
-	}
-}
-
 /* Cross-checks within one listener, and settings that have no effect there. */
 static void check_listener(struct conf_listener *l, const struct settings *from, int index,
 			   struct mistakes *m)
@@ -76,7 +57,9 @@ static void check_listener(struct conf_listener *l, const struct settings *from,
 	const struct setting *strict = settings_find(from, "strict-sni", index, -1);
 	const struct place *at = &from->listeners[index];
 
-	check_certs(l, at, m);
+	if (l->tls && !l->certs_count)
+		mistake(m, at, "TLS without a certificate: give cert and key, or tls off");
+	config_check_pairs(l->certs, l->certs_count, at, m);
 	config_check_alpn(l, from, index, m);
 	if (!l->tls && cert)
 		config_warn(&cert->place, "not used: tls is off at this listener");
@@ -139,7 +122,8 @@ static int build_listener(struct apps_building *b, int index)
 	l->both_families = listen && l->addr.family == AF_INET6 && listen->text[0] != '[';
 	config_listener_family(l, at);
 	check_same_addr(conf, b->from, index, b->m);
-	err = config_take_app(b, index); /* it may decide the mode */
+	err = config_take_app_of_listener(b, index); /* it may decide the mode */
+	err = err ? err : config_build_routes(b, index);
 	if (!err && !f.bad) {
 		check_listener(l, b->from, index, b->m);
 		config_check_guard(&conf->guard, l, at, b->m);
@@ -183,6 +167,14 @@ static void check_common_trust(const struct conf *conf, const struct settings *s
 		config_warn(&s->place, "nothing to trust: proxy-protocol is off at every listener");
 }
 
+static bool speaks_http(const struct conf_listener *l)
+{
+	for (size_t i = 0; i < l->routes_count; i++)
+		if (l->routes[i].mode == MODE_HTTP)
+			return true;
+	return l->mode == MODE_HTTP;
+}
+
 /* With if-none and no xff-trust, any client can set its own address. */
 static void check_if_none(const struct conf *conf, const struct settings *file,
 			  const struct settings *flags)
@@ -192,7 +184,7 @@ static void check_if_none(const struct conf *conf, const struct settings *file,
 
 	s = s ? s : settings_find(file, "xff", -1, -1);
 	for (size_t i = 0; i < conf->listeners_count; i++)
-		http = http || conf->listeners[i].mode == MODE_HTTP;
+		http = http || speaks_http(&conf->listeners[i]);
 	if (s && !s->bad && http && conf->xff == XFF_IF_NONE && !conf->xff_trust.count)
 		config_warn(&s->place, "if-none without xff-trust: any client may name any client "
 				       "address in X-Forwarded-For: give xff-trust, "
@@ -211,7 +203,7 @@ static void check_splice(const struct conf *conf, const struct settings *file,
 
 		if (!l->splice)
 			continue;
-		if (l->mode == MODE_TCP)
+		if (!speaks_http(l))
 			config_warn(at, "splice has no effect with mode tcp");
 		else if (conf->bypass != POLICY_OFF)
 			config_warn(at, "splice has no effect with bypass: give one of the two");

@@ -28,17 +28,22 @@ static void write_names(FILE *to, const struct conf_names *names)
 		fprintf(to, "%s%s", i ? ", " : "", names->set[i]);
 }
 
-/* One part of the pairs. */
-static void write_certs(FILE *to, const struct option_def *opt, const struct conf_listener *l)
+static const char *part_of(const struct conf_cert *c, const char *part)
 {
-	for (size_t i = 0; i < l->certs_count; i++) {
-		const struct conf_cert *c = &l->certs[i];
-		const char *path = !strcmp(opt->name, "cert")  ? c->cert
-				   : !strcmp(opt->name, "key") ? c->key
-							       : c->ocsp;
+	return !strcmp(part, "cert") ? c->cert : !strcmp(part, "key") ? c->key : c->ocsp;
+}
 
-		if (path)
-			fprintf(to, "%s%s", ftello(to) ? ", " : "", path);
+/* One part of the pairs, behind `first`. */
+static void write_certs(FILE *to, const char *first, const char *part,
+			const struct conf_cert *certs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *path = part_of(&certs[i], part);
+
+		if (!path)
+			continue;
+		fprintf(to, "%s%s", first, path);
+		first = ", ";
 	}
 }
 
@@ -74,6 +79,7 @@ static void write_words(FILE *to, const struct option_def *opt, unsigned bits)
 static void write_value(FILE *to, const struct option_def *opt, const void *base)
 {
 	const void *field = (const char *)base + opt->offset;
+	const struct conf_listener *l;
 	const char *path;
 	char addr[ADDR_TEXT_MAX];
 
@@ -116,7 +122,8 @@ static void write_value(FILE *to, const struct option_def *opt, const void *base
 		fprintf(to, "%04o", *(const unsigned *)field);
 		break;
 	case OPTION_CERT:
-		write_certs(to, opt, base);
+		l = base;
+		write_certs(to, "", opt->name, l->certs, l->certs_count);
 		break;
 	}
 }
@@ -231,6 +238,56 @@ int config_diff(const struct conf *before, struct conf *after, config_say_fn say
 	return err;
 }
 
+/* "names: a.test, b.test; app: web; alpn: h2; cert: c.pem; key: k.pem". NULL: out of memory. */
+static char *route_text(const struct conf_listener *l, size_t at)
+{
+	const struct conf_route *r = at < l->routes_count ? &l->routes[at] : NULL;
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	if (!to)
+		return NULL;
+	if (!r) {
+		fputs("none", to);
+	} else {
+		fputs("names: ", to);
+		write_names(to, &r->names);
+		fputs("; app: ", to);
+		write_names(to, &r->app_text);
+		fputs(r->alpn.count ? "; alpn: " : "", to);
+		write_names(to, &r->alpn);
+		write_certs(to, "; cert: ", "cert", r->certs, r->certs_count);
+		write_certs(to, "; key: ", "key", r->certs, r->certs_count);
+		write_certs(to, "; ocsp: ", "ocsp", r->certs, r->certs_count);
+	}
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+static int diff_routes(const struct conf_listener *before, const struct conf_listener *after,
+		       config_say_fn say, void *arg)
+{
+	for (size_t i = 0; i < before->routes_count || i < after->routes_count; i++) {
+		_cleanup_(freep)
+		char *was = route_text(before, i), *is = route_text(after, i), *text = NULL;
+
+		if (!was || !is)
+			return -ENOMEM;
+		if (!strcmp(was, is))
+			continue;
+		if (asprintf(&text, "listener %s: routes[%zu]: %s -> %s", after->name, i, was, is) <
+		    0) {
+			text = NULL;
+			return -ENOMEM;
+		}
+		say(arg, CONFIG_CHANGED, text);
+	}
+	return 0;
+}
+
 int config_diff_listener(const struct conf_listener *before, struct conf_listener *after,
 			 config_say_fn say, void *arg)
 {
@@ -242,7 +299,7 @@ int config_diff_listener(const struct conf_listener *before, struct conf_listene
 		if (config_options[i].scope == OPTION_LISTENER &&
 		    config_options[i].kind != OPTION_APP)
 			err = diff_option(&config_options[i], before, after, where, say, arg);
-	return err;
+	return err ? err : diff_routes(before, after, say, arg);
 }
 
 bool config_same_app(const struct conf_app *before, const struct conf_app *after)

@@ -4,8 +4,9 @@
  * what their values may be. Every mistake of structure is found in one pass, with its line.
  *
  * The read_*() functions begin at the first event of what they read and end at its last one. Their
- * recursion is as deep as listeners, certs, apps, checks and keys can be nested; anything else is
- * skipped without recursion. They return 0; -EINVAL after a mistake that ends the reading; -ENOMEM.
+ * recursion is as deep as listeners, routes, certs, apps, checks and keys can be nested; anything
+ * else is skipped without recursion. They return 0; -EINVAL after a mistake that ends the reading;
+ * -ENOMEM.
  */
 #include "config/config_file.h"
 
@@ -25,8 +26,10 @@ struct reading {
 	struct cursor c;
 	struct settings *to;
 	int listener;  /* the current one; -1: outside */
+	size_t route;  /* the current one of its routes, from 1; 0: outside */
 	int app;       /* the same in apps */
 	size_t pair;   /* the current one of certs */
+	size_t entry;  /* the current one of the list that was begun last */
 	bool unusable; /* after a mistake that leaves no sense in the rest */
 };
 
@@ -55,6 +58,7 @@ static int add(struct reading *r, const struct option_def *opt, char *text, cons
 	const struct setting written = {
 		.opt = opt,
 		.listener = r->listener,
+		.route = r->route,
 		.app = r->app,
 		.pair = r->pair,
 		.text = text,
@@ -96,6 +100,22 @@ static int read_cert(struct reading *r, const struct option_def *opt)
 	/* What else is wrong with a pair is reported with the values, by config_build(). */
 	if (!err && r->to->count == before)
 		mistake(r->c.m, &at, "has neither cert nor key");
+	return err;
+}
+
+static int read_route(struct reading *r, const struct option_def *opt)
+{
+	const struct place at = cursor_place(&r->c);
+	size_t number = r->entry + 1;
+	int err;
+
+	(void)opt;
+	if (!expect(r, CURSOR_KEYS, "", &err))
+		return err;
+	r->route = number;
+	err = settings_add_route(r->to, r->listener, &at);
+	err = err ? err : read_keys(r, LEVEL_ROUTE);
+	r->route = 0;
 	return err;
 }
 
@@ -218,6 +238,7 @@ static int read_list(struct reading *r, const struct option_def *opt, unsigned m
 			return -EINVAL;
 		}
 		r->pair = read_entry == read_cert ? i : 0;
+		r->entry = i;
 		err = read_entry(r, opt);
 		if (err)
 			return err;
@@ -233,6 +254,8 @@ static int read_value(struct reading *r, size_t key)
 
 	if (key == KEY_LISTENERS)
 		return read_list(r, NULL, CONFIG_LISTENERS_MAX, read_listener);
+	if (key == KEY_ROUTES)
+		return read_list(r, NULL, CONFIG_ROUTES_MAX, read_route);
 	if (key == KEY_CERTS)
 		return read_list(r, NULL, CONFIG_CERTS_MAX, read_cert);
 	if (key == KEY_APPS)

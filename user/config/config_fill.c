@@ -22,9 +22,12 @@ static bool is_of_app(const struct option_def *opt)
 	return opt->scope == OPTION_OF_APP || opt->scope == OPTION_OF_ENTRY;
 }
 
-/* Which struct has the field of an option that stands in an entry of apps, or outside one. */
-static enum filled home_of(const struct option_def *opt, bool entry)
+/* Which struct has the field of an option that stands in a route, in an entry of apps, or in
+ * neither. */
+static enum filled home_of(const struct option_def *opt, bool route, bool entry)
 {
+	if (route)
+		return FILLED_ROUTE;
 	if (is_of_app(opt) || (entry && opt->app_offset))
 		return FILLED_APP;
 	return opt->scope == OPTION_GLOBAL ? FILLED_CONF : FILLED_LISTENER;
@@ -32,6 +35,8 @@ static enum filled home_of(const struct option_def *opt, bool entry)
 
 static size_t offset_of(const struct option_def *opt, enum filled what)
 {
+	if (what == FILLED_ROUTE && opt->scope != OPTION_OF_ROUTE)
+		return opt->route_offset;
 	return what == FILLED_APP && !is_of_app(opt) ? opt->app_offset : opt->offset;
 }
 
@@ -45,8 +50,8 @@ int fill_from(struct filling *f, const struct settings *src, int listener, int a
 		const struct setting *s = &src->all[i];
 		size_t at = list_index(s->opt);
 
-		if (s->listener != listener || s->app != app ||
-		    home_of(s->opt, app >= 0) != f->what || f->seen[at])
+		if (s->listener != listener || s->route != f->route || s->app != app ||
+		    home_of(s->opt, s->route, app >= 0) != f->what || f->seen[at])
 			continue;
 		now[at] = true;
 		f->bad |= s->bad;
@@ -70,7 +75,7 @@ int fill_defaults(struct filling *f)
 	for (size_t i = 0; i < config_options_count; i++) {
 		const struct option_def *opt = &config_options[i];
 
-		if (f->seen[i] || !opt->text || home_of(opt, false) != f->what)
+		if (f->seen[i] || !opt->text || home_of(opt, false, false) != f->what)
 			continue;
 		err = option_set(opt, f->base, opt->offset, opt->text, 0, why);
 		if (err)
@@ -92,10 +97,15 @@ int fill_try(const struct setting *s, char why[WHY_MAX])
 	struct conf_app app = {0};
 	_cleanup_(conf_freep)
 	struct conf *conf = calloc(1, sizeof(*conf));
-	enum filled what = home_of(s->opt, s->app >= 0);
-	void *base = what == FILLED_CONF ? (void *)conf : what == FILLED_APP ? (void *)&app : &l;
+	_cleanup_(conf_route_clear)
+	struct conf_route route = {0};
+	enum filled what = home_of(s->opt, s->route, s->app >= 0);
+	void *const bases[] = {[FILLED_CONF] = conf,
+			       [FILLED_LISTENER] = &l,
+			       [FILLED_APP] = &app,
+			       [FILLED_ROUTE] = &route};
 
 	if (!conf)
 		return why_out_of_memory(why);
-	return option_set(s->opt, base, offset_of(s->opt, what), s->text, 0, why);
+	return option_set(s->opt, bases[what], offset_of(s->opt, what), s->text, 0, why);
 }

@@ -6,12 +6,13 @@
 #include "config/config_settings.h"
 #include "config/config_why.h"
 
-/* A zeroed struct conf, struct conf_listener or struct conf_app. */
-enum filled { FILLED_CONF, FILLED_LISTENER, FILLED_APP };
+/* A zeroed struct conf, struct conf_listener, struct conf_app or struct conf_route. */
+enum filled { FILLED_CONF, FILLED_LISTENER, FILLED_APP, FILLED_ROUTE };
 
 struct filling {
 	void *base;
 	enum filled what;
+	size_t route;                  /* ROUTE: its number at its listener, from 1 */
 	bool seen[CONFIG_OPTIONS_MAX]; /* a narrower setting was there */
 	bool bad;                      /* one of its settings is a mistake */
 };

@@ -83,7 +83,7 @@ static void say_unknown_option(struct flags *f, const struct place *at, const ch
 		return;
 	}
 	for (size_t i = 0; i < config_options_count; i++)
-		if (config_options[i].scope != OPTION_OF_ENTRY)
+		if (!option_is_no_flag(&config_options[i]))
 			suggest(&s, name, name_len, config_options[i].name);
 	if (s.name)
 		mistake(f->m, at, "unknown option; did you mean --%s?", s.name);
@@ -102,7 +102,7 @@ static int read_long(struct flags *f, int argc, char **argv)
 	const struct option_def *opt = option_find(name, name_len);
 	int err;
 
-	if (!opt || opt->scope == OPTION_OF_ENTRY) {
+	if (!opt || option_is_no_flag(opt)) {
 		say_unknown_option(f, &at, name, name_len);
 		/* Its value, if there is one, is not another mistake. */
 		return !equals && argc > 1 && argv[1][0] != '-' ? 2 : 1;

@@ -19,6 +19,8 @@ static enum group group_of(const struct option_def *opt)
 	case OPTION_LISTEN:
 	case OPTION_LISTENER:
 		return GROUP_LISTENER;
+	case OPTION_OF_ROUTE:
+		return GROUP_LISTENER;
 	case OPTION_OF_APP:
 	case OPTION_OF_ENTRY:
 		return GROUP_APP;
@@ -83,8 +85,7 @@ static void write_usage_option(FILE *to, const struct option_def *opt)
 static void write_usage_group(FILE *to, enum group group)
 {
 	for (size_t i = 0; i < config_options_count; i++)
-		if (group_of(&config_options[i]) == group &&
-		    config_options[i].scope != OPTION_OF_ENTRY)
+		if (group_of(&config_options[i]) == group && !option_is_no_flag(&config_options[i]))
 			write_usage_option(to, &config_options[i]);
 }
 

@@ -21,7 +21,10 @@ static bool may_stand(const struct option_def *opt, enum config_level level)
 		return level == LEVEL_LISTENER;
 	case OPTION_LISTENER:
 		return level == LEVEL_TOP || level == LEVEL_LISTENER ||
-		       (level == LEVEL_APP && opt->app_offset);
+		       (level == LEVEL_APP && opt->app_offset) ||
+		       (level == LEVEL_ROUTE && opt->route_offset);
+	case OPTION_OF_ROUTE:
+		return level == LEVEL_ROUTE;
 	case OPTION_OF_ENTRY:
 		return level == LEVEL_APP;
 	case OPTION_OF_APP:
@@ -40,8 +43,10 @@ const char *key_name(enum config_level level, size_t key)
 		return level == LEVEL_TOP ? "listeners" : NULL;
 	if (key == KEY_APPS)
 		return level == LEVEL_TOP ? "apps" : NULL;
+	if (key == KEY_ROUTES)
+		return level == LEVEL_LISTENER ? "routes" : NULL;
 	if (key == KEY_CERTS)
-		return level == LEVEL_TOP || level == LEVEL_LISTENER ? "certs" : NULL;
+		return level <= LEVEL_ROUTE ? "certs" : NULL;
 	if (key >= config_options_count)
 		return NULL;
 	opt = &config_options[key];
@@ -85,6 +90,7 @@ static const char *home_of(const char *name, size_t len)
 	static const char *const homes[] = {
 		[LEVEL_TOP] = "at the top level",
 		[LEVEL_LISTENER] = "in an entry of listeners",
+		[LEVEL_ROUTE] = "in an entry of routes",
 		[LEVEL_CERT] = "in an entry of certs",
 		[LEVEL_APP] = "in an entry of apps",
 		[LEVEL_CHECK] = "in check",

@@ -7,16 +7,17 @@
 #include "config/config_table.h"
 
 /*
- * The mappings: the file itself, an entry of `listeners`, one of `certs`, one of `apps`, and a
- * `check`, whose keys are the options check-path and so on, without "check-".
+ * The mappings: the file itself, an entry of `listeners`, one of its `routes`, one of `certs`, one
+ * of `apps`, and a `check`, whose keys are the options check-path and so on, without "check-".
  */
-enum config_level { LEVEL_TOP, LEVEL_LISTENER, LEVEL_CERT, LEVEL_APP, LEVEL_CHECK };
+enum config_level { LEVEL_TOP, LEVEL_LISTENER, LEVEL_ROUTE, LEVEL_CERT, LEVEL_APP, LEVEL_CHECK };
 
-/* A key is a row of the table, or one of three that hold further mappings. */
+/* A key is a row of the table, or one of four that hold further mappings. */
 #define KEY_CERTS     CONFIG_OPTIONS_MAX
 #define KEY_LISTENERS (CONFIG_OPTIONS_MAX + 1)
 #define KEY_APPS      (CONFIG_OPTIONS_MAX + 2)
-#define KEYS_MAX      (CONFIG_OPTIONS_MAX + 3)
+#define KEY_ROUTES    (CONFIG_OPTIONS_MAX + 3)
+#define KEYS_MAX      (CONFIG_OPTIONS_MAX + 4)
 
 /* NULL: this level has no such key. */
 const char *key_name(enum config_level level, size_t key);

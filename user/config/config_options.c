@@ -143,19 +143,31 @@ static int add_name(const struct option_def *opt, struct conf_names *field, cons
 	return add_text(field, text, why);
 }
 
-/* Grows certs to hold `pair`. */
-static int set_cert(const struct option_def *opt, struct conf_listener *l, const char *text,
+/* The list of certificates in struct conf_listener and struct conf_route. */
+struct cert_list {
+	struct conf_cert *certs;
+	size_t count;
+};
+#define IS_CERT_LIST(type)                                                                  \
+	_Static_assert(offsetof(struct type, certs_count) - offsetof(struct type, certs) == \
+			       offsetof(struct cert_list, count),                           \
+		       #type " has the two in this order")
+IS_CERT_LIST(conf_listener);
+IS_CERT_LIST(conf_route);
+
+/* Grows the list to hold `pair`. */
+static int set_cert(const struct option_def *opt, struct cert_list *l, const char *text,
 		    size_t pair, char why[WHY_MAX])
 {
 	struct conf_cert *certs;
 
-	if (pair >= l->certs_count) {
+	if (pair >= l->count) {
 		certs = reallocarray(l->certs, pair + 1, sizeof(*certs));
 		if (!certs)
 			return why_out_of_memory(why);
-		memset(certs + l->certs_count, 0, (pair + 1 - l->certs_count) * sizeof(*certs));
+		memset(certs + l->count, 0, (pair + 1 - l->count) * sizeof(*certs));
 		l->certs = certs;
-		l->certs_count = pair + 1;
+		l->count = pair + 1;
 	}
 	certs = &l->certs[pair];
 	return set_path(opt,
@@ -330,7 +342,7 @@ int option_set(const struct option_def *opt, void *base, size_t offset, const ch
 	case OPTION_MODE:
 		return set_mode(field, text, why);
 	case OPTION_CERT:
-		return set_cert(opt, base, text, pair, why);
+		return set_cert(opt, field, text, pair, why);
 	}
 	return -EINVAL;
 }

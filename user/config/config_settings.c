@@ -58,16 +58,43 @@ int settings_add_app(struct settings *s, const char *name, const struct place *p
 	return 0;
 }
 
-const struct setting *settings_find(const struct settings *s, const char *name, int listener,
-				    int app)
+int settings_add_route(struct settings *s, int listener, const struct place *place)
+{
+	_cleanup_(freep)
+	char *path = strdup(place->path);
+	struct route_entry *grown;
+
+	grown = path ? reallocarray(s->routes, s->routes_count + 1, sizeof(*grown)) : NULL;
+	if (!grown)
+		return -ENOMEM;
+	s->routes = grown;
+	grown[s->routes_count] = (struct route_entry){.listener = listener, .place = *place};
+	grown[s->routes_count++].place.path = take_ptr(path);
+	return 0;
+}
+
+static const struct setting *find(const struct settings *s, const char *name, int listener,
+				  size_t route, int app)
 {
 	const struct setting *found = NULL;
 
 	for (size_t i = 0; i < s->count && !(found && option_is_list(found->opt)); i++)
-		if (s->all[i].listener == listener && s->all[i].app == app &&
-		    !strcmp(s->all[i].opt->name, name))
+		if (s->all[i].listener == listener && s->all[i].route == route &&
+		    s->all[i].app == app && !strcmp(s->all[i].opt->name, name))
 			found = &s->all[i];
 	return found;
+}
+
+const struct setting *settings_find_of_route(const struct settings *s, const char *name,
+					     int listener, size_t route)
+{
+	return find(s, name, listener, route, -1);
+}
+
+const struct setting *settings_find(const struct settings *s, const char *name, int listener,
+				    int app)
+{
+	return find(s, name, listener, 0, app);
 }
 
 void settings_clear(struct settings *s)
@@ -84,6 +111,9 @@ void settings_clear(struct settings *s)
 	}
 	free(s->all);
 	free(s->listeners);
+	for (size_t i = 0; i < s->routes_count; i++)
+		free(s->routes[i].place.path);
 	free(s->apps);
+	free(s->routes);
 	*s = (struct settings){0};
 }

@@ -12,10 +12,16 @@
 struct setting {
 	const struct option_def *opt;
 	int listener;       /* index; -1: outside a listener */
+	size_t route;       /* number of the route of that listener, from 1; 0: outside one */
 	int app;            /* index in apps; -1: outside an entry of it */
 	size_t pair;        /* OPTION_CERT: index in certs */
 	char *text;         /* owned; NULL: an empty list */
 	bool bad;           /* it is a mistake, which was reported */
+	struct place place; /* its path is owned */
+};
+
+struct route_entry {
+	int listener;
 	struct place place; /* its path is owned */
 };
 
@@ -29,11 +35,14 @@ struct settings {
 		struct place place;
 	} * apps; /* the entries of `apps` */
 	size_t apps_count;
+	struct route_entry *routes; /* of all listeners, in the order written */
+	size_t routes_count;
 };
 
 /* They copy names, text and path. 0 or -ENOMEM. */
 int settings_add(struct settings *s, const struct setting *written);
 int settings_add_listener(struct settings *s, const struct place *place);
+int settings_add_route(struct settings *s, int listener, const struct place *place);
 int settings_add_app(struct settings *s, const char *name, const struct place *place);
 
 /*
@@ -42,6 +51,10 @@ int settings_add_app(struct settings *s, const char *name, const struct place *p
  */
 const struct setting *settings_find(const struct settings *s, const char *name, int listener,
 				    int app);
+
+/* The same of a route. */
+const struct setting *settings_find_of_route(const struct settings *s, const char *name,
+					     int listener, size_t route);
 
 /* Frees all of it; `s` is empty afterwards. */
 void settings_clear(struct settings *s);

@@ -25,6 +25,7 @@
 	}
 #define IN_CONF(field)     .scope = OPTION_GLOBAL, .offset = offsetof(struct conf, field)
 #define IN_LISTENER(field) .scope = OPTION_LISTENER, .offset = offsetof(struct conf_listener, field)
+#define IN_ROUTE(field)    .scope = OPTION_OF_ROUTE, .offset = offsetof(struct conf_route, field)
 #define IN_APP(field)      .scope = OPTION_OF_APP, .offset = offsetof(struct conf_app, field)
 #define IN_ENTRY(field)    .scope = OPTION_OF_ENTRY, .offset = offsetof(struct conf_app, field)
 #define TIMEOUT_OF_APP(field)                                                      \
@@ -63,14 +64,23 @@ const struct option_def config_options[] = {
 	{.name = "alpn",
 	 .kind = OPTION_NAMES,
 	 IN_LISTENER(alpn),
+	 .route_offset = offsetof(struct conf_route, alpn),
 	 .without = "http/1.1 and http/1.0 in mode http, none in mode tcp",
 	 .arg = "PROTOCOL",
 	 .max = 255,
 	 .help = "protocols that clients may choose by ALPN, the most preferred first; a client "
-		 "that offers others only is refused"},
+		 "that offers others only is refused; in a route: only for clients that offer one "
+		 "of them"},
+	{.name = "names",
+	 .kind = OPTION_NAMES,
+	 IN_ROUTE(names),
+	 .arg = "HOST|*.HOST",
+	 .max = 254,
+	 .help = "in a route: the names that its clients ask for by SNI; *. is any first label"},
 	{.name = "app",
 	 .kind = OPTION_APP,
 	 IN_LISTENER(app_text),
+	 .route_offset = offsetof(struct conf_route, app_text),
 	 .common = true,
 	 .arg = "NAME|ADDR:PORT|NAME:PORT|unix:PATH",
 	 .help = "the application: its servers, which speak no TLS, or its name in apps; BPF "
@@ -91,6 +101,7 @@ const struct option_def config_options[] = {
 	{.name = "cert",
 	 .kind = OPTION_CERT,
 	 IN_LISTENER(certs),
+	 .route_offset = offsetof(struct conf_route, certs),
 	 .without = "none",
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,
@@ -98,6 +109,7 @@ const struct option_def config_options[] = {
 	{.name = "key",
 	 .kind = OPTION_CERT,
 	 IN_LISTENER(certs),
+	 .route_offset = offsetof(struct conf_route, certs),
 	 .without = "none",
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,
@@ -105,6 +117,7 @@ const struct option_def config_options[] = {
 	{.name = "ocsp",
 	 .kind = OPTION_CERT,
 	 IN_LISTENER(certs),
+	 .route_offset = offsetof(struct conf_route, certs),
 	 .without = "none",
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,

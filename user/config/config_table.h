@@ -28,6 +28,7 @@ enum option_scope {
 	OPTION_LISTENER, /* a field of struct conf_listener; outside a listener: for all of them */
 	OPTION_LISTEN,   /* begins a listener */
 	OPTION_OF_APP,   /* a field of struct conf_app; outside an entry of apps: for all */
+	OPTION_OF_ROUTE, /* a field of struct conf_route: it is no flag */
 	OPTION_OF_ENTRY, /* the same, but only in an entry of apps: it is no flag */
 };
 
@@ -39,6 +40,7 @@ struct option_def {
 	enum option_scope scope;
 	size_t offset;       /* in the struct that the scope names */
 	size_t app_offset;   /* LISTENER: also a key of apps, at this offset there; 0: it is not */
+	size_t route_offset; /* LISTENER: also a key of routes, at this offset there; 0: not */
 	bool common;         /* LISTENER: as a flag always for all of them */
 	const char *text;    /* the default, as one would write it; NULL: none */
 	const char *without; /* what having none means, for the reader; NULL: it must be given */
@@ -57,6 +59,12 @@ struct option_def {
 
 extern const struct option_def config_options[];
 extern const size_t config_options_count; /* at most CONFIG_OPTIONS_MAX */
+
+/* Only in a file: as a flag nobody would know what it belongs to. */
+static inline bool option_is_no_flag(const struct option_def *opt)
+{
+	return opt->scope == OPTION_OF_ENTRY || opt->scope == OPTION_OF_ROUTE;
+}
 
 /* The value is a list of texts. */
 static inline bool option_has_entries(const struct option_def *opt)

@@ -16,21 +16,31 @@ static const struct conf_server *unix_server(const struct conf_app *app)
 	return NULL;
 }
 
+/* What is required of an application in this mode that has no TCP. */
+static const char *conflict_of(const struct conf *conf, size_t app, enum conf_mode mode,
+			       const struct conf_server **server)
+{
+	*server = app < conf->apps_count ? unix_server(&conf->apps[app]) : NULL;
+	if (!*server)
+		return NULL;
+	if (conf->edit == POLICY_REQUIRE && mode == MODE_HTTP)
+		return "edit";
+	if (conf->bypass == POLICY_REQUIRE)
+		return "bypass";
+	return conf->peername == POLICY_REQUIRE ? "peername" : NULL;
+}
+
 /* Which of the three that need TCP to the application is required where there is none. */
 static const char *app_conflict(const struct conf *conf, const struct conf_server **server)
 {
 	for (size_t i = 0; i < conf->listeners_count; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
+		const char *option = conflict_of(conf, l->app, l->mode, server);
 
-		*server = l->app < conf->apps_count ? unix_server(&conf->apps[l->app]) : NULL;
-		if (!*server)
-			continue;
-		if (conf->edit == POLICY_REQUIRE && l->mode == MODE_HTTP)
-			return "edit";
-		if (conf->bypass == POLICY_REQUIRE)
-			return "bypass";
-		if (conf->peername == POLICY_REQUIRE)
-			return "peername";
+		for (size_t k = 0; !option && k < l->routes_count; k++)
+			option = conflict_of(conf, l->routes[k].app, l->routes[k].mode, server);
+		if (option)
+			return option;
 	}
 	return NULL;
 }

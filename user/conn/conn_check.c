@@ -41,6 +41,7 @@ static void deadlines_check(const struct conn *c)
 	const struct conf *conf = conn_conf(c);
 
 	CHECK(c, c->active_ms <= now && c->head_ms <= now && c->answer_ms <= now);
+	CHECK(c, c->route <= c->service->conf->routes_count);
 	CHECK_IF(c, c->head_ms, c->flow.leg->edit->note->standing == KEDGE_HEAD);
 	CHECK_IF(c, c->head_ms, mover_awaits_client(&c->flow));
 	CHECK_IF(c, c->body_due_ms, c->flow.leg->edit->note->standing == KEDGE_BODY);

@@ -42,11 +42,30 @@ bool conn_header_wanted(const struct conn *c)
 	return conn_servers(c)->conf->send_proxy != SEND_PROXY_OFF;
 }
 
+/*
+ * May an application of the listener want a header, or one with the prefix's TLVs? Which of them it
+ * will be, the ClientHello says later.
+ */
+static bool may_be_wanted(const struct conn *c, bool with_tlvs)
+{
+	const struct conf_listener *l = c->service->conf;
+
+	for (size_t i = 0; i <= l->routes_count; i++) {
+		const size_t at = i ? l->routes[i - 1].app : l->app;
+		const struct conf_app *app = c->service->generation->apps[at].conf;
+
+		if (app->send_proxy != SEND_PROXY_OFF &&
+		    (!with_tlvs || app->proxy_tlvs & SEND_TLV_PASS))
+			return true;
+	}
+	return false;
+}
+
 enum kedge_reason conn_header_prefix(struct conn *c, const struct proxy_prefix *p)
 {
-	const size_t len = tlvs_of(c) & SEND_TLV_PASS ? p->tlvs_len : 0;
+	const size_t len = may_be_wanted(c, true) ? p->tlvs_len : 0;
 
-	if (!conn_header_wanted(c))
+	if (!may_be_wanted(c, false))
 		return KEDGE_REASON_NONE;
 	c->prefix = calloc(1, sizeof(*c->prefix) + len);
 	if (!c->prefix)
@@ -129,7 +148,7 @@ static void tell(struct told *t, const struct conn *c, const struct tls_words *w
 		tell_words(t, tlvs, words);
 	if (tlvs & SEND_TLV_UNIQUE_ID)
 		tell_id(t);
-	if (!c->prefix)
+	if (!c->prefix || !(tlvs & SEND_TLV_PASS))
 		return;
 	t->pass = (struct proxy_prefix){.tlvs = c->prefix->tlvs, .tlvs_len = c->prefix->len};
 	t->facts.pass = &t->pass;
@@ -141,8 +160,11 @@ enum kedge_reason conn_header_make(struct conn *c, const struct tls_words *words
 	struct told told;
 	ssize_t n;
 
-	if (!conn_header_wanted(c))
+	if (!conn_header_wanted(c)) {
+		free(c->prefix); /* it was for another route */
+		c->prefix = NULL;
 		return KEDGE_REASON_NONE;
+	}
 	tell(&told, c, words);
 	n = conn_servers(c)->conf->send_proxy == SEND_PROXY_V1
 		    ? proxy_write_v1(bytes, sizeof(bytes), &told.facts)

@@ -213,6 +213,12 @@ static void count_handshake(struct conn *c, const struct tls_facts *facts)
 	s->handoffs += facts->kernel;
 }
 
+/* It says which application the connection gets. Later hellos do not change it. */
+static void take_route(struct conn *c)
+{
+	c->route = (uint16_t)(tls_conn_route(c->tls) + 1);
+}
+
 static struct conn_verdict handshake_done(struct conn *c)
 {
 	enum kedge_reason reason = KEDGE_REASON_NONE;
@@ -220,6 +226,7 @@ static struct conn_verdict handshake_done(struct conn *c)
 	struct tls_words words = {0};
 
 	TRACE_HANDSHAKE(&c->flow);
+	take_route(c);
 	if (conn_header_wanted(c)) /* the handshake is freed below */
 		tls_words(c->tls, &words);
 	if (tls_into_record(&c->tls, &c->flow.record, &facts, &reason) < 0)
@@ -240,8 +247,10 @@ struct conn_verdict conn_handshake_run(struct conn *c)
 		break;
 	case TLS_WANT_READ:
 	case TLS_WANT_WRITE:
-		if (tls_hello_taken(c->tls))
+		if (tls_hello_taken(c->tls)) {
+			take_route(c);
 			conn_connect_early(c);
+		}
 		break;
 	case TLS_FAILED:
 		return handshake_failed(c, reason);

@@ -125,6 +125,7 @@ struct conn {
 	uint32_t body_index; /* the request that body_due_ms and body_begun belong to */
 	uint32_t body_rest;  /* what body_due_ms is short of, as a fraction of body-rate-min */
 	int client_fd;
+	uint16_t route; /* that its ClientHello chose at the listener, from 1; 0: none */
 	uint16_t port; /* that the client connected to, host order: from the prefix or the socket */
 	uint8_t state; /* enum conn_state; only conn.c writes it */
 	uint8_t queue; /* enum conn_queue_place; only conn_queue.c writes it */
@@ -151,9 +152,17 @@ static inline const struct conf *conn_conf(const struct conn *c)
 	return c->service->generation->conf;
 }
 
+/* NULL: it has what the listener has itself. Until the ClientHello has come, there is none. */
+static inline const struct conf_route *conn_route(const struct conn *c)
+{
+	return c->route ? &c->service->conf->routes[c->route - 1] : NULL;
+}
+
 static inline struct servers *conn_servers(const struct conn *c)
 {
-	return &c->service->generation->apps[c->service->conf->app];
+	const struct conf_route *r = conn_route(c);
+
+	return &c->service->generation->apps[r ? r->app : c->service->conf->app];
 }
 
 /* The server of its leg, which has one. */
@@ -171,5 +180,7 @@ static inline uint32_t conn_requests(const struct conn *c)
 /* No word of HTTP may be read or said. */
 static inline bool conn_is_tcp(const struct conn *c)
 {
-	return c->service->conf->mode == MODE_TCP;
+	const struct conf_route *r = conn_route(c);
+
+	return (r ? r->mode : c->service->conf->mode) == MODE_TCP;
 }

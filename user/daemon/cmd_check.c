@@ -37,9 +37,13 @@ static void say_ok(const struct conf *conf)
 
 	printf("%s: ok: %zu listener%s (", conf->file ? conf->file : "options",
 	       conf->listeners_count, conf->listeners_count == 1 ? "" : "s");
-	for (size_t i = 0; i < conf->listeners_count; i++)
-		printf("%s%s%s%s", i ? ", " : "", conf->listeners[i].name,
-		       conf->listeners[i].tls ? " TLS" : "", proxy[conf->listeners[i].proxy]);
+	for (size_t i = 0; i < conf->listeners_count; i++) {
+		const struct conf_listener *l = &conf->listeners[i];
+
+		printf("%s%s%s%s", i ? ", " : "", l->name, l->tls ? " TLS" : "", proxy[l->proxy]);
+		if (l->routes_count)
+			printf(" %zu route%s", l->routes_count, l->routes_count == 1 ? "" : "s");
+	}
 	printf(")");
 	for (size_t i = 0; i < conf->apps_count; i++)
 		say_app(&conf->apps[i]);

@@ -9,12 +9,12 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "tls/tls.h"
+#include "tls/tls_listener.h"
 
 int service_new(struct service **out, struct generation *g, size_t index, struct limits *limits,
 		bool warn)
 {
 	struct service *s = calloc(1, sizeof(*s));
-	struct tls_offer offer;
 	int err = 0;
 
 	if (!s)
@@ -24,15 +24,12 @@ int service_new(struct service **out, struct generation *g, size_t index, struct
 	s->conf = &g->conf->listeners[index];
 	s->connections = &g->tallies[index]->connections;
 	s->limits = limits;
-	offer = tls_offer_of(s->conf);
 	if (s->conf->tls)
-		err = tls_ctx_new(&s->tls, &offer, &g->tls);
+		err = tls_listener_new(&s->tls, s->conf, &g->tls);
 	if (err) {
 		service_put(s);
 		return err;
 	}
-	if (s->tls && s->conf->strict_sni)
-		tls_ctx_strict_sni(s->tls);
 	if (s->tls && s->conf->addr.family == AF_UNIX)
 		tls_ctx_user_records(s->tls);
 	if (warn)

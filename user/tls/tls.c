@@ -246,6 +246,8 @@ void tls_ctx_digest(const struct tls_ctx *t, uint8_t out[TLS_DIGEST_BYTES])
 
 	memset(out, 0, TLS_DIGEST_BYTES);
 	for (unsigned i = 0; t && i < t->routes_count; i++) {
+		if (!has_own_certs(t, i))
+			continue;
 		memcpy(both, out, TLS_DIGEST_BYTES);
 		tls_certs_digest(t->routes[i].certs, both + TLS_DIGEST_BYTES);
 		EVP_Digest(both, sizeof(both), out, NULL, EVP_sha256(), NULL);
@@ -260,10 +262,24 @@ static void warn_name(const struct tls_ctx *t, const struct route_name *name)
 			 name->name);
 }
 
+/* Does an earlier route bring the same certificates? */
+static bool warned_before(const struct tls_ctx *t, unsigned route)
+{
+	uint8_t this[TLS_DIGEST_BYTES], other[TLS_DIGEST_BYTES];
+
+	tls_certs_digest(t->routes[route].certs, this);
+	for (unsigned i = 0; i < route; i++) {
+		tls_certs_digest(t->routes[i].certs, other);
+		if (!memcmp(this, other, sizeof(this)))
+			return true;
+	}
+	return false;
+}
+
 void tls_ctx_warn(const struct tls_ctx *t)
 {
 	for (unsigned i = 0; t && i < t->routes_count; i++)
-		if (has_own_certs(t, i))
+		if (!warned_before(t, i))
 			tls_certs_warn(t->routes[i].certs);
 	for (size_t i = 0; t && i < t->names.count; i++)
 		warn_name(t, &t->names.all[i]);

@@ -55,17 +55,6 @@ struct tls_offer {
 	enum conf_mode mode;
 };
 
-/* A listener's own. */
-static inline struct tls_offer tls_offer_of(const struct conf_listener *l)
-{
-	return (struct tls_offer){
-		.certs = l->certs,
-		.certs_count = l->certs_count,
-		.alpn = l->alpn,
-		.mode = l->mode,
-	};
-}
-
 /*
  * Reads certificates and keys. 0, or -EINVAL, -ENOENT, ... after one line that names the file and
  * the cause. A session is resumed only if the mode, the protocols, all certificates and the name

@@ -203,6 +203,43 @@ static void a_listener_by_its_keys(void **state)
 				     "listener 127.0.0.1:81: key: b -> b, d\n");
 }
 
+#define ROUTED(routes)                                                                       \
+	"app: 127.0.0.1:1\ncerts: [{cert: c, key: k}]\nlisteners:\n- listen: 127.0.0.1:81\n" \
+	"  mode: tcp\n  routes: [" routes "]\n"
+
+/* What is said of the second file after the first. */
+static void diff_routes(const char *yaml_before, const char *yaml_after, const char *want)
+{
+	_cleanup_(conf_freep)
+	struct conf *before = must_load(yaml_before, "");
+	_cleanup_(conf_freep)
+	struct conf *after = must_load(yaml_after, "");
+
+	changed[0] = kept[0] = '\0';
+	assert_int_equal(config_diff_listener(before->listeners, after->listeners, say, changed),
+			 0);
+	assert_string_equal(changed, want);
+	assert_string_equal(kept, "");
+}
+
+static void routes_by_their_place(void **state)
+{
+	(void)state;
+	diff_routes(ROUTED("{names: [a.test], app: '127.0.0.1:2'}"),
+		    ROUTED("{names: [A.test], app: '127.0.0.1:2'}"), "");
+	diff_routes(ROUTED("{names: [a.test], app: '127.0.0.1:2'}"),
+		    ROUTED("{names: [a.test, b.test], app: ['127.0.0.1:2', '127.0.0.1:3'], alpn: "
+			   "[h2, imap], certs: [{cert: d, key: l, ocsp: o}, {cert: e, key: m}]}, "
+			   "{names: [c.test], app: '127.0.0.1:4'}"),
+		    "listener 127.0.0.1:81: routes[0]: names: a.test; app: 127.0.0.1:2 -> "
+		    "names: a.test, b.test; app: 127.0.0.1:2, 127.0.0.1:3; alpn: h2, imap; "
+		    "cert: d, e; key: l, m; ocsp: o\n"
+		    "listener 127.0.0.1:81: routes[1]: none -> names: c.test; app: 127.0.0.1:4\n");
+	diff_routes(ROUTED("{names: [a.test], app: '127.0.0.1:2'}"), ROUTED(""),
+		    "listener 127.0.0.1:81: routes[0]: names: a.test; "
+		    "app: 127.0.0.1:2 -> none\n");
+}
+
 static void listeners_are_known_by_their_address(void **state)
 {
 	_cleanup_(conf_freep)
@@ -231,6 +268,7 @@ int main(void)
 		cmocka_unit_test(what_needs_a_restart_is_put_back),
 		cmocka_unit_test(every_option_of_kedge_as_a_whole),
 		cmocka_unit_test(a_listener_by_its_keys),
+		cmocka_unit_test(routes_by_their_place),
 		cmocka_unit_test(listeners_are_known_by_their_address),
 	};
 

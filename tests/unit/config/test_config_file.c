@@ -376,7 +376,7 @@ static const struct mistake_case structure_mistakes[] = {
 	 "kedge.yaml:2: listeners[0].address: unknown key; known "
 	 "are listen, tls, mode, alpn, app, proxy-protocol, "
 	 "trust, strict-sni, listener-connections-max, "
-	 "socket-mode, splice, certs\n"},
+	 "socket-mode, splice, certs, routes\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
 	 "kedge.yaml:3: certs[1]: has neither cert nor key\n"},
 	{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{}, {cert: b}]\n", "",

@@ -301,7 +301,7 @@ static void every_option_works_as_a_flag(void **state)
 		char flag[64];
 
 		snprintf(flag, sizeof(flag), "--%s ", config_options[i].name);
-		if (config_options[i].scope != OPTION_OF_ENTRY)
+		if (!option_is_no_flag(&config_options[i]))
 			assert_non_null(strstr(every_flag, flag));
 	}
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "config/config_options.h"
 #include "config/config_settings.h"
 #include "tests/lib/no_memory.h"
 
@@ -46,6 +47,33 @@ static void both_are_copied_in_order(void **state)
 	assert_string_equal(s.listeners[0].path, "listeners[0]");
 	assert_string_equal(s.listeners[1].path, "--tls");
 	assert_int_equal(s.listeners[1].line, 8);
+}
+
+static void routes_are_found_apart_from_their_listener(void **state)
+{
+	_cleanup_(settings_clear)
+	struct settings s = {0};
+	const struct option_def *alpn = option_find("alpn", strlen("alpn"));
+	struct setting written = {.opt = alpn,
+				  .app = -1,
+				  .text = (char[]){"h2"},
+				  .place.path = (char[]){"listeners[0].routes[1].alpn[0]"}};
+
+	(void)state;
+	assert_int_equal(settings_add_route(&s, 0, &written.place), 0);
+	assert_string_equal(s.routes[0].place.path, written.place.path);
+	written.route = 2;
+	assert_int_equal(settings_add(&s, &written), 0);
+	assert_null(settings_find(&s, "alpn", 0, -1));
+	assert_null(settings_find_of_route(&s, "alpn", 0, 1));
+	assert_null(settings_find_of_route(&s, "alpn", 1, 2));
+	assert_ptr_equal(settings_find_of_route(&s, "alpn", 0, 2), &s.all[0]);
+	no_memory_after = 0;
+	assert_int_equal(settings_add_route(&s, 0, &written.place), -ENOMEM);
+	no_memory_after = 1;
+	assert_int_equal(settings_add_route(&s, 0, &written.place), -ENOMEM);
+	no_memory_after = -1;
+	assert_int_equal(s.routes_count, 1);
 }
 
 static void an_empty_list_has_no_text(void **state)
@@ -108,6 +136,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_are_copied_in_order),
+		cmocka_unit_test(routes_are_found_apart_from_their_listener),
 		cmocka_unit_test(an_empty_list_has_no_text),
 		cmocka_unit_test(cleared_is_empty),
 		cmocka_unit_test(without_memory_nothing_is_added),

@@ -34,6 +34,7 @@ static void names_are_distinct_and_fit_on_a_flag(void **state)
 		assert_string_not_equal(a->name, "certs");
 		assert_string_not_equal(a->name, "listeners");
 		assert_string_not_equal(a->name, "apps");
+		assert_string_not_equal(a->name, "routes");
 		assert_string_not_equal(a->name, "help");
 	}
 }
@@ -69,6 +70,8 @@ static size_t size_of_home(const struct option_def *opt)
 {
 	if (is_of_app(opt))
 		return sizeof(struct conf_app);
+	if (opt->scope == OPTION_OF_ROUTE)
+		return sizeof(struct conf_route);
 	return opt->scope == OPTION_GLOBAL ? sizeof(struct conf) : sizeof(struct conf_listener);
 }
 

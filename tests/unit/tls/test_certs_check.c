@@ -50,6 +50,32 @@ static void nothing_is_wrong(void **state)
 	}
 }
 
+static void certificates_of_routes_are_read(void **state)
+{
+	struct conf_names names = {.set = (char *[]){(char *)"good.test"}, .count = 1};
+	struct conf_route routes[] = {{.names = names},
+				      {.names = names, .certs = &no_file, .certs_count = 1},
+				      {.names = names, .certs = &wrong_key, .certs_count = 1}};
+	struct conf_listener l = listener_of(&fine, 1);
+	int lines;
+
+	l.routes = routes;
+	l.routes_count = 1;
+	assert_int_equal(check(&l, 1, true, &lines), 0);
+	assert_int_equal(lines, 0);
+	l.routes_count = 3;
+	assert_int_equal(check(&l, 1, true, &lines), -ENOENT);
+	assert_int_equal(lines, 2);
+	/* A route whose certificates do not have its name. */
+	routes[1].certs = &second;
+	l.routes_count = 2;
+	assert_int_equal(check(&l, 1, true, &lines), 0);
+	assert_int_equal(lines, 1);
+	assert_heard("route good.test: no certificate of it has this name");
+	assert_int_equal(check(&l, 1, false, &lines), 0);
+	assert_int_equal(lines, 0);
+}
+
 static void every_fault_has_a_line(void **state)
 {
 	struct conf_cert a[] = {fine, no_file, second}, b[] = {wrong_key, fine};
@@ -184,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_wrong),
+		cmocka_unit_test(certificates_of_routes_are_read),
 		cmocka_unit_test(every_fault_has_a_line),
 		cmocka_unit_test(the_same_pair_is_read_once),
 		cmocka_unit_test(warnings_are_for_who_asks),

@@ -412,6 +412,7 @@ static void a_certificate_of_a_route_is_part_of_the_digest(void **state)
 	struct tls_ctx *ctx = make_routes(false), *same = make_routes(false),
 		       *without = make_ctx(false);
 	uint8_t a[TLS_DIGEST_BYTES], b[TLS_DIGEST_BYTES];
+	char *names[] = {(char *)"r.test"};
 
 	(void)state;
 	tls_ctx_digest(ctx, a);
@@ -419,6 +420,13 @@ static void a_certificate_of_a_route_is_part_of_the_digest(void **state)
 	assert_memory_equal(a, b, sizeof(a));
 	tls_ctx_digest(without, b);
 	assert_memory_not_equal(a, b, sizeof(a));
+	/* A route that brings none is no new certificate. */
+	tls_ctx_digest(without, a);
+	assert_int_equal(tls_ctx_add_route(without, &(struct conf_names){names, 1},
+					   &(struct tls_offer){.mode = MODE_TCP}),
+			 0);
+	tls_ctx_digest(without, b);
+	assert_memory_equal(a, b, sizeof(a));
 	tls_ctx_free(ctx);
 	tls_ctx_free(same);
 	tls_ctx_free(without);
