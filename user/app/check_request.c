@@ -29,18 +29,27 @@ static size_t put_header(uint8_t buf[PROXY_V1_BYTES_MAX], const struct conf_app 
 	return n > 0 ? (size_t)n : 0;
 }
 
+/* The request behind `blanks` blanks; as asprintf(3). */
+static int write_request(char **text, size_t blanks, const struct conf_app *app,
+			 const struct conf_server *server)
+{
+	if (app->check == CHECK_TCP)
+		return asprintf(text, "%*s", (int)blanks, "");
+	return asprintf(text,
+			"%*sGET %s HTTP/1.1\r\n"
+			"Host: %s\r\n"
+			"User-Agent: kedge/" KEDGE_VERSION " check\r\n"
+			"Connection: close\r\n"
+			"\r\n",
+			(int)blanks, "", app->check_path, host_of(app, server));
+}
+
 char *check_request(size_t *len, const struct conf_app *app, const struct conf_server *server)
 {
 	uint8_t header[PROXY_V1_BYTES_MAX];
 	const size_t header_len = put_header(header, app);
 	char *text;
-	int n = asprintf(&text,
-			 "%*sGET %s HTTP/1.1\r\n"
-			 "Host: %s\r\n"
-			 "User-Agent: kedge/" KEDGE_VERSION " check\r\n"
-			 "Connection: close\r\n"
-			 "\r\n",
-			 (int)header_len, "", app->check_path, host_of(app, server));
+	int n = write_request(&text, header_len, app, server);
 
 	if (n < 0)
 		return NULL;

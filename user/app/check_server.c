@@ -31,7 +31,7 @@ static void state_check(const struct check_server *s)
 	CHECK(s, s->timer.due_ms);
 	CHECK(s, !s->good || !s->bad);
 	CHECK(s, s->sent <= s->request_len);
-	CHECK_IF(s, s->phase >= CHECK_SENDS, s->request);
+	CHECK_IF(s, s->phase >= CHECK_SENDS, s->request_len);
 	CHECK_IF(s, s->phase >= CHECK_READS, s->sent == s->request_len);
 	CHECK(s, s->got <= CHECK_ANSWER_MAX);
 }
@@ -106,6 +106,13 @@ static void end_bad(struct check_server *s, const char *cause)
 	count_bad(s, cause);
 	if (s->fd >= 0)
 		reset_on_close(s->fd);
+	wait_next(s);
+}
+
+/* By TCP. */
+static void end_good(struct check_server *s)
+{
+	count_good(s);
 	wait_next(s);
 }
 
@@ -229,10 +236,18 @@ static void send_on(struct check_server *s)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
+	if (n < 0 && s->check == CHECK_TCP) {
+		end_failed(s, -errno);
+		return;
+	}
 	if (n > 0)
 		s->sent += (size_t)n;
 	if (n >= 0 && s->sent < s->request_len)
 		return;
+	if (s->check == CHECK_TCP) {
+		end_good(s);
+		return;
+	}
 	/* A server may answer, and close, before it has the request: what it said counts. */
 	s->sent = s->request_len;
 	s->phase = CHECK_READS;
@@ -247,9 +262,8 @@ static void connected(struct check_server *s)
 
 	if (err) {
 		end_failed(s, err);
-	} else if (s->check == CHECK_TCP) {
-		count_good(s);
-		wait_next(s);
+	} else if (!s->request_len) {
+		end_good(s);
 	} else {
 		s->phase = CHECK_SENDS;
 		send_on(s);
@@ -357,9 +371,8 @@ struct check_server *check_server_new(struct server *server, const struct conf_a
 		.fall = app->check_fall,
 		.fd = -1,
 	};
-	if (s->check == CHECK_HTTP)
-		s->request = check_request(&s->request_len, app, conf);
-	if (s->check != CHECK_HTTP || s->request)
+	s->request = check_request(&s->request_len, app, conf);
+	if (s->request)
 		return s;
 	check_server_free(s);
 	return NULL;
@@ -391,7 +404,7 @@ bool check_server_same(const struct check_server *a, const struct check_server *
 	       a->status.from == b->status.from && a->status.to == b->status.to &&
 	       a->every_ms == b->every_ms && a->timeout_ms == b->timeout_ms && a->rise == b->rise &&
 	       a->fall == b->fall && a->request_len == b->request_len &&
-	       (!a->request || !memcmp(a->request, b->request, a->request_len));
+	       !memcmp(a->request, b->request, a->request_len);
 }
 
 void check_server_begin(struct check_server *s, struct checker *checker, uint64_t after_ms)

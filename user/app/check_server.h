@@ -42,7 +42,7 @@ struct check_server {
 	union addr addr;
 	struct conf_range status;
 	uint32_t every_ms, timeout_ms, rise, fall;
-	char *request; /* owned; NULL: TCP */
+	char *request; /* see check_request.h; owned */
 	size_t request_len;
 	/* The check under way: */
 	enum check_phase phase;

@@ -90,6 +90,29 @@ static void a_header_says_that_it_is_nobodys(void **state)
 	expect_behind(SEND_PROXY_V2, 63, '-', true, 16 + 7);
 }
 
+/* An application that demands a header would take a connection without one for a fault. */
+static void by_tcp_it_is_the_header_alone(void **state)
+{
+	static const struct {
+		enum conf_send_proxy version;
+		size_t len;
+	} rows[] = {{SEND_PROXY_OFF, 0}, {SEND_PROXY_V1, 15}, {SEND_PROXY_V2, 16}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct conf_app app = {.check = CHECK_TCP, .send_proxy = rows[i].version};
+		struct conf_server server = {.name = "a:1"};
+		static struct decoded d;
+		size_t len;
+		char *got = check_request(&len, &app, &server);
+
+		assert_int_equal(len, rows[i].len);
+		if (len)
+			assert_null(proxy_decode(&d, (const uint8_t *)got, len));
+		free(got);
+	}
+}
+
 static void without_memory_there_is_none(void **state)
 {
 	struct conf_app app = {.check_path = "/"};
@@ -107,6 +130,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_host_is_the_configured_one_or_the_servers_name),
 		cmocka_unit_test(a_header_says_that_it_is_nobodys),
+		cmocka_unit_test(by_tcp_it_is_the_header_alone),
 		cmocka_unit_test(without_memory_there_is_none),
 	};
 

@@ -390,6 +390,54 @@ static void by_tcp_a_connection_is_enough(void **state)
 	run_until(is_good_and_gone);
 }
 
+static char begin_of_tcp[64];
+
+static void hear_header(struct watch *watch, uint32_t events)
+{
+	ssize_t n = recv(later_fd, begin_of_tcp, sizeof(begin_of_tcp) - 1, MSG_DONTWAIT);
+
+	(void)watch;
+	(void)events;
+	loop_del(&loop, later_fd);
+	begin_of_tcp[n > 0 ? n : 0] = '\0';
+}
+
+static void hear_header_later(int fd)
+{
+	later_watch.ready = hear_header;
+	later_fd = fd;
+	keep(fd);
+	assert_int_equal(loop_add(&loop, fd, &later_watch, EPOLLIN), 0);
+}
+
+static bool is_good_and_heard(void)
+{
+	return is_good() && begin_of_tcp[0];
+}
+
+/* An application that wants a PROXY header would take a connection without one for a fault. */
+static void a_check_by_tcp_sends_the_proxy_header(void **state)
+{
+	(void)state;
+	app.check = CHECK_TCP;
+	app.send_proxy = SEND_PROXY_V1;
+	far.script = hear_header_later;
+	begin_checks();
+	run_until(is_good_and_heard);
+	assert_string_equal(begin_of_tcp, "PROXY UNKNOWN\r\n");
+}
+
+static void so_does_one_by_http(void **state)
+{
+	(void)state;
+	app.send_proxy = SEND_PROXY_V1;
+	text_now = "HTTP/1.1 200 OK\r\n\r\n";
+	far.script = answer_and_close;
+	begin_checks();
+	run_until(is_good);
+	assert_int_equal(strncmp(request, "PROXY UNKNOWN\r\nGET /healthz ", 28), 0);
+}
+
 static void answer_and_keep(int fd)
 {
 	keep(fd);
@@ -899,6 +947,7 @@ static void any_change_makes_it_another(void **state)
 	CHANGED(check_timeout_ms, 1);
 	CHANGED(check_rise, 9);
 	CHANGED(check_fall, 9);
+	CHANGED(send_proxy, SEND_PROXY_V1);
 	moved.addr = addr_of("127.0.0.1:1");
 	assert_false(same_as(&same, &moved));
 }
@@ -911,6 +960,8 @@ int main(void)
 		checks_of(the_first_good_one_is_enough),
 		checks_of(answers_of_many_kinds_are_good),
 		checks_of(by_tcp_a_connection_is_enough),
+		checks_of(a_check_by_tcp_sends_the_proxy_header),
+		checks_of(so_does_one_by_http),
 		checks_of(a_connection_that_stays_open_is_cut_when_the_next_is_due),
 		checks_of(a_body_is_not_read_beyond_the_bound),
 		checks_of(nobody_answers),
