@@ -665,10 +665,12 @@ static void a_head_never_ends(void **state)
 static void listen_unix(int backlog)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	char name[64];
 
 	close(far.fd);
 	far.fd = fd;
-	conf.addr = addr_of("unix:@kedge test_check_server");
+	snprintf(name, sizeof(name), "unix:@kedge test_check_server %d", (int)getpid());
+	conf.addr = addr_of(name);
 	assert_int_equal(bind(fd, &conf.addr.sa, addr_len(&conf.addr)), 0);
 	assert_int_equal(listen(fd, backlog), 0);
 }
