@@ -210,12 +210,13 @@ class Replay(Connection):
 class RawApp:
     """
     respond(connection, request): the bytes of the answer, or None if it has sent them itself. `serve` replaces
-    Connection.serve. cgroup: the cgroup of the listening socket. path: of a unix socket.
+    Connection.serve. cgroup: the cgroup of the listening socket. path: of a unix socket. restarts: when it has
+    ended, another one may have its port, though connections of it are not gone.
     """
 
     def __init__(self, respond=default_answer, cgroup=None, host="127.0.0.1", serve=None,
                  backlog=1024, accepting=True, read_size=65536, rcvbuf=None, port=0,
-                 path=None):
+                 path=None, restarts=False):
         self.respond, self.serve, self.read_size = respond, serve or Connection.serve, read_size
         self.closes = True  # after a request that says so
         self.connections = []
@@ -232,6 +233,8 @@ class RawApp:
             self.sock = open_socket()
         if rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        if restarts:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.bind(str(path).replace("@", "\0", 1) if path else (host, port))
         self.sock.listen(backlog)
         self.address = str(path) if path else self.sock.getsockname()[:2]

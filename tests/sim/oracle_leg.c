@@ -98,7 +98,8 @@ static void judge_place(const struct client *c, const struct served *l, const st
 		return;
 	if (!before->again)
 		world_fail("client %u: bytes are sent again, and nothing was said of it", c->id);
-	if (before->first == l->first)
+	/* What a fresh one has lost goes to another one, once. */
+	if (before->first == l->first && (!c->elsewhere || before->repeats))
 		world_fail("client %u: request %u is sent more than twice", c->id, l->first);
 }
 
@@ -135,6 +136,7 @@ void oracle_leg_begins(struct served *l, size_t n)
 		c->unknown ? guess_first(c, before, l->s->out.data, n) : before->first + r.finals;
 	l->answered = l->first;
 	l->want_begin = leg_start_of(c, l->first);
+	l->repeats = before->again;
 	if (!c->unknown)
 		judge_place(c, l, before);
 	l->begin = r.end;
@@ -147,14 +149,14 @@ void oracle_leg_goes_on(struct served *l)
 {
 	const struct client *c = l->client;
 	const struct came r = leg_came_on(l);
-	uint64_t idle_us = (world_ms() - l->moved_ms) * 1000;
+	uint64_t idle_us = (world_ms() - l->moved_ms) * 1000; /* or up to 1 ms less */
 	unsigned k = l->first + r.finals;
 
 	/* Behind bytes that the leg took just now, kedge may have read it before. */
 	l->taken_between = l->sent_us == world.now_us ? SIZE_MAX : stream_read(c);
 	if (!c->reuse || !leg_is_idle(l) || k >= c->script.requests)
 		return;
-	if (idle_us >= YOUNG_US && !c->script.request[k].repeats)
+	if (idle_us >= YOUNG_US + 1000 && !c->script.request[k].repeats)
 		world_fail("client %u: request %u may not be repeated, and goes on an old leg",
 			   c->id, k);
 	if (idle_us >= LOOKED_AT_US && (leg_app_over(l) || l->s->in_taken < l->s->in.len))

@@ -133,7 +133,9 @@ static void parts_again(struct client *c, struct served *l, const struct came *r
 	unsigned k = l->first + r->finals;
 
 	NEEDS(leg_app_over(l));
-	NEEDS(r->finals); /* a fresh one is not to blame */
+	/* A fresh one is not to blame, unless there is somebody else to ask. */
+	NEEDS(r->finals || (c->elsewhere && c->twice != k + 1));
+	c->twice = k + 1;
 	NEEDS(stream_read(c) == r->end);
 	NEEDS(!client_read_is_exact(c) || client_read(c) - leg_say_start_of(c, k) <= KEPT_MAX);
 	if (!may_repeat(c, l, k))
@@ -237,11 +239,12 @@ void oracle_app_gone(const struct client *c)
 	const struct script_request *q = &c->script.request[k];
 
 	if (!c->reuse || !l->used || c->unknown || client_over(c) || world.memory_faults ||
-	    !r.finals || r.odd || r.closes || stream_read(c) != r.end || !leg_app_over(l) ||
-	    !client_read_is_exact(c) || k >= c->script.requests)
+	    !(r.finals || (c->elsewhere && c->twice != k + 1)) || r.odd || r.closes ||
+	    stream_read(c) != r.end || !leg_app_over(l) || !client_read_is_exact(c) ||
+	    k >= c->script.requests)
 		return;
 	/* Behind what its client has called the last one, a request is not kept. */
-	if (c->script.request[k - 1].last)
+	if (k && c->script.request[k - 1].last)
 		return;
 	/* Of a body, kedge does not know whether it was whole when the leg took no more. */
 	if (l->want_begin + l->given >= q->head_end && l->want_begin + l->given < q->end)

@@ -64,6 +64,7 @@ struct served {
 	size_t given;         /* bytes that kedge has sent on it; not all may have arrived */
 	size_t taken_between; /* of the client, when the last byte was sent between requests */
 	uint64_t made_ms, moved_ms; /* when bytes last went over it */
+	bool repeats;               /* it got what another one had lost */
 	bool again;                 /* kedge sends what was under way on it again */
 	uint64_t sent_us;           /* the last byte was sent */
 	uint64_t served_us;         /* the last response was read; 0: none was */
@@ -115,6 +116,8 @@ struct client {
 	struct served *used; /* the last one that was used */
 	struct item *item;   /* owned */
 	unsigned items;
+	bool elsewhere;   /* what a fresh leg has lost may be sent again */
+	unsigned twice;   /* 1 and the request that was sent again last; 0: none was */
 	bool reuse;       /* by its configuration: a leg may follow another */
 	bool unknown;     /* kedge went on behind an odd response: nobody knows with what */
 	bool own;         /* an answer of kedge's own begins at `matched` */

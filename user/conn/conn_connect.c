@@ -225,15 +225,31 @@ static struct conn_verdict retry(struct conn *c, enum kedge_reason reason)
 	if (c->worker->loop.now_ms >= c->connect_ms + retry_ms)
 		return conn_tell(c, reason);
 	c->tried = 0;
+	c->tries = 0;
 	loop_timer_set(&c->worker->loop, &c->timer, RETRY_MS);
 	return verdict_stay();
 }
 
+/* Without `tried`, servers_choose() would give the same one again. */
+static void server_is_tried(struct conn *c)
+{
+	c->tried |= 1ull << c->flow.leg->index;
+	c->tries++;
+	conn_leg_close(c, true);
+}
+
 static bool may_try(const struct conn *c)
 {
-	size_t tried = (size_t)__builtin_popcountll(c->tried);
+	return c->tries < TRIES_MAX && c->tries < conn_servers(c)->count;
+}
 
-	return tried < TRIES_MAX && tried < conn_servers(c)->count;
+/* Not with the server that has just lost the request, if there is another one. */
+static void begin_trying(struct conn *c)
+{
+	c->tries = 0;
+	c->tried = c->avoid && conn_servers(c)->count > 1 ? 1ull << (c->avoid - 1) : 0;
+	c->avoid = 0;
+	c->connect_ms = c->worker->loop.now_ms;
 }
 
 /* The servers that are left to try. `failed`: what the last one did; NONE: there was none. */
@@ -247,6 +263,10 @@ static struct conn_verdict try_servers(struct conn *c, enum kedge_reason failed)
 			return wait_for_room(c);
 		if (reason == KEDGE_REASON_app_none && failed != KEDGE_REASON_NONE)
 			break;
+		if (reason == KEDGE_REASON_app_none && c->tried) {
+			c->tried = 0; /* only the one to avoid is left */
+			continue;
+		}
 		c->worker->stats->connects_again += failed != KEDGE_REASON_NONE;
 		if (reason == KEDGE_REASON_NONE) {
 			conn_queue_leave(c);
@@ -255,8 +275,7 @@ static struct conn_verdict try_servers(struct conn *c, enum kedge_reason failed)
 		}
 		if (!may_pass(reason))
 			return conn_tell(c, reason);
-		c->tried |= 1ull << c->flow.leg->index;
-		conn_leg_close(c, true);
+		server_is_tried(c);
 		failed = reason;
 	}
 	return retry(c, failed);
@@ -267,8 +286,7 @@ static struct conn_verdict leg_failed(struct conn *c, enum kedge_reason reason)
 {
 	if (!may_pass(reason))
 		return conn_tell(c, reason);
-	c->tried |= 1ull << c->flow.leg->index;
-	conn_leg_close(c, true);
+	server_is_tried(c);
 	return try_servers(c, reason);
 }
 
@@ -289,8 +307,7 @@ struct conn_verdict conn_connect_enter(struct conn *c)
 	/* The access log is one of requests. */
 	if (c->worker->shared->access && !c->access && !conn_is_tcp(c))
 		conn_access_begin(c);
-	c->tried = 0;
-	c->connect_ms = c->worker->loop.now_ms;
+	begin_trying(c);
 	if (!c->flow.leg)
 		return try_servers(c, KEDGE_REASON_NONE);
 	set_timer(c);

@@ -49,6 +49,7 @@ struct conn_verdict conn_idle_enter(struct conn *c, bool parts)
 	}
 	if (f->leg->eof && !f->leg->reset && !residue_any(&f->up))
 		leg_closed_idle(&c->worker->legs, f->leg);
+	c->avoid = f->again ? (uint8_t)(f->leg->index + 1) : 0;
 	conn_leg_close(c, false);
 	c->head_ms = c->body_due_ms = c->answer_ms = c->take_due_ms = 0;
 	c->body_index = 0;

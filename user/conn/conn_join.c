@@ -162,6 +162,7 @@ static struct conn_verdict join(struct conn *c)
 	if (conn_is_tcp(c))
 		response_tunnel(&c->flow.leg->response);
 	c->flow.reuses = !conn_is_tcp(c) && conn_conf(c)->app_reuse != APP_REUSE_OFF;
+	c->flow.elsewhere = conn_servers(c)->count > 1 || conn_servers(c)->conf->connect_retry_ms;
 	c->flow.splices = may_splice(c);
 	lease_begin(&c->flow);
 	TRACE_JOIN(&c->flow);

@@ -102,6 +102,7 @@ bool conn_queue_enter(struct conn *c)
 		return false;
 	TAILQ_INSERT_TAIL(&w->queue, c, queue_link);
 	c->queue = QUEUE_WAITS;
+	idle_call(w);
 	look_soon(w);
 	return true;
 }

@@ -56,6 +56,8 @@ struct flow {
 	bool client_in, client_full, client_flush, client_eof;
 	bool client_shut;   /* our direction of the client leg has ended */
 	bool reuses;        /* it may give its leg up, and go on with another: mover_lease.h */
+	bool elsewhere;     /* another server may do what a fresh leg has lost */
+	bool again;         /* the request is sent for the second time: there is no third */
 	bool splices;       /* bodies of known length may go by pipes */
 	bool client_urgent; /* splice(2) does not get past urgent data: no more */
 	bool client_ends;   /* an event told of an end or an error: read until it shows */

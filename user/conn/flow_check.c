@@ -50,7 +50,7 @@ void flow_check(const struct flow *f)
 	CHECK(f, f->first_len <= sizeof(f->first));
 	CHECK_IF(f, f->refused, f->reason != KEDGE_REASON_NONE);
 	CHECK(f, f->sent.len <= f->sent.size && f->sent.size <= LEASE_KEPT_MAX);
-	CHECK_IF(f, f->sent.valid, f->sent.data);
+	CHECK_IF(f, f->sent.len, f->sent.data);
 	if (flow_is_joined(f))
 		joined_check(f);
 }

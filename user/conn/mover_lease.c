@@ -13,15 +13,6 @@
 /* A leg that was idle for longer is looked at before a request goes on it. */
 #define LOOKED_AT_US 100000
 
-void lease_begin(struct flow *f)
-{
-	f->up_asked = 0;
-	f->up_rest = 0;
-	f->request_us = 0;
-	f->unsent = false;
-	f->sent.valid = false;
-}
-
 /* --- between requests ------------------------------------------------------------------------- */
 
 /* Else it waits for the end of its connection, as it has asked. */
@@ -107,13 +98,26 @@ static void keep(struct flow *f, const uint8_t *p, size_t n)
 	s->len = (uint32_t)all;
 }
 
+void lease_begin(struct flow *f)
+{
+	f->up_asked = 0;
+	f->up_rest = 0;
+	f->request_us = 0;
+	f->unsent = false;
+	f->sent.len = 0;
+	f->sent.valid = f->reuses && f->elsewhere && !f->again;
+	/* The request's first bytes were read before there was a leg. */
+	if (f->sent.valid && f->up.data)
+		keep(f, f->up.data + f->up.off, f->up.len - f->up.off);
+}
+
 bool lease_take(struct mover *m, struct flow *f, const uint8_t *p, size_t n)
 {
 	struct leg *l = f->leg;
 
-	if (!f->reuses || !l->served_us)
+	if (!f->reuses)
 		return true;
-	if (lease_between(f)) {
+	if (l->served_us && lease_between(f)) {
 		uint64_t idle_us = *m->now_us - l->served_us;
 
 		if (idle_us >= LEASE_YOUNG_US && !is_idempotent(p, n)) {
@@ -146,8 +150,8 @@ static bool may_repeat(const struct flow *f)
 	uint8_t standing = l->edit->note->standing;
 	uint32_t outstanding = flow_outstanding(f);
 
-	if (!f->reuses || !s->valid || f->refused || f->client_eof || l->response.begun ||
-	    l->response.interim || outstanding > 1 || residue_any(&f->down))
+	if (!f->reuses || !s->valid || !s->len || f->refused || f->client_eof ||
+	    l->response.begun || l->response.interim || outstanding > 1 || residue_any(&f->down))
 		return false;
 	/* Where the bytes are that a dead leg has not taken, the editor may not have said. */
 	if ((standing == KEDGE_HEAD || f->unsent) && !outstanding)
@@ -170,6 +174,7 @@ bool lease_survives(struct mover *m, struct flow *f)
 	residue_drop(&f->up);
 	f->up = (struct residue){.data = take_ptr(s->data), .len = s->len};
 	*s = (struct sent){0};
+	f->again = true;
 	m->stats->requests_again++;
 	if (f->access)
 		access_again(f->access);

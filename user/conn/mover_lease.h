@@ -6,8 +6,10 @@
  * A leg that the application closes while it is idle is nobody's fault. But a request that is just
  * on its way then is lost, and it is not known whether the application has acted on it. So on a leg
  * that has served before, the bytes of a request are kept until its response begins. They are sent
- * again if the request may be repeated (RFC 9110, section 9.2.2), if the application cannot have
- * all of its head, or if TCP shows that it has not read a byte of it.
+ * again, once, if the request may be repeated (RFC 9110, section 9.2.2), if the application cannot
+ * have all of its head, or if TCP shows that it has not read a byte of it. On a fresh leg, the
+ * application that ends it is at fault itself: then only another server, or the one that is started
+ * again within connect-retry-ms, may do better.
  */
 #pragma once
 
@@ -34,7 +36,7 @@ bool lease_take(struct mover *m, struct flow *f, const uint8_t *p, size_t n);
 /* Bytes that are not kept have gone to the leg, or those of a response have come. */
 static inline void lease_forget(struct flow *f)
 {
-	f->sent.valid = false;
+	f->sent.valid = f->again = false;
 	if (f->sent.size > LEASE_KEPT_SMALL)
 		sent_drop(&f->sent);
 }

@@ -128,6 +128,8 @@ struct conn {
 	uint16_t route; /* that its ClientHello chose at the listener, from 1; 0: none */
 	uint16_t port; /* that the client connected to, host order: from the prefix or the socket */
 	uint8_t state; /* enum conn_state; only conn.c writes it */
+	uint8_t tries; /* in CONNECT: servers that were tried at once */
+	uint8_t avoid; /* 1 and the index of the server that has lost the request; 0: none has */
 	uint8_t queue; /* enum conn_queue_place; only conn_queue.c writes it */
 	uint8_t tls_version, tls_suite; /* enums of ktls.h, with TLS, after the handshake */
 	bool handshaking;               /* counted as such */

@@ -50,6 +50,16 @@ int mainloop_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* The workers learn of it at once: idle legs to a server that is taken out end now. */
+static json_t *change_server(struct daemon *d, const char *args)
+{
+	json_t *said = server_command(d->generation, args);
+
+	for (unsigned i = 0; i < d->workers_made; i++)
+		worker_servers(&d->workers[i]);
+	return said;
+}
+
 static json_t *answer(const char *command, void *arg)
 {
 	struct daemon *d = arg;
@@ -63,7 +73,7 @@ static json_t *answer(const char *command, void *arg)
 	if (!strcmp(command, "server"))
 		return server_command(d->generation, "");
 	if (!strncmp(command, "server ", strlen("server ")))
-		return server_command(d->generation, command + strlen("server "));
+		return change_server(d, command + strlen("server "));
 	return NULL;
 }
 

@@ -84,7 +84,7 @@ static const char *idle_broken(unsigned row)
 	BREAK("c->early", c->flow.leg = &no_leg);
 	BREAK("c->again.queued", c->flow.up.data = malloc(1), c->flow.up.len = 1);
 	BREAK("!residue_any(&f->down)", c->flow.down.data = malloc(1), c->flow.down.len = 1);
-	BREAK("f->sent.data", c->flow.sent.valid = true);
+	BREAK("f->sent.data", c->flow.sent.len = c->flow.sent.size = 1);
 	return NULL;
 }
 

@@ -125,6 +125,24 @@ static void or_all_but_one_that_refuses(void **state)
 	expect_reply(conn_connect_enter(c), KEDGE_REASON_app_refused);
 }
 
+/* It has just lost this request. But if it is the only one that is left, it gets it again. */
+static void who_lost_the_request_is_avoided(void **state)
+{
+	(void)state;
+	begin_with(2, 0);
+	for (unsigned i = 0; i < 20; i++) {
+		c->avoid = 1;
+		expect_stay(conn_connect_enter(c));
+		assert_int_equal(c->flow.leg->index, 1);
+		assert_int_equal(c->avoid, 0);
+		conn_leg_close(c, true);
+	}
+	server_set_admin(servers.set[1], SERVER_DOWN, now());
+	c->avoid = 1;
+	expect_stay(conn_connect_enter(c));
+	assert_int_equal(c->flow.leg->index, 0);
+}
+
 /* --- for connect-retry-ms --------------------------------------------------------------------- */
 
 static void an_application_that_restarts_is_waited_for(void **state)
@@ -192,6 +210,7 @@ int main(void)
 		TEST(a_lack_of_descriptors_is_not),
 		TEST(the_operator_has_taken_all_of_them_out),
 		TEST(or_all_but_one_that_refuses),
+		TEST(who_lost_the_request_is_avoided),
 		TEST(an_application_that_restarts_is_waited_for),
 		TEST(but_no_longer),
 		TEST(a_lone_server_is_never_out),

@@ -277,6 +277,20 @@ static void a_task_of_another_state_does_nothing(void **state)
 	assert_string_equal(fake.log, "");
 }
 
+/* Those whose servers were taken out run, and give their idle legs up. */
+static void the_operator_takes_a_server_out(void **state)
+{
+	(void)state;
+	joined();
+	conn_servers_changed(&worker);
+	assert_false(c->again.queued);
+	server_set_admin(servers.set[0], SERVER_DRAIN, now());
+	conn_servers_changed(&worker);
+	assert_true(c->again.queued);
+	c->again.queued = false;
+	STAILQ_INIT(&worker.loop.tasks);
+}
+
 /* --- beginning and end ------------------------------------------------------------------------ */
 
 static void a_socket_that_cannot_be_watched_is_closed_and_counted(void **state)
@@ -383,6 +397,7 @@ int main(void)
 		TEST(a_client_that_hangs_up_while_it_is_answered),
 		TEST(the_application_is_not_heard_after_the_answer),
 		TEST(a_task_of_another_state_does_nothing),
+		TEST(the_operator_takes_a_server_out),
 		TEST(a_socket_that_cannot_be_watched_is_closed_and_counted),
 		TEST(draining_looks_again_where_a_request_may_come),
 		TEST(draining_ends_a_flow_that_is_idle_and_was_used),

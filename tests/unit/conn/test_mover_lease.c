@@ -190,6 +190,52 @@ static void not_if_the_leg_was_fresh(void **state)
 	assert_int_equal(stats.requests_again, 0);
 }
 
+/*
+ * Another server may not fail at it. The request was read before there was a leg. Then it is the
+ * second time, and there is no third.
+ */
+static void or_if_there_is_another_server(void **state)
+{
+	(void)state;
+	f.reuses = f.elsewhere = true;
+	assert_true(residue_keep(&f.up, GET, strlen(GET)));
+	lease_begin(&f);
+	turn(MOVER_WAIT, "s");
+	app_closes();
+	turn(MOVER_PART, "");
+	assert_int_equal(stats.requests_again, 1);
+	kept(GET);
+	assert_true(f.again);
+	lease_begin(&f);
+	assert_false(f.sent.valid);
+}
+
+/* Once it is answered, the next request on a fresh leg has its second time, too. */
+static void each_request_has_a_second_time(void **state)
+{
+	(void)state;
+	f.reuses = f.elsewhere = f.again = true;
+	lease_begin(&f);
+	assert_false(f.sent.valid);
+	lease_forget(&f); /* a response comes */
+	lease_begin(&f);
+	assert_true(f.sent.valid);
+	assert_int_equal(f.sent.len, 0);
+}
+
+/* A POST that a fresh leg has lost is lost: nobody knows what has become of it. */
+static void but_not_every_method(void **state)
+{
+	(void)state;
+	f.reuses = f.elsewhere = true;
+	lease_begin(&f);
+	client_says(POST);
+	turn(MOVER_WAIT, "rsr");
+	app_closes();
+	turn(MOVER_REPLY, "");
+	assert_int_equal(stats.requests_again, 0);
+}
+
 static void not_behind_a_byte_of_its_response(void **state)
 {
 	(void)state;
@@ -363,6 +409,9 @@ int main(void)
 		TEST(a_leg_is_looked_at_before_it_is_used),
 		TEST(a_request_that_may_be_repeated_is_sent_again),
 		TEST(not_if_the_leg_was_fresh),
+		TEST(or_if_there_is_another_server),
+		TEST(each_request_has_a_second_time),
+		TEST(but_not_every_method),
 		TEST(not_behind_a_byte_of_its_response),
 		TEST(not_if_there_are_two),
 		TEST(half_a_head_is_sent_again_whatever_it_is),
