@@ -18,7 +18,6 @@ static enum group group_of(const struct option_def *opt)
 	switch (opt->scope) {
 	case OPTION_LISTEN:
 	case OPTION_LISTENER:
-		return GROUP_LISTENER;
 	case OPTION_OF_ROUTE:
 		return GROUP_LISTENER;
 	case OPTION_OF_APP:

@@ -41,12 +41,12 @@ struct option_def {
 	size_t offset;       /* in the struct that the scope names */
 	size_t app_offset;   /* LISTENER: also a key of apps, at this offset there; 0: it is not */
 	size_t route_offset; /* LISTENER: also a key of routes, at this offset there; 0: not */
-	bool common;         /* LISTENER: as a flag always for all of them */
 	const char *text;    /* the default, as one would write it; NULL: none */
 	const char *without; /* what having none means, for the reader; NULL: it must be given */
 	const char *arg;     /* the value's shape in the usage; NULL: the words */
 	const char *unit;    /* NULL: none */
 	uint32_t min, max;   /* NUMBER: inclusive; PATH, NAMES, TEXT, CERT: max bytes */
+	bool common;         /* LISTENER: as a flag always for all of them */
 	bool off_allowed;    /* PATH: "off" is NULL; ADDR: "off" is AF_UNSPEC */
 	bool unix_allowed;   /* ADDR: a unix socket, too */
 	bool restart;        /* a reload does not change it */

@@ -134,7 +134,7 @@ static int compare_apps(struct attempt *a)
 		err = config_diff_app(was, &after->apps[i], say_change, a);
 		say_moved(a, was, &after->apps[i]);
 	}
-	for (size_t i = 0; i < before->apps_count; i++)
+	for (size_t i = 0; before->apps && i < before->apps_count; i++)
 		if (!app_before(after, &before->apps[i]))
 			say_app_text(a, &before->apps[i], "removed");
 	return err;
