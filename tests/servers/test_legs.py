@@ -46,10 +46,10 @@ def nothing_lost(kedge):
 # --- a server that closes idle connections ----------------------------------------------------------------------------
 
 @pytest.mark.parametrize("silent", [False, True], ids=["keep_alive_said", "keep_alive_unsaid"])
-def test_a_client_that_waits_past_nodes_limit(certs, cgroup, ends, tls, silent):
+def test_a_client_that_waits_past_nodes_limit(certs, cgroup, most, tls, silent):
     """Each request comes after the connection of the one before has ended, on either side."""
     env = {"NODE_KEPT_MS": "100", "NODE_KEPT_SILENT": "1"} if silent else {"NODE_KEPT_MS": "1000"}
-    with backends.behind(lambda: Asked(**env), certs, cgroup, LISTENERS, ends, ["--workers", "1"]) as kedge, \
+    with backends.behind(lambda: Asked(**env), certs, cgroup, LISTENERS, most, ["--workers", "1"]) as kedge, \
             Client(kedge["tls"], tls=tls) as c:
         for turn, method in enumerate(["GET", "POST", "GET", "POST"]):
             body = "x" if method == "POST" else ""
@@ -63,9 +63,9 @@ def test_a_client_that_waits_past_nodes_limit(certs, cgroup, ends, tls, silent):
 
 
 @pytest.mark.full
-def test_a_client_that_waits_for_6_s(certs, cgroup, ends, tls):
+def test_a_client_that_waits_for_6_s(certs, cgroup, most, tls):
     """Node's own limit is 5 s, and kedge's 4 s."""
-    with backends.behind(Asked, certs, cgroup, LISTENERS, ends) as kedge, Client(kedge["tls"], tls=tls) as c:
+    with backends.behind(Asked, certs, cgroup, LISTENERS, most) as kedge, Client(kedge["tls"], tls=tls) as c:
         for turn, method in enumerate(["GET", "POST", "GET"]):
             threading.Event().wait(6 if turn else 0)
             body = "x" if method == "POST" else ""
@@ -169,9 +169,9 @@ def test_silent_and_idle_clients_hold_no_worker(certs, cgroup, ends, tls, make, 
     assert [row.target for row in kedge.server.seen()].count("/later") == len(later)
 
 
-def test_what_a_silent_client_would_hold(certs, cgroup, ends, tls):
+def test_what_a_silent_client_would_hold(certs, cgroup, most, tls):
     """The test before sees application sockets where there are some."""
-    with backends.behind(Sync, certs, cgroup, LISTENERS, ends, ["--connect-early", "on"]) as kedge, \
+    with backends.behind(Sync, certs, cgroup, LISTENERS, most, ["--connect-early", "on"]) as kedge, \
             Client(kedge["tls"], tls=tls):
         wait_for(lambda: app_connections(kedge.server) == 1, what="an application socket")
 

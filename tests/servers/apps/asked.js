@@ -5,6 +5,7 @@
 //
 //   NODE_KEPT_MS      keepAliveTimeout; Node's own without it. Newer ones wait for a second more
 //   NODE_KEPT_SILENT  1: does not tell it in Keep-Alive
+//   NODE_ENDS         at_once: SIGTERM ends it where it stands, as without a handler
 const http = require('http');
 
 const counts = { requests: 0, mixed: 0, connections: 0 };
@@ -55,9 +56,10 @@ const server = http.createServer((req, res) => {
 });
 if (process.env.NODE_KEPT_MS)
   server.keepAliveTimeout = Number(process.env.NODE_KEPT_MS);
-process.on('SIGTERM', () => {
-  closing = true;
-  server.close(() => process.exit(0));
-});
+if (!process.env.NODE_ENDS)
+  process.on('SIGTERM', () => {
+    closing = true;
+    server.close(() => process.exit(0));
+  });
 server.listen(Number(process.env.PORT || 0), process.env.HOST, 1024,
   () => console.log(`listening on ${server.address().port}`));
