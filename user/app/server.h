@@ -49,6 +49,7 @@ struct server {
 	unsigned admin;        /* atomic: enum server_admin */
 	unsigned health;       /* atomic: enum server_health */
 	unsigned connections;  /* atomic: open now, in all workers */
+	unsigned wanted;       /* atomic: clients that wait for it, or another of its application */
 	unsigned fails;        /* atomic: connects in a row */
 	uint32_t out_ms;       /* atomic: how long it is, or was, out; 0: it is not */
 	uint64_t out_until_ms; /* atomic: monotonic_ms() */

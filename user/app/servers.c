@@ -112,10 +112,18 @@ int servers_choose(struct servers *s, unsigned worker, uint64_t tried, uint64_t 
 
 /* --- the queue -------------------------------------------------------------------------------- */
 
+static void want(struct servers *s, unsigned by)
+{
+	for (size_t i = 0; i < s->count; i++)
+		__atomic_fetch_add(&s->set[i]->wanted, by, __ATOMIC_RELAXED);
+}
+
 bool servers_wait(struct servers *s)
 {
-	if (__atomic_fetch_add(&s->waiting, 1, __ATOMIC_RELAXED) < s->conf->queue_max)
+	if (__atomic_fetch_add(&s->waiting, 1, __ATOMIC_RELAXED) < s->conf->queue_max) {
+		want(s, 1);
 		return true;
+	}
 	__atomic_fetch_sub(&s->waiting, 1, __ATOMIC_RELAXED);
 	return false;
 }
@@ -124,4 +132,19 @@ void servers_wait_over(struct servers *s)
 {
 	CHECKED(CHECK(s, (int)__atomic_load_n(&s->waiting, __ATOMIC_RELAXED) > 0));
 	__atomic_fetch_sub(&s->waiting, 1, __ATOMIC_RELAXED);
+	want(s, -1u);
+}
+
+bool servers_have_room(const struct servers *s)
+{
+	const unsigned max = s->conf->server_connections_max;
+
+	for (size_t i = 0; i < s->count; i++) {
+		const struct server *server = s->set[i];
+
+		if (server_is_ready(server) &&
+		    (!max || __atomic_load_n(&server->connections, __ATOMIC_RELAXED) < max))
+			return true;
+	}
+	return false;
 }

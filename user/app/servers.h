@@ -36,6 +36,9 @@ void servers_inherit(struct servers *s, const struct servers *before);
 int servers_choose(struct servers *s, unsigned worker, uint64_t tried, uint64_t now_ms,
 		   uint64_t *random);
 
-/* One more in the queue; false: it is full. */
+/* One more in the queue, which wants each of the servers; false: it is full. */
 bool servers_wait(struct servers *s);
 void servers_wait_over(struct servers *s);
+
+/* Would servers_choose() find a server that has room? Others may be faster. */
+bool servers_have_room(const struct servers *s);

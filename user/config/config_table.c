@@ -232,7 +232,7 @@ const struct option_def config_options[] = {
 	 .text = "256",
 	 .arg = "COUNT",
 	 .unit = "clients",
-	 .max = 1u << 20,
+	 .max = 65536,
 	 .help = "clients that wait for a server; the next one gets 503"},
 	{.name = "queue-timeout-ms",
 	 TIMEOUT_OF_APP(queue_timeout_ms),

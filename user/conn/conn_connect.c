@@ -24,8 +24,9 @@
 #define QUEUE_MS_MIN 5
 #define QUEUE_MS_MAX 200
 
-/* For connect-retry-ms, a connect is tried again this often. */
-#define RETRY_MS 50
+/* For connect-retry-ms, it is tried again after a quarter of the time so far, within these. */
+#define RETRY_MS_MIN 50
+#define RETRY_MS_MAX 1000
 
 /* So many servers are tried at once. */
 #define TRIES_MAX 2
@@ -219,14 +220,19 @@ static struct conn_verdict wait_for_room(struct conn *c)
 /* No server can be had now. Later, within connect-retry-ms? */
 static struct conn_verdict retry(struct conn *c, enum kedge_reason reason)
 {
-	const uint32_t retry_ms = conn_servers(c)->conf->connect_retry_ms;
+	const uint64_t spent = c->worker->loop.now_ms - c->connect_ms;
+	uint64_t again = spent / 4;
 
 	conn_queue_leave(c);
-	if (c->worker->loop.now_ms >= c->connect_ms + retry_ms)
+	if (spent >= conn_servers(c)->conf->connect_retry_ms)
 		return conn_tell(c, reason);
+	if (again < RETRY_MS_MIN)
+		again = RETRY_MS_MIN;
+	if (again > RETRY_MS_MAX)
+		again = RETRY_MS_MAX;
 	c->tried = 0;
 	c->tries = 0;
-	loop_timer_set(&c->worker->loop, &c->timer, RETRY_MS);
+	loop_timer_set(&c->worker->loop, &c->timer, again);
 	return verdict_stay();
 }
 

@@ -12,9 +12,10 @@ static bool is_limited(const struct conn *c)
 	return conn_servers(c)->conf->server_connections_max;
 }
 
-static bool anybody_waits(const struct conn *c)
+/* For the server of this leg, under any configuration. */
+static bool is_wanted(const struct leg *l)
 {
-	return __atomic_load_n(&conn_servers(c)->waiting, __ATOMIC_RELAXED);
+	return __atomic_load_n(&l->server->wanted, __ATOMIC_RELAXED);
 }
 
 /*
@@ -42,7 +43,7 @@ bool conn_queue_note(struct conn *c, bool busy)
 		return true;
 	if (!is_limited(c))
 		return false;
-	if (anybody_waits(c))
+	if (is_wanted(l))
 		return true;
 	if (c->queue == QUEUE_NONE)
 		idle_insert(c->worker, c);
@@ -55,19 +56,36 @@ static void idle_call(struct worker *w)
 	struct conn *c;
 
 	TAILQ_FOREACH(c, &w->idle, queue_link)
-		if (anybody_waits(c))
+		if (is_wanted(c->flow.leg))
 			loop_later(&w->loop, &c->again);
 }
 
 /* --- those that wait -------------------------------------------------------------------------- */
 
+/*
+ * Runs those whose servers have room, the oldest first. Most of a long queue waits for one
+ * application: that it is full is found out once.
+ */
+static void queue_call(struct worker *w)
+{
+	const struct servers *full = NULL;
+	struct conn *c;
+
+	TAILQ_FOREACH(c, &w->queue, queue_link) {
+		if (conn_servers(c) == full)
+			continue;
+		if (servers_have_room(conn_servers(c)))
+			loop_later(&w->loop, &c->again);
+		else
+			full = conn_servers(c);
+	}
+}
+
 static void look(struct timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, queue_timer);
-	struct conn *c;
 
-	TAILQ_FOREACH(c, &w->queue, queue_link)
-		loop_later(&w->loop, &c->again);
+	queue_call(w);
 	idle_call(w);
 	if (!TAILQ_EMPTY(&w->queue) || !TAILQ_EMPTY(&w->idle))
 		loop_timer_set(&w->loop, &w->queue_timer, LOOK_MS);
@@ -82,7 +100,8 @@ void conn_queue_init(struct worker *w)
 
 bool conn_queue_is_due(const struct conn *c)
 {
-	return is_limited(c) && c->queue == QUEUE_NONE && anybody_waits(c);
+	return is_limited(c) && c->queue == QUEUE_NONE &&
+	       __atomic_load_n(&conn_servers(c)->waiting, __ATOMIC_RELAXED);
 }
 
 /* As soon as the wheel of timers can. */

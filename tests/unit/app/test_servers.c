@@ -181,6 +181,20 @@ static void nobody_takes_a_backup_for_want_of_room(void **state)
 	assert_int_equal(choose(0), -EAGAIN);
 }
 
+static void room_is_room_of_one_that_is_not_taken_out(void **state)
+{
+	(void)state;
+	begin(2, 0);
+	assert_true(servers_have_room(&servers));
+	conf.server_connections_max = 1;
+	assert_int_equal(choose(1 << 1), 0);
+	assert_true(servers_have_room(&servers));
+	server_set_admin(servers.set[1], SERVER_DRAIN, NOW);
+	assert_false(servers_have_room(&servers));
+	server_leave(servers.set[0]);
+	assert_true(servers_have_room(&servers));
+}
+
 static void as_many_as_there_may_be(void **state)
 {
 	unsigned times[CONFIG_SERVERS_MAX];
@@ -201,6 +215,10 @@ static void the_queue_has_a_limit(void **state)
 	assert_false(servers_wait(&servers));
 	servers_wait_over(&servers);
 	assert_true(servers_wait(&servers));
+	assert_int_equal(servers.set[0]->wanted, 2);
+	servers_wait_over(&servers);
+	servers_wait_over(&servers);
+	assert_int_equal(servers.set[0]->wanted, 0);
 	conf.queue_max = 0;
 	assert_false(servers_wait(&servers));
 }
@@ -239,6 +257,7 @@ int main(void)
 		TEST(none_may_be_left),
 		TEST(connections_are_counted_up_to_the_limit),
 		TEST(nobody_takes_a_backup_for_want_of_room),
+		TEST(room_is_room_of_one_that_is_not_taken_out),
 		TEST(as_many_as_there_may_be),
 		TEST(the_queue_has_a_limit),
 		TEST(who_stays_keeps_what_is_known_of_it),

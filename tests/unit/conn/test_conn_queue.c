@@ -34,11 +34,13 @@ static void it_waits_until_there_is_room(void **state)
 	assert_int_equal(stats->connects_queued, 1);
 	expect_timer(app_conf.queue_timeout_ms);
 	look();
-	assert_true(c->again.queued);
+	assert_false(c->again.queued);
 	expect_stay(conn_connect_again(c));
 	assert_int_equal(c->queue, QUEUE_WAITS);
 	assert_int_equal(stats->connects_queued, 1);
 	free_one(1);
+	look();
+	assert_true(c->again.queued);
 	set_clock(now() + 300);
 	expect_stay(conn_connect_again(c));
 	assert_int_equal(c->queue, QUEUE_NONE);
