@@ -26,7 +26,28 @@
 #include "config/config_proxy.h"
 #include "config/config_routes.h"
 #include "config/config_unix.h"
+#include "config/config_why.h"
 #include "kedge/limits.h"
+
+/* A list of words has each word once. */
+static bool named_before(const struct settings *settings, const struct setting *s)
+{
+	if (s->opt->kind != OPTION_WORDS)
+		return false;
+	for (const struct setting *b = settings->all; b < s; b++)
+		if (b->opt == s->opt && b->listener == s->listener && b->route == s->route &&
+		    b->app == s->app && b->text && !strcmp(b->text, s->text))
+			return true;
+	return false;
+}
+
+static int check_setting(const struct settings *settings, const struct setting *s,
+			 char why[WHY_MAX])
+{
+	int err = fill_try(s, why);
+
+	return !err && named_before(settings, s) ? why_refuse(why, s->text, "is named twice") : err;
+}
 
 int config_check_settings(struct settings *settings, struct mistakes *m)
 {
@@ -37,7 +58,7 @@ int config_check_settings(struct settings *settings, struct mistakes *m)
 
 		if (!s->text)
 			continue;
-		err = fill_try(s, why);
+		err = check_setting(settings, s, why);
 		if (err == -ENOMEM)
 			return err;
 		s->bad = err < 0;

@@ -68,6 +68,11 @@ static int add(struct reading *r, const struct option_def *opt, char *text, cons
 	return settings_add(r->to, &written);
 }
 
+static bool has_nul(const yaml_event_t *e)
+{
+	return memchr(e->data.scalar.value, '\0', e->data.scalar.length);
+}
+
 static int read_text(struct reading *r, const struct option_def *opt)
 {
 	const struct place at = cursor_place(&r->c);
@@ -79,7 +84,7 @@ static int read_text(struct reading *r, const struct option_def *opt)
 
 	if (!expect(r, CURSOR_VALUE, bracketed ? ": quote an address with brackets" : "", &err))
 		return err;
-	if (memchr(e->data.scalar.value, '\0', e->data.scalar.length)) {
+	if (has_nul(e)) {
 		mistake(r->c.m, &at, "has a NUL character in it");
 		r->unusable = true;
 		return 0;
@@ -164,6 +169,19 @@ static int read_app(struct reading *r, const char *name)
 	return err;
 }
 
+static int check_name(struct reading *r)
+{
+	const struct place at = cursor_place(&r->c);
+
+	if (!cursor_is(&r->c, CURSOR_VALUE))
+		mistake(r->c.m, &at, "a name must be one word, not %s", cursor_event_name(&r->c));
+	else if (has_nul(&r->c.event))
+		mistake(r->c.m, &at, "a name has a NUL character in it");
+	else
+		return 0;
+	return -EINVAL;
+}
+
 /* The keys are names. */
 static int read_apps(struct reading *r)
 {
@@ -177,13 +195,9 @@ static int read_apps(struct reading *r)
 		err = cursor_next(&r->c);
 		if (err || r->c.event.type == YAML_MAPPING_END_EVENT)
 			return err;
-		if (!cursor_is(&r->c, CURSOR_VALUE)) {
-			const struct place at = cursor_place(&r->c);
-
-			mistake(r->c.m, &at, "a name must be one word, not %s",
-				cursor_event_name(&r->c));
-			return -EINVAL;
-		}
+		err = check_name(r);
+		if (err)
+			return err;
 		name = strndup((const char *)r->c.event.data.scalar.value,
 			       r->c.event.data.scalar.length);
 		if (!name)

@@ -69,8 +69,6 @@ static int add_word(const struct option_def *opt, unsigned *field, const char *t
 
 	if (word < 0)
 		return word;
-	if (*field & 1u << word)
-		return why_refuse(why, text, "is named twice");
 	*field |= 1u << word;
 	return 0;
 }

@@ -361,6 +361,8 @@ static const struct mistake_case structure_mistakes[] = {
 	 "kedge.yaml:1: apps.a.server: unknown key; did you mean servers?\n"},
 	{"apps: {? [a] : {servers: localhost:1}}\n", FINE,
 	 "kedge.yaml:1: apps: a name must be one word, not a list\n"},
+	{"apps: {\"a\\0b\": {servers: localhost:1}}\n", FINE,
+	 "kedge.yaml:1: apps: a name has a NUL character in it\n"},
 	{"servers: localhost:1\n", FINE,
 	 "kedge.yaml:1: servers: unknown key here; it belongs in an entry of apps\n"},
 	{"check: {}\n", FINE, "kedge.yaml:1: check: has no key: \"check: tcp\" is the shortest\n"},

@@ -17,6 +17,8 @@ static void mistakes(void **state)
 		{NULL, HERE "--send-proxy v2 --proxy-tlvs crc",
 		 "--proxy-tlvs: \"crc\" is not one of authority, alpn, ssl, "
 		 "unique-id, crc32c, pass\n"},
+		{NULL, HERE "--send-proxy v2 --proxy-tlvs ssl --proxy-tlvs pass --proxy-tlvs ssl",
+		 "--proxy-tlvs: \"ssl\" is named twice\n"},
 		{NULL, HERE "--proxy-tlvs ssl",
 		 "--proxy-tlvs: only headers of version 2 have these: set send-proxy v2\n"},
 		{NULL, HERE "--send-proxy v1 --proxy-tlvs ssl",
@@ -43,6 +45,11 @@ static void of_one_application(void **state)
 		 "",
 		 "kedge.yaml:3: apps.a.proxy-tlvs[0]: only headers of version 2 have these: set "
 		 "send-proxy v2\n"},
+		{APPS "send-proxy: v2\nproxy-tlvs: [ssl]\n"
+		      "apps:\n"
+		      "  a: {servers: ['localhost:1'], proxy-tlvs: [ssl, alpn]}\n"
+		      "  b: {servers: ['localhost:2'], proxy-tlvs: [ssl, alpn, ssl]}\n",
+		 "", "kedge.yaml:6: apps.b.proxy-tlvs[2]: \"ssl\" is named twice\n"},
 	};
 	_cleanup_(conf_freep)
 	struct conf *conf =
