@@ -40,6 +40,9 @@ struct server_row {
 	 * none. */
 	uint32_t closes_after_ms;
 	uint64_t closed_ms;
+	/* Since when the oldest of this worker's connections in the queue has waited for it; 0:
+	 * none has. */
+	uint64_t waits_ms;
 };
 
 #define SERVER_CAUSE_SIZE 128

@@ -22,6 +22,7 @@
 #include "conn/conn_leg.h"
 #include "conn/conn_move.h"
 #include "conn/conn_open.h"
+#include "conn/conn_queue.h"
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
 #include "conn/mover_ask.h"
@@ -319,6 +320,7 @@ void conn_servers_changed(struct worker *w)
 	LIST_FOREACH(c, &w->conns, link)
 		if (c->state == CONN_MOVE && !server_is_ready(c->flow.leg->server))
 			loop_later(&w->loop, &c->again);
+	conn_queue_call(w);
 }
 
 void conn_drain_over(struct worker *w)

@@ -22,7 +22,7 @@
  *   CLOSED     all is over                the end of the turn  conn_end.c      -
  *
  * Others: conn_join.c joins the legs at the end of CONNECT; conn_leg.c has the application's leg,
- *   conn_header.c the PROXY header that it begins with.
+ *   conn_header.c the PROXY header that it begins with; conn_queue.c those who wait for a server.
  *
  * I1  Any fault before MOVE closes the connection; nothing is ever sent in clear on a TLS listener.
  * I2  A connection leaves worker->conns exactly once, when it enters CLOSED, which counts it.

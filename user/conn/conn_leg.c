@@ -235,11 +235,13 @@ static void remember(struct conn *c)
 
 void conn_leg_close(struct conn *c, bool reset)
 {
+	struct server *server = c->flow.leg ? c->flow.leg->server : NULL;
+
 	if (!c->flow.leg)
 		return;
 	reset |= is_cut_short(c);
 	pair_over(c);
 	remember(c);
 	leg_close(&c->worker->legs, take_ptr(c->flow.leg), reset);
-	conn_queue_leg_closed(c);
+	conn_queue_leg_closed(c, server);
 }

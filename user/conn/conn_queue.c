@@ -3,9 +3,10 @@
 #include "conn/conn_queue.h"
 
 #include "base/container_of.h"
+#include "conn/worker_wake.h"
 
-/* A worker looks so often whether a server has room. */
-#define LOOK_MS 10
+/* A worker looks by itself as often as its wheel of timers can. */
+#define LOOK_MS 1
 
 static bool is_limited(const struct conn *c)
 {
@@ -62,30 +63,55 @@ static void idle_call(struct worker *w)
 
 /* --- those that wait -------------------------------------------------------------------------- */
 
+/* Tells the other workers since when somebody has waited here for these servers. */
+static void publish(struct worker *w, const struct servers *s)
+{
+	uint64_t since = 0;
+	struct conn *c;
+
+	TAILQ_FOREACH(c, &w->queue, queue_link) {
+		if (conn_servers(c) != s)
+			continue;
+		since = c->connect_ms;
+		break;
+	}
+	for (size_t i = 0; i < s->count; i++)
+		__atomic_store_n(&s->set[i]->rows[w->index].waits_ms, since, __ATOMIC_RELAXED);
+}
+
 /*
- * Runs those whose servers have room, the oldest first. Most of a long queue waits for one
- * application: that it is full is found out once.
+ * Runs those whose servers have room, the oldest first, up to `most`. Most of a long queue waits
+ * for one application: that it is full is found out once.
  */
-static void queue_call(struct worker *w)
+static void queue_call(struct worker *w, unsigned most)
 {
 	const struct servers *full = NULL;
 	struct conn *c;
 
 	TAILQ_FOREACH(c, &w->queue, queue_link) {
+		if (!most)
+			break;
 		if (conn_servers(c) == full)
 			continue;
-		if (servers_have_room(conn_servers(c)))
+		if (servers_have_room(conn_servers(c))) {
 			loop_later(&w->loop, &c->again);
-		else
+			most--;
+		} else {
 			full = conn_servers(c);
+		}
 	}
+}
+
+void conn_queue_call(struct worker *w)
+{
+	queue_call(w, 1);
 }
 
 static void look(struct timer *timer)
 {
 	struct worker *w = container_of(timer, struct worker, queue_timer);
 
-	queue_call(w);
+	queue_call(w, UINT32_MAX);
 	idle_call(w);
 	if (!TAILQ_EMPTY(&w->queue) || !TAILQ_EMPTY(&w->idle))
 		loop_timer_set(&w->loop, &w->queue_timer, LOOK_MS);
@@ -104,13 +130,6 @@ bool conn_queue_is_due(const struct conn *c)
 	       __atomic_load_n(&conn_servers(c)->waiting, __ATOMIC_RELAXED);
 }
 
-/* As soon as the wheel of timers can. */
-static void look_soon(struct worker *w)
-{
-	if (!TAILQ_EMPTY(&w->queue))
-		loop_timer_set(&w->loop, &w->queue_timer, 0);
-}
-
 bool conn_queue_enter(struct conn *c)
 {
 	struct worker *w = c->worker;
@@ -121,8 +140,9 @@ bool conn_queue_enter(struct conn *c)
 		return false;
 	TAILQ_INSERT_TAIL(&w->queue, c, queue_link);
 	c->queue = QUEUE_WAITS;
+	publish(w, conn_servers(c));
 	idle_call(w);
-	look_soon(w);
+	loop_timer_set(&w->loop, &w->queue_timer, LOOK_MS);
 	return true;
 }
 
@@ -131,15 +151,50 @@ void conn_queue_leave(struct conn *c)
 	if (c->queue == QUEUE_WAITS) {
 		servers_wait_over(conn_servers(c));
 		TAILQ_REMOVE(&c->worker->queue, c, queue_link);
+		publish(c->worker, conn_servers(c));
 	} else if (c->queue == QUEUE_IDLE) {
 		TAILQ_REMOVE(&c->worker->idle, c, queue_link);
 	}
 	c->queue = QUEUE_NONE;
 }
 
-void conn_queue_leg_closed(struct conn *c)
+/* --- a place is free -------------------------------------------------------------------------- */
+
+/* The worker whose connection has waited for this server for longest. `rows_count`: none has. */
+static unsigned who_waits(const struct server *s)
 {
+	uint64_t oldest = UINT64_MAX;
+	unsigned who = s->rows_count;
+
+	for (unsigned i = 0; i < s->rows_count; i++) {
+		uint64_t since = __atomic_load_n(&s->rows[i].waits_ms, __ATOMIC_RELAXED);
+
+		if (!since || since >= oldest)
+			continue;
+		oldest = since;
+		who = i;
+	}
+	return who;
+}
+
+static void call_other(struct worker *w)
+{
+	__atomic_store_n(&w->queue_asked, true, __ATOMIC_RELEASE);
+	worker_wake(w);
+}
+
+void conn_queue_leg_closed(struct conn *c, struct server *s)
+{
+	struct worker *w = c->worker;
+	unsigned who;
+
 	if (c->queue == QUEUE_IDLE)
 		conn_queue_leave(c);
-	look_soon(c->worker);
+	if (!s || !__atomic_load_n(&s->wanted, __ATOMIC_RELAXED))
+		return;
+	who = who_waits(s);
+	if (who == w->index)
+		conn_queue_call(w);
+	else if (who < s->rows_count && w->shared->workers)
+		call_other(&w->shared->workers[who]);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * conn_*.c and worker.c only: connections that wait because every server that could take them has
- * all the connections that it may have. Each worker serves its own, the oldest first. A connection
- * to a server is given back in any worker, and nobody is woken then: a worker that has some waiting
- * looks by itself.
+ * all the connections that it may have. Each worker serves its own, the oldest first. A place that
+ * a worker gives back goes to the worker whose oldest connection has waited for longest, which is
+ * woken. A worker with some waiting also looks by itself, at each tick of the wheel of timers.
  *
  * While anybody waits, a client's idle leg is given up: it would be in the way.
  */
@@ -21,8 +21,11 @@ bool conn_queue_enter(struct conn *c);
 /* It waits no more. Nothing if it did not. */
 void conn_queue_leave(struct conn *c);
 
-/* Its leg is closed: others may have its place. */
-void conn_queue_leg_closed(struct conn *c);
+/* Its leg is closed, to this server (NULL: to none): others may have its place. */
+void conn_queue_leg_closed(struct conn *c, struct server *s);
+
+/* Another worker has given a place back, or the operator a server: somebody is called. */
+void conn_queue_call(struct worker *w);
 
 /*
  * The leg of a flow has something under way, or not. True if the idle leg should be given up now:

@@ -43,8 +43,9 @@ struct shared {
 	bool bypass;               /* flows may bypass loopback TCP */
 	struct access_log *access; /* NULL: requests are not logged */
 	struct metrics *metrics;
-	unsigned flows_max; /* room in the maps of bpf */
-	int done_fd;        /* eventfd: a worker that ends, or has taken doors over, writes to it */
+	struct worker *workers; /* all of them, for conn_queue.c; NULL: there is but one */
+	unsigned flows_max;     /* room in the maps of bpf */
+	int done_fd; /* eventfd: a worker that ends, or has taken doors over, writes to it */
 };
 
 LIST_HEAD(conn_list, conn);
@@ -80,6 +81,7 @@ struct worker {
 	uint64_t names_look_ms;   /* when it looks again whether peername is attached */
 	bool drain_asked;         /* atomic */
 	bool servers_asked;       /* atomic: see worker_servers() */
+	bool queue_asked;         /* atomic: by conn_queue.c of another worker */
 	unsigned asked, answered; /* atomic: by the main thread and by the worker */
 	bool draining;
 

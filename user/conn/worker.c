@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "conn/conn.h"
 #include "conn/conn_queue.h"
+#include "conn/worker_wake.h"
 #include "listen/limit.h"
 #include "tls/record_scratch.h"
 
@@ -87,6 +88,8 @@ static void obey_run(struct task *task)
 	take_posted(w);
 	if (__atomic_exchange_n(&w->servers_asked, false, __ATOMIC_ACQUIRE))
 		conn_servers_changed(w);
+	if (__atomic_exchange_n(&w->queue_asked, false, __ATOMIC_ACQUIRE))
+		conn_queue_call(w);
 	if (__atomic_load_n(&w->drain_asked, __ATOMIC_ACQUIRE))
 		drain_begin(w);
 }
@@ -184,14 +187,6 @@ int worker_start(struct worker *w)
 	return 0;
 }
 
-static void wake(struct worker *w)
-{
-	uint64_t one = 1;
-
-	if (w->started && write(w->wake_fd, &one, sizeof(one)) < 0)
-		log_err(errno, "worker %u: cannot be woken", w->index);
-}
-
 void worker_post(struct worker *w, struct doors *doors)
 {
 	if (!w->started) {
@@ -200,7 +195,7 @@ void worker_post(struct worker *w, struct doors *doors)
 		return;
 	}
 	__atomic_store_n(&w->posted, doors, __ATOMIC_RELEASE);
-	wake(w);
+	worker_wake(w);
 }
 
 bool worker_waits(const struct worker *w)
@@ -211,19 +206,19 @@ bool worker_waits(const struct worker *w)
 void worker_drain(struct worker *w)
 {
 	__atomic_store_n(&w->drain_asked, true, __ATOMIC_RELEASE);
-	wake(w);
+	worker_wake(w);
 }
 
 void worker_servers(struct worker *w)
 {
 	__atomic_store_n(&w->servers_asked, true, __ATOMIC_RELEASE);
-	wake(w);
+	worker_wake(w);
 }
 
 void worker_ask(struct worker *w)
 {
 	__atomic_add_fetch(&w->asked, 1, __ATOMIC_RELEASE);
-	wake(w);
+	worker_wake(w);
 }
 
 bool worker_answered(const struct worker *w)

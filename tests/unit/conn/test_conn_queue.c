@@ -125,6 +125,61 @@ static void a_server_that_refuses_ends_the_wait(void **state)
 	assert_int_equal(servers.waiting, 0);
 }
 
+/* --- a place is free -------------------------------------------------------------------------- */
+
+/* Another connection of this worker gives its leg back: nobody waits for a tick of the clock. */
+static void a_place_goes_to_the_oldest_at_once(void **state)
+{
+	struct conn other = {.worker = &worker, .service = &service};
+
+	(void)state;
+	begin_full();
+	expect_stay(conn_connect_enter(c));
+	assert_int_equal(servers.set[1]->rows[0].waits_ms, now());
+	conn_queue_leg_closed(&other, servers.set[0]); /* somebody else was faster */
+	assert_false(c->again.queued);
+	free_one(0);
+	conn_queue_leg_closed(&other, servers.set[0]);
+	assert_true(c->again.queued);
+	expect_stay(conn_connect_again(c));
+	assert_int_equal(c->flow.leg->index, 0);
+	assert_int_equal(servers.set[1]->rows[0].waits_ms, 0);
+	free_one(1);
+}
+
+/* Or to another worker, if one of its connections has waited for longer. */
+static void the_worker_with_the_oldest_is_called(void **state)
+{
+	struct conn other = {.worker = &worker, .service = &service};
+	struct worker workers[2] = {{.index = 0}, {.index = 1}};
+	struct server_row *rows;
+
+	(void)state;
+	begin_full();
+	shared.workers = workers;
+	rows = aligned_alloc(64, 2 * sizeof(*rows));
+	assert_non_null(rows);
+	memset(rows, 0, 2 * sizeof(*rows));
+	free(servers.set[0]->rows);
+	servers.set[0]->rows = rows;
+	servers.set[0]->rows_count = 2;
+	expect_stay(conn_connect_enter(c));
+	free_one(0);
+	rows[1].waits_ms = now() + 1;
+	conn_queue_leg_closed(&other, servers.set[0]);
+	assert_true(c->again.queued);
+	assert_false(workers[1].queue_asked);
+	c->again.queued = false;
+	STAILQ_INIT(&worker.loop.tasks);
+	rows[1].waits_ms = now() - 1;
+	conn_queue_leg_closed(&other, servers.set[0]);
+	assert_false(c->again.queued);
+	assert_true(workers[1].queue_asked);
+	conn_queue_leave(c);
+	shared.workers = NULL;
+	free_one(1);
+}
+
 /* --- idle legs -------------------------------------------------------------------------------- */
 
 static void joined_to_limited(void)
@@ -201,6 +256,8 @@ int main(void)
 		TEST(nobody_overtakes),
 		TEST(a_connection_that_ends_waits_no_more),
 		TEST(a_server_that_refuses_ends_the_wait),
+		TEST(a_place_goes_to_the_oldest_at_once),
+		TEST(the_worker_with_the_oldest_is_called),
 		TEST(an_idle_leg_is_given_up_for_who_waits),
 		TEST(a_busy_one_is_not),
 		TEST(without_a_limit_none_is_kept_in_mind),
