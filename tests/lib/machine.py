@@ -178,7 +178,13 @@ class Bpffs:
         subprocess.run(["mount", "-t", "bpf", "bpf", self.path], check=True)
 
     def remove(self):
-        subprocess.run(["umount", self.path], check=True)
+        """The last descriptor of a killed process is closed a little after it is gone."""
+        def unmounted():
+            done = subprocess.run(["umount", self.path], capture_output=True, text=True, check=False)
+            if done.returncode and "busy" not in done.stderr:
+                raise OSError(done.stderr)
+            return not done.returncode
+        wait_for(unmounted, seconds=5, what=f"umount {self.path}")
         self.path.rmdir()
 
 

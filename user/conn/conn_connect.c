@@ -202,7 +202,7 @@ static void set_timer(struct conn *c)
 static bool may_pass(enum kedge_reason reason)
 {
 	return reason == KEDGE_REASON_app_refused || reason == KEDGE_REASON_app_timeout ||
-	       reason == KEDGE_REASON_limit_ports;
+	       reason == KEDGE_REASON_app_gone || reason == KEDGE_REASON_limit_ports;
 }
 
 static struct conn_verdict wait_for_room(struct conn *c)
@@ -301,11 +301,19 @@ static struct conn_verdict decided(struct conn *c)
 {
 	struct leg *l = c->flow.leg;
 	int err = app_connected(l->fd, &conn_server(c)->addr);
+	struct conn_verdict v;
 
 	if (err < 0)
 		return leg_failed(c, connect_failed(c, err));
-	server_worked(l->server, c->worker->index, c->worker->loop.now_ms);
-	return conn_join(c);
+	v = conn_join(c);
+	if (v.reason == KEDGE_REASON_app_gone) {
+		/* Nothing of the request has been sent: it may have ended with its queue full. */
+		server_at_fault(c, "Closed at once");
+		return leg_failed(c, KEDGE_REASON_app_gone);
+	}
+	if (v.next == CONN_MOVE)
+		server_worked(l->server, c->worker->index, c->worker->loop.now_ms);
+	return v;
 }
 
 struct conn_verdict conn_connect_enter(struct conn *c)

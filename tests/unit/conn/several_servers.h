@@ -5,6 +5,7 @@
 
 #include "app/app.h"
 #include "conn/conn_connect.h"
+#include "conn/conn_header.h"
 #include "conn/conn_leg.h"
 #include "conn/conn_queue.h"
 

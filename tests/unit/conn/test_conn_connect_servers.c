@@ -125,6 +125,24 @@ static void or_all_but_one_that_refuses(void **state)
 	expect_reply(conn_connect_enter(c), KEDGE_REASON_app_refused);
 }
 
+/* A server that has just ended has connections in its queue, which nobody accepts any more. */
+static void one_that_closes_at_once_has_got_nothing(void **state)
+{
+	(void)state;
+	app_conf.send_proxy = SEND_PROXY_V2;
+	begin_with(2, 1);
+	assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+	expect_stay(conn_connect_enter(c));
+	assert_int_equal(c->flow.leg->index, 0);
+	shutdown(c->flow.leg->fd, SHUT_WR); /* the same error as after its reset */
+	expect_stay(conn_connect_event(c, EPOLLOUT));
+	assert_int_equal(c->flow.leg->index, 1);
+	assert_int_equal(servers.set[0]->rows[0].failed, 1);
+	assert_int_equal(servers.set[0]->rows[0].legs, 0);
+	expect_next(conn_connect_event(c, EPOLLOUT), CONN_MOVE);
+	assert_int_equal(servers.set[1]->rows[0].legs, 1);
+}
+
 /* It has just lost this request. But if it is the only one that is left, it gets it again. */
 static void who_lost_the_request_is_avoided(void **state)
 {
@@ -213,6 +231,7 @@ int main(void)
 		TEST(a_lack_of_descriptors_is_not),
 		TEST(the_operator_has_taken_all_of_them_out),
 		TEST(or_all_but_one_that_refuses),
+		TEST(one_that_closes_at_once_has_got_nothing),
 		TEST(who_lost_the_request_is_avoided),
 		TEST(an_application_that_restarts_is_waited_for),
 		TEST(but_no_longer),
