@@ -22,8 +22,7 @@ static bool is_of_app(const struct option_def *opt)
 	return opt->scope == OPTION_OF_APP || opt->scope == OPTION_OF_ENTRY;
 }
 
-/* Which struct has the field of an option that stands in a route, in an entry of apps, or in
- * neither. */
+/* An option stands in a route, in an entry of apps, or in neither. Which struct has its field? */
 static enum filled home_of(const struct option_def *opt, bool route, bool entry)
 {
 	if (route)

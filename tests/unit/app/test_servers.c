@@ -223,7 +223,7 @@ static void the_queue_has_a_limit(void **state)
 	assert_false(servers_wait(&servers));
 }
 
-/* By its name, wherever it stands in the list. */
+/* A server is known by its name. Its place in the list does not count. */
 static void who_stays_keeps_what_is_known_of_it(void **state)
 {
 	static struct conf_server other[] = {{.name = "s9"}, {.name = "s1"}};
