@@ -418,6 +418,18 @@ demo-vm:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)vmtest/run.sh -k 6.12 -- env KEDGE_TEST_PATIENCE=10 $(PYTHON) -B tests/story/demo.py
 
+## test: fleet (1 min, root): a balancer, three kedges, three applications in network namespaces
+fleet:
+	$(Q)tests/deps.sh build fleet
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)$(PYTHON) -B tests/story/fleet.py
+
+## test: fleet-vm (3 min): the same in a guest whose kernel has TLS and IPVS
+fleet-vm:
+	$(Q)tests/deps.sh build fleet vm
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)vmtest/run.sh -k 6.12 -- env KEDGE_TEST_PATIENCE=10 $(PYTHON) -B tests/story/fleet.py
+
 ## test: vmtest (15 min): each kernel of vmtest/kernels, in emulated guests
 vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o $(unit_bins) $(bpf_tests)
 	$(Q)vmtest/matrix.sh
@@ -524,7 +536,7 @@ clean:
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
 .PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice \
-	install uninstall reference servers servers-doc demo demo-vm vmtest check test test-full test-objects test-programs \
+	install uninstall reference servers servers-doc demo demo-vm fleet fleet-vm vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

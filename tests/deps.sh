@@ -3,8 +3,8 @@
 # deps.sh [-n] [GROUP...]: installs the distribution's packages that a group needs and this machine lacks. With -n it
 # installs nothing: it names what is missing and the command that installs it, and fails.
 #
-# Groups: build, check (includes build), test (includes check), servers, demo, vm, bench, bench-new, root. The default
-# is build and test. Says nothing and changes nothing when all is there. Needs root only if something is missing.
+# Groups: build, check (includes build), test (includes check), servers, demo, fleet, vm, bench, bench-new, root. The
+# default is build and test. Says nothing and changes nothing when all is there. Needs root only if something is missing.
 # Tested on Debian 12 and 13, also from their minimal systems. It asks apt which packages there are, not which release
 # this is.
 # shellcheck disable=SC2034 # the arguments name the arrays
@@ -30,6 +30,9 @@ servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodej
 	ruby=ruby perl=perl gcc=gcc libc6-dev
 	'default-jdk-headless|openjdk-21-jdk-headless|openjdk-17-jdk-headless=java' curl=curl)
 demo=(mkcert=mkcert nodejs=node node-express haproxy=haproxy curl=curl ca-certificates python3=/usr/bin/python3)
+# IPVS needs its two tools here for the guests: they use this machine's files.
+fleet=(haproxy=haproxy keepalived=keepalived ipvsadm=ipvsadm nodejs=node openssl=openssl iproute2=ip util-linux=nsenter
+	python3=/usr/bin/python3)
 vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=modprobe xz-utils=xz zstd=zstd gcc=gcc libc6-dev
 	iproute2=ip python3=/usr/bin/python3 util-linux=setpriv)
 bench=(nginx=nginx haproxy=haproxy hitch=hitch caddy=caddy gnuplot-nox=gnuplot linux-perf=perf
@@ -261,11 +264,11 @@ fi
 groups=()
 for group in "$@"; do
 	case $group in
-	build | check | test | servers | demo | vm | bench) groups+=("$group") ;;
+	build | check | test | servers | demo | fleet | vm | bench) groups+=("$group") ;;
 	bench-new) groups+=(bench_new) ;;
 	root) groups+=(rooted) ;;
 	*)
-		echo "usage: deps.sh [-n] [build|check|test|servers|demo|vm|bench|bench-new|root]..." >&2
+		echo "usage: deps.sh [-n] [build|check|test|servers|demo|fleet|vm|bench|bench-new|root]..." >&2
 		exit 2
 		;;
 	esac
