@@ -129,13 +129,16 @@ class Go(Listening):
         return re.search(r"go(\d\S*)", run("go", "version"))[1]
 
     def start(self):
-        binary, source = self.argv[0], self.source
-        # Checked here: in a guest even a compiler that finds nothing to do takes a minute.
-        if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
-            BUILD.mkdir(parents=True, exist_ok=True)
-            env = {**os.environ, "GOCACHE": str(BUILD / "go-cache"), "GO111MODULE": "off"}
-            subprocess.run(["go", "build", "-o", binary, source], env=env, check=True)
+        go_build(self.argv[0], self.source)
         return super().start()
+
+
+def go_build(binary, source):
+    # Checked here: in a guest even a compiler that finds nothing to do takes a minute.
+    if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
+        BUILD.mkdir(parents=True, exist_ok=True)
+        env = {**os.environ, "GOCACHE": str(BUILD / "go-cache"), "GO111MODULE": "off"}
+        subprocess.run(["go", "build", "-o", binary, source], env=env, check=True)
 
 
 class Gunicorn(Listening):

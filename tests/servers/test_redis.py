@@ -32,11 +32,14 @@ class Redis(backends.Elsewhere):
         super().__init__()
 
     def start(self):
-        host, port = self.free_port()
+        address = self.free_port()
+        self.launch(*address)
+        return address
+
+    def launch(self, host, port):
         self.process = Process(["redis-server", "--bind", host, "--port", port, "--save", "", "--dir", self.base,
                                 *self.options], name=self.name)
         self.wait_listening((host, port))
-        return host, port
 
 
 def behind(certs, cgroup, listeners, combination, *options, flags=()):
