@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* JSON strings from any bytes. See json_text.h. */
+/* JSON strings from any bytes, and members for people. See json_text.h. */
 #include "daemon/json_text.h"
 
 #include <string.h>
@@ -18,4 +18,16 @@ json_t *json_text(const char *text)
 		if ((unsigned char)*c > 127)
 			*c = '?';
 	return json_string(copy);
+}
+
+const char *json_text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "?";
+}
+
+long long json_number_of(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: text in JSON that may not be UTF-8. */
+/* user only: text in JSON that may not be UTF-8, and members of objects for people. */
 #pragma once
 
 #include <jansson.h>
@@ -10,3 +10,7 @@
  * bytes above 127 becomes a "?".
  */
 json_t *json_text(const char *text);
+
+/* A member of an object, for people: "?" or 0 if it is not there. The text is the object's. */
+const char *json_text_of(const json_t *object, const char *key);
+long long json_number_of(const json_t *object, const char *key);

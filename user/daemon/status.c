@@ -198,28 +198,16 @@ json_t *status_json(const struct daemon *d)
 	return root;
 }
 
-static const char *text_of(const json_t *root, const char *key)
-{
-	const char *text = json_string_value(json_object_get(root, key));
-
-	return text ? text : "?";
-}
-
-static long long number_of(const json_t *object, const char *key)
-{
-	return (long long)json_integer_value(json_object_get(object, key));
-}
-
 static void print_peername(FILE *to, const json_t *status)
 {
 	const json_t *stats = json_object_get(status, "peername_stats");
 
-	if (strcmp(text_of(status, "peername"), "on"))
+	if (strcmp(json_text_of(status, "peername"), "on"))
 		return;
 	fprintf(to, "\npeername\n");
 	for (size_t i = 0; i < peer_counters_count; i++)
 		fprintf(to, "%-24s %12lld  %s\n", peer_counters[i].name,
-			number_of(stats, peer_counters[i].name), peer_counters[i].text);
+			json_number_of(stats, peer_counters[i].name), peer_counters[i].text);
 }
 
 static void print_guard(FILE *to, const json_t *status)
@@ -227,20 +215,21 @@ static void print_guard(FILE *to, const json_t *status)
 	const json_t *stats = json_object_get(status, "guard_stats"), *row;
 	size_t at;
 
-	if (!strcmp(text_of(status, "guard"), "off"))
+	if (!strcmp(json_text_of(status, "guard"), "off"))
 		return;
 	fprintf(to, "\nguard\n");
-	json_array_foreach(json_object_get(status, "guard_interfaces"), at, row)
-		fprintf(to, "%-24s %12s  %s\n", text_of(row, "interface"), text_of(row, "mode"),
-			json_is_true(json_object_get(row, "dispatcher"))
-				? "beside others, by libxdp's dispatcher"
-				: "alone: this kernel has no dispatcher");
+	json_array_foreach(json_object_get(status, "guard_interfaces"), at, row) fprintf(
+		to, "%-24s %12s  %s\n", json_text_of(row, "interface"), json_text_of(row, "mode"),
+		json_is_true(json_object_get(row, "dispatcher"))
+			? "beside others, by libxdp's dispatcher"
+			: "alone: this kernel has no dispatcher");
 	for (size_t i = 0; i < guard_counters_count; i++)
 		fprintf(to, "%-24s %12lld  %s\n", guard_counters[i].name,
-			number_of(stats, guard_counters[i].name), guard_counters[i].text);
-	json_array_foreach(json_object_get(status, "guard_refused"), at, row) fprintf(
-		to, "%-24s %12lld  %s, %lld s ago\n", text_of(row, "source"),
-		number_of(row, "packets"), text_of(row, "reason"), number_of(row, "age_ms") / 1000);
+			json_number_of(stats, guard_counters[i].name), guard_counters[i].text);
+	json_array_foreach(json_object_get(status, "guard_refused"), at, row)
+		fprintf(to, "%-24s %12lld  %s, %lld s ago\n", json_text_of(row, "source"),
+			json_number_of(row, "packets"), json_text_of(row, "reason"),
+			json_number_of(row, "age_ms") / 1000);
 }
 
 static void print_times(FILE *to, const json_t *times)
@@ -258,8 +247,9 @@ static void print_times(FILE *to, const json_t *times)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const json_t *h = json_object_get(times, rows[i].name);
 
-		fprintf(to, "%-24s %12lld %12lld %12lld  %s\n", rows[i].name, number_of(h, "count"),
-			number_of(h, "p50_us"), number_of(h, "p99_us"), rows[i].text);
+		fprintf(to, "%-24s %12lld %12lld %12lld  %s\n", rows[i].name,
+			json_number_of(h, "count"), json_number_of(h, "p50_us"),
+			json_number_of(h, "p99_us"), rows[i].text);
 	}
 }
 
@@ -271,9 +261,9 @@ static void print_listeners(FILE *to, const json_t *listeners)
 	fprintf(to, "\n%-24s %12s %12s %12s %12s\n", "listener", "accepted", "closed", "handshakes",
 		"flows");
 	json_array_foreach(listeners, i, l)
-		fprintf(to, "%-24s %12lld %12lld %12lld %12lld\n", text_of(l, "listener"),
-			number_of(l, "accepted"), number_of(l, "closed"),
-			number_of(l, "handshakes"), number_of(l, "flows"));
+		fprintf(to, "%-24s %12lld %12lld %12lld %12lld\n", json_text_of(l, "listener"),
+			json_number_of(l, "accepted"), json_number_of(l, "closed"),
+			json_number_of(l, "handshakes"), json_number_of(l, "flows"));
 }
 
 static void print_losses(FILE *to, const json_t *losses)
@@ -288,10 +278,10 @@ static void print_losses(FILE *to, const json_t *losses)
 		fprintf(to,
 			"%s: %s%s, %lld times lost, last %lld s ago, %lld "
 			"connections without it%s%s\n",
-			text_of(l, "capability"), lost ? "lost: " : "works again",
-			lost ? text_of(l, "cause") : "", number_of(l, "losses"),
-			number_of(l, "age_ms") / 1000, number_of(l, "without"),
-			lost ? "; next step: " : "", lost ? text_of(l, "next") : "");
+			json_text_of(l, "capability"), lost ? "lost: " : "works again",
+			lost ? json_text_of(l, "cause") : "", json_number_of(l, "losses"),
+			json_number_of(l, "age_ms") / 1000, json_number_of(l, "without"),
+			lost ? "; next step: " : "", lost ? json_text_of(l, "next") : "");
 	}
 	if (json_array_size(losses))
 		fputc('\n', to);
@@ -302,20 +292,22 @@ void status_print(FILE *to, const json_t *status)
 	const json_t *stats = json_object_get(status, "stats");
 	const json_t *reasons = json_object_get(status, "reasons");
 
-	fprintf(to, "kedge %s, %lld workers, %lld connections open\n", text_of(status, "version"),
-		number_of(status, "workers"), number_of(status, "connections_open"));
-	fprintf(to, "configuration %lld", number_of(status, "generation"));
-	if (number_of(status, "generations_in_use") > 1)
+	fprintf(to, "kedge %s, %lld workers, %lld connections open\n",
+		json_text_of(status, "version"), json_number_of(status, "workers"),
+		json_number_of(status, "connections_open"));
+	fprintf(to, "configuration %lld", json_number_of(status, "generation"));
+	if (json_number_of(status, "generations_in_use") > 1)
 		fprintf(to, ", %lld earlier ones still have connections",
-			number_of(status, "generations_in_use") - 1);
+			json_number_of(status, "generations_in_use") - 1);
 	fputc('\n', to);
 	fprintf(to, "record: %s   edit: %s   bypass: %s   peername: %s   guard: %s\n\n",
-		text_of(status, "record"), text_of(status, "edit"), text_of(status, "bypass"),
-		text_of(status, "peername"), text_of(status, "guard"));
+		json_text_of(status, "record"), json_text_of(status, "edit"),
+		json_text_of(status, "bypass"), json_text_of(status, "peername"),
+		json_text_of(status, "guard"));
 	print_losses(to, json_object_get(status, "capability_losses"));
 	for (size_t i = 0; i < counters_count; i++)
 		fprintf(to, "%-24s %12lld  %s\n", counters[i].name,
-			number_of(stats, counters[i].name), counters[i].text);
+			json_number_of(stats, counters[i].name), counters[i].text);
 	print_peername(to, status);
 	print_guard(to, status);
 	print_times(to, json_object_get(status, "times"));
@@ -325,7 +317,7 @@ void status_print(FILE *to, const json_t *status)
 	fprintf(to, "\nended, by reason\n");
 	for (int i = 1; i < KEDGE_REASON_COUNT; i++) {
 		const char *name = reason_name((enum kedge_reason)i);
-		long long n = number_of(reasons, name);
+		long long n = json_number_of(reasons, name);
 
 		if (n)
 			fprintf(to, "%-24s %12lld  %s\n", name, n,

@@ -77,28 +77,16 @@ void status_server_name(char buf[STATUS_SERVER_NAME], const char *application, c
 		snprintf(buf, STATUS_SERVER_NAME, "%s/%s", application, server);
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "?";
-}
-
-static long long number_of(const json_t *object, const char *key)
-{
-	return (long long)json_integer_value(json_object_get(object, key));
-}
-
 static void print_state(FILE *to, const json_t *server)
 {
 	const json_t *since = json_object_get(server, "since_ms");
 	const char *cause = json_string_value(json_object_get(server, "cause"));
 
-	fprintf(to, "%s", text_of(server, "state"));
+	fprintf(to, "%s", json_text_of(server, "state"));
 	if (since)
 		fprintf(to, " for %lld s", (long long)json_integer_value(since) / 1000);
 	if (json_is_true(json_object_get(server, "checked")) &&
-	    !strcmp(text_of(server, "health"), "unchecked"))
+	    !strcmp(json_text_of(server, "health"), "unchecked"))
 		fprintf(to, ", not checked yet");
 	if (json_is_true(json_object_get(server, "backup")))
 		fprintf(to, ", backup");
@@ -111,9 +99,10 @@ static void print_row(FILE *to, const char *application, const json_t *server)
 {
 	char name[STATUS_SERVER_NAME];
 
-	status_server_name(name, application, text_of(server, "server"));
-	fprintf(to, "%-24s %12lld %12lld %12lld %12lld  ", name, number_of(server, "connections"),
-		number_of(server, "busy"), number_of(server, "legs"), number_of(server, "failed"));
+	status_server_name(name, application, json_text_of(server, "server"));
+	fprintf(to, "%-24s %12lld %12lld %12lld %12lld  ", name,
+		json_number_of(server, "connections"), json_number_of(server, "busy"),
+		json_number_of(server, "legs"), json_number_of(server, "failed"));
 	print_state(to, server);
 }
 
@@ -139,9 +128,10 @@ void status_servers_print(FILE *to, const json_t *applications)
 		return;
 	if (only) {
 		app = json_array_get(applications, 0);
-		status_server_name(name, text_of(app, "application"), text_of(only, "server"));
+		status_server_name(name, json_text_of(app, "application"),
+				   json_text_of(only, "server"));
 		fprintf(to, "application %s: %lld connections, ", name,
-			number_of(only, "connections"));
+			json_number_of(only, "connections"));
 		print_state(to, only);
 		return;
 	}
@@ -149,5 +139,5 @@ void status_servers_print(FILE *to, const json_t *applications)
 		"failed", "state");
 	json_array_foreach(applications, i, app)
 		json_array_foreach(json_object_get(app, "servers"), k, server)
-			print_row(to, text_of(app, "application"), server);
+			print_row(to, json_text_of(app, "application"), server);
 }
