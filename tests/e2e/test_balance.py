@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Several servers behind one application: who gets what, and that a dead, full or changed one costs no request."""
 import contextlib
+import re
 import threading
 
 import pytest
 
 from client import Client, tls_context
-from kedge import Kedge, Listener
+from kedge import BINARY, Kedge, Listener
 from machine import Deadline
 from rawapp import RawApp, answer
+from run import run
 from test_reload import Running
 
 LISTENERS = [Listener("tls"), Listener("clear", tls=False)]
@@ -140,12 +142,17 @@ def test_a_full_server_lets_clients_wait(certs, cgroup, ends, leg):
     with RawApp(slow, cgroup) as one, RawApp(slow, cgroup) as other, \
             Kedge(certs, one.text, LISTENERS, ends, cgroup,
                   ["--workers", "2", "--app", other.text, "--server-connections-max", "2",
-                   "--queue-timeout-ms", "60000"]) as kedge:
+                   "--queue-timeout-ms", "60000", "--metrics", "127.0.0.1:0"]) as kedge:
         finish = in_threads(10, lambda n: ask(kedge, f"/{n}", leg).text)
-        kedge.wait_status(lambda s: s["stats"]["connects_queued"] == 6)
+        status = kedge.wait_status(lambda s: s["stats"]["connects_queued"] == 6)
+        assert status["applications"][0]["waiting"] == 6
+        shown = run(BINARY, "server", "--control", kedge.control).stdout
+        assert re.search(r"^\S+: 6 clients wait for a server$", shown, re.M), shown
+        assert re.search(r"^kedge_application_waiting\{application=.* 6$", kedge.metrics(), re.M)
         slow.go.set()
         assert finish() == [f"/{n}" for n in range(10)]
         assert slow.most <= 4
+        assert kedge.status()["applications"][0]["waiting"] == 0
 
 
 def test_the_queue_has_an_end(certs, cgroup, ends, leg):

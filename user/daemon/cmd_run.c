@@ -190,6 +190,7 @@ static int metrics_start(struct daemon *d)
 		.peername = d->shared.peername ? peername_stats(d->shared.peername) : NULL,
 		.guard = d->shared.guard,
 		.servers = server_figures_each,
+		.apps = server_figures_each_app,
 		.servers_arg = &d->figures,
 		.started = time(NULL),
 	};

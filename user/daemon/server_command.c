@@ -125,8 +125,9 @@ static json_t *only(const struct generation *g, struct place at)
 {
 	json_t *all = status_servers_json(g), *app = json_array_get(all, at.app);
 	json_t *server = json_array_get(json_object_get(app, "servers"), at.server);
-	json_t *one = json_pack("[{s:O, s:[O]}]", "application",
-				json_object_get(app, "application"), "servers", server);
+	json_t *one =
+		json_pack("[{s:O, s:O, s:[O]}]", "application", json_object_get(app, "application"),
+			  "waiting", json_object_get(app, "waiting"), "servers", server);
 
 	json_decref(all);
 	return one;

@@ -59,3 +59,12 @@ void server_figures_each(void *figures, metrics_app_server_fn *each, void *arg)
 		}
 	generation_put(g);
 }
+
+void server_figures_each_app(void *figures, metrics_app_fn *each, void *arg)
+{
+	struct generation *g = take(figures);
+
+	for (size_t i = 0; g && i < g->conf->apps_count; i++)
+		each(arg, g->apps[i].conf->name, LOAD(g->apps[i].waiting));
+	generation_put(g);
+}

@@ -21,3 +21,5 @@ void server_figures_set(struct server_figures *f, struct generation *g);
 
 /* By any thread: `servers` of struct metrics_source. `figures` is a struct server_figures. */
 void server_figures_each(void *figures, metrics_app_server_fn *each, void *arg);
+/* The same: `apps`. */
+void server_figures_each_app(void *figures, metrics_app_fn *each, void *arg);

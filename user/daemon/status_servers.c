@@ -61,8 +61,9 @@ json_t *status_servers_json(const struct generation *g)
 
 		for (size_t k = 0; k < app->count; k++)
 			json_array_append_new(set, server_json(app->set[k], app->conf, k, now_ms));
-		json_array_append_new(all, json_pack("{s:o, s:o}", "application",
-						     json_text(app->conf->name), "servers", set));
+		json_array_append_new(
+			all, json_pack("{s:o, s:I, s:o}", "application", json_text(app->conf->name),
+				       "waiting", (json_int_t)LOAD(app->waiting), "servers", set));
 	}
 	return all;
 }
@@ -132,12 +133,19 @@ void status_servers_print(FILE *to, const json_t *applications)
 				   json_text_of(only, "server"));
 		fprintf(to, "application %s: %lld connections, ", name,
 			json_number_of(only, "connections"));
+		if (json_number_of(app, "waiting"))
+			fprintf(to, "%lld clients wait, ", json_number_of(app, "waiting"));
 		print_state(to, only);
 		return;
 	}
 	fprintf(to, "%-24s %12s %12s %12s %12s  %s\n", "server", "connections", "busy", "connected",
 		"failed", "state");
 	json_array_foreach(applications, i, app)
+	{
 		json_array_foreach(json_object_get(app, "servers"), k, server)
 			print_row(to, json_text_of(app, "application"), server);
+		if (json_number_of(app, "waiting"))
+			fprintf(to, "%s: %lld clients wait for a server\n",
+				json_text_of(app, "application"), json_number_of(app, "waiting"));
+	}
 }

@@ -332,6 +332,23 @@ static void put_servers(FILE *to, const struct metrics_source *from)
 	}
 }
 
+static void put_waiting(void *arg, const char *application, uint64_t waiting)
+{
+	FILE *to = arg;
+
+	fprintf(to, "kedge_application_waiting{application=\"");
+	put_label(to, application);
+	fprintf(to, "\"} %" PRIu64 "\n", waiting);
+}
+
+static void put_applications(FILE *to, const struct metrics_source *from)
+{
+	if (!from->servers)
+		return;
+	put_family(to, "kedge_application_waiting", "gauge", "clients that wait for a server");
+	from->apps(from->servers_arg, put_waiting, to);
+}
+
 void metrics_write(FILE *to, const struct metrics_source *from)
 {
 	struct metrics_row sum;
@@ -354,5 +371,6 @@ void metrics_write(FILE *to, const struct metrics_source *from)
 	put_histogram(to, "kedge_request_seconds",
 		      "from a complete request head to the end of its response", &sum.request);
 	put_listeners(to, from->metrics);
+	put_applications(to, from);
 	put_servers(to, from);
 }

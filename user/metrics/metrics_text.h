@@ -24,6 +24,8 @@ struct metrics_app_server {
 };
 
 typedef void metrics_app_server_fn(void *arg, const struct metrics_app_server *s);
+/* The clients in the queue of an application. */
+typedef void metrics_app_fn(void *arg, const char *application, uint64_t waiting);
 
 /* The sources of the text; all borrowed. */
 struct metrics_source {
@@ -35,6 +37,8 @@ struct metrics_source {
 	const struct guard *guard;               /* NULL: off */
 	/* Calls `each` for every server, in an order that stays; NULL: there are none. */
 	void (*servers)(void *servers_arg, metrics_app_server_fn *each, void *each_arg);
+	/* The same for every application. Not NULL if `servers` is not. */
+	void (*apps)(void *servers_arg, metrics_app_fn *each, void *each_arg);
 	void *servers_arg;
 	time_t started; /* seconds since the epoch */
 };

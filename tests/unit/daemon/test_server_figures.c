@@ -58,6 +58,30 @@ static void each_has_its_sums(void **state)
 	server_figures_set(&figures, NULL);
 }
 
+static void tell_app(void *arg, const char *application, uint64_t waiting)
+{
+	size_t len = strlen(told);
+
+	assert_ptr_equal(arg, &figures);
+	snprintf(told + len, sizeof(told) - len, "%s %d\n", application, (int)waiting);
+}
+
+static void each_application_has_its_queue(void **state)
+{
+	(void)state;
+	told[0] = '\0';
+	server_figures_each_app(&figures, tell_app, &figures);
+	assert_string_equal(told, "");
+	server_figures_set(&figures, generation);
+	servers_wait(&generation->apps[1]);
+	servers_wait(&generation->apps[1]);
+	server_figures_each_app(&figures, tell_app, &figures);
+	assert_string_equal(told, "web 0\nother 2\n10.0.0.7:80 0\n");
+	servers_wait_over(&generation->apps[1]);
+	servers_wait_over(&generation->apps[1]);
+	server_figures_set(&figures, NULL);
+}
+
 static void count(void *arg, const struct metrics_app_server *s)
 {
 	unsigned *n = arg;
@@ -105,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(there_are_none_before_and_after),
 		TEST(each_has_its_sums),
+		TEST(each_application_has_its_queue),
 		TEST(a_reload_takes_nothing_from_under_a_scrape),
 	};
 

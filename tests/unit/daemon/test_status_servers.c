@@ -33,11 +33,15 @@ static void each_server_has_what_all_workers_count(void **state)
 	server_failed(s, 1, 1, "x");
 	s->rows[0].busy = 3;
 	s->rows[1].busy = 4;
+	servers_wait(&generation->apps[2]);
 	server_set_health(s, SERVER_BAD, monotonic_ms() - 5000, "503 where 200 was expected");
 	all = status_servers_json(generation);
 	assert_int_equal(json_array_size(all), 3);
 	text(json_array_get(all, 0), "application", "web");
 	text(json_array_get(all, 2), "application", "10.0.0.7:80");
+	assert_int_equal(number(json_array_get(all, 0), "waiting"), 0);
+	assert_int_equal(number(json_array_get(all, 2), "waiting"), 1);
+	servers_wait_over(&generation->apps[2]);
 	row = row_of(all, 0, 1);
 	text(row, "server", "unix:/run/a b/web.sock");
 	text(row, "state", "down");
@@ -83,6 +87,27 @@ static char *printed(const char *json)
 	"\"state\": \"up\", \"health\": \"unchecked\", \"backup\": false, \"connections\": 3," \
 	" \"busy\": 1, \"legs\": 9, \"failed\": 2"
 
+#define HEAD "server                    connections         busy    connected       failed  state\n"
+
+static void a_queue_is_shown_while_somebody_is_in_it(void **state)
+{
+	char *out = printed("[{\"application\": \"web\", \"waiting\": 5, \"servers\": [{\"server\":"
+			    " \"a:1\", \"checked\": false, " PLAIN "}]}]");
+
+	(void)state;
+	assert_string_equal(out, "application web/a:1: 3 connections, 5 clients wait, up\n");
+	free(out);
+	out = printed("[{\"application\": \"web\", \"waiting\": 5, \"servers\": [{\"server\":"
+		      " \"a:1\", " PLAIN "}]}, {\"application\": \"b:1\", \"waiting\": 0,"
+		      " \"servers\": [{\"server\": \"b:1\", " PLAIN "}]}]");
+	assert_string_equal(out, HEAD "web/a:1                             3            1"
+				      "            9            2  up\n"
+				      "web: 5 clients wait for a server\n"
+				      "b:1                                 3            1"
+				      "            9            2  up\n");
+	free(out);
+}
+
 static void one_server_is_one_line(void **state)
 {
 	char *out = printed("[{\"application\": \"10.0.0.1:80\", \"servers\": [{\"server\":"
@@ -99,8 +124,6 @@ static void one_server_is_one_line(void **state)
 	assert_string_equal(out, "");
 	free(out);
 }
-
-#define HEAD "server                    connections         busy    connected       failed  state\n"
 
 static void several_or_one_that_is_checked_are_rows(void **state)
 {
@@ -127,6 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_server_has_what_all_workers_count),
 		TEST(one_server_is_one_line),
+		TEST(a_queue_is_shown_while_somebody_is_in_it),
 		TEST(several_or_one_that_is_checked_are_rows),
 	};
 

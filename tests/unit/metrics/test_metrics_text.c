@@ -99,11 +99,19 @@ static void fake_servers(void *servers_arg, metrics_app_server_fn *each, void *e
 	each(each_arg, &(struct metrics_app_server){"we\"b", "unix:/a\\\n", false, 0, 0, 4, 5});
 }
 
+static void fake_apps(void *servers_arg, metrics_app_fn *each, void *each_arg)
+{
+	assert_ptr_equal(servers_arg, &numbers);
+	each(each_arg, "web", 17);
+	each(each_arg, "we\"b", 0);
+}
+
 static void servers_have_theirs(void **state)
 {
 	char *all;
 
 	numbers.servers = fake_servers;
+	numbers.apps = fake_apps;
 	numbers.servers_arg = &numbers;
 	all = text();
 #define WEB "{application=\"web\",server=\"127.0.0.1:3000\"}"
@@ -116,6 +124,8 @@ static void servers_have_theirs(void **state)
 	has(all, "kedge_server_connects_total" ODD " 4");
 	has(all, "kedge_server_connect_failures_total" WEB " 1");
 	has(all, "kedge_server_connect_failures_total" ODD " 5");
+	has(all, "kedge_application_waiting{application=\"web\"} 17");
+	has(all, "kedge_application_waiting{application=\"we\\\"b\"} 0");
 	free(all);
 }
 
@@ -238,6 +248,7 @@ static void every_line_belongs_to_the_family_before_it(void **state)
 	(void)state;
 	metrics_listener(metrics, "unix:/a b\"c\\}", 0)->flows = 1;
 	numbers.servers = fake_servers;
+	numbers.apps = fake_apps;
 	numbers.servers_arg = &numbers;
 	all = text();
 	for (char *line = strtok_r(all, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
