@@ -98,11 +98,11 @@ void leg_open(struct leg *l, const struct leg_opts *o)
 	setsockopt(l->app, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (!o->bpf) {
 		l->stats = &own_stats;
-		l->edit = edit_user_new(l->kedge, o->conf, l->stats);
+		l->edit = edit_user_new(l->kedge, o->conf, l->stats, NULL);
 	} else {
 		assert_int_equal(kbpf_flow_join(o->bpf, &l->flow_copy, l->kedge), 0);
 		l->stats = kbpf_stats(o->bpf, o->worker);
-		l->edit = edit_bpf_new(l->kedge, o->bpf, &l->flow_copy, l->stats);
+		l->edit = edit_bpf_new(l->kedge, o->bpf, &l->flow_copy, l->stats, NULL);
 	}
 	assert_non_null(l->edit);
 }

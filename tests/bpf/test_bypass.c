@@ -625,7 +625,7 @@ static void child_kedge(const struct sockaddr_in *where, int ready)
 	    connect(fd, (const struct sockaddr *)where, sizeof(*where)) ||
 	    kbpf_flow_join(bpf, &flow, fd))
 		_exit(1);
-	e = edit_bpf_new(fd, bpf, &flow, kbpf_stats(bpf, 0));
+	e = edit_bpf_new(fd, bpf, &flow, kbpf_stats(bpf, 0), NULL);
 	for (int i = 0; i < 100; i++)
 		if (edit_send(e, GET "\r\n", strlen(GET "\r\n")) < 0)
 			_exit(1);

@@ -347,8 +347,8 @@ struct flow_world *flow_world_new(size_t buf, enum http1_mode mode, __u16 flags)
 	w->now_us = 1;
 	http1_case_conf(&w->conf, mode, flags);
 	w->model.conf = &w->conf;
-	user = edit_user_new(APP_FD, &w->conf, &w->stats);
-	w->inner = edit_watch_new(user, &w->conf, see_head, w);
+	user = edit_user_new(APP_FD, &w->conf, &w->stats, NULL);
+	w->inner = edit_watch_new(user, &w->conf, see_head, w, NULL);
 	INVARIANT(user && w->inner);
 	w->spy = (struct edit){
 		.ops = &spy_ops, .note = user->note, .stats = &w->stats, .fd = APP_FD};

@@ -46,8 +46,8 @@ void rig_up(struct rig *r, size_t buf, int socket_bufs)
 			      .metrics = &r->metrics,
 			      .now_us = &r->now_us};
 	http1_conf_set(&conf, HTTP1_XFF_APPEND, 0, &client, false, 80);
-	r->leg =
-		(struct leg){.fd = r->app_leg, .edit = edit_user_new(r->app_leg, &conf, &r->stats)};
+	r->leg = (struct leg){.fd = r->app_leg,
+			      .edit = edit_user_new(r->app_leg, &conf, &r->stats, NULL)};
 	r->f = (struct flow){.record = record_plain_new(r->client_leg, &r->scratch),
 			     .leg = &r->leg};
 	assert_true(r->m.buf && r->f.record && r->f.leg->edit);

@@ -2,7 +2,6 @@
 /* One socket to the application. See leg.h. */
 #include "app/leg.h"
 
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -16,7 +15,7 @@ static void bury(struct task *task)
 
 	while ((l = LIST_FIRST(&legs->graves))) {
 		LIST_REMOVE(l, link);
-		free(l);
+		brief_give(l);
 	}
 }
 
@@ -30,13 +29,15 @@ void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf, unsigned 
 
 void legs_fini(struct legs *legs)
 {
-	if (legs->loop)
-		bury(&legs->bury);
+	if (!legs->loop)
+		return;
+	bury(&legs->bury);
+	brief_fini(&legs->brief);
 }
 
-struct leg *leg_new(const struct legs *legs, void *owner)
+struct leg *leg_new(struct legs *legs, void *owner)
 {
-	struct leg *l = calloc(1, sizeof(*l));
+	struct leg *l = brief_take(&legs->brief, sizeof(*l));
 
 	if (!l)
 		return NULL;

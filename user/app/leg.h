@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 
 #include "app/server.h"
+#include "base/brief.h"
 #include "base/loop.h"
 #include "bpf/kbpf.h"
 #include "http/edit.h"
@@ -58,16 +59,17 @@ struct legs {
 	struct kbpf *bpf;                                /* NULL: nothing of kedge runs in BPF */
 	struct leg_list graves; /* closed, and freed at the end of the turn */
 	struct task bury;
-	unsigned worker; /* whose they are: its row of every server */
+	struct brief brief; /* memory of legs and their editors */
+	unsigned worker;    /* whose they are: its row of every server */
 };
 
 void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf, unsigned worker,
 	       void (*ready)(struct watch *w, uint32_t events));
-/* Frees the graves. All legs are closed. */
+/* Frees the graves and the memory. All legs are closed. */
 void legs_fini(struct legs *legs);
 
 /* A leg without a socket. NULL when out of memory. */
-struct leg *leg_new(const struct legs *legs, void *owner);
+struct leg *leg_new(struct legs *legs, void *owner);
 
 /* The server has one more, or one less, with something under way. */
 void leg_set_busy(const struct legs *legs, struct leg *l, bool busy);

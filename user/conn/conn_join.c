@@ -21,7 +21,8 @@
 static struct edit *edit_new_kernel(struct conn *c)
 {
 	struct leg *l = c->flow.leg;
-	struct edit *e = edit_bpf_new(l->fd, c->worker->shared->bpf, &l->kbpf, c->worker->stats);
+	struct edit *e = edit_bpf_new(l->fd, c->worker->shared->bpf, &l->kbpf, c->worker->stats,
+				      &c->worker->legs.brief);
 
 	if (e)
 		l->kbpf.cookie = 0; /* the editor owns it now */
@@ -47,7 +48,7 @@ static struct edit *edit_new(struct conn *c, enum kedge_reason *reason)
 		}
 	}
 	conn_http1_conf(c, &http1);
-	return edit_user_new(c->flow.leg->fd, &http1, c->worker->stats);
+	return edit_user_new(c->flow.leg->fd, &http1, c->worker->stats, &c->worker->legs.brief);
 }
 
 /* --- its counts ------------------------------------------------------------------------------- */
@@ -118,7 +119,8 @@ static void access_join(struct conn *c)
 
 	access_joined(c->access, c->flow.leg->edit_kernel, c->flow.leg->bypass, c->flow.splices);
 	conn_http1_conf(c, &http1);
-	e = edit_watch_new(c->flow.leg->edit, &http1, access_request, c->access);
+	e = edit_watch_new(c->flow.leg->edit, &http1, access_request, c->access,
+			   &c->worker->legs.brief);
 	if (!e)
 		return;
 	c->flow.leg->edit = e;

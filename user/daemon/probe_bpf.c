@@ -49,7 +49,7 @@ static const char edit_expected[] =
 static int try_edit(struct kbpf *bpf, struct probe_pair *p, struct kbpf_flow *flow, char why[200])
 {
 	struct kedge_stats scratch = {0};
-	struct edit *e = edit_bpf_new(p->near, bpf, flow, &scratch);
+	struct edit *e = edit_bpf_new(p->near, bpf, flow, &scratch, NULL);
 	char got[512];
 	ssize_t n;
 

@@ -6,7 +6,8 @@
  *   edit_bpf.c    sends the bytes unread; the sk_msg program on the app leg runs the same automaton
  *   edit_none.c   for mode tcp, where there are no requests
  *   edit_watch.c  wraps another editor and shows the heads that pass
- * The mover drives an editor and reads its note. It never looks at a request itself.
+ * The mover drives an editor and reads its note. It never looks at a request itself. An editor's
+ * memory comes from the `brief` that it is made with, which may be NULL.
  */
 #pragma once
 
@@ -15,6 +16,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/brief.h"
 #include "kedge/abi.h"
 
 struct edit;

@@ -16,7 +16,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -320,7 +319,7 @@ static int edit_bpf_resume(struct edit *e, bool tunnel)
 static void edit_bpf_free(struct edit *e)
 {
 	kbpf_flow_del(self(e)->bpf, &self(e)->flow);
-	free(e);
+	brief_give(e);
 }
 
 static const struct edit_ops ops = {
@@ -360,7 +359,7 @@ bool edit_bpf_has_room(void)
 }
 
 struct edit *edit_bpf_new(int fd, struct kbpf *bpf, const struct kbpf_flow *flow,
-			  struct kedge_stats *stats)
+			  struct kedge_stats *stats, struct brief *brief)
 {
 	struct edit_bpf *eb;
 	int sndbuf = widen(fd);
@@ -369,7 +368,7 @@ struct edit *edit_bpf_new(int fd, struct kbpf *bpf, const struct kbpf_flow *flow
 		errno = -sndbuf;
 		return NULL;
 	}
-	eb = calloc(1, sizeof(*eb));
+	eb = brief_take(brief, sizeof(*eb));
 	if (!eb)
 		return NULL;
 	eb->e = (struct edit){.ops = &ops, .note = flow->note, .stats = stats, .fd = fd};

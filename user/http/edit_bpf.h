@@ -13,7 +13,7 @@
  * errno set when there is no memory, or when the socket does not get a large send buffer.
  */
 struct edit *edit_bpf_new(int fd, struct kbpf *bpf, const struct kbpf_flow *flow,
-			  struct kedge_stats *stats);
+			  struct kedge_stats *stats, struct brief *brief);
 
 /*
  * Do sockets get the send buffer that edit_bpf_new() asks for, with the capabilities that are

@@ -192,7 +192,7 @@ static int edit_user_resume(struct edit *e, bool tunnel)
 static void edit_user_free(struct edit *e)
 {
 	free(edit_user(e)->rest);
-	free(e);
+	brief_give(e);
 }
 
 static const struct edit_ops edit_user_ops = {
@@ -205,9 +205,10 @@ static const struct edit_ops edit_user_ops = {
 	.free = edit_user_free,
 };
 
-struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_stats *stats)
+struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_stats *stats,
+			   struct brief *brief)
 {
-	struct edit_user *u = calloc(1, sizeof(*u));
+	struct edit_user *u = brief_take(brief, sizeof(*u));
 
 	if (!u)
 		return NULL;

@@ -6,4 +6,5 @@
 #include "kedge/http1_state.h"
 
 /* NULL when out of memory. `conf` is copied. */
-struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_stats *stats);
+struct edit *edit_user_new(int fd, const struct http1_conf *conf, struct kedge_stats *stats,
+			   struct brief *brief);

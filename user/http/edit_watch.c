@@ -188,11 +188,11 @@ static void edit_watch_free(struct edit *e)
 	if (ew->kept_len)
 		show_refused(ew, (const uint8_t *)"", 0);
 	kept_forget(ew);
-	free(ew);
+	brief_give(ew);
 }
 
 struct edit *edit_watch_new(struct edit *inner, const struct http1_conf *conf, edit_watch_fn *seen,
-			    void *arg)
+			    void *arg, struct brief *brief)
 {
 	static const struct edit_ops ops = {
 		.name = "watch",
@@ -204,7 +204,7 @@ struct edit *edit_watch_new(struct edit *inner, const struct http1_conf *conf, e
 		.resume = edit_watch_resume,
 		.free = edit_watch_free,
 	};
-	struct edit_watch *ew = inner ? calloc(1, sizeof(*ew)) : NULL;
+	struct edit_watch *ew = inner ? brief_take(brief, sizeof(*ew)) : NULL;
 
 	if (!ew)
 		return NULL;

@@ -21,4 +21,4 @@ typedef void edit_watch_fn(void *arg, const char *head, size_t len);
  * out of memory.
  */
 struct edit *edit_watch_new(struct edit *inner, const struct http1_conf *conf, edit_watch_fn *seen,
-			    void *arg);
+			    void *arg, struct brief *brief);

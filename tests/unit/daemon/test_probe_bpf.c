@@ -111,7 +111,7 @@ static void edit_free_(struct edit *e)
 static const struct edit_ops edit_ops = {.name = "fake", .send = edit_send_, .free = edit_free_};
 
 static struct edit *fake_edit_new(int fd, struct kbpf *bpf, const struct kbpf_flow *flow,
-				  struct kedge_stats *row)
+				  struct kedge_stats *row, struct brief *brief)
 {
 	struct edit *e = fake.no_edit ? NULL : calloc(1, sizeof(*e));
 

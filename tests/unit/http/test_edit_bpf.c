@@ -202,7 +202,7 @@ static int up(void **state)
 	kernel.uncorks = 0;
 	kernel.run.runs = 1;
 	flow = (struct kbpf_flow){.cookie = 7, .edits = true, .text_len = TEXT_LEN, .note = &note};
-	edit = edit_bpf_new(kedge, NULL, &flow, &stats);
+	edit = edit_bpf_new(kedge, NULL, &flow, &stats, NULL);
 	return edit ? 0 : -1;
 }
 
@@ -220,7 +220,7 @@ static void up_again(int sndbuf)
 {
 	edit_free(edit);
 	kernel.sndbuf = sndbuf;
-	edit = edit_bpf_new(kedge, NULL, &flow, &stats);
+	edit = edit_bpf_new(kedge, NULL, &flow, &stats, NULL);
 	assert_non_null(edit);
 }
 
@@ -305,7 +305,7 @@ static void a_small_buffer_makes_small_pieces(void **state)
 	assert_true(kernel.longest >= 512);
 	kernel.sndbuf = least - 1;
 	errno = 0;
-	assert_null(edit_bpf_new(kedge, NULL, &flow, &stats));
+	assert_null(edit_bpf_new(kedge, NULL, &flow, &stats, NULL));
 	assert_int_equal(errno, ENOBUFS);
 }
 
@@ -314,11 +314,11 @@ static void a_socket_that_is_not_tcp_is_refused(void **state)
 	int fd[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
-	assert_null(edit_bpf_new(fd[0], NULL, &flow, &stats));
+	assert_null(edit_bpf_new(fd[0], NULL, &flow, &stats, NULL));
 	assert_int_equal(errno, EOPNOTSUPP);
 	close(fd[0]);
 	close(fd[1]);
-	assert_null(edit_bpf_new(fd[0], NULL, &flow, &stats));
+	assert_null(edit_bpf_new(fd[0], NULL, &flow, &stats, NULL));
 	assert_int_equal(errno, EBADF);
 	assert_int_equal(flows.dels, 0); /* the flow is still the caller's */
 }
@@ -720,7 +720,7 @@ static void no_memory_for_an_editor(void **state)
 	struct edit *e;
 
 	no_heap = true;
-	e = edit_bpf_new(kedge, NULL, &flow, &stats);
+	e = edit_bpf_new(kedge, NULL, &flow, &stats, NULL);
 	no_heap = false;
 	assert_null(e);
 	assert_int_equal(errno, ENOMEM);

@@ -35,7 +35,7 @@ static int setup(void **state)
 	assert_non_null(l);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, l->fd), 0);
 	http1_case_conf(&conf, HTTP1_XFF_APPEND, 0);
-	l->edit = edit_user_new(l->fd[0], &conf, &l->stats);
+	l->edit = edit_user_new(l->fd[0], &conf, &l->stats, NULL);
 	assert_non_null(l->edit);
 	memset(&conf, 0, sizeof(conf)); /* it was copied */
 	*state = l;
@@ -323,7 +323,7 @@ static void no_memory_for_an_editor(void **state)
 
 	http1_case_conf(&conf, HTTP1_XFF_APPEND, 0);
 	no_heap = true;
-	e = edit_user_new(l->fd[0], &conf, &l->stats);
+	e = edit_user_new(l->fd[0], &conf, &l->stats, NULL);
 	no_heap = false;
 	assert_null(e);
 }

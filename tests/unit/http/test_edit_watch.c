@@ -70,8 +70,8 @@ static struct edit *edit_begin(const struct http1_conf *conf)
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)), 0);
-	inner = edit_user_new(pair[0], conf, &stats);
-	e = edit_watch_new(inner, conf, show, NULL);
+	inner = edit_user_new(pair[0], conf, &stats, NULL);
+	e = edit_watch_new(inner, conf, show, NULL, NULL);
 	assert_non_null(e);
 	assert_ptr_equal(e->note, inner->note);
 	shown_forget();
@@ -256,7 +256,7 @@ static void only_what_was_taken_is_read(void **state)
 
 	(void)state;
 	conf_set(&conf);
-	e = edit_watch_new(&inner, &conf, show_counted, NULL);
+	e = edit_watch_new(&inner, &conf, show_counted, NULL, NULL);
 	assert_non_null(e);
 	shown_forget();
 	for (size_t at = 0; at < strlen(all);) {
@@ -282,9 +282,9 @@ static void no_editor_without_memory(void **state)
 
 	(void)state;
 	conf_set(&conf);
-	assert_null(edit_watch_new(NULL, &conf, show, NULL));
+	assert_null(edit_watch_new(NULL, &conf, show, NULL, NULL));
 	no_heap = true;
-	e = edit_watch_new(&inner, &conf, show, NULL);
+	e = edit_watch_new(&inner, &conf, show, NULL, NULL);
 	no_heap = false;
 	assert_null(e);
 	assert_ptr_equal(inner.ops, &ops);
@@ -356,7 +356,7 @@ static void the_inner_editor_answers(void **state)
 
 	(void)state;
 	conf_set(&conf);
-	e = edit_watch_new(&inner, &conf, show, NULL);
+	e = edit_watch_new(&inner, &conf, show, NULL, NULL);
 	assert_non_null(e);
 	assert_int_equal(edit_flush(e), -EAGAIN);
 	assert_int_equal(asked_flush, 1);
