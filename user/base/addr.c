@@ -120,6 +120,28 @@ static socklen_t unix_len(const struct sockaddr_un *un)
 	return (socklen_t)head;
 }
 
+union addr_inet addr_to_inet(const union addr *a)
+{
+	union addr_inet inet = {.family = AF_UNSPEC};
+
+	if (a->family == AF_INET)
+		inet.in = a->in;
+	else if (a->family == AF_INET6)
+		inet.in6 = a->in6;
+	return inet;
+}
+
+union addr addr_from_inet(const union addr_inet *a)
+{
+	union addr wide = {.family = AF_UNSPEC};
+
+	if (a->family == AF_INET)
+		wide.in = a->in;
+	else if (a->family == AF_INET6)
+		wide.in6 = a->in6;
+	return wide;
+}
+
 socklen_t addr_len(const union addr *a)
 {
 	switch (a->family) {

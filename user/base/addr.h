@@ -18,6 +18,13 @@ union addr {
 	sa_family_t family;
 };
 
+/* An IPv4 or IPv6 address, or none, where memory counts: a quarter of union addr. */
+union addr_inet {
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	sa_family_t family;
+};
+
 /* "[" 45 "]:" 5 NUL, or "unix:" and a path or "@" and an abstract name */
 #define ADDR_TEXT_MAX 128
 
@@ -31,6 +38,10 @@ int addr_parse(union addr *out, const char *text, const char **why);
 
 /* An address of the unix family with a file: not abstract, and not without a name. */
 bool addr_is_path(const union addr *a);
+
+/* Other families become AF_UNSPEC. */
+union addr_inet addr_to_inet(const union addr *a);
+union addr addr_from_inet(const union addr_inet *a);
 
 /* Length for bind(2) and connect(2); 0 for AF_UNSPEC. */
 socklen_t addr_len(const union addr *a);

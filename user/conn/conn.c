@@ -299,7 +299,7 @@ void conn_accept(struct worker *w, struct service *s, int fd, const union addr *
 	c->client_watch.ready = client_ready;
 	c->again.run = again_run;
 	c->timer.expired = expired;
-	c->client = *peer;
+	c->client = addr_to_inet(peer);
 	c->port = s->port;
 	c->trusted = !trust->count || cidr_match(trust->set, trust->count, peer);
 	LIST_INSERT_HEAD(&w->conns, c, link);

@@ -93,7 +93,7 @@ static void tell_addresses(struct told *t, const struct conn *c)
 {
 	socklen_t len = sizeof(t->dst);
 
-	t->src = c->client;
+	t->src = conn_client(c);
 	t->dst = c->prefix ? c->prefix->dst : (union addr){0};
 	if (t->dst.family == AF_UNSPEC && getsockname(c->client_fd, &t->dst.sa, &len) < 0)
 		t->dst = (union addr){0};

@@ -95,10 +95,11 @@ static void count_flow(struct conn *c)
 void conn_access_begin(struct conn *c)
 {
 	const struct shared *shared = c->worker->shared;
+	const union addr client = conn_client(c);
 	const bool app_unix = conf_app_all_unix(conn_servers(c)->conf);
 	const struct access_facts facts = {
 		.listener = c->service->name,
-		.client = &c->client,
+		.client = &client,
 		.record = record_kind(c),
 		.tls_version = c->tls_version,
 		.tls_suite = c->tls_suite,

@@ -21,7 +21,9 @@
 
 void conn_http1_conf(const struct conn *c, struct http1_conf *out)
 {
-	xff_prepare(out, conn_conf(c), &c->client, c->service->conf->tls, c->port);
+	const union addr client = conn_client(c);
+
+	xff_prepare(out, conn_conf(c), &client, c->service->conf->tls, c->port);
 }
 
 /*
@@ -93,6 +95,7 @@ static enum kedge_reason name_register(struct conn *c)
 {
 	struct leg *l = c->flow.leg;
 	struct peername *peername = c->worker->shared->peername;
+	const union addr client = conn_client(c);
 	uint64_t now = c->worker->loop.now_ms;
 	int err;
 
@@ -100,7 +103,7 @@ static enum kedge_reason name_register(struct conn *c)
 	if (!peername || conn_server(c)->addr.family == AF_UNIX ||
 	    !capability_try(CAPABILITY_PEERNAME, now))
 		return KEDGE_REASON_NONE;
-	err = peername_set(peername, l->fd, c->nobody ? NULL : &c->client);
+	err = peername_set(peername, l->fd, c->nobody ? NULL : &client);
 	l->named = !err;
 	return err ? name_lost(c, err) : KEDGE_REASON_NONE;
 }

@@ -50,7 +50,7 @@ static enum kedge_reason prefix_take(struct conn *c, const struct proxy_prefix *
 		 * of no family, is unknown. */
 		c->nobody = p->version == 1 || !p->local;
 	} else {
-		c->client = p->src;
+		c->client = addr_to_inet(&p->src);
 		c->port = addr_port(&p->dst);
 	}
 	c->prefix_bytes = (uint32_t)p->len;
@@ -119,10 +119,11 @@ struct conn_verdict conn_prefix_expired(struct conn *c)
 static struct conn_verdict source_refused(struct conn *c, int err)
 {
 	struct sources *sources = c->worker->shared->limits->sources;
+	const union addr client = conn_client(c);
 
 	if (err == -ENOMEM)
 		return verdict_reset(KEDGE_REASON_no_memory);
-	if (c->flow.record && !sources_refuse(sources, &c->refused_source, &c->client))
+	if (c->flow.record && !sources_refuse(sources, &c->refused_source, &client))
 		return conn_tell(c, KEDGE_REASON_limit_address);
 	return verdict_reset(KEDGE_REASON_limit_address);
 }
@@ -141,6 +142,7 @@ struct conn_verdict conn_client_known(struct conn *c)
 {
 	struct sources *sources = c->worker->shared->limits->sources;
 	unsigned max = conn_conf(c)->address_connections_max;
+	const union addr client = conn_client(c);
 	bool tls = c->service->tls != NULL;
 	int err;
 
@@ -149,7 +151,7 @@ struct conn_verdict conn_client_known(struct conn *c)
 		if (!c->flow.record)
 			return verdict_reset(KEDGE_REASON_no_memory);
 	}
-	err = max ? sources_enter(sources, &c->source, &c->client, max) : 0;
+	err = max ? sources_enter(sources, &c->source, &client, max) : 0;
 	if (err)
 		return source_refused(c, err);
 	return tls ? verdict_next(CONN_HANDSHAKE) : client_leg_ready(c, NULL);

@@ -105,27 +105,29 @@ struct conn {
 	struct source *refused_source; /* the same if it was refused for that, and is told so */
 	struct tls_conn *tls;          /* during HANDSHAKE */
 	struct flow flow;              /* from the end of the handshake on */
-	union addr client;          /* who the client is: from the prefix, or the socket's peer */
-	struct access_flow *access; /* NULL: its requests are not logged */
+	struct access_flow *access;    /* NULL: its requests are not logged */
 	TAILQ_ENTRY(conn) queue_link;
 	uint64_t tried;             /* in CONNECT: bit i: server i has failed it */
 	uint64_t connect_ms;        /* when CONNECT began */
 	struct conn_prefix *prefix; /* owned: see conn_header.h; NULL once the header is made */
 	struct conn_header *header; /* owned: what each leg begins with; NULL: nothing */
-	uint64_t handshake_began_us;
-	uint64_t active_ms;   /* last time bytes moved; HANDSHAKE: when it began */
-	uint64_t head_ms;     /* a head has been incomplete since; 0: none is */
-	uint64_t body_due_ms; /* a body is too slow from then on; 0: none is awaited */
+	uint64_t active_ms;         /* last time bytes moved; HANDSHAKE: when it began */
+	uint64_t head_ms;           /* a head has been incomplete since; 0: none is */
+	uint64_t body_due_ms;       /* a body is too slow from then on; 0: none is awaited */
 	uint64_t answer_ms;   /* waits for the application's answer only, since; 0: it does not */
 	uint64_t take_due_ms; /* the client must have taken enough by then; 0: it keeps up */
-	uint64_t take_acked;  /* bytes that it had acknowledged when that was set */
-	uint64_t down_bytes;  /* that the application has sent for it */
-	uint64_t idle_acked;  /* the same when idle-timeout was last over */
+	union {
+		uint64_t handshake_began_us; /* during HANDSHAKE */
+		uint64_t take_acked; /* bytes that it had acknowledged when take_due_ms was set */
+	};
+	uint64_t down_bytes;          /* that the application has sent for it */
+	uint64_t idle_acked;          /* the same when idle-timeout was last over */
 	uint32_t requests, responses; /* on legs that it does not have any more */
 	uint32_t prefix_bytes;
-	uint32_t head_index; /* which head that is */
-	uint32_t body_index; /* the request that body_due_ms and body_begun belong to */
-	uint32_t body_rest;  /* what body_due_ms is short of, as a fraction of body-rate-min */
+	uint32_t head_index;    /* which head that is */
+	uint32_t body_index;    /* the request that body_due_ms and body_begun belong to */
+	uint32_t body_rest;     /* what body_due_ms is short of, as a fraction of body-rate-min */
+	union addr_inet client; /* who the client is: from the prefix, or the socket's peer */
 	int client_fd;
 	uint16_t route; /* that its ClientHello chose at the listener, from 1; 0: none */
 	uint16_t port; /* that the client connected to, host order: from the prefix or the socket */
@@ -143,6 +145,9 @@ struct conn {
 	bool client_error; /* the client leg is dead; its queue may still be worth reading */
 };
 
+/* An idle client costs this, and what its record layer keeps. So little is easily lost again. */
+_Static_assert(sizeof(struct conn) <= 488, "struct conn has grown: malloc(3) takes 16 bytes more");
+
 #define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET)
 
 /* While draining, a flow is looked at this often; one without a request yet gets as long. */
@@ -150,6 +155,11 @@ struct conn {
 
 /* A client whose record layer may hide something is read once more after this long a silence. */
 #define CONN_QUIET_LOOK_MS 200
+
+static inline union addr conn_client(const struct conn *c)
+{
+	return addr_from_inet(&c->client);
+}
 
 static inline const struct conf *conn_conf(const struct conn *c)
 {

@@ -201,6 +201,29 @@ static void a_unix_socket_without_a_name_has_only_a_family(void **state)
 	assert_string_equal(buf, "unix:");
 }
 
+static void an_ip_address_fits_into_less(void **state)
+{
+	static const char *const same[] = {"192.0.2.1:443", "[2001:db8::1]:443", "[::]:0"};
+	static const union addr none;
+	union addr_inet inet;
+	const char *why;
+	union addr a, b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(same) / sizeof(*same); i++) {
+		assert_int_equal(addr_parse(&a, same[i], &why), 0);
+		a.in6.sin6_scope_id = a.family == AF_INET6 ? 7 : 0;
+		inet = addr_to_inet(&a);
+		assert_int_equal(inet.family, a.family);
+		b = addr_from_inet(&inet);
+		assert_memory_equal(&a, &b, addr_len(&a));
+	}
+	assert_int_equal(addr_parse(&a, "unix:/run/app.sock", &why), 0);
+	inet = addr_to_inet(&a);
+	b = addr_from_inet(&inet);
+	assert_memory_equal(&b, &none, sizeof(b));
+}
+
 static void the_ip_alone_has_no_brackets_and_no_port(void **state)
 {
 	static const struct {
@@ -437,6 +460,7 @@ int main(void)
 		cmocka_unit_test(names_of_unix_sockets_are_read_and_printed),
 		cmocka_unit_test(the_kernel_gives_a_name_back_as_it_was_given),
 		cmocka_unit_test(a_unix_socket_without_a_name_has_only_a_family),
+		cmocka_unit_test(an_ip_address_fits_into_less),
 		cmocka_unit_test(the_ip_alone_has_no_brackets_and_no_port),
 		cmocka_unit_test(prefixes_are_read_as_v4_mapped),
 		cmocka_unit_test(what_is_no_prefix_is_refused_with_a_reason),

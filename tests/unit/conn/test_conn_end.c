@@ -152,9 +152,12 @@ static void behind_an_alert_it_looks_again(void **state)
 
 static void a_refused_address_lingers_for_a_second(void **state)
 {
+	union addr address;
+
 	(void)state;
 	begin(CONN_LINGER);
-	assert_int_equal(sources_refuse(limits.sources, &c->refused_source, &c->client), 0);
+	address = conn_client(c);
+	assert_int_equal(sources_refuse(limits.sources, &c->refused_source, &address), 0);
 	fake.drain[0] = -EAGAIN;
 	expect_stay(conn_linger_enter(c, false));
 	expect_timer(1000);
@@ -208,14 +211,16 @@ static void a_close_by_a_reset(void **state)
 static void a_close_gives_the_place_of_its_address_back(void **state)
 {
 	struct source *other;
+	union addr address;
 
 	(void)state;
 	begin(CONN_LINGER);
-	assert_int_equal(sources_enter(limits.sources, &c->source, &c->client, 1), 0);
-	assert_true(sources_enter(limits.sources, &other, &c->client, 1) < 0);
+	address = conn_client(c);
+	assert_int_equal(sources_enter(limits.sources, &c->source, &address, 1), 0);
+	assert_true(sources_enter(limits.sources, &other, &address, 1) < 0);
 	c->state = CONN_CLOSED;
 	conn_closed_enter(c, false);
-	assert_int_equal(sources_enter(limits.sources, &other, &c->client, 1), 0);
+	assert_int_equal(sources_enter(limits.sources, &other, &address, 1), 0);
 	sources_leave(limits.sources, other);
 }
 

@@ -83,8 +83,8 @@ static void accepted(enum conf_send_proxy version, unsigned tlvs)
 
 static void client_line(char line[128], uint16_t dport)
 {
-	snprintf(line, 128, "PROXY TCP4 127.0.0.1 127.0.0.1 %u %u\r\n", addr_port(&c->client),
-		 dport);
+	snprintf(line, 128, "PROXY TCP4 127.0.0.1 127.0.0.1 %u %u\r\n",
+		 ntohs(c->client.in.sin_port), dport);
 }
 
 static uint16_t local_port(int fd)
@@ -183,7 +183,7 @@ static void a_local_prefix(void **state)
 	(void)state;
 	prefixed(SEND_PROXY_V2, SEND_TLV_PASS, (const uint8_t *)bytes, 16);
 	assert_int_equal(d.family, '4');
-	assert_int_equal(d.sport, addr_port(&c->client));
+	assert_int_equal(d.sport, ntohs(c->client.in.sin_port));
 	assert_int_equal(d.dport, local_port(c->client_fd));
 }
 
@@ -210,7 +210,7 @@ static void a_client_of_a_unix_socket(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&un, len), 0);
 	before = c->client_fd;
 	c->client_fd = fd;
-	c->client = (union addr){0};
+	c->client = (union addr_inet){0};
 	tells(NULL);
 	c->client_fd = before;
 	close(fd);

@@ -31,12 +31,14 @@ static void a_prefix_has_its_time(void **state)
 static void a_prefix_names_the_client(void **state)
 {
 	char text[ADDR_TEXT_MAX];
+	union addr address;
 
 	(void)state;
 	accept_one();
 	client_says(V1 "GET", strlen(V1) + 3);
 	expect_next(conn_prefix_run(c, EPOLLIN), CONN_IDLE);
-	addr_format(text, &c->client);
+	address = conn_client(c);
+	addr_format(text, &address);
 	assert_string_equal(text, "198.51.100.22:35646");
 	assert_int_equal(c->port, 443);
 	assert_int_equal(c->prefix_bytes, strlen(V1));
@@ -48,7 +50,7 @@ static void a_prefix_names_the_client(void **state)
 
 static void nobody_knows_the_client(const void *bytes, size_t n, bool nobody)
 {
-	union addr before;
+	union addr_inet before;
 
 	accept_one();
 	before = c->client;
@@ -120,11 +122,13 @@ static void a_client_that_says_nothing_is_a_health_check(void **state)
 static void an_address_with_too_many(void **state)
 {
 	struct source *first;
+	union addr address;
 
 	(void)state;
 	conf.address_connections_max = 1;
 	accept_one();
-	assert_int_equal(sources_enter(limits.sources, &first, &c->client, 1), 0);
+	address = conn_client(c);
+	assert_int_equal(sources_enter(limits.sources, &first, &address, 1), 0);
 	expect(conn_client_known(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_limit_address);
 	assert_non_null(c->refused_source);
 	sources_leave(limits.sources, first);
@@ -133,12 +137,14 @@ static void an_address_with_too_many(void **state)
 static void an_address_with_too_many_in_mode_tcp(void **state)
 {
 	struct source *first;
+	union addr address;
 
 	(void)state;
 	listener_conf.mode = MODE_TCP;
 	conf.address_connections_max = 1;
 	accept_one();
-	assert_int_equal(sources_enter(limits.sources, &first, &c->client, 1), 0);
+	address = conn_client(c);
+	assert_int_equal(sources_enter(limits.sources, &first, &address, 1), 0);
 	expect_reset(conn_client_known(c), KEDGE_REASON_limit_address);
 	sources_leave(limits.sources, first);
 }
