@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """send-proxy: each connection to the application begins with a PROXY header, once, before anything else."""
+import json
 import socket
 from pathlib import Path
 
@@ -127,6 +128,38 @@ def test_nothing_is_read_before_all_was_sent(certs, cgroup, combo, tls):
         conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
         assert c.response().status == 200
         sock.close()
+
+
+@pytest.mark.parametrize("form", ["combined", "json"])
+def test_the_access_log_has_the_unique_id(certs, cgroup, ends, tls, tmp_path, form):
+    """So what the application says of a connection can be found in it. Another application gets no ID."""
+    log = tmp_path / "access.log"
+    which = [Listener("tls"), Listener("clear", tls=False)]
+    with RawApp(cgroup=cgroup, serve=behind_header) as app, RawApp(cgroup=cgroup, serve=behind_header) as plain:
+        config = Config(tmp_path, certs)
+        apps = {"with": {"servers": [app.text], "send-proxy": "v2", "proxy-tlvs": ["unique-id"]},
+                "without": {"servers": [plain.text], "send-proxy": "v1"}}
+        which[0].app, which[1].app = "with", "without"
+        config.write(which, apps=apps, access_log=str(log), access_log_format=form, workers=1,
+                     app_idle_timeout_ms=1)
+        with Kedge(certs, None, which, ends, cgroup, config=config) as kedge:
+            for number in range(2):
+                with Client(kedge["tls"], tls=tls) as c:
+                    assert c.request(target=f"/{number}/a").status == 200
+                    app.wait_ended(2 * number)
+                    assert c.request(target=f"/{number}/b").status == 200
+            with Client(kedge["clear"]) as c:
+                assert c.request(target="/none").status == 200
+            assert (kedge.stat("proxy_headers_v1"), kedge.stat("proxy_headers_v2")) == (1, 4)
+        ids = [header_of(app, number).values(prefix.TYPE_UNIQUE_ID)[0].decode() for number in range(4)]
+    assert ids[0] == ids[1] != ids[2] == ids[3]
+    lines = log.read_text().splitlines()
+    if form == "json":
+        assert [(row["target"], row.get("unique_id")) for row in map(json.loads, lines)] == \
+            [("/0/a", ids[0]), ("/0/b", ids[0]), ("/1/a", ids[2]), ("/1/b", ids[2]), ("/none", None)]
+    else:
+        ends_of = [line.partition(",splice=")[2].partition(",")[2] for line in lines]
+        assert ends_of == [f"id={number}" for number in ids] + [""]
 
 
 def test_each_leg_has_one(certs, cgroup, combo, tls):

@@ -149,7 +149,7 @@ static void write_line(enum access_format format, const struct access_entry *e,
 static void log_lines(const uint8_t *bytes, size_t n)
 {
 	struct access_entry e = {.client = "192.0.2.1", .listener_len = 1};
-	struct access_texts t = {.listener = "a"};
+	struct access_texts t = {.listener = "a", .id = "00ff"};
 
 	if (n < 4)
 		return;
@@ -158,6 +158,7 @@ static void log_lines(const uint8_t *bytes, size_t n)
 	e.record = bytes[2] % 3;
 	e.tls_suite = (uint8_t)(bytes[2] / 3 % SUITE_COUNT);
 	e.referer_len = bytes[3];
+	e.id_len = bytes[3] & 4;
 	bytes += 4;
 	n -= 4;
 	e.referer_len = (uint16_t)(e.referer_len < n ? e.referer_len : n);

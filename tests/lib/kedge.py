@@ -84,6 +84,7 @@ class Listener:
         self.routes = routes  # in a file alone: dictionaries of keys
         self.name, self.tls, self.proxy, self.trust = name, tls, proxy, trust
         self.leaves, self.addr = leaves, addr
+        self.app = None  # in a file alone: its application, where it is not that of all
         self.address = None  # (host, port), or a path, once bound
 
     def flags(self, certs):
@@ -107,6 +108,8 @@ class Listener:
         keys = {"listen": self.addr, "mode": self.mode, "proxy-protocol": self.proxy, "trust": list(self.trust)}
         if self.proxy == "off":
             del keys["trust"]
+        if self.app:
+            keys["app"] = self.app
         if self.tls:
             keys["certs"] = leaves
             keys["alpn"] = list(self.alpn)

@@ -25,6 +25,7 @@ struct access_flow {
 	STAILQ_HEAD(, pending) pending;
 	struct access_entry base; /* the part that all entries share */
 	char listener[ADDR_TEXT_MAX];
+	char id[];
 };
 
 #ifdef KEDGE_CHECKS
@@ -33,6 +34,7 @@ static void flow_check(const struct access_flow *a)
 	const struct pending *p;
 
 	CHECK(a, a->base.listener_len < ADDR_TEXT_MAX);
+	CHECK(a, a->base.id_len <= ACCESS_ID_MAX);
 	CHECK(a, a->base.reason < KEDGE_REASON_COUNT);
 	CHECK(a, memchr(a->base.client, '\0', sizeof(a->base.client)));
 	STAILQ_FOREACH(p, &a->pending, link) {
@@ -46,7 +48,7 @@ static void flow_check(const struct access_flow *a)
 struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 				    const struct access_facts *facts, const uint64_t *now_us)
 {
-	struct access_flow *a = calloc(1, sizeof(*a));
+	struct access_flow *a = calloc(1, sizeof(*a) + facts->id_len);
 
 	if (!a)
 		return NULL;
@@ -65,6 +67,9 @@ struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 	addr_format_ip(a->base.client, facts->client);
 	a->base.listener_len = (uint16_t)strnlen(facts->listener, sizeof(a->listener));
 	memcpy(a->listener, facts->listener, a->base.listener_len);
+	a->base.id_len = facts->id_len;
+	if (facts->id_len)
+		memcpy(a->id, facts->id, facts->id_len);
 	return a;
 }
 
@@ -171,7 +176,7 @@ static void emit(struct access_flow *a, unsigned status, uint64_t bytes, uint64_
 	const struct pending *of = p ? p : &none;
 	uint64_t begun_us = p ? p->begun_us : *a->now_us;
 	struct access_entry e = a->base;
-	struct access_texts t = {.listener = a->listener};
+	struct access_texts t = {.listener = a->listener, .id = a->id};
 
 	e.status = (uint16_t)status;
 	e.bytes = bytes;

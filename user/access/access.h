@@ -19,6 +19,8 @@ struct access_flow;
 struct access_facts {
 	const char *listener;
 	const union addr *client;
+	const char *id; /* the unique ID of send-proxy: id[0..id_len) */
+	uint8_t id_len; /* 0: none */
 	enum access_record record;
 	uint8_t tls_version, tls_suite; /* with TLS */
 	bool edit_kernel, bypass, splice;

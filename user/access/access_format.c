@@ -163,7 +163,8 @@ static void put_quoted(struct text *t, const char *p, size_t n)
 }
 
 /* Our fields, after those of the standard formats. */
-static void put_clf_more(struct text *t, const struct access_entry *e)
+static void put_clf_more(struct text *t, const struct access_entry *e,
+			 const struct access_texts *texts)
 {
 	put(t, " ");
 	put_number(t, e->duration_us / 1000000, 1);
@@ -181,6 +182,10 @@ static void put_clf_more(struct text *t, const struct access_entry *e)
 	put(t, on_or_off(e->bypass));
 	put(t, ",splice=");
 	put(t, on_or_off(e->splice));
+	if (e->id_len) {
+		put(t, ",id=");
+		put_escaped(t, ESCAPE_LOG, texts->id, e->id_len);
+	}
 	put(t, "\n");
 }
 
@@ -202,7 +207,7 @@ static void put_clf(struct text *t, const struct access_entry *e, const struct a
 		put_quoted(t, texts->referer, e->referer_len);
 		put_quoted(t, texts->agent, e->agent_len);
 	}
-	put_clf_more(t, e);
+	put_clf_more(t, e, texts);
 }
 
 /* --- JSON ------------------------------------------------------------------------------------- */
@@ -301,6 +306,8 @@ static void put_json(struct text *t, const struct access_entry *e, const struct 
 	put_word(t, "reason", e->reason ? reason_name((enum kedge_reason)e->reason) : "-");
 	put_member(t, "referer", texts->referer, e->referer_len);
 	put_member(t, "user_agent", texts->agent, e->agent_len);
+	if (e->id_len)
+		put_member(t, "unique_id", texts->id, e->id_len);
 	put(t, "}\n");
 }
 

@@ -7,6 +7,8 @@
  *             CAPABILITIES
  *   json      one object a line
  *
+ * A connection with a unique ID has it: ",id=ID" behind CAPABILITIES, or the member "unique_id".
+ *
  * Text from a client is escaped: it can end neither a field nor a line. Common and combined write
  * '"', '\' and every byte outside printable ASCII as \xHH. JSON has its own escapes; a byte above
  * 0x7f is \u00HH, because a request need not be UTF-8.
@@ -22,9 +24,11 @@
 /* Longer texts are cut. A request line that kedge accepts is never longer. */
 #define ACCESS_REQUEST_MAX 8192
 #define ACCESS_FIELD_MAX   1024
+/* As the PROXY protocol has it. */
+#define ACCESS_ID_MAX      128
 
 /* The longest line, with its newline: up to six bytes for one, and the other fields. */
-#define ACCESS_LINE_MAX (6 * (ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX) + 2048)
+#define ACCESS_LINE_MAX (6 * (ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX + ACCESS_ID_MAX) + 2048)
 
 enum access_record { ACCESS_RECORD_PLAIN, ACCESS_RECORD_USER, ACCESS_RECORD_KERNEL };
 
@@ -41,6 +45,7 @@ struct access_entry {
 	uint8_t record;      /* enum access_record */
 	uint8_t edit_kernel, bypass, splice;
 	uint16_t request_len, referer_len, agent_len, listener_len;
+	uint8_t id_len;                /* 0: none */
 	char client[INET6_ADDRSTRLEN]; /* terminated */
 };
 
@@ -48,6 +53,7 @@ struct access_texts {
 	const char *request; /* its first line, without CRLF */
 	const char *referer, *agent;
 	const char *listener; /* its address */
+	const char *id;       /* the unique ID that the application got of the connection */
 };
 
 /*

@@ -30,8 +30,9 @@
 /* The longest wait for a slow sink when kedge exits. */
 #define LAST_WORDS_MS 1000
 #define OUT_BYTES     (2 * ACCESS_LINE_MAX)
-#define ENTRY_MAX \
-	(sizeof(struct access_entry) + ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX + ADDR_TEXT_MAX)
+#define ENTRY_MAX                                                                                  \
+	(sizeof(struct access_entry) + ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX + ADDR_TEXT_MAX + \
+	 ACCESS_ID_MAX)
 
 struct access_log {
 	char *target; /* a copy: a reload frees the configuration that has it */
@@ -74,11 +75,13 @@ void access_log_put(struct access_log *log, unsigned worker, const struct access
 		{(void *)t->referer, e->referer_len},
 		{(void *)t->agent, e->agent_len},
 		{(void *)t->listener, e->listener_len},
+		{(void *)t->id, e->id_len},
 	};
 
 	/* The room of entry[]. */
 	assert(e->request_len <= ACCESS_REQUEST_MAX && e->referer_len <= ACCESS_FIELD_MAX &&
-	       e->agent_len <= ACCESS_FIELD_MAX && e->listener_len <= ADDR_TEXT_MAX);
+	       e->agent_len <= ACCESS_FIELD_MAX && e->listener_len <= ADDR_TEXT_MAX &&
+	       e->id_len <= ACCESS_ID_MAX);
 	if (!ring_put(ring, pieces, sizeof(pieces) / sizeof(pieces[0])))
 		__atomic_fetch_add(&log->rows[worker]->access_dropped, 1, __ATOMIC_RELAXED);
 	/* Either the writer sees the entry before it sleeps, or this sees that it sleeps. */
@@ -204,6 +207,7 @@ static void add_line(struct access_log *log)
 	t.referer = t.request + e.request_len;
 	t.agent = t.referer + e.referer_len;
 	t.listener = t.agent + e.agent_len;
+	t.id = t.listener + e.listener_len;
 	assert(OUT_BYTES - log->out_len >= ACCESS_LINE_MAX);
 	log->out_len +=
 		access_format_line(log->out + log->out_len, log->format, &e, &t, log->wall_us);

@@ -25,12 +25,14 @@ struct conn_prefix {
 };
 
 struct conn_header {
-	size_t len;
+	uint16_t len;   /* at most PROXY_WRITE_BYTES_MAX */
+	uint16_t id_at; /* where its unique ID begins; 0: it has none */
 	uint8_t bytes[];
 };
 
 /* Random bytes of a unique ID, which is their hexadecimal text. */
 #define ID_BYTES 16
+#define ID_LEN   (2 * ID_BYTES)
 
 static unsigned tlvs_of(const struct conn *c)
 {
@@ -85,7 +87,7 @@ struct told {
 	union addr src, dst;
 	struct proxy_tls tls;
 	struct proxy_prefix pass;
-	char id[2 * ID_BYTES + 1];
+	char id[ID_LEN];
 };
 
 /* A prefix without addresses leaves those of the socket. Its source may still be unknown. */
@@ -135,7 +137,7 @@ static void tell_id(struct told *t)
 		t->id[2 * i] = digits[random[i] >> 4];
 		t->id[2 * i + 1] = digits[random[i] & 15];
 	}
-	t->facts.unique_id = (struct proxy_value){t->id, sizeof(t->id) - 1};
+	t->facts.unique_id = (struct proxy_value){t->id, ID_LEN};
 }
 
 static void tell(struct told *t, const struct conn *c, const struct tls_words *words)
@@ -152,6 +154,14 @@ static void tell(struct told *t, const struct conn *c, const struct tls_words *w
 		return;
 	t->pass = (struct proxy_prefix){.tlvs = c->prefix->tlvs, .tlvs_len = c->prefix->len};
 	t->facts.pass = &t->pass;
+}
+
+/* Nobody else can have put the same bytes there: they have just been drawn. */
+static uint16_t place_of_id(const struct told *t, const uint8_t *bytes, size_t n)
+{
+	const uint8_t *id = t->facts.unique_id.at ? memmem(bytes, n, t->id, ID_LEN) : NULL;
+
+	return id ? (uint16_t)(id - bytes) : 0;
 }
 
 enum kedge_reason conn_header_make(struct conn *c, const struct tls_words *words)
@@ -176,9 +186,16 @@ enum kedge_reason conn_header_make(struct conn *c, const struct tls_words *words
 	c->header = malloc(sizeof(*c->header) + (size_t)n);
 	if (!c->header)
 		return KEDGE_REASON_no_memory;
-	c->header->len = (size_t)n;
+	c->header->len = (uint16_t)n;
+	c->header->id_at = place_of_id(&told, bytes, (size_t)n);
 	memcpy(c->header->bytes, bytes, (size_t)n);
 	return KEDGE_REASON_NONE;
+}
+
+const char *conn_header_id(const struct conn *c, uint8_t *len)
+{
+	*len = c->header && c->header->id_at ? ID_LEN : 0;
+	return *len ? (const char *)c->header->bytes + c->header->id_at : NULL;
 }
 
 /* --- on its way ------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "conn/types.h"
 
@@ -23,6 +24,9 @@ enum kedge_reason conn_header_prefix(struct conn *c, const struct proxy_prefix *
  * no_memory, or prefix_too_long: TLVs to be passed on do not fit.
  */
 enum kedge_reason conn_header_make(struct conn *c, const struct tls_words *words);
+
+/* The unique ID that the header has; NULL, and *len 0, if it has none. */
+const char *conn_header_id(const struct conn *c, uint8_t *len);
 
 enum conn_header_sent {
 	HEADER_SENT,  /* all of it, or there is none */

@@ -90,6 +90,14 @@ static void count_flow(struct conn *c)
 	histogram_take(&m->connect, l->connect_took_us, 1);
 }
 
+static void count_header(struct conn *c)
+{
+	const enum conf_send_proxy version = conn_servers(c)->conf->send_proxy;
+
+	c->worker->stats->proxy_headers_v1 += version == SEND_PROXY_V1;
+	c->worker->stats->proxy_headers_v2 += version == SEND_PROXY_V2;
+}
+
 /* --- its access log --------------------------------------------------------------------------- */
 
 void conn_access_begin(struct conn *c)
@@ -97,7 +105,7 @@ void conn_access_begin(struct conn *c)
 	const struct shared *shared = c->worker->shared;
 	const union addr client = conn_client(c);
 	const bool app_unix = conf_app_all_unix(conn_servers(c)->conf);
-	const struct access_facts facts = {
+	struct access_facts facts = {
 		.listener = c->service->name,
 		.client = &client,
 		.record = record_kind(c),
@@ -108,6 +116,7 @@ void conn_access_begin(struct conn *c)
 		.splice = c->service->conf->splice,
 	};
 
+	facts.id = conn_header_id(c, &facts.id_len);
 	c->access =
 		access_flow_new(shared->access, c->worker->index, &facts, &c->worker->loop.now_us);
 }
@@ -185,5 +194,6 @@ struct conn_verdict conn_join(struct conn *c)
 	case HEADER_SENT:
 		break;
 	}
+	count_header(c);
 	return join(c);
 }

@@ -23,7 +23,7 @@ static struct kept {
 	struct access_entry e;
 	unsigned worker;
 	char request[ACCESS_REQUEST_MAX + 1], referer[ACCESS_FIELD_MAX + 1];
-	char agent[ACCESS_FIELD_MAX + 1], listener[ADDR_TEXT_MAX + 1];
+	char agent[ACCESS_FIELD_MAX + 1], listener[ADDR_TEXT_MAX + 1], id[ACCESS_ID_MAX + 1];
 } kept[8];
 static unsigned kept_count;
 
@@ -46,13 +46,15 @@ void access_log_put(struct access_log *log, unsigned worker, const struct access
 	assert_ptr_equal(log, &log_);
 	assert_true(kept_count <= sizeof(kept) / sizeof(kept[0]));
 	assert_true(e->request_len <= ACCESS_REQUEST_MAX && e->referer_len <= ACCESS_FIELD_MAX &&
-		    e->agent_len <= ACCESS_FIELD_MAX && e->listener_len <= ADDR_TEXT_MAX);
+		    e->agent_len <= ACCESS_FIELD_MAX && e->listener_len <= ADDR_TEXT_MAX &&
+		    e->id_len <= ACCESS_ID_MAX);
 	k->e = *e;
 	k->worker = worker;
 	keep(k->request, t->request, e->request_len);
 	keep(k->referer, t->referer, e->referer_len);
 	keep(k->agent, t->agent, e->agent_len);
 	keep(k->listener, t->listener, e->listener_len);
+	keep(k->id, t->id, e->id_len);
 }
 
 /* --- flows ------------------------------------------------------------------------------------ */
@@ -93,6 +95,31 @@ static struct access_flow *flow(void)
 static void request(struct access_flow *a, const char *head)
 {
 	access_request(a, head, strlen(head));
+}
+
+static void the_unique_id_is_in_every_entry(void **state)
+{
+	char id[] = {'a', 'b', 'c', 'd'}; /* not terminated */
+	const union addr nobody = {.family = AF_UNSPEC};
+	const struct access_facts facts = {
+		.listener = "l", .client = &nobody, .id = id, .id_len = sizeof(id)};
+	struct access_flow *a = access_flow_new(&log_, 0, &facts, &now_us);
+
+	(void)state;
+	assert_non_null(a);
+	memset(id, 'x', sizeof(id)); /* it has been copied */
+	request(a, "GET /1 HTTP/1.1\r\n\r\n");
+	access_response(a, 200, 1, 2);
+	access_own(a, 408, 3);
+	access_flow_end(a);
+	assert_int_equal(kept_count, 2);
+	assert_string_equal(kept[0].id, "abcd");
+	assert_string_equal(kept[1].id, "abcd");
+	kept_count = 0;
+	a = flow();
+	access_own(a, 408, 3);
+	access_flow_end(a);
+	assert_int_equal(kept[0].e.id_len, 0);
 }
 
 static void facts_are_in_every_entry(void **state)
@@ -335,6 +362,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(facts_are_in_every_entry),
+		TEST(the_unique_id_is_in_every_entry),
 		TEST(a_client_may_be_of_any_family),
 		TEST(a_listeners_name_is_cut),
 		TEST(responses_go_to_the_oldest_request),

@@ -20,6 +20,7 @@ static void check(void)
 static const char *flow_broken(unsigned row)
 {
 	BREAK("a->base.listener_len < ADDR_TEXT_MAX", a.base.listener_len = 1000);
+	BREAK("a->base.id_len <= ACCESS_ID_MAX", a.base.id_len = 255);
 	BREAK("a->base.reason < KEDGE_REASON_COUNT", a.base.reason = KEDGE_REASON_COUNT);
 	BREAK("memchr(a->base.client", memset(a.base.client, 'x', sizeof(a.base.client)));
 	BREAK("p->request_len <= ACCESS_REQUEST_MAX", second.request_len = UINT16_MAX);

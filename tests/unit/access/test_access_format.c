@@ -25,18 +25,20 @@ static const struct access_entry plain = {
 };
 
 static char out[ACCESS_LINE_MAX];
+static const char *id = ""; /* of the next lines */
 
 /* A line of the entry, with these texts; terminated, in out[]. */
 static const char *format(enum access_format f, struct access_entry e, const char *request,
 			  const char *referer, const char *agent)
 {
-	struct access_texts t = {request, referer, agent, "127.0.0.1:443"};
+	struct access_texts t = {request, referer, agent, "127.0.0.1:443", id};
 	size_t n;
 
 	e.request_len = (uint16_t)strlen(request);
 	e.referer_len = (uint16_t)strlen(referer);
 	e.agent_len = (uint16_t)strlen(agent);
 	e.listener_len = (uint16_t)strlen(t.listener);
+	e.id_len = (uint8_t)strlen(id);
 	n = access_format_line(out, f, &e, &t, WALL_US);
 	assert_true(n < sizeof(out));
 	assert_int_equal(out[n - 1], '\n');
@@ -138,6 +140,26 @@ static void json_has_everything_by_name(void **state)
 	json_decref(line);
 }
 
+static void only_a_connection_with_a_unique_id_has_one(void **state)
+{
+	json_t *line;
+
+	(void)state;
+	line = parse(format(ACCESS_FORMAT_JSON, plain, "GET / HTTP/1.1", "", ""));
+	assert_null(json_object_get(line, "unique_id"));
+	json_decref(line);
+	id = "0123456789abcdef0123456789abcdef";
+	line = parse(format(ACCESS_FORMAT_JSON, plain, "GET / HTTP/1.1", "", ""));
+	assert_string_equal(string_of(line, "unique_id"), id);
+	json_decref(line);
+	format(ACCESS_FORMAT_COMBINED, plain, "GET / HTTP/1.1", "", "");
+	assert_non_null(strstr(out, ",splice=off,id=0123456789abcdef0123456789abcdef\n"));
+	id = "\n\""; /* of a kind that kedge does not make */
+	format(ACCESS_FORMAT_COMMON, plain, "GET / HTTP/1.1", "", "");
+	assert_non_null(strstr(out, ",splice=off,id=\\x0A\\x22\n"));
+	id = "";
+}
+
 /* A refused request line may not have three words. */
 static void json_splits_any_request_line(void **state)
 {
@@ -200,12 +222,15 @@ static void no_byte_breaks_a_line(void **state)
 static void the_longest_line_fits(void **state)
 {
 	static char bytes[ACCESS_REQUEST_MAX + 1], field[ACCESS_FIELD_MAX + 1];
+	static char longest[ACCESS_ID_MAX + 1];
 	struct access_entry e = plain;
 	json_t *line;
 
 	(void)state;
 	memset(bytes, 0xff, ACCESS_REQUEST_MAX);
 	memset(field, 0xff, ACCESS_FIELD_MAX);
+	memset(longest, 0xff, ACCESS_ID_MAX);
+	id = longest;
 	memset(e.client, ':', sizeof(e.client) - 1);
 	e.duration_us = e.bytes = INT64_MAX;
 	line = parse(format(ACCESS_FORMAT_JSON, e, bytes, field, field));
@@ -213,7 +238,8 @@ static void the_longest_line_fits(void **state)
 	assert_int_equal(strlen(string_of(line, "user_agent")), 2 * ACCESS_FIELD_MAX);
 	json_decref(line);
 	format(ACCESS_FORMAT_COMBINED, e, bytes, field, field);
-	assert_non_null(strstr(out, "bypass=off,splice=off\n"));
+	assert_non_null(strstr(out, "bypass=off,splice=off,id=\\xFF"));
+	id = "";
 }
 
 int main(void)
@@ -222,6 +248,7 @@ int main(void)
 		cmocka_unit_test(common_has_its_fields_and_four_more),
 		cmocka_unit_test(combined_has_referer_and_agent),
 		cmocka_unit_test(json_has_everything_by_name),
+		cmocka_unit_test(only_a_connection_with_a_unique_id_has_one),
 		cmocka_unit_test(json_splits_any_request_line),
 		cmocka_unit_test(no_byte_breaks_a_line),
 		cmocka_unit_test(the_longest_line_fits),

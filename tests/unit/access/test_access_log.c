@@ -123,6 +123,28 @@ static void request(struct access_flow *a, const char *head)
 	access_request(a, head, strlen(head));
 }
 
+static void an_id_goes_with_its_lines(void **state)
+{
+	static const union addr client = {.family = AF_UNSPEC};
+	const struct access_facts facts = {
+		.listener = "127.0.0.1:443", .client = &client, .id = "00ff", .id_len = 4};
+	struct access_flow *a;
+	char *text;
+
+	begin(path, ACCESS_FORMAT_JSON);
+	a = access_flow_new(log_, 0, &facts, &now_us);
+	assert_non_null(a);
+	request(a, "GET /1 HTTP/1.1\r\nUser-Agent: u\r\n\r\n");
+	access_response(a, 200, 10, 1);
+	access_flow_end(a);
+	access_log_close(log_);
+	text = content(path);
+	assert_non_null(strstr(text, "\"listener\":\"127.0.0.1:443\""));
+	assert_non_null(strstr(text, "\"user_agent\":\"u\",\"unique_id\":\"00ff\"}\n"));
+	free(text);
+	unlink(path);
+}
+
 static void responses_go_to_requests_in_order(void **state)
 {
 	struct access_flow *a, *b;
@@ -303,6 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(responses_go_to_requests_in_order),
+		cmocka_unit_test(an_id_goes_with_its_lines),
 		cmocka_unit_test(a_moved_file_is_left_when_asked),
 		cmocka_unit_test(a_failed_reopen_changes_nothing),
 		cmocka_unit_test(a_stuck_sink_costs_lines_only),

@@ -258,6 +258,23 @@ static void each_word_by_itself(void **state)
 }
 
 /* Without TLS there is nothing to say of it. */
+static void a_header_without_an_id(void **state)
+{
+	const enum conf_send_proxy versions[] = {SEND_PROXY_OFF, SEND_PROXY_V1, SEND_PROXY_V2};
+	uint8_t len = 1;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+		accepted(versions[i], SEND_TLV_CRC32C);
+		assert_null(conn_header_id(c, &len)); /* not made yet */
+		assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+		assert_null(conn_header_id(c, &len));
+		assert_int_equal(len, 0);
+		conn_abort(c, KEDGE_REASON_NONE);
+		bury();
+	}
+}
+
 static void a_client_in_clear(void **state)
 {
 	(void)state;
@@ -269,6 +286,7 @@ static void a_client_in_clear(void **state)
 static void no_two_ids_are_the_same(void **state)
 {
 	char ids[2][33] = {""};
+	uint8_t len;
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
@@ -279,6 +297,8 @@ static void no_two_ids_are_the_same(void **state)
 		assert_int_equal(d.tlvs[0].len, 32);
 		memcpy(ids[i], d.tlvs[0].value, 32);
 		assert_int_equal(strspn(ids[i], "0123456789abcdef"), 32);
+		assert_memory_equal(conn_header_id(c, &len), ids[i], 32); /* as it was sent */
+		assert_int_equal(len, 32);
 		conn_abort(c, KEDGE_REASON_NONE);
 		bury();
 	}
@@ -380,6 +400,7 @@ int main(void)
 		TEST(each_word_by_itself),
 		TEST(a_client_in_clear),
 		TEST(no_two_ids_are_the_same),
+		TEST(a_header_without_an_id),
 		TEST(too_much_to_pass_on),
 		TEST(in_pieces),
 		TEST(a_leg_that_is_closed),
