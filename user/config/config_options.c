@@ -12,6 +12,7 @@
 
 #include "base/decimal.h"
 #include "config/config.h"
+#include "config/config_check_text.h"
 #include "config/config_server.h"
 
 #define APP_NAME_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
@@ -243,10 +244,10 @@ static int add_server(const struct option_def *opt, struct conf_servers *field, 
 	return 0;
 }
 
-/* Visible ASCII; a path begins with a slash. */
+/* Visible ASCII, for the request of a check. */
 static int set_text(const struct option_def *opt, char **field, const char *text, char why[WHY_MAX])
 {
-	const char *p = text;
+	const char *p = text, *fault;
 	char *copy, what[64];
 
 	while (*p > ' ' && *p < 0x7f)
@@ -257,8 +258,10 @@ static int set_text(const struct option_def *opt, char **field, const char *text
 		snprintf(what, sizeof(what), "is longer than %u bytes", opt->max);
 		return why_refuse(why, text, what);
 	}
-	if (!strcmp(opt->name, "check-path") && text[0] != '/')
-		return why_refuse(why, text, "does not begin with a slash");
+	fault = !strcmp(opt->name, "check-path") ? config_check_path_fault(text)
+						 : config_check_host_fault(text);
+	if (fault)
+		return why_refuse(why, text, fault);
 	copy = strdup(text);
 	if (!copy)
 		return why_out_of_memory(why);

@@ -133,10 +133,26 @@ static void a_path_to_check_is_visible_text(void **state)
 	assert_non_null(strstr(refused("check-path", &app, "/a\r\nX: y"), "visible ASCII"));
 	assert_non_null(strstr(refused("check-path", &app, ""), "visible ASCII"));
 	assert_non_null(strstr(refused("check-path", &app, "a"), "begin with a slash"));
+	assert_non_null(strstr(refused("check-path", &app, "/a#b"), "has a fragment"));
+	assert_non_null(strstr(refused("check-path", &app, "/\x7f"), "visible ASCII"));
 	memset(long_path, '/', 1025);
 	long_path[1025] = '\0';
 	assert_non_null(strstr(refused("check-path", &app, long_path), "is longer than 1024"));
 	assert_string_equal(app.check_path, "/healthz?x=1");
+}
+
+static void a_host_to_check_is_one(void **state)
+{
+	_cleanup_(conf_app_clear)
+	struct conf_app app = {0};
+	char why[WHY_MAX];
+
+	(void)state;
+	assert_int_equal(set("check-host", &app, "up.example:8080", 0, why), 0);
+	assert_non_null(strstr(refused("check-host", &app, "a b"), "visible ASCII"));
+	assert_non_null(strstr(refused("check-host", &app, "a\r\nX: y"), "visible ASCII"));
+	assert_non_null(strstr(refused("check-host", &app, "http://a"), "is not a host"));
+	assert_string_equal(app.check_host, "up.example:8080");
 }
 
 static void a_status_or_a_range(void **state)
@@ -322,6 +338,7 @@ int main(void)
 		cmocka_unit_test(an_application_is_a_name_or_servers),
 		cmocka_unit_test(servers_are_kept_in_their_order),
 		cmocka_unit_test(a_path_to_check_is_visible_text),
+		cmocka_unit_test(a_host_to_check_is_one),
 		cmocka_unit_test(a_status_or_a_range),
 		cmocka_unit_test(a_path_set_again_is_freed),
 		cmocka_unit_test(pairs_are_made_in_any_order_of_their_parts),
