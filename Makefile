@@ -428,7 +428,7 @@ fleet:
 fleet-vm:
 	$(Q)tests/deps.sh build fleet vm
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)vmtest/run.sh -k 6.12 -- env KEDGE_TEST_PATIENCE=10 $(PYTHON) -B tests/story/fleet.py
+	$(Q)vmtest/run.sh -k 6.12 -- tests/guest/fleet.sh
 
 ## test: vmtest (15 min): each kernel of vmtest/kernels, in emulated guests
 vmtest: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o $(unit_bins) $(bpf_tests)

@@ -26,8 +26,8 @@ short=(KEDGE_TEST_SHORT=1)
 case ${1-} in
 '') ;;
 full)
-	packages+=(servers bench)
-	suites="e2e servers unit same fuzz compilers bench-test bpf-test coverage demo"
+	packages+=(servers fleet bench)
+	suites="e2e servers unit same fuzz compilers bench-test bpf-test coverage demo fleet"
 	short=()
 	;;
 *)

@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 # The longest first.
-suites=(vmtest e2e servers unit same chaos faults fuzz prove sim bench-test bpf-test mutants coverage demo)
+suites=(vmtest e2e servers unit same chaos faults fuzz prove sim bench-test bpf-test mutants coverage demo fleet)
 case ${1-} in
 '')
 	# Each suite leaves some tests to the full run, and says how many.
@@ -77,8 +77,8 @@ list_needs()
 		vmbench-check) programs+=(bench-test-programs) ;;
 		esac
 		case $suite in
-		vm*) groups+=(vm) kernels=1 ;;
-		servers | demo) groups+=("$suite") ;;
+		vm*) groups+=(vm fleet) kernels=1 ;;
+		servers | demo | fleet) groups+=("$suite") ;;
 		test-debian13) groups+=(root) ;;
 		esac
 	done

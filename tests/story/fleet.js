@@ -4,10 +4,11 @@
 //
 //   NAME, HOST, PORT   what it is called, and where it listens
 //
-// /ID is answered at once, /hold/ID when SIGUSR2 comes. SIGTERM ends it in order.
+// /ID is answered after TAKES_MS, /hold/ID when SIGUSR2 comes. SIGTERM ends it in order.
 'use strict';
 const http = require('http');
 
+const TAKES_MS = 50; // so that some requests are under way at any time
 const name = process.env.NAME;
 const held = new Map();
 let closing = false;
@@ -30,7 +31,7 @@ const server = http.createServer((req, res) => {
 	const id = key || word;
 	console.log(`request ${id} ${req.socket.remoteAddress}`);
 	if (!key)
-		return answer(req, res, id);
+		return setTimeout(answer, TAKES_MS, req, res, id);
 	held.set(id, () => answer(req, res, id));
 	req.socket.on('close', () => held.delete(id));
 });

@@ -5,6 +5,9 @@ The story of a fleet: a layer-4 balancer, three kedges that share nothing but ti
 
 Prints a line for each step with what was seen, and whether it was right. Everything runs in network namespaces that
 this program makes and that end with it. Exits with 1 if a step was wrong.
+
+    KEDGE_FLEET_CLIENTS, KEDGE_FLEET_RATE   how many clients make the load (20), and how many requests they make a second,
+                                            in all and at most (200)
 """
 import collections
 import contextlib
@@ -13,6 +16,7 @@ import os
 import signal
 import sys
 import tempfile
+import traceback
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
@@ -23,11 +27,14 @@ import machine  # noqa: E402
 import run  # noqa: E402
 from certs import Certs  # noqa: E402
 from client import tls_context  # noqa: E402
-from fleet_balancers import Haproxy  # noqa: E402
-from fleet_clients import Caller  # noqa: E402
+from fleet_balancers import Haproxy, Ipvs  # noqa: E402
+from fleet_clients import Caller, Load  # noqa: E402
 from fleet_nodes import CLIENTS, App, Network, Node, make_keys, shown  # noqa: E402
 
 NODES = 3
+LOAD_CLIENTS = int(os.environ.get("KEDGE_FLEET_CLIENTS", "20"))
+LOAD_RATE = float(os.environ.get("KEDGE_FLEET_RATE", "200"))
+ROUND = 10  # answers to each client, between two events
 TRIES = 60  # connections until all were reached: it misses one of three by chance in one of 10^10 runs
 
 
@@ -67,7 +74,8 @@ class Fleet:
         print(f"\n{name}  skipped: {text}", flush=True)
 
     def quote(self, title, text):
-        print(f"\n{title}\n" + "".join(f"     | {line}\n" for line in text.strip().splitlines()), end="")
+        print(f"\n{title}\n" + "".join(f"     | {line}\n" for line in text.strip().splitlines()), end="",
+              flush=True)
 
     def spread(self, values):
         """"kedge1 4, kedge2 4": how often each."""
@@ -123,11 +131,139 @@ class Fleet:
                    all(all(r) and counted[a] == len(r) for a, r in seen.items()),
                    "that both other kedges resume it")
 
-    def tell(self, balancer):
+    # --- under load -----------------------------------------------------------------------
+    def load(self, balancer):
+        callers = [self.caller(balancer, n) for n in range(LOAD_CLIENTS)]
+        return Load(f"load{next(self.count)}", callers, LOAD_CLIENTS / LOAD_RATE)
+
+    def arrived(self, names, answered):
+        """How often each of these requests came to an application. The last lines may be on their way."""
+        def count():
+            found = collections.Counter(name for app in self.apps for name, _ in app.requests())
+            return {name: found[name] for name in names} if all(found[name] for name in answered) else None
+        return machine.wait_for(count, 10, "every answered request is in an application's output")
+
+    def again(self, nodes):
+        return sum(node.stat("requests_again") for node in nodes)
+
+    def restart(self, app, load, end):
+        end(app)
+        app.start()
+        app.wait_ready()
+        machine.wait_for(lambda: load.wrong or any(line.startswith("request load") for line in app.process.lines), 60,
+                         f"{app.name} gets requests again")
+        load.go_on(ROUND)
+
+    def applications_restart(self, balancer):
+        before, first, second = self.again(self.nodes), *self.apps[1:3]
+        with self.load(balancer) as load:
+            load.go_on(ROUND)
+            self.restart(first, load, App.end)
+            self.restart(second, load, App.kill)
+        again = self.again(self.nodes) - before
+        twice = [n for n in self.arrived(load.asked, [a.id for a in load.answers]).values() if n > 1]
+        faults = load.wrong + load.lost + load.cut + load.ended + ["refused"] * load.refused
+        self.judge("F3", f"{first.name} was restarted, then {second.name} was killed and started again, while "
+                   f"{load.text()} came through {balancer.name}: {len(faults)} errors. The kedges sent {again} requests "
+                   f"again; {len(twice)} came to applications twice",
+                   not faults and len(load.answers) == len(load.asked) and sum(twice) - len(twice) <= again,
+                   f"no error, and no request twice but those that kedges sent again: {faults[:5]}")
+
+    def hold(self, balancer, load):
+        """Requests that wait at an application, at least one through each kedge: [(caller, ID), ...]."""
+        held = []
+        while {caller.connection.kedge for caller, _ in held} != set(self.names):
+            assert len(held) < TRIES, self.spread(caller.connection.kedge for caller, _ in held)
+            caller, name = self.caller(balancer, len(held)), self.id()
+            caller.connect()
+            caller.ask(self.id())
+            load.asked[name] += 1
+            caller.send(name, "/hold/")
+            held.append((caller, name))
+        names = [name for _, name in held]
+        self.arrived(names, names)
+        return held
+
+    def release(self):
+        for app in self.apps:
+            app.process.popen.send_signal(signal.SIGUSR2)
+
+    def back_in_service(self, balancer, node, load):
+        node.start()
+        node.wait_ready()
+        balancer.wait_in_service(self.nodes)
+        mark = len(load.answers)
+        machine.wait_for(lambda: load.wrong or any(a.kedge == node.address for a in load.answers[mark:]), 60,
+                         f"{node.name} gets requests again")
+        load.go_on(ROUND)
+
+    def a_kedge_is_killed(self, balancer):
+        victim, others = self.nodes[1], [self.nodes[0], self.nodes[2]]
+        before, went = self.again(others), {}
+        with self.load(balancer) as load:
+            load.go_on(ROUND)
+            held = self.hold(balancer, load)
+            doomed = [pair for pair in held if pair[0].connection.kedge == victim.address]
+            victim.kill()
+            for caller, name in doomed:
+                load.lose(caller, name)
+            self.find_out(load, balancer, went)
+            balancer.wait_in_service(others)
+            load.go_on(ROUND)
+            self.release()
+            kept = [load.read(caller, name) for caller, name in held if (caller, name) not in doomed]
+            self.back_in_service(balancer, victim, load)
+        self.find_out(load, balancer, went)
+        self.judge_death(balancer, victim, load, went, kept, self.again(others) - before)
+
+    @staticmethod
+    def find_out(load, balancer, went):
+        """Adds to `went` what the balancer says about connections that ended in the middle: {source: kedge}."""
+        for connection in [lost.connection for lost in load.lost] + load.cut:
+            if (connection.source, connection.use) not in went:
+                went[connection.source, connection.use] = machine.wait_for(
+                    lambda connection=connection: balancer.kedge_of(connection), 10, f"where {connection} went")
+
+    def judge_death(self, balancer, victim, load, went, kept, again):
+        names = {lost.id for lost in load.lost}
+        arrived = self.arrived(load.asked, [a.id for a in load.answers])
+        reached = sum(arrived[name] == load.asked[name] for name in names)
+        repeated = [a for a in load.answers if a.id in names]
+        resumed = sum(a.connection.resumed for a in repeated)
+        more = sum(max(n - load.asked[name], 0) for name, n in arrived.items())
+        full = [c for c in load.connections if c.offered and not c.resumed]
+        idle = [c for c in load.ended if self.names.get(c.kedge) != victim.name]
+        self.judge("F4", f"{victim.name} was killed while {load.text()} came through {balancer.name}. {len(load.lost)} requests "
+                   f"were under way on it and were lost, {reached} of them at an application already. All were asked again: "
+                   f"{len(repeated)} answered, {resumed} of them on resumed sessions. {len(kept)} waited for long on the other "
+                   f"kedges: {sum(kept)} answered. {balancer.name} took {victim.name} out, and in again after its restart",
+                   load.lost and kept and all(kept) and set(went.values()) == {victim.name} and not idle and not load.wrong and
+                   len(repeated) == resumed == len(load.lost) and not full and len(load.answers) == len(load.asked) and
+                   (balancer.refuses or not load.refused),
+                   f"losses on {victim.name} alone, and sessions that resume: {went} {load.wrong[:3]} {idle[:3]} {full[:3]}")
+        print(f"     idle connections that ended with {victim.name}: {len(load.ended)}, handshakes: {len(load.cut)}; "
+              f"connects refused until it was out: {load.refused}")
+        self.judge("F5", f"of all these requests {sum(n > 1 for n in arrived.values())} came to applications more than once: {more} "
+                   f"more often than their clients had sent them. The kedges sent {again} again",
+                   more <= again and sum(load.asked.values()) == len(load.asked) + len(load.lost),
+                   "no more than the clients and the kedges sent again")
+
+    # --- the whole ------------------------------------------------------------------------
+    def step(self, method, *args):
+        """An error within a step is a step that was wrong."""
+        try:
+            method(*args)
+        except Exception:  # pylint: disable=broad-except
+            self.judge(method.__name__, traceback.format_exc(), False, "no exception")
+
+    def tell(self, kind):
+        balancer = kind(self.network, self.nodes, self.base)
         self.quote(f"{balancer.name}, in front of the kedges", balancer.shown())
-        self.everybody_is_reached(balancer)
+        self.step(self.everybody_is_reached, balancer)
         for version in ("1.3", "1.2"):
-            self.sessions_resume(balancer, version)
+            self.step(self.sessions_resume, balancer, version)
+        self.step(self.applications_restart, balancer)
+        self.step(self.a_kedge_is_killed, balancer)
 
 
 def check_needs():
@@ -142,17 +278,24 @@ def check_needs():
 
 
 def main():
-    print(f"A fleet of {NODES} kedges and {NODES} applications behind a balancer, on Linux {os.uname().release}")
+    print(f"A fleet of {NODES} kedges and {NODES} applications behind a balancer, on Linux {os.uname().release}",
+          flush=True)
     check_needs()
     # Whoever ends this program gets everything removed, as by an error.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     machine.remove_stale()
     with tempfile.TemporaryDirectory(prefix="kedge-fleet-") as base, contextlib.ExitStack() as stack:
         fleet = Fleet(base, stack)
-        fleet.quote("the configuration of kedge1; the others have their own addresses", shown(fleet.nodes[0].config))
-        fleet.tell(Haproxy(fleet.network, fleet.nodes, base))
+        first = fleet.nodes[0]
+        fleet.quote("the configuration of kedge1; the others have their own addresses", shown(first.config))
+        fleet.quote("what it does in the kernel", first.kedge.process.matches("capabilities: .*")[0][0])
+        fleet.step(fleet.tell, Haproxy)
+        if why := Ipvs.missing(fleet.network):
+            fleet.skip("F1 to F5 through IPVS", why)
+        else:
+            fleet.step(fleet.tell, Ipvs)
         for node in fleet.nodes:
-            node.stop()
+            fleet.step(node.stop)
     print(f"\n{fleet.steps - fleet.wrong} of {fleet.steps} steps as expected; all processes and namespaces are gone")
     print(f"fleet: {fleet.steps - fleet.wrong} passed, {fleet.wrong} failed, {fleet.skipped} skipped")
     return 1 if fleet.wrong else 0
