@@ -231,6 +231,18 @@ def test_the_version_is_the_newest_of_the_changelog():
     assert version.startswith(newest + "."), newest
 
 
+def test_the_statuses_that_leave_doubts():
+    """As the code has them, and as the header says."""
+    code = (machine.ROOT / "user/http/response_head.c").read_text().partition("bool response_head_in_doubt")[2]
+    refusals = set(re.findall(r"case (\d{3}):", code.partition("The head was not understood")[2]))
+    section = dict(docs.sections(CONFIGURATION))["Responses that leave doubts"]
+    assert set(re.findall(r"\d{3}", re.search(r"has a status of (.*?) \|", section)[1])) == refusals
+    header = (machine.ROOT / "user/http/response.h").read_text()
+    assert set(re.findall(r"\d{3}", re.search(r"- +([\d, ]+): the application may not", header)[1])) == refusals
+    most = re.search(r"define RESPONSE_INTERIM_MAX (\d+)", header)[1]
+    assert f"more than {most} interim responses" in section
+
+
 def test_the_changelog_names_reasons_that_exist():
     reasons = set(re.findall(r"^X\((\w+)", (machine.ROOT / "include/kedge/reasons.def").read_text(), re.M))
     listed = re.search(r"^- Reasons: (.*?)\.$", CHANGELOG.read_text(), re.M | re.S)[1]
