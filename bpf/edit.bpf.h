@@ -50,9 +50,10 @@ enum edit_go {
 };
 
 /* One byte, or a whole block of a body, `off` bytes into the window. */
-static __always_inline enum edit_go edit_byte(struct kedge_flow *flow, __u32 off, const __u8 *p,
+static __always_inline enum edit_go edit_byte(struct edit_ctx *c, __u32 off, const __u8 *p,
 					      const __u8 *end)
 {
+	struct kedge_flow *flow = c->flow;
 	struct kedge_run *run = &flow->run;
 	struct http1 *h = &flow->http;
 	__u32 n = http1_body(h, run->end - off);
@@ -67,7 +68,7 @@ static __always_inline enum edit_go edit_byte(struct kedge_flow *flow, __u32 off
 	if (p + 1 > end)
 		return EDIT_STOP;
 	run->off = off + 1;
-	run->act = http1_byte(h, &flow->conf, *p);
+	run->act = http1_byte(h, c->conf, *p);
 	switch (run->act) {
 	case HTTP1_PASS:
 		between = http1_between(h);
@@ -97,12 +98,12 @@ static long edit_bytes(__u32 i, struct edit_ctx *c)
 		if (off >= EDIT_WINDOW)
 			return 1;
 		p = data + off;
-		n = http1_take(&flow->http, &flow->conf, p, end);
+		n = http1_take(&flow->http, c->conf, p, end);
 		if (n) {
 			run->off = off + n;
 			continue;
 		}
-		if (off >= run->end || edit_byte(flow, off, p, end) == EDIT_STOP)
+		if (off >= run->end || edit_byte(c, off, p, end) == EDIT_STOP)
 			return 1;
 	}
 	return 0;
@@ -117,7 +118,7 @@ static __always_inline void edit_head_end(struct edit_ctx *c, struct kedge_note 
 	__u32 n;
 
 	http1_note_request(&flow->http, note);
-	http1_text(&flow->http, &flow->conf, &text);
+	http1_text(&flow->http, c->conf, &text);
 	run->pos = after;
 	n = room_in_place(c, &text);
 	if (!n)
@@ -258,9 +259,10 @@ static __always_inline bool edit_spare(struct sk_msg_md *msg, struct kedge_flow 
 }
 
 /* Runs the editor over the message as far as it goes. */
-static __always_inline void edit_run(struct sk_msg_md *msg, struct kedge_flow *flow)
+static __always_inline void edit_run(struct sk_msg_md *msg, struct kedge_flow *flow,
+				     const struct http1_conf *conf)
 {
-	struct edit_ctx c = {.msg = msg, .flow = flow};
+	struct edit_ctx c = {.msg = msg, .flow = flow, .conf = conf};
 	struct kedge_run *run = &flow->run;
 
 	run->pos = 0;
@@ -288,10 +290,11 @@ static __always_inline enum edit_verdict
 edit_message(struct sk_msg_md *msg, struct kedge_flow *flow, struct kedge_stats *stats)
 {
 	struct kedge_note *note = note_of(flow->slot);
+	const struct kedge_text *text = text_of(flow->slot);
 	struct kedge_run *run = &flow->run;
 	bool split = flow->split;
 
-	if (!note)
+	if (!note || !text)
 		return EDIT_DROP;
 	bpf_msg_apply_bytes(msg, 0);
 	note->withheld = 0;
@@ -302,7 +305,7 @@ edit_message(struct sk_msg_md *msg, struct kedge_flow *flow, struct kedge_stats 
 		return edit_failed(flow, note, stats);
 	if (!split && !edit_spare(msg, flow, note))
 		return edit_failed(flow, note, stats);
-	edit_run(msg, flow);
+	edit_run(msg, flow, &text->conf);
 	flow->bytes += run->pos;
 	if (run->error)
 		return edit_failed(flow, note, stats);

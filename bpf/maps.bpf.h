@@ -2,7 +2,7 @@
 /*
  * BPF only: the maps of flow.bpf.c. Keys and values are in kedge/abi.h, the guard's maps in
  * guard_maps.bpf.h, those of peername.bpf.c in peername_maps.bpf.h. The daemon sets max_entries of
- * kdg_flow, kdg_note, kdg_pair, kdg_leg, kdg_appleg and kdg_app before the load.
+ * kdg_flow, kdg_note, kdg_text, kdg_pair, kdg_leg, kdg_appleg and kdg_app before the load.
  */
 #pragma once
 
@@ -27,6 +27,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct kedge_note);
 } kdg_note SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 65536);
+	__type(key, __u32);
+	__type(value, struct kedge_text);
+} kdg_text SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -70,6 +78,11 @@ struct {
 static __always_inline struct kedge_note *note_of(__u32 slot)
 {
 	return bpf_map_lookup_elem(&kdg_note, &slot);
+}
+
+static __always_inline const struct kedge_text *text_of(__u32 slot)
+{
+	return bpf_map_lookup_elem(&kdg_text, &slot);
 }
 
 static __always_inline struct kedge_stats *stats_of(__u32 worker)

@@ -18,6 +18,7 @@
 struct edit_ctx {
 	struct sk_msg_md *msg;
 	struct kedge_flow *flow;
+	const struct http1_conf *conf; /* in the flow's row of kdg_text */
 };
 
 /* Makes n bytes from pos readable as msg->data. Usually this only moves the pointers. */
@@ -115,6 +116,7 @@ static long room_put_byte(__u32 i, struct room_pieces *r)
 {
 	struct sk_msg_md *msg = r->c->msg;
 	struct kedge_flow *flow = r->c->flow;
+	const struct http1_conf *conf = r->c->conf;
 	__u8 *p = (void *)(long)msg->data, *end = (void *)(long)msg->data_end;
 	__u32 at = i, list = r->text.list;
 
@@ -125,7 +127,7 @@ static long room_put_byte(__u32 i, struct room_pieces *r)
 		return 1;
 	r->done++;
 	if (at < r->text.head) {
-		*p = flow->conf.text[at % HTTP1_TEXT_MAX];
+		*p = conf->text[at % HTTP1_TEXT_MAX];
 		return 0;
 	}
 	at -= r->text.head;
@@ -135,7 +137,7 @@ static long room_put_byte(__u32 i, struct room_pieces *r)
 	}
 	at -= list;
 	if (at < r->text.tail) {
-		*p = flow->conf.text[http1_tail_at(&r->text, at) % HTTP1_TEXT_MAX];
+		*p = conf->text[http1_tail_at(&r->text, at) % HTTP1_TEXT_MAX];
 		return 0;
 	}
 	at -= r->text.tail;
@@ -160,10 +162,10 @@ static __always_inline __u32 room_for_text(struct edit_ctx *c, __u32 at,
 
 	if (!n || !room_open(run, c->msg, at, n))
 		return 0;
-	if (text->head == c->flow->conf.text_len && !text->list && !text->options && !cr) {
+	if (text->head == c->conf->text_len && !text->list && !text->options && !cr) {
 		__u8 *p = (void *)(long)c->msg->data, *end = (void *)(long)c->msg->data_end;
 
-		if (!room_put(&c->flow->conf, p, end))
+		if (!room_put(c->conf, p, end))
 			run->error = 1;
 		return n;
 	}
@@ -194,7 +196,7 @@ static __always_inline __u32 room_in_place(struct edit_ctx *c, const struct http
 	crlf = p + n;
 	if (crlf + 2 > end)
 		return 0;
-	if (!room_put(&c->flow->conf, p, end))
+	if (!room_put(c->conf, p, end))
 		run->error = 1;
 	crlf[0] = '\r';
 	crlf[1] = '\n';

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * both sides: the keys and values of the maps that the BPF programs and the daemon share (struct
- * kedge_flow, which needs the automaton, is in flow.h). Nothing else belongs here. Tools of other
+ * kedge_flow and struct kedge_text, which need the automaton, are in flow.h). Nothing else belongs here. Tools of other
  * versions read pinned maps, so a change of layout bumps KEDGE_ABI_VERSION and gets a line in
  * docs/bpf-abi.md. The maps are declared in bpf/maps.bpf.h.
  *
  *   map         kind             key                        value               written by
  *   kdg_flow    hash             cookie of kedge's app-leg  struct kedge_flow   daemon, then BPF
  *   kdg_note    array, mmapable  slot                       struct kedge_note   daemon resets, BPF
+ *   kdg_text    array, mmapable  slot                       struct kedge_text   daemon
  *   kdg_stats   array, mmapable  worker                     struct kedge_stats  both, own fields
  *   kdg_pair    hash             struct kedge_tuple         struct kedge_end    sockops
  *   kdg_app     hash             cookie of the app's end    struct kedge_end    sockops
@@ -26,7 +27,7 @@
 
 #include "limits.h"
 
-#define KEDGE_ABI_VERSION 3
+#define KEDGE_ABI_VERSION 4
 
 enum kedge_reason {
 	KEDGE_REASON_NONE = 0,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: the value of kdg_flow, one flow in the kernel. The daemon writes it once, before
- * connect(2). After that only the BPF programs write it. bpftool can read it.
+ * both sides: the value of kdg_flow, one flow in the kernel, and of kdg_text, what goes into its
+ * requests. The daemon writes the flow once, before connect(2). After that only the BPF programs
+ * write it. bpftool can read both.
  */
 #pragma once
 
@@ -45,12 +46,21 @@ struct kedge_flow {
 	struct kedge_end app; /* the application's end, by sockops; cookie 0: not paired */
 	__u64 messages;       /* sends seen, parts counted */
 	__u64 bytes;          /* in them, after the edit; edited flows only */
-	char client[48];      /* its address as text, for people; empty when it is not added */
 	struct kedge_run run;
-	struct http1_conf conf;
 	struct http1 http;
 };
 
+/*
+ * What goes into a flow's requests: the value of kdg_text. The daemon writes it through its
+ * mapping, without a system call, before the first send and between two requests. So a flow may
+ * serve one client after the other. The programs only read it.
+ */
+struct kedge_text {
+	struct http1_conf conf;
+	char client[48]; /* its address as text, for people; empty when it is not added */
+};
+
 #ifndef KEDGE_SHRUNK
-_Static_assert(sizeof(struct kedge_flow) == 1544, "pinned layout");
+_Static_assert(sizeof(struct kedge_flow) == 1224, "pinned layout");
+_Static_assert(sizeof(struct kedge_text) == 320, "pinned layout");
 #endif

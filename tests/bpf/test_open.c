@@ -47,8 +47,8 @@ static void assert_opens(struct kbpf **bpf, const struct kbpf_opts *o)
 
 static void assert_pinned(bool there)
 {
-	static const char *const names[] = {"kdg_flow", "kdg_note", "kdg_stats", "kdg_pair",
-					    "kdg_app",  "kdg_leg",  "kdg_appleg"};
+	static const char *const names[] = {"kdg_flow", "kdg_note", "kdg_text", "kdg_stats",
+					    "kdg_pair", "kdg_app",  "kdg_leg",  "kdg_appleg"};
 	char path[128];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {

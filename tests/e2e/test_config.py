@@ -173,7 +173,8 @@ def test_pins_can_be_read_with_bpftool(raw):
     with Client(raw["clear_proxy"], prefix.v1()) as c:
         c.request()
         flow = bpftool.rows(raw.pin / "kdg_flow")[0]["formatted"]["value"]
-    assert bytes(flow["conf"]["text"]).startswith(b"X-Forwarded-For: 198.51.100.22\r\n")
+        text = bpftool.rows(raw.pin / "kdg_text")[flow["slot"]]["formatted"]["value"]
+    assert bytes(text["conf"]["text"]).startswith(b"X-Forwarded-For: 198.51.100.22\r\n")
     assert flow["requests"] == 1
 
 

@@ -31,8 +31,9 @@ struct kbpf {
 	int response_link;
 	uint32_t request_prog; /* its id, if there is a request_link */
 	struct kedge_note *notes;
+	struct kedge_text *texts;
 	struct kedge_stats *stats;
-	size_t notes_size, stats_size;
+	size_t notes_size, texts_size, stats_size;
 	struct kbpf_slots *slots;
 	uint64_t *left; /* by slot: the cookie of a flow whose row is still there; 0: none */
 	bool bypass;
@@ -48,6 +49,7 @@ static int set_sizes(struct flow_bpf *skel, const struct kbpf_opts *opts, uint32
 	if (bpf_map__set_max_entries(skel->maps.kdg_flow,
 				     opts->flows_each ? opts->flows_max : slots) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_note, slots) ||
+	    bpf_map__set_max_entries(skel->maps.kdg_text, slots) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_stats, opts->workers) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_leg, 2 * slots) ||
 	    bpf_map__set_max_entries(skel->maps.kdg_appleg, ends) ||
@@ -123,8 +125,9 @@ static int attach(struct kbpf *bpf, const struct kbpf_opts *opts, char why[KBPF_
 static int share(struct kbpf *bpf, char why[KBPF_WHY_SIZE])
 {
 	bpf->notes = kbpf_map_values(bpf->skel->maps.kdg_note, &bpf->notes_size);
+	bpf->texts = kbpf_map_values(bpf->skel->maps.kdg_text, &bpf->texts_size);
 	bpf->stats = kbpf_map_values(bpf->skel->maps.kdg_stats, &bpf->stats_size);
-	if (!bpf->notes || !bpf->stats)
+	if (!bpf->notes || !bpf->texts || !bpf->stats)
 		return kbpf_why(why, -errno, "BPF maps: cannot mmap: %s", strerror(errno));
 	return 0;
 }
@@ -204,6 +207,8 @@ void kbpf_close(struct kbpf *bpf)
 	close_fdp(&bpf->response_link);
 	if (bpf->notes)
 		munmap(bpf->notes, bpf->notes_size);
+	if (bpf->texts)
+		munmap(bpf->texts, bpf->texts_size);
 	if (bpf->stats)
 		munmap(bpf->stats, bpf->stats_size);
 	kbpf_slots_free(bpf->slots);
@@ -256,6 +261,17 @@ static int slot_take(struct kbpf *bpf, unsigned worker, uint32_t *slot)
 	return err;
 }
 
+void kbpf_flow_set_text(struct kbpf_flow *flow, const struct http1_conf *conf)
+{
+	struct kedge_text *text = flow->text;
+
+	text->conf = *conf;
+	flow->text_len = conf->text_len;
+	memset(text->client, 0, sizeof(text->client));
+	if (conf->mode != HTTP1_XFF_NEVER && conf->ours_len < sizeof(text->client))
+		memcpy(text->client, conf->text + HTTP1_PREFIX_LEN, conf->ours_len);
+}
+
 int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned worker,
 		  const struct http1_conf *conf, bool bypass)
 {
@@ -279,16 +295,16 @@ int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned wor
 		return err;
 	if (conf) {
 		value.flags |= KEDGE_FLOW_EDIT;
-		value.conf = *conf;
 		flow->edits = true;
-		flow->text_len = conf->text_len;
-		if (conf->mode != HTTP1_XFF_NEVER && conf->ours_len < sizeof(value.client))
-			memcpy(value.client, conf->text + HTTP1_PREFIX_LEN, conf->ours_len);
 	}
 	if (bypass && bpf->bypass)
 		value.flags |= KEDGE_FLOW_BYPASS;
 	flow->note = &bpf->notes[value.slot];
 	memset(flow->note, 0, sizeof(*flow->note));
+	flow->text = &bpf->texts[value.slot];
+	memset(flow->text, 0, sizeof(*flow->text));
+	if (conf)
+		kbpf_flow_set_text(flow, conf);
 	if (bpf_map_update_elem(bpf_map__fd(bpf->skel->maps.kdg_flow), &cookie, &value, BPF_ANY)) {
 		err = errno == E2BIG ? -ENOSPC : -errno;
 		kbpf_slots_put(bpf->slots, worker, value.slot);

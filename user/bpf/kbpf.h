@@ -64,6 +64,7 @@ struct kbpf_flow {
 	bool edits;              /* it has a conf: the editor sees each message */
 	uint8_t text_len;        /* of the conf: the most that a head grows by */
 	struct kedge_note *note; /* in the mmapped kdg_note */
+	struct kedge_text *text; /* in the mmapped kdg_text */
 };
 
 /*
@@ -73,6 +74,12 @@ struct kbpf_flow {
  */
 int kbpf_flow_add(struct kbpf *bpf, struct kbpf_flow *flow, int fd, unsigned worker,
 		  const struct http1_conf *conf, bool bypass);
+
+/*
+ * Replaces the text of a flow that was added with a conf. Only between two requests. It takes no
+ * system call.
+ */
+void kbpf_flow_set_text(struct kbpf_flow *flow, const struct http1_conf *conf);
 
 /*
  * Puts the socket under the sk_msg program. Call it when the connection is established, before the
