@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * both sides: the keys and values of the maps that the BPF programs and the daemon share (struct
- * kedge_flow and struct kedge_text, which need the automaton, are in flow.h). Nothing else belongs here. Tools of other
- * versions read pinned maps, so a change of layout bumps KEDGE_ABI_VERSION and gets a line in
- * docs/bpf-abi.md. The maps are declared in bpf/maps.bpf.h.
+ * both sides: the keys and values of the maps that the BPF programs and the daemon share. Those
+ * that need the automaton, struct kedge_flow and struct kedge_text, are in flow.h. Nothing else
+ * belongs here. Tools of other versions read pinned maps, so a change of layout bumps
+ * KEDGE_ABI_VERSION and gets a line in docs/bpf-abi.md. The maps are declared in bpf/maps.bpf.h.
  *
  *   map         kind             key                        value               written by
  *   kdg_flow    hash             cookie of kedge's app-leg  struct kedge_flow   daemon, then BPF

@@ -5,6 +5,7 @@
  * that a server may confuse with others (tests/lib/http1_aliases.h).
  * KEDGE_STRIDE: bytes in a piece (3).
  */
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -128,6 +129,59 @@ static void in_pieces(void **state)
 	}
 }
 
+/*
+ * One leg has one client of the corpus after the other. Nothing of one is in the requests of the
+ * next: each gets what it would get on a leg of its own.
+ */
+static void one_after_the_other(const struct leg_opts *opts)
+{
+	unsigned clients = 0;
+	struct leg l;
+
+	leg_open(&l, opts);
+	for (size_t i = 0; i < cases_count; i++) {
+		const struct http1_case *c = &cases[i];
+		struct bytes in = input_of(c);
+		uint32_t before = l.edit->note->requests;
+		size_t end = in.len;
+
+		/* Half an empty line is kept for the client that sent it. */
+		if (c->refuse || c->ends != KEDGE_BETWEEN || (end && in.p[end - 1] != '\n')) {
+			bytes_free(&in);
+			continue;
+		}
+		edit_renew(l.edit, &c->conf);
+		leg_feed(&l, in.p, in.len, NULL, 0, c->tunnel);
+		for (int tries = 0; l.got.len < c->output.len && tries < 1000; tries++) {
+			poll(NULL, 0, 1);
+			leg_drain(&l);
+		}
+		if (!same_output(c, &in, &l.got)) {
+			print_stream("got", &l.got, 0);
+			fail_msg("%s: other bytes behind another client", c->name);
+		}
+		assert_int_equal(l.edit->note->requests - before, c->requests);
+		assert_int_equal(l.edit->note->standing, KEDGE_BETWEEN);
+		l.got.len = 0;
+		bytes_free(&in);
+		clients++;
+	}
+	assert_true(clients > 100);
+	leg_close(&l);
+}
+
+static void clients_of_one_leg(void **state)
+{
+	struct http1_conf conf;
+	const struct leg_opts user = {.conf = &conf},
+			      kernel = {.bpf = both_bpf, .conf = &conf, .bypass = both_bypass};
+
+	(void)state;
+	conf_make(&conf, HTTP1_XFF_APPEND, 0);
+	one_after_the_other(&user);
+	one_after_the_other(&kernel);
+}
+
 /* Taken out or refused, whole or cut inside the name: both editors agree. */
 static void aliases(void **state)
 {
@@ -157,6 +211,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_one_piece),
 		cmocka_unit_test(in_pieces),
+		cmocka_unit_test(clients_of_one_leg),
 		cmocka_unit_test(aliases),
 	};
 	int failed;

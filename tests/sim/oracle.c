@@ -171,7 +171,7 @@ void oracle_accepts(struct sock *listener, struct sock *s)
 
 	sim_mood.accepted++;
 	c->accepted = true;
-	c->reuse = conf->app_reuse == APP_REUSE_CLIENT;
+	c->reuse = conf->apps[0].app_reuse != APP_REUSE_OFF;
 	c->elsewhere = conf->apps->servers.count > 1 || conf->apps->connect_retry_ms;
 	c->app_idle_ms = conf->app_idle_timeout_ms;
 	if (c->reads_prefix && c->script.prefix_names) {

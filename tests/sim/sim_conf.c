@@ -48,7 +48,6 @@ static void set_limits(struct conf *c)
 	c->head_bytes_max =
 		ONE_OF(KEDGE_HEAD_BYTES_DEFAULT, KEDGE_HEAD_BYTES_LEAST, KEDGE_HEAD_BYTES_MAX);
 	c->connect_early = dice_rare(2);
-	c->app_reuse = dice_rare(sim_mood.kept ? 12 : 4) ? APP_REUSE_OFF : APP_REUSE_CLIENT;
 	c->workers = 1;
 }
 
@@ -152,6 +151,7 @@ static void set_app(struct conf *c)
 	app->named = true;
 	app->server_connections_max = sim_mood.kept ? 0 : ONE_OF(0, 0, 0, 1, 3);
 	sim_mood.limited |= app->server_connections_max;
+	app->app_reuse = dice_rare(sim_mood.kept ? 12 : 4) ? APP_REUSE_OFF : APP_REUSE_CLIENT;
 	app->queue_max = ONE_OF(100, 2, 0);
 	app->queue_timeout_ms = ONE_OF(5000, 300);
 	app->connect_retry_ms = ONE_OF(0, 0, 200, 2000);

@@ -20,11 +20,16 @@ static void bury(struct task *task)
 }
 
 void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf, unsigned worker,
-	       void (*ready)(struct watch *w, uint32_t events))
+	       struct kedge_stats *stats, void (*ready)(struct watch *w, uint32_t events))
 {
-	*legs = (struct legs){
-		.loop = loop, .ready = ready, .bpf = bpf, .worker = worker, .bury = {.run = bury}};
+	*legs = (struct legs){.loop = loop,
+			      .ready = ready,
+			      .bpf = bpf,
+			      .worker = worker,
+			      .stats = stats,
+			      .bury = {.run = bury}};
 	LIST_INIT(&legs->graves);
+	TAILQ_INIT(&legs->idle);
 }
 
 void legs_fini(struct legs *legs)

@@ -20,7 +20,7 @@
 struct leg {
 	struct watch watch;
 	void *owner;              /* borrowed: whom the watch tells of events; NULL: closed */
-	LIST_ENTRY(leg) link;     /* of the graves */
+	LIST_ENTRY(leg) link;     /* of the graves, or of the server's idle legs */
 	struct server *server;    /* borrowed; one of its connections is this; NULL: none yet */
 	struct edit *edit;        /* owned; NULL until the leg is joined to a flow */
 	struct response response; /* what has come on it */
@@ -30,27 +30,31 @@ struct leg {
 	uint64_t connect_took_us; /* once it is ready */
 	uint64_t served_us;       /* when its last response ended; 0: none has */
 	uint64_t acked;           /* see leg_proof.h */
-	uint32_t header_sent;     /* bytes of the connection's PROXY header */
-	int fd;                   /* -1: none yet */
-	uint8_t index;            /* of the server in its application */
-	bool busy;                /* counted as such in the server's row */
-	bool ready;               /* the application has answered, one way or the other */
-	bool queue;               /* the application has no room for a connection now: try again */
-	bool edit_kernel;         /* BPF edits its requests */
-	bool bypass;              /* its bytes may bypass loopback TCP */
-	bool named;               /* it has the client's name */
-	bool in, full;            /* there may be bytes to read; it takes none until EPOLLOUT */
-	bool flush;               /* it takes some again: what the editor holds goes first */
-	bool eof, shut;           /* its end has been read; ours has been sent */
-	bool ends;                /* an event told of an end or an error: read until it shows */
-	bool urgent;              /* splice(2) does not get past urgent data: no more */
-	bool write_dead;          /* the application takes nothing more; it may have answered */
+	uint32_t before; /* requests that it had, each with its response, before this client's */
+	uint32_t header_sent; /* bytes of the connection's PROXY header */
+	int fd;               /* -1: none yet */
+	uint8_t index;        /* of the server in its application */
+	bool busy;            /* counted as such in the server's row */
+	bool ready;           /* the application has answered, one way or the other */
+	bool queue;           /* the application has no room for a connection now: try again */
+	bool edit_kernel;     /* BPF edits its requests */
+	bool bypass;          /* its bytes may bypass loopback TCP */
+	bool named;           /* it has the client's name */
+	bool in, full;        /* there may be bytes to read; it takes none until EPOLLOUT */
+	bool flush;           /* it takes some again: what the editor holds goes first */
+	bool eof, shut;       /* its end has been read; ours has been sent */
+	bool ends;            /* an event told of an end or an error: read until it shows */
+	bool urgent;          /* splice(2) does not get past urgent data: no more */
+	bool write_dead;      /* the application takes nothing more; it may have answered */
 	/* A send has met the reset of the application, which a recv() will take for an end now. */
 	bool reset;
 	bool bad; /* with eof: it did not end; what came must not reach the client */
+	/* See leg_pool.h. */
+	struct legs *pool; /* whose idle leg it is; NULL: it is none */
+	TAILQ_ENTRY(leg) idle_link;
+	struct timer idle_timer;
+	uint64_t idle_us; /* since when */
 };
-
-LIST_HEAD(leg_list, leg);
 
 /* What the legs of a worker share. */
 struct legs {
@@ -59,12 +63,15 @@ struct legs {
 	struct kbpf *bpf;                                /* NULL: nothing of kedge runs in BPF */
 	struct leg_list graves; /* closed, and freed at the end of the turn */
 	struct task bury;
-	struct brief brief; /* memory of legs and their editors */
-	unsigned worker;    /* whose they are: its row of every server */
+	struct brief brief;     /* memory of legs and their editors */
+	TAILQ_HEAD(, leg) idle; /* in the pool, the oldest first */
+	unsigned idle_count;
+	struct kedge_stats *stats;
+	unsigned worker; /* whose they are: its row of every server */
 };
 
 void legs_init(struct legs *legs, struct loop *loop, struct kbpf *bpf, unsigned worker,
-	       void (*ready)(struct watch *w, uint32_t events));
+	       struct kedge_stats *stats, void (*ready)(struct watch *w, uint32_t events));
 /* Frees the graves and the memory. All legs are closed. */
 void legs_fini(struct legs *legs);
 

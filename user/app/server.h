@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "config/config.h"
 
@@ -31,6 +32,9 @@ enum server_health { SERVER_UNCHECKED, SERVER_GOOD, SERVER_BAD };
 #define SERVER_OUT_MS  2000
 #define SERVER_OUT_MAX 30000
 
+struct leg;
+LIST_HEAD(leg_list, leg);
+
 /* One worker's part. Only that worker writes it; atomic, since others read it. */
 struct server_row {
 	_Alignas(64) uint32_t busy; /* legs with something under way */
@@ -43,6 +47,8 @@ struct server_row {
 	/* Since when the oldest of this worker's connections in the queue has waited for it; 0:
 	 * none has. */
 	uint64_t waits_ms;
+	uint32_t idle;             /* legs in the worker's pool: leg_pool.h */
+	struct leg_list idle_legs; /* these; of the worker only */
 };
 
 #define SERVER_CAUSE_SIZE 128

@@ -75,24 +75,28 @@ static uint32_t busy(const struct servers *s, size_t i, unsigned worker)
 	return s->set[i]->rows[worker].busy;
 }
 
-/* Takes the better one of two out of from[0..*count), and counts its connection. -EAGAIN: the two
- * have no room, and are taken out. */
+/* Takes the better one of two out of from[0..*count), and counts its connection, unless an idle leg
+ * will do. -EAGAIN: it has no room, and is taken out. */
 static int take_of_two(struct servers *s, uint8_t *from, size_t *count, unsigned worker,
-		       uint64_t *random)
+		       uint64_t *random, bool *idle)
 {
 	uint64_t x = next_random(random);
 	size_t a = (size_t)(x % *count), b = (size_t)((x >> 32) % *count);
 
 	if (busy(s, from[b], worker) < busy(s, from[a], worker))
 		a = b;
-	if (server_enter(s->set[from[a]], s->conf->server_connections_max))
+	if (*idle && s->set[from[a]]->rows[worker].idle)
 		return from[a];
+	if (server_enter(s->set[from[a]], s->conf->server_connections_max)) {
+		*idle = false;
+		return from[a];
+	}
 	from[a] = from[--*count];
 	return -EAGAIN;
 }
 
 int servers_choose(struct servers *s, unsigned worker, uint64_t tried, uint64_t now_ms,
-		   uint64_t *random)
+		   uint64_t *random, bool *idle)
 {
 	uint8_t from[CONFIG_SERVERS_MAX];
 	size_t count = 0;
@@ -106,7 +110,7 @@ int servers_choose(struct servers *s, unsigned worker, uint64_t tried, uint64_t 
 	if (!count)
 		return -ENOENT;
 	while (count && got == -EAGAIN)
-		got = take_of_two(s, from, &count, worker, random);
+		got = take_of_two(s, from, &count, worker, random, idle);
 	return got;
 }
 
@@ -135,7 +139,7 @@ void servers_wait_over(struct servers *s)
 	want(s, -1u);
 }
 
-bool servers_have_room(const struct servers *s)
+bool servers_have_room(const struct servers *s, unsigned worker)
 {
 	const unsigned max = s->conf->server_connections_max;
 
@@ -143,7 +147,8 @@ bool servers_have_room(const struct servers *s)
 		const struct server *server = s->set[i];
 
 		if (server_is_ready(server) &&
-		    (!max || __atomic_load_n(&server->connections, __ATOMIC_RELAXED) < max))
+		    (!max || server->rows[worker].idle ||
+		     __atomic_load_n(&server->connections, __ATOMIC_RELAXED) < max))
 			return true;
 	}
 	return false;

@@ -35,7 +35,9 @@ enum conf_mode { MODE_HTTP, MODE_TCP };
 enum conf_app_reuse {
 	APP_REUSE_OFF,    /* one connection of a client, for its life */
 	APP_REUSE_CLIENT, /* the same, but it may have several, one after the other */
+	APP_REUSE_SHARED, /* all clients, one after the other */
 };
+
 /* The PROXY header that tells the application its client. */
 enum conf_send_proxy { SEND_PROXY_OFF, SEND_PROXY_V1, SEND_PROXY_V2 };
 /* What it says beside the addresses: bits of proxy_tlvs, in the order of the option's words. */
@@ -125,6 +127,7 @@ struct conf_app {
 	uint32_t queue_max;              /* connections that wait for a server, in all workers */
 	uint32_t queue_timeout_ms;
 	uint32_t connect_retry_ms; /* 0: once */
+	enum conf_app_reuse app_reuse;
 	enum conf_send_proxy send_proxy;
 	unsigned proxy_tlvs; /* SEND_TLV_*; 0 unless version 2 */
 };
@@ -187,7 +190,6 @@ struct conf {
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
 	struct tcp_alive tcp_alive; /* of both legs */
 	bool connect_early;         /* during the handshake */
-	enum conf_app_reuse app_reuse;
 	uint32_t app_idle_timeout_ms;
 	uint32_t connections_max;                         /* in all workers */
 	uint32_t address_connections_max, handshakes_max; /* 0: no limit */

@@ -24,6 +24,7 @@
 #include "config/config_options.h"
 #include "config/config_pairs.h"
 #include "config/config_proxy.h"
+#include "config/config_reuse.h"
 #include "config/config_routes.h"
 #include "config/config_unix.h"
 #include "config/config_why.h"
@@ -241,13 +242,16 @@ static void check_conflicts(const struct conf *conf, const struct settings *file
 	const struct place nowhere = {.file = conf->file};
 	char why[WHY_MAX];
 	const char *of_unix = config_unix_conflict(conf, why);
-	const char *option = of_unix ? of_unix : config_proxy_conflict(conf, why);
+	const char *of_proxy = of_unix ? of_unix : config_proxy_conflict(conf, why);
+	const char *option = of_proxy ? of_proxy : config_reuse_conflict(conf, why);
 	const struct setting *s = option ? settings_find(flags, option, -1, -1) : NULL;
 
 	if (option && !s)
 		s = settings_find(file, option, -1, -1);
-	if (option)
-		mistake(m, s ? &s->place : &nowhere, "%s", why);
+	if (s)
+		mistake(m, &s->place, "%s", why);
+	else if (option) /* it is said at one application */
+		mistake(m, &nowhere, "%s: %s", option, why);
 }
 
 static void check_user(const struct conf *conf, const struct settings *file,

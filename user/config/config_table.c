@@ -552,11 +552,12 @@ const struct option_def config_options[] = {
 		 "request comes"},
 	{.name = "app-reuse",
 	 .kind = OPTION_WORD,
-	 IN_CONF(app_reuse),
+	 IN_APP(app_reuse),
 	 .text = "client",
-	 .words = {"off", "client"},
+	 .words = {"off", "client", "shared"},
 	 .help = "client: an idle client gives its connection to the application up, and gets "
-		 "another for its next request; off: it keeps one as long as it lives"},
+		 "another for its next request; off: it keeps one as long as it lives; shared: "
+		 "after each response, any client may have it next"},
 	{.name = "app-idle-timeout-ms",
 	 TIMEOUT(app_idle_timeout_ms),
 	 .text = "4000",

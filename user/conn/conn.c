@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "access/access.h"
+#include "app/leg_pool.h"
 #include "base/check.h"
 #include "base/container_of.h"
 #include "base/reset_on_close.h"
@@ -315,11 +316,17 @@ void conn_accept(struct worker *w, struct service *s, int fd, const union addr *
 
 void conn_servers_changed(struct worker *w)
 {
+	struct leg *l, *next;
 	struct conn *c;
 
 	LIST_FOREACH(c, &w->conns, link)
 		if (c->state == CONN_MOVE && !server_is_ready(c->flow.leg->server))
 			loop_later(&w->loop, &c->again);
+	for (l = leg_pool_oldest(&w->legs); l; l = next) {
+		next = TAILQ_NEXT(l, idle_link);
+		if (!server_is_ready(l->server))
+			leg_pool_close(&w->legs, l);
+	}
 	conn_queue_call(w);
 }
 

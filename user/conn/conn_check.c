@@ -159,7 +159,7 @@ static void flows_check(const struct worker *w)
 	CHECK(w, s->flows_plain + s->flows_record_kernel + s->flows_record_user == s->flows);
 	CHECK(w, s->flows_edit_kernel + s->flows_edit_user + s->flows_tcp == s->flows);
 	CHECK(w, s->flows_bypass <= s->flows);
-	CHECK(w, histogram_count(&w->metrics->connect) == s->flows);
+	CHECK(w, histogram_count(&w->metrics->connect) + s->legs_shared == s->flows);
 }
 
 void worker_check(const struct worker *w)

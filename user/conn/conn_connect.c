@@ -10,7 +10,9 @@
 
 #include "access/access.h"
 #include "app/app.h"
+#include "app/leg_pool.h"
 #include "base/log.h"
+#include "conn/conn_choose.h"
 #include "conn/conn_join.h"
 #include "conn/conn_leg.h"
 #include "conn/conn_queue.h"
@@ -90,38 +92,15 @@ static enum kedge_reason leg_connect(struct conn *c)
 	return KEDGE_REASON_NONE;
 }
 
-/*
- * A leg with a server. NONE; app_none: there is none; app_queue: they have no room. It has counted
- * one more connection of the server.
- */
-static enum kedge_reason leg_choose(struct conn *c)
-{
-	struct worker *w = c->worker;
-	struct servers *servers = conn_servers(c);
-	int at = servers_choose(servers, w->index, c->tried, w->loop.now_ms, &w->random);
-
-	if (at < 0)
-		return at == -EAGAIN ? KEDGE_REASON_app_queue : KEDGE_REASON_app_none;
-	c->flow.leg = leg_new(&w->legs, c);
-	if (!c->flow.leg) {
-		server_leave(servers->set[at]);
-		return KEDGE_REASON_no_memory;
-	}
-	c->flow.leg->server = servers->set[at];
-	c->flow.leg->index = (uint8_t)at;
-	leg_set_busy(&w->legs, c->flow.leg, true);
-	return KEDGE_REASON_NONE;
-}
-
-/* As leg_choose() and leg_connect(). After a failure there may be a leg, for conn_leg_close(). */
-static enum kedge_reason leg_open(struct conn *c)
+/* As conn_choose() and leg_connect(). After a failure there may be a leg, for conn_leg_close(). */
+static enum kedge_reason leg_begin(struct conn *c)
 {
 	const struct conf *conf = conn_conf(c);
-	enum kedge_reason reason = leg_choose(c);
+	enum kedge_reason reason = conn_choose(c);
 	struct leg *l = c->flow.leg;
 	int fd;
 
-	if (reason != KEDGE_REASON_NONE)
+	if (reason != KEDGE_REASON_NONE || l->edit)
 		return reason;
 	conn_leg_choose(c);
 	fd = app_socket(&conn_server(c)->addr, l->bypass);
@@ -134,6 +113,25 @@ static enum kedge_reason leg_open(struct conn *c)
 	return reason == KEDGE_REASON_NONE ? leg_connect(c) : reason;
 }
 
+/* What it lacks may be taken up by idle legs. */
+static bool is_lack(enum kedge_reason reason)
+{
+	return reason == KEDGE_REASON_limit_connections ||
+	       reason == KEDGE_REASON_limit_descriptors || reason == KEDGE_REASON_limit_ports;
+}
+
+static enum kedge_reason leg_open(struct conn *c)
+{
+	struct legs *legs = &c->worker->legs;
+	enum kedge_reason reason = leg_begin(c);
+
+	if (!is_lack(reason) || !leg_pool_oldest(legs))
+		return reason;
+	conn_leg_close(c, true);
+	leg_pool_close(legs, leg_pool_oldest(legs));
+	return leg_begin(c);
+}
+
 /* --- early ------------------------------------------------------------------------------------ */
 
 void conn_connect_early(struct conn *c)
@@ -143,6 +141,8 @@ void conn_connect_early(struct conn *c)
 	if (c->early || !conn_conf(c)->connect_early || conn_is_tcp(c) || conn_queue_is_due(c))
 		return;
 	c->early = true;
+	if (conn_leg_may_share(c) && leg_pool_oldest(&c->worker->legs))
+		return; /* the request will most likely have one of these */
 	if (leg_open(c) != KEDGE_REASON_NONE || c->flow.leg->queue)
 		conn_leg_close(c, true);
 }
@@ -276,6 +276,8 @@ static struct conn_verdict try_servers(struct conn *c, enum kedge_reason failed)
 		c->worker->stats->connects_again += failed != KEDGE_REASON_NONE;
 		if (reason == KEDGE_REASON_NONE) {
 			conn_queue_leave(c);
+			if (c->flow.leg->edit)
+				return conn_join_idle(c);
 			set_timer(c);
 			return verdict_stay();
 		}

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "app/leg_pool.h"
 #include "conn/conn_leg.h"
 #include "conn/mover_lease.h"
 #include "conn/mover_up.h"
@@ -49,8 +50,10 @@ struct conn_verdict conn_idle_enter(struct conn *c, bool parts)
 	}
 	if (f->leg->eof && !f->leg->reset && !residue_any(&f->up))
 		leg_closed_idle(&c->worker->legs, f->leg);
+	if (f->again && f->leg->before)
+		leg_pool_doubt(&c->worker->legs, f->leg);
 	c->avoid = f->again ? (uint8_t)(f->leg->index + 1) : 0;
-	conn_leg_close(c, false);
+	conn_leg_give_back(c);
 	c->head_ms = c->body_due_ms = c->answer_ms = c->take_due_ms = 0;
 	c->body_index = 0;
 	c->body_begun = false;

@@ -87,7 +87,6 @@ static void count_flow(struct conn *c)
 	s->flows_splice += c->flow.splices;
 	m->flows[record][edit][l->bypass]++;
 	c->service->metrics->flows++;
-	histogram_take(&m->connect, l->connect_took_us, 1);
 }
 
 static void count_header(struct conn *c)
@@ -164,6 +163,37 @@ static enum kedge_reason edit_begin(struct conn *c)
 	return l->edit ? KEDGE_REASON_NONE : reason;
 }
 
+/* Both legs are there, and have an editor. */
+static struct conn_verdict joined(struct conn *c)
+{
+	c->flow.splices = may_splice(c);
+	TRACE_JOIN(&c->flow);
+	count_flow(c);
+	if (c->access)
+		access_join(c);
+	return verdict_next(CONN_MOVE);
+}
+
+static void set_reuse(struct conn *c)
+{
+	const struct servers *s = conn_servers(c);
+
+	c->flow.reuses = !conn_is_tcp(c) && s->conf->app_reuse != APP_REUSE_OFF;
+	c->flow.elsewhere = s->count > 1 || s->conf->connect_retry_ms;
+}
+
+struct conn_verdict conn_join_idle(struct conn *c)
+{
+	struct http1_conf http1;
+
+	conn_http1_conf(c, &http1);
+	edit_renew(c->flow.leg->edit, &http1);
+	set_reuse(c);
+	c->worker->stats->legs_shared++;
+	lease_go_on(&c->worker->mover, &c->flow);
+	return joined(c);
+}
+
 /* Connected, and the header is sent: it has an editor from now on. */
 static struct conn_verdict join(struct conn *c)
 {
@@ -173,15 +203,10 @@ static struct conn_verdict join(struct conn *c)
 		return conn_tell(c, reason);
 	if (conn_is_tcp(c))
 		response_tunnel(&c->flow.leg->response);
-	c->flow.reuses = !conn_is_tcp(c) && conn_conf(c)->app_reuse != APP_REUSE_OFF;
-	c->flow.elsewhere = conn_servers(c)->count > 1 || conn_servers(c)->conf->connect_retry_ms;
-	c->flow.splices = may_splice(c);
+	set_reuse(c);
 	lease_begin(&c->flow);
-	TRACE_JOIN(&c->flow);
-	count_flow(c);
-	if (c->access)
-		access_join(c);
-	return verdict_next(CONN_MOVE);
+	histogram_take(&c->worker->metrics->connect, c->flow.leg->connect_took_us, 1);
+	return joined(c);
 }
 
 struct conn_verdict conn_join(struct conn *c)

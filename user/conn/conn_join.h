@@ -13,3 +13,6 @@ void conn_access_begin(struct conn *c);
  * for room in the socket: call it again with the next event of the leg.
  */
 struct conn_verdict conn_join(struct conn *c);
+
+/* CONNECT: the leg comes from the pool, and has served others. */
+struct conn_verdict conn_join_idle(struct conn *c);

@@ -13,7 +13,10 @@
 #include "base/cleanup.h"
 #include "bpf/peername.h"
 #include "conn/conn_queue.h"
-#include "http/edit.h"
+#include "conn/mover_lease.h"
+#include "listen/doors.h"
+#include "app/leg_pool.h"
+#include "http/edit_watch.h"
 #include "http/xff.h"
 
 /* The programs of peername are looked for again after this time. */
@@ -230,10 +233,49 @@ static void remember(struct conn *c)
 
 	if (!l->edit)
 		return;
-	c->requests += l->edit->note->requests;
-	c->responses += r->done;
+	c->requests += flow_requests(&c->flow);
+	c->responses += r->done - l->before;
 	if (c->access && !response_between(r))
 		access_cut(c->access, r->status, response_body(r));
+}
+
+bool conn_leg_may_share(const struct conn *c)
+{
+	return conn_servers(c)->conf->app_reuse == APP_REUSE_SHARED &&
+	       c->worker->doors->generation == c->service->generation;
+}
+
+/*
+ * May any client of the worker have the leg next? Not if others need its place more.
+ */
+static bool may_be_shared(const struct conn *c)
+{
+	const struct worker *w = c->worker;
+	const struct leg *l = c->flow.leg;
+	const uint32_t most = conn_conf(c)->connections_max;
+
+	return conn_leg_may_share(c) && flow_is_joined(&c->flow) && l->served_us &&
+	       lease_between(&c->flow) && response_clean(&l->response) && !l->in && !l->ends &&
+	       !l->eof && !l->full && !l->shut && !l->write_dead && !w->draining &&
+	       server_is_ready(l->server) && w->legs.idle_count + w->conns_count <= most;
+}
+
+void conn_leg_give_back(struct conn *c)
+{
+	struct worker *w = c->worker;
+	struct leg *l = c->flow.leg;
+	uint32_t most_ms = conn_conf(c)->app_idle_timeout_ms;
+
+	if (!l || !may_be_shared(c) || conn_queue_others_wait(w, l->server)) {
+		conn_leg_close(c, false);
+		return;
+	}
+	pair_over(c);
+	remember(c);
+	l->edit = edit_watch_leave(l->edit);
+	l->before = l->edit->note->requests;
+	leg_pool_put(&w->legs, take_ptr(c->flow.leg), leg_idle_max_ms(&w->legs, l, most_ms));
+	conn_queue_leg_idle(c);
 }
 
 void conn_leg_close(struct conn *c, bool reset)

@@ -26,6 +26,18 @@ enum kedge_reason conn_leg_join(struct conn *c);
 bool conn_leg_lost(struct conn *c, int err);
 
 /*
+ * Does the client share its legs with others? Only with those of its own generation: a reload may
+ * have changed what a leg is.
+ */
+bool conn_leg_may_share(const struct conn *c);
+
+/*
+ * Between two requests: the leg goes to the pool of its worker (leg_pool.h), if the application is
+ * shared and nothing is against it. Otherwise it is closed.
+ */
+void conn_leg_give_back(struct conn *c);
+
+/*
  * Closes the leg, if there is one, and frees its editor. With `reset`, or within a request, the
  * application does not take what it got for finished.
  */

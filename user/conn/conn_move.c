@@ -7,6 +7,7 @@
 #include "base/capability_loss.h"
 #include "base/log.h"
 #include "conn/conn_deadline.h"
+#include "conn/conn_leg.h"
 #include "conn/conn_queue.h"
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
@@ -84,6 +85,12 @@ static bool is_between(const struct conn *c)
 	return lease_between(&c->flow) && !residue_any(&c->flow.up);
 }
 
+/* It has its response, and the leg is there for whoever asks next. */
+static bool is_shared(const struct conn *c)
+{
+	return conn_leg_may_share(c) && is_between(c) && flow_requests(&c->flow);
+}
+
 struct conn_verdict conn_move_run(struct conn *c)
 {
 	uint64_t up, down;
@@ -97,6 +104,8 @@ struct conn_verdict conn_move_run(struct conn *c)
 			return verdict_reset(KEDGE_REASON_client_reset);
 		if (c->worker->draining && conn_requests(c) && mover_idle(&c->flow))
 			return verdict_finish(KEDGE_REASON_NONE);
+		if (is_shared(c))
+			return verdict_next(CONN_IDLE);
 		if (conn_queue_note(c, !is_between(c))) {
 			c->worker->stats->legs_wanted++;
 			return verdict_next(CONN_IDLE);

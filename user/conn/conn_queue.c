@@ -2,6 +2,7 @@
 /* Connections that wait for a server. See conn_queue.h. */
 #include "conn/conn_queue.h"
 
+#include "app/leg_pool.h"
 #include "base/container_of.h"
 #include "conn/worker_wake.h"
 
@@ -17,6 +18,57 @@ static bool is_limited(const struct conn *c)
 static bool is_wanted(const struct leg *l)
 {
 	return __atomic_load_n(&l->server->wanted, __ATOMIC_RELAXED);
+}
+
+/*
+ * --- who may have a place ----------------------------------------------------------------------
+ */
+
+/* The worker whose connection has waited for this server for longest. `rows_count`: none has. */
+static unsigned who_waits(const struct server *s)
+{
+	uint64_t oldest = UINT64_MAX;
+	unsigned who = s->rows_count;
+
+	for (unsigned i = 0; i < s->rows_count; i++) {
+		uint64_t since = __atomic_load_n(&s->rows[i].waits_ms, __ATOMIC_RELAXED);
+
+		if (!since || since >= oldest)
+			continue;
+		oldest = since;
+		who = i;
+	}
+	return who;
+}
+
+bool conn_queue_others_wait(const struct worker *w, const struct server *s)
+{
+	unsigned who;
+
+	if (!__atomic_load_n(&s->wanted, __ATOMIC_RELAXED))
+		return false;
+	who = who_waits(s);
+	return who != w->index && who < s->rows_count;
+}
+
+static void call_other(struct worker *w)
+{
+	__atomic_store_n(&w->queue_asked, true, __ATOMIC_RELEASE);
+	worker_wake(w);
+}
+
+/* A place at the server is free. */
+static void call_for(struct worker *w, const struct server *s)
+{
+	unsigned who;
+
+	if (!__atomic_load_n(&s->wanted, __ATOMIC_RELAXED))
+		return;
+	who = who_waits(s);
+	if (who == w->index)
+		conn_queue_call(w);
+	else if (who < s->rows_count && w->shared->workers)
+		call_other(&w->shared->workers[who]);
 }
 
 /*
@@ -51,6 +103,23 @@ bool conn_queue_note(struct conn *c, bool busy)
 	return false;
 }
 
+/* Closes those of the pool that a client of another worker waits for. */
+static void pool_call(struct worker *w)
+{
+	struct leg *l, *next;
+
+	for (l = leg_pool_oldest(&w->legs); l; l = next) {
+		struct server *s = l->server;
+
+		next = TAILQ_NEXT(l, idle_link);
+		if (!conn_queue_others_wait(w, s))
+			continue;
+		w->stats->legs_wanted++;
+		leg_pool_close(&w->legs, l);
+		call_for(w, s);
+	}
+}
+
 /* Runs those whose legs others wait for: they give them up. */
 static void idle_call(struct worker *w)
 {
@@ -59,6 +128,7 @@ static void idle_call(struct worker *w)
 	TAILQ_FOREACH(c, &w->idle, queue_link)
 		if (is_wanted(c->flow.leg))
 			loop_later(&w->loop, &c->again);
+	pool_call(w);
 }
 
 /* --- those that wait -------------------------------------------------------------------------- */
@@ -93,7 +163,7 @@ static void queue_call(struct worker *w, unsigned most)
 			break;
 		if (conn_servers(c) == full)
 			continue;
-		if (servers_have_room(conn_servers(c))) {
+		if (servers_have_room(conn_servers(c), w->index)) {
 			loop_later(&w->loop, &c->again);
 			most--;
 		} else {
@@ -113,7 +183,7 @@ static void look(struct timer *timer)
 
 	queue_call(w, UINT32_MAX);
 	idle_call(w);
-	if (!TAILQ_EMPTY(&w->queue) || !TAILQ_EMPTY(&w->idle))
+	if (!TAILQ_EMPTY(&w->queue) || !TAILQ_EMPTY(&w->idle) || w->legs.idle_count)
 		loop_timer_set(&w->loop, &w->queue_timer, LOOK_MS);
 }
 
@@ -160,41 +230,23 @@ void conn_queue_leave(struct conn *c)
 
 /* --- a place is free -------------------------------------------------------------------------- */
 
-/* The worker whose connection has waited for this server for longest. `rows_count`: none has. */
-static unsigned who_waits(const struct server *s)
-{
-	uint64_t oldest = UINT64_MAX;
-	unsigned who = s->rows_count;
-
-	for (unsigned i = 0; i < s->rows_count; i++) {
-		uint64_t since = __atomic_load_n(&s->rows[i].waits_ms, __ATOMIC_RELAXED);
-
-		if (!since || since >= oldest)
-			continue;
-		oldest = since;
-		who = i;
-	}
-	return who;
-}
-
-static void call_other(struct worker *w)
-{
-	__atomic_store_n(&w->queue_asked, true, __ATOMIC_RELEASE);
-	worker_wake(w);
-}
-
 void conn_queue_leg_closed(struct conn *c, struct server *s)
 {
+	if (c->queue == QUEUE_IDLE)
+		conn_queue_leave(c);
+	if (s)
+		call_for(c->worker, s);
+}
+
+void conn_queue_leg_idle(struct conn *c)
+{
 	struct worker *w = c->worker;
-	unsigned who;
 
 	if (c->queue == QUEUE_IDLE)
 		conn_queue_leave(c);
-	if (!s || !__atomic_load_n(&s->wanted, __ATOMIC_RELAXED))
+	if (!is_limited(c))
 		return;
-	who = who_waits(s);
-	if (who == w->index)
-		conn_queue_call(w);
-	else if (who < s->rows_count && w->shared->workers)
-		call_other(&w->shared->workers[who]);
+	conn_queue_call(w);
+	if (!w->queue_timer.due_ms)
+		loop_timer_set(&w->loop, &w->queue_timer, LOOK_MS);
 }

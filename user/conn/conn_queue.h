@@ -5,7 +5,8 @@
  * a worker gives back goes to the worker whose oldest connection has waited for longest, which is
  * woken. A worker with some waiting also looks by itself, at each tick of the wheel of timers.
  *
- * While anybody waits, a client's idle leg is given up: it would be in the way.
+ * While anybody waits, a client's idle leg is given up: it would be in the way. So are the idle
+ * legs of the pool while somebody waits at another worker.
  */
 #pragma once
 
@@ -23,6 +24,12 @@ void conn_queue_leave(struct conn *c);
 
 /* Its leg is closed, to this server (NULL: to none): others may have its place. */
 void conn_queue_leg_closed(struct conn *c, struct server *s);
+
+/* Has a client of another worker waited for longest for a connection to this server? */
+bool conn_queue_others_wait(const struct worker *w, const struct server *s);
+
+/* Its leg has gone to the pool (leg_pool.h): others may have it. */
+void conn_queue_leg_idle(struct conn *c);
 
 /* Another worker has given a place back, or the operator a server: somebody is called. */
 void conn_queue_call(struct worker *w);

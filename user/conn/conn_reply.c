@@ -22,7 +22,7 @@
 static bool is_told_by_the_end(const struct conn *c, enum kedge_reason reason)
 {
 	return !reply_status(reason) ||
-	       (conn_conf(c)->app_reuse == APP_REUSE_OFF && flow_is_joined(&c->flow) &&
+	       (conn_servers(c)->conf->app_reuse == APP_REUSE_OFF && flow_is_joined(&c->flow) &&
 		reason == KEDGE_REASON_app_gone && c->flow.leg->response.done);
 }
 

@@ -85,6 +85,12 @@ static inline bool flow_is_joined(const struct flow *f)
 	return f->leg && f->leg->edit;
 }
 
+/* Requests of this client whose heads were complete, on the leg that it has now. */
+static inline uint32_t flow_requests(const struct flow *f)
+{
+	return f->leg->edit->note->requests - f->leg->before;
+}
+
 static inline bool flow_is_tunnel(const struct flow *f)
 {
 	return f->leg->edit->note->standing == KEDGE_TUNNEL;

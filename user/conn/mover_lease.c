@@ -51,8 +51,8 @@ bool lease_doubted(const struct flow *f)
 
 /* --- a request that may be repeated ----------------------------------------------------------- */
 
-/* RFC 9110, section 9.2.2. CONNECT and unknown methods may not be, and half a method is unknown. */
-static bool is_idempotent(const uint8_t *p, size_t n)
+/* RFC 9110, section 9.2.2. CONNECT and unknown methods may not be. */
+bool lease_repeatable(const uint8_t *p, size_t n)
 {
 	static const char methods[][8] = {"GET ", "HEAD ", "PUT ", "OPTIONS ", "TRACE ", "DELETE "};
 
@@ -98,6 +98,13 @@ static void keep(struct flow *f, const uint8_t *p, size_t n)
 	s->len = (uint32_t)all;
 }
 
+/* The request's first bytes were read before there was a leg. */
+static void keep_first(struct flow *f)
+{
+	if (f->sent.valid && f->up.data)
+		keep(f, f->up.data + f->up.off, f->up.len - f->up.off);
+}
+
 void lease_begin(struct flow *f)
 {
 	f->up_asked = 0;
@@ -106,9 +113,19 @@ void lease_begin(struct flow *f)
 	f->unsent = false;
 	f->sent.len = 0;
 	f->sent.valid = f->reuses && f->elsewhere && !f->again;
-	/* The request's first bytes were read before there was a leg. */
-	if (f->sent.valid && f->up.data)
-		keep(f, f->up.data + f->up.off, f->up.len - f->up.off);
+	keep_first(f);
+}
+
+void lease_go_on(struct mover *m, struct flow *f)
+{
+	lease_begin(f);
+	f->sent.len = 0;
+	f->sent.valid = true;
+	keep_first(f);
+	if (*m->now_us - f->leg->served_us >= LOOKED_AT_US)
+		leg_mark(f->leg);
+	else
+		f->leg->acked = 0;
 }
 
 bool lease_take(struct mover *m, struct flow *f, const uint8_t *p, size_t n)
@@ -120,7 +137,7 @@ bool lease_take(struct mover *m, struct flow *f, const uint8_t *p, size_t n)
 	if (l->served_us && lease_between(f)) {
 		uint64_t idle_us = *m->now_us - l->served_us;
 
-		if (idle_us >= LEASE_YOUNG_US && !is_idempotent(p, n)) {
+		if (idle_us >= LEASE_YOUNG_US && !lease_repeatable(p, n)) {
 			m->stats->legs_old++;
 			return false;
 		}
@@ -157,7 +174,7 @@ static bool may_repeat(const struct flow *f)
 	if ((standing == KEDGE_HEAD || f->unsent) && !outstanding)
 		return true;
 	return ((standing == KEDGE_BETWEEN || f->unsent) && outstanding &&
-		is_idempotent(s->data, s->len)) ||
+		lease_repeatable(s->data, s->len)) ||
 	       leg_unread(l);
 }
 

@@ -26,6 +26,8 @@
 
 /* The flow has a fresh leg. */
 void lease_begin(struct flow *f);
+/* It has one that has served others. */
+void lease_go_on(struct mover *m, struct flow *f);
 
 /*
  * The client's next n bytes are about to go to the leg. False if the leg is of no use for them:
@@ -40,6 +42,9 @@ static inline void lease_forget(struct flow *f)
 	if (f->sent.size > LEASE_KEPT_SMALL)
 		sent_drop(&f->sent);
 }
+
+/* May the request that begins with p[0..n) be sent twice? Half a method is unknown. */
+bool lease_repeatable(const uint8_t *p, size_t n);
 
 /* Nothing is under way, and the leg may be given up. */
 bool lease_between(const struct flow *f);

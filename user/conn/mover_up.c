@@ -22,7 +22,7 @@ static enum kedge_reason why_refused(const struct flow *f)
 {
 	const struct kedge_note *note = f->leg->edit->note;
 
-	return !note->requests && proxy_begins(f->first, f->first_len)
+	return !flow_requests(f) && proxy_begins(f->first, f->first_len)
 		       ? KEDGE_REASON_prefix_unexpected
 		       : note->reason;
 }

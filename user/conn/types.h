@@ -188,7 +188,7 @@ static inline const struct conf_server *conn_server(const struct conn *c)
 /* Requests whose heads were complete. */
 static inline uint32_t conn_requests(const struct conn *c)
 {
-	return c->requests + (flow_is_joined(&c->flow) ? c->flow.leg->edit->note->requests : 0);
+	return c->requests + (flow_is_joined(&c->flow) ? flow_requests(&c->flow) : 0);
 }
 
 /* No word of HTTP may be read or said. */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/container_of.h"
 #include "base/log.h"
+#include "app/leg_pool.h"
 #include "conn/conn.h"
 #include "conn/conn_queue.h"
 #include "conn/worker_wake.h"
@@ -47,6 +48,7 @@ static void drain_begin(struct worker *w)
 	if (w->draining)
 		return;
 	w->draining = true;
+	leg_pool_clear(&w->legs);
 	for (size_t i = 0; w->doors && i < w->doors->count; i++)
 		door_stop(w->doors->doors[i]);
 	for (c = LIST_FIRST(&w->conns); c; c = next) {
@@ -72,6 +74,7 @@ static void take_posted(struct worker *w)
 
 	if (!doors)
 		return;
+	leg_pool_clear(&w->legs); /* they are of the configuration before */
 	doors_take(doors, w->doors);
 	w->doors = doors;
 	__atomic_store_n(&w->posted, NULL, __ATOMIC_RELEASE);
@@ -151,7 +154,7 @@ int worker_init(struct worker *w, unsigned index, const struct shared *shared,
 	w->wake.ready = wake_ready;
 	w->drain_timer.expired = drain_expired;
 	err = loop_init(&w->loop);
-	legs_init(&w->legs, &w->loop, shared->bpf, index, conn_leg_ready);
+	legs_init(&w->legs, &w->loop, shared->bpf, index, stats, conn_leg_ready);
 	conn_queue_init(w);
 	w->random = (monotonic_us() << 8 | index) * 0x9e3779b97f4a7c15 | 1;
 	if (!err)

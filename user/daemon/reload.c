@@ -15,6 +15,7 @@
 #include "config/config_diff.h"
 #include "config/config_load.h"
 #include "config/config_proxy.h"
+#include "config/config_reuse.h"
 #include "config/config_unix.h"
 #include "base/log.h"
 #include "base/clock.h"
@@ -315,6 +316,8 @@ static int check_conflicts(const struct attempt *a)
 
 	if (!option)
 		option = config_proxy_conflict(a->next->conf, why);
+	if (!option)
+		option = config_reuse_conflict(a->next->conf, why);
 	if (!option)
 		return 0;
 	log_error("%s: %s (and restart: a reload does not change %s)", option, why, option);

@@ -20,6 +20,7 @@
 #include "kedge/abi.h"
 
 struct edit;
+struct http1_conf;
 
 struct edit_ops {
 	const char *name; /* "user", "kernel", "none" */
@@ -29,6 +30,7 @@ struct edit_ops {
 	ssize_t (*splice)(struct edit *e, int pipe_fd, size_t len);
 	int (*flush)(struct edit *e);
 	int (*resume)(struct edit *e, bool tunnel);
+	void (*renew)(struct edit *e, const struct http1_conf *conf);
 	void (*free)(struct edit *e);
 };
 
@@ -100,6 +102,15 @@ static inline int edit_flush(struct edit *e)
 static inline int edit_resume(struct edit *e, bool tunnel)
 {
 	return e->ops->resume(e, tunnel);
+}
+
+/*
+ * From the next request on, the client is another one, or its text is. Only at KEDGE_BETWEEN, with
+ * nothing held. An editor that has no text has no renew().
+ */
+static inline void edit_renew(struct edit *e, const struct http1_conf *conf)
+{
+	e->ops->renew(e, conf);
 }
 
 /*

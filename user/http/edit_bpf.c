@@ -316,6 +316,28 @@ static int edit_bpf_resume(struct edit *e, bool tunnel)
 	return kbpf_flow_resume(self(e)->bpf, &self(e)->flow, tunnel);
 }
 
+/* The most that fits a send depends on the text. */
+static void set_text(struct edit_bpf *eb, const struct http1_conf *conf)
+{
+	if (conf)
+		kbpf_flow_set_text(&eb->flow, conf);
+	eb->growth = eb->flow.text_len;
+	eb->send_max = KEDGE_SEND_BYTES_MAX;
+	while (worst_cost(eb, eb->send_max) > eb->room)
+		eb->send_max /= 2;
+}
+
+static void edit_bpf_renew(struct edit *e, const struct http1_conf *conf)
+{
+	struct edit_bpf *eb = self(e);
+
+	CHECKED(CHECK(eb, e->note->standing == KEDGE_BETWEEN && eb->flow.edits));
+	CHECKED(http1_conf_check(conf));
+	set_text(eb, conf);
+	e->cut_off = false;
+	CHECKED(bpf_check(eb));
+}
+
 static void edit_bpf_free(struct edit *e)
 {
 	kbpf_flow_del(self(e)->bpf, &self(e)->flow);
@@ -330,6 +352,7 @@ static const struct edit_ops ops = {
 	.splice = edit_bpf_splice,
 	.flush = edit_bpf_flush,
 	.resume = edit_bpf_resume,
+	.renew = edit_bpf_renew,
 	.free = edit_bpf_free,
 };
 
@@ -374,12 +397,9 @@ struct edit *edit_bpf_new(int fd, struct kbpf *bpf, const struct kbpf_flow *flow
 	eb->e = (struct edit){.ops = &ops, .note = flow->note, .stats = stats, .fd = fd};
 	eb->bpf = bpf;
 	eb->flow = *flow;
-	eb->growth = flow->text_len;
 	eb->room = (uint32_t)sndbuf / 3;
 	eb->charged = eb->room;
-	eb->send_max = KEDGE_SEND_BYTES_MAX;
-	while (worst_cost(eb, eb->send_max) > eb->room)
-		eb->send_max /= 2;
+	set_text(eb, NULL);
 	eb->body_max = KEDGE_BODY_BYTES_MAX;
 	while (body_cost(eb->body_max) > eb->room)
 		eb->body_max /= 2;

@@ -189,6 +189,19 @@ static int edit_user_resume(struct edit *e, bool tunnel)
 	return 0;
 }
 
+/* Nothing of a request outlives it, except how many there were. */
+static void edit_user_renew(struct edit *e, const struct http1_conf *conf)
+{
+	struct edit_user *u = edit_user(e);
+
+	CHECKED(CHECK(u, u->note.standing == KEDGE_BETWEEN && !e->holds));
+	CHECKED(http1_conf_check(conf));
+	u->http1 = (struct http1){.requests = u->note.requests};
+	u->conf = *conf;
+	e->cut_off = false;
+	CHECKED(user_check(u));
+}
+
 static void edit_user_free(struct edit *e)
 {
 	free(edit_user(e)->rest);
@@ -202,6 +215,7 @@ static const struct edit_ops edit_user_ops = {
 	.splice = edit_user_splice,
 	.flush = edit_user_flush,
 	.resume = edit_user_resume,
+	.renew = edit_user_renew,
 	.free = edit_user_free,
 };
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/cleanup.h"
 #include "http/http1_check.h"
 #include "http/http1_edit.h"
 
@@ -191,27 +192,42 @@ static void edit_watch_free(struct edit *e)
 	brief_give(ew);
 }
 
+static const struct edit_ops watch_ops = {
+	.name = "watch",
+	.send = edit_watch_send,
+	.body_rest = edit_watch_body_rest,
+	.body = edit_watch_body,
+	.splice = edit_watch_splice,
+	.flush = edit_watch_flush,
+	.resume = edit_watch_resume,
+	.free = edit_watch_free,
+};
+
+struct edit *edit_watch_leave(struct edit *e)
+{
+	struct edit_watch *ew = self(e);
+	struct edit *inner;
+
+	if (e->ops != &watch_ops)
+		return e;
+	CHECKED(CHECK(ew, !ew->kept_len));
+	inner = take_ptr(ew->inner);
+	edit_watch_free(e);
+	return inner;
+}
+
 struct edit *edit_watch_new(struct edit *inner, const struct http1_conf *conf, edit_watch_fn *seen,
 			    void *arg, struct brief *brief)
 {
-	static const struct edit_ops ops = {
-		.name = "watch",
-		.send = edit_watch_send,
-		.body_rest = edit_watch_body_rest,
-		.body = edit_watch_body,
-		.splice = edit_watch_splice,
-		.flush = edit_watch_flush,
-		.resume = edit_watch_resume,
-		.free = edit_watch_free,
-	};
 	struct edit_watch *ew = inner ? brief_take(brief, sizeof(*ew)) : NULL;
 
 	if (!ew)
 		return NULL;
 	ew->e = (struct edit){
-		.ops = &ops, .note = inner->note, .stats = inner->stats, .fd = inner->fd};
+		.ops = &watch_ops, .note = inner->note, .stats = inner->stats, .fd = inner->fd};
 	ew->inner = inner;
 	ew->conf = *conf;
+	ew->http1.requests = inner->note->requests;
 	ew->seen = seen;
 	ew->arg = arg;
 	return &ew->e;

@@ -22,3 +22,8 @@ typedef void edit_watch_fn(void *arg, const char *head, size_t len);
  */
 struct edit *edit_watch_new(struct edit *inner, const struct http1_conf *conf, edit_watch_fn *seen,
 			    void *arg, struct brief *brief);
+
+/*
+ * The editor without the one around it, which is freed, if there is one. Only at KEDGE_BETWEEN.
+ */
+struct edit *edit_watch_leave(struct edit *e);

@@ -19,6 +19,7 @@
 
 static struct loop loop;
 static struct legs legs;
+static struct kedge_stats stats;
 static struct leg *leg;
 static struct server *server; /* whose only connection is the leg */
 static int app;               /* the application's end */
@@ -28,7 +29,7 @@ static inline int up(void **state)
 	(void)state;
 	if (loop_init(&loop))
 		return -1;
-	legs_init(&legs, &loop, NULL, 0, NULL);
+	legs_init(&legs, &loop, NULL, 0, &stats, NULL);
 	leg = leg_new(&legs, &legs);
 	server = server_new("app", "server", 1);
 	if (!leg || !server || !server_enter(server, 1))

@@ -45,7 +45,9 @@ static int down(void **state)
 
 static int choose(uint64_t tried)
 {
-	return servers_choose(&servers, 1, tried, NOW, &dice);
+	bool idle = false;
+
+	return servers_choose(&servers, 1, tried, NOW, &dice, &idle);
 }
 
 /* How often each of them is chosen, of MANY times. */
@@ -185,14 +187,47 @@ static void room_is_room_of_one_that_is_not_taken_out(void **state)
 {
 	(void)state;
 	begin(2, 0);
-	assert_true(servers_have_room(&servers));
+	assert_true(servers_have_room(&servers, 1));
 	conf.server_connections_max = 1;
 	assert_int_equal(choose(1 << 1), 0);
-	assert_true(servers_have_room(&servers));
+	assert_true(servers_have_room(&servers, 1));
 	server_set_admin(servers.set[1], SERVER_DRAIN, NOW);
-	assert_false(servers_have_room(&servers));
+	assert_false(servers_have_room(&servers, 1));
 	server_leave(servers.set[0]);
-	assert_true(servers_have_room(&servers));
+	assert_true(servers_have_room(&servers, 1));
+}
+
+/* It needs no room, and no connection is counted. */
+static void an_idle_leg_will_do(void **state)
+{
+	struct server_row *row;
+	bool idle = true;
+
+	(void)state;
+	begin(2, 0);
+	conf.server_connections_max = 1;
+	row = &servers.set[0]->rows[1];
+	assert_int_equal(servers_choose(&servers, 1, 1 << 1, NOW, &dice, &idle), 0);
+	assert_false(idle); /* it had none */
+	assert_int_equal(servers.set[0]->connections, 1);
+	row->idle = 1;
+	idle = true;
+	assert_int_equal(servers_choose(&servers, 1, 1 << 1, NOW, &dice, &idle), 0);
+	assert_true(idle);
+	assert_int_equal(servers.set[0]->connections, 1);
+	/* Not for whoever wants a fresh one, and those of another worker are not ours. */
+	assert_int_equal(choose(1 << 1), -EAGAIN);
+	idle = true;
+	assert_int_equal(servers_choose(&servers, 0, 1 << 1, NOW, &dice, &idle), -EAGAIN);
+	/* Nor of a server that is out. */
+	idle = true;
+	server_set_admin(servers.set[0], SERVER_DRAIN, NOW);
+	assert_int_equal(servers_choose(&servers, 1, 0, NOW, &dice, &idle), 1);
+	assert_false(idle);
+	assert_false(servers_have_room(&servers, 1));
+	server_set_admin(servers.set[0], SERVER_READY, NOW);
+	assert_true(servers_have_room(&servers, 1));
+	assert_false(servers_have_room(&servers, 0));
 }
 
 static void as_many_as_there_may_be(void **state)
@@ -258,6 +293,7 @@ int main(void)
 		TEST(connections_are_counted_up_to_the_limit),
 		TEST(nobody_takes_a_backup_for_want_of_room),
 		TEST(room_is_room_of_one_that_is_not_taken_out),
+		TEST(an_idle_leg_will_do),
 		TEST(as_many_as_there_may_be),
 		TEST(the_queue_has_a_limit),
 		TEST(who_stays_keeps_what_is_known_of_it),

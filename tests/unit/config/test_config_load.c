@@ -264,7 +264,7 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->handshake_timeout_ms, 2);
 	assert_int_equal(conf->connect_timeout_ms, 3);
 	assert_true(conf->connect_early);
-	assert_int_equal(conf->app_reuse, APP_REUSE_OFF);
+	assert_int_equal(conf->apps[0].app_reuse, APP_REUSE_OFF);
 	assert_int_equal(conf->app_idle_timeout_ms, 15);
 	assert_int_equal(conf->apps[0].send_proxy, SEND_PROXY_V2);
 	assert_int_equal(conf->apps[0].proxy_tlvs, SEND_TLV_SSL | SEND_TLV_PASS);
@@ -375,7 +375,7 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->handshake_timeout_ms, 10000);
 	assert_int_equal(conf->connect_timeout_ms, 5000);
 	assert_false(conf->connect_early);
-	assert_int_equal(conf->app_reuse, APP_REUSE_CLIENT);
+	assert_int_equal(conf->apps[0].app_reuse, APP_REUSE_CLIENT);
 	assert_int_equal(conf->app_idle_timeout_ms, 4000);
 	assert_int_equal(conf->apps[0].send_proxy, SEND_PROXY_OFF);
 	assert_int_equal(conf->apps[0].proxy_tlvs, 0);

@@ -3,6 +3,7 @@
  * conn_leg.c: what the kernel does for an application's leg, and what happens when it does not. The
  * functions of kbpf.h and peername.h that it calls are fakes here, so that no right is needed.
  */
+#include "app/leg_pool.h"
 #include "base/capability_loss.h"
 #include "bpf/peername.h"
 #include "conn/conn_end.h"
@@ -46,6 +47,11 @@ int kbpf_flow_join(struct kbpf *bpf, struct kbpf_flow *flow, int fd)
 	(void)fd;
 	kernel_call('j');
 	return kernel.join;
+}
+
+void kbpf_flow_set_text(struct kbpf_flow *flow, const struct http1_conf *http1)
+{
+	flow->text_len = http1->text_len;
 }
 
 void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *flow)
@@ -444,6 +450,149 @@ static void the_close_tells_whether_the_bypass_worked(void **state)
 	assert_false(capability_is_lost(CAPABILITY_BYPASS));
 }
 
+/* --- given back ------------------------------------------------------------------------------- */
+
+static struct doors doors = {.generation = &generation};
+
+/* One request, and its response. */
+static void served(void)
+{
+	joined();
+	worker.doors = &doors;
+	app_conf.app_reuse = APP_REUSE_SHARED;
+	conf.connections_max = 10;
+	conf.app_idle_timeout_ms = 4000;
+	c->flow.reuses = true;
+	note.requests = c->flow.leg->response.done = 1;
+	c->flow.leg->served_us = worker.loop.now_us;
+}
+
+static int clear(void **state)
+{
+	leg_pool_clear(&worker.legs);
+	worker.doors = NULL;
+	return down(state);
+}
+
+static void a_leg_is_given_back(void **state)
+{
+	struct leg *l;
+
+	(void)state;
+	served();
+	l = c->flow.leg;
+	conn_leg_give_back(c);
+	assert_null(c->flow.leg);
+	assert_ptr_equal(leg_pool_oldest(&worker.legs), l);
+	assert_int_equal(l->before, 1);
+	assert_int_equal(servers.set[0]->connections, 1);
+	assert_int_equal(c->requests, 1);
+	assert_int_equal(c->responses, 1);
+	assert_int_equal(l->idle_timer.due_ms, now() + 4000);
+	assert_string_equal(fake.log, "");
+}
+
+/* Of a leg that has served two clients, the second one's requests are its own. */
+static void its_next_client_counts_its_own(void **state)
+{
+	struct leg *l;
+
+	(void)state;
+	served();
+	l = c->flow.leg;
+	conn_leg_give_back(c);
+	assert_ptr_equal(leg_pool_take(&worker.legs, servers.set[0], UINT64_MAX), l);
+	l->owner = c;
+	c->flow.leg = l;
+	c->requests = c->responses = 0;
+	note.requests = l->response.done = 4;
+	assert_int_equal(conn_requests(c), 3);
+	conn_leg_give_back(c);
+	assert_int_equal(c->requests, 3);
+	assert_int_equal(c->responses, 3);
+	assert_int_equal(l->before, 4);
+}
+
+/* Each of these alone is reason enough to close it. */
+static void in_doubt_it_is_closed(void **state)
+{
+	static struct generation other;
+
+	(void)state;
+	for (int i = 0; i < 19; i++) {
+		struct leg *l;
+
+		served();
+		l = c->flow.leg;
+		switch (i) {
+		case 0:
+			app_conf.app_reuse = APP_REUSE_CLIENT;
+			break;
+		case 1:
+			doors.generation = &other;
+			break;
+		case 2:
+			worker.draining = true;
+			break;
+		case 3:
+			server_set_admin(l->server, SERVER_DRAIN, now());
+			break;
+		case 4:
+			conf.connections_max = 0;
+			break;
+		case 5:
+			l->served_us = 0;
+			break;
+		case 6:
+			l->response.doubtful = true;
+			break;
+		case 7:
+			l->response.said_close = true;
+			break;
+		case 8:
+			l->in = true;
+			break;
+		case 9:
+			l->ends = true;
+			break;
+		case 10:
+			l->eof = true;
+			break;
+		case 11:
+			l->full = true;
+			break;
+		case 12:
+			l->shut = true;
+			break;
+		case 13:
+			l->write_dead = true;
+			break;
+		case 14:
+			c->flow.client_eof = true;
+			break;
+		case 15:
+			c->flow.unsent = true;
+			break;
+		case 16:
+			note.last = 1;
+			break;
+		case 17:
+			note.requests = 2;
+			break;
+		case 18:
+			note.standing = KEDGE_HEAD;
+			break;
+		}
+		conn_leg_give_back(c);
+		assert_null(c->flow.leg);
+		assert_int_equal(worker.legs.idle_count, 0);
+		assert_int_equal(servers.set[0]->connections, 0);
+		doors.generation = &generation;
+		clear(state);
+		up(state);
+	}
+}
+
 static void how_requests_are_edited(void **state)
 {
 	struct http1_conf with_tls, without;
@@ -458,6 +607,8 @@ static void how_requests_are_edited(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
+
+#define GIVEN(name) cmocka_unit_test_setup_teardown(name, up, clear)
 
 int main(void)
 {
@@ -485,6 +636,9 @@ int main(void)
 		TEST(within_a_request_a_leg_is_reset),
 		TEST(a_leg_with_bytes_in_front_is_reset),
 		TEST(the_close_tells_whether_the_bypass_worked),
+		GIVEN(a_leg_is_given_back),
+		GIVEN(its_next_client_counts_its_own),
+		GIVEN(in_doubt_it_is_closed),
 		TEST(how_requests_are_edited),
 	};
 

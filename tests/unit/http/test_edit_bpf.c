@@ -79,6 +79,11 @@ uint64_t kbpf_flow_body_rest(struct kbpf *bpf, const struct kbpf_flow *f)
 	return flows.rest;
 }
 
+void kbpf_flow_set_text(struct kbpf_flow *f, const struct http1_conf *conf)
+{
+	f->text_len = conf->text_len;
+}
+
 void kbpf_flow_del(struct kbpf *bpf, struct kbpf_flow *f)
 {
 	flows.dels++;
@@ -285,11 +290,11 @@ static void a_long_input_goes_in_pieces(void **state)
  * The send buffer that n bytes may need: the shortest requests, each of which grows by the text and
  * by what a Connection line can; and a socket buffer's overhead for each part.
  */
-static size_t worst_of(size_t n)
+static size_t worst_of(size_t n, size_t text_len)
 {
 	size_t requests = n / KEDGE_REQUEST_BYTES_MIN + 1;
 
-	return n + requests * (TEXT_LEN + HTTP1_OPTIONS_MAX / 2) + (requests / 7 + 2) * 2300;
+	return n + requests * (text_len + HTTP1_OPTIONS_MAX / 2) + (requests / 7 + 2) * 2300;
 }
 
 /* With a small send buffer, a message at its largest fits the third that poll() promises. */
@@ -301,12 +306,36 @@ static void a_small_buffer_makes_small_pieces(void **state)
 	up_again(least);
 	kernel.run.standing = KEDGE_BODY;
 	assert_int_equal(edit_send(edit, big, sizeof(big)), sizeof(big));
-	assert_true(worst_of(kernel.longest) <= (size_t)least / 3);
+	assert_true(worst_of(kernel.longest, TEXT_LEN) <= (size_t)least / 3);
 	assert_true(kernel.longest >= 512);
 	kernel.sndbuf = least - 1;
 	errno = 0;
 	assert_null(edit_bpf_new(kedge, NULL, &flow, &stats, NULL));
 	assert_int_equal(errno, ENOBUFS);
+}
+
+/* A longer text needs more room in the buffer, and more spare bytes. */
+static void another_client_has_another_text(void **state)
+{
+	static char big[KEDGE_SEND_BYTES_MAX];
+	const int least = 3 * 64 * 1024;
+	struct http1_conf conf = {
+		.text_len = 255, .xff_len = 255, .head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT};
+	unsigned longest;
+
+	up_again(least);
+	kernel.run.standing = KEDGE_BODY;
+	assert_int_equal(edit_send(edit, big, sizeof(big)), sizeof(big));
+	longest = (unsigned)kernel.longest;
+	note.standing = kernel.run.standing = KEDGE_BETWEEN;
+	edit_renew(edit, &conf);
+	kernel.longest = 0;
+	assert_int_equal(send_text("GET"), 3);
+	assert_int_equal(kernel.spare, 255);
+	note.standing = kernel.run.standing = KEDGE_BODY;
+	assert_int_equal(edit_send(edit, big, sizeof(big)), sizeof(big));
+	assert_true(worst_of(kernel.longest, 255) <= (size_t)least / 3);
+	assert_true(kernel.longest <= longest);
 }
 
 static void a_socket_that_is_not_tcp_is_refused(void **state)
@@ -735,6 +764,7 @@ int main(void)
 		T(spare_bytes_go_along_where_a_head_may_end),
 		T(a_long_input_goes_in_pieces),
 		T(a_small_buffer_makes_small_pieces),
+		T(another_client_has_another_text),
 		T(a_socket_that_is_not_tcp_is_refused),
 		T(there_is_room_if_a_socket_gets_the_whole_buffer),
 		T(bytes_behind_an_upgrade_are_not_taken),

@@ -130,6 +130,25 @@ static void all_held(void **state)
 	assert_out(l, GET OURS "\r\n");
 }
 
+static void another_client(void **state)
+{
+	struct leg *l = *state;
+	struct http1_conf conf;
+
+	send_text(l, GET "Connection: close, x\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n");
+	http1_case_conf(&conf, HTTP1_XFF_REPLACE, 0);
+	memcpy(conf.text + HTTP1_PREFIX_LEN, "203.0.113.199", strlen("203.0.113.199"));
+	drain(l, SIZE_MAX);
+	l->out.len = 0;
+	edit_renew(l->edit, &conf);
+	memset(&conf, 0, sizeof(conf)); /* it was copied */
+	assert_int_equal(l->edit->note->requests, 1);
+	send_text(l, GET "\r\n");
+	assert_out(l, GET "X-Forwarded-For: 203.0.113.199\r\n\r\n");
+	assert_int_equal(l->edit->note->requests, 2);
+	assert_int_equal(l->edit->note->last, 1); /* of the first one */
+}
+
 static void head_bits(void **state)
 {
 	struct leg *l = *state;
@@ -403,6 +422,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(one_request),
 		T(all_held),
+		T(another_client),
 		T(head_bits),
 		T(narrow_socket),
 		T(full_from_the_start),

@@ -187,6 +187,35 @@ static void heads_are_shown_whole_and_bodies_not(void **state)
 	shown_forget();
 }
 
+/* It goes, and the inner one stays, for another client who is watched or not. */
+static void who_watches_may_leave(void **state)
+{
+	struct http1_conf conf;
+	struct edit *e, *inner;
+	int fd[2];
+
+	(void)state;
+	conf_set(&conf);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd), 0);
+	inner = edit_user_new(fd[0], &conf, &stats, NULL);
+	e = edit_watch_new(inner, &conf, show, NULL, NULL);
+	say(e, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_int_equal(shown.count, 1);
+	assert_ptr_equal(edit_watch_leave(e), inner);
+	assert_ptr_equal(edit_watch_leave(inner), inner);
+	say(inner, "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_int_equal(shown.count, 1);
+	edit_renew(inner, &conf);
+	e = edit_watch_new(inner, &conf, show, NULL, NULL);
+	say(e, "GET /3 HTTP/1.1\r\nHost: a\r\n\r\n");
+	assert_int_equal(shown.count, 2);
+	assert_int_equal(e->note->requests, 3);
+	edit_free(e);
+	shown_forget();
+	close(fd[0]);
+	close(fd[1]);
+}
+
 static void of_a_refused_head_the_first_line_is_shown(void **state)
 {
 	struct http1_conf conf;
@@ -407,6 +436,7 @@ int main(void)
 		cmocka_unit_test(what_the_editor_passes_is_shown),
 		cmocka_unit_test(the_same_is_shown_however_it_is_cut),
 		cmocka_unit_test(heads_are_shown_whole_and_bodies_not),
+		cmocka_unit_test(who_watches_may_leave),
 		cmocka_unit_test(of_a_refused_head_the_first_line_is_shown),
 		cmocka_unit_test(a_head_that_never_ended_is_shown_at_the_end),
 		cmocka_unit_test(only_what_was_taken_is_read),
