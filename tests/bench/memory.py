@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """
 make membench: memory for each idle TLS connection after its handshake and one request: user space and the
-kernel's slab, kedge beside nginx and haproxy; natively, and in a guest with kernel TLS. Writes
+kernel's slab, by cache, kedge beside nginx and haproxy; natively, and in a guest with kernel TLS. Writes
 docs/bench/memory.md and .json, or to BENCH_OUT.
 
 CONNECTIONS    default 1000
@@ -27,6 +27,7 @@ import guest_run  # noqa: E402
 import machine  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
+import slab  # noqa: E402
 from stand import LOAD, Stand  # noqa: E402
 from verify import verify  # noqa: E402
 
@@ -35,6 +36,8 @@ WARM = 60
 # So long after the last request they are idle. By then kedge's clients have given up their connections to the backend.
 IDLE_S = 7
 WHO = "nginx haproxy kedge*"
+# Whose caches are listed, of those that there are.
+LISTED = ("nginx", "haproxy", "kedge", "kedge+edit", "kedge+record", "kedge+record+edit+bypass")
 
 
 def user_kb(pids):
@@ -44,10 +47,6 @@ def user_kb(pids):
     """
     return sum(int(re.search(r"^Anonymous: +(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.M)[1])
                for pid in pids)
-
-
-def slab_kb():
-    return int(re.search(r"^Slab: +(\d+)", Path("/proc/meminfo").read_text(), re.M)[1])
 
 
 class Held:
@@ -69,25 +68,40 @@ class Held:
         self.popen.stdout.close()
 
 
+def time_waits():
+    return int(re.search(r"^TCP: .* tw (\d+)", Path("/proc/net/sockstat").read_text(), re.M)[1])
+
+
 def settled(stand):
-    """The memory of a proxy after the earlier connections have ended and it has freed what it frees."""
+    """
+    The memory of a proxy after the earlier connections have ended and it has freed what it frees. The TIME_WAIT
+    sockets of the proxy before must not end during the measurement. Other processes may have some, too.
+    """
+    end = time.monotonic() + 65
     time.sleep(1.5)
-    return user_kb(stand.proxy.pids()), slab_kb()
+    while time_waits() > 2 * WARM and time.monotonic() < end:
+        time.sleep(1)
+    return user_kb(stand.proxy.pids()), slab.now()
+
+
+def run_of(user_kb_before, user_kb_with, caches, count):
+    return {"user": (user_kb_with - user_kb_before) * 1024 / count, "user_before_kb": user_kb_before,
+            "caches": caches, "used": slab.total(caches, 1), "pages": slab.total(caches, 2)}
 
 
 def measure_native(stand, count):
-    """(user, slab, base): bytes a connection, and kilobytes before the first one."""
+    """A run: bytes of user space a connection, kilobytes of it before the first one, slab.grown()."""
     port = stand.proxy.address[1]
     with Held(port, WARM):
         pass
-    user, slab = settled(stand)
+    user, before = settled(stand)
     with Held(port, count):
-        user_with, slab_with = user_kb(stand.proxy.pids()), slab_kb()
-    return (user_with - user) * 1024 / count, (slab_with - slab) * 1024 / count, user
+        user_with, after = user_kb(stand.proxy.pids()), slab.now()
+    return run_of(user, user_with, slab.grown(before, after, count, slab.OF_CONNECTIONS), count)
 
 
 def native(who, count, rounds, certs):
-    """{peer: [(user, slab, base) of each round]}. Each round starts a new proxy."""
+    """{peer: [the run of each round]}. Each round starts a new proxy."""
     found = {peer.name: [] for peer in who}
     for _ in range(rounds):
         for peer in who:
@@ -106,29 +120,47 @@ def in_guest(label, who, count, certs):
         plan = guest_run.plan_for(image, who, certs, lambda peer: [f"hold {WARM} {count}"])
         image.make(plan)
         lines = guest.Guest(image).run()
-    found = {}
-    for line in (line.split() for line in lines if line.startswith("memory ")):
-        name, user, user_with, slab, slab_with = line[1], *map(int, line[2:])
-        found[name] = [((user_with - user) * 1024 / count, (slab_with - slab) * 1024 / count, user)]
+    found, slabs = {}, {}
+    for line in lines:
+        if line.startswith("slab "):
+            _, name, when, row = line.split(" ", 3)
+            slabs.setdefault((name, when), []).append(row)
+        elif line.startswith("memory "):
+            name, user, user_with = line.split()[1:]
+            before, after = (slab.parse("\n".join(slabs[name, when])) for when in ("before", "with"))
+            found[name] = [run_of(int(user), int(user_with), slab.grown(before, after, count), count)]
     guest_run.check_kernel_tls(lines)
     return found
 
 
 # --- report -----------------------------------------------------------------------------------------
 
-def median(runs, index):
-    return statistics.median(run[index] for run in runs)
+def median(runs, key):
+    return statistics.median(run[key] for run in runs)
+
+
+def beside(found, name, key):
+    """The median, and how many times nginx's that is."""
+    value = median(found[name], key)
+    first = next(iter(found))
+    times = f" ({value / median(found[first], key):.2f})" if first == "nginx" else ""
+    return f"{value:,.0f}{times}"
 
 
 def memory_table(found):
-    rows = []
-    for name, runs in found.items():
-        users = sorted(run[0] for run in runs)
-        spread = f" ({users[0]:,.0f} to {users[-1]:,.0f})" if len(runs) > 1 else ""
-        rows.append([name, f"{median(runs, 0):,.0f}{spread}", f"{median(runs, 1):,.0f}",
-                     f"{median(runs, 2) / 1024:.1f}"])
-    return report.table(["", "user space, bytes a connection", "slab, bytes a connection",
-                         "user space before, MB"], rows)
+    rows = [[name, beside(found, name, "user"), beside(found, name, "used"), beside(found, name, "pages"),
+             f"{median(runs, 'user_before_kb') / 1024:.1f}"] for name, runs in found.items()]
+    return report.table(["", "user space", "slab, objects", "slab, pages", "user space before, MB"], rows)
+
+
+def cache_table(found):
+    """Of the run whose objects are the median."""
+    runs = {name: sorted(runs, key=lambda run: run["used"])[len(runs) // 2]["caches"]
+            for name, runs in found.items() if name in LISTED}
+    rows = [[cache, *(f"{used:,.0f} / {pages:,.0f}" for _, used, pages in
+                      (caches.get(cache, (0, 0, 0)) for caches in runs.values()))]
+            for cache in slab.named(runs.values())]
+    return report.table(["cache", *runs], rows)
 
 
 def text_of(results, count, around):
@@ -137,7 +169,8 @@ def text_of(results, count, around):
              f"{around['date']}; {versions}. Made by `make membench`, {count} connections.\n\n",
              (machine.ROOT / "tests/bench/memory-reading.md").read_text()]
     for where, found in results.items():
-        parts += [f"\n## {where}\n\n", memory_table(found)]
+        parts += [f"\n## {where}\n\n", memory_table(found), "\nBytes of objects / of pages, by cache:\n\n",
+                  cache_table(found)]
     return "".join(parts)
 
 

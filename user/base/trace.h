@@ -13,7 +13,7 @@
 /* peer: const union addr *, the address of the socket's peer; listener: const char *, its name */
 #define TRACE_ACCEPT(id, peer, listener) DTRACE_PROBE3(kedge, accept, id, peer, listener)
 
-/* version: 1 or 2; client: const union addr_inet *, the one it names, or the peer if it names none */
+/* version: 1 or 2; client: const union addr_inet *, named by the prefix, or else the peer */
 #define TRACE_PREFIX(id, version, client) DTRACE_PROBE3(kedge, prefix, id, version, client)
 
 /* The handshake is finished. */

@@ -81,9 +81,15 @@ user_kb()
 	echo $sum
 }
 
-slab_kb()
+# slab WHEN: prints "slab NAME WHEN LINE" for each line of /proc/slabinfo, read as slab.py does.
+slab()
 {
-	awk '$1 == "Slab:" { print $2 }' /proc/meminfo
+	local cache
+
+	for cache in /sys/kernel/slab/*/shrink; do
+		echo 1 >"$cache"
+	done
+	sed "s/^/slab $name $1 /" /proc/slabinfo
 }
 
 # open_idle COUNT: opens connections and holds them until close_idle.
@@ -105,20 +111,21 @@ close_idle()
 	exec 3>&-
 	wait $load_pid
 	rm /tmp/end
-	sleep 10
+	sleep 70 # until TIME_WAIT is over
 }
 
-# hold WARM COUNT: prints "memory NAME USER_KB USER_KB_WITH SLAB_KB SLAB_KB_WITH" COUNT idle connections.
+# hold WARM COUNT: prints "memory NAME USER_KB USER_KB_WITH" COUNT idle connections, and the slab before and with them.
 hold()
 {
 	local before
 
 	open_idle "$1"
 	close_idle
-	before="$(user_kb) $(slab_kb)"
+	before=$(user_kb)
+	slab before
 	open_idle "$2"
-	set -- $before $(user_kb) $(slab_kb)
-	echo "memory $name $1 $3 $2 $4"
+	slab with
+	echo "memory $name $before $(user_kb)"
 	close_idle
 }
 
