@@ -47,6 +47,7 @@ struct leg *leg_new(struct legs *legs, void *owner)
 	if (!l)
 		return NULL;
 	l->watch.ready = legs->ready;
+	l->brief = &legs->brief;
 	l->owner = owner;
 	l->fd = -1;
 	return l;

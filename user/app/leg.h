@@ -25,6 +25,7 @@ struct leg {
 	struct edit *edit;        /* owned; NULL until the leg is joined to a flow */
 	struct response response; /* what has come on it */
 	struct kbpf_flow kbpf;    /* registered, but not yet owned by an editor */
+	struct brief *brief;      /* borrowed: memory of what goes with the leg */
 	const __u8 *mixed;        /* kedge_note.mixed if it may be bypassed, else NULL */
 	uint64_t connect_began_us;
 	uint64_t connect_took_us; /* once it is ready */
@@ -63,7 +64,7 @@ struct legs {
 	struct kbpf *bpf;                                /* NULL: nothing of kedge runs in BPF */
 	struct leg_list graves; /* closed, and freed at the end of the turn */
 	struct task bury;
-	struct brief brief;     /* memory of legs and their editors */
+	struct brief brief;     /* memory of legs and of what goes with them */
 	TAILQ_HEAD(, leg) idle; /* in the pool, the oldest first */
 	unsigned idle_count;
 	struct kedge_stats *stats;

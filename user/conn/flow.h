@@ -14,6 +14,7 @@
 
 #include "access/access.h"
 #include "app/leg.h"
+#include "base/brief.h"
 #include "conn/pipes.h"
 #include "http/proxy_proto.h"
 #include "metrics/metrics.h"
@@ -26,7 +27,13 @@ struct residue {
 	uint32_t len, off;
 };
 
-/* What the client has sent since the last boundary, to send it again on another leg. */
+/* The room for this many stays with the flow, for its next requests on the leg. */
+#define SENT_SMALL 512
+
+/*
+ * What the client has sent since the last boundary, to send it again on another leg. The small room
+ * lives about as long as the leg, and comes from its `brief`. More comes from malloc(3).
+ */
 struct sent {
 	uint8_t *data; /* owned */
 	uint32_t len, size;
@@ -35,7 +42,10 @@ struct sent {
 
 static inline void sent_drop(struct sent *s)
 {
-	free(s->data);
+	if (s->size > SENT_SMALL)
+		free(s->data);
+	else
+		brief_give(s->data);
 	*s = (struct sent){0};
 }
 

@@ -8,7 +8,6 @@
 
 #include "access/access.h"
 #include "app/leg_proof.h"
-#include "base/cleanup.h"
 
 /* A leg that was idle for longer is looked at before a request goes on it. */
 #define LOOKED_AT_US 100000
@@ -75,6 +74,23 @@ static bool is_stale(const struct leg *l)
 	return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
+/* Room for so many bytes. Keeps what is there. False when out of memory. */
+static bool widen(struct flow *f, size_t room)
+{
+	struct sent *s = &f->sent, wide = {.len = s->len, .valid = s->valid};
+
+	wide.size = room <= SENT_SMALL ? SENT_SMALL : LEASE_KEPT_MAX;
+	wide.data =
+		room <= SENT_SMALL ? brief_take(f->leg->brief, SENT_SMALL) : malloc(LEASE_KEPT_MAX);
+	if (!wide.data)
+		return false;
+	if (s->len)
+		memcpy(wide.data, s->data, s->len);
+	sent_drop(s);
+	*s = wide;
+	return true;
+}
+
 static void keep(struct flow *f, const uint8_t *p, size_t n)
 {
 	struct sent *s = &f->sent;
@@ -84,15 +100,9 @@ static void keep(struct flow *f, const uint8_t *p, size_t n)
 		sent_drop(s);
 		return;
 	}
-	if (all > s->size) {
-		size_t size = all < LEASE_KEPT_SMALL ? LEASE_KEPT_SMALL : LEASE_KEPT_MAX;
-		uint8_t *data = realloc(s->data, size);
-
-		s->valid = data != NULL;
-		if (!data)
-			return;
-		s->data = data;
-		s->size = (uint32_t)size;
+	if (all > s->size && !widen(f, all)) {
+		s->valid = false;
+		return;
 	}
 	memcpy(s->data + s->len, p, n);
 	s->len = (uint32_t)all;
@@ -189,8 +199,9 @@ bool lease_survives(struct mover *m, struct flow *f)
 	if (!may_repeat(f))
 		return false;
 	residue_drop(&f->up);
-	f->up = (struct residue){.data = take_ptr(s->data), .len = s->len};
-	*s = (struct sent){0};
+	if (!residue_keep(&f->up, s->data, s->len))
+		return false;
+	sent_drop(s);
 	f->again = true;
 	m->stats->requests_again++;
 	if (f->access)

@@ -18,9 +18,6 @@
 /* A request of more bytes is not sent again. */
 #define LEASE_KEPT_MAX 16384
 
-/* The room for this many stays with the flow, for its next requests. */
-#define LEASE_KEPT_SMALL 512
-
 /* A request that may not be repeated goes on a leg that has been idle for less than this. */
 #define LEASE_YOUNG_US 1000000
 
@@ -39,7 +36,7 @@ bool lease_take(struct mover *m, struct flow *f, const uint8_t *p, size_t n);
 static inline void lease_forget(struct flow *f)
 {
 	f->sent.valid = f->again = false;
-	if (f->sent.size > LEASE_KEPT_SMALL)
+	if (f->sent.size > SENT_SMALL)
 		sent_drop(&f->sent);
 }
 

@@ -118,7 +118,7 @@ static void a_leg_is_given_up(void **state)
 	c->head_ms = c->body_due_ms = c->answer_ms = c->take_due_ms = now();
 	c->body_index = 3;
 	c->body_begun = true;
-	c->flow.sent = (struct sent){.data = malloc(8), .size = 8};
+	c->flow.sent = (struct sent){.data = brief_take(NULL, 8), .size = 8};
 	expect_stay(conn_idle_enter(c, true));
 	assert_null(c->flow.leg);
 	assert_int_equal(far_end(app), 0);

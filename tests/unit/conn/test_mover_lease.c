@@ -338,7 +338,7 @@ static void a_long_request_is_not_kept(void **state)
 /* Nobody fills memory with requests that are answered. */
 static void much_room_does_not_stay(void **state)
 {
-	static char text[LEASE_KEPT_SMALL + 1];
+	static char text[SENT_SMALL + 1];
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
@@ -349,7 +349,7 @@ static void much_room_does_not_stay(void **state)
 	assert_null(f.sent.data);
 	assert_true(lease_take(&mover, &f, (const uint8_t *)GET, strlen(GET)));
 	lease_forget(&f);
-	assert_int_equal(f.sent.size, LEASE_KEPT_SMALL);
+	assert_int_equal(f.sent.size, SENT_SMALL);
 }
 
 /* The other half would be refused at the beginning of a leg. */
