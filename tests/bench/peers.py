@@ -121,9 +121,10 @@ class OtherProxy:
 
 
 class KedgeProxy:
-    def __init__(self, binary, combination, workers, leaf, backend, cgroup, certs):
+    def __init__(self, peer, leaf, backend, cgroup, certs):
+        flags = ["--workers", str(peer.workers), *(["--app-reuse", "shared"] if peer.shared else [])]
         self.kedge = Kedge(certs, f"{backend[0]}:{backend[1]}", [Listener("tls", leaves=[leaf])],
-                           combination, cgroup, ["--workers", str(workers)], binary=binary)
+                           peer.combination, cgroup, flags, binary=peer.binary)
         self.address = self.kedge["tls"]
         self.process = self.kedge.process
 
@@ -142,6 +143,7 @@ class Peer:
     binary: Path = None
     combination: Combination = None
     workers: int = 1
+    shared: bool = False  # app-reuse: shared
 
     @property
     def ours(self):
@@ -153,7 +155,7 @@ class Peer:
 
     def start(self, certs, backend, cgroup):
         if self.ours:
-            return KedgeProxy(self.binary, self.combination, self.workers, certs.ec, backend, cgroup, certs)
+            return KedgeProxy(self, certs.ec, backend, cgroup, certs)
         return OtherProxy(self.name, self.program, certs.ec, backend, cgroup)
 
     def version(self):
@@ -188,10 +190,19 @@ def kedge_binaries(words):
     return found
 
 
+# Combinations that are also tried with app-reuse: shared.
+SHARED = {str(c) for c in (Combination(), Combination(edit=True, bypass=True), Combination(record=True),
+                           Combination(record=True, edit=True, bypass=True))}
+
+
+def knows_shared(binary):
+    return "shared" in subprocess.run([binary, "run", "--help"], capture_output=True, text=True, check=False).stdout
+
+
 def kedge_peers(binaries, workers=(1,)):
     """
-    Each kedge in every combination of capabilities that this machine has, with each number of workers; and the
-    reasons why others are missing.
+    Each kedge in every combination of capabilities that this machine has, with each number of workers, some of them also
+    with app-reuse: shared; and the reasons why others are missing.
     """
     found, missing = [], {}
     for label, binary in binaries.items():
@@ -204,6 +215,9 @@ def kedge_peers(binaries, workers=(1,)):
                     missing[name] = why
                 else:
                     found.append(Peer(name, binary=binary, combination=combination, workers=count))
+                if not why and str(combination) in SHARED and knows_shared(binary):
+                    found.append(Peer(f"{name}+shared", binary=binary, combination=combination, workers=count,
+                                      shared=True))
     return found, missing
 
 
