@@ -128,7 +128,8 @@ static int buffers_init(struct worker *w)
 {
 	/* One read takes at most this much, and one residue keeps at most this much. */
 	w->mover.buf_size = RECORD_READ_BYTES;
-	w->mover.buf = malloc(RECORD_READ_BYTES);
+	/* Kernel TLS sends from these pages: a small response is on one, not on two. */
+	w->mover.buf = aligned_alloc(4096, RECORD_READ_BYTES);
 	w->mover.stats = w->stats;
 	w->mover.metrics = w->metrics;
 	w->mover.now_us = &w->loop.now_us;
