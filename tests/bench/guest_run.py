@@ -30,10 +30,11 @@ def everyone(binaries):
     return others + ours
 
 
-def kedge_command(program, combination, base):
+def kedge_command(program, peer, base):
     return [program, "run", "--listen", f"127.0.0.1:{PROXY_PORT}", "--cert", f"{base}/ec-cert.pem",
             "--key", f"{base}/ec-key.pem", "--app", f"{BACKEND[0]}:{BACKEND[1]}", "--workers", "1",
-            "--pin", "off", "--control", "off", "--cgroup", "/sys/fs/cgroup/bench", *combination.flags()]
+            "--pin", "off", "--control", "off", "--cgroup", "/sys/fs/cgroup/bench", *peer.combination.flags(),
+            *(["--app-reuse", "shared"] if peer.shared else [])]
 
 
 def install(image, peer, certs):
@@ -48,7 +49,7 @@ def install(image, peer, certs):
             shutil.copy(file, base)
         seen = f"/bin/{peer.name.split('+')[0]}"
         image.programs[peer.binary] = seen
-        return kedge_command(seen, peer.combination, f"/bench/{peer.name}")
+        return kedge_command(seen, peer, f"/bench/{peer.name}")
     command = peer.program.install(base, certs.ec, PROXY_PORT, BACKEND, f"/bench/{peer.name}")
     path = Path(peers.find_program(command[0]))
     # One of ours gets another path: the guest has other files at the path of the build.
