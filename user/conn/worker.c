@@ -134,7 +134,10 @@ static int buffers_init(struct worker *w)
 	w->mover.metrics = w->metrics;
 	w->mover.now_us = &w->loop.now_us;
 	w->mover.pipes.max = LIMIT_PIPES_A_WORKER;
-	return record_scratch_open(&w->scratch, w->stats) || !w->mover.buf ? -ENOMEM : 0;
+	if (record_scratch_open(&w->scratch, w->stats) || !w->mover.buf)
+		return -ENOMEM;
+	w->scratch.brief = &w->legs.brief;
+	return 0;
 }
 
 int worker_init(struct worker *w, unsigned index, const struct shared *shared,

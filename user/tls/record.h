@@ -19,6 +19,8 @@
 
 #include "kedge/abi.h"
 
+struct brief;
+
 /*
  * Buffers that all records of one worker share. Nothing in them survives a call. Bytes that must
  * survive (half a record, ciphertext that the socket did not take) a record keeps itself, only as
@@ -28,6 +30,7 @@ struct record_scratch {
 	uint8_t *in, *out;
 	size_t in_size, out_size;  /* for TLS: at least AEAD_RECORD_MAX */
 	struct kedge_stats *stats; /* the worker's row */
+	struct brief *brief;       /* borrowed: memory of handshakes; NULL: malloc(3) */
 	struct aead_pool *aead;    /* NULL until the first record of record_aead.c needs it */
 };
 

@@ -11,6 +11,7 @@
 
 #include <openssl/err.h>
 
+#include "base/brief.h"
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "tls/keys_tap.h"
@@ -289,7 +290,7 @@ void tls_ctx_warn(const struct tls_ctx *t)
 
 struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch *scratch)
 {
-	struct tls_conn *c = calloc(1, sizeof(*c));
+	struct tls_conn *c = brief_take(scratch->brief, sizeof(*c));
 	BIO *bio;
 
 	if (!c)
@@ -318,7 +319,7 @@ void tls_conn_free(struct tls_conn *c)
 	SSL_free(c->ssl);
 	wire_reset(&c->wire);
 	keys_wipe(&c->watch);
-	free(c);
+	brief_give(c);
 }
 
 /* A request line begins with a method: capitals up to a space, if the space has come yet. */
