@@ -7,6 +7,7 @@ import pytest
 
 from client import Client
 from kedge import BINARY, SANITIZER_OPTIONS, Config, Kedge, Listener
+from machine import wait_for
 from names import A, AAAA, Dns, Names
 from process import Process
 from rawapp import RawApp
@@ -71,6 +72,58 @@ def test_hosts_and_a_reload(tmp_path, certs, hosts, two):
         config.write(listeners, app=first.text)
         assert kedge.reload().stdout.splitlines()[0] == f"app: app:{port} -> {first.text}"
         assert ask(kedge) == 200 and len(first.connections) == 3
+
+
+def test_names_are_looked_up_again(tmp_path, certs, hosts, dns, two):
+    """Nobody tells kedge. Connections that are there stay, the next ones go to the new address; an address that is gone from
+    the name service for a while is kept."""
+    first, second = two
+    port = first.address[1]
+    config, listeners = Config(tmp_path, certs), [Listener("clear", tls=False)]
+    dns.names["app.internal"] = ["127.0.0.2"]
+    config.write(listeners, apps={"web": {"servers": [f"app.internal:{port}"], "resolve-ms": 50, "check": {"every-ms": 50}}},
+                 app="web", seccomp="enforce", app_idle_timeout_ms=60000)
+    name = f"application web: server app.internal:{port}"
+
+    def address(status):
+        return status["applications"][0]["servers"][0]["address"]
+
+    with started(certs, hosts, config, listeners) as kedge, Client(kedge["clear"]) as kept:
+        assert kept.request().status == 200
+        first.forget()
+        dns.names["app.internal"] = ["127.0.0.3"]
+        kedge.wait_status(lambda s: address(s) == f"127.0.0.3:{port}")
+        assert kedge.process.matches(f"info: {name}: 127.0.0.2:{port} -> 127.0.0.3:{port}$")
+        assert ask(kedge) == 200 and any(c.requests for c in second.connections)
+        assert kept.request(target="/kept").status == 200
+        assert not [c for c in second.connections for r in c.requests if r.target == "/kept"]
+        del dns.names["app.internal"]
+        kedge.process.wait_line(f"warning: {name}: cannot be resolved any more: .*: it stays at 127.0.0.3:{port}")
+        asked = len(dns.asked)
+        wait_for(lambda: len(dns.asked) > asked + 8, what="more questions")
+        assert ask(kedge) == 200 and address(kedge.status()) == f"127.0.0.3:{port}"
+        assert len(kedge.process.matches("cannot be resolved any more")) == 1
+        dns.silent = True  # and the end does not wait for it
+        asked = len(dns.asked)
+        wait_for(lambda: len(dns.asked) > asked, what="a question without an answer")
+        assert ask(kedge) == 200
+
+
+def test_a_reload_says_where_a_name_was(tmp_path, certs, hosts, two):
+    first, _ = two
+    port = first.address[1]
+    config, listeners = Config(tmp_path, certs), [Listener("clear", tls=False)]
+    hosts.write(app="127.0.0.2")
+    config.write(listeners, app=f"app:{port}", resolve_ms=50)
+    with started(certs, hosts, config, listeners) as kedge:
+        hosts.write(app="127.0.0.3")
+        kedge.process.wait_line(f"application app:{port}: 127.0.0.2:{port} -> 127.0.0.3:{port}")
+        assert kedge.reload().stdout.splitlines() == ["configuration 2 is in force: nothing has changed"]
+        config.write(listeners, app=f"app:{port}")
+        hosts.write(app="127.0.0.2")
+        lines = kedge.reload().stdout.splitlines()
+        assert f"app: app:{port}: 127.0.0.3:{port} -> 127.0.0.2:{port}" in lines
+        assert ask(kedge) == 200 and len(first.connections) == 1
 
 
 def test_dns_under_the_filter(tmp_path, certs, hosts, dns, two):

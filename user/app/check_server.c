@@ -288,6 +288,7 @@ static void dial(struct check_server *s)
 
 static void begin(struct check_server *s)
 {
+	union addr buf;
 	int fd;
 
 	s->began_ms = now_ms(s);
@@ -296,6 +297,7 @@ static void begin(struct check_server *s)
 		wait_next(s);
 		return;
 	}
+	s->addr = *server_addr(s->server, &s->addr, &buf);
 	fd = app_socket(&s->addr, false);
 	if (fd < 0) {
 		end_failed(s, fd);

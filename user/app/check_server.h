@@ -39,7 +39,7 @@ struct check_server {
 	struct server *server; /* a reference */
 	/* Of the configuration: */
 	enum conf_check check;
-	union addr addr;
+	union addr addr; /* of the check under way: server_addr() */
 	struct conf_range status;
 	uint32_t every_ms, timeout_ms, rise, fall;
 	char *request; /* see check_request.h; owned */

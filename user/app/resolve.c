@@ -18,6 +18,27 @@
 /* So often the caller may do something meanwhile. */
 #define SLICE_MS 200
 
+/* Of getaddrinfo(). */
+struct answer {
+	int code, err; /* errno, with EAI_SYSTEM */
+	struct addrinfo *found;
+};
+
+static struct answer ask(const char *host)
+{
+	const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	int code = getaddrinfo(host, NULL, &hints, &found), err = errno;
+
+	return (struct answer){.code = code, .err = err, .found = code ? NULL : found};
+}
+
+static void answer_free(struct answer *a)
+{
+	if (a->found)
+		freeaddrinfo(a->found);
+}
+
 /* --- the thread ------------------------------------------------------------------------------- */
 
 /* Belongs to the caller and to the thread; whoever is last to leave frees it. */
@@ -26,8 +47,7 @@ struct lookup {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool done, left; /* by the thread, by the caller */
-	int answer, err; /* of getaddrinfo(), and errno with EAI_SYSTEM */
-	struct addrinfo *found;
+	struct answer answer;
 	char host[HOST_NAME_BYTES_MAX + 2];
 };
 
@@ -52,8 +72,7 @@ static struct lookup *lookup_new(const char *host)
 
 static void lookup_free(struct lookup *l)
 {
-	if (l->found)
-		freeaddrinfo(l->found);
+	answer_free(&l->answer);
 	pthread_cond_destroy(&l->changed);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
@@ -61,16 +80,12 @@ static void lookup_free(struct lookup *l)
 
 static void *look_up(void *arg)
 {
-	const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
 	struct lookup *l = arg;
-	struct addrinfo *found = NULL;
-	int answer = getaddrinfo(l->host, NULL, &hints, &found), err = errno;
+	const struct answer answer = ask(l->host);
 	bool left;
 
 	pthread_mutex_lock(&l->lock);
 	l->answer = answer;
-	l->err = err;
-	l->found = answer ? NULL : found;
 	l->done = true;
 	left = l->left;
 	__atomic_store_n(&busy, false, __ATOMIC_RELEASE);
@@ -170,17 +185,17 @@ static int errno_of(int answer, int err)
 	}
 }
 
-static int take(struct resolved *out, const struct lookup *l, uint16_t port,
+static int take(struct resolved *out, const struct answer *a, uint16_t port,
 		char why[RESOLVE_WHY_SIZE])
 {
 	struct resolved r = {.count = 0};
 
-	if (l->answer) {
+	if (a->code) {
 		snprintf(why, RESOLVE_WHY_SIZE, "%s",
-			 l->answer == EAI_SYSTEM ? strerror(l->err) : gai_strerror(l->answer));
-		return errno_of(l->answer, l->err);
+			 a->code == EAI_SYSTEM ? strerror(a->err) : gai_strerror(a->code));
+		return errno_of(a->code, a->err);
 	}
-	for (const struct addrinfo *ai = l->found; ai; ai = ai->ai_next)
+	for (const struct addrinfo *ai = a->found; ai; ai = ai->ai_next)
 		add(&r, ai, port);
 	if (!r.count) {
 		snprintf(why, RESOLVE_WHY_SIZE, "it has no address of IPv4 or IPv6");
@@ -219,8 +234,17 @@ int resolve(struct resolved *out, const char *host, uint16_t port, const struct 
 	}
 	pthread_mutex_unlock(&l->lock);
 	pthread_join(l->thread, NULL);
-	err = take(out, l, port, why);
+	err = take(out, &l->answer, port, why);
 	lookup_free(l);
+	return err;
+}
+
+int resolve_here(struct resolved *out, const char *host, uint16_t port, char why[RESOLVE_WHY_SIZE])
+{
+	struct answer answer = ask(host);
+	int err = take(out, &answer, port, why);
+
+	answer_free(&answer);
 	return err;
 }
 
@@ -236,12 +260,20 @@ static bool fits(const union addr *a)
 	return true;
 }
 
+const union addr *resolve_usable(const struct resolved *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (fits(&r->set[i]))
+			return &r->set[i];
+	return NULL;
+}
+
 static int resolve_server(const struct conf_app *app, struct conf_server *s,
 			  const struct resolve_wait *wait)
 {
 	struct resolved r = {.count = 0};
 	char why[RESOLVE_WHY_SIZE], name[ADDR_TEXT_MAX], of[CONFIG_SERVER_NAME_SIZE + 16] = "";
-	size_t at = 0;
+	const union addr *first;
 	int err;
 
 	/* A lone server is the application. */
@@ -254,15 +286,14 @@ static int resolve_server(const struct conf_app *app, struct conf_server *s,
 			  of, s->name, why, s->host);
 		return err;
 	}
-	while (at < r.count && !fits(&r.set[at]))
-		at++;
-	if (at == r.count) {
+	first = resolve_usable(&r);
+	if (!first) {
 		log_error("application %s%s: cannot be resolved: it has addresses of IPv6 only, "
 			  "and this host has no IPv6",
 			  of, s->name);
 		return -EAFNOSUPPORT;
 	}
-	s->addr = r.set[at];
+	s->addr = *first;
 	addr_format(name, &s->addr);
 	log_info("application %s%s: %s, the first of %zu address%s", of, s->name, name,
 		 r.count + r.left_out, r.count + r.left_out == 1 ? "" : "es");

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the addresses of a host, by the name service of this system (nsswitch.conf,
- * resolv.conf). By the main thread alone, at startup and in a reload: it waits. getaddrinfo(3)
- * knows no time limit, so it runs in a thread of its own, which is left behind when the time is
- * over.
+ * resolv.conf). getaddrinfo(3) knows no time limit. So for the main thread, which waits at startup
+ * and in a reload, it runs in a thread of its own, which is left behind when the time is over.
  */
 #pragma once
 
@@ -35,12 +34,20 @@ struct resolve_wait {
 #define RESOLVE_WHY_SIZE 160
 
 /*
- * All addresses of `host` with this port (host order). 0; or with why[]: -ENOENT: there are none;
+ * All addresses of `host` with this port (host order). By the main thread. 0; or with why[]:
+ * -ENOENT: there are none;
  * -ETIMEDOUT; -EBUSY: the thread of an earlier call still waits; -EAGAIN, -EIO: the name service
  * failed; -ENOMEM.
  */
 int resolve(struct resolved *out, const char *host, uint16_t port, const struct resolve_wait *wait,
 	    char why[RESOLVE_WHY_SIZE]);
+
+/* The same in the calling thread, any but the main one, for as long as it takes. Never -ETIMEDOUT
+ * or -EBUSY. */
+int resolve_here(struct resolved *out, const char *host, uint16_t port, char why[RESOLVE_WHY_SIZE]);
+
+/* The first one that a socket can be made for, or NULL. */
+const union addr *resolve_usable(const struct resolved *r);
 
 /*
  * Fills in the address of every server that is a name, with the first one that a socket can be made

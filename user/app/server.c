@@ -48,6 +48,51 @@ void server_put(struct server *s)
 	free(s);
 }
 
+/* --- where it is ------------------------------------------------------------------------------ */
+
+/*
+ * A worker never waits for the thread that looks names up, and nothing has to be kept for one that
+ * still reads: it copies, and copies again if there was a change meanwhile.
+ */
+#define ADDR_WORDS (sizeof(((struct server *)NULL)->addr_words) / sizeof(uint64_t))
+_Static_assert(sizeof(struct sockaddr_in6) <= ADDR_WORDS * sizeof(uint64_t), "fits");
+
+const union addr *server_addr(const struct server *s, const union addr *configured, union addr *buf)
+{
+	uint64_t words[ADDR_WORDS];
+	unsigned turn;
+
+	do {
+		turn = __atomic_load_n(&s->addr_turn, __ATOMIC_ACQUIRE);
+		if (!turn)
+			return configured;
+		for (size_t i = 0; i < ADDR_WORDS; i++)
+			words[i] = LOAD(s->addr_words[i]);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	} while (turn & 1 || turn != LOAD(s->addr_turn));
+	*buf = (union addr){0};
+	memcpy(buf, words, sizeof(struct sockaddr_in6));
+	return buf->family == AF_UNSPEC ? configured : buf;
+}
+
+void server_set_addr(struct server *s, const union addr *addr)
+{
+	uint64_t words[ADDR_WORDS] = {0};
+	unsigned turn = LOAD(s->addr_turn);
+
+	CHECKED(CHECK(s, !addr || addr->family == AF_INET || addr->family == AF_INET6));
+	if (!addr && !turn)
+		return;
+	if (addr)
+		memcpy(words, addr, addr_len(addr));
+	STORE(s->addr_turn, turn + 1);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	for (size_t i = 0; i < ADDR_WORDS; i++)
+		STORE(s->addr_words[i], words[i]);
+	/* 0 would be "never": once in a long time, it is passed over. */
+	__atomic_store_n(&s->addr_turn, turn + 2 ? turn + 2 : 2, __ATOMIC_RELEASE);
+}
+
 /* --- what it is ------------------------------------------------------------------------------- */
 
 static bool is_out(const struct server *s, uint64_t now_ms)

@@ -69,6 +69,9 @@ struct server {
 	char cause[SERVER_CAUSE_SIZE]; /* why it went down or out last */
 	unsigned rows_count;
 	struct server_row *rows; /* one a worker */
+	/* Where its name led when it was looked up last: see server_addr(). */
+	unsigned addr_turn;     /* atomic: odd while it changes; 0: it was never looked up */
+	uint64_t addr_words[4]; /* atomic: a sockaddr_in or sockaddr_in6, or zeros */
 };
 
 /* The caller has the one reference. NULL when out of memory. */
@@ -96,6 +99,15 @@ void server_set_health(struct server *s, enum server_health health, uint64_t now
 		       const char *why);
 /* By the main thread, which then calls worker_servers(). Also a line in the log. */
 void server_set_admin(struct server *s, enum server_admin admin, uint64_t now_ms);
+
+/*
+ * Its address, in *buf or where it is configured. Any thread. A name that is looked up again and
+ * again (names.h) has the one that was found last, whatever the generation.
+ */
+const union addr *server_addr(const struct server *s, const union addr *configured,
+			      union addr *buf);
+/* From now on. NULL: as it is configured. Of IPv4 or IPv6. One thread at a time. */
+void server_set_addr(struct server *s, const union addr *addr);
 
 /* Counts one more connection unless it has `max` (0: no limit). By any worker. */
 bool server_enter(struct server *s, unsigned max);

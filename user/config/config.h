@@ -126,6 +126,7 @@ struct conf_app {
 	uint32_t server_connections_max; /* of each server, in all workers; 0: no limit */
 	uint32_t queue_max;              /* connections that wait for a server, in all workers */
 	uint32_t queue_timeout_ms;
+	uint32_t resolve_ms;       /* 0: at startup and in a reload only */
 	uint32_t connect_retry_ms; /* 0: once */
 	enum conf_app_reuse app_reuse;
 	enum conf_send_proxy send_proxy;

@@ -76,11 +76,17 @@ static enum kedge_reason connect_failed(struct conn *c, int err)
 	return err == -ETIMEDOUT ? KEDGE_REASON_app_timeout : KEDGE_REASON_app_refused;
 }
 
+/* Where the server of the leg is now. */
+static const union addr *addr_of(const struct conn *c, union addr *buf)
+{
+	return server_addr(c->flow.leg->server, &conn_server(c)->addr, buf);
+}
+
 /* NONE: it is on its way, or the queue is full; or why not. */
-static enum kedge_reason leg_connect(struct conn *c)
+static enum kedge_reason leg_connect(struct conn *c, const union addr *to)
 {
 	struct leg *l = c->flow.leg;
-	int err = app_connect(l->fd, &conn_server(c)->addr);
+	int err = app_connect(l->fd, to);
 
 	l->queue = err == -EAGAIN;
 	if (l->queue)
@@ -98,19 +104,22 @@ static enum kedge_reason leg_begin(struct conn *c)
 	const struct conf *conf = conn_conf(c);
 	enum kedge_reason reason = conn_choose(c);
 	struct leg *l = c->flow.leg;
+	const union addr *to;
+	union addr buf;
 	int fd;
 
 	if (reason != KEDGE_REASON_NONE || l->edit)
 		return reason;
 	conn_leg_choose(c);
-	fd = app_socket(&conn_server(c)->addr, l->bypass);
+	to = addr_of(c, &buf);
+	fd = app_socket(to, l->bypass);
 	l->connect_began_us = c->worker->loop.now_us;
 	if (fd < 0)
 		return no_socket(fd);
 	l->fd = fd;
-	tcp_alive_towards(fd, &conn_server(c)->addr, &conf->tcp_alive);
+	tcp_alive_towards(fd, to, &conf->tcp_alive);
 	reason = conn_leg_register(c);
-	return reason == KEDGE_REASON_NONE ? leg_connect(c) : reason;
+	return reason == KEDGE_REASON_NONE ? leg_connect(c, to) : reason;
 }
 
 /* What it lacks may be taken up by idle legs. */
@@ -344,7 +353,8 @@ struct conn_verdict conn_connect_again(struct conn *c)
 /* No event tells that a unix socket takes connections again. */
 static struct conn_verdict queue_again(struct conn *c)
 {
-	enum kedge_reason reason = leg_connect(c);
+	union addr buf;
+	enum kedge_reason reason = leg_connect(c, addr_of(c, &buf));
 
 	set_timer(c);
 	return reason == KEDGE_REASON_NONE ? verdict_stay() : leg_failed(c, reason);

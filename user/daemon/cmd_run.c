@@ -178,6 +178,19 @@ static int checks_start(struct daemon *d)
 	return err;
 }
 
+static int names_start(struct daemon *d)
+{
+	int err;
+
+	d->names = names_new();
+	if (!d->names)
+		return log_err(ENOMEM, "names of servers");
+	err = names_prepare(d->names, d->generation->apps, d->conf->apps_count);
+	if (!err)
+		names_commit(d->names);
+	return err;
+}
+
 static int metrics_start(struct daemon *d)
 {
 	const struct metrics_source source = {
@@ -249,6 +262,7 @@ static int start(struct daemon *d)
 	err = err ? err : access_start(d);
 	err = err ? err : workers_start(d);
 	err = err ? err : checks_start(d);
+	err = err ? err : names_start(d);
 	return err ? err : metrics_start(d);
 }
 
@@ -263,6 +277,7 @@ static void control_close(struct daemon *d)
 
 static void stop(struct daemon *d)
 {
+	names_close(d->names);
 	checks_close(d->checks);
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_fini(&d->workers[i]);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "app/checks.h"
+#include "app/names.h"
 #include "daemon/server_figures.h"
 #include "listen/activation.h"
 #include "listen/generation.h"
@@ -33,6 +34,7 @@ struct daemon {
 	struct metrics_server *metrics; /* NULL: not configured */
 	struct server_figures figures;  /* for the thread of the metrics */
 	struct checks *checks;
+	struct names *names;
 	int signal_fd, control_fd;
 	uint64_t control_again_ms; /* the control socket is left alone until then */
 	bool draining;

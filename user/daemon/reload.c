@@ -38,6 +38,7 @@ struct attempt {
 	struct doors **sets;   /* one a worker; NULL once posted */
 	struct guard *guard;   /* has rules prepared; or NULL */
 	struct checks *checks; /* the same */
+	struct names *names;   /* the same */
 };
 
 static void hear(struct log_tap *tap, enum log_level level, const char *line)
@@ -92,7 +93,10 @@ static const struct conf_app *app_before(const struct conf *before, const struct
 static void say_moved(struct attempt *a, const struct conf_app *before,
 		      const struct conf_app *after)
 {
+	const struct generation *g = a->d->generation;
+	const struct servers *now = &g->apps[before - g->conf->apps];
 	char was[ADDR_TEXT_MAX], is[ADDR_TEXT_MAX];
+	union addr buf;
 	char text[CONFIG_SERVER_NAME_SIZE + sizeof(was) + sizeof(is) + 16];
 
 	for (size_t i = 0; i < after->servers.count; i++)
@@ -101,7 +105,8 @@ static void say_moved(struct attempt *a, const struct conf_app *before,
 
 			if (!s->host || strcmp(s->name, before->servers.set[k].name))
 				continue;
-			addr_format(was, &before->servers.set[k].addr);
+			addr_format(was,
+				    server_addr(now->set[k], &before->servers.set[k].addr, &buf));
 			addr_format(is, &s->addr);
 			if (!strcmp(was, is))
 				continue;
@@ -308,6 +313,12 @@ static int prepare_checks(struct attempt *a)
 	return checks_prepare(a->checks, a->next->apps, a->next->conf->apps_count);
 }
 
+static int prepare_names(struct attempt *a)
+{
+	a->names = a->d->names;
+	return names_prepare(a->names, a->next->apps, a->next->conf->apps_count);
+}
+
 /* Policies keep their old values until a restart. They may exclude what is new. */
 static int check_conflicts(const struct attempt *a)
 {
@@ -338,6 +349,7 @@ static int prepare(struct attempt *a)
 	for (unsigned w = 0; !err && w < d->workers_made; w++)
 		err = doors_give(a->sets[w], a->sockets, w, d->workers[w].doors, a->from);
 	err = err ? err : prepare_checks(a);
+	err = err ? err : prepare_names(a);
 	return err ? err : prepare_guard(a);
 }
 
@@ -390,6 +402,7 @@ static void commit(struct attempt *a)
 	d->generation = take_ptr(a->next);
 	d->conf = d->generation->conf;
 	checks_commit(take_ptr(a->checks));
+	names_commit(take_ptr(a->names));
 	server_figures_set(&d->figures, d->generation);
 	say_unix(before->conf, d->conf);
 	metrics_app_unix(d->shared.metrics, conf_all_unix(d->conf));
@@ -409,6 +422,8 @@ static void attempt_clear(struct attempt *a)
 		guard_cancel(a->guard);
 	if (a->checks)
 		checks_cancel(a->checks);
+	if (a->names)
+		names_cancel(a->names);
 	sockets_close(a->sockets);
 	bind_unix_keep(a->d->conf);
 	free(a->from);

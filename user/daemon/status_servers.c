@@ -26,7 +26,8 @@ static const char *health_text(const struct server *s)
 static json_t *server_json(struct server *s, const struct conf_app *app, size_t at, uint64_t now_ms)
 {
 	uint64_t since_ms = LOAD(s->since_ms), legs = 0, failed = 0, busy = 0;
-	char cause[SERVER_CAUSE_SIZE];
+	char cause[SERVER_CAUSE_SIZE], addr[ADDR_TEXT_MAX];
+	union addr buf;
 	json_t *row;
 
 	server_cause(s, now_ms, cause);
@@ -41,6 +42,10 @@ static json_t *server_json(struct server *s, const struct conf_app *app, size_t 
 			app->check != CHECK_OFF, "connections", (json_int_t)LOAD(s->connections),
 			"busy", (json_int_t)busy, "legs", (json_int_t)legs, "failed",
 			(json_int_t)failed);
+	if (app->servers.set[at].host) {
+		addr_format(addr, server_addr(s, &app->servers.set[at].addr, &buf));
+		json_object_set_new(row, "address", json_text(addr));
+	}
 	if (cause[0])
 		json_object_set_new(row, "cause", json_text(cause));
 	if (since_ms)

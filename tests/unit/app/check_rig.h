@@ -314,7 +314,7 @@ static inline void checks_more(unsigned n)
 	run_until(has_accepted);
 }
 
-/* --- far ends that several tests have ------------------------------------------------------------ */
+/* --- far ends that several tests have -------------------------------------------------------- */
 
 static inline void say_nothing(int fd)
 {

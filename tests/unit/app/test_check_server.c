@@ -40,6 +40,22 @@ static void by_tcp_a_connection_is_enough(void **state)
 	run_until(is_good_and_gone);
 }
 
+/* Its name leads elsewhere now. */
+static void a_server_that_moves_is_checked_there(void **state)
+{
+	const union addr here = conf.addr;
+
+	(void)state;
+	app.check = CHECK_TCP;
+	app.check_fall = app.check_rise = 1;
+	conf.addr = addr_of("127.0.0.1:1");
+	far.script = note_the_end;
+	begin_checks();
+	run_until(is_bad);
+	server_set_addr(server, &here);
+	run_until(is_good_and_gone);
+}
+
 static char begin_of_tcp[64];
 
 static void hear_header(struct watch *watch, uint32_t events)
@@ -237,6 +253,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(by_tcp_a_connection_is_enough),
+		TEST(a_server_that_moves_is_checked_there),
 		TEST(a_check_by_tcp_sends_the_proxy_header),
 		TEST(the_server_is_not_there),
 		TEST(this_host_has_no_such_addresses),

@@ -158,6 +158,30 @@ static void all_addresses_each_once_in_their_order(void **state)
 	assert_string_equal(why, "");
 }
 
+static void the_calling_thread_may_ask_itself(void **state)
+{
+	struct resolved r = {.count = 0};
+	char why[RESOLVE_WHY_SIZE] = "";
+
+	(void)state;
+	service.addrs[0] = "2001:db8::2";
+	service.addrs[1] = "192.0.2.1";
+	busy = true; /* the main thread's question does not matter */
+	assert_int_equal(resolve_here(&r, "app.internal", 3000, why), 0);
+	busy = false;
+	assert_string_equal(service.host, "app.internal");
+	assert_int_equal(r.count, 2);
+	assert_ptr_equal(resolve_usable(&r), &r.set[0]);
+	service.no_ipv6 = true;
+	assert_ptr_equal(resolve_usable(&r), &r.set[1]);
+	r.count = 1;
+	assert_null(resolve_usable(&r));
+	service.addrs[0] = NULL;
+	service.answer = EAI_AGAIN;
+	assert_int_equal(resolve_here(&r, "app.internal", 3000, why), -EAGAIN);
+	assert_non_null(strstr(why, "Temporary failure"));
+}
+
 static void there_is_room_for_so_many(void **state)
 {
 	static char texts[ANSWERS_MAX][16];
@@ -335,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(all_addresses_each_once_in_their_order),
+		TEST(the_calling_thread_may_ask_itself),
 		TEST(there_is_room_for_so_many),
 		TEST(a_failure_says_why),
 		TEST(one_that_hangs_is_left_behind),

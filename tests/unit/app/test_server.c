@@ -228,6 +228,80 @@ static void workers_use_it_at_once(void **state)
 	heard_begin();
 }
 
+static const char *address(const union addr *configured)
+{
+	static char text[ADDR_TEXT_MAX];
+	union addr buf;
+
+	addr_format(text, server_addr(s, configured, &buf));
+	return text;
+}
+
+static union addr addr_of(const char *text)
+{
+	union addr a;
+	const char *why;
+
+	assert_int_equal(addr_parse(&a, text, &why), 0);
+	return a;
+}
+
+static void it_is_where_its_name_led_last(void **state)
+{
+	const union addr configured = addr_of("192.0.2.1:80"), other = addr_of("unix:/run/a.sock");
+	const union addr v6 = addr_of("[2001:db8::1]:80"), v4 = addr_of("192.0.2.2:80");
+
+	(void)state;
+	assert_string_equal(address(&configured), "192.0.2.1:80");
+	server_set_addr(s, NULL);
+	assert_string_equal(address(&other), "unix:/run/a.sock");
+	server_set_addr(s, &v6);
+	assert_string_equal(address(&configured), "[2001:db8::1]:80");
+	server_set_addr(s, &v4);
+	assert_string_equal(address(&other), "192.0.2.2:80");
+	server_set_addr(s, NULL);
+	assert_string_equal(address(&configured), "192.0.2.1:80");
+	s->addr_turn = (unsigned)-2; /* after 2^31 changes */
+	server_set_addr(s, &v4);
+	assert_string_equal(address(&configured), "192.0.2.2:80");
+}
+
+static union addr moved[2];
+static bool is_over;
+
+static void *move_it(void *arg)
+{
+	(void)arg;
+	for (unsigned i = 0; !__atomic_load_n(&is_over, __ATOMIC_RELAXED); i++)
+		server_set_addr(s, &moved[i % 2]);
+	return NULL;
+}
+
+/* One is all ones, the other all twos: a mixture would be neither. */
+static void nobody_sees_half_of_a_change(void **state)
+{
+	const union addr configured = moved[0];
+	unsigned seen[2] = {0, 0};
+	pthread_t thread;
+
+	(void)state;
+	moved[0] = addr_of("[1111:1111:1111:1111:1111:1111:1111:1111]:4369");
+	moved[1] = addr_of("[2222:2222:2222:2222:2222:2222:2222:2222]:8738");
+	is_over = false;
+	server_set_addr(s, &moved[0]);
+	assert_int_equal(pthread_create(&thread, NULL, move_it, NULL), 0);
+	for (unsigned i = 0; i < 200000; i++) {
+		union addr buf;
+		const union addr *now = server_addr(s, &configured, &buf);
+
+		for (int k = 0; k < 2; k++)
+			seen[k] += !memcmp(now, &moved[k], sizeof(now->in6));
+	}
+	__atomic_store_n(&is_over, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	assert_int_equal(seen[0] + seen[1], 200000);
+}
+
 static void it_lives_as_long_as_its_references(void **state)
 {
 	(void)state;
@@ -251,6 +325,8 @@ int main(void)
 		TEST(the_operator_takes_it_out_and_back),
 		TEST(connections_have_a_limit),
 		TEST(workers_use_it_at_once),
+		TEST(it_is_where_its_name_led_last),
+		TEST(nobody_sees_half_of_a_change),
 		TEST(it_lives_as_long_as_its_references),
 	};
 

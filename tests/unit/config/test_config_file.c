@@ -21,7 +21,7 @@
 #define KNOWN_TOP                                                                              \
 	"tls, mode, alpn, app, proxy-protocol, trust, strict-sni, listener-connections-max, "  \
 	"socket-mode, splice, backup, check, server-connections-max, queue-max, "              \
-	"queue-timeout-ms, connect-retry-ms, send-proxy, proxy-tlvs, workers, "                \
+	"queue-timeout-ms, resolve-ms, connect-retry-ms, send-proxy, proxy-tlvs, workers, "    \
 	"record, edit, bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, "   \
 	"guard-priority, "                                                                     \
 	"guard-observe, guard-source-rate, guard-source-burst, guard-source-prefix-v4, "       \

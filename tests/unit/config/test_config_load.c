@@ -18,7 +18,7 @@ static const char every_flag[] =
 	"--backup 192.0.2.10:8080 --check http --check-path /up --check-host up.example "
 	"--check-status 204 --check-every-ms 31 --check-timeout-ms 32 --check-rise 33 "
 	"--check-fall 34 --server-connections-max 35 --queue-max 36 --queue-timeout-ms 37 "
-	"--connect-retry-ms 38 --workers 3 "
+	"--resolve-ms 39 --connect-retry-ms 38 --workers 3 "
 	"--record require --edit off --bypass prefer --cgroup /cg --peername off --app-cgroup "
 	"/acg --guard-mode generic --guard-interfaces eth0 --guard-interfaces lo "
 	"--guard-priority 20 --guard-observe on --guard-source-rate 21 --guard-source-burst 22 "
@@ -67,6 +67,7 @@ static const char every_key[] = "certs:\n"
 				"server-connections-max: 35\n"
 				"queue-max: 36\n"
 				"queue-timeout-ms: 37\n"
+				"resolve-ms: 39\n"
 				"connect-retry-ms: 38\n"
 				"workers: 3\n"
 				"record: require\n"
@@ -231,6 +232,7 @@ static void check_every_option_of_an_app(const struct conf_app *app)
 	assert_int_equal(app->queue_max, 36);
 	assert_int_equal(app->queue_timeout_ms, 37);
 	assert_int_equal(app->connect_retry_ms, 38);
+	assert_int_equal(app->resolve_ms, 39);
 }
 
 static void check_every_option(const struct conf *conf)

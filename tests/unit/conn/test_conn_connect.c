@@ -160,6 +160,36 @@ static void a_client_that_gives_up_takes_the_leg_with_it(void **state)
 	assert_int_equal(stats->flows, 0);
 }
 
+/* Also in the family of the new address; a connection that is there stays. */
+static void a_server_whose_name_has_moved_is_found_there(void **state)
+{
+	union addr to = {.in6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback}};
+	int there = socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int client, before, other, leg;
+	socklen_t len = sizeof(to);
+
+	(void)state;
+	if (there < 0 || bind(there, &to.sa, sizeof(to.in6)) < 0)
+		skip(); /* a host without IPv6 */
+	assert_int_equal(listen(there, 8), 0);
+	assert_int_equal(getsockname(there, &to.sa, &len), 0);
+	start();
+	join(&client, &before);
+	server_set_addr(servers.set[0], &to);
+	other = net_connect(port);
+	say(other, GET);
+	assert_true(net_wait(there, POLLIN, NET_PATIENCE_MS));
+	leg = net_accept(there);
+	hear(leg, SEEN);
+	say(leg, OK_HI);
+	assert_false(net_wait(app, POLLIN, NET_QUIET_MS));
+	close(leg);
+	close(other);
+	close(before);
+	close(client);
+	close(there);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -173,6 +203,7 @@ int main(void)
 		TEST(a_leg_that_the_application_gave_up_is_replaced),
 		TEST(an_application_that_comes_up_in_time_is_found),
 		TEST(a_client_that_gives_up_takes_the_leg_with_it),
+		TEST(a_server_whose_name_has_moved_is_found_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* json_text.c: any text becomes a string, and UTF-8 stays as it is. What is missing is shown as such. */
+/*
+ * json_text.c: any text becomes a string, and UTF-8 stays as it is. What is missing is shown as
+ * such.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -42,6 +42,7 @@ static void start_with(const char *yaml)
 	assert_int_equal(tls_shared_init(&kedge.generation->tls, conf, &kedge.record_caps), 0);
 	assert_int_equal(workers_init(&kedge), 0);
 	assert_int_equal(checks_start(&kedge), 0);
+	assert_int_equal(names_start(&kedge), 0);
 	heard_begin();
 }
 

@@ -89,16 +89,36 @@ static char *printed(const char *json)
 
 #define HEAD "server                    connections         busy    connected       failed  state\n"
 
+static void a_name_has_its_address(void **state)
+{
+	struct conf_server *named = &generation->conf->apps[1].servers.set[0];
+	union addr moved = named->addr;
+	json_t *all;
+
+	(void)state;
+	named->host = strdup("app.internal");
+	all = status_servers_json(generation);
+	text(row_of(all, 1, 0), "address", "10.0.0.1:80");
+	assert_null(json_object_get(row_of(all, 0, 0), "address"));
+	json_decref(all);
+	moved.in.sin_port = htons(81);
+	server_set_addr(server_at(1, 0), &moved);
+	all = status_servers_json(generation);
+	text(row_of(all, 1, 0), "address", "10.0.0.1:81");
+	json_decref(all);
+}
+
 static void a_queue_is_shown_while_somebody_is_in_it(void **state)
 {
-	char *out = printed("[{\"application\": \"web\", \"waiting\": 5, \"servers\": [{\"server\":"
-			    " \"a:1\", \"checked\": false, " PLAIN "}]}]");
+	char *out = printed("[{\"application\": \"web\", \"waiting\": 5, \"servers\": ["
+			    "{\"server\": \"a:1\", \"checked\": false, " PLAIN "}]}]");
 
 	(void)state;
 	assert_string_equal(out, "application web/a:1: 3 connections, 5 clients wait, up\n");
 	free(out);
-	out = printed("[{\"application\": \"web\", \"waiting\": 5, \"servers\": [{\"server\":"
-		      " \"a:1\", " PLAIN "}]}, {\"application\": \"b:1\", \"waiting\": 0,"
+	out = printed("[{\"application\": \"web\", \"waiting\": 5, \"servers\": ["
+		      "{\"server\": \"a:1\", " PLAIN
+		      "}]}, {\"application\": \"b:1\", \"waiting\": 0,"
 		      " \"servers\": [{\"server\": \"b:1\", " PLAIN "}]}]");
 	assert_string_equal(out, HEAD "web/a:1                             3            1"
 				      "            9            2  up\n"
@@ -149,6 +169,7 @@ int main(void)
 #define TEST(t) cmocka_unit_test_setup_teardown(t, servers_setup, servers_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(each_server_has_what_all_workers_count),
+		TEST(a_name_has_its_address),
 		TEST(one_server_is_one_line),
 		TEST(a_queue_is_shown_while_somebody_is_in_it),
 		TEST(several_or_one_that_is_checked_are_rows),
