@@ -16,6 +16,7 @@ from kedge import Kedge, Listener
 from machine import Deadline
 from rawapp import RawApp, answer
 
+PAUSE = threading.Event()  # never set: to wait
 LISTENERS = [Listener("tls"), Listener("clear", tls=False), Listener("clear_proxy", tls=False, proxy="require")]
 
 
@@ -81,6 +82,31 @@ def test_idle_clients_hold_no_leg(certs, cgroup, ends, tls):
         for c in silent:
             assert c.request().status == 200
         assert len(app.connections) == 250
+
+
+@pytest.mark.each_kernel
+def test_a_slow_head_holds_no_leg(certs, cgroup, ends, leg):
+    """It waits in kedge until it is whole, and goes on byte for byte. So does the next one, once its leg is gone."""
+    head = b"GET /slow HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 3000 + b"\r\n\r\n"
+    with stage(certs, cgroup, ends, "--app-idle-timeout-ms", "200") as (kedge, app), contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(connect(kedge, leg)) for _ in range(30)]
+        for turn in range(2):
+            for number, c in enumerate(clients):
+                c.send(b"\r\n" + head[:1 + 100 * number])
+            PAUSE.wait(0.2)
+            for c in clients if not leg[1] else []:  # with TLS there are session tickets
+                c.sock.setblocking(False)
+                with pytest.raises(BlockingIOError):
+                    c.sock.recv(1)
+                c.sock.settimeout(20)
+            assert len(app.connections) == 30 * turn
+            for number, c in enumerate(clients):
+                c.send(head[1 + 100 * number:])
+                assert c.response().text == "GET /slow 127.0.0.1 "
+            app.wait(lambda t=turn: len(app.connections) == 30 * (t + 1) and all(conn.ended for conn in app.connections),
+                     what="the end of all legs")
+        for conn in app.connections:
+            assert bytes(conn.received).startswith(head[:-2] + b"X-Forwarded-For: 127.0.0.1\r\n")
 
 
 def test_without_reuse_a_leg_lives_as_long_as_its_client(certs, cgroup, ends, leg):

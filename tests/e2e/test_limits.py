@@ -197,7 +197,7 @@ def test_slowhttptest(started, cgroup, tls, mode):
         free = rate(kedge, tls)
         before = kedge.stat("accepted")
         with attack(kedge, mode, CONNECTIONS, 300000):
-            status = kedge.wait_status(lambda s: s["stats"]["flows"] >= before + CONNECTIONS,
+            status = kedge.wait_status(lambda s: s["stats"]["accepted"] >= before + CONNECTIONS,
                                        "connections of the attack", seconds=60)
             attacked = rate(kedge, tls)
         print(f"measured {mode}: {free:.0f} requests/s without, {attacked:.0f} with "

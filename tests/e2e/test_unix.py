@@ -255,7 +255,7 @@ def test_a_successor_may_take_the_path_while_we_drain(paths, certs):
         first = Kedge(certs, app.text, listeners)
         with Client(first["clear"]) as c:
             c.send(b"GET / HTTP/1.1\r\n")
-            machine.wait_for(lambda: app.connections, what="its connection")
+            machine.wait_for(lambda: first.stat("bytes_up"), what="its first line")
             first.process.popen.send_signal(signal.SIGTERM)
             machine.wait_for(lambda: not Path(paths("k.sock")).exists(), what="the file is gone")
             with Kedge(certs, app.text, listeners) as second:

@@ -156,6 +156,8 @@ def test_silent_and_idle_clients_hold_no_worker(certs, cgroup, ends, tls, make, 
         clients = [stack.enter_context(Client(kedge["tls"], tls=tls)) for _ in range(SILENT + idle)]
         for c in clients[SILENT:]:
             assert c.request(target="/idle").text == "seen\n"
+        for c in clients[:SILENT // 2]:
+            c.send(b"GET / HTTP/1.1\r\nHost: a\r\n")  # and no more
         no_app_sockets(kedge)
         assert kedge.stat("flows") == idle
         with Client(kedge["tls"], tls=tls) as other:

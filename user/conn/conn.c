@@ -128,6 +128,8 @@ static void go(struct conn *c, struct conn_verdict v)
 		count_reason(c, v.reason);
 		if (from == CONN_HANDSHAKE)
 			conn_handshake_leave(c);
+		if (from == CONN_IDLE)
+			conn_idle_leave(c);
 		if (from == CONN_CONNECT)
 			conn_connect_leave(c);
 		c->state = v.next;

@@ -86,7 +86,8 @@ static void state_check(const struct conn *c)
 	case CONN_IDLE:
 		CHECK(c, f->record && !f->client_eof && !conn_is_tcp(c) && !c->counted);
 		CHECK_IF(c, f->leg, c->early && f->leg->fd >= 0);
-		CHECK_IF(c, residue_any(&f->up), c->again.queued);
+		CHECK_IF(c, residue_any(&f->up), c->again.queued || c->head);
+		CHECK_IF(c, c->head_ms, residue_any(&f->up));
 		CHECK(c, !residue_any(&f->down));
 		break;
 	case CONN_MOVE:

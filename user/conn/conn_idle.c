@@ -5,12 +5,11 @@
 #include <errno.h>
 
 #include "app/leg_pool.h"
+#include "conn/conn_head.h"
 #include "conn/conn_leg.h"
+#include "conn/conn_reply.h"
 #include "conn/mover_lease.h"
 #include "conn/mover_up.h"
-
-/* So much of a request is read before there is a leg for it. */
-#define FIRST_BYTES_MAX 16384
 
 /* When an early leg has been idle for too long; 0: there is none. */
 static uint64_t leg_due_ms(const struct conn *c)
@@ -32,6 +31,8 @@ static void set_timer(struct conn *c)
 
 	if (leg_due && leg_due < due)
 		due = leg_due;
+	if (c->head_ms && c->head_ms + conn_conf(c)->head_timeout_ms < due)
+		due = c->head_ms + conn_conf(c)->head_timeout_ms;
 	if (c->flow.record->look_again && c->active_ms + CONN_QUIET_LOOK_MS < due)
 		due = c->active_ms + CONN_QUIET_LOOK_MS;
 	if (c->worker->draining && loop->now_ms + CONN_DRAIN_LOOK_MS < due)
@@ -43,6 +44,7 @@ struct conn_verdict conn_idle_enter(struct conn *c, bool parts)
 {
 	struct flow *f = &c->flow;
 
+	c->head = NULL;
 	if (!parts) {
 		c->active_ms = c->worker->loop.now_ms;
 		f->client_in = true; /* bytes may have come before and with the handshake */
@@ -85,12 +87,34 @@ static int flush(struct flow *f)
 	return r;
 }
 
-/* Takes the first bytes of a request. */
+/* The client has ended. */
+static struct conn_verdict client_ended(struct conn *c)
+{
+	if (conn_head_begun(c))
+		return verdict_reset(KEDGE_REASON_client_truncated);
+	c->worker->stats->health_checks += !conn_requests(c);
+	return verdict_finish(KEDGE_REASON_NONE);
+}
+
+/* There are bytes of a request. Are they enough for a leg? */
+static struct conn_verdict look(struct conn *c)
+{
+	if (conn_head_may_go(c))
+		return verdict_next(CONN_CONNECT);
+	if (!c->head_ms && conn_head_begun(c))
+		c->head_ms = c->worker->loop.now_ms;
+	if (c->flow.client_in)
+		loop_later(&c->worker->loop, &c->again);
+	set_timer(c);
+	return verdict_stay();
+}
+
+/* Takes the first bytes of a request, or more of its head. */
 static struct conn_verdict hear(struct conn *c)
 {
 	struct flow *f = &c->flow;
 	struct mover *m = &c->worker->mover;
-	ssize_t n = mover_take(m, f, FIRST_BYTES_MAX);
+	ssize_t n = mover_take(m, f, CONN_HEAD_WAITS_MAX - (f->up.len - f->up.off));
 
 	if (n == -EAGAIN) {
 		if (c->client_error)
@@ -104,13 +128,24 @@ static struct conn_verdict hear(struct conn *c)
 	}
 	if (n < 0)
 		return fault(c);
-	if (n == 0) {
-		c->worker->stats->health_checks += !conn_requests(c);
-		return verdict_finish(KEDGE_REASON_NONE);
-	}
+	if (n == 0)
+		return client_ended(c);
 	c->active_ms = c->worker->loop.now_ms;
-	return residue_keep(&f->up, m->buf, (size_t)n) ? verdict_next(CONN_CONNECT)
-						       : verdict_reset(KEDGE_REASON_no_memory);
+	return residue_add(&f->up, m->buf, (size_t)n) ? look(c)
+						      : verdict_reset(KEDGE_REASON_no_memory);
+}
+
+/* It ends while the head waits: the access log says so. */
+static struct conn_verdict told(struct conn *c, struct conn_verdict v)
+{
+	if (v.next != CONN_STAY && v.next != CONN_CONNECT)
+		conn_head_log(c);
+	return v;
+}
+
+static struct conn_verdict head_late(struct conn *c)
+{
+	return told(c, conn_tell(c, KEDGE_REASON_head_timeout));
 }
 
 struct conn_verdict conn_idle_run(struct conn *c)
@@ -118,22 +153,30 @@ struct conn_verdict conn_idle_run(struct conn *c)
 	struct flow *f = &c->flow;
 
 	if (f->client_flush && flush(f) < 0)
-		return fault(c);
-	if (residue_any(&f->up))
-		return verdict_next(CONN_CONNECT);
-	return f->client_in ? hear(c) : verdict_stay();
+		return told(c, fault(c));
+	if (residue_any(&f->up) && !c->head)
+		return look(c);
+	return f->client_in ? told(c, hear(c)) : verdict_stay();
+}
+
+void conn_idle_leave(struct conn *c)
+{
+	conn_head_free(c);
 }
 
 struct conn_verdict conn_idle_expired(struct conn *c)
 {
 	uint64_t now = c->worker->loop.now_ms, leg_due = leg_due_ms(c);
 
+	if (c->head_ms && now >= c->head_ms + conn_conf(c)->head_timeout_ms)
+		return head_late(c);
 	if (c->worker->draining && !residue_any(&c->flow.up))
 		return verdict_finish(KEDGE_REASON_NONE);
 	if (leg_due && now >= leg_due)
 		conn_leg_close(c, false);
 	if (now >= idle_due_ms(c))
-		return verdict_finish(KEDGE_REASON_idle_timeout);
+		return conn_head_begun(c) ? head_late(c)
+					  : verdict_finish(KEDGE_REASON_idle_timeout);
 	if (c->flow.record->look_again && now >= c->active_ms + CONN_QUIET_LOOK_MS) {
 		c->flow.record->look_again = false;
 		c->flow.client_in = true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * conn.c only: IDLE: the client leg is ready, and the client has asked for nothing that is not
- * answered. Its flow has no leg, or an early one. The first bytes of a request end it.
+ * answered. Its flow has no leg, or an early one. A request ends it, with all of its head.
  */
 #pragma once
 
@@ -14,3 +14,4 @@
 struct conn_verdict conn_idle_enter(struct conn *c, bool parts);
 struct conn_verdict conn_idle_run(struct conn *c);
 struct conn_verdict conn_idle_expired(struct conn *c);
+void conn_idle_leave(struct conn *c);

@@ -129,6 +129,22 @@ static inline bool residue_keep(struct residue *r, const void *p, size_t n)
 	return true;
 }
 
+/* Adds a copy of p[0..n) to a residue that is in memory, or empty. False as above. */
+static inline bool residue_add(struct residue *r, const void *p, size_t n)
+{
+	const size_t kept = r->len - r->off;
+	uint8_t *data = malloc(kept + n);
+
+	if (!data)
+		return false;
+	if (kept)
+		memcpy(data, r->data + r->off, kept);
+	memcpy(data + kept, p, n);
+	free(r->data);
+	*r = (struct residue){.data = data, .len = (uint32_t)(kept + n)};
+	return true;
+}
+
 static inline void residue_drop(struct residue *r)
 {
 	free(r->data);

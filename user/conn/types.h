@@ -24,6 +24,7 @@
 
 struct access_flow;
 struct access_log;
+struct conn_head;
 struct conn_header;
 struct conn_prefix;
 struct doors;
@@ -107,7 +108,11 @@ struct conn {
 	struct flow flow;              /* from the end of the handshake on */
 	struct access_flow *access;    /* NULL: its requests are not logged */
 	TAILQ_ENTRY(conn) queue_link;
-	uint64_t tried;             /* in CONNECT: bit i: server i has failed it */
+	union {
+		uint64_t tried; /* in CONNECT: bit i: server i has failed it */
+		struct conn_head
+			*head; /* in IDLE, owned: of a request that comes in parts; or NULL */
+	};
 	uint64_t connect_ms;        /* when CONNECT began */
 	struct conn_prefix *prefix; /* owned: see conn_header.h; NULL once the header is made */
 	struct conn_header *header; /* owned: what each leg begins with; NULL: nothing */

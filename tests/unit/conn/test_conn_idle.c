@@ -22,6 +22,71 @@ static void the_first_bytes_are_kept_for_a_leg(void **state)
 	assert_int_equal(c->active_ms, now());
 }
 
+/* A leg is there for it when it is whole. */
+static void a_head_in_parts_waits(void **state)
+{
+	(void)state;
+	idle();
+	conf.head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT;
+	fake.in = "\r\n";
+	expect_stay(conn_idle_enter(c, false));
+	expect_timer(conf.idle_timeout_ms); /* an empty line begins nothing */
+	c->flow.client_in = true;
+	fake.in = "GET / HTTP/1.1\r\nHost";
+	expect_stay(conn_idle_run(c));
+	expect_timer(conf.head_timeout_ms);
+	set_clock(now() + 1000);
+	c->flow.client_in = true;
+	fake.in = ": a\r\n";
+	expect_stay(conn_idle_run(c));
+	expect_timer(conf.head_timeout_ms - 1000);
+	expect_stay(conn_idle_expired(c)); /* something else was due */
+	c->flow.client_in = true;
+	fake.in = "\r\nbehind";
+	expect_next(conn_idle_run(c), CONN_CONNECT);
+	assert_int_equal(c->flow.up.len, 2 + strlen(GET "behind"));
+	conn_idle_leave(c);
+	assert_null(c->head);
+}
+
+/* `how`: what happens to half a head. */
+static void half(const char *head)
+{
+	idle();
+	conf.head_bytes_max = KEDGE_HEAD_BYTES_DEFAULT;
+	fake.in = head;
+	expect_stay(conn_idle_enter(c, false));
+	c->flow.client_in = true;
+}
+
+static void half_a_head_is_late(void **state)
+{
+	(void)state;
+	half("GET / HT");
+	set_clock(now() + conf.head_timeout_ms);
+	expect(conn_idle_expired(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_head_timeout);
+	conn_idle_leave(c);
+}
+
+static void or_the_client_ends_first(void **state)
+{
+	(void)state;
+	half("GET / HT");
+	fake.in = "";
+	expect_reset(conn_idle_run(c), KEDGE_REASON_client_truncated);
+	conn_idle_leave(c);
+}
+
+static void an_empty_line_is_no_request(void **state)
+{
+	(void)state;
+	half("\r\n");
+	fake.in = "";
+	expect(conn_idle_run(c), CONN_REPLY, CONN_ORDERLY, KEDGE_REASON_NONE);
+	assert_int_equal(stats->health_checks, 1);
+	conn_idle_leave(c);
+}
+
 static void nothing_is_waited_for_as_long_as_idle_timeout(void **state)
 {
 	(void)state;
@@ -211,6 +276,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_first_bytes_are_kept_for_a_leg),
+		TEST(a_head_in_parts_waits),
+		TEST(half_a_head_is_late),
+		TEST(or_the_client_ends_first),
+		TEST(an_empty_line_is_no_request),
 		TEST(nothing_is_waited_for_as_long_as_idle_timeout),
 		TEST(a_read_cut_for_its_pace_goes_on_later),
 		TEST(the_end),

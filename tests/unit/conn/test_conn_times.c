@@ -4,23 +4,19 @@
 
 static void a_head_that_is_never_complete(void **state)
 {
-	int client, leg;
+	int client;
 
 	(void)state;
 	conf.head_timeout_ms = 1000;
 	start();
 	client = net_connect(port);
 	say(client, "GET / HTTP/1.1\r\n");
-	leg = net_accept(app);
-	hear(leg, "GET / HTTP/1.1\r\n");
 	poll(NULL, 0, 200); /* a drop now and then does not help */
 	say(client, "Host: a\r\n");
 	expect_answer(client, "HTTP/1.1 408 Request Timeout\r\n", "in time");
-	hear(leg, "Host: a\r\n");
-	hear_end(leg, ECONNRESET);
+	assert_false(net_wait(app, POLLIN, 0)); /* the application has not heard of it */
 	assert_int_equal(stats->reasons.head_timeout, 1);
 	close(client);
-	close(leg);
 }
 
 /* Every head is complete soon; that the next one has begun each time is no fault. */
@@ -34,8 +30,12 @@ static void heads_that_are_cut_anywhere(void **state)
 	start();
 	client = net_connect(port);
 	say(client, "GET / HT");
+	poll(NULL, 0, 20);
+	say(client, "TP/1.1\r\nHost: a\r\n\r\nGET / HT");
 	leg = net_accept(app);
-	hear(leg, "GET / HT");
+	hear(leg, SEEN "GET / HT");
+	say(leg, OK_HI);
+	hear(client, OK_HI);
 	for (end = net_now_ms() + 2500; net_now_ms() < end;) {
 		say(client, "TP/1.1\r\nHost: a\r\n\r\nGET / HT");
 		hear(leg, "TP/1.1\r\nHost: a\r\nX-Forwarded-For: 127.0.0.1\r\n\r\nGET / HT");
