@@ -219,6 +219,15 @@ static __always_inline bool edit_resumed(struct http1 *h, struct kedge_note *not
 	return true;
 }
 
+/* The leg has another client: the one before may have left an empty line, or half of one. */
+static __always_inline void edit_renewed(struct http1 *h, struct kedge_note *note)
+{
+	if (note->command != KEDGE_COMMAND_NEXT)
+		return;
+	note->command = KEDGE_COMMAND_NONE;
+	http1_renew(h);
+}
+
 /* The rest of the message is refused. Complete requests before it go on. */
 static __always_inline enum edit_verdict edit_refused(struct sk_msg_md *msg,
 						      struct kedge_flow *flow,
@@ -296,6 +305,7 @@ edit_message(struct sk_msg_md *msg, struct kedge_flow *flow, struct kedge_stats 
 
 	if (!note || !text)
 		return EDIT_DROP;
+	edit_renewed(&flow->http, note);
 	bpf_msg_apply_bytes(msg, 0);
 	note->withheld = 0;
 	note->runs++;

@@ -59,11 +59,12 @@ enum kedge_standing {
 	KEDGE_REFUSED,     /* see reason; nothing more goes on */
 };
 
-/* What the daemon tells the BPF editor after KEDGE_WAITING. */
+/* What the daemon tells the BPF editor: after KEDGE_WAITING, the last one at KEDGE_BETWEEN. */
 enum kedge_command {
 	KEDGE_COMMAND_NONE = 0,
 	KEDGE_COMMAND_HTTP,   /* the upgrade was declined: the next byte begins a request */
 	KEDGE_COMMAND_TUNNEL, /* 101: bytes pass unread */
+	KEDGE_COMMAND_NEXT,   /* another client: it has no empty line of the one before */
 };
 
 /*

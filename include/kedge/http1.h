@@ -295,6 +295,15 @@ static __always_inline void http1_note_request(const struct http1 *h, struct ked
 		note->last = h->requests;
 }
 
+/* What comes next is another client's. Does nothing within a request. */
+static __always_inline void http1_renew(struct http1 *h)
+{
+	if (!http1_between(h))
+		return;
+	h->state = HTTP1_START;
+	h->hold = HTTP1_LOOSE;
+}
+
 /* The answer to an upgrade request has come. Does nothing in other states. */
 static __always_inline void http1_resume(struct http1 *h, bool tunnel)
 {

@@ -182,6 +182,37 @@ static void clients_of_one_leg(void **state)
 	one_after_the_other(&kernel);
 }
 
+/* A client leaves an empty line, or half of one. The next one may begin with a line of its own. */
+static void an_empty_line_between_clients(const struct leg_opts *opts)
+{
+	static const char first[] = "GET / HTTP/1.1\r\nHost: a\r\n\r\n\r\n";
+	static const char next[] = "\r\nGET / HTTP/1.1\r\nHost: b\r\n\r\n";
+	struct leg l;
+
+	leg_open(&l, opts);
+	for (size_t cut = 0; cut <= 2; cut++) {
+		leg_feed(&l, (const uint8_t *)first, strlen(first) - cut, NULL, 0, false);
+		edit_renew(l.edit, opts->conf);
+		leg_feed(&l, (const uint8_t *)next, strlen(next), NULL, 0, false);
+		assert_int_equal(l.edit->note->standing, KEDGE_BETWEEN);
+		assert_int_equal(l.edit->note->requests, 2 * (cut + 1));
+		edit_renew(l.edit, opts->conf);
+	}
+	leg_close(&l);
+}
+
+static void empty_lines_of_clients(void **state)
+{
+	struct http1_conf conf;
+	const struct leg_opts user = {.conf = &conf},
+			      kernel = {.bpf = both_bpf, .conf = &conf, .bypass = both_bypass};
+
+	(void)state;
+	conf_make(&conf, HTTP1_XFF_APPEND, 0);
+	an_empty_line_between_clients(&user);
+	an_empty_line_between_clients(&kernel);
+}
+
 /* Taken out or refused, whole or cut inside the name: both editors agree. */
 static void aliases(void **state)
 {
@@ -212,6 +243,7 @@ int main(void)
 		cmocka_unit_test(in_one_piece),
 		cmocka_unit_test(in_pieces),
 		cmocka_unit_test(clients_of_one_leg),
+		cmocka_unit_test(empty_lines_of_clients),
 		cmocka_unit_test(aliases),
 	};
 	int failed;

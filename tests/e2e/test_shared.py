@@ -108,6 +108,34 @@ def test_no_more_legs_than_requests_at_a_time(certs, cgroup, ends):
         assert kedge.stat("legs_idle") == len(app.connections)
 
 
+ENDS = {
+    "whole, behind a GET": (request(target="/1"), b"\r\n", b""),
+    "whole, behind a body": (request("POST", "/1", body=b"x"), b"\r\n", b""),
+    "half, behind a GET": (request(target="/1"), b"\r", b"\n"),
+    "half, behind a body": (request("POST", "/1", body=b"x"), b"\r", b"\n"),
+    "half, behind chunks": (request("POST", "/1", [("Transfer-Encoding", "chunked")]) + b"0\r\n\r\n", b"\r", b"\n"),
+}
+
+
+@pytest.mark.each_kernel
+@pytest.mark.parametrize("name", ENDS)
+def test_an_empty_line_behind_a_request(certs, cgroup, ends, tmp_path, name):
+    """It is its client's, and no other client's: that one may begin with such a line, too."""
+    first, line, rest = ENDS[name]
+    for flags in [], ["--access-log", tmp_path / "log"]:
+        with stage(certs, cgroup, ends, *flags) as (kedge, app):
+            with Client(kedge["clear_proxy"], v1("198.51.100.1")) as a:
+                a.send(first + line)
+                assert a.response().status == 200
+                for number in 2, 3:
+                    with Client(kedge["clear_proxy"], v1(f"198.51.100.{number}")) as b:
+                        b.send(b"\r\n" * (number == 2) + request(target="/2"))
+                        assert b.response().text == f"GET /2 198.51.100.{number} "
+                a.send(rest + request(target="/3"))
+                assert a.response().text == "GET /3 198.51.100.1 "
+            assert not any(conn.fault for conn in app.connections)
+
+
 @pytest.mark.each_kernel
 @pytest.mark.parametrize("how", ["close", "reset"])
 def test_an_application_that_closes_an_idle_leg(certs, cgroup, ends, how):

@@ -255,9 +255,10 @@ static bool may_be_shared(const struct conn *c)
 	const uint32_t most = conn_conf(c)->connections_max;
 
 	return conn_leg_may_share(c) && flow_is_joined(&c->flow) && l->served_us &&
-	       lease_between(&c->flow) && response_clean(&l->response) && !l->in && !l->ends &&
-	       !l->eof && !l->full && !l->shut && !l->write_dead && !w->draining &&
-	       server_is_ready(l->server) && w->legs.idle_count + w->conns_count <= most;
+	       lease_between(&c->flow) && !lease_unfinished(&c->flow) &&
+	       response_clean(&l->response) && !l->in && !l->ends && !l->eof && !l->full &&
+	       !l->shut && !l->write_dead && !w->draining && server_is_ready(l->server) &&
+	       w->legs.idle_count + w->conns_count <= most;
 }
 
 void conn_leg_give_back(struct conn *c)

@@ -88,7 +88,8 @@ static bool is_between(const struct conn *c)
 /* It has its response, and the leg is there for whoever asks next. */
 static bool is_shared(const struct conn *c)
 {
-	return conn_leg_may_share(c) && is_between(c) && flow_requests(&c->flow);
+	return conn_leg_may_share(c) && is_between(c) && !lease_unfinished(&c->flow) &&
+	       flow_requests(&c->flow);
 }
 
 struct conn_verdict conn_move_run(struct conn *c)

@@ -42,6 +42,11 @@ bool lease_between(const struct flow *f)
 	       !response_over(&l->response);
 }
 
+bool lease_unfinished(const struct flow *f)
+{
+	return f->tail[sizeof(f->tail) - 1] == '\r';
+}
+
 bool lease_doubted(const struct flow *f)
 {
 	return f->leg->served_us && !response_clean(&f->leg->response) && lease_between(f) &&

@@ -109,7 +109,7 @@ void note_check(const struct kedge_note *n)
 {
 	CHECK(n, n->standing <= KEDGE_REFUSED);
 	CHECK(n, n->reason < KEDGE_REASON_COUNT);
-	CHECK(n, n->command <= KEDGE_COMMAND_TUNNEL);
+	CHECK(n, n->command <= KEDGE_COMMAND_NEXT);
 	CHECK(n, (n->standing == KEDGE_REFUSED) == (n->reason != KEDGE_REASON_NONE));
 	/* Only while a send() runs. */
 	CHECK(n, !n->spare);

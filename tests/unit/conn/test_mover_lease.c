@@ -362,6 +362,9 @@ static void half_an_empty_line_stays_where_it_is(void **state)
 	assert_false(lease_between(&f));
 	f.tail[0] = 'x';
 	assert_true(lease_between(&f)); /* the end of a body */
+	assert_true(lease_unfinished(&f));
+	memcpy(f.tail, "\r\n\r\n", 4);
+	assert_false(lease_unfinished(&f));
 	f.first[0] = '\r';
 	f.first_len = 1;
 	assert_false(lease_between(&f));

@@ -329,6 +329,7 @@ static void another_client_has_another_text(void **state)
 	longest = (unsigned)kernel.longest;
 	note.standing = kernel.run.standing = KEDGE_BETWEEN;
 	edit_renew(edit, &conf);
+	assert_int_equal(note.command, KEDGE_COMMAND_NEXT);
 	kernel.longest = 0;
 	assert_int_equal(send_text("GET"), 3);
 	assert_int_equal(kernel.spare, 255);

@@ -176,7 +176,7 @@ static const char *note_broken(unsigned row)
 {
 	BREAK("n->standing <= KEDGE_REFUSED", note.standing = KEDGE_REFUSED + 1);
 	BREAK("n->reason < KEDGE_REASON_COUNT", note.reason = KEDGE_REASON_COUNT);
-	BREAK("n->command <= KEDGE_COMMAND_TUNNEL", note.command = 3);
+	BREAK("n->command <= KEDGE_COMMAND_NEXT", note.command = 4);
 	BREAK("(n->standing == KEDGE_REFUSED) ==", note.standing = KEDGE_REFUSED);
 	BREAK("(n->standing == KEDGE_REFUSED) ==", note.reason = 1);
 	BREAK("!n->spare", note.spare = 1);
