@@ -8,6 +8,7 @@ this program makes and that end with it. Exits with 1 if a step was wrong.
 
     KEDGE_FLEET_CLIENTS, KEDGE_FLEET_RATE   how many clients make the load (20), and how many requests they make a second,
                                             in all and at most (200)
+    KEDGE_FLEET_ROUND                       answers to each client between two events (10)
 """
 import collections
 import contextlib
@@ -28,13 +29,14 @@ import run  # noqa: E402
 from certs import Certs  # noqa: E402
 from client import tls_context  # noqa: E402
 from fleet_balancers import Haproxy, Ipvs  # noqa: E402
-from fleet_clients import Caller, Load  # noqa: E402
-from fleet_nodes import CLIENTS, App, Network, Node, make_keys, shown  # noqa: E402
+from fleet_clients import Caller, Load, Wrong  # noqa: E402
+from fleet_nodes import CLIENTS, App, Network, Node, new_key, shown  # noqa: E402
 
 NODES = 3
 LOAD_CLIENTS = int(os.environ.get("KEDGE_FLEET_CLIENTS", "20"))
 LOAD_RATE = float(os.environ.get("KEDGE_FLEET_RATE", "200"))
-ROUND = 10  # answers to each client, between two events
+ROUND = int(os.environ.get("KEDGE_FLEET_ROUND", "10"))
+EMULATED = machine.PATIENCE >= 10  # a kedge takes seconds to start
 TRIES = 60  # connections until all were reached: it misses one of three by chance in one of 10^10 runs
 
 
@@ -44,8 +46,10 @@ class Fleet:
         self.certs = Certs(base)
         self.network = Network(stack)
         self.apps = [App(self.network, n) for n in range(1, NODES + 1)]
-        keys = make_keys(self.base / "ticket-keys")
-        self.nodes = [Node(self.network, n, base, self.certs, self.apps, keys) for n in range(1, NODES + 1)]
+        self.keys = self.base / "ticket-keys"
+        self.keys.write_text(new_key())
+        self.keys.chmod(0o600)
+        self.nodes = [Node(self.network, n, base, self.certs, self.apps, self.keys) for n in range(1, NODES + 1)]
         self.names = {node.address: node.name for node in self.nodes}
         self.count = itertools.count(1)
         self.start(self.apps + self.nodes)
@@ -248,6 +252,73 @@ class Fleet:
                    more <= again and sum(load.asked.values()) == len(load.asked) + len(load.lost),
                    "no more than the clients and the kedges sent again")
 
+    # --- on purpose -----------------------------------------------------------------------
+    def kedges_restart(self, balancer, nodes):
+        """As for an upgrade: one after the other, taken out first."""
+        with self.load(balancer) as load:
+            load.go_on(ROUND)
+            for node in nodes:
+                balancer.take_out(node)
+                load.go_on(2)  # clients still have connections to it
+                node.stop()
+                node.start()
+                node.wait_ready()
+                balancer.take_in(node)
+                load.go_on(ROUND)
+        arrived = self.arrived(load.asked, [a.id for a in load.answers])
+        reached = [lost for lost in load.lost if arrived[lost.id] == load.asked[lost.id]]
+        twice = sum(n > 1 for n in arrived.values())
+        faults = load.wrong + load.cut + reached + ["refused"] * load.refused
+        self.judge("F6", f"{', '.join(node.name for node in nodes)}: taken out of {balancer.name}, restarted in order and taken in again "
+                   f"while {load.text()} came: {len(faults)} errors. {len(load.ended)} connections of clients ended between two "
+                   f"requests; {len(load.lost)} requests crossed such an end, reached no application and were asked again",
+                   not faults and not twice and len(load.answers) == len(load.asked) == sum(load.asked.values()) - len(load.lost),
+                   f"no error, and nothing lost that had reached an application: {faults[:5]}")
+
+    def keys_change(self, balancer):
+        """The three steps of docs/configuration.md, each followed by a reload everywhere, one kedge after the other."""
+        old, new = self.keys.read_text(), new_key()
+        told, before, between = [], self.session(balancer), None
+        for step, text in (("a new key is added", old + new), ("it seals", new + old), ("the old one is gone", new)):
+            self.keys.write_text(text)
+            for node in self.nodes:
+                node.reload()
+                if step == "it seals" and node is self.nodes[0]:
+                    between = self.session(balancer, node)
+                    told.append(("sealed by the new key before the others had changed", self.resumes(balancer, between)))
+            told.append((f"{step}, the old session", self.resumes(balancer, before)))
+        told.append(("the new session", self.resumes(balancer, between)))
+        wanted = [True, True, True, False, True]
+        self.judge("F7", "the key of session tickets is changed in three steps, each with a reload everywhere. At all three kedges: "
+                   + "; ".join(f"{what}: {'resumed' if all(r) else 'not resumed'}" for what, r in told),
+                   [all(r) for _, r in told] == wanted and not any(told[3][1]),
+                   "that all sessions resume until the old key is gone, and the new ones after that")
+
+    def session(self, balancer, node=None):
+        """A session that begins at this kedge, or at any."""
+        for _ in range(TRIES):
+            caller = self.caller(balancer)
+            caller.connect()
+            answer = caller.ask(self.id())
+            caller.hang_up()
+            if node is None or answer.kedge == node.address:
+                return caller
+        raise Wrong(f"{node.name} was not reached in {TRIES} connections")
+
+    def resumes(self, balancer, caller):
+        """[does each kedge resume its session]"""
+        session, seen = caller.session, {}
+        for _ in range(TRIES):
+            caller.session = session
+            caller.connect()
+            caller.ask(self.id())
+            caller.hang_up()
+            seen.setdefault(caller.connection.kedge, caller.connection.resumed)
+            if len(seen) == NODES:
+                break
+        caller.session = session
+        return [seen.get(address) for address in self.names]
+
     # --- the whole ------------------------------------------------------------------------
     def step(self, method, *args):
         """An error within a step is a step that was wrong."""
@@ -264,6 +335,9 @@ class Fleet:
             self.step(self.sessions_resume, balancer, version)
         self.step(self.applications_restart, balancer)
         self.step(self.a_kedge_is_killed, balancer)
+        self.step(self.kedges_restart, balancer, self.nodes if kind is Haproxy and not EMULATED else self.nodes[:1])
+        if kind is Haproxy:
+            self.step(self.keys_change, balancer)
 
 
 def check_needs():
@@ -291,7 +365,7 @@ def main():
         fleet.quote("what it does in the kernel", first.kedge.process.matches("capabilities: .*")[0][0])
         fleet.step(fleet.tell, Haproxy)
         if why := Ipvs.missing(fleet.network):
-            fleet.skip("F1 to F5 through IPVS", why)
+            fleet.skip("F1 to F6 through IPVS", why)
         else:
             fleet.step(fleet.tell, Ipvs)
         for node in fleet.nodes:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The two balancers in front of the fleet, configured as docs/scaling.md says."""
+"""The two balancers in front of the fleet, configured by the examples of docs/scaling.md."""
 import collections
 import csv
 import re
@@ -7,12 +7,19 @@ import shutil
 import socket
 from pathlib import Path
 
+import docs
 from fleet_nodes import PORT, VIRTUAL
-from machine import PATIENCE, wait_for
+from machine import PATIENCE, ROOT, wait_for
 from process import Process
 
 
+PAGE = ROOT / "docs/scaling.md"
 CHECK_S = 0.3 * min(PATIENCE, 4)
+
+
+def example(name):
+    """The configuration on the page: the only block of the section."""
+    return docs.blocks(dict(docs.sections(PAGE))[name])[0] + "\n"
 
 
 class Balancer:
@@ -43,29 +50,11 @@ class Haproxy(Balancer):
     name = "HAProxy"
 
     def configuration(self):
-        inter = int(1000 * CHECK_S)
-        servers = "".join("\tserver %s %s:%d check send-proxy-v2\n" % (n.name, *self.target(n)) for n in self.nodes)
-        return f"""\
-global
-	log stdout format raw daemon
-	stats socket {self.base}/haproxy.sock
-defaults
-	mode tcp
-	log global
-	timeout connect 5s
-	timeout check 30s
-	timeout client 300s
-	timeout server 300s
-frontend clients
-	bind {self.address[0]}:{self.address[1]}
-	log-format "client %ci %cp %s %ts"
-	default_backend kedges
-backend kedges
-	balance roundrobin
-	option redispatch 1
-	retries 3
-	default-server inter {inter}ms fall 2 rise 2
-{servers}"""
+        """The page's, which also logs each connection, and checks more often."""
+        return (example(self.name).replace("/run/haproxy.sock", f"{self.base}/haproxy.sock")
+                .replace("inter 1s", f"inter {int(1000 * CHECK_S)}ms")
+                .replace("global\n", "global\n    log stdout format raw daemon\n")
+                .replace("frontend clients\n", 'frontend clients\n    log global\n    log-format "client %ci %cp %s %ts"\n'))
 
     def command(self):
         return shutil.which("haproxy") or "/usr/sbin/haproxy", "-db", "-f", self.config
@@ -73,19 +62,34 @@ backend kedges
     def shown(self):
         return "backend " + self.configuration().partition("\nbackend ")[2]
 
+    def command_line(self, text):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(5 * PATIENCE)
+            s.connect(f"{self.base}/haproxy.sock")
+            s.sendall(text.encode() + b"\n")
+            return b"".join(iter(lambda: s.recv(65536), b"")).decode()
+
     def in_service(self):
         """The names of the kedges that get connections; None: nobody knows yet."""
         try:
-            with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(5 * PATIENCE)
-                s.connect(f"{self.base}/haproxy.sock")
-                s.sendall(b"show stat\n")
-                text = b"".join(iter(lambda: s.recv(65536), b"")).decode()
+            text = self.command_line("show stat")
         except OSError:
             return None
         rows = csv.DictReader(text.lstrip("# ").splitlines())
         return {row["svname"] for row in rows if row["pxname"] == "kedges" and row["svname"] != "BACKEND" and
                 row["status"].startswith("UP")}
+
+    def set_state(self, node, state):
+        said = self.command_line(f"set server kedges/{node.name} state {state}").strip()
+        assert not said, said
+
+    def take_out(self, node):
+        self.set_state(node, "drain")
+        self.wait_in_service([n for n in self.nodes if n is not node])
+
+    def take_in(self, node):
+        self.set_state(node, "ready")
+        self.wait_in_service(self.nodes)
 
     def kedge_of(self, connection):
         """The name of the kedge that a connection went to: HAProxy logs it when it has ended. None: not yet."""
@@ -111,23 +115,7 @@ class Ipvs(Balancer):
         return "" if done.returncode == 0 else "no IPVS in this kernel: " + done.stderr.strip().splitlines()[0]
 
     def configuration(self):
-        servers = "".join("""\
-	real_server %s %d {
-		TCP_CHECK {
-			connect_timeout 10
-			retry 1
-			delay_before_retry 1
-		}
-	}
-""" % self.target(n) for n in self.nodes)
-        return f"""\
-virtual_server {self.address[0]} {self.address[1]} {{
-	delay_loop 1
-	lb_algo rr
-	lb_kind NAT
-	protocol TCP
-{servers}}}
-"""
+        return example(self.name)
 
     def command(self):
         done = self.network.balancer.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/ip_forward")
@@ -146,6 +134,20 @@ virtual_server {self.address[0]} {self.address[1]} {{
     def in_service(self):
         targets = re.findall(r"^ +-> (\S+):\d+ +Masq +[1-9]", self.ipvs(), re.M)
         return {node.name for node in self.nodes if node.address in targets}
+
+    def set_weight(self, node, weight):
+        done = self.network.balancer.run("ipvsadm", "-e", "-t", "%s:%d" % self.address, "-r", "%s:%d" % self.target(node), "-m",
+                                         "-w", weight)
+        return done.returncode == 0
+
+    def take_out(self, node):
+        assert self.set_weight(node, 0)
+        self.wait_in_service([n for n in self.nodes if n is not node])
+
+    def take_in(self, node):
+        """keepalived has removed the kedge, and adds it when a check is good."""
+        wait_for(lambda: self.set_weight(node, 1), 30, f"keepalived adds {node.name}", pause=0.1)
+        self.wait_in_service(self.nodes)
 
     def kedge_of(self, connection):
         """The kernel remembers a connection for a while after its end."""

@@ -121,16 +121,17 @@ class Node:
             self.kedge.stop()
             self.kedge = None
 
+    def reload(self):
+        done = self.kedge.reload()
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def stat(self, name):
         return self.kedge.stat(name)
 
 
-def make_keys(path):
-    """The keys of session tickets: the only thing that the kedges share."""
-    done = run("openssl", "rand", "-base64", "80")
-    path.write_text(done.stdout.replace("\n", "") + "\n")
-    path.chmod(0o600)
-    return path
+def new_key():
+    """A line of the file of ticket keys: the only thing that the kedges share."""
+    return run("openssl", "rand", "-base64", "80").stdout.replace("\n", "") + "\n"
 
 
 def shown(config):
