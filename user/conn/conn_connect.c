@@ -147,9 +147,11 @@ void conn_connect_early(struct conn *c)
 {
 	/* Not in mode tcp: an application that speaks first, or counts its connections, would
 	 * notice. */
-	if (c->early || !conn_conf(c)->connect_early || conn_is_tcp(c) || conn_queue_is_due(c))
+	if (c->early || !conn_conf(c)->connect_early || conn_is_tcp(c))
 		return;
 	c->early = true;
+	if (conn_queue_is_due(c))
+		return; /* others wait: there is one chance, and it is over */
 	if (conn_leg_may_share(c) && leg_pool_oldest(&c->worker->legs))
 		return; /* the request will most likely have one of these */
 	if (leg_open(c) != KEDGE_REASON_NONE || c->flow.leg->queue)

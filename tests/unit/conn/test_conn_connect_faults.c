@@ -216,6 +216,21 @@ static void an_early_connect_is_asked_for_once(void **state)
 	assert_int_equal(reach.sockets, 1);
 }
 
+/* It is one chance. Later it would depend on who else is there. */
+static void not_even_once_while_others_wait_for_a_server(void **state)
+{
+	(void)state;
+	start(CONN_HANDSHAKE);
+	app_conf.server_connections_max = 1;
+	app_conf.queue_max = 1;
+	assert_true(servers_wait(&servers));
+	conn_connect_early(c);
+	servers_wait_over(&servers);
+	conn_connect_early(c);
+	assert_int_equal(reach.sockets, 0);
+	assert_null(c->flow.leg);
+}
+
 static void or_not_at_all(void **state)
 {
 	(void)state;
@@ -308,6 +323,7 @@ int main(void)
 		TEST(nor_when_the_application_goes_meanwhile),
 		TEST(an_early_connect_does_not_wait_in_front_of_a_queue),
 		TEST(an_early_connect_is_asked_for_once),
+		TEST(not_even_once_while_others_wait_for_a_server),
 		TEST(or_not_at_all),
 		TEST(an_early_connect_is_there_in_time),
 		TEST(an_early_connect_that_still_waits),
