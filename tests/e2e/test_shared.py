@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -134,6 +135,22 @@ def test_an_empty_line_behind_a_request(certs, cgroup, ends, tmp_path, name):
                 a.send(rest + request(target="/3"))
                 assert a.response().text == "GET /3 198.51.100.1 "
             assert not any(conn.fault for conn in app.connections)
+
+
+def test_idle_legs_of_other_workers_take_no_room(certs, cgroup, ends):
+    """Each of six workers may have an idle leg for each of its clients of before: more legs than clients."""
+    with stage(certs, cgroup, ends, "--workers", "6", "--connections-max", "8") as (kedge, app):
+        def client(number):
+            for turn in range(50):
+                with Client(kedge["clear_proxy"], v1(f"198.51.100.{number}")) as c:
+                    assert c.request(target=f"/{turn}").text == f"GET /{turn} 198.51.100.{number} "
+                    c.half_close()
+                    assert c.recv() == b""  # kedge counts it no more
+
+        with ThreadPoolExecutor() as pool:
+            for done in [pool.submit(client, number) for number in range(1, 5)]:
+                done.result(60)
+        assert sum(served(app)) == 200
 
 
 @pytest.mark.each_kernel

@@ -122,14 +122,16 @@ static int kbpf_without_bypass(struct daemon *d, struct kbpf_opts *opts)
 static int kbpf_decide(struct daemon *d, struct probe_report *r)
 {
 	const struct conf *conf = d->conf;
+	const unsigned each = limits_flows_each(conf);
 	struct kbpf_opts opts = {
 		.edit = conf->edit != POLICY_OFF,
 		.bypass = conf->bypass != POLICY_OFF,
 		.cgroup = conf->cgroup,
 		.pin = conf->pin,
 		.workers = conf->workers,
-		.flows_max = conf->connections_max,
-		.flows_each = limits_flows_each(conf),
+		/* More than clients: idle legs in the pool of a worker count, too. */
+		.flows_max = each * conf->workers,
+		.flows_each = each,
 	};
 	char why[256] = "";
 	int err;
