@@ -27,7 +27,7 @@ def everyone(binaries):
     others = [p for p in peers.other_peers() if p.name.split("-")[0] in OTHERS]
     ours = [peers.Peer(peers.kedge_name(label, combination), binary=binary, combination=combination)
             for label, binary in binaries.items() for combination in kedge_module.ALL]
-    return others + ours
+    return others + peers.with_shared(ours)
 
 
 def kedge_command(program, peer, base):

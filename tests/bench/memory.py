@@ -9,7 +9,6 @@ CONNECTIONS    default 1000
 KERNELS        of the guests; default "6.12"; "none" for no guest
 BENCH_PEERS, BENCH_KEDGE, BENCH_ROUNDS (natively, default 3; 0: not natively) as for make bench
 """
-import dataclasses
 import os
 import re
 import statistics
@@ -175,16 +174,6 @@ def text_of(results, count, around):
     return "".join(parts)
 
 
-def everyone_in_guest(binaries):
-    """Natively kedge_peers() adds those with `app-reuse: shared`."""
-    found = []
-    for peer in guest_run.everyone(binaries):
-        found.append(peer)
-        if peer.ours and str(peer.combination) in peers.SHARED:
-            found.append(dataclasses.replace(peer, name=f"{peer.name}+shared", shared=True))
-    return found
-
-
 def main():
     machine.need_cgroup()
     machine.remove_stale()
@@ -192,7 +181,7 @@ def main():
     patterns = os.environ.get("BENCH_PEERS") or WHO
     binaries = peers.kedge_binaries(os.environ.get("BENCH_KEDGE") or "build/kedge")
     who = peers.chosen(peers.other_peers() + peers.kedge_peers(binaries)[0], patterns)
-    everyone = peers.chosen(everyone_in_guest(binaries), patterns)
+    everyone = peers.chosen(guest_run.everyone(binaries), patterns)
     kernels = (os.environ.get("KERNELS") or "6.12").split()
     results = {}
     with tempfile.TemporaryDirectory(prefix="kedge-membench-") as base:

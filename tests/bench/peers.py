@@ -199,6 +199,16 @@ def knows_shared(binary):
     return "shared" in subprocess.run([binary, "run", "--help"], capture_output=True, text=True, check=False).stdout
 
 
+def with_shared(ours):
+    """The same, and behind some of them one with app-reuse: shared."""
+    found = []
+    for peer in ours:
+        found.append(peer)
+        if str(peer.combination) in SHARED and knows_shared(peer.binary):
+            found.append(dataclasses.replace(peer, name=f"{peer.name}+shared", shared=True))
+    return found
+
+
 def kedge_peers(binaries, workers=(1,)):
     """
     Each kedge in every combination of capabilities that this machine has, with each number of workers, some of them also
@@ -215,10 +225,7 @@ def kedge_peers(binaries, workers=(1,)):
                     missing[name] = why
                 else:
                     found.append(Peer(name, binary=binary, combination=combination, workers=count))
-                if not why and str(combination) in SHARED and knows_shared(binary):
-                    found.append(Peer(f"{name}+shared", binary=binary, combination=combination, workers=count,
-                                      shared=True))
-    return found, missing
+    return with_shared(found), missing
 
 
 # Installed by new-root.sh.
