@@ -176,6 +176,18 @@ static void down_cut(struct flow *f, enum response_event event)
 }
 
 /*
+ * The last request is not all with the application: some of it waits here for room. If that is a
+ * body, the application may take it for another request.
+ */
+static bool answered_early(const struct flow *f)
+{
+	const struct response *r = &f->leg->response;
+	uint32_t its_own = response_between(r) ? 0 : 1;
+
+	return f->leg->edit->holds && flow_outstanding(f) == its_own;
+}
+
+/*
  * Follows the response: at m->buf are `held` bytes from before, and n new ones. The first *good of
  * them may go on. The editor is told of an answered upgrade.
  */
@@ -190,6 +202,7 @@ static enum mover_step down_follow(struct mover *m, struct flow *f, size_t held,
 	bool tunnel = event == RESPONSE_SWITCHED;
 
 	*good = counts.good;
+	f->leg->response.doubtful |= counts.finals && answered_early(f);
 	m->stats->responses += counts.finals;
 	if (counts.finals || f->leg->response.done != done)
 		take_times(m, f, counts.finals, f->leg->response.done - done);

@@ -90,6 +90,29 @@ static void a_leg_in_doubt_is_given_up(void **state)
 	assert_int_equal(stats.legs_doubted, 1);
 }
 
+/* Some of its request waits for room; behind it there may be half of another one. */
+static void so_is_one_that_answers_before_it_has_the_request(void **state)
+{
+	static const char *const answers[] = {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+					      "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"};
+
+	for (unsigned i = 0; i < 8; i++) {
+		const char *answer = answers[i & 1];
+		const bool holds = i & 2, another = i & 4;
+
+		served(0);
+		leg.response.done = 0;
+		note.requests = another ? 2 : 1;
+		edit.holds = holds;
+		assert_int_equal(write(app, answer, strlen(answer)), strlen(answer));
+		app_event(true, false);
+		turn(MOVER_WAIT, "w");
+		assert_int_equal(response_clean(&leg.response), !holds || another);
+		down(state);
+		up(state);
+	}
+}
+
 /* --- which leg a request gets ----------------------------------------------------------------- */
 
 static void what_may_be_lost_on(const char *request, uint64_t idle_us, bool may)
@@ -408,6 +431,7 @@ int main(void)
 		TEST(without_reuse_it_ends_the_flow),
 		TEST(nor_does_the_flow_survive_it_if),
 		TEST(a_leg_in_doubt_is_given_up),
+		TEST(so_is_one_that_answers_before_it_has_the_request),
 		TEST(a_request_that_may_not_be_repeated_gets_a_young_leg),
 		TEST(a_leg_is_looked_at_before_it_is_used),
 		TEST(a_request_that_may_be_repeated_is_sent_again),
