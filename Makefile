@@ -90,7 +90,8 @@ fuzz_bins	:= $(fuzz_srcs:tests/fuzz/%.c=$(OUT)/fuzz/%) $(shrunk_bins)
 # The simulation: the calls of kedge that its world plays.
 sim_calls	:= socket bind listen connect accept4 close recv recvmsg read send sendmsg write shutdown getsockopt setsockopt \
 		   getsockname getpeername clock_gettime time eventfd poll fcntl epoll_create1 epoll_ctl epoll_wait \
-		   malloc calloc realloc reason_name $(patsubst %,conn_%_enter,prefix handshake connect idle move reply linger closed)
+		   malloc calloc realloc reason_name conn_choose conn_join_idle leg_pool_put \
+		   $(patsubst %,conn_%_enter,prefix handshake connect idle move reply linger closed)
 sim_wrap	:= $(sim_calls:%=-Wl,--wrap=%)
 sim_srcs	:= $(wildcard tests/sim/*.c)
 sim_libs	:= $(filter-out tests/sim/main.c,$(sim_srcs))

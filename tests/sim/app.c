@@ -68,7 +68,7 @@ static void plan_theme(struct served *l)
 	}
 }
 
-struct served *served_new(struct sock *s, struct client *c)
+static struct served *add(struct sock *s, struct client *c)
 {
 	struct served *l = calloc(1, sizeof(*l));
 
@@ -91,11 +91,33 @@ struct served *served_new(struct sock *s, struct client *c)
 		plan_faults(l);
 	if (!l->plain && c->script.theme)
 		plan_theme(l);
-	plan_connect(l);
 	s->owner = l;
-	if (c->leg && !c->leg->s->closed)
+	if (c->leg && !c->leg->s->closed && !c->leg->pooled)
 		world_fail("client %u gets a leg, and has one", c->id);
 	c->leg = l;
+	return l;
+}
+
+struct served *served_new(struct sock *s, struct client *c)
+{
+	struct served *l = add(s, c);
+
+	plan_connect(l);
+	return l;
+}
+
+struct served *served_lent(struct sock *s, struct client *c, struct served *before)
+{
+	struct served *l;
+
+	before->s = sock_divide(s);
+	before->pooled = false;
+	before->over = true;
+	l = add(s, c);
+	l->lent = true;
+	l->idle_ms = before->moved_ms ? before->moved_ms : before->idle_ms;
+	l->served_us = before->served_us;
+	l->wake_ms = world_ms();
 	return l;
 }
 
@@ -185,9 +207,9 @@ static bool next_is_here(const struct served *l, bool whole)
 /* Nothing can follow the last response. */
 static bool within_endless(const struct served *l)
 {
-	const struct client *c = l->client;
+	const struct item *it = served_last(l);
 
-	return c->items && c->item[c->items - 1].end == SIZE_MAX;
+	return it && it->end == SIZE_MAX;
 }
 
 static bool answers(struct served *l)
@@ -217,8 +239,13 @@ static bool answers(struct served *l)
 /* Is it idle, or was it until the bytes that it has now? */
 static bool may_hang_up(const struct served *l)
 {
-	return l->hangs_up && l->used && l->answered > l->first && l->todo_at == l->todo.len &&
-	       !l->shut_behind && !l->s->in_fin && !within_endless(l);
+	return l->hangs_up && l->used && (l->answered > l->first || l->lent) &&
+	       l->todo_at == l->todo.len && !l->shut_behind && !l->s->in_fin && !within_endless(l);
+}
+
+static uint64_t somebody_wakes_ms(const struct served *l)
+{
+	return l->pooled ? people.client[dice(people.clients)]->wake_ms : l->client->wake_ms;
 }
 
 static bool hangs_up_idle(struct served *l, bool idle)
@@ -229,12 +256,23 @@ static bool hangs_up_idle(struct served *l, bool idle)
 		l->hang_up_ms = 0;
 		return false;
 	}
-	/* Just when the client goes on, or at some other time. */
-	if (!l->hang_up_ms && l->client->wake_ms > world_ms() && dice(2))
-		l->hang_up_ms = l->client->wake_ms;
-	else if (!l->hang_up_ms)
+	/* Just when a client goes on, or at some other time. */
+	if (!l->hang_up_ms && dice(2))
+		l->hang_up_ms = somebody_wakes_ms(l);
+	if (!l->hang_up_ms)
 		l->hang_up_ms = world_ms() + dice(most[dice(5)]);
 	return world_ms() >= l->hang_up_ms;
+}
+
+/* As some do that give it up then. */
+static bool says_unasked(struct served *l)
+{
+	static const char text[] = "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n";
+
+	l->hangs_up = HANGS_NEVER;
+	http1_bytes_add(&l->todo, text, strlen(text));
+	l->shut_behind = dice(2);
+	return sends(l);
 }
 
 /* It gives up a leg that it has served before, also when a request is on its way. */
@@ -251,7 +289,9 @@ static bool hangs_up(struct served *l)
 	}
 	if (!may_hang_up(l))
 		return false;
-	answered = l->client->script.request[l->answered - 1].end - l->want_begin;
+	answered = l->answered == l->first
+			   ? 0
+			   : l->client->script.request[l->answered - 1].end - l->want_begin;
 	switch (l->hangs_up) {
 	case HANGS_IDLE:
 		now = hangs_up_idle(l, l->given == answered);
@@ -271,6 +311,9 @@ static bool hangs_up(struct served *l)
 	case HANGS_READ:
 		now = next_is_here(l, true);
 		break;
+	case HANGS_SAYS:
+		now = l->pooled && hangs_up_idle(l, true);
+		break;
 	case HANGS_NEVER:
 	case HANGS:
 		break;
@@ -278,6 +321,8 @@ static bool hangs_up(struct served *l)
 	if (!now)
 		return false;
 	cover_count((enum cover_what)(COVER_HANGS_IDLE + l->hangs_up - HANGS_IDLE));
+	if (l->hangs_up == HANGS_SAYS)
+		return says_unasked(l);
 	if (l->hangs_up == HANGS_LINGERS) {
 		far_shut(l->s);
 		return leaves(l, END_RESET);
@@ -292,8 +337,8 @@ static bool hangs_up(struct served *l)
 static bool talks(struct served *l)
 {
 	static const char text[] = "tunnel, tunnel, tunnel, tunnel, tunnel, tunnel, tunnel.\n";
-	const struct client *c = l->client;
-	bool tunnel = c->tcp || (c->items && c->item[c->items - 1].tunnel);
+	const struct item *it = served_last(l);
+	bool tunnel = l->client->tcp || (it && it->tunnel);
 
 	if (!tunnel || l->s->in.len > 20000 || !dice_rare(3))
 		return false;

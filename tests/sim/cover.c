@@ -41,6 +41,12 @@ static const char *const whats[COVER_WHATS] = {
 	[COVER_LEGS_OLD] = "legs given up for a request that may not be repeated",
 	[COVER_AGAIN] = "requests sent again",
 	[COVER_LEGS_WANTED] = "idle legs given up for clients that wait",
+	[COVER_LEGS_POOLED] = "legs left to others",
+	[COVER_POOL_IDLE] = "of them, closed since nobody wanted one",
+	[COVER_POOL_CLOSED] = "of them, closed because the application had closed one",
+	[COVER_POOL_UNCOUNTED] = "of them, closed for a reload, the drain or another leg",
+	[COVER_LENT] = "of them, lent to another client",
+	[COVER_LENT_BACK] = "of them, lent to the same client again",
 	[COVER_UNREAD] = "of them, some that may not be repeated, and that nobody had read",
 	[COVER_HANGS_IDLE] = "applications that end an idle leg",
 	[COVER_HANGS_CROSSED] = "applications that end one while a request is on its way",
@@ -48,6 +54,7 @@ static const char *const whats[COVER_WHATS] = {
 	[COVER_HANGS_LINGERS] = "applications that end one, and are gone a moment later",
 	[COVER_HANGS_HALF] = "applications that end one within a request",
 	[COVER_HANGS_READ] = "applications that end one behind a request",
+	[COVER_HANGS_SAYS] = "applications that say something on a leg that no client has",
 };
 
 void cover_begin(void)

@@ -28,6 +28,13 @@ enum cover_what {
 	COVER_LEGS_OLD,
 	COVER_AGAIN,
 	COVER_LEGS_WANTED,
+	COVER_LEGS_POOLED,
+	/* Of those that no client has. */
+	COVER_POOL_IDLE,
+	COVER_POOL_CLOSED,
+	COVER_POOL_UNCOUNTED,
+	COVER_LENT,
+	COVER_LENT_BACK,
 	COVER_UNREAD,
 	/* In the order of enum hang_up. */
 	COVER_HANGS_IDLE,
@@ -36,6 +43,7 @@ enum cover_what {
 	COVER_HANGS_LINGERS,
 	COVER_HANGS_HALF,
 	COVER_HANGS_READ,
+	COVER_HANGS_SAYS,
 	COVER_WHATS,
 };
 

@@ -61,6 +61,8 @@ static void leg_gets(struct served *l, size_t n)
 
 	if (l->s->self)
 		world_fail("#%u: bytes for a socket that is connected to itself", l->s->id);
+	if (l->pooled)
+		world_fail("#%u: bytes on a leg that no client has", l->s->id);
 	n = oracle_header_takes(l, n);
 	if (!n)
 		return;
@@ -98,7 +100,9 @@ bool oracle_at_boundary(const struct served *l)
 
 static bool is_tunnel(const struct served *l)
 {
-	return l->client->tcp || (l->client->items && l->client->item[l->client->items - 1].tunnel);
+	const struct item *it = served_last(l);
+
+	return l->client->tcp || (it && it->tunnel);
 }
 
 /* A FIN: the application may take what it got for all there is. */
@@ -147,8 +151,31 @@ static void judge(struct served *l, struct item *it)
 	it->odd = it->surplus && !it->banned;
 }
 
+/* Which responses come, or are whole, with these n bytes, and their requests have not gone? */
+static void judge_hurry(const struct served *l, size_t n)
+{
+	const struct client *c = l->client;
+	size_t had = l->begin + l->s->in_taken;
+	unsigned k = l->first;
+
+	for (unsigned i = 0; l == c->used && i < c->items && k < c->script.requests; i++) {
+		struct item *it = &c->item[i];
+
+		if (it->begin < l->begin)
+			continue;
+		if (it->end > had && it->begin < had + n)
+			it->crossed |= l->want_begin + l->given < c->script.want_at[client_read(c)];
+		if (it->final && it->end > had && it->end <= had + n)
+			it->premature = !c->script.request[k].say_end ||
+					l->want_begin + l->given < c->script.request[k].end;
+		k += it->final;
+	}
+}
+
 static void leg_read(struct served *l, size_t n)
 {
+	if (l->pooled)
+		world_fail("#%u: bytes are taken from a leg that no client has", l->s->id);
 	l->moved_ms = world_ms();
 	l->served_us = world.now_us;
 	for (unsigned i = 0; i < l->client->items; i++) {
@@ -157,6 +184,7 @@ static void leg_read(struct served *l, size_t n)
 		if (!it->judged && it->begin < l->begin + l->s->in_taken + n)
 			judge(l, it);
 	}
+	judge_hurry(l, n);
 }
 
 /* --- the client's ----------------------------------------------------------------------------- */
@@ -172,6 +200,7 @@ void oracle_accepts(struct sock *listener, struct sock *s)
 	sim_mood.accepted++;
 	c->accepted = true;
 	c->reuse = conf->apps[0].app_reuse != APP_REUSE_OFF;
+	c->shares = conf->apps[0].app_reuse == APP_REUSE_SHARED;
 	c->elsewhere = conf->apps->servers.count > 1 || conf->apps->connect_retry_ms;
 	c->app_idle_ms = conf->app_idle_timeout_ms;
 	if (c->reads_prefix && c->script.prefix_names) {
@@ -257,6 +286,8 @@ void oracle_closes(struct sock *s, bool reset)
 	}
 	if (!reset && s->kind == SOCK_APP)
 		leg_ends(s->owner);
+	if (s->kind == SOCK_APP)
+		oracle_pool_closes(s->owner);
 	if (!reset && s->kind == SOCK_CLIENT && s->state == TCP_OPEN)
 		oracle_shuts(s);
 }

@@ -47,6 +47,15 @@ void oracle_app_gone(const struct client *c);
 void oracle_legs_turn(void);
 void oracle_legs_over(void);
 
+/* --- legs that no client has (oracle_pool.c) -------------------------------------------------- */
+
+void oracle_pool_begin(void);
+/* kedge closes this leg, which may be one of them. */
+void oracle_pool_closes(struct served *l);
+/* After each turn. How many there are. */
+unsigned oracle_pool_turn(void);
+void oracle_pool_over(void);
+
 /* --- from the client (client_tls.c) ----------------------------------------------------------- */
 
 /* Bytes in clear, from kedge. */

@@ -243,7 +243,7 @@ static void judge_lost(struct client *c)
 			return;
 	}
 	if ((l->s->in_fin || l->s->state == TCP_DEAD) && l->s->in_taken < l->s->in.len &&
-	    !c->reason && !l->client->shut)
+	    !l->was_pooled && !c->reason && !l->client->shut)
 		world_fail("client %u: kedge has left %zu bytes of a response unread", c->id,
 			   l->s->in.len - l->s->in_taken);
 }

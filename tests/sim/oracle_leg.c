@@ -37,12 +37,15 @@ struct came leg_came_on(const struct served *l)
 		/* Behind the head of an answer to HEAD, it may be bytes that nobody asked for. */
 		r.lost |= it->odd && !it->surplus && !surplus && !it->head;
 		r.odd |= it->odd || it->early;
+		r.early |= it->early;
 		surplus |= it->surplus;
 		if (it->banned || it->end > stream_read(c))
 			continue;
 		r.closes |= it->closes;
 		r.doubtful |= it->doubtful;
 		r.hasty |= it->hasty;
+		r.premature |= it->premature;
+		r.crossed |= it->crossed;
 		r.finals += it->final;
 		if (it->final)
 			r.end = it->end;
@@ -99,7 +102,7 @@ static void judge_place(const struct client *c, const struct served *l, const st
 	if (!before->again)
 		world_fail("client %u: bytes are sent again, and nothing was said of it", c->id);
 	/* What a fresh one has lost goes to another one, once. */
-	if (before->first == l->first && (!c->elsewhere || before->repeats))
+	if (before->first == l->first && (before->repeats || !(c->elsewhere || before->lent)))
 		world_fail("client %u: request %u is sent more than twice", c->id, l->first);
 }
 
@@ -115,20 +118,29 @@ bool oracle_leg_guesses(struct served *l)
 	return true;
 }
 
-void oracle_leg_begins(struct served *l, size_t n)
+/* One that has served others. */
+static void judge_lent(const struct client *c, const struct served *l)
 {
-	struct client *c = l->client;
-	struct served *before = c->used;
+	uint64_t idle_us = (world_ms() - l->idle_ms) * 1000; /* or up to 1 ms less */
+
+	if (!l->lent || c->unknown)
+		return;
+	if (l->repeats)
+		world_fail("client %u: a request that was lost goes on a leg of others", c->id);
+	if (idle_us >= YOUNG_US + 1000 && l->first < c->script.requests &&
+	    !c->script.request[l->first].repeats)
+		world_fail(
+			"client %u: request %u may not be repeated, and goes on an old leg of others",
+			c->id, l->first);
+}
+
+static void follow(struct client *c, struct served *before, struct served *l, size_t n)
+{
 	struct came r;
 
-	l->used = true;
-	if (!before) {
-		c->used = l;
-		return;
-	}
 	if (c->tcp || !c->reuse)
 		world_fail("client %u gets another leg after bytes went over the first one", c->id);
-	if (!before->s->closed)
+	if (!before->s->closed && !before->pooled)
 		world_fail("client %u has two legs", c->id);
 	r = leg_came_on(before);
 	l->before = before;
@@ -141,7 +153,17 @@ void oracle_leg_begins(struct served *l, size_t n)
 		judge_place(c, l, before);
 	l->begin = r.end;
 	cut(c, before, r.end);
+}
+
+void oracle_leg_begins(struct served *l, size_t n)
+{
+	struct client *c = l->client;
+
+	l->used = true;
+	if (c->used)
+		follow(c, c->used, l, n);
 	c->used = l;
+	judge_lent(c, l);
 }
 
 /* One that was idle for a while is not used as if it were fresh. */

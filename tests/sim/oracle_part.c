@@ -13,18 +13,6 @@
 
 #define KEPT_MAX      16384
 #define SEEN_LEAST_MS 500
-/* The wheel looks at a timer so much later. */
-#define TIMER_LATE_MS 200
-
-enum parting {
-	PARTS_IDLE,
-	PARTS_CLOSED,
-	PARTS_DOUBTED,
-	PARTS_OLD,
-	PARTS_AGAIN,
-	PARTS_WANTED,
-	PARTINGS
-};
 
 static struct {
 	uint64_t counted[PARTINGS]; /* as kedge has counted them so far */
@@ -36,6 +24,7 @@ void oracle_legs_begin(void)
 {
 	memset(&legs, 0, sizeof(legs));
 	legs.closes_after_ms = UINT64_MAX;
+	oracle_pool_begin();
 }
 
 static bool client_over(const struct client *c)
@@ -45,7 +34,8 @@ static bool client_over(const struct client *c)
 
 /* --- a leg is given up ------------------------------------------------------------------------ */
 
-static const char *const names[PARTINGS] = {"idle", "closed", "doubted", "old", "again", "wanted"};
+static const char *const names[] = {"idle",  "closed", "doubted", "old",
+				    "again", "wanted", "shared",  "unknown"};
 
 static void count(uint64_t now[PARTINGS])
 {
@@ -59,34 +49,36 @@ static void count(uint64_t now[PARTINGS])
 	now[PARTS_WANTED] = s->legs_wanted;
 }
 
-static unsigned how_many(const uint64_t now[PARTINGS])
+enum parting leg_counted(unsigned *n)
 {
-	uint64_t n = 0;
+	enum parting one = PARTS_UNKNOWN;
+	uint64_t now[PARTINGS];
 
-	for (unsigned i = 0; i < PARTINGS; i++)
-		n += now[i] - legs.counted[i];
-	return (unsigned)n;
+	*n = 0;
+	count(now);
+	for (unsigned i = 0; i < PARTINGS; i++) {
+		*n += (unsigned)(now[i] - legs.counted[i]);
+		if (now[i] != legs.counted[i])
+			one = (enum parting)i;
+	}
+	memcpy(legs.counted, now, sizeof(now));
+	return one;
 }
 
 /*
- * kedge has counted one of them, once. PARTINGS: nobody knows which, since it had no memory for
- * what was to follow another count.
+ * kedge has counted one of them, once; or none, if others may have the leg. Unknown: it had no
+ * memory for what was to follow another count.
  */
 static enum parting why(const struct client *c)
 {
-	enum parting one = PARTINGS;
-	uint64_t now[PARTINGS];
 	unsigned n;
+	enum parting one = leg_counted(&n);
 
-	count(now);
-	n = how_many(now);
+	if (!n && c->shares)
+		return PARTS_SHARED;
 	if (!n || (n > 1 && !world.memory_faults))
 		world_fail("client %u: a leg is given up for %u causes", c->id, n);
-	for (unsigned i = 0; i < PARTINGS; i++)
-		if (now[i] != legs.counted[i])
-			one = (enum parting)i;
-	memcpy(legs.counted, now, sizeof(now));
-	return n == 1 ? one : PARTINGS;
+	return n == 1 ? one : PARTS_UNKNOWN;
 }
 
 #define NEEDS(what)                                                                              \
@@ -96,14 +88,13 @@ static enum parting why(const struct client *c)
 				   names[how]);                                                  \
 	} while (0)
 
-/* kedge learns from an application that has closed a leg, and gives others up before that. */
-static void learn(uint64_t idle_ms)
+void leg_learn(uint64_t idle_ms)
 {
 	if (idle_ms >= SEEN_LEAST_MS && idle_ms < legs.closes_after_ms)
 		legs.closes_after_ms = idle_ms;
 }
 
-static uint64_t idle_least_ms(const struct client *c)
+uint64_t leg_idle_least_ms(const struct client *c)
 {
 	uint64_t seen = legs.closes_after_ms / 5 * 4;
 
@@ -134,7 +125,7 @@ static void parts_again(struct client *c, struct served *l, const struct came *r
 
 	NEEDS(leg_app_over(l));
 	/* A fresh one is not to blame, unless there is somebody else to ask. */
-	NEEDS(r->finals || (c->elsewhere && c->twice != k + 1));
+	NEEDS(r->finals || l->lent || (c->elsewhere && c->twice != k + 1));
 	c->twice = k + 1;
 	NEEDS(stream_read(c) == r->end);
 	NEEDS(!client_read_is_exact(c) || client_read(c) - leg_say_start_of(c, k) <= KEPT_MAX);
@@ -158,24 +149,27 @@ static void parts_between(struct client *c, struct served *l, const struct came 
 	NEEDS(l->want_begin + l->given == leg_start_of(c, l->first + r->finals));
 	switch (how) {
 	case PARTS_IDLE:
-		NEEDS(world_ms() - l->moved_ms >= idle_least_ms(c));
+		NEEDS(world_ms() - l->moved_ms >= leg_idle_least_ms(c));
 		break;
 	case PARTS_CLOSED:
-		learn(world_ms() - l->served_us / 1000);
+		leg_learn(world_ms() - l->served_us / 1000);
 		NEEDS(leg_app_over(l) || l->begin + l->s->in.len > r->end);
 		break;
 	case PARTS_OLD:
-		NEEDS(r->finals && world.now_us - l->served_us >= YOUNG_US);
+		NEEDS((r->finals || l->lent) && world.now_us - l->served_us >= YOUNG_US);
 		NEEDS(!next_repeats(c, l->first + r->finals));
 		break;
 	case PARTS_DOUBTED:
-		NEEDS(r->doubtful || r->hasty);
+		NEEDS(r->doubtful || r->hasty || r->crossed);
 		break;
 	case PARTS_WANTED:
 		NEEDS(c->reuse && sim_servers_wanted());
 		break;
+	case PARTS_SHARED:
+		NEEDS(r->finals);
+		break;
 	case PARTS_AGAIN:
-	case PARTINGS:
+	case PARTS_UNKNOWN:
 		break;
 	}
 }
@@ -187,7 +181,7 @@ void oracle_parts(struct client *c, const struct conn *conn)
 	struct came r = leg_came_on(l);
 
 	world_log("leg is given up", l->s->id, how, r.finals);
-	if (how == PARTINGS) {
+	if (how == PARTS_UNKNOWN) {
 		l->again = true;
 		return;
 	}
@@ -203,7 +197,9 @@ void oracle_parts(struct client *c, const struct conn *conn)
 	if (c->unknown)
 		return;
 	if (!l->used && how == PARTS_IDLE) /* an empty line is nothing */
-		NEEDS(world_ms() - l->made_ms >= idle_least_ms(c));
+		NEEDS(world_ms() - l->made_ms >= leg_idle_least_ms(c));
+	else if (!l->used && how == PARTS_OLD)
+		NEEDS(l->lent && world.now_us - l->served_us >= YOUNG_US);
 	else if (!l->used)
 		NEEDS(leg_app_over(l));
 	else if (how == PARTS_AGAIN)
@@ -239,7 +235,7 @@ void oracle_app_gone(const struct client *c)
 	const struct script_request *q = &c->script.request[k];
 
 	if (!c->reuse || !l->used || c->unknown || client_over(c) || world.memory_faults ||
-	    !(r.finals || (c->elsewhere && c->twice != k + 1)) || r.odd || r.closes ||
+	    !(r.finals || l->lent || (c->elsewhere && c->twice != k + 1)) || r.odd || r.closes ||
 	    stream_read(c) != r.end || !leg_app_over(l) || !client_read_is_exact(c) ||
 	    k >= c->script.requests)
 		return;
@@ -309,6 +305,7 @@ void oracle_legs_turn(void)
 		judge_leg_time(c, conn);
 		n++;
 	}
+	n += oracle_pool_turn();
 	for (unsigned i = 0; i < WORLD_FDS; i++)
 		n -= world.by_fd[i] && world.by_fd[i]->kind == SOCK_APP;
 	if (n)
@@ -348,6 +345,7 @@ void oracle_legs_over(void)
 	for (unsigned i = 0; i < PARTINGS; i++)
 		if (now[i] != legs.counted[i] && !world.memory_faults)
 			world_fail("legs are counted (%s) that were not given up", names[i]);
+	oracle_pool_over();
 	if (s->flows != legs.joined)
 		world_fail("flows: %llu are counted, %llu were joined",
 			   (unsigned long long)s->flows, (unsigned long long)legs.joined);

@@ -30,6 +30,7 @@ enum hang_up {
 	HANGS_LINGERS, /* when it has read some of it: a FIN and a RST, in one moment */
 	HANGS_HALF,    /* when it has read a part of it */
 	HANGS_READ,    /* when it has read all of it */
+	HANGS_SAYS,    /* not at once: it says something unasked on one that is in the pool */
 	HANGS,
 };
 
@@ -42,13 +43,16 @@ struct item {
 	bool head;          /* it answers a HEAD */
 	bool doubtful;      /* nothing is wrong with it, but kedge gives the leg up behind it */
 	bool hasty;         /* the application did not have all of its request */
+	bool premature;     /* kedge had it all, and had not sent all of its request */
+	bool crossed;       /* kedge read it, and had something else to send */
 	bool odd;           /* nobody can know what becomes of it and all behind it */
 	bool surplus; /* one more than was asked for; if it passes, nothing is known any more */
 	bool judged, banned, early; /* by the oracle, when kedge reads its first byte */
 };
 
 /*
- * The application's end of a leg. The stream of a client is what it is to get of all its legs, one
+ * The application's end of a leg, as long as it is one client's: when kedge lends the leg to another
+ * client, this one keeps what went over it, and another one goes on (oracle_pool.c). The stream of a client is what it is to get of all its legs, one
  * behind the other. A leg has its place in the stream, and among the requests, once a byte has been
  * sent on it.
  */
@@ -66,6 +70,11 @@ struct served {
 	uint64_t made_ms, moved_ms; /* when bytes last went over it */
 	bool repeats;               /* it got what another one had lost */
 	bool again;                 /* kedge sends what was under way on it again */
+	bool lent;                  /* it has served others */
+	uint64_t idle_ms;           /* lent: and since then nobody */
+	bool pooled, was_pooled;    /* any client may have it next; it has been so */
+	uint64_t pooled_ms;         /* since when */
+	uint64_t generation;        /* of its client's configuration, when it was given back */
 	uint64_t sent_us;           /* the last byte was sent */
 	uint64_t served_us;         /* the last response was read; 0: none was */
 	bool plain;                 /* it does what it should */
@@ -119,6 +128,7 @@ struct client {
 	bool elsewhere;   /* what a fresh leg has lost may be sent again */
 	unsigned twice;   /* 1 and the request that was sent again last; 0: none was */
 	bool reuse;       /* by its configuration: a leg may follow another */
+	bool shares;      /* and others may have it */
 	bool unknown;     /* kedge went on behind an odd response: nobody knows with what */
 	bool own;         /* an answer of kedge's own begins at `matched` */
 	bool notified;    /* a close_notify came behind what it got */
@@ -190,6 +200,15 @@ static inline size_t stream_read(const struct client *c)
 
 /* The application's end of a socket that connects for this client. */
 struct served *served_new(struct sock *s, struct client *c);
+/* And of one that was `before`, and that this client has now. */
+struct served *served_lent(struct sock *s, struct client *c, struct served *before);
+/* The last item on it; NULL: there is none. */
+static inline const struct item *served_last(const struct served *l)
+{
+	const struct client *c = l->client;
+
+	return l == c->used && c->items ? &c->item[c->items - 1] : NULL;
+}
 bool served_act(struct served *l);
 /* Adds an interim response. */
 void served_continue(struct served *l);

@@ -250,7 +250,8 @@ void sim_run(struct choices *c, struct sim_result *result)
 	tls_world_begin();
 	world_begin(c);
 	sim_mood = (struct sim_mood){.plain = !dice(6)};
-	sim_mood.kept = !sim_mood.plain && !dice(3);
+	sim_mood.shared = !dice(3);
+	sim_mood.kept = !sim_mood.plain && !dice(sim_mood.shared ? 2 : 3);
 	worker_up();
 	make_clients();
 	oracle_legs_begin();

@@ -12,6 +12,7 @@
 
 #define LISTENERS_MAX 4
 #define KINDS         8
+#define KINDS_HTTP    5 /* the first ones */
 
 static uint32_t one_of(const uint32_t *from, uint32_t n)
 {
@@ -31,7 +32,8 @@ static void set_times(struct conf *c)
 	c->connect_timeout_ms = ONE_OF(5000, 300, 2000);
 	c->head_timeout_ms = ONE_OF(10000, 1000, 3000);
 	c->idle_timeout_ms = ONE_OF(60000, 2000, 15000);
-	c->app_idle_timeout_ms = ONE_OF(4000, 500, 100, 20, 1500);
+	c->app_idle_timeout_ms = sim_mood.shared ? ONE_OF(4000, 10000, 500, 20, 1500)
+						 : ONE_OF(4000, 500, 100, 20, 1500);
 	c->linger_timeout_ms = ONE_OF(5000, 300, 2000);
 	c->drain_timeout_ms = ONE_OF(30000, 1000, 5000);
 	c->rate_grace_ms = ONE_OF(10000, 1000, 3000);
@@ -93,10 +95,11 @@ static void set_listener(struct conf_listener *l, unsigned i)
 		enum conf_mode mode;
 		enum conf_proxy proxy;
 	} kinds[KINDS] = {
+		/* those of mode tcp last */
 		{false, MODE_HTTP, PROXY_PREFIX_OFF},      {true, MODE_HTTP, PROXY_PREFIX_OFF},
 		{false, MODE_HTTP, PROXY_PREFIX_OPTIONAL}, {false, MODE_HTTP, PROXY_PREFIX_REQUIRE},
-		{false, MODE_TCP, PROXY_PREFIX_OFF},       {true, MODE_TCP, PROXY_PREFIX_OFF},
-		{true, MODE_HTTP, PROXY_PREFIX_REQUIRE},   {false, MODE_TCP, PROXY_PREFIX_REQUIRE},
+		{true, MODE_HTTP, PROXY_PREFIX_REQUIRE},   {false, MODE_TCP, PROXY_PREFIX_OFF},
+		{true, MODE_TCP, PROXY_PREFIX_OFF},        {false, MODE_TCP, PROXY_PREFIX_REQUIRE},
 	};
 	unsigned kind = kind_of[i];
 
@@ -134,7 +137,7 @@ static void copy_listener(struct conf_listener *l, const struct conf_listener *f
 static void set_app(struct conf *c)
 {
 	struct conf_app *app = calloc(1, sizeof(*app));
-	unsigned n = 1 + dice(SERVERS_MAX);
+	unsigned n = 1 + dice(sim_mood.shared && dice(2) ? 1 : SERVERS_MAX);
 
 	app->servers.set = calloc(n, sizeof(*app->servers.set));
 	app->servers.count = n;
@@ -149,18 +152,28 @@ static void set_app(struct conf *c)
 	}
 	strcpy(app->name, "web");
 	app->named = true;
-	app->server_connections_max = sim_mood.kept ? 0 : ONE_OF(0, 0, 0, 1, 3);
+	app->server_connections_max = sim_mood.shared ? ONE_OF(0, 0, 0, 1, 3, 2)
+				      : sim_mood.kept ? 0
+						      : ONE_OF(0, 0, 0, 1, 3);
 	sim_mood.limited |= app->server_connections_max;
 	app->app_reuse = dice_rare(sim_mood.kept ? 12 : 4) ? APP_REUSE_OFF : APP_REUSE_CLIENT;
+	if (sim_mood.shared && !dice_rare(8))
+		app->app_reuse = APP_REUSE_SHARED;
 	app->queue_max = ONE_OF(100, 2, 0);
 	app->queue_timeout_ms = ONE_OF(5000, 300);
 	app->connect_retry_ms = ONE_OF(0, 0, 200, 2000);
-	if (dice_rare(4)) {
+	if (app->app_reuse != APP_REUSE_SHARED && dice_rare(4)) {
 		app->send_proxy = dice(2) ? SEND_PROXY_V1 : SEND_PROXY_V2;
 		app->proxy_tlvs = app->send_proxy == SEND_PROXY_V2 ? dice(64) : 0;
 	}
 	c->apps = app;
 	c->apps_count = 1;
+}
+
+/* In mode tcp, nothing is shared. */
+static unsigned any_kind(void)
+{
+	return dice(sim_mood.shared ? KINDS_HTTP : KINDS);
 }
 
 struct conf *sim_conf_make(const struct conf *before)
@@ -169,7 +182,7 @@ struct conf *sim_conf_make(const struct conf *before)
 	unsigned n = 1 + dice(LISTENERS_MAX);
 
 	for (unsigned i = 0; !before && i < LISTENERS_MAX; i++)
-		kind_of[i] = dice(KINDS);
+		kind_of[i] = any_kind();
 	set_times(c);
 	set_limits(c);
 	set_edit(c);

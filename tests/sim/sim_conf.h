@@ -8,6 +8,7 @@
 struct sim_mood {
 	bool down;       /* the application refuses all */
 	bool plain;      /* nobody does anything wrong */
+	bool shared;     /* clients may have the legs of others, by most configurations */
 	bool kept;       /* most clients send small requests, with pauses */
 	bool draining;   /* worker_drain() was called */
 	bool silent;     /* nobody acts any more */

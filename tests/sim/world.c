@@ -163,6 +163,25 @@ int sock_open(struct sock *s)
 	return -1;
 }
 
+struct sock *sock_divide(struct sock *s)
+{
+	struct sock *old = sock_new(s->kind);
+
+	while (sock_pending(s)) {
+		network_step(s, sock_pending(s));
+		far_take(s, far_waiting(s));
+	}
+	far_take(s, far_waiting(s));
+	s->out_acked = s->out_arrived;
+	*old = *s;
+	old->fd = -1;
+	old->watched = old->ready = false;
+	old->closed = old->shut = old->fin_arrived = true;
+	s->in = s->out = (struct http1_bytes){0};
+	s->in_taken = s->out_arrived = s->out_acked = s->out_taken = 0;
+	return old;
+}
+
 struct sock *sock_of(int fd)
 {
 	return world.on && fd >= WORLD_FD && fd < WORLD_FD + WORLD_FDS ? world.by_fd[fd - WORLD_FD]

@@ -71,7 +71,8 @@ struct sock {
 	bool closed;     /* by kedge */
 	bool reset_on_close, nodelay;
 	bool was_open;
-	bool self; /* connected to itself */
+	bool self;     /* connected to itself */
+	bool end_read; /* kedge has read the FIN */
 
 	/* epoll */
 	bool watched, ready;
@@ -170,6 +171,12 @@ struct sock *sock_new(enum sock_kind kind);
 int sock_open(struct sock *s);
 /* The socket of a descriptor of the world; NULL if it is closed. */
 struct sock *sock_of(int fd);
+
+/*
+ * What went over it so far is divided from what will: the result has the former, and is closed. The
+ * peer reads first what is left for it.
+ */
+struct sock *sock_divide(struct sock *s);
 
 /* As tcp_poll(). */
 uint32_t sock_poll(struct sock *s);

@@ -193,8 +193,10 @@ static ssize_t read_end(struct sock *s)
 {
 	int err = s->err;
 
-	if (s->in_fin)
+	if (s->in_fin) {
+		s->end_read = true;
 		return 0;
+	}
 	if (err) {
 		s->err = 0;
 		world.moved++;
