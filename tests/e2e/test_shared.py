@@ -137,6 +137,17 @@ def test_an_empty_line_behind_a_request(certs, cgroup, ends, tmp_path, name):
             assert not any(conn.fault for conn in app.connections)
 
 
+@pytest.mark.each_kernel
+def test_an_upgrade_that_was_declined(certs, cgroup, ends):
+    """Its leg serves the next client."""
+    with stage(certs, cgroup, ends) as (kedge, app), Client(kedge["clear"]) as a, Client(kedge["clear"]) as b:
+        for _ in range(3):
+            got = a.request(target="/1", fields=[("Connection", "Upgrade"), ("Upgrade", "websocket")])
+            assert got.text == "GET /1 127.0.0.1 "
+            assert b.request(target="/2").text == "GET /2 127.0.0.1 "
+        assert served(app) == [6]
+
+
 def test_idle_legs_of_other_workers_take_no_room(certs, cgroup, ends):
     """Each of six workers may have an idle leg for each of its clients of before: more legs than clients."""
     with stage(certs, cgroup, ends, "--workers", "6", "--connections-max", "8") as (kedge, app):

@@ -334,7 +334,9 @@ static void edit_bpf_renew(struct edit *e, const struct http1_conf *conf)
 	CHECKED(CHECK(eb, e->note->standing == KEDGE_BETWEEN && eb->flow.edits));
 	CHECKED(http1_conf_check(conf));
 	set_text(eb, conf);
-	e->note->command = KEDGE_COMMAND_NEXT; /* the program reads it with the next message */
+	/* The program reads it with the next message. It may have to read first of an upgrade. */
+	if (e->note->command == KEDGE_COMMAND_NONE)
+		e->note->command = KEDGE_COMMAND_NEXT;
 	e->cut_off = false;
 	CHECKED(bpf_check(eb));
 }

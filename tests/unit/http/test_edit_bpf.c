@@ -330,6 +330,9 @@ static void another_client_has_another_text(void **state)
 	note.standing = kernel.run.standing = KEDGE_BETWEEN;
 	edit_renew(edit, &conf);
 	assert_int_equal(note.command, KEDGE_COMMAND_NEXT);
+	note.command = KEDGE_COMMAND_HTTP; /* not read yet: the same boundary */
+	edit_renew(edit, &conf);
+	assert_int_equal(note.command, KEDGE_COMMAND_HTTP);
 	kernel.longest = 0;
 	assert_int_equal(send_text("GET"), 3);
 	assert_int_equal(kernel.spare, 255);
