@@ -130,7 +130,7 @@ static void judge_lent(const struct client *c, const struct served *l)
 	if (idle_us >= YOUNG_US + 1000 && l->first < c->script.requests &&
 	    !c->script.request[l->first].repeats)
 		world_fail(
-			"client %u: request %u may not be repeated, and goes on an old leg of others",
+			"client %u: request %u may not be repeated, goes on an old leg of others",
 			c->id, l->first);
 }
 

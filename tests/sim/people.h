@@ -51,10 +51,10 @@ struct item {
 };
 
 /*
- * The application's end of a leg, as long as it is one client's: when kedge lends the leg to another
- * client, this one keeps what went over it, and another one goes on (oracle_pool.c). The stream of a client is what it is to get of all its legs, one
- * behind the other. A leg has its place in the stream, and among the requests, once a byte has been
- * sent on it.
+ * The application's end of a leg, as long as it is one client's: when kedge lends the leg to
+ * another client, this one keeps what went over it, and another one goes on (oracle_pool.c). The
+ * stream of a client is what it is to get of all its legs, one behind the other. A leg has its
+ * place in the stream, and among the requests, once a byte has been sent on it.
  */
 struct served {
 	struct sock *s;
