@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-make membench: memory for each idle TLS connection after its handshake and one request: user space and the
-kernel's slab, by cache, kedge beside nginx and haproxy; natively, and in a guest with kernel TLS. Writes
-docs/bench/memory.md and .json, or to BENCH_OUT.
+make membench: memory for each idle TLS connection after its handshake and one request, kedge beside nginx and
+haproxy: user space natively; and in a guest with kernel TLS, where nobody else moves it, also the kernel's slab, by
+cache. Writes docs/bench/memory.md and .json, or to BENCH_OUT.
 
 CONNECTIONS    default 1000
 KERNELS        of the guests; default "6.12"; "none" for no guest
@@ -68,36 +68,23 @@ class Held:
         self.popen.stdout.close()
 
 
-def time_waits():
-    return int(re.search(r"^TCP: .* tw (\d+)", Path("/proc/net/sockstat").read_text(), re.M)[1])
+def run_of(user_kb_before, user_kb_with, count):
+    """Bytes of user space a connection, and kilobytes of it before the first one."""
+    return {"user": (user_kb_with - user_kb_before) * 1024 / count, "user_before_kb": user_kb_before}
 
 
-def settled(stand):
-    """
-    The memory of a proxy after the earlier connections have ended and it has freed what it frees. The TIME_WAIT
-    sockets of the proxy before must not end during the measurement. Other processes may have some, too.
-    """
-    end = time.monotonic() + 65
-    time.sleep(1.5)
-    while time_waits() > 2 * WARM and time.monotonic() < end:
-        time.sleep(1)
-    return user_kb(stand.proxy.pids()), slab.now()
-
-
-def run_of(user_kb_before, user_kb_with, caches, count):
-    return {"user": (user_kb_with - user_kb_before) * 1024 / count, "user_before_kb": user_kb_before,
-            "caches": caches, "used": slab.total(caches, 1), "pages": slab.total(caches, 2)}
+def with_slab(run, caches):
+    return {**run, "caches": caches, "used": slab.total(caches, 1), "pages": slab.total(caches, 2)}
 
 
 def measure_native(stand, count):
-    """A run: bytes of user space a connection, kilobytes of it before the first one, slab.grown()."""
     port = stand.proxy.address[1]
     with Held(port, WARM):
         pass
-    user, before = settled(stand)
+    time.sleep(1.5)  # it frees what it frees
+    user = user_kb(stand.proxy.pids())
     with Held(port, count):
-        user_with, after = user_kb(stand.proxy.pids()), slab.now()
-    return run_of(user, user_with, slab.grown(before, after, count, slab.OF_CONNECTIONS), count)
+        return run_of(user, user_kb(stand.proxy.pids()), count)
 
 
 def native(who, count, rounds, certs):
@@ -128,7 +115,7 @@ def in_guest(label, who, count, certs):
         elif line.startswith("memory "):
             name, user, user_with = line.split()[1:]
             before, after = (slab.parse("\n".join(slabs[name, when])) for when in ("before", "with"))
-            found[name] = [run_of(int(user), int(user_with), slab.grown(before, after, count), count)]
+            found[name] = [with_slab(run_of(int(user), int(user_with), count), slab.grown(before, after, count))]
     guest_run.check_kernel_tls(lines)
     return found
 
@@ -148,19 +135,23 @@ def beside(found, name, key):
 
 
 def memory_table(found):
-    rows = [[name, beside(found, name, "user"), beside(found, name, "used"), beside(found, name, "pages"),
+    columns = {"user": "user space", "used": "slab, objects", "pages": "slab, pages"}
+    if not all("caches" in runs[0] for runs in found.values()):
+        columns = {"user": "user space"}
+    rows = [[name, *(beside(found, name, key) for key in columns),
              f"{median(runs, 'user_before_kb') / 1024:.1f}"] for name, runs in found.items()]
-    return report.table(["", "user space", "slab, objects", "slab, pages", "user space before, MB"], rows)
+    return report.table(["", *columns.values(), "user space before, MB"], rows)
 
 
 def cache_table(found):
-    """Of the run whose objects are the median."""
-    runs = {name: sorted(runs, key=lambda run: run["used"])[len(runs) // 2]["caches"]
-            for name, runs in found.items() if name in LISTED}
+    """"" if the slab was not read."""
+    runs = {name: runs[0]["caches"] for name, runs in found.items() if name in LISTED and "caches" in runs[0]}
+    if not runs:
+        return ""
     rows = [[cache, *(f"{used:,.0f} / {pages:,.0f}" for _, used, pages in
                       (caches.get(cache, (0, 0, 0)) for caches in runs.values()))]
             for cache in slab.named(runs.values())]
-    return report.table(["cache", *runs], rows)
+    return "\nBytes of objects / of pages, by cache:\n\n" + report.table(["cache", *runs], rows)
 
 
 def text_of(results, count, around):
@@ -169,8 +160,7 @@ def text_of(results, count, around):
              f"{around['date']}; {versions}. Made by `make membench`, {count} connections.\n\n",
              (machine.ROOT / "tests/bench/memory-reading.md").read_text()]
     for where, found in results.items():
-        parts += [f"\n## {where}\n\n", memory_table(found), "\nBytes of objects / of pages, by cache:\n\n",
-                  cache_table(found)]
+        parts += [f"\n## {where}\n\n", memory_table(found), cache_table(found)]
     return "".join(parts)
 
 

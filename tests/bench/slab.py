@@ -4,12 +4,7 @@ What the kernel's slab has: objects that are in use, and the pages that they are
 only when the last object on them is freed. Until then their free places are for the next objects of that cache.
 """
 import re
-from pathlib import Path
 
-# The caches of which a connection has objects, by the names of kernels that merge caches of equal size. Natively
-# other processes move the rest, such as inodes and dentries of files.
-OF_CONNECTIONS = re.compile(r"\w*TCP(v6)?|sock_inode_cache|filp|dentry|eventpoll_\w+|ep_head|anon_vma_chain|lsm_\w+|"
-                            r"skbuff_\w+|tcp_bind\w+|kmalloc-\S+")
 # A cache whose objects in use changed by less, in bytes a connection, is not named.
 NAMED_BYTES = 16
 
@@ -26,22 +21,10 @@ def parse(text):
     return found
 
 
-def now():
-    """
-    parse(), exactly: what a CPU keeps for its next objects counts as in use, and pages without an object stay for a
-    while. Shrinking a cache ends both.
-    """
-    for path in Path("/sys/kernel/slab").glob("*/shrink"):
-        path.write_text("1")
-    return parse(Path("/proc/slabinfo").read_text())
-
-
-def grown(before, after, count, only=None):
+def grown(before, after, count):
     """{cache: [objects, bytes in use, bytes of pages]}, each for one of `count` connections."""
     found = {}
     for name, (used, size, pages) in after.items():
-        if only and not only.fullmatch(name):
-            continue
         used_before, _, pages_before = before.get(name, (0, 0, 0))
         used, pages = used - used_before, pages - pages_before
         found[name] = [used / count, used * size / count, pages / count]

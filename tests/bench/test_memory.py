@@ -26,11 +26,3 @@ def test_growth_is_for_one_connection():
     assert slab.named([found]) == ["TCP"]
     # A cache that is new has grown from nothing.
     assert slab.grown({}, after, 10)["filp"] == [3, 3 * 192, 2 * 4096 / 10]
-
-
-def test_natively_only_caches_of_connections_count():
-    for name in ("TCP", "TCPv6", "tw_sock_TCP", "sock_inode_cache", "filp", "eventpoll_epi", "kmalloc-2k",
-                 "kmalloc-cg-512", "skbuff_head_cache", "request_sock_TCP", "tcp_bind_bucket", "lsm_file_cache"):
-        assert slab.OF_CONNECTIONS.fullmatch(name), name
-    for name in ("proc_inode_cache", "ext4_inode_cache", "inode_cache", "buffer_head", "radix_tree_node", "anon_vma"):
-        assert not slab.OF_CONNECTIONS.fullmatch(name), name

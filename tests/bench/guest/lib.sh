@@ -81,7 +81,8 @@ user_kb()
 	echo $sum
 }
 
-# slab WHEN: prints "slab NAME WHEN LINE" for each line of /proc/slabinfo, read as slab.py does.
+# slab WHEN: prints "slab NAME WHEN LINE" for each line of /proc/slabinfo. Caches are shrunk before: what a CPU keeps for
+# its next objects would count as in use.
 slab()
 {
 	local cache
