@@ -27,7 +27,8 @@ def grown(before, after, count):
     for name, (used, size, pages) in after.items():
         used_before, _, pages_before = before.get(name, (0, 0, 0))
         used, pages = used - used_before, pages - pages_before
-        found[name] = [used / count, used * size / count, pages / count]
+        if used or pages:
+            found[name] = [used / count, used * size / count, pages / count]
     return found
 
 
