@@ -4,6 +4,7 @@ client's address, every answer reaches who asked, and a connection in doubt serv
 import contextlib
 import os
 import random
+import resource
 import signal
 import socket
 import struct
@@ -162,6 +163,25 @@ def test_idle_legs_of_other_workers_take_no_room(certs, cgroup, ends):
             for done in [pool.submit(client, number) for number in range(1, 5)]:
                 done.result(60)
         assert sum(served(app)) == 200
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_idle_legs_give_their_descriptors_up(certs, cgroup, ends, workers):
+    """There are no others, and they would be idle for a minute. Whichever worker has them, nobody waits for that."""
+    with stage(certs, cgroup, ends, "--workers", str(workers), "--app-idle-timeout-ms", "60000") as (kedge, app):
+        barrier = threading.Barrier(8)
+        app.respond = lambda conn, req: barrier.wait(20) and None or echo(conn, req)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda number: ask(kedge, number), range(1, 9)))
+        kedge.wait_idle()
+        app.respond = echo
+        _, hard = resource.prlimit(kedge.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(kedge.pid, resource.RLIMIT_NOFILE, (kedge.fds(), hard))
+        for turn in range(10):
+            with Client(kedge["clear_proxy"], v1("198.51.100.1")) as a, Client(kedge["clear"]) as b:
+                for c, address in (a, "198.51.100.1"), (b, "127.0.0.1"):
+                    assert c.request("POST", f"/{turn}").text == f"POST /{turn} {address} "
+        resource.prlimit(kedge.pid, resource.RLIMIT_NOFILE, (hard, hard))
 
 
 @pytest.mark.each_kernel

@@ -66,7 +66,7 @@ struct legs {
 	struct task bury;
 	struct brief brief;     /* memory of legs and of what goes with them */
 	TAILQ_HEAD(, leg) idle; /* in the pool, the oldest first */
-	unsigned idle_count;
+	unsigned idle_count;    /* atomic: other workers read it */
 	struct kedge_stats *stats;
 	unsigned worker; /* whose they are: its row of every server */
 };

@@ -17,9 +17,11 @@ static struct server_row *row_of(const struct legs *legs, const struct server *s
 	return &s->rows[legs->worker];
 }
 
-static void set_idle(struct server_row *row, uint32_t idle)
+/* Others read both. */
+static void set_idle(struct legs *legs, struct server_row *row, int by)
 {
-	__atomic_store_n(&row->idle, idle, __ATOMIC_RELAXED);
+	__atomic_store_n(&legs->idle_count, legs->idle_count + (unsigned)by, __ATOMIC_RELAXED);
+	__atomic_store_n(&row->idle, row->idle + (uint32_t)by, __ATOMIC_RELAXED);
 }
 
 #ifdef KEDGE_CHECKS
@@ -43,8 +45,7 @@ static void leave(struct legs *legs, struct leg *l)
 	loop_timer_stop(legs->loop, &l->idle_timer);
 	l->pool = NULL;
 	l->watch.ready = legs->ready;
-	legs->idle_count--;
-	set_idle(row, row->idle - 1);
+	set_idle(legs, row, -1);
 }
 
 /* The application has closed the leg, or has said something that nobody asked for. */
@@ -108,8 +109,7 @@ void leg_pool_put(struct legs *legs, struct leg *l, uint32_t most_ms)
 	l->idle_us = legs->loop->now_us;
 	LIST_INSERT_HEAD(&row->idle_legs, l, link);
 	TAILQ_INSERT_TAIL(&legs->idle, l, idle_link);
-	legs->idle_count++;
-	set_idle(row, row->idle + 1);
+	set_idle(legs, row, 1);
 	loop_timer_set(legs->loop, &l->idle_timer, most_ms);
 	CHECKED(pooled_check(legs, l));
 }

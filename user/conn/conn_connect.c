@@ -18,6 +18,7 @@
 #include "conn/conn_queue.h"
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
+#include "conn/worker_wake.h"
 
 /* A lack of source ports is logged this often at most. */
 #define PORTS_SAID_MS 10000
@@ -29,6 +30,10 @@
 /* For connect-retry-ms, it is tried again after a quarter of the time so far, within these. */
 #define RETRY_MS_MIN 50
 #define RETRY_MS_MAX 1000
+
+/* For what idle legs of other workers hold: it is tried again so often, and so long at most. */
+#define LACK_MS     2
+#define LACK_MS_MAX 200
 
 /* So many servers are tried at once. */
 #define TRIES_MAX 2
@@ -269,6 +274,25 @@ static void begin_trying(struct conn *c)
 	c->connect_ms = c->worker->loop.now_ms;
 }
 
+/*
+ * Idle legs may have the descriptor, or the room in the maps, that is lacking. Other workers are
+ * asked to close theirs. No source port comes back so: a closed leg keeps it for a while.
+ */
+static bool wait_for_idle(struct conn *c, enum kedge_reason reason)
+{
+	struct worker *w = c->worker;
+
+	if (reason == KEDGE_REASON_limit_ports || !is_lack(reason) ||
+	    w->loop.now_ms - c->connect_ms >= LACK_MS_MAX)
+		return false;
+	if (!worker_ask_idle(w) && !leg_pool_oldest(&w->legs))
+		return false;
+	conn_queue_leave(c);
+	conn_leg_close(c, true);
+	loop_timer_set(&w->loop, &c->timer, LACK_MS);
+	return true;
+}
+
 /* The servers that are left to try. `failed`: what the last one did; NONE: there was none. */
 static struct conn_verdict try_servers(struct conn *c, enum kedge_reason failed)
 {
@@ -292,6 +316,8 @@ static struct conn_verdict try_servers(struct conn *c, enum kedge_reason failed)
 			set_timer(c);
 			return verdict_stay();
 		}
+		if (wait_for_idle(c, reason))
+			return verdict_stay();
 		if (!may_pass(reason))
 			return conn_tell(c, reason);
 		server_is_tried(c);

@@ -44,9 +44,10 @@ struct shared {
 	bool bypass;               /* flows may bypass loopback TCP */
 	struct access_log *access; /* NULL: requests are not logged */
 	struct metrics *metrics;
-	struct worker *workers; /* all of them, for conn_queue.c; NULL: there is but one */
-	unsigned flows_max;     /* room in the maps of bpf */
-	int done_fd; /* eventfd: a worker that ends, or has taken doors over, writes to it */
+	struct worker *workers; /* all of them; NULL: there is but one */
+	unsigned workers_count;
+	unsigned flows_max; /* room in the maps of bpf */
+	int done_fd;        /* eventfd: a worker that ends, or has taken doors over, writes to it */
 };
 
 LIST_HEAD(conn_list, conn);
@@ -83,6 +84,7 @@ struct worker {
 	bool drain_asked;         /* atomic */
 	bool servers_asked;       /* atomic: see worker_servers() */
 	bool queue_asked;         /* atomic: by conn_queue.c of another worker */
+	bool idle_asked;          /* atomic: by worker_ask_idle() of another worker */
 	unsigned asked, answered; /* atomic: by the main thread and by the worker */
 	bool draining;
 

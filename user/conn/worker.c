@@ -93,6 +93,10 @@ static void obey_run(struct task *task)
 		conn_servers_changed(w);
 	if (__atomic_exchange_n(&w->queue_asked, false, __ATOMIC_ACQUIRE))
 		conn_queue_call(w);
+	if (__atomic_exchange_n(&w->idle_asked, false, __ATOMIC_ACQUIRE)) {
+		w->stats->legs_wanted += w->legs.idle_count;
+		leg_pool_clear(&w->legs);
+	}
 	if (__atomic_load_n(&w->drain_asked, __ATOMIC_ACQUIRE))
 		drain_begin(w);
 }
@@ -112,6 +116,21 @@ static void accepted(struct acceptor *a, struct service *s, int fd, const union 
 	conn_accept(container_of(a, struct worker, acceptor), s, fd, peer);
 }
 
+/* An idle leg has a descriptor. If only other workers have some, accepting pauses meanwhile. */
+static bool spare(struct acceptor *a)
+{
+	struct worker *w = container_of(a, struct worker, acceptor);
+	struct leg *l = leg_pool_oldest(&w->legs);
+
+	if (!l) {
+		worker_ask_idle(w);
+		return false;
+	}
+	w->stats->legs_wanted++;
+	leg_pool_close(&w->legs, l);
+	return true;
+}
+
 static void acceptor_init(struct worker *w)
 {
 	w->acceptor = (struct acceptor){
@@ -121,6 +140,7 @@ static void acceptor_init(struct worker *w)
 		.stats = w->stats,
 		.worker = w->index,
 		.accepted = accepted,
+		.spare = spare,
 	};
 }
 

@@ -118,6 +118,7 @@ static int workers_init(struct daemon *d)
 		return -ENOMEM;
 	d->workers = workers;
 	d->shared.workers = workers;
+	d->shared.workers_count = n;
 	for (unsigned i = 0; !err && i < n; i++) {
 		d->workers_made = i + 1;
 		err = worker_init(&d->workers[i], i, &d->shared, d->rows[i]);

@@ -50,6 +50,20 @@ static void resume_accept(struct timer *timer)
 		loop_mod(d->acceptor->loop, d->fd, &d->watch, EPOLLIN);
 }
 
+static bool is_lack(int err)
+{
+	return err == EMFILE || err == ENFILE || err == ENOBUFS || err == ENOMEM;
+}
+
+/* Something is lacking: is it there now? Else accepting pauses. */
+static bool may_go_on(struct door *d, int err)
+{
+	if (d->acceptor->spare && d->acceptor->spare(d->acceptor))
+		return true;
+	pause_accept(d, err);
+	return false;
+}
+
 /* Over a limit: resets the connection at once, and counts it. */
 static void turn_away(struct door *d, int fd, enum kedge_reason reason)
 {
@@ -84,9 +98,7 @@ static bool accept_some(struct door *d)
 		else if (fd >= 0)
 			d->acceptor->accepted(d->acceptor, d->service, fd,
 					      peer.family == AF_UNIX ? &nobody : &peer);
-		else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-			return pause_accept(d, errno), false;
-		else if (errno == EAGAIN)
+		else if (errno == EAGAIN || (is_lack(errno) && !may_go_on(d, errno)))
 			return false;
 		/* any other error is about a connection that has ended: try the next one */
 	}

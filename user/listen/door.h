@@ -21,6 +21,8 @@ struct acceptor {
 	unsigned worker;           /* its index */
 	/* Owns the descriptor from here on. Calls service_leave() when the connection ends. */
 	void (*accepted)(struct acceptor *a, struct service *s, int fd, const union addr *peer);
+	/* There is no descriptor: gives one up. False if it has none to give. NULL: never has. */
+	bool (*spare)(struct acceptor *a);
 	unsigned pauses;
 	uint64_t pause_said_ms; /* when a pause was last logged; 0: never */
 };

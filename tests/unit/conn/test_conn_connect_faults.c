@@ -77,6 +77,32 @@ static void a_lack_is_answered_at_once(void **state)
 	}
 }
 
+/* They are asked to give their legs up, and it is tried again for a while. */
+static void idle_legs_of_other_workers_have_descriptors(void **state)
+{
+	static struct worker both[2];
+
+	(void)state;
+	start(CONN_CONNECT);
+	reach.socket = -EMFILE;
+	shared.workers = both;
+	shared.workers_count = 2;
+	both[1].legs.idle_count = 1;
+	expect_stay(conn_connect_enter(c));
+	assert_null(c->flow.leg);
+	assert_true(both[1].idle_asked);
+	assert_int_equal(c->timer.due_ms, now() + 2);
+	expect_stay(conn_connect_expired(c));
+	both[1].legs.idle_count = 0; /* so it is all in use */
+	expect(conn_connect_expired(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_limit_descriptors);
+	conn_leg_close(c, true);
+	both[1].legs.idle_count = 1;
+	set_clock(c->connect_ms + 200);
+	expect(conn_connect_expired(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_limit_descriptors);
+	conn_leg_close(c, true);
+	shared.workers = NULL;
+}
+
 /* Said every ten seconds at most: the application is fine. */
 static void a_lack_of_source_ports(void **state)
 {
@@ -313,6 +339,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_lack_is_answered_at_once),
+		TEST(idle_legs_of_other_workers_have_descriptors),
 		TEST(a_lack_of_source_ports),
 		TEST(a_refusal_is_answered),
 		TEST(a_socket_that_cannot_be_watched),

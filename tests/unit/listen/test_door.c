@@ -232,6 +232,30 @@ static void out_of_descriptors_is_a_pause(void **state)
 	generation_put(g);
 }
 
+/* What there is to give up is given up first. */
+static bool give_one_up(struct acceptor *a)
+{
+	a->spare = NULL;
+	return setrlimit(RLIMIT_NOFILE, &old) == 0;
+}
+
+static void something_is_given_up_for_a_client(void **state)
+{
+	struct generation *g = rig_generation(1, 1);
+	uint16_t port;
+	struct door *d = open_door(g, 0, &port);
+	int client = net_connect(port);
+
+	(void)state;
+	rig_acceptor.spare = give_one_up;
+	run_out();
+	until_accepted(1);
+	assert_int_equal(rig_acceptor.pauses, 0);
+	close(client);
+	door_free(d);
+	generation_put(g);
+}
+
 static void many_pauses_are_said_once(void **state)
 {
 	struct generation *g = rig_generation(1, 1);
@@ -463,6 +487,7 @@ int main(void)
 		TEST(not_all_in_one_turn),
 		TEST(over_a_limit_is_a_reset_that_counts),
 		TEST(out_of_descriptors_is_a_pause),
+		TEST(something_is_given_up_for_a_client),
 		TEST(many_pauses_are_said_once),
 		TEST(a_pause_that_outlives_the_socket),
 		TEST(the_next_door_takes_the_socket),
