@@ -118,7 +118,7 @@ struct leg *leg_pool_take(struct legs *legs, struct server *s, uint64_t most_us)
 {
 	struct leg *l = LIST_FIRST(&row_of(legs, s)->idle_legs);
 
-	if (!l || legs->loop->now_us - l->idle_us > most_us)
+	if (!l || legs->loop->now_us - l->served_us > most_us)
 		return NULL;
 	if (is_stale(l)) {
 		close_with_older(legs, l);

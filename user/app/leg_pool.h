@@ -21,9 +21,10 @@
 void leg_pool_put(struct legs *legs, struct leg *l, uint32_t most_ms);
 
 /*
- * The leg to this server that was given back last, if that was at most `most_us` ago. NULL: there
- * is none. Legs that the server has ended, or has said something on, are closed, and those that are
- * older. The caller owns the leg, and gives it an owner.
+ * The leg to this server that was given back last, if the server has been silent on it for
+ * `most_us` at most: a client that is slow to take a response gives its leg back late. NULL: there
+ * is none. Legs that the server has ended, or has said something on, are closed, and those that
+ * are older. The caller owns the leg, and gives it an owner.
  */
 struct leg *leg_pool_take(struct legs *legs, struct server *s, uint64_t most_us);
 

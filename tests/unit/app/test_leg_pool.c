@@ -94,6 +94,21 @@ static void not_one_that_is_too_old(void **state)
 	leg_close(&legs, lent[3], false);
 }
 
+/* Its client was slow to take the response. */
+static void nor_one_that_was_given_back_late(void **state)
+{
+	struct leg *l;
+
+	(void)state;
+	put_four();
+	l = leg_pool_take(&legs, server, ANY);
+	loop.now_us += 1000;
+	leg_pool_put(&legs, l, 4000);
+	assert_null(leg_pool_take(&legs, server, 999));
+	assert_ptr_equal(leg_pool_take(&legs, server, 1000), l);
+	leg_close(&legs, l, false);
+}
+
 /* Its older ones have ended, too, or will soon. */
 static void a_stale_one_takes_older_ones_with_it(void **state)
 {
@@ -201,6 +216,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_last_one_goes_first),
 		TEST(not_one_that_is_too_old),
+		TEST(nor_one_that_was_given_back_late),
 		TEST(a_stale_one_takes_older_ones_with_it),
 		TEST(or_one_that_says_something),
 		TEST(events_of_idle_legs),

@@ -137,7 +137,7 @@ static void a_post_needs_a_young_one(void **state)
 	is_fresh();
 	conn_leg_close(c, false);
 	assert_int_equal(worker.legs.idle_count, 1);
-	l->idle_us++;
+	l->served_us++;
 	choose(KEDGE_REASON_NONE);
 	assert_ptr_equal(c->flow.leg, l);
 }
