@@ -170,7 +170,8 @@ static enum mover_step up_nothing(struct flow *f, ssize_t n)
 	return STEP_MOVED;
 }
 
-ssize_t mover_take(struct mover *m, struct flow *f, size_t max)
+/* As mover_take(), but the tail stays that of the bytes before. */
+static ssize_t take(struct mover *m, struct flow *f, size_t max)
 {
 	ssize_t n = record_read(f->record, m->buf, max < m->buf_size ? max : m->buf_size);
 
@@ -181,9 +182,17 @@ ssize_t mover_take(struct mover *m, struct flow *f, size_t max)
 	}
 	m->stats->bytes_up += (uint64_t)n;
 	note_first(f, m->buf, (size_t)n);
-	note_tail(f, m->buf, (size_t)n);
 	if (f->record->drained)
 		f->client_in = f->client_ends;
+	return n;
+}
+
+ssize_t mover_take(struct mover *m, struct flow *f, size_t max)
+{
+	ssize_t n = take(m, f, max);
+
+	if (n > 0)
+		note_tail(f, m->buf, (size_t)n);
 	return n;
 }
 
@@ -198,7 +207,8 @@ static enum mover_step up_keep(struct mover *m, struct flow *f, size_t taken, si
 
 static enum mover_step up_read(struct mover *m, struct flow *f)
 {
-	ssize_t n = mover_take(m, f, m->buf_size), r;
+	ssize_t n = take(m, f, m->buf_size), r;
+	bool goes;
 
 	if (n <= 0)
 		return up_nothing(f, n);
@@ -207,7 +217,9 @@ static enum mover_step up_read(struct mover *m, struct flow *f)
 		f->lost_end = f->leg->response.state == RESPONSE_LOST || f->leg->response.early;
 		return STEP_MOVED;
 	}
-	if (!lease_take(m, f, m->buf, (size_t)n))
+	goes = lease_take(m, f, m->buf, (size_t)n); /* is the leg between requests before them? */
+	note_tail(f, m->buf, (size_t)n);
+	if (!goes)
 		return up_keep(m, f, 0, (size_t)n, STEP_PART);
 	r = up_send(f, m->buf, (size_t)n);
 	if (r < 0)

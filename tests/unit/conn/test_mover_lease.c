@@ -393,6 +393,26 @@ static void half_an_empty_line_stays_where_it_is(void **state)
 	assert_false(lease_between(&f));
 }
 
+/* Its other half comes with a request: neither of them does on a fresh leg. */
+static void nor_does_its_other_half_go_elsewhere(void **state)
+{
+	(void)state;
+	served(0);
+	client_says("GET / HTTP/1.1\r\n\r\n\r");
+	turn(MOVER_WAIT, "rsr");
+	lease_forget(&f);
+	leg.response.done = note.requests;
+	now_us += 2 * LEASE_YOUNG_US;
+	client_says("\n" POST);
+	turn(MOVER_WAIT, "rsr");
+	assert_int_equal(stats.legs_old, 0);
+	assert_false(f.sent.valid);
+	leg.response.done = note.requests;
+	client_says(POST);
+	turn(MOVER_PART, "r");
+	assert_int_equal(stats.legs_old, 1);
+}
+
 /* The room stays for the next request. */
 static void the_next_request_is_kept_in_its_place(void **state)
 {
@@ -447,6 +467,7 @@ int main(void)
 		TEST(the_next_request_is_kept_in_its_place),
 		TEST(much_room_does_not_stay),
 		TEST(half_an_empty_line_stays_where_it_is),
+		TEST(nor_does_its_other_half_go_elsewhere),
 		TEST(a_fresh_leg_begins_with_nothing),
 	};
 
