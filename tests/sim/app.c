@@ -275,6 +275,16 @@ static bool says_unasked(struct served *l)
 	return sends(l);
 }
 
+void served_crosses(struct served *l)
+{
+	if (l->plain || !l->hangs_up || l->over || l->s->in_fin || l->shut_behind)
+		return;
+	if (l->hangs_up == HANGS_SAYS)
+		says_unasked(l);
+	else
+		leaves(l, dice(2) ? END_CLOSE : (enum end_how)dice(END_STAY));
+}
+
 /* It gives up a leg that it has served before, also when a request is on its way. */
 static bool hangs_up(struct served *l)
 {

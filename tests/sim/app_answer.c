@@ -180,9 +180,11 @@ static bool add_odd(struct served *l, struct item *it, unsigned k, bool head)
 	};
 	static const uint8_t unreadable[] = {0, 1, 2, 8};
 	bool lost = l->client->script.theme == THEME_LOST;
-	unsigned sort = lost ? unreadable[dice(4)] : dice(ODD_SORTS + 2);
+	unsigned sort = lost ? unreadable[dice(4)] : dice(ODD_SORTS + 6);
 
-	if (sort >= ODD_SORTS)
+	if (sort >= ODD_SORTS + 2)
+		sort = ODD_408 + sort % 3;
+	else if (sort >= ODD_SORTS)
 		sort = ODD_101; /* seldom without an upgrade behind it */
 	if ((sort == ODD_101 || sort >= ODD_TEXTS) && upgrade_comes(&l->client->script, k))
 		sort = ODD_GARBAGE;

@@ -22,6 +22,13 @@ size_t leg_say_start_of(const struct client *c, unsigned k)
 	return k && k <= c->script.requests ? c->script.request[k - 1].say_end : 0;
 }
 
+bool leg_line_before(const struct client *c, unsigned k)
+{
+	size_t at = leg_say_start_of(c, k);
+
+	return at && at < c->script.say.len && c->script.say.data[at] == '\r';
+}
+
 struct came leg_came_on(const struct served *l)
 {
 	const struct client *c = l->client;
@@ -176,7 +183,7 @@ void oracle_leg_goes_on(struct served *l)
 
 	/* Behind bytes that the leg took just now, kedge may have read it before. */
 	l->taken_between = l->sent_us == world.now_us ? SIZE_MAX : stream_read(c);
-	if (!c->reuse || !leg_is_idle(l) || k >= c->script.requests)
+	if (!c->reuse || !leg_is_idle(l) || k >= c->script.requests || leg_line_before(c, k))
 		return;
 	if (idle_us >= YOUNG_US + 1000 && !c->script.request[k].repeats)
 		world_fail("client %u: request %u may not be repeated, and goes on an old leg",

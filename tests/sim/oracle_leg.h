@@ -34,6 +34,9 @@ size_t leg_start_of(const struct client *c, unsigned k);
 /* The same in script.say; 0: unknown. */
 size_t leg_say_start_of(const struct client *c, unsigned k);
 
+/* An empty line comes before this request: the leg that has half of it stays with its client. */
+bool leg_line_before(const struct client *c, unsigned k);
+
 /* What has come on the client's present leg. */
 struct came {
 	unsigned finals; /* responses that were read to their end */

@@ -239,6 +239,8 @@ void oracle_app_gone(const struct client *c)
 	    stream_read(c) != r.end || !leg_app_over(l) || !client_read_is_exact(c) ||
 	    k >= c->script.requests)
 		return;
+	if (leg_line_before(c, k))
+		return;
 	/* Behind what its client has called the last one, a request is not kept. */
 	if (k && c->script.request[k - 1].last)
 		return;
@@ -264,6 +266,7 @@ static void judge_leg_time(const struct client *c, const struct conn *conn)
 	    now > c->state_ms + TIMER_LATE_MS)
 		world_fail("client %u: its early leg is idle for too long", c->id);
 	if (conn->state != CONN_MOVE || !c->reuse || client_over(c) || !leg_is_idle(c->leg) ||
+	    leg_line_before(c, c->leg->first + leg_came_on(c->leg).finals) ||
 	    c->s->in_taken < c->s->in.len || conn->flow.client_full || conn->again.queued)
 		return;
 	if (leg_came_on(c->leg).doubtful)

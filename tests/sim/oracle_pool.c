@@ -12,6 +12,9 @@
 #include "oracle_leg.h"
 #include "sim_conf.h"
 
+/* An event comes in the next turn, or behind many others. */
+#define STALE_TURNS_MAX 4
+
 static struct {
 	uint64_t lent;
 	unsigned uncounted; /* were closed, and kedge had counted nothing */
@@ -178,6 +181,20 @@ void oracle_pool_closes(struct served *l)
 enum kedge_reason __real_conn_choose(struct conn *c);
 enum kedge_reason __wrap_conn_choose(struct conn *c);
 
+/* kedge will be told of it later. */
+static void cross(void)
+{
+	WORLD_RUNS();
+
+	for (unsigned i = 0; !world.looks && !sim_mood.silent && i < WORLD_FDS; i++) {
+		const struct sock *s = world.by_fd[i];
+		struct served *l = s && s->kind == SOCK_APP ? s->owner : NULL;
+
+		if (l && l->pooled && dice_rare(8))
+			served_crosses(l);
+	}
+}
+
 /* One that has made room for another is counted behind its close. */
 enum kedge_reason __wrap_conn_choose(struct conn *c)
 {
@@ -186,6 +203,7 @@ enum kedge_reason __wrap_conn_choose(struct conn *c)
 	enum parting how;
 	unsigned n;
 
+	cross();
 	pool.chooses = true;
 	reason = __real_conn_choose(c);
 	pool.chooses = false;
@@ -200,13 +218,15 @@ enum kedge_reason __wrap_conn_choose(struct conn *c)
 
 /* --- after each turn, and at the end ---------------------------------------------------------- */
 
-static void judge_idle(const struct served *l)
+static void judge_idle(struct served *l)
 {
 	static const char doing[] = "it is in the pool";
 
 	NEEDS(l->s->state != TCP_CONNECTING && !l->s->closed && !l->s->shut);
 	NEEDS(!sim_worker.draining);
 	NEEDS(l->generation == sim_worker.doors->generation->number);
+	l->stale_turns += is_stale(l);
+	NEEDS(l->stale_turns <= STALE_TURNS_MAX);
 	NEEDS(sim_worker.loop.now_ms <= l->pooled_ms + l->client->app_idle_ms + TIMER_LATE_MS);
 }
 
@@ -234,7 +254,7 @@ unsigned oracle_pool_turn(void)
 
 	for (unsigned i = 0; i < WORLD_FDS; i++) {
 		const struct sock *s = world.by_fd[i];
-		const struct served *served = s && s->kind == SOCK_APP ? s->owner : NULL;
+		struct served *served = s && s->kind == SOCK_APP ? s->owner : NULL;
 
 		if (!served || !served->pooled)
 			continue;

@@ -74,6 +74,7 @@ struct served {
 	uint64_t idle_ms;           /* lent: and since then nobody */
 	bool pooled, was_pooled;    /* any client may have it next; it has been so */
 	uint64_t pooled_ms;         /* since when */
+	unsigned stale_turns;       /* for so many, kedge could know that it is over */
 	uint64_t generation;        /* of its client's configuration, when it was given back */
 	uint64_t sent_us;           /* the last byte was sent */
 	uint64_t served_us;         /* the last response was read; 0: none was */
@@ -210,6 +211,8 @@ static inline const struct item *served_last(const struct served *l)
 	return l == c->used && c->items ? &c->item[c->items - 1] : NULL;
 }
 bool served_act(struct served *l);
+/* No client has the leg, and kedge is about to look for one: it may give it up just now. */
+void served_crosses(struct served *l);
 /* Adds an interim response. */
 void served_continue(struct served *l);
 /* Makes the response to its next request. */

@@ -92,26 +92,41 @@ static void pipeline(struct script *s)
 	}
 }
 
+/* Its halves may come apart. Behind a body, kedge cannot tell such a half from the body's end. */
+static void add_empty_line(struct script *s)
+{
+	add(s, "\r");
+	if (dice_rare(2))
+		script_pause_at(s, (struct script_pause){.responses = s->requests,
+							 .thinks_ms = script_thinks_ms()});
+	add(s, "\n");
+}
+
 /* Small requests, one after the other. */
 static void keeps(struct script *s)
 {
 	static const char *const methods[] = {"GET", "GET", "DELETE", "POST", "HEAD", "PATCH"};
 	char length[64];
+	bool body = true;
 
 	for (unsigned n = 2 + dice(7); n; n--) {
+		if (!body && dice_rare(8))
+			add_empty_line(s);
 		if (s->requests && !dice_rare(8))
 			script_pause_at(s, (struct script_pause){.responses = s->requests,
 								 .thinks_ms = script_thinks_ms()});
+		body = true;
 		if (dice_rare(2)) {
-			size_t body = dice(dice_rare(4) ? 20000 : 300);
+			size_t all = dice(dice_rare(4) ? 20000 : 300);
 
-			snprintf(length, sizeof(length), "Content-Length: %zu\r\n", body);
+			snprintf(length, sizeof(length), "Content-Length: %zu\r\n", all);
 			script_add_head(s, dice_rare(2) ? "PUT" : "POST", length);
-			script_add_any(&s->say, body);
+			script_add_any(&s->say, all);
 		} else if (dice_rare(6)) {
 			script_add_request(s);
 		} else {
 			script_add_head(s, methods[dice(6)], "");
+			body = false;
 		}
 	}
 }
