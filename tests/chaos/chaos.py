@@ -124,6 +124,7 @@ class Run:
         self.agent = None
         self.losable = combination.edit or combination.bypass
         self.fixed, self.facts.shown = events.fixed_settings(seed)
+        self.shared = keys["app-reuse"] == "shared" and not self.facts.shown
         self.fixed |= {"app": f"127.0.0.1:{APP_PORT}", "access-log": str(self.access)}
         if self.facts.shown:
             self.fixed |= {"peername": "require", "app-cgroup": str(cgroup.path)}
@@ -135,6 +136,8 @@ class Run:
         return self.kedge.fds() - self.kedge.pipes()
 
     def write(self, keys):
+        if self.facts.shown and keys["app-reuse"] == "shared":
+            keys["app-reuse"] = "client"  # a connection shows one client
         self.config.write(listeners(), **{k.replace("-", "_"): v for k, v in {**self.fixed, **keys}.items()})
 
     # --- what happens ---------------------------------------------------------------------------------
@@ -243,7 +246,8 @@ class Run:
     def play(self):
         manners = MANNERS + (("vanish",) if "vanish" in self.kinds else ())
         self.begin = time.monotonic()
-        clients = Clients(self.seed, PORTS, self.certs, manners, self.threads, self.facts.reuse)
+        clients = Clients(self.seed, PORTS, self.certs, manners, self.threads, self.facts.reuse,
+                          self.shared)
         try:
             for event in self.schedule:
                 time.sleep(max(self.begin + event.at - time.monotonic(), 0))

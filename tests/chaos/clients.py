@@ -106,10 +106,10 @@ class Left(Exception):
 
 
 class Clients:
-    """threads: how many. ports: by the name of a listener. reuse: app-reuse is not off."""
+    """threads: how many. ports: by the name of a listener. reuse: app-reuse is not off. shared: it is shared."""
 
-    def __init__(self, seed, ports, certs, manners, threads, reuse):
-        self.seed, self.ports, self.manners, self.reuse = seed, ports, manners, reuse
+    def __init__(self, seed, ports, certs, manners, threads, reuse, shared):
+        self.seed, self.ports, self.manners, self.reuse, self.shared = seed, ports, manners, reuse, shared
         self.contexts = {v: tls_context(certs.ca, v) for v in ("1.2", "1.3")}
         self.over = threading.Event()
         self.results, self.wrong, self.vanished, self.connections, self.at = {}, [], 0, 0, {}
@@ -130,6 +130,8 @@ class Clients:
         count = 0
         while not self.over.is_set():
             c = plan.connection(self.seed, number, count, self.manners)
+            if self.shared:
+                plan.without_unasked(c)
             count += 1
             self.connections += 1
             self.at[threading.current_thread().name] = c

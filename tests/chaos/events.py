@@ -92,6 +92,8 @@ def settings(seed, kinds, number=0):
     keys["drain-timeout-ms"] = round(PATIENCE * draw.randint(*(1000, 1500) if mood == "patient" else (100, 1500)))
     keys["connect-early"] = draw.choice(("on", "off"))
     keys["app-reuse"] = random.Random(f"{seed} reuse").choice(("client", "client", "off"))
+    if keys["app-reuse"] == "client" and random.Random(f"{seed} shared").random() < 0.5:
+        keys["app-reuse"] = "shared"
     keys["app-idle-timeout-ms"] = draw.choice((4000, 200))
     keys["body-rate-min"] = draw.choice((0, 200000)) if mood == "hasty" else 0
     keys["connections-max"] = draw.choice((16384, 5)) if tight and "reload" in kinds else 16384

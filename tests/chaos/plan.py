@@ -176,6 +176,13 @@ def make_large(draw, r):
         r.size = 3000000
 
 
+def without_unasked(c):
+    """On a shared leg, an answer that nobody has asked for can be the next client's: there is no right one then."""
+    for r in c.requests:
+        if r.do in UNASKED:
+            r.do = "late-close"
+
+
 def connection(seed, client, number, manners):
     """The connection with this number of a client. manners: which endings there may be."""
     draw = random.Random(f"{seed} client {client} {number}")
