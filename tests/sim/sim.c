@@ -236,6 +236,9 @@ static void make_clients(void)
 	unsigned n = sim_mood.kept ? 12 + dice(30) : 1 + dice(dice_rare(2) ? 40 : 16);
 	unsigned faults = sim_mood.plain ? 0 : dice(FAULTS_MAX + 1);
 
+	/* With few clients, a leg of the pool is idle for longer. */
+	if (sim_mood.kept && sim_mood.shared && dice(2))
+		n = 3 + dice(8);
 	while (n--)
 		make_client(any_mood());
 	while (faults--)
