@@ -143,7 +143,7 @@ static void judge_cause(const struct served *l, enum parting how)
 		NEEDS(has_stale(l));
 		break;
 	case PARTS_WANTED:
-		NEEDS(sim_servers_wanted());
+		NEEDS(sim_servers_wanted() || sim_mood.faults); /* a place, or a descriptor */
 		break;
 	case PARTS_SHARED: /* none is counted, or not yet */
 		NEEDS(w->draining || w->posted || sim_mood.taken_out || sim_mood.faults ||

@@ -156,9 +156,12 @@ void script_theme(struct script *s, bool kept)
 		THEME_STOPS,   THEME_STOPS,   THEME_STOPS,   THEME_LOST,    THEME_LOST,
 		THEME_LONG,    THEME_LONG,    THEME_LINES,   THEME_LINES,   THEME_KEPT,
 		THEME_KEPT,    THEME_KEPT,    THEME_KEPT,    THEME_KEPT,    THEME_KEPT,
+		THEME_LOST,    THEME_LOST,    THEME_LOST,    THEME_LOST,    THEME_LOST,
 	};
 
-	s->theme = kept ? THEME_KEPT : dice_rare(40) ? THEME_PIPELINE : often[dice(20)];
+	s->theme = kept            ? THEME_KEPT
+		   : dice_rare(40) ? THEME_PIPELINE
+				   : often[dice(sizeof(often) / sizeof(often[0]))];
 	s->odd = true;
 	make[s->theme](s);
 }

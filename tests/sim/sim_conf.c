@@ -45,7 +45,7 @@ static void set_times(struct conf *c)
 static void set_limits(struct conf *c)
 {
 	c->connections_max = sim_mood.kept ? 1000 : ONE_OF(1000, 1000, 5);
-	c->address_connections_max = sim_mood.kept ? 0 : ONE_OF(0, 0, 2);
+	c->address_connections_max = sim_mood.kept ? 0 : ONE_OF(0, 2, 3);
 	c->handshakes_max = sim_mood.kept ? 0 : ONE_OF(0, 0, 2);
 	c->head_bytes_max =
 		ONE_OF(KEDGE_HEAD_BYTES_DEFAULT, KEDGE_HEAD_BYTES_LEAST, KEDGE_HEAD_BYTES_MAX);
