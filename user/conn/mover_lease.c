@@ -42,15 +42,15 @@ bool lease_between(const struct flow *f)
 	       !response_over(&l->response);
 }
 
-bool lease_unfinished(const struct flow *f)
-{
-	return f->tail[sizeof(f->tail) - 1] == '\r';
-}
-
 bool lease_doubted(const struct flow *f)
 {
 	return f->leg->served_us && !response_clean(&f->leg->response) && lease_between(f) &&
 	       !residue_any(&f->up);
+}
+
+bool lease_unfinished(const struct flow *f)
+{
+	return f->tail[sizeof(f->tail) - 1] == '\r';
 }
 
 /* --- a request that may be repeated ----------------------------------------------------------- */

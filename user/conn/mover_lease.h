@@ -45,14 +45,14 @@ bool lease_repeatable(const uint8_t *p, size_t n);
 
 /* Nothing is under way, and the leg may be given up. */
 bool lease_between(const struct flow *f);
+/* And it should be, because of what has come on it. */
+bool lease_doubted(const struct flow *f);
 
 /*
  * At a boundary: the client's last byte may be half of an empty line, or the end of a body. Another
  * client is not given the leg, which knows of that half.
  */
 bool lease_unfinished(const struct flow *f);
-/* And it should be, because of what has come on it. */
-bool lease_doubted(const struct flow *f);
 
 /*
  * The leg has ended. True if the flow goes on without it: nothing was under way, or it is sent
