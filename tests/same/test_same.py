@@ -32,6 +32,11 @@ SPLIT = [name for name in (
     if name in BY_NAME] + [c.name for c in WHOLE if b"X-Forwarded-For" in c.inputs[0]][:20]
 
 
+def waits(case):
+    """It has no whole head, and no fault: kedge keeps it, and the application hears nothing."""
+    return not any(case.inputs) or case.ends == "head" and b"\r\n\r\n" not in case.inputs[0]
+
+
 class Same:
     """kedge with the flags of one group of cases, one at a time."""
 
@@ -107,9 +112,10 @@ def play(same, combination, case, leg, tls, cut=None):
     app.respond = answering(case)
     with Client(kedge[leg], prefix.v1(), tls if leg == "tls" else None) as c:
         send(c, case, cut)
-        if not any(case.inputs):  # then the application is left alone
+        if waits(case):  # then the application is left alone
             c.half_close()
-            c.recv_all()
+            with contextlib.suppress(ConnectionError):  # half a head ends with a reset
+                c.recv_all()
             assert app.connections == []
             return Replay(b"")
         conn = app.connection()
@@ -127,6 +133,9 @@ def play(same, combination, case, leg, tls, cut=None):
 
 def check(case, conn, cut):
     got = bytes(conn.received)
+    if waits(case):
+        assert got == b""
+        return
     if not case.refuse:
         assert got == case.output, f"cut {cut}"
         return
