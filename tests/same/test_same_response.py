@@ -27,6 +27,7 @@ CASES = {c.name: c for c in response_corpus.load()
          if (c.methods or c.standing != "between") and re.search(os.environ.get("KEDGE_TEST_RESPONSES", ""), c.name)}
 AT_ONCE = 16
 BODY = b"0123456789"
+LONG = 20 * (b"Y: " + b"y" * 900 + b"\r\n")  # lines of a head: more than 16 KB
 NEXT = answer(body=b"the next one")
 
 
@@ -66,6 +67,8 @@ class Plan:
             out += BODY[:3]
         if self.case.standing == "head":
             out += f"GET /{self.case.name}/half HTTP/1.1\r\nHost: a\r\n".encode()
+            if not self.case.methods:
+                out += LONG  # else it would wait in kedge until it is whole
         return out
 
     def rest(self):
