@@ -2,9 +2,6 @@
 /* Idle legs that any client may have next. See leg_pool.h. */
 #include "app/leg_pool.h"
 
-#include <errno.h>
-#include <sys/socket.h>
-
 #include "base/check.h"
 #include "base/container_of.h"
 #include "http/edit.h"
@@ -48,14 +45,6 @@ static void leave(struct legs *legs, struct leg *l)
 	set_idle(legs, row, -1);
 }
 
-/* The application has closed the leg, or has said something that nobody asked for. */
-static bool is_stale(const struct leg *l)
-{
-	char byte;
-
-	return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
-}
-
 void leg_pool_close(struct legs *legs, struct leg *l)
 {
 	leave(legs, l);
@@ -85,7 +74,7 @@ static void pooled_ready(struct watch *watch, uint32_t events)
 {
 	struct leg *l = container_of(watch, struct leg, watch);
 
-	if (events & EVENTS_READ && is_stale(l))
+	if (events & EVENTS_READ && leg_is_stale(l))
 		close_with_older(l->pool, l);
 }
 
@@ -120,7 +109,7 @@ struct leg *leg_pool_take(struct legs *legs, struct server *s, uint64_t most_us)
 
 	if (!l || legs->loop->now_us - l->served_us > most_us)
 		return NULL;
-	if (is_stale(l)) {
+	if (leg_is_stale(l)) {
 		close_with_older(legs, l);
 		return NULL;
 	}

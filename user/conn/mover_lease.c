@@ -2,9 +2,7 @@
 /* When a flow gives its leg up, and what is sent again on the next one. See mover_lease.h. */
 #include "conn/mover_lease.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "access/access.h"
 #include "app/leg_proof.h"
@@ -69,14 +67,6 @@ bool lease_repeatable(const uint8_t *p, size_t n)
 			return true;
 	}
 	return false;
-}
-
-/* The application has closed the leg, or has said something that nobody asked for. */
-static bool is_stale(const struct leg *l)
-{
-	char byte;
-
-	return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
 /* Room for so many bytes. Keeps what is there. False when out of memory. */
@@ -157,7 +147,7 @@ bool lease_take(struct mover *m, struct flow *f, const uint8_t *p, size_t n)
 			return false;
 		}
 		if (idle_us >= LOOKED_AT_US) {
-			if (is_stale(l)) {
+			if (leg_is_stale(l)) {
 				m->stats->legs_closed++;
 				return false;
 			}
