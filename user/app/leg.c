@@ -2,8 +2,6 @@
 /* One socket to the application. See leg.h. */
 #include "app/leg.h"
 
-#include <errno.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -114,13 +112,6 @@ uint32_t leg_idle_max_ms(const struct legs *legs, const struct leg *l, uint32_t 
 	if (row->closes_after_ms && legs->loop->now_ms < row->closed_ms + SEEN_FOR_MS)
 		most_ms = lesser(most_ms, row->closes_after_ms / 5 * 4);
 	return most_ms;
-}
-
-bool leg_is_stale(const struct leg *l)
-{
-	char byte;
-
-	return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }
 
 void leg_closed_idle(const struct legs *legs, const struct leg *l)

@@ -96,11 +96,5 @@ void leg_close(struct legs *legs, struct leg *l, bool reset);
  */
 uint32_t leg_idle_max_ms(const struct legs *legs, const struct leg *l, uint32_t most_ms);
 
-/*
- * Between two requests: the application has closed the leg, or has said something that nobody asked
- * for. Takes a system call, and no byte.
- */
-bool leg_is_stale(const struct leg *l);
-
 /* The application has closed this leg, on which nothing was under way. */
 void leg_closed_idle(const struct legs *legs, const struct leg *l);

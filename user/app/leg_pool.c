@@ -2,6 +2,7 @@
 /* Idle legs that any client may have next. See leg_pool.h. */
 #include "app/leg_pool.h"
 
+#include "app/leg_proof.h"
 #include "base/check.h"
 #include "base/container_of.h"
 #include "http/edit.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What TCP proves of a leg. See leg_proof.h. */
+/* What its socket says of a leg. See leg_proof.h. */
 #include "app/leg_proof.h"
 
+#include <errno.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -32,4 +33,11 @@ bool leg_unread(const struct leg *l)
 		return false;
 	info = info_of(l);
 	return info.tcpi_state == STATE_CLOSE && info.tcpi_bytes_acked == l->acked;
+}
+
+bool leg_is_stale(const struct leg *l)
+{
+	char byte;
+
+	return recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: what TCP proves of a leg that the application has closed. */
+/* user only: what its socket says of a leg that the application has closed, or may have. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,3 +15,9 @@
  */
 void leg_mark(struct leg *l);
 bool leg_unread(const struct leg *l);
+
+/*
+ * Between two requests: the application has closed the leg, or has said something that nobody asked
+ * for. Takes a system call, and no byte.
+ */
+bool leg_is_stale(const struct leg *l);

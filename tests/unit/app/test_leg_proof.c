@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user/app/leg_proof.c: what TCP proves of a leg that the application has closed. */
+/* user/app/leg_proof.c: what its socket says of a leg that the application has closed. */
 #include "app/leg_proof.h"
 
 #include "tests/unit/app/leg_rig.h"
@@ -127,6 +127,33 @@ static void nothing_is_known_without_a_mark(void **state)
 	assert_false(leg_unread(leg));
 }
 
+/* A look takes nothing, so two see the same. */
+static void stale_is_a_leg_that_says_something_unasked(void **state)
+{
+	(void)state;
+	exchange();
+	assert_false(leg_is_stale(leg));
+	say(app);
+	assert_true(net_wait(leg->fd, POLLIN, NET_PATIENCE_MS));
+	assert_true(leg_is_stale(leg));
+	assert_true(leg_is_stale(leg));
+	hear_at(leg->fd);
+	assert_false(leg_is_stale(leg));
+}
+
+static void stale_is_a_leg_that_has_ended(void **state)
+{
+	(void)state;
+	exchange();
+	close(app);
+	app = -1;
+	assert_true(net_wait(leg->fd, POLLIN, NET_PATIENCE_MS));
+	assert_true(leg_is_stale(leg));
+	say(leg->fd);
+	wait_reset();
+	assert_true(leg_is_stale(leg));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
 
 int main(void)
@@ -137,6 +164,8 @@ int main(void)
 		TEST(closed_with_the_request_in_its_queue),
 		TEST(closed_in_one_direction),
 		TEST(nothing_is_known_without_a_mark),
+		TEST(stale_is_a_leg_that_says_something_unasked),
+		TEST(stale_is_a_leg_that_has_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
