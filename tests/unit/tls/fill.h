@@ -16,14 +16,18 @@
 #include "tests/lib/net.h"
 #include "tls/record.h"
 
-/* Nothing is under way: what the peer has no window for waits here, all else was acknowledged. */
+/*
+ * Nothing is under way: what the peer has no window for waits here, all else was acknowledged. And
+ * the window stays closed: two probes (the timer backs off with each) did not open it, as one may
+ * when the peer packs its queue more tightly. net/ipv4/tcp_input.c, tcp_ack_probe().
+ */
 static inline bool is_at_rest(int fd)
 {
 	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 
 	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
-	return info.tcpi_unacked == 0;
+	return info.tcpi_unacked == 0 && info.tcpi_backoff >= 2;
 }
 
 /*
