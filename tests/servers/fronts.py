@@ -321,8 +321,9 @@ class Express(Listening):
 
     @classmethod
     def version(cls):
+        """And Node's, which parses: 18 lets a space into a name, 20 does not."""
         package = Path("/usr/share/nodejs/express/package.json").read_text()
-        return re.search(r'"version": "(.*?)"', package)[1]
+        return re.search(r'"version": "(.*?)"', package)[1] + "/Node-" + backends.Node.version()
 
 
 ALL = (Lighttpd, Apache, Nginx, Caddy, UwsgiSocket, UwsgiHttp, UwsgiHttp11, Puma, Gunicorn, Wsgiref, Express)
