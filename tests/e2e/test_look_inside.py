@@ -7,6 +7,7 @@ import pytest
 
 import bpftool
 import kedge as kedge_module
+import machine
 import prefix
 from client import Client
 from machine import ROOT
@@ -14,6 +15,7 @@ from run import run
 
 TEXT = (ROOT / "docs/bpf-abi.md").read_text()
 PINS = "/sys/fs/bpf/kedge"
+FIRST_SLOT = "key 0 0 0 0"
 
 
 def table(header):
@@ -50,6 +52,7 @@ def at_work(fronts, request):
         pytest.skip(combination.missing(kedge_module.probe()))
     combination = next(c for c in request.config.kedge_combinations if str(c) == str(combination))
     kedge = fronts.get(combination, "raw", lambda cgroup: RawApp(cgroup=cgroup))
+    kedge.wait_idle()
     with Client(kedge["clear_proxy"], prefix.v1()) as c:
         assert c.request().status == 200
         yield kedge
@@ -65,6 +68,16 @@ def test_every_map_has_a_recipe(at_work):
         assert any(f"{PINS}/{name}" in command for command in RECIPES), name
 
 
+def slot_of_the_client(kedge):
+    """Each worker has slots of its own, and the client may be with any worker."""
+    def only_flow():
+        flows = bpftool.rows(kedge.pin / "kdg_flow")
+        return flows[0]["formatted"] if len(flows) == 1 else None
+
+    flow = machine.wait_for(only_flow, what="flows of other clients")
+    return "key " + " ".join(str(byte) for byte in struct.pack("<I", flow["value"]["slot"]))
+
+
 @pytest.mark.parametrize("command", RECIPES)
 def test_recipe(at_work, bpf_stats, command):
     verb = " ".join(re.search(r"bpftool (\w+) (\w+)", command).groups())
@@ -73,7 +86,8 @@ def test_recipe(at_work, bpf_stats, command):
         # Other kedges may run here, but programs are found by name.
         with Client(at_work["clear"]) as c:
             c.request()
-    done = run("bash", "-euc", command.replace(PINS, str(at_work.pin)))
+    command = command.replace(PINS, str(at_work.pin)).replace(FIRST_SLOT, slot_of_the_client(at_work))
+    done = run("bash", "-euc", command)
     assert not done.stderr and done.returncode == 0, done
     assert re.search(SHOWS[f"{verb} {name}".strip()], done.stdout), done.stdout
 
