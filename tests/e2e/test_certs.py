@@ -2,6 +2,7 @@
 """Certificates that can be read but are of no use to clients: check and run warn of each, once."""
 import contextlib
 import re
+import ssl
 import subprocess
 
 import pytest
@@ -187,3 +188,40 @@ def test_words_between_blocks_are_allowed(made, tmp_path):
     leaf.key.chmod(0o600)
     done = run(BINARY, "check", *leaf.flags(), "--listen", ":1", "--app", "127.0.0.1:9")
     assert done.returncode == 0, done.stderr
+
+
+# --- the one that kedge makes ----------------------------------------------------------------------
+class SelfSigned(Listener):
+    def flags(self, certs):
+        return ["--listen", self.addr, "--self-signed"]
+
+
+def presented(kedge):
+    return ssl.get_server_certificate(kedge["trial"])
+
+
+def test_self_signed_serves_a_client_that_trusts_it_alone(certs, tmp_path):
+    ca = tmp_path / "kedge.pem"
+    with RawApp() as app, Kedge(certs, app.text, [SelfSigned("trial")], flags=["--workers", "2"]) as kedge:
+        assert any("certificate self-signed: made by kedge" in line for line in kedge.process.lines)
+        ca.write_text(presented(kedge))
+        url = f"https://localhost:{kedge['trial'][1]}/"
+        # Another one than a test's: curl's own check of name, dates and use.
+        assert run("curl", "-4sS", "--cacert", ca, url).returncode == 0
+        assert run("curl", "-4sS", url).returncode == 60
+        before = presented(kedge)
+        kedge.reload()
+        assert presented(kedge) == before
+    with RawApp() as app, Kedge(certs, app.text, [SelfSigned("trial")]) as kedge:
+        assert presented(kedge) != before
+
+
+def test_self_signed_in_a_file(tmp_path, made):
+    conf = tmp_path / "kedge.yaml"
+    conf.write_text("app: 127.0.0.1:9\nself-signed: on\nlisteners:\n  - listen: :1\n")
+    done = run(BINARY, "check", "-c", conf)
+    assert done.returncode == 0 and "certificate self-signed" in done.stderr, done.stderr
+    conf.write_text(f"app: 127.0.0.1:9\nlisteners:\n  - listen: :1\n    self-signed: on\n"
+                    f"    certs: [{{cert: {made['a'].cert}, key: {made['a'].key}}}]\n")
+    done = run(BINARY, "check", "-c", conf)
+    assert done.returncode == 2 and "remove one of them" in done.stderr, done.stderr

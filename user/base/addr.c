@@ -82,6 +82,14 @@ int addr_parse(union addr *out, const char *text, const char **why)
 		*why = parse_unix(out, text + 5);
 		return *why ? -EINVAL : 0;
 	}
+	if (strstr(text, "://")) {
+		*why = "it is a URL: give address and port alone";
+		return -EINVAL;
+	}
+	if (!colon && text[0] && strspn(text, "0123456789") == strlen(text)) {
+		*why = "it is a port alone: put a colon, or an address and a colon, before it";
+		return -EINVAL;
+	}
 	if (!colon || (bracketed && colon[-1] != ']')) {
 		*why = "the port is missing: ADDRESS:PORT";
 		return -EINVAL;

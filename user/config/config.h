@@ -159,6 +159,7 @@ struct conf_listener {
 	size_t certs_count;
 	struct conf_route *routes; /* by name; none without tls */
 	size_t routes_count;
+	bool self_signed;         /* kedge makes the certificate; no file is given */
 	bool strict_sni;          /* a name without a certificate, or none, is refused */
 	bool splice;              /* bodies of known length do not pass through memory */
 	uint32_t connections_max; /* of this listener; 0: no limit of its own */

@@ -69,6 +69,21 @@ int config_check_settings(struct settings *settings, struct mistakes *m)
 	return 0;
 }
 
+/* There is one certificate, at least, and from one source. */
+static void check_certificate(const struct conf_listener *l, const struct place *self,
+			      const struct place *at, struct mistakes *m)
+{
+	if (l->tls && !l->certs_count && !l->self_signed)
+		mistake(m, at,
+			"TLS without a certificate: give cert and key, or self-signed for a trial, "
+			"or tls off");
+	if (l->self_signed && l->certs_count)
+		mistake(m, self,
+			"self-signed is on, and there is a certificate: remove one of them");
+	else if (l->self_signed && !l->tls)
+		mistake(m, self, "a certificate is part of TLS, and tls is off at this listener");
+}
+
 /* Cross-checks within one listener, and settings that have no effect there. */
 static void check_listener(struct conf_listener *l, const struct settings *from, int index,
 			   struct mistakes *m)
@@ -77,10 +92,10 @@ static void check_listener(struct conf_listener *l, const struct settings *from,
 	const struct setting *cert = settings_find(from, "cert", index, -1);
 	const struct setting *mode = settings_find(from, "socket-mode", index, -1);
 	const struct setting *strict = settings_find(from, "strict-sni", index, -1);
+	const struct setting *self = settings_find(from, "self-signed", index, -1);
 	const struct place *at = &from->listeners[index];
 
-	if (l->tls && !l->certs_count)
-		mistake(m, at, "TLS without a certificate: give cert and key, or tls off");
+	check_certificate(l, self && self->text ? &self->place : at, at, m);
 	config_check_pairs(l->certs, l->certs_count, at, m);
 	config_check_alpn(l, from, index, m);
 	if (!l->tls && cert)

@@ -91,6 +91,19 @@ static void say_unknown_option(struct flags *f, const struct place *at, const ch
 		mistake(f->m, at, "unknown option: see --help");
 }
 
+/* "--strict-sni" alone is "--strict-sni on". */
+static char *value_of(const struct option_def *opt, int argc, char **argv, int *taken)
+{
+	static char on[] = "on";
+	const bool next_is_option =
+		argc < 2 || !strncmp(argv[1], "--", 2) || !strcmp(argv[1], "-c");
+
+	*taken = next_is_option ? 1 : 2;
+	if (!next_is_option)
+		return argv[1];
+	return opt->kind == OPTION_BOOL ? on : NULL;
+}
+
 /* Reads argv[0]: "--name", with its value in argv[1], or "--name=value". Returns how many arguments
  * it used, or -ENOMEM. */
 static int read_long(struct flags *f, int argc, char **argv)
@@ -100,7 +113,8 @@ static int read_long(struct flags *f, int argc, char **argv)
 	char *equals = strchr(name, '='), flag[64];
 	size_t name_len = equals ? (size_t)(equals - name) : strlen(name);
 	const struct option_def *opt = option_find(name, name_len);
-	int err;
+	char *value = equals ? equals + 1 : NULL;
+	int err, taken = 1;
 
 	if (!opt || option_is_no_flag(opt)) {
 		say_unknown_option(f, &at, name, name_len);
@@ -109,12 +123,14 @@ static int read_long(struct flags *f, int argc, char **argv)
 	}
 	snprintf(flag, sizeof(flag), "--%s", opt->name);
 	at.path = flag;
-	if (!equals && (argc < 2 || !strncmp(argv[1], "--", 2))) {
+	if (!value)
+		value = value_of(opt, argc, argv, &taken);
+	if (!value) {
 		mistake(f->m, &at, "needs a value");
 		return 1;
 	}
-	err = add_flag(f, opt, flag, equals ? equals + 1 : argv[1]);
-	return err ? err : equals ? 1 : 2;
+	err = add_flag(f, opt, flag, value);
+	return err ? err : taken;
 }
 
 /* The same for -c FILE. */

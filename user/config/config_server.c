@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/decimal.h"
 
@@ -36,6 +37,17 @@ static int refuse_addr(const char *text, const char *reason, char why[WHY_MAX])
 	return why_refuse(why, text, what);
 }
 
+/* A URL says more than kedge needs, and "https" what it does not do. NULL: it is none. */
+static const char *url(const char *text)
+{
+	if (!strstr(text, "://"))
+		return NULL;
+	if (!strncasecmp(text, "https:", strlen("https:")))
+		return "is a URL: kedge speaks plain HTTP to the application; give the address "
+		       "and port of that alone, such as 127.0.0.1:3000";
+	return "is a URL: give address and port alone, such as 127.0.0.1:3000";
+}
+
 /* What an address, or a name, cannot be. NULL: it is fine. */
 static const char *unusable(const struct conf_server *s)
 {
@@ -43,7 +55,9 @@ static const char *unusable(const struct conf_server *s)
 		return NULL;
 	if (!(s->host ? s->port : addr_port(&s->addr)))
 		return "has no port";
-	return !s->host && addr_is_wildcard(&s->addr) ? "is not one address: name the host" : NULL;
+	return !s->host && addr_is_wildcard(&s->addr)
+		       ? "is not one address: name the host, such as 127.0.0.1"
+		       : NULL;
 }
 
 int config_server_parse(struct conf_server *out, const char *text, char why[WHY_MAX])
@@ -52,6 +66,9 @@ int config_server_parse(struct conf_server *out, const char *text, char why[WHY_
 	const char *reason;
 	size_t n = 0;
 
+	reason = url(text);
+	if (reason)
+		return why_refuse(why, text, reason);
 	if (addr_parse(&s.addr, text, &reason) < 0) {
 		s.addr = (union addr){.family = AF_UNSPEC};
 		n = name_and_port(text, &s.port);

@@ -122,6 +122,13 @@ const struct option_def config_options[] = {
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,
 	 .help = "OCSP response for the certificate, DER, to staple; a reload reads it again"},
+	{.name = "self-signed",
+	 .kind = OPTION_BOOL,
+	 IN_LISTENER(self_signed),
+	 .text = "off",
+	 .words = SWITCH_WORDS,
+	 .help = "kedge makes a certificate for localhost itself, instead of cert and key; for "
+		 "trials: clients cannot verify it"},
 	{.name = "strict-sni",
 	 .kind = OPTION_BOOL,
 	 IN_LISTENER(strict_sni),

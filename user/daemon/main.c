@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/std_streams.h"
+#include "config/config_suggest.h"
 #include "daemon/cmd.h"
 #include "daemon/cmd_check.h"
 #include "daemon/cmd_control.h"
@@ -16,7 +18,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{"run", cmd_run, "take connections (kedge run --help lists the options)"},
+	{"run", cmd_run, "take connections: [-c FILE] [OPTION [VALUE]]..."},
 	{"probe", cmd_probe, "try what this kernel can do: [--json] [--cgroup DIR] [--speed]"},
 	{"check", cmd_check, "read a configuration and say what is wrong: -c FILE"},
 	{"reload", cmd_reload, "let a running kedge read its configuration anew: [--control PATH]"},
@@ -25,13 +27,63 @@ static const struct {
 	{"status", cmd_status, "counters of a running kedge: [--json] [--control PATH]"},
 };
 
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
 static int usage(FILE *to)
 {
 	fprintf(to, "usage: kedge COMMAND [OPTION]...\n\n");
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %-8s %s\n", commands[i].name, commands[i].help);
-	fprintf(to, "  %-8s %s\n", "--version", "print the version");
+	fprintf(to, "  %-8s %s\n", "help",
+		"this list; kedge help COMMAND: the options of a command");
+	fprintf(to, "  %-8s %s\n", "version", "print the version");
 	return to == stdout ? EXIT_DONE : EXIT_USAGE;
+}
+
+static int version(void)
+{
+	printf("kedge %s\n", KEDGE_VERSION);
+	return EXIT_DONE;
+}
+
+static int unknown(const char *name)
+{
+	struct suggestion s = {0};
+
+	for (size_t i = 0; i < COMMANDS; i++)
+		suggest(&s, name, strlen(name), commands[i].name);
+	if (s.name)
+		log_error("there is no command \"%s\"; did you mean %s?", name, s.name);
+	else
+		log_error("there is no command \"%s\": see kedge help", name);
+	return EXIT_USAGE;
+}
+
+static int run_named(int argc, char **argv)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(argv[0], commands[i].name))
+			return commands[i].run(argc, argv);
+	return unknown(argv[0]);
+}
+
+static bool is_any(const char *arg, const char *a, const char *b, const char *c)
+{
+	return !strcmp(arg, a) || !strcmp(arg, b) || !strcmp(arg, c);
+}
+
+/* kedge help COMMAND is kedge COMMAND --help. */
+static int help(int argc, char **argv)
+{
+	char *of_command[] = {argc > 2 ? argv[2] : NULL, (char[]){"--help"}, NULL};
+
+	if (argc > 3) {
+		log_error("help: %s: one command at a time", argv[3]);
+		return EXIT_USAGE;
+	}
+	if (argc < 3 || is_any(argv[2], "help", "version", "--help"))
+		return usage(stdout);
+	return run_named(2, of_command);
 }
 
 int main(int argc, char **argv)
@@ -39,21 +91,15 @@ int main(int argc, char **argv)
 	if (std_streams_open() < 0) /* there is nobody to tell */
 		return EXIT_FAILED;
 	if (!openssl_memory_init()) {
-		fprintf(stderr, "kedge: error: OpenSSL does not let its memory be wiped: something "
-				"loaded before kedge has used it\n");
+		log_error("OpenSSL does not let its memory be wiped: something loaded before kedge "
+			  "has used it");
 		return EXIT_FAILED;
 	}
 	if (argc < 2)
 		return usage(stderr);
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-		return usage(stdout);
-	if (!strcmp(argv[1], "--version")) {
-		printf("kedge %s\n", KEDGE_VERSION);
-		return EXIT_DONE;
-	}
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].run(argc - 1, argv + 1);
-	fprintf(stderr, "kedge: error: there is no command \"%s\"\n", argv[1]);
-	return usage(stderr);
+	if (is_any(argv[1], "help", "--help", "-h"))
+		return help(argc, argv);
+	if (is_any(argv[1], "version", "--version", "-V"))
+		return version();
+	return run_named(argc - 1, argv + 1);
 }

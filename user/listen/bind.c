@@ -51,6 +51,22 @@ static int reserve(const struct conf_listener *conf, union addr *addr)
 	return 0;
 }
 
+/* The next step for the usual causes. EACCES: bind(2) of a port that not everybody may have. */
+static const char *advice(int err)
+{
+	switch (err) {
+	case -EADDRINUSE:
+		return " (another process has this port: ss -ltnp)";
+	case -EACCES:
+		return " (ports below net.ipv4.ip_unprivileged_port_start, 1024, "
+		       "need CAP_NET_BIND_SERVICE)";
+	case -EADDRNOTAVAIL:
+		return " (no interface of this host has the address: ip addr)";
+	default:
+		return "";
+	}
+}
+
 static int bind_ip(int *fds, size_t count, const struct conf_listener *conf,
 		   char name[ADDR_TEXT_MAX])
 {
@@ -74,9 +90,7 @@ static int bind_ip(int *fds, size_t count, const struct conf_listener *conf,
 			close(fds[--n]);
 			fds[n] = -1;
 		}
-		return log_err(err, "listener %s: cannot listen%s", conf->name,
-			       err == -EADDRINUSE ? " (another process has this port: ss -ltnp)"
-						  : "");
+		return log_err(err, "listener %s: cannot listen%s", conf->name, advice(err));
 	}
 	addr_format(name, &addr);
 	return 0;

@@ -58,7 +58,7 @@ bool certs_seen_before(const struct conf *conf, size_t listener)
 		const struct conf_listener *other = &conf->listeners[i];
 		size_t k = 0;
 
-		if (l->routes_count || other->routes_count)
+		if (l->routes_count || other->routes_count || l->tls != other->tls)
 			continue;
 		while (k < l->certs_count && k < other->certs_count &&
 		       same(l->certs[k].cert, other->certs[k].cert) &&

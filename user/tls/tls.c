@@ -173,7 +173,8 @@ static int add_offer(struct tls_ctx *t, const struct tls_offer *offer, struct tl
 		r->certs = own;
 		return tls_hello_identify(r);
 	}
-	err = tls_certs_load(&r->certs, offer->certs, offer->certs_count);
+	err = offer->self_signed ? tls_certs_self_signed(&r->certs)
+				 : tls_certs_load(&r->certs, offer->certs, offer->certs_count);
 	if (!err)
 		err = tls_hello_identify(r);
 	return err ? err : tls_certs_build(r->certs, make_ctx, t);

@@ -51,6 +51,7 @@ struct tls_ctx;
 struct tls_offer {
 	const struct conf_cert *certs;
 	size_t certs_count;
+	bool self_signed;       /* instead of files: see self_signed.h */
 	struct conf_names alpn; /* borrowed; empty: what the mode has by itself */
 	enum conf_mode mode;
 };

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "tls/cert_name.h"
+#include "tls/self_signed.h"
 #include "tls/tls_cert_types.h"
 
 /* --- all of a listener ------------------------------------------------------------------------ */
@@ -40,6 +41,23 @@ int tls_certs_load(struct tls_certs **out, const struct conf_cert *certs, size_t
 	}
 	*out = take_ptr(t);
 	return 0;
+}
+
+int tls_certs_self_signed(struct tls_certs **out)
+{
+	_cleanup_(certs_freep)
+	struct tls_certs *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (t)
+		t->certs = calloc(1, sizeof(*t->certs));
+	if (!t || !t->certs)
+		return log_err(ENOMEM, "self-signed certificate");
+	t->certs_count = 1;
+	r = self_signed_cert(&t->certs[0]);
+	if (!r)
+		*out = take_ptr(t);
+	return r;
 }
 
 void tls_certs_free(struct tls_certs *t)

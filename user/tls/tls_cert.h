@@ -17,6 +17,9 @@ struct tls_certs;
 
 /* Reads all pairs. Returns and logs as tls_ctx_new() does. */
 int tls_certs_load(struct tls_certs **out, const struct conf_cert *certs, size_t count);
+
+/* kedge's own, see self_signed.h. Returns and logs the same. */
+int tls_certs_self_signed(struct tls_certs **out);
 void tls_certs_free(struct tls_certs *certs);
 
 /* SHA-256 over all of them, in order. */

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "tls/self_signed.h"
 #include "tls/tls_cert_types.h"
 
 static void storep(X509_STORE **store)
@@ -148,6 +149,12 @@ void tls_certs_warn(const struct tls_certs *t)
 	X509_STORE *store = host_store();
 
 	for (size_t i = 0; i < t->certs_count; i++) {
+		if (self_signed_is(&t->certs[i])) {
+			log_warn(
+				"certificate self-signed: made by kedge for localhost, for trials: "
+				"clients that verify it refuse it (curl needs -k)");
+			continue;
+		}
 		warn_names(t, i);
 		if (!is_given_before(t, i))
 			warn_dates(&t->certs[i]);

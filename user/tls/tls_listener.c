@@ -20,6 +20,7 @@ int tls_listener_new(struct tls_ctx **out, const struct conf_listener *l,
 	const struct tls_offer own = {
 		.certs = l->certs,
 		.certs_count = l->certs_count,
+		.self_signed = l->self_signed,
 		.alpn = l->alpn,
 		.mode = l->mode,
 	};

@@ -59,6 +59,8 @@ static void what_is_no_address_is_refused_with_a_reason(void **state)
 		const char *text, *why;
 	} bad[] = {
 		{"", "port is missing"},
+		{"443", "a port alone"},
+		{"https://192.0.2.1:443", "a URL"},
 		{"192.0.2.1", "port is missing"},
 		{"localhost", "port is missing"},
 		{"[::1]", "port is missing"},

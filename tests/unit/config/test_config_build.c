@@ -123,19 +123,33 @@ static const struct mistake_case flag_mistakes[] = {
 	 "no listener: give --listen ADDR:PORT, or listeners in the file\n"
 	 "no application: give --app ADDR:PORT, or app in the file\n"},
 	{NULL, FINE "--user no-such-user", "--user: there is no user \"no-such-user\"\n"},
-	{NULL, FINE "--app :80", "--app: \":80\" is not one address: name the host\n"},
+	{NULL, FINE "--app :80",
+	 "--app: \":80\" is not one address: name the host, such as 127.0.0.1\n"},
 	{NULL, FINE "--app 0.0.0.0:80",
-	 "--app: \"0.0.0.0:80\" is not one address: name the host\n"},
+	 "--app: \"0.0.0.0:80\" is not one address: name the host, such as 127.0.0.1\n"},
 	{NULL, FINE "--app localhost:0", "--app: \"localhost:0\" has no port\n"},
 	{NULL, FINE "--app app.internal:0", "--app: \"app.internal:0\" has no port\n"},
 	{NULL, FINE "--listen :1",
 	 "--listen :1: the same address as --listen :1: [::]:1\n"
-	 "--listen :1: TLS without a certificate: give cert and key, or tls off\n"},
+	 "--listen :1: TLS without a certificate: give cert and key, "
+	 "or self-signed for a trial, or tls off\n"},
 	{NULL, FINE "--tls on --cert a --key b --cert c",
 	 "--listen :1: the certificate \"c\" has no key\n"},
 	{NULL, "--cert a --key b --listen :1 --cert c --app localhost:2",
 	 "--listen :1: the certificate \"c\" has no key\n"},
 	{NULL, FINE "--tls on --key b", "--listen :1: the key \"b\" has no certificate\n"},
+	{NULL, FINE "--self-signed on",
+	 "--self-signed: a certificate is part of TLS, and tls is off at this listener\n"},
+	{NULL, FINE "--tls on --cert a --key b --self-signed",
+	 "--self-signed: self-signed is on, and there is a certificate: remove one of them\n"},
+	{NULL, "--cert a --key b --app localhost:2 --listen :1 --self-signed",
+	 "--self-signed: self-signed is on, and there is a certificate: remove one of them\n"},
+	{NULL, FINE "--app http://127.0.0.1:3000",
+	 "--app: \"http://127.0.0.1:3000\" is a URL: give address and port alone, "
+	 "such as 127.0.0.1:3000\n"},
+	{NULL, FINE "--app https://app.internal",
+	 "--app: \"https://app.internal\" is a URL: kedge speaks plain HTTP to the application; "
+	 "give the address and port of that alone, such as 127.0.0.1:3000\n"},
 	{NULL, FINE "--strict-sni on",
 	 "--strict-sni: SNI is part of a TLS handshake, and tls is off at this listener\n"},
 	{NULL, FINE "--trust 10.0.0.0/8",
@@ -157,8 +171,10 @@ static const struct mistake_case key_mistakes[] = {
 	{"app: localhost:1\nlisteners:\n- listen: localhost:1\n- "
 	 "{listen: localhost:2, certs: []}\n",
 	 "",
-	 "kedge.yaml:3: listeners[0]: TLS without a certificate: give cert and key, or tls off\n"
-	 "kedge.yaml:4: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},
+	 "kedge.yaml:3: listeners[0]: TLS without a certificate: give cert and key, "
+	 "or self-signed for a trial, or tls off\n"
+	 "kedge.yaml:4: listeners[1]: TLS without a certificate: give cert and key, "
+	 "or self-signed for a trial, or tls off\n"},
 	{"app: localhost:1\ncerts:\n- cert: a\n- key: b\nlisteners:\n- listen: localhost:1\n", "",
 	 "kedge.yaml:6: listeners[0]: the certificate \"a\" has no key\n"
 	 "kedge.yaml:6: listeners[0]: the key \"b\" has no certificate\n"},
@@ -171,7 +187,7 @@ static const struct mistake_case key_mistakes[] = {
 	 "listener (trust does not restrict who may connect)\n"},
 	{"app: ':5'\n", "--tls off --listen :1",
 	 "kedge.yaml:1: app: \":5\" is not one address: name "
-	 "the host\n"},
+	 "the host, such as 127.0.0.1\n"},
 	{"", "",
 	 "kedge.yaml: no listener: give --listen ADDR:PORT, or listeners in the file\n"
 	 "kedge.yaml: no application: give --app ADDR:PORT, or app in the file\n"},

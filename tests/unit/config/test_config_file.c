@@ -19,7 +19,8 @@
 #define FLOOD_BYTES (64u << 10)
 
 #define KNOWN_TOP                                                                              \
-	"tls, mode, alpn, app, proxy-protocol, trust, strict-sni, listener-connections-max, "  \
+	"tls, mode, alpn, app, proxy-protocol, trust, self-signed, strict-sni, "               \
+	"listener-connections-max, "                                                           \
 	"socket-mode, splice, backup, check, server-connections-max, queue-max, "              \
 	"queue-timeout-ms, resolve-ms, connect-retry-ms, send-proxy, proxy-tlvs, workers, "    \
 	"record, edit, bypass, cgroup, peername, app-cgroup, guard-mode, guard-interfaces, "   \
@@ -377,7 +378,7 @@ static const struct mistake_case structure_mistakes[] = {
 	 "--app localhost:1",
 	 "kedge.yaml:2: listeners[0].address: unknown key; known "
 	 "are listen, tls, mode, alpn, app, proxy-protocol, "
-	 "trust, strict-sni, listener-connections-max, "
+	 "trust, self-signed, strict-sni, listener-connections-max, "
 	 "socket-mode, splice, certs, routes\n"},
 	{"certs:\n- {cert: a, key: b}\n- {}\n", FINE,
 	 "kedge.yaml:3: certs[1]: has neither cert nor key\n"},

@@ -97,7 +97,8 @@ static void an_unknown_key_is_explained(void **state)
 		{LEVEL_CERT, "", "unknown key; known are cert, key, ocsp"},
 		{LEVEL_LISTENER, "address",
 		 "unknown key; known are listen, tls, mode, alpn, app, proxy-protocol, trust, "
-		 "strict-sni, listener-connections-max, socket-mode, splice, certs, routes"},
+		 "self-signed, strict-sni, listener-connections-max, socket-mode, splice, "
+		 "certs, routes"},
 		/* A key of another level, although one of this level is near. */
 		{LEVEL_TOP, "cert", "unknown key here; it belongs in an entry of certs"},
 		{LEVEL_TOP, "listen", "unknown key here; it belongs in an entry of listeners"},

@@ -44,7 +44,8 @@ static const char every_flag[] =
 	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust "
 	"192.0.2.0/24 --trust 2001:db8::/32 "
-	"--listener-connections-max 12 --alpn http/1.1 --strict-sni on --splice off "
+	"--listener-connections-max 12 --alpn http/1.1 "
+	"--strict-sni on --self-signed off --splice off "
 	"--listen [::1]:80 --tls off "
 	"--mode tcp --proxy-protocol optional "
 	"--trust 2001:db8::1";
@@ -141,6 +142,7 @@ static const char every_key[] = "certs:\n"
 				"  listener-connections-max: 12\n"
 				"  alpn: [http/1.1]\n"
 				"  strict-sni: on\n"
+				"  self-signed: off\n"
 				"  splice: off\n"
 				"- listen: '[::1]:80'\n"
 				"  tls: off\n"
@@ -190,6 +192,7 @@ static void check_every_listener(const struct conf *conf)
 	assert_int_equal(l[1].connections_max, 0);
 	assert_int_equal(l[0].alpn.count, 1);
 	assert_true(l[0].strict_sni && !l[1].strict_sni);
+	assert_false(l[0].self_signed || l[1].self_signed);
 	assert_string_equal(l[0].alpn.set[0], "http/1.1");
 	assert_false(l[0].splice || l[1].splice);
 	assert_true(l[0].socket_mode == 0600 && l[1].socket_mode == 0600);
@@ -524,7 +527,8 @@ static const struct mistake_case many_mistakes[] = {
 	 "kedge.yaml:6: listeners[0].tls: \"maybe\" is not one of off, on\n"
 	 "--app: \"w\" is not in apps, and a server has a port: ADDR:PORT\n"
 	 "kedge.yaml:7: listeners[1]: listen is missing: ADDR:PORT\n"
-	 "kedge.yaml:7: listeners[1]: TLS without a certificate: give cert and key, or tls off\n"},
+	 "kedge.yaml:7: listeners[1]: TLS without a certificate: give cert and key, "
+	 "or self-signed for a trial, or tls off\n"},
 };
 
 static void every_mistake_of_file_and_flags_is_said_at_once(void **state)

@@ -93,7 +93,7 @@ static void an_application_is_a_name_or_servers(void **state)
 	assert_string_equal(l.app_text.set[3], "web-2_a.B");
 	assert_string_equal(refused("app", &l, "127.0.0.1:0"), "\"127.0.0.1:0\" has no port");
 	assert_string_equal(refused("app", &l, "*:80"),
-			    "\"*:80\" is not one address: name the host");
+			    "\"*:80\" is not one address: name the host, such as 127.0.0.1");
 	assert_non_null(strstr(refused("app", &l, "we b"), "is not the name of an application"));
 	assert_non_null(strstr(refused("app", &l, ""), "is not the name of an application"));
 	memset(long_name, 'a', 64);

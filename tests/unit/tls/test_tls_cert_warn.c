@@ -57,6 +57,19 @@ static void nothing_to_say(void **state)
 	assert_int_equal(warned(&pair, 1), 0);
 }
 
+static void the_one_that_kedge_made(void **state)
+{
+	struct tls_certs *t = NULL;
+
+	assert_int_equal(tls_certs_self_signed(&t), 0);
+	assert_int_equal(tls_certs_build(t, make, NULL), 0);
+	heard_begin();
+	tls_certs_warn(t);
+	assert_int_equal(heard_end(), 1);
+	assert_heard("certificate self-signed: made by kedge for localhost, for trials");
+	tls_certs_free(t);
+}
+
 /* --- who can get it --------------------------------------------------------------------------- */
 
 static void no_subject_alt_name(void **state)
@@ -186,6 +199,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_to_say),
+		cmocka_unit_test(the_one_that_kedge_made),
 		cmocka_unit_test(no_subject_alt_name),
 		cmocka_unit_test(a_name_that_is_none_of_a_host),
 		cmocka_unit_test(an_address_alone),
