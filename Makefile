@@ -483,7 +483,7 @@ unitdir		?= $(prefix)/lib/systemd/system
 sysusersdir	?= $(prefix)/lib/sysusers.d
 INSTALL		?= install
 
-inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml $(wildcard docs/*.md)
+inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml dist/kedge.logrotate $(wildcard docs/*.md)
 inst_units	:= $(wildcard dist/*.service dist/*.socket)
 # Dashboards and bpftrace scripts keep their directory of dist/.
 inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*))
@@ -508,6 +508,11 @@ uninstall:
 		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(inst_units))) $(addprefix $(DESTDIR)$(datadir)/,$(inst_data))
 	for d in $(sort $(dir $(addprefix $(DESTDIR)$(datadir)/,$(inst_data)))) $(DESTDIR)$(datadir) \
 		$(DESTDIR)$(docdir); do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
+
+## install: deb (8 min): the Debian package, for the release that this runs on; DEB_BUILD_OPTIONS=nocheck: without the unit tests
+deb:
+	$(Q)tests/deps.sh build check deb
+	$(Q)tests/deb/build.sh $(CURDIR)/$(OUT)/deb/package
 
 ## develop: reference: writes the table of options into docs/configuration.md and kedge.yaml(5)
 reference: $(OUT)/kedge
@@ -537,7 +542,7 @@ clean:
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
 .PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice \
-	install uninstall reference servers servers-doc demo demo-vm fleet fleet-vm vmtest check test test-full test-objects test-programs \
+	install uninstall deb reference servers servers-doc demo demo-vm fleet fleet-vm vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -38,6 +38,7 @@ vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=mod
 bench=(nginx=nginx haproxy=haproxy hitch=hitch caddy=caddy gnuplot-nox=gnuplot linux-perf=perf
 	openssl=openssl python3=/usr/bin/python3 liburing-dev)
 rooted=(debootstrap=debootstrap debian-archive-keyring util-linux=unshare iproute2=ip)
+deb=(debhelper=dh dpkg-dev=dpkg-buildpackage lintian=lintian blhc=blhc devscripts=hardening-check)
 bench_new=("${bench[@]}" "${rooted[@]}")
 
 die()
@@ -264,11 +265,11 @@ fi
 groups=()
 for group in "$@"; do
 	case $group in
-	build | check | test | servers | demo | fleet | vm | bench) groups+=("$group") ;;
+	build | check | test | servers | demo | fleet | vm | bench | deb) groups+=("$group") ;;
 	bench-new) groups+=(bench_new) ;;
 	root) groups+=(rooted) ;;
 	*)
-		echo "usage: deps.sh [-n] [build|check|test|servers|demo|fleet|vm|bench|bench-new|root]..." >&2
+		echo "usage: deps.sh [-n] [build|check|test|servers|demo|fleet|vm|bench|bench-new|root|deb]..." >&2
 		exit 2
 		;;
 	esac

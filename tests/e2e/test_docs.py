@@ -33,6 +33,8 @@ TRY = "/sys/fs/cgroup/kedge-try"
 NOT_RUN = {
     "make demo": "a suite of its own", "make test": "this is what runs the tests",
     "make && make install": "test_install.py, below a directory of its own",
+    "make deb": "a suite of its own, which installs the package as well", "apt install": "the same",
+    "kedge status --control": "the same",
     "systemd-sysusers": "needs a running systemd", "systemctl": "needs a running systemd",
     "cp /usr/share/doc/kedge/kedge.yaml": "of the installed tree",
     "kedge server": "test_servers.py",

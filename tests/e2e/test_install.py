@@ -36,6 +36,7 @@ def test_install_puts_everything_in_its_place(tree):
     files = files_below(tree)
     for name in ("bin/kedge", "share/man/man1/kedge.1", "share/man/man5/kedge.yaml.5",
                  "lib/systemd/system/kedge.service", "lib/systemd/system/kedge.socket",
+                 "lib/systemd/system/kedge@.service", "share/doc/kedge/kedge.logrotate",
                  "lib/sysusers.d/kedge.conf", "share/doc/kedge/kedge.yaml", "share/doc/kedge/README.md"):
         assert f"{PREFIX}/{name}" in files, files
     documents = {path.name for path in (machine.ROOT / "docs").glob("*.md")}
@@ -67,14 +68,26 @@ def test_uninstall_leaves_nothing_of_ours(tmp_path):
 def test_units_are_right(tree, tmp_path):
     """systemd finds no mistake in them, and the program is where they say."""
     units = tree / PREFIX / "lib/systemd/system"
-    for unit in ("kedge.service", "kedge.socket"):
+    for unit, name in (("kedge.service",) * 2, ("kedge.socket",) * 2, ("kedge@.service", "kedge@web.service")):
         text = (units / unit).read_text()
         text = text.replace(f"/{PREFIX}/bin/kedge", str(tree / PREFIX / "bin/kedge"))
-        (tmp_path / unit).write_text(text)
-    done = run("systemd-analyze", "verify", "--man=no", tmp_path / "kedge.service", tmp_path / "kedge.socket",
+        (tmp_path / name).write_text(text)
+    done = run("systemd-analyze", "verify", "--man=no", *tmp_path.iterdir(),
                env={**os.environ, "SYSTEMD_LOG_LEVEL": "warning"})
     complaints = [line for line in (done.stdout + done.stderr).splitlines() if "kedge" in line]
     assert done.returncode == 0 and complaints == [], done.stdout + done.stderr
+
+
+def test_an_instance_differs_only_in_what_is_its_own():
+    """Between the lines of both units only places differ, and comments."""
+    one, instance = ([line for line in (machine.ROOT / "dist" / name).read_text().splitlines()
+                      if not line.startswith("#")] for name in ("kedge.service", "kedge@.service"))
+    assert len(one) == len(instance)
+    for ours, theirs in zip(one, instance):
+        theirs = re.sub(r" --pin \S+ --control \S+$", "", theirs).replace(" --control /run/kedge@%i/kedge.sock", "")
+        for its_own, everyones in ((" (%i)", ""), ("/etc/kedge/%i.yaml", "/etc/kedge/kedge.yaml"), ("kedge@%i", "kedge")):
+            theirs = theirs.replace(its_own, everyones)
+        assert theirs == ours
 
 
 def test_the_prefix_is_in_the_unit(tmp_path):
