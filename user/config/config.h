@@ -190,6 +190,7 @@ struct conf {
 	char *ticket_keys; /* file, see tls_ticket.h; NULL: one key at random */
 	uint32_t prefix_timeout_ms, handshake_timeout_ms, connect_timeout_ms, head_timeout_ms;
 	uint32_t idle_timeout_ms, linger_timeout_ms, drain_timeout_ms;
+	uint32_t shutdown_delay_ms; /* from the signal to the drain */
 	struct tcp_alive tcp_alive; /* of both legs */
 	bool connect_early;         /* during the handshake */
 	uint32_t app_idle_timeout_ms;

@@ -600,6 +600,12 @@ const struct option_def config_options[] = {
 	 TIMEOUT(drain_timeout_ms),
 	 .text = "30000",
 	 .help = "for open connections to end after kedge was told to stop"},
+	{.name = "shutdown-delay-ms",
+	 TIMEOUT_OR_NONE(shutdown_delay_ms),
+	 .text = "0",
+	 .help = "before drain-timeout-ms begins, kedge goes on accepting for so long after it was "
+		 "told to stop: /ready fails, and responses say Connection: close; for a balancer "
+		 "to look elsewhere"},
 	{.name = "tcp-keepalive-s",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(tcp_alive.keepalive_s),

@@ -86,6 +86,7 @@ struct mover {
 	struct kedge_stats *stats;
 	struct metrics_row *metrics; /* the worker's own */
 	const uint64_t *now_us;      /* the worker's clock */
+	bool closing;                /* responses tell their clients to go: RESPONSE_CLOSE */
 	struct pipes pipes;
 };
 

@@ -2,6 +2,7 @@
 /* From the application to the client: reads, follows the response, writes, passes the end on. */
 #include "conn/mover_down.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -187,21 +188,48 @@ static bool answered_early(const struct flow *f)
 	return f->leg->edit->holds && flow_outstanding(f) == its_own;
 }
 
+/* Nothing of another request has been read, so this response can be the client's last. */
+static bool may_close(const struct mover *m, const struct flow *f)
+{
+	return m->closing && !residue_any(&f->up) && !f->leg->edit->holds && !f->refused;
+}
+
+static size_t say_room(const struct mover *m)
+{
+	return m->closing ? RESPONSE_CLOSE_LEN : 0;
+}
+
+/* Adds RESPONSE_CLOSE to p[0..*good), where there is room for it. */
+static void say_close(uint8_t *p, size_t *good, size_t at)
+{
+	assert(at <= *good);
+	memmove(p + at + RESPONSE_CLOSE_LEN, p + at, *good - at);
+	memcpy(p + at, RESPONSE_CLOSE, RESPONSE_CLOSE_LEN);
+	*good += RESPONSE_CLOSE_LEN;
+}
+
 /*
- * Follows the response: at m->buf are `held` bytes from before, and n new ones. The first *good of
- * them may go on. The editor is told of an answered upgrade.
+ * Follows the response: at m->buf are `held` bytes from before, and n new ones, and, if clients are
+ * told to go, there is room for RESPONSE_CLOSE. The first *good bytes may go on, with what kedge
+ * adds. The editor is told of an answered upgrade.
  */
 static enum mover_step down_follow(struct mover *m, struct flow *f, size_t held, size_t n,
 				   size_t *good)
 {
 	struct ending ending = {.flow = f, .now_us = *m->now_us, .begun_us = f->request_us};
-	struct response_counts counts = {.ended = f->access ? log_response : NULL, .arg = &ending};
+	struct response_counts counts = {.ended = f->access ? log_response : NULL,
+					 .arg = &ending,
+					 .closing = may_close(m, f)};
 	uint32_t done = f->leg->response.done;
 	enum response_event event = response_feed(&f->leg->response, f->leg->edit->note,
 						  (const char *)m->buf + held, n, &counts);
 	bool tunnel = event == RESPONSE_SWITCHED;
 
 	*good = counts.good;
+	if (counts.say_at) {
+		say_close(m->buf, good, counts.say_at);
+		m->stats->closes_told++;
+	}
 	f->leg->response.doubtful |= counts.finals && answered_early(f);
 	m->stats->responses += counts.finals;
 	if (counts.finals || f->leg->response.done != done)
@@ -258,7 +286,7 @@ static enum mover_step down_nothing(struct flow *f, ssize_t n)
 static enum mover_step down_read(struct mover *m, struct flow *f)
 {
 	const size_t held = f->leg->response.held;
-	const size_t room = m->buf_size - held;
+	const size_t room = m->buf_size - held - say_room(m);
 	ssize_t n = recv(f->leg->fd, m->buf + held, room, MSG_DONTWAIT);
 	enum mover_step step;
 	size_t good;

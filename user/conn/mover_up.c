@@ -144,12 +144,15 @@ static enum mover_step up_residue(struct flow *f)
 }
 
 /*
- * Another request comes, and none can get an answer any more: it is dropped, so that the client
- * sends it again elsewhere. Reading goes on for the end of the stream.
+ * Another request comes, and none can get an answer any more, or the client was told to end: it is
+ * dropped, so that the client sends it again elsewhere. Reading goes on for the end of the stream.
  */
 static bool behind_the_end(const struct flow *f)
 {
-	return response_endless(&f->leg->response) && f->leg->edit->note->standing == KEDGE_BETWEEN;
+	const struct response *r = &f->leg->response;
+
+	return (response_endless(r) || response_told(r)) &&
+	       f->leg->edit->note->standing == KEDGE_BETWEEN;
 }
 
 static void note_tail(struct flow *f, const uint8_t *p, size_t n)

@@ -82,6 +82,7 @@ struct worker {
 	uint64_t ports_said_ms;   /* when it was last said that source ports ran out; 0: never */
 	uint64_t names_look_ms;   /* when it looks again whether peername is attached */
 	bool drain_asked;         /* atomic */
+	bool closing_asked;       /* atomic: see worker_closing() */
 	bool servers_asked;       /* atomic: see worker_servers() */
 	bool queue_asked;         /* atomic: by conn_queue.c of another worker */
 	bool idle_asked;          /* atomic: by worker_ask_idle() of another worker */

@@ -97,6 +97,8 @@ static void obey_run(struct task *task)
 		w->stats->legs_wanted += w->legs.idle_count;
 		leg_pool_clear(&w->legs);
 	}
+	if (__atomic_load_n(&w->closing_asked, __ATOMIC_ACQUIRE))
+		w->mover.closing = true;
 	if (__atomic_load_n(&w->drain_asked, __ATOMIC_ACQUIRE))
 		drain_begin(w);
 }
@@ -233,6 +235,12 @@ bool worker_waits(const struct worker *w)
 void worker_drain(struct worker *w)
 {
 	__atomic_store_n(&w->drain_asked, true, __ATOMIC_RELEASE);
+	worker_wake(w);
+}
+
+void worker_closing(struct worker *w)
+{
+	__atomic_store_n(&w->closing_asked, true, __ATOMIC_RELEASE);
 	worker_wake(w);
 }
 

@@ -29,6 +29,12 @@ bool worker_waits(const struct worker *w);
 int worker_start(struct worker *w);
 
 /*
+ * From the main thread, before worker_drain(): from now on each response tells its client that the
+ * connection ends, where that is sound. Nothing else changes.
+ */
+void worker_closing(struct worker *w);
+
+/*
  * From the main thread: the worker accepts no more, ends idle connections, lets running requests
  * finish, and ends what is left after drain_timeout_ms of its configuration. Then its thread
  * returns.

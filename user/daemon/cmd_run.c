@@ -207,6 +207,7 @@ static int metrics_start(struct daemon *d)
 		.apps = server_figures_each_app,
 		.servers_arg = &d->figures,
 		.started = time(NULL),
+		.stopping = &d->stopping,
 	};
 
 	server_figures_set(&d->figures, d->generation);

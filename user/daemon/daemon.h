@@ -37,7 +37,9 @@ struct daemon {
 	struct names *names;
 	int signal_fd, control_fd;
 	uint64_t control_again_ms; /* the control socket is left alone until then */
-	bool draining;
+	uint64_t drain_at_ms;      /* the delay of the shutdown ends then; 0: none runs */
+	bool stopping;             /* atomic: told to stop. The metrics' thread reads it */
+	bool draining;             /* takes no more connections */
 };
 
 /* The rows, for those who only read them. */

@@ -22,6 +22,8 @@
 /* Without a descriptor for a client, the control socket is left alone for so long. */
 #define CONTROL_PAUSE_MS 200
 
+#define NO_RELOAD "shutting down: no reload any more"
+
 /* Signals without a meaning for kedge: their default would end it at once, with all requests. */
 static void signals_ignore(void)
 {
@@ -66,8 +68,8 @@ static json_t *answer(const char *command, void *arg)
 
 	if (!strcmp(command, "status"))
 		return status_json(d);
-	if (!strcmp(command, "reload") && d->draining)
-		return json_pack("{s:b, s:s}", "ok", 0, "error", "draining: no reload any more");
+	if (!strcmp(command, "reload") && d->stopping)
+		return json_pack("{s:b, s:s}", "ok", 0, "error", NO_RELOAD);
 	if (!strcmp(command, "reload"))
 		return reload(d);
 	if (!strcmp(command, "server"))
@@ -80,13 +82,33 @@ static json_t *answer(const char *command, void *arg)
 static void drain(struct daemon *d)
 {
 	d->draining = true;
-	notify_stopping(d->conf->drain_timeout_ms);
+	d->drain_at_ms = 0;
+	notify_stopping("draining", d->conf->drain_timeout_ms);
 	log_info("draining: no new connections; %u s for running requests",
 		 d->conf->drain_timeout_ms / 1000);
 	/* First: nobody comes in between, and the next kedge may have its own there. */
 	bind_unix_keep(NULL);
 	for (unsigned i = 0; i < d->workers_made; i++)
 		worker_drain(&d->workers[i]);
+}
+
+/* Clients may still come: a balancer has to see first that kedge is not ready any more. */
+static void shut_down(struct daemon *d)
+{
+	const uint32_t delay_ms = d->conf->shutdown_delay_ms;
+
+	__atomic_store_n(&d->stopping, true, __ATOMIC_RELEASE);
+	if (!delay_ms) {
+		drain(d);
+		return;
+	}
+	d->drain_at_ms = monotonic_ms() + delay_ms;
+	notify_stopping("shutting down", (uint64_t)delay_ms + d->conf->drain_timeout_ms);
+	log_info("shutting down: not ready any more, but clients are served for %u ms "
+		 "(shutdown-delay-ms; a second signal ends the wait)",
+		 delay_ms);
+	for (unsigned i = 0; i < d->workers_made; i++)
+		worker_closing(&d->workers[i]);
 }
 
 static void reopen_logs(struct daemon *d)
@@ -101,7 +123,13 @@ static int end_at_once(unsigned number)
 	return -EINTR;
 }
 
-/* -EINTR after a second signal: kedge ends at once. */
+static void skip_delay(struct daemon *d, unsigned number)
+{
+	log_info("second signal %u: not waiting for the rest of shutdown-delay-ms", number);
+	drain(d);
+}
+
+/* -EINTR after one more signal while it drains: kedge ends at once. */
 static int obey_signals(struct daemon *d)
 {
 	struct signalfd_siginfo info;
@@ -109,14 +137,16 @@ static int obey_signals(struct daemon *d)
 	while (read(d->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGUSR1)
 			reopen_logs(d);
-		else if (info.ssi_signo == SIGHUP && d->draining)
-			log_warn("draining: no reload any more");
+		else if (info.ssi_signo == SIGHUP && d->stopping)
+			log_warn(NO_RELOAD);
 		else if (info.ssi_signo == SIGHUP)
 			json_decref(reload(d));
 		else if (d->draining)
 			return end_at_once(info.ssi_signo);
+		else if (d->stopping)
+			skip_delay(d, info.ssi_signo);
 		else
-			drain(d);
+			shut_down(d);
 	}
 	return 0;
 }
@@ -127,12 +157,21 @@ static int sooner(int a, int b)
 	return a < 0 || (b >= 0 && b < a) ? b : a;
 }
 
+/* Until the drain is due; -1: no delay runs. */
+static int delay_wait_ms(const struct daemon *d, uint64_t now)
+{
+	if (!d->drain_at_ms)
+		return -1;
+	return d->drain_at_ms > now ? (int)(d->drain_at_ms - now) : 0;
+}
+
 /* How long poll(2) may wait. Leaves the control socket out during its pause. */
 static int wait_ms(const struct daemon *d, struct pollfd *control)
 {
 	uint64_t now = monotonic_ms();
 	int wait = sooner(watchdog_wait_ms(&d->watchdog), guard_wait_ms(d->shared.guard));
 
+	wait = sooner(wait, delay_wait_ms(d, now));
 	control->fd = d->control_fd;
 	if (now >= d->control_again_ms)
 		return wait;
@@ -160,6 +199,8 @@ int mainloop_run(struct daemon *d)
 		err = obey_signals(d);
 		if (err)
 			return err;
+		if (!delay_wait_ms(d, monotonic_ms()))
+			drain(d);
 		if (fds[1].revents && read(d->shared.done_fd, &n, sizeof(n)) < 0 && errno != EAGAIN)
 			return log_err(errno, "main loop: eventfd");
 		if (fds[2].revents & POLLIN && control_serve(d->control_fd, answer, d) < 0)

@@ -20,11 +20,11 @@ void notify_reloading(void)
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)monotonic_us());
 }
 
-void notify_stopping(uint32_t drain_ms)
+void notify_stopping(const char *what, uint64_t left_ms)
 {
 	/* Plus some time for the rest of the stop. */
-	sd_notifyf(0, "STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%llu",
-		   ((unsigned long long)drain_ms + 10000) * 1000);
+	sd_notifyf(0, "STOPPING=1\nSTATUS=%s\nEXTEND_TIMEOUT_USEC=%llu", what,
+		   ((unsigned long long)left_ms + 10000) * 1000);
 }
 
 void watchdog_start(struct watchdog *dog)

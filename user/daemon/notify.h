@@ -12,8 +12,8 @@
 /* At startup, and after each reload, done or refused. `what` is a line for people. */
 void notify_ready(const char *what);
 void notify_reloading(void);
-/* drain_ms: how long connections may take to end. */
-void notify_stopping(uint32_t drain_ms);
+/* left_ms: how long the delay and the drain may take. */
+void notify_stopping(const char *what, uint64_t left_ms);
 
 /*
  * The watchdog, run by the main thread. It asks the workers several times in the service manager's

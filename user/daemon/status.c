@@ -165,6 +165,11 @@ static void add_capabilities(json_t *root, const struct shared *s, const struct 
 	json_object_set_new(root, "capability_losses", losses_json());
 }
 
+static const char *state_word(const struct daemon *d)
+{
+	return d->draining ? "draining" : d->stopping ? "shutting down" : "running";
+}
+
 json_t *status_json(const struct daemon *d)
 {
 	const struct shared *shared = &d->shared;
@@ -175,6 +180,7 @@ json_t *status_json(const struct daemon *d)
 	uint64_t accepted = counters_sum_of(rows, rows_count, accepted);
 
 	json_object_set_new(root, "version", json_string(KEDGE_VERSION));
+	json_object_set_new(root, "state", json_string(state_word(d)));
 	json_object_set_new(root, "workers", json_integer((json_int_t)rows_count));
 	json_object_set_new(root, "generation", json_integer(d->generation->number));
 	json_object_set_new(root, "generations_in_use", json_integer(generation_count()));
@@ -295,6 +301,8 @@ void status_print(FILE *to, const json_t *status)
 	fprintf(to, "kedge %s, %lld workers, %lld connections open\n",
 		json_text_of(status, "version"), json_number_of(status, "workers"),
 		json_number_of(status, "connections_open"));
+	if (strchr("sd", json_text_of(status, "state")[0])) /* an older kedge says nothing */
+		fprintf(to, "%s\n", json_text_of(status, "state"));
 	fprintf(to, "configuration %lld", json_number_of(status, "generation"));
 	if (json_number_of(status, "generations_in_use") > 1)
 		fprintf(to, ", %lld earlier ones still have connections",

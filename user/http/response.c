@@ -41,6 +41,9 @@ static void response_end(struct response *r, const struct response_counts *count
 	r->said_close |= r->head.close || (r->old && (!r->head.keep || r->head.coded));
 	if (r->head.keep_alive_s)
 		r->keep_alive_s = r->head.keep_alive_s;
+	r->over |= r->told;
+	r->said_close |= r->told;
+	r->doubtful |= r->told;
 	r->done++;
 	r->begun = false;
 	r->interim = 0;
@@ -410,6 +413,16 @@ static void fed_check(const struct response *r, const struct kedge_note *note,
 }
 #endif
 
+/*
+ * May this head, whose status line has ended, say that the connection ends? Only if it answers the
+ * last request that has gone on, and no part of another one has.
+ */
+static bool is_last(const struct response *r, const struct kedge_note *note)
+{
+	return r->status >= 200 && response_outstanding(r, note) == 1 &&
+	       note->standing == KEDGE_BETWEEN;
+}
+
 enum response_event response_feed(struct response *r, const struct kedge_note *note,
 				  const char *bytes, size_t n, struct response_counts *counts)
 {
@@ -432,7 +445,14 @@ enum response_event response_feed(struct response *r, const struct kedge_note *n
 				head = held + (size_t)(p - bytes);
 			p = feed_status(r, note, p, end, &event);
 		} else {
+			bool status = r->state == RESPONSE_LINE;
+
 			p = feed_line(r, note, p, end, &event, counts);
+			if (status && r->state == RESPONSE_FIELDS && counts->closing &&
+			    is_last(r, note)) {
+				r->told = true;
+				counts->say_at = held + (size_t)(p - bytes);
+			}
 		}
 		if (event >= RESPONSE_REFUSED) {
 			counts->good = head;

@@ -54,7 +54,8 @@ struct response {
 	bool old;              /* HTTP/1.0 */
 	bool said_close;       /* a finished response said that the connection ends */
 	bool early;      /* the head being read, or read last, came before its request was whole */
-	bool over;       /* such a response has ended: the connection must end */
+	bool told;       /* kedge says in this response that the connection ends */
+	bool over;       /* an early or a told one has ended: the connection must end */
 	bool doubtful;   /* see response_clean() */
 	uint8_t interim; /* interim responses to the oldest request, RESPONSE_INTERIM_MAX at most */
 	struct response_head head;
@@ -71,11 +72,26 @@ enum response_event {
 	RESPONSE_STRAY,   /* bytes that are no response, and all requests have theirs */
 };
 
+/*
+ * Behind the status line of a response, before its own fields: whoever looks only at the first
+ * Connection field finds this one. Other values of Connection do not matter beside it (RFC 9112,
+ * section 9.3).
+ */
+#define RESPONSE_CLOSE     "Connection: close\r\n"
+#define RESPONSE_CLOSE_LEN (sizeof(RESPONSE_CLOSE) - 1)
+
 /* What response_feed() adds to, and calls. */
 struct response_counts {
 	uint32_t finals; /* final response heads seen in this call */
 	/* Bytes that may go on: of those held before the call, followed by those of the call. */
 	size_t good;
+	/*
+	 * Set by the caller: kedge is about to end connections, and nothing of a further request
+	 * waits. response_feed() then sets say_at for the response to the last request: so many of
+	 * the good bytes go on before RESPONSE_CLOSE. 0: nothing is to be said.
+	 */
+	bool closing;
+	size_t say_at;
 	/* Called at the end of each final response, before the next one begins. May be NULL. */
 	void (*ended)(void *arg, const struct response *r);
 	void *arg;
@@ -163,7 +179,7 @@ static inline bool response_endless(const struct response *r)
 	return r->state == RESPONSE_LOST || r->state == RESPONSE_TO_END;
 }
 
-/* True after a response that came before its request was whole: nothing more may go on. */
+/* True after a response that was early or the last by kedge's word: nothing more may go on. */
 static inline bool response_over(const struct response *r)
 {
 	return r->over;
@@ -171,6 +187,12 @@ static inline bool response_over(const struct response *r)
 
 /* Was the oldest request without a final response a HEAD? Its head may be incomplete. */
 bool response_to_head(const struct response *r, const struct kedge_note *note);
+
+/* True from the head on that kedge adds RESPONSE_CLOSE to: no other request may go on. */
+static inline bool response_told(const struct response *r)
+{
+	return r->told;
+}
 
 /*
  * True if the last response told the client that the connection ends: nothing may follow it.

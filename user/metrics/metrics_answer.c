@@ -29,6 +29,12 @@ static bool asks_for(const struct request *r, const char *begin)
 	return begins_with(r, begin) && r->len > n && (r->head[n] == ' ' || r->head[n] == '?');
 }
 
+/* For balancers and kubelets: kedge serves, but not for long. */
+static bool is_stopping(const struct metrics_source *source)
+{
+	return source->stopping && __atomic_load_n(source->stopping, __ATOMIC_ACQUIRE);
+}
+
 /* Writes the body that the request asks for; returns the rest of the status line. */
 static const char *write_body(FILE *to, const struct request *r,
 			      const struct metrics_source *source)
@@ -37,11 +43,21 @@ static const char *write_body(FILE *to, const struct request *r,
 		metrics_write(to, source);
 		return "200 OK";
 	}
+	if (asks_for(r, "GET /ready") || asks_for(r, "HEAD /ready")) {
+		bool stopping = is_stopping(source);
+
+		fputs(stopping ? "shutting down\n" : "ready\n", to);
+		return stopping ? "503 Service Unavailable" : "200 OK";
+	}
+	if (asks_for(r, "GET /live") || asks_for(r, "HEAD /live")) {
+		fputs("live\n", to);
+		return "200 OK";
+	}
 	if (!begins_with(r, "GET ") && !begins_with(r, "HEAD ")) {
 		fputs("only GET and HEAD are answered here\n", to);
 		return "405 Method Not Allowed\r\nAllow: GET, HEAD";
 	}
-	fputs("metrics are at /metrics\n", to);
+	fputs("here are /metrics, /ready and /live\n", to);
 	return "404 Not Found";
 }
 

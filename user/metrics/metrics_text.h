@@ -40,7 +40,8 @@ struct metrics_source {
 	/* The same for every application. Not NULL if `servers` is not. */
 	void (*apps)(void *servers_arg, metrics_app_fn *each, void *each_arg);
 	void *servers_arg;
-	time_t started; /* seconds since the epoch */
+	time_t started;       /* seconds since the epoch */
+	const bool *stopping; /* atomic: told to stop; NULL: never */
 };
 
 /* Any thread. */

@@ -33,7 +33,7 @@
 	"prefix-timeout-ms, handshake-timeout-ms, connect-timeout-ms, connect-early, "         \
 	"app-reuse, app-idle-timeout-ms, "                                                     \
 	"head-timeout-ms, response-timeout-ms, idle-timeout-ms, linger-timeout-ms, "           \
-	"drain-timeout-ms, tcp-keepalive-s, tcp-user-timeout-ms, "                             \
+	"drain-timeout-ms, shutdown-delay-ms, tcp-keepalive-s, tcp-user-timeout-ms, "          \
 	"connections-max, user, seccomp, address-connections-max, "                            \
 	"handshakes-max, head-bytes-max, body-rate-min, response-rate-min, rate-grace-ms, "    \
 	"log-level, access-log, access-log-format, metrics, certs, listeners, apps\n"

@@ -35,7 +35,8 @@ static const char every_flag[] =
 	"--head-timeout-ms 4 --idle-timeout-ms 5 "
 	"--response-timeout-ms 12 "
 	"--linger-timeout-ms 6 "
-	"--drain-timeout-ms 86400000 --tcp-keepalive-s 13 --tcp-user-timeout-ms 14 "
+	"--drain-timeout-ms 86400000 --shutdown-delay-ms 16 "
+	"--tcp-keepalive-s 13 --tcp-user-timeout-ms 14 "
 	"--connections-max 1048576 --address-connections-max 7 "
 	"--handshakes-max 8 "
 	"--head-bytes-max 65536 "
@@ -117,6 +118,7 @@ static const char every_key[] = "certs:\n"
 				"response-timeout-ms: 12\n"
 				"linger-timeout-ms: 6\n"
 				"drain-timeout-ms: 86400000\n"
+				"shutdown-delay-ms: 16\n"
 				"tcp-keepalive-s: 13\n"
 				"tcp-user-timeout-ms: 14\n"
 				"connections-max: 1048576\n"
@@ -278,6 +280,7 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->response_timeout_ms, 12);
 	assert_int_equal(conf->linger_timeout_ms, 6);
 	assert_int_equal(conf->drain_timeout_ms, 86400000);
+	assert_int_equal(conf->shutdown_delay_ms, 16);
 	assert_int_equal(conf->connections_max, 1048576);
 	assert_int_equal(conf->tls_policy, TLS_POLICY_HIGH);
 	assert_string_equal(conf->ticket_keys, "t.txt");
@@ -389,6 +392,7 @@ static void check_defaults(const struct conf *conf)
 	assert_int_equal(conf->response_timeout_ms, 300000);
 	assert_int_equal(conf->linger_timeout_ms, 5000);
 	assert_int_equal(conf->drain_timeout_ms, 30000);
+	assert_int_equal(conf->shutdown_delay_ms, 0);
 	assert_int_equal(conf->connections_max, 16384);
 	assert_int_equal(conf->head_bytes_max, 32768);
 	assert_int_equal(conf->tls_policy, TLS_POLICY_INTERMEDIATE);

@@ -86,6 +86,7 @@ static inline int up(void **state)
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
 	memset(&note, 0, sizeof(note));
+	mover.closing = false;
 	memset(&stats, 0, sizeof(stats));
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds))
 		return -1;

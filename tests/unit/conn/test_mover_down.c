@@ -204,6 +204,58 @@ static void a_response_that_is_over_ends_the_flow(void **state)
 	assert_int_equal(mover_down(&mover, &f), STEP_IDLE);
 }
 
+#define TOLD "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi"
+
+static void a_response_tells_its_client_to_go(void **state)
+{
+	request();
+	note.requests = 1;
+	answer();
+	mover.closing = true;
+	turn(MOVER_END, "wc");
+	assert_string_equal(fake.out, TOLD);
+	assert_int_equal(stats.closes_told, 1);
+	(void)state;
+}
+
+/* What waits for the leg is of another request, which gets an answer, too. */
+static void it_does_not_if_more_is_to_come(void **state)
+{
+	for (int i = 0; i < 4; i++) {
+		note.requests = 1;
+		note.standing = i == 0 ? KEDGE_HEAD : KEDGE_BETWEEN;
+		f.leg->edit->holds = i == 1;
+		f.refused = i == 2;
+		if (i == 3)
+			assert_true(residue_keep(&f.up, "GET", 3));
+		mover.closing = true;
+		answer();
+		assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
+		assert_string_equal(fake.out, ANSWER);
+		assert_int_equal(stats.closes_told, 0);
+		down(state);
+		up(state);
+	}
+}
+
+/* There is room for it in the fullest buffer. */
+static void a_full_buffer_has_room_for_the_word(void **state)
+{
+	static const char head[] = "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n";
+	char text[600];
+
+	(void)state;
+	mover.closing = true;
+	note.requests = 1;
+	memset(text, 'x', sizeof(text));
+	memcpy(text, head, strlen(head));
+	assert_int_equal(write(app, text, sizeof(text)), sizeof(text));
+	app_event(true, false);
+	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
+	assert_int_equal(strlen(fake.out), sizeof(buf));
+	assert_memory_equal(fake.out + 17, "Connection: close\r\nContent-Length: 900\r\n\r\nx", 43);
+}
+
 static void app_ends(void)
 {
 	f.leg->in = true;
@@ -342,6 +394,9 @@ int main(void)
 		TEST(nothing_is_done_in_vain),
 		TEST(a_flow_is_cut_although_there_is_nothing_to_read),
 		TEST(a_response_that_is_over_ends_the_flow),
+		TEST(a_response_tells_its_client_to_go),
+		TEST(it_does_not_if_more_is_to_come),
+		TEST(a_full_buffer_has_room_for_the_word),
 		TEST(an_application_that_ends_without_an_answer),
 		TEST(a_response_that_is_cut_short_is_no_end_in_order),
 		TEST(responses_that_the_end_completes),

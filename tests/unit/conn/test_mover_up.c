@@ -341,6 +341,18 @@ static void a_pipeline_has_a_limit(void **state)
 	assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
 }
 
+/* The response that comes says that the connection ends: no other request may go on. */
+static void nor_goes_one_behind_a_response_that_was_told(void **state)
+{
+	(void)state;
+	f.client_in = f.leg->response.told = true;
+	fake.in = "GET";
+	assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
+	assert_string_equal(fake.log, "r");
+	assert_false(f.lost_end);
+	assert_int_equal(note.requests, 0);
+}
+
 /* Nobody can answer it any more: the client sends it again elsewhere. */
 static void a_request_behind_the_end_is_dropped(void **state)
 {
@@ -452,6 +464,7 @@ int main(void)
 		TEST(an_end_within_a_request_is_not_passed_on),
 		TEST(a_pipeline_has_a_limit),
 		TEST(a_request_behind_the_end_is_dropped),
+		TEST(nor_goes_one_behind_a_response_that_was_told),
 		TEST(a_prefix_that_is_not_read_is_named),
 		TEST(the_tail_of_what_the_client_sent),
 		TEST(a_dead_application_has_not_taken_all),

@@ -206,6 +206,38 @@ static void a_drain_is_begun_once(void **state)
 	assert_int_equal(stats->closed, 1);
 }
 
+#define TOLD_HI "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi"
+
+/* Before the drain: it accepts as before, and each response is its client's last. */
+static void one_that_is_closing_says_so(void **state)
+{
+	int client, leg;
+
+	(void)state;
+	start();
+	join(&client, &leg);
+	worker_closing(&worker);
+	worker_ask(&worker);
+	while (!worker_answered(&worker))
+		poll(NULL, 0, 1);
+	for (int i = 0; i < 2; i++) {
+		say(client, GET);
+		if (i) /* a new client */
+			leg = net_accept(app);
+		hear(leg, SEEN);
+		say(leg, OK_HI);
+		hear(client, TOLD_HI);
+		hear_end(client, 0);
+		close(client);
+		close(leg);
+		if (!i)
+			client = net_connect(port);
+	}
+	assert_false(has_ended(NET_QUIET_MS));
+	worker_drain(&worker);
+	assert_true(has_ended(NET_PATIENCE_MS));
+}
+
 /* Each descriptor that it needs may be the one that is missing; nothing is left behind. */
 static void a_worker_without_descriptors(void **state)
 {
@@ -244,6 +276,7 @@ int main(void)
 		TEST(a_set_posted_just_before_the_drain),
 		TEST(a_sign_of_life),
 		TEST(a_drain_is_begun_once),
+		TEST(one_that_is_closing_says_so),
 		TEST(a_worker_without_descriptors),
 	};
 

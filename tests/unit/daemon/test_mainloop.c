@@ -79,11 +79,16 @@ static void fake_reopen(struct access_log *log)
 	event("reopen");
 }
 
-static void fake_stopping(uint32_t drain_ms)
+static void fake_closing(struct worker *w)
+{
+	event(w == &crew[0] ? "close0" : "close1");
+}
+
+static void fake_stopping(const char *what, uint64_t left_ms)
 {
 	char text[32];
 
-	snprintf(text, sizeof(text), "stopping:%u", drain_ms);
+	snprintf(text, sizeof(text), "%.8s:%llu", what, (unsigned long long)left_ms);
 	event(text);
 }
 
@@ -139,6 +144,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int ms)
 }
 
 #define worker_drain      fake_drain
+#define worker_closing    fake_closing
 #define reload            fake_reload
 #define status_json       fake_status
 #define server_command    fake_server
@@ -227,7 +233,7 @@ static void each_signal_that_ends_it_drains(void **state)
 		}
 		send_signal(numbers[i]);
 		assert_int_equal(mainloop_run(&kedge), 0);
-		assert_string_equal(events, "stopping:5000 drain0 drain1 ");
+		assert_string_equal(events, "draining:5000 drain0 drain1 ");
 		assert_true(kedge.draining);
 		assert_string_equal(heard, "info: draining: no new connections; 5 s for "
 					   "running requests\n");
@@ -240,7 +246,7 @@ static void a_second_one_ends_it_at_once(void **state)
 	send_signal(SIGTERM);
 	signal_next = SIGINT;
 	assert_int_equal(mainloop_run(&kedge), -EINTR);
-	assert_string_equal(events, "stopping:5000 drain0 drain1 ");
+	assert_string_equal(events, "draining:5000 drain0 drain1 ");
 	assert_heard("error: second signal 2: not waiting any longer\n");
 	assert_false(crew[0].ended);
 }
@@ -251,14 +257,93 @@ static void hup_reloads_unless_it_drains(void **state)
 	send_signal(SIGHUP);
 	signal_next = SIGTERM;
 	assert_int_equal(mainloop_run(&kedge), 0);
-	assert_string_equal(events, "reload stopping:5000 drain0 drain1 ");
+	assert_string_equal(events, "reload draining:5000 drain0 drain1 ");
 	teardown(state);
 	setup(state);
 	send_signal(SIGTERM);
 	signal_next = SIGHUP;
 	assert_int_equal(mainloop_run(&kedge), 0);
-	assert_string_equal(events, "stopping:5000 drain0 drain1 ");
-	assert_heard("warning: draining: no reload any more\n");
+	assert_string_equal(events, "draining:5000 drain0 drain1 ");
+	assert_heard("warning: shutting down: no reload any more\n");
+}
+
+static void someone_asks(void)
+{
+	assert_int_equal(write(control[1], "x", 1), 1);
+}
+
+static bool is_ok(json_t *answer)
+{
+	bool ok = json_is_true(json_object_get(answer, "ok"));
+
+	json_decref(answer);
+	return ok;
+}
+
+/* --- the delay -------------------------------------------------------------------------------- */
+
+static struct conf delayed;
+
+static void delay(uint32_t ms)
+{
+	delayed = *conf;
+	delayed.shutdown_delay_ms = ms;
+	kedge.conf = &delayed;
+}
+
+static void a_delay_goes_before_the_drain(void **state)
+{
+	(void)state;
+	delay(5);
+	turns_left = 50;
+	send_signal(SIGTERM);
+	assert_int_equal(mainloop_run(&kedge), 0);
+	assert_string_equal(events, "shutting:5005 close0 close1 draining:5000 drain0 drain1 ");
+	assert_true(kedge.stopping && kedge.draining);
+	assert_string_equal(heard,
+			    "info: shutting down: not ready any more, but clients are served for "
+			    "5 ms (shutdown-delay-ms; a second signal ends the wait)\n"
+			    "info: draining: no new connections; 5 s for running requests\n");
+}
+
+static void until_then_it_is_as_before(void **state)
+{
+	(void)state;
+	delay(86400000);
+	send_signal(SIGQUIT);
+	signal_next = SIGHUP;
+	someone_asks();
+	assert_int_equal(mainloop_run(&kedge), -EIO);
+	assert_string_equal(events, "shutting:86405000 close0 close1 serve serve serve ");
+	assert_true(kedge.stopping && !kedge.draining);
+	assert_heard("warning: shutting down: no reload any more\n");
+	assert_false(is_ok(answers("reload", &kedge)));
+}
+
+static void a_second_signal_skips_the_delay(void **state)
+{
+	(void)state;
+	delay(86400000);
+	turns_left = 3;
+	send_signal(SIGTERM);
+	signal_next = SIGINT;
+	assert_int_equal(mainloop_run(&kedge), 0);
+	assert_string_equal(events, "shutting:86405000 close0 close1 draining:5000 drain0 drain1 ");
+	assert_heard("info: second signal 2: not waiting for the rest of shutdown-delay-ms\n");
+	send_signal(SIGTERM);
+	crew[0].ended = false;
+	turns_left = 3;
+	assert_int_equal(mainloop_run(&kedge), -EINTR); /* the third one */
+}
+
+static void the_delay_is_a_time_to_wait_for(void **state)
+{
+	(void)state;
+	assert_int_equal(delay_wait_ms(&kedge, 7), -1);
+	kedge.drain_at_ms = 10;
+	assert_int_equal(delay_wait_ms(&kedge, 7), 3);
+	assert_int_equal(delay_wait_ms(&kedge, 10), 0);
+	assert_int_equal(delay_wait_ms(&kedge, 11), 0);
 }
 
 static void usr1_reopens_the_access_log(void **state)
@@ -267,14 +352,14 @@ static void usr1_reopens_the_access_log(void **state)
 	send_signal(SIGUSR1); /* there is none: no matter */
 	signal_next = SIGTERM;
 	assert_int_equal(mainloop_run(&kedge), 0);
-	assert_string_equal(events, "stopping:5000 drain0 drain1 ");
+	assert_string_equal(events, "draining:5000 drain0 drain1 ");
 	teardown(state);
 	setup(state);
 	kedge.shared.access = (struct access_log *)&kedge;
 	send_signal(SIGUSR1);
 	signal_next = SIGTERM;
 	assert_int_equal(mainloop_run(&kedge), 0);
-	assert_string_equal(events, "reopen stopping:5000 drain0 drain1 ");
+	assert_string_equal(events, "reopen draining:5000 drain0 drain1 ");
 }
 
 /* They would end the process, requests and all. */
@@ -290,7 +375,7 @@ static void other_signals_do_nothing(void **state)
 		send_signal(i);
 	send_signal(SIGTERM);
 	assert_int_equal(mainloop_run(&kedge), 0);
-	assert_string_equal(events, "stopping:5000 drain0 drain1 ");
+	assert_string_equal(events, "draining:5000 drain0 drain1 ");
 }
 
 /* --- the end ---------------------------------------------------------------------------------- */
@@ -328,19 +413,6 @@ static void done_fd_is_read_so_that_it_does_not_spin(void **state)
 
 /* --- the control socket ----------------------------------------------------------------------- */
 
-static void someone_asks(void)
-{
-	assert_int_equal(write(control[1], "x", 1), 1);
-}
-
-static bool is_ok(json_t *answer)
-{
-	bool ok = json_is_true(json_object_get(answer, "ok"));
-
-	json_decref(answer);
-	return ok;
-}
-
 static void commands_are_answered(void **state)
 {
 	json_t *reply;
@@ -366,11 +438,11 @@ static void commands_are_answered(void **state)
 	assert_null(answers("", &kedge));
 	assert_null(answers("status ", &kedge));
 	assert_null(answers("Reload", &kedge));
-	kedge.draining = true;
+	kedge.stopping = true;
 	events[0] = '\0';
 	reply = answers("reload", &kedge);
 	assert_string_equal(json_string_value(json_object_get(reply, "error")),
-			    "draining: no reload any more");
+			    "shutting down: no reload any more");
 	assert_false(is_ok(reply));
 	assert_string_equal(events, "");
 	reply = answers("status", &kedge);
@@ -439,6 +511,10 @@ int main(void)
 		TEST(each_signal_that_ends_it_drains),
 		TEST(a_second_one_ends_it_at_once),
 		TEST(hup_reloads_unless_it_drains),
+		TEST(a_delay_goes_before_the_drain),
+		TEST(until_then_it_is_as_before),
+		TEST(a_second_signal_skips_the_delay),
+		TEST(the_delay_is_a_time_to_wait_for),
 		TEST(usr1_reopens_the_access_log),
 		TEST(other_signals_do_nothing),
 		TEST(workers_that_end_by_themselves_are_an_error),

@@ -109,10 +109,10 @@ static void each_state_is_told(void **state)
 	told("READY=1\nSTATUS=1 listeners, 2 workers");
 	notify_reloading();
 	told("RELOADING=1\nMONOTONIC_USEC=1000007"); /* the same clock as the manager's */
-	notify_stopping(30000);
+	notify_stopping("draining", 30000);
 	told("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=40000000");
-	notify_stopping(UINT32_MAX); /* no limit of 32 bits in between */
-	told("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=4294977295000");
+	notify_stopping("shutting down", UINT32_MAX + 10ull); /* no limit of 32 bits in between */
+	told("STOPPING=1\nSTATUS=shutting down\nEXTEND_TIMEOUT_USEC=4294977305000");
 }
 
 static void nobody_is_told_without_a_manager(void **state)
@@ -121,7 +121,7 @@ static void nobody_is_told_without_a_manager(void **state)
 	unsetenv("NOTIFY_SOCKET");
 	notify_ready("x");
 	notify_reloading();
-	notify_stopping(1);
+	notify_stopping("x", 1);
 	told_nothing();
 }
 

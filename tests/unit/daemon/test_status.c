@@ -124,6 +124,7 @@ static void numbers_are_sums_over_workers(void **state)
 	rows[1]->reasons.http_host = 4;
 	root = status_json(&d);
 	text(root, "version", KEDGE_VERSION);
+	text(root, "state", "running");
 	assert_int_equal(number(root, "workers"), 2);
 	assert_int_equal(number(root, "generation"), 3);
 	assert_int_equal(number(root, "generations_in_use"), 1);

@@ -513,6 +513,87 @@ static void an_early_response_is_the_last(void **state)
 	assert_int_equal(feed(&r, &note, OK, strlen(OK), &counts), RESPONSE_UNASKED);
 }
 
+/* Where RESPONSE_CLOSE belongs in `text`, fed in pieces of `piece`; 0: nowhere. */
+static size_t told_at(struct response *r, const struct kedge_note *note, const char *text,
+		      size_t piece, bool closing)
+{
+	size_t found = 0, gone = 0;
+
+	for (size_t at = 0, len = strlen(text); at < len; at += piece) {
+		struct response_counts counts = {.closing = closing};
+		size_t n = len - at < piece ? len - at : piece;
+
+		feed(r, note, text + at, n, &counts);
+		if (counts.say_at) {
+			assert_int_equal(found, 0);
+			assert_true(counts.say_at <= counts.good);
+			found = gone + counts.say_at;
+		}
+		gone += counts.good;
+	}
+	return found;
+}
+
+static void the_last_response_says_that_kedge_goes(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t requests;
+		enum kedge_standing standing;
+		size_t at;
+	} rows[] = {
+		{OK "Content-Length: 0\r\n\r\n", 1, KEDGE_BETWEEN, 17},
+		{"HTTP/1.0 200 OK\nContent-Length: 1\n\nx", 1, KEDGE_BETWEEN, 16},
+		{"HTTP/1.1 204\r\n\r\n", 1, KEDGE_BETWEEN, 14},
+		{OK "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 1, KEDGE_BETWEEN, 17},
+		{OK "X: y\r\n\r\nto the end", 1, KEDGE_BETWEEN, 17},
+		{"HTTP/1.1 103 E\r\n\r\n" OK "Content-Length: 0\r\n\r\n", 1, KEDGE_BETWEEN, 35},
+		/* Only the last one of several. */
+		{OK "Content-Length: 1\r\n\r\nx" OK "Content-Length: 0\r\n\r\n", 2, KEDGE_BETWEEN,
+		 56},
+		{OK "Content-Length: 1\r\n\r\nx", 2, KEDGE_BETWEEN, 0},
+		/* A part of another request, or a body, is on its way; or it is none of these. */
+		{OK "Content-Length: 0\r\n\r\n", 1, KEDGE_HEAD, 0},
+		{OK "Content-Length: 0\r\n\r\n", 1, KEDGE_BODY, 0},
+		{OK "Content-Length: 0\r\n\r\n", 1, KEDGE_WAITING, 0},
+		{"HTTP/1.1 101 S\r\n\r\n", 1, KEDGE_WAITING, 0},
+		{OK "Content-Length: 0\r\n\r\n", 0, KEDGE_HEAD, 0},
+		{"HTTP/1.1 2000\r\n\r\n", 1, KEDGE_BETWEEN, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct kedge_note note = {.requests = rows[i].requests,
+						.standing = (uint8_t)rows[i].standing};
+
+		for (size_t piece = 1; piece <= strlen(rows[i].text); piece++) {
+			struct response r = {0}, quiet = {0};
+
+			assert_int_equal(told_at(&r, &note, rows[i].text, piece, true), rows[i].at);
+			assert_int_equal(response_told(&r), rows[i].at > 0);
+			assert_int_equal(told_at(&quiet, &note, rows[i].text, piece, false), 0);
+			assert_false(response_told(&quiet));
+			if (!rows[i].at || r.state != RESPONSE_LINE)
+				continue;
+			assert_true(response_over(&r) && response_was_last(&r));
+			assert_false(response_clean(&r));
+		}
+	}
+}
+
+static void nothing_is_over_before_the_body_is(void **state)
+{
+	const struct kedge_note note = {.requests = 1};
+	struct response r = {0};
+
+	(void)state;
+	assert_int_equal(told_at(&r, &note, OK "Content-Length: 2\r\n\r\nx", 99, true), 17);
+	assert_true(response_told(&r));
+	assert_false(response_over(&r));
+	told_at(&r, &note, "y", 1, true);
+	assert_true(response_over(&r));
+}
+
 /* The bits are a ring; the count of responses goes on. */
 static void the_oldest_request_may_be_a_head(void **state)
 {
@@ -702,6 +783,8 @@ int main(void)
 		cmocka_unit_test(a_body_may_pass_unseen),
 		cmocka_unit_test(nothing_else_may_pass_unseen),
 		cmocka_unit_test(an_early_response_is_the_last),
+		cmocka_unit_test(the_last_response_says_that_kedge_goes),
+		cmocka_unit_test(nothing_is_over_before_the_body_is),
 		cmocka_unit_test(the_oldest_request_may_be_a_head),
 		cmocka_unit_test(each_bit_is_of_one_response),
 		cmocka_unit_test(a_size_is_read_by_its_digits),

@@ -79,21 +79,40 @@ static void other_paths_and_methods_are_told_what_there_is(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++)
-		check(nowhere[i], "404 Not Found", "metrics are at /metrics\n");
+		check(nowhere[i], "404 Not Found", "here are /metrics, /ready and /live\n");
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		check(methods[i], "405 Method Not Allowed\r\nAllow: GET, HEAD",
 		      "only GET and HEAD are answered here\n");
 }
 
+/* For kubelets and balancers. It lives until it has ended. */
+static void it_is_ready_until_it_is_told_to_stop(void **state)
+{
+	bool stopping = false;
+
+	(void)state;
+	check("GET /ready HTTP/1.1\r\n\r\n", "200 OK", "ready\n"); /* no word of it */
+	numbers.stopping = &stopping;
+	check("GET /ready HTTP/1.1\r\n\r\n", "200 OK", "ready\n");
+	check("GET /live?x HTTP/1.0\r\n\r\n", "200 OK", "live\n");
+	stopping = true;
+	check("GET /ready?x HTTP/1.0\r\n\r\n", "503 Service Unavailable", "shutting down\n");
+	check("GET /live HTTP/1.1\r\n\r\n", "200 OK", "live\n");
+	check("GET /readyz HTTP/1.1\r\n\r\n", "404 Not Found",
+	      "here are /metrics, /ready and /live\n");
+}
+
 /* Monitors ask so whether it is there. */
 static void head_has_the_head_alone(void **state)
 {
-	static const char *const requests[] = {"HEAD /metrics HTTP/1.1\r\n\r\n",
-					       "HEAD /other HTTP/1.1\r\n\r\n"};
-	static const char *const status[] = {"HTTP/1.1 200 ", "HTTP/1.1 404 "};
+	static const char *const requests[] = {
+		"HEAD /metrics HTTP/1.1\r\n\r\n", "HEAD /other HTTP/1.1\r\n\r\n",
+		"HEAD /ready HTTP/1.1\r\n\r\n", "HEAD /live HTTP/1.1\r\n\r\n"};
+	static const char *const status[] = {"HTTP/1.1 200 ", "HTTP/1.1 404 ", "HTTP/1.1 200 ",
+					     "HTTP/1.1 200 "};
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 4; i++) {
 		char *all = answer_to(requests[i], strlen(requests[i]));
 		const char *length = strstr(all, "\r\nContent-Length: ");
 
@@ -132,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(get_metrics_is_answered_with_them, up, down),
+		cmocka_unit_test_setup_teardown(it_is_ready_until_it_is_told_to_stop, up, down),
 		cmocka_unit_test_setup_teardown(other_paths_and_methods_are_told_what_there_is, up,
 						down),
 		cmocka_unit_test_setup_teardown(head_has_the_head_alone, up, down),
