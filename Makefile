@@ -353,6 +353,10 @@ bench-splice:
 	$(Q)$(PYTHON) -B tests/bench/splice.py
 endif
 
+## benchmark: bench-docs: writes tables and pictures again from docs/bench/*.json; measures nothing
+bench-docs:
+	$(Q)$(PYTHON) -B tests/bench/render.py
+
 ## benchmark: bench-test (1 min, root): the benchmarks' own tests
 bench-test: $(OUT)/kedge-asan $(addprefix $(OUT)/bench/,load backend move uring_facts)
 	$(Q)cd tests && KEDGE_SUITE=bench-test $(PYTHON) -B -m pytest -q bench
@@ -541,7 +545,7 @@ clean:
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/fuzz-shrunk/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak bench bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice \
+.PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak bench bench-docs bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice \
 	install uninstall deb reference servers servers-doc demo demo-vm fleet fleet-vm vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:

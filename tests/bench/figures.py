@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The arithmetic of the reports. Pure; test_figures.py."""
+"""The arithmetic and the rules of all tables, pictures and sentences (docs/benchmarks.md). Pure; test_figures.py."""
 import statistics
+
+# A proxy that reaches less of the asked rate did not hold it.
+HELD = 0.98
 
 
 def of_run(answer):
@@ -39,6 +42,28 @@ def best(by_peer, names, metric, highest):
     """The name of the peer whose median is best."""
     pick = max if highest else min
     return pick(names, key=lambda name: statistics.median(values(by_peer[name], metric)))
+
+
+def runs_of(summary_of_peer):
+    """The runs that summary() was made of."""
+    each = {metric: one["rounds"] for metric, one in summary_of_peer.items()}
+    return [dict(zip(each, values, strict=True)) for values in zip(*each.values(), strict=True)]
+
+
+def held(runs, asked):
+    """Did these runs reach the rate that was asked for? None: as fast as it goes."""
+    return not asked or statistics.median(values(runs, "rate")) >= HELD * asked
+
+
+def round_ratio(value):
+    """As it is shown."""
+    return round(value, 2)
+
+
+def behind(value, highest):
+    """By the digits that are shown, so that 1.00 is never behind."""
+    shown = round_ratio(value)
+    return shown < 1 if highest else shown > 1
 
 
 def change(now, then):

@@ -17,7 +17,7 @@ DOCS = machine.ROOT / "docs/bench"
 def number(value):
     """A number with three significant digits, or all digits before the point if those are more."""
     if value >= 100:
-        return f"{value:,.0f}".replace(",", " ")
+        return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

@@ -47,7 +47,7 @@ def test_the_best_peer():
 
 
 @pytest.mark.parametrize("value, text", [(0.123, "0.12"), (9.994, "9.99"), (12.34, "12.3"),
-                                         (1234.5, "1 234"), (1234567, "1 234 567")])
+                                         (1234.5, "1,234"), (1234567, "1,234,567")])
 def test_numbers_for_people(value, text):
     assert report.number(value) == text
 
