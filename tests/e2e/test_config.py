@@ -105,7 +105,7 @@ workers: 1
         process = Process([BINARY, "run", "-c", path, "--xff", "replace", *ends.flags(), "--cgroup",
                            cgroup.path], cgroup=cgroup, name="kedge")
         try:
-            ports = [int(m[1]) for m in process.wait_line(r"bound to \S+:(\d+)", count=2, seconds=60)]
+            ports = [int(m[1]) for m in process.wait_line(r"listening on \S+:(\d+)", count=2, seconds=60)]
             process.wait_line("kedge: info: ready", seconds=60)
             with Client(("127.0.0.1", ports[1])) as c:
                 c.request(fields=[("X-Forwarded-For", "6.6.6.6")])
@@ -274,7 +274,7 @@ def test_without_a_bpffs_it_runs_unpinned(certs, cgroup, tmp_path):
                            "--pin", tmp_path / "plain", "--control", "off"], cgroup=cgroup,
                           name="kedge")
         try:
-            port = int(process.wait_line(r"bound to \S+:(\d+)", seconds=60)[0][1])
+            port = int(process.wait_line(r"listening on \S+:(\d+)", seconds=60)[0][1])
             process.wait_line("kedge: info: ready", seconds=60)
             with Client(("127.0.0.1", port)) as c:
                 assert c.request().status == 200
@@ -297,7 +297,7 @@ def test_all_addresses_are_those_of_ipv4_without_ipv6(certs, listen):
                   argv_prefix=NO_IPV6) as served:
         served.process.wait_line(line)
         host, port = served["any"]
-        [metrics] = served.process.wait_line(r"metrics: bound to 0\.0\.0\.0:(\d+)")
+        [metrics] = served.process.wait_line(r"metrics: listening on 0\.0\.0\.0:(\d+)")
         assert host == "0.0.0.0"
         with Client(("127.0.0.1", port)) as c:
             assert c.request().status == 200

@@ -62,7 +62,7 @@ def test_hosts_and_a_reload(tmp_path, certs, hosts, two):
         assert ask(kedge) == 200 and not second.connections  # nobody asks again by himself
         done = kedge.reload()
         assert done.stdout.splitlines() == [f"app: app:{port}: 127.0.0.2:{port} -> 127.0.0.3:{port}",
-                                            "configuration 2 is in force"]
+                                            "reloaded (configuration 2)"]
         assert ask(kedge) == 200 and len(second.connections) == 1
         hosts.write()
         done = kedge.reload()
@@ -118,7 +118,7 @@ def test_a_reload_says_where_a_name_was(tmp_path, certs, hosts, two):
     with started(certs, hosts, config, listeners) as kedge:
         hosts.write(app="127.0.0.3")
         kedge.process.wait_line(f"application app:{port}: 127.0.0.2:{port} -> 127.0.0.3:{port}")
-        assert kedge.reload().stdout.splitlines() == ["configuration 2 is in force: nothing has changed"]
+        assert kedge.reload().stdout.splitlines() == ["reloaded, no changes (configuration 2)"]
         config.write(listeners, app=f"app:{port}")
         hosts.write(app="127.0.0.2")
         lines = kedge.reload().stdout.splitlines()

@@ -81,7 +81,7 @@ def test_application(running, tls):
         assert old.request().status == old_clear.request().status == 200
         said = running.reload(app=running.second.text)
         assert said == [f"app: {running.first.text} -> {running.second.text}",
-                        "configuration 2 is in force"]
+                        "reloaded (configuration 2)"]
         assert old.request().status == old_clear.request().status == 200
         assert running.second.connections == []
         with running.clear() as new:
@@ -92,7 +92,7 @@ def test_application(running, tls):
 
 
 def test_nothing_changed(running):
-    assert running.reload() == ["configuration 2 is in force: nothing has changed"]
+    assert running.reload() == ["reloaded, no changes (configuration 2)"]
 
 
 @pytest.mark.parametrize("version", ["1.2", "1.3"])
@@ -245,7 +245,7 @@ def test_more_connections_than_the_maps_have_room_for(running):
 
 def test_flags_win_over_the_file(tmp_path, certs, cgroup, most):
     with Running(tmp_path, certs, cgroup, most, flags=["--xff", "replace"]) as r:
-        assert r.reload(xff="never") == ["configuration 2 is in force: nothing has changed"]
+        assert r.reload(xff="never") == ["reloaded, no changes (configuration 2)"]
         with r.clear() as c:
             c.request()
         assert xff(r.first) == "127.0.0.1"

@@ -65,7 +65,7 @@ def started(manager, app, *flags, **env):
 def test_what_the_manager_is_told(manager):
     with RawApp() as app, started(manager, app, "--drain-timeout-ms", "7000") as kedge:
         ready = manager.hear()
-        assert ready["READY"] == "1" and "1 listeners" in ready["STATUS"]
+        assert ready["READY"] == "1" and "1 listener, " in ready["STATUS"]
         assert kedge.reload().returncode == 0
         reloading = manager.hear()
         assert reloading["RELOADING"] == "1"

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include <unistd.h>
 
 #include "daemon/control.h"
-#include "daemon/status.h"
+#include "daemon/status_text.h"
 #include "invariant.h"
 
 #define ANSWER_BYTES_MAX 4096
@@ -138,7 +139,7 @@ static void to_the_client(const uint8_t *bytes, size_t n)
 	pthread_join(thread, NULL);
 	INVARIANT(!got == !want && (!got || json_equal(got, want)));
 	if (got)
-		status_print(nowhere, got);
+		status_print(nowhere, got, got, n & 1);
 	fclose(nowhere);
 	json_decref(got);
 	json_decref(want);

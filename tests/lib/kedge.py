@@ -182,7 +182,7 @@ class Kedge:
 
     def wait_bound(self, count):
         """Waits for the addresses that the first start, or a reload, has bound."""
-        found = self.process.wait_line(r"listener \S+: bound to (?:unix:(\S+)|(\S+):(\d+))", seconds=60,
+        found = self.process.wait_line(r"listener \S+: listening on (?:unix:(\S+)|(\S+):(\d+))", seconds=60,
                                        count=count)
         return [match[1] or (match[2].strip("[]"), int(match[3])) for match in found]
 
@@ -193,7 +193,7 @@ class Kedge:
 
     def metrics_address(self):
         """(host, port) of the first one."""
-        found = self.process.wait_line(r"metrics: (?:bound to )?(\S+):(\d+)")[0]
+        found = self.process.wait_line(r"metrics: listening on (\S+):(\d+)")[0]
         return found[1], int(found[2])
 
     def metrics(self):

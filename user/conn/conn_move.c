@@ -49,8 +49,14 @@ static void say_fault(struct conn *c)
 static enum mover_verdict move(struct conn *c, uint64_t *up, uint64_t *down)
 {
 	const struct kedge_stats *s = c->worker->stats;
+	struct metrics_listener *listener = c->service->metrics;
 	uint64_t before_up = s->bytes_up, before_down = s->bytes_down;
-	enum mover_verdict verdict = mover_run(&c->worker->mover, &c->flow);
+	uint32_t before = conn_requests(c);
+	enum mover_verdict verdict;
+
+	c->worker->mover.listener = listener;
+	verdict = mover_run(&c->worker->mover, &c->flow);
+	listener->requests += conn_requests(c) - before;
 
 	*up = s->bytes_up - before_up;
 	*down = s->bytes_down - before_down;

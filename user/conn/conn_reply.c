@@ -111,6 +111,7 @@ static bool reply_keep(struct conn *c, enum kedge_reason reason, enum reply_body
 	if (!residue_keep(&c->flow.down, text, len))
 		return false;
 	c->worker->stats->responses_own++;
+	c->service->metrics->own[metrics_class(reply_status(reason))]++;
 	if (c->access)
 		access_own(c->access, reply_status(reason), reply_body(text, len));
 	return true;

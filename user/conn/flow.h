@@ -84,9 +84,10 @@ struct mover {
 	uint8_t *buf;
 	size_t buf_size;
 	struct kedge_stats *stats;
-	struct metrics_row *metrics; /* the worker's own */
-	const uint64_t *now_us;      /* the worker's clock */
-	bool closing;                /* responses tell their clients to go: RESPONSE_CLOSE */
+	struct metrics_row *metrics;       /* the worker's own */
+	struct metrics_listener *listener; /* of the flow that is being moved; NULL: not counted */
+	const uint64_t *now_us;            /* the worker's clock */
+	bool closing;                      /* responses tell their clients to go: RESPONSE_CLOSE */
 	struct pipes pipes;
 };
 

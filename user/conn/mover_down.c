@@ -11,6 +11,8 @@
 #include "base/trace.h"
 #include "conn/mover_lease.h"
 
+_Static_assert(RESPONSE_CLASSES == METRICS_CLASSES, "the same classes of statuses");
+
 static enum mover_step down_failed(struct flow *f)
 {
 	return mover_fail(f, STEP_ABORT, record_death(f->record));
@@ -232,6 +234,8 @@ static enum mover_step down_follow(struct mover *m, struct flow *f, size_t held,
 	}
 	f->leg->response.doubtful |= counts.finals && answered_early(f);
 	m->stats->responses += counts.finals;
+	for (size_t i = 0; counts.finals && m->listener && i < METRICS_CLASSES; i++)
+		m->listener->responses[i] += counts.classes[i];
 	if (counts.finals || f->leg->response.done != done)
 		take_times(m, f, counts.finals, f->leg->response.done - done);
 	if (event == RESPONSE_QUIET)

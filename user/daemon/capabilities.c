@@ -205,39 +205,51 @@ static void say_fionread(const struct daemon *d, const struct probe_report *r)
 			 row->next ? row->next : "");
 }
 
-static void say_outcome(const struct daemon *d, const struct probe_report *r)
+/* Why a capability is not used, whatever the application is. */
+static const char *why_not(const struct probe_report *r, const char *name, enum policy policy,
+			   bool by_default)
+{
+	const struct probe_row *missing = first_cause(r, name);
+
+	if (policy == POLICY_OFF)
+		return by_default ? "default" : "switched off";
+	return missing ? missing->detail : "nothing needs it";
+}
+
+static void say_outcome(struct daemon *d, const struct probe_report *r)
 {
 	const struct conf *conf = d->conf;
 	const struct {
 		const char *name;
 		enum policy policy;
 		bool use;
-		const char *where;
-	} all[] = {
-		{"record", conf->record, d->shared.record_kernel, "kernel"},
-		{"edit", conf->edit, d->shared.edit_kernel, "kernel"},
-		{"bypass", conf->bypass, d->shared.bypass, "on"},
-		{"peername", conf->peername, d->shared.peername != NULL, "on"},
+		const char *with, *without;
+	} all[CAPABILITY_COUNT] = {
+		[CAPABILITY_RECORD] = {"record", conf->record, d->shared.record_kernel, "kernel",
+				       "user space"},
+		[CAPABILITY_EDIT] = {"edit", conf->edit, d->shared.edit_kernel, "kernel",
+				     "user space"},
+		[CAPABILITY_BYPASS] = {"bypass", conf->bypass, d->shared.bypass, "on", "off"},
+		[CAPABILITY_PEERNAME] = {"peername", conf->peername, d->shared.peername != NULL,
+					 "on", "off"},
 	};
 	const bool app_unix = conf_all_unix(conf);
 	char line[1024] = "";
 	size_t len = 0;
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		const struct probe_row *missing = first_cause(r, all[i].name);
-		const char *why = all[i].policy == POLICY_OFF ? "switched off"
-				  : app_unix && i             ? "the application is on a unix "
-								"socket, which BPF does not see"
-				  : missing                   ? missing->detail
-							      : "nothing needs it";
-		const bool use = all[i].use && !(app_unix && i);
+	for (int i = 0; i < CAPABILITY_COUNT; i++) {
+		const bool by_default = i == CAPABILITY_BYPASS || i == CAPABILITY_PEERNAME;
+		const bool no_bpf = app_unix && i != CAPABILITY_RECORD;
+		const char *why = why_not(r, all[i].name, all[i].policy, by_default);
 
+		if (!all[i].use)
+			snprintf(d->capability_why[i], sizeof(d->capability_why[i]), "%s", why);
+		if (no_bpf && all[i].policy != POLICY_OFF)
+			why = CAPABILITY_UNIX;
 		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s %s", i ? ", " : "",
 					all[i].name,
-					use     ? all[i].where
-					: i < 2 ? "user space"
-						: "off");
-		if (!use)
+					all[i].use && !no_bpf ? all[i].with : all[i].without);
+		if (!all[i].use || no_bpf)
 			len += (size_t)snprintf(line + len, sizeof(line) - len, " (%s)", why);
 	}
 	log_info("capabilities: %s", line);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* kedge status, kedge reload, kedge server: ask a running kedge over its control socket. */
 #include <getopt.h>
+#include <locale.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,32 +12,45 @@
 #include "daemon/control.h"
 #include "daemon/reload.h"
 #include "daemon/server_command.h"
-#include "daemon/status.h"
+#include "daemon/status_text.h"
+
+/* Between the two looks of `kedge status`, for the requests a second. */
+#define BETWEEN_MS 500
+
+#define NO_MORE ((struct option){0})
 
 struct args {
 	const char *path; /* of the control socket; borrowed from argv */
-	bool json;
+	bool json, all;
 	char **words; /* those that are no options; borrowed */
 	int words_count;
 };
 
-/* `words`: what the command takes besides options, for the usage. -1 to go on, or the exit status
- * (--help, a mistake). */
-static int read_args(struct args *args, int argc, char **argv, const char *words)
+/*
+ * `words`: what the command takes besides the common options, for the usage. `more`: its other
+ * option. -1 to go on, or the exit status (--help, a mistake).
+ */
+static int read_args(struct args *args, int argc, char **argv, const char *words,
+		     struct option more)
 {
-	static const struct option options[] = {
+	const bool takes_words = !strncmp(words, " [[", 3);
+	const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
 		{"control", required_argument, NULL, 'c'},
 		{"help", no_argument, NULL, 'h'},
+		more,
 		{NULL, 0, NULL, 0},
 	};
 	int opt;
 
-	*args = (struct args){.path = "/run/kedge/kedge.sock"};
+	*args = (struct args){.path = CONTROL_PATH};
 	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
 		switch (opt) {
 		case 'j':
 			args->json = true;
+			break;
+		case 'a':
+			args->all = true;
 			break;
 		case 'c':
 			args->path = optarg;
@@ -50,7 +65,7 @@ static int read_args(struct args *args, int argc, char **argv, const char *words
 	}
 	args->words = argv + optind;
 	args->words_count = argc - optind;
-	if (!*words && args->words_count) {
+	if (!takes_words && args->words_count) {
 		log_error("%s: not an option: see kedge %s --help", argv[optind], argv[0]);
 		return EXIT_USAGE;
 	}
@@ -76,30 +91,40 @@ static int ask(const char *command, const struct args *args, bool (*print)(const
 	return ok ? EXIT_DONE : EXIT_FAILED;
 }
 
-static bool print_status(const json_t *answer)
-{
-	status_print(stdout, answer);
-	return true;
-}
-
-/* A command that is one word. */
-static int ask_plain(const char *command, int argc, char **argv,
-		     bool (*print)(const json_t *answer))
-{
-	struct args args;
-	int status = read_args(&args, argc, argv, "");
-
-	return status >= 0 ? status : ask(command, &args, print);
-}
-
+/* Asks twice, to tell how many requests there are in a second. */
 int cmd_status(int argc, char **argv)
 {
-	return ask_plain("status", argc, argv, print_status);
+	const struct option all = {"all", no_argument, NULL, 'a'};
+	json_t *before, *now;
+	char why[CONTROL_WHY];
+	struct args args;
+	int status = read_args(&args, argc, argv, " [--all]", all);
+
+	if (status >= 0)
+		return status;
+	if (args.json)
+		return ask("status", &args, NULL);
+	before = control_ask(args.path, "status");
+	if (!before)
+		return EXIT_FAILED;
+	setlocale(LC_CTYPE, "");
+	poll(NULL, 0, BETWEEN_MS);
+	now = control_try(args.path, "status", why);
+	if (now) /* else it has ended meanwhile: the first answer is the last word */
+		status_print(stdout, now, before, args.all);
+	else
+		status_print(stdout, before, NULL, args.all);
+	json_decref(now);
+	json_decref(before);
+	return EXIT_DONE;
 }
 
 int cmd_reload(int argc, char **argv)
 {
-	return ask_plain("reload", argc, argv, reload_print);
+	struct args args;
+	int status = read_args(&args, argc, argv, "", NO_MORE);
+
+	return status >= 0 ? status : ask("reload", &args, reload_print);
 }
 
 /* "server NAME ACTION", or "server"; false: that cannot be said in one line. */
@@ -119,7 +144,8 @@ int cmd_server(int argc, char **argv)
 {
 	char line[CONTROL_LINE_MAX];
 	struct args args;
-	int status = read_args(&args, argc, argv, " [[APPLICATION/]SERVER ready|drain|down]");
+	int status =
+		read_args(&args, argc, argv, " [[APPLICATION/]SERVER ready|drain|down]", NO_MORE);
 
 	if (status >= 0)
 		return status;
@@ -132,5 +158,6 @@ int cmd_server(int argc, char **argv)
 		log_error("no server has such a name");
 		return EXIT_USAGE;
 	}
+	setlocale(LC_CTYPE, "");
 	return ask(line, &args, server_command_print);
 }

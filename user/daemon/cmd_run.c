@@ -11,6 +11,7 @@
 #include "app/resolve.h"
 #include "daemon/capabilities.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "config/config_load.h"
 #include "daemon/cmd.h"
 #include "daemon/cmd_run.h"
@@ -21,6 +22,7 @@
 #include "metrics/metrics_server.h"
 #include "daemon/mainloop.h"
 #include "daemon/privileges.h"
+#include "daemon/show.h"
 #include "listen/bind_unix.h"
 #include "listen/sockets.h"
 
@@ -206,7 +208,7 @@ static int metrics_start(struct daemon *d)
 		.servers = server_figures_each,
 		.apps = server_figures_each_app,
 		.servers_arg = &d->figures,
-		.started = time(NULL),
+		.started = d->started,
 		.stopping = &d->stopping,
 	};
 
@@ -304,11 +306,13 @@ static void stop(struct daemon *d)
 
 static void say_ready(struct daemon *d)
 {
-	char text[128 + CONF_APPS_TEXT], apps[CONF_APPS_TEXT];
+	char text[128 + CONF_APPS_TEXT], apps[CONF_APPS_TEXT], listeners[48], workers[48];
 
 	conf_apps_text(apps, d->conf);
-	snprintf(text, sizeof(text), "%zu listeners, %u workers, %s", d->conf->listeners_count,
-		 d->conf->workers, apps);
+	show_plural(listeners, sizeof(listeners), d->conf->listeners_count, "listener",
+		    "listeners");
+	show_plural(workers, sizeof(workers), d->conf->workers, "worker", "workers");
+	snprintf(text, sizeof(text), "%s, %s, %s", listeners, workers, apps);
 	log_info("ready: %s, pid %d", text, getpid());
 	watchdog_start(&d->watchdog);
 	notify_ready(text);
@@ -318,6 +322,8 @@ int cmd_run(int argc, char **argv)
 {
 	struct daemon d = {.argc = argc,
 			   .argv = argv,
+			   .started = time(NULL),
+			   .started_ms = monotonic_ms(),
 			   .signal_fd = -1,
 			   .control_fd = -1,
 			   .figures.lock = PTHREAD_MUTEX_INITIALIZER,

@@ -6,8 +6,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -284,7 +286,41 @@ int control_serve(int fd, answer_fn answer, void *arg)
 
 /* --- the client's end ------------------------------------------------------------------------- */
 
-json_t *control_ask(const char *path, const char *command)
+/* Who may ask. */
+static void owner_text(char buf[64], const char *path)
+{
+	struct passwd *owner;
+	struct stat st;
+
+	snprintf(buf, 64, "another user");
+	if (stat(path, &st) < 0)
+		return;
+	owner = getpwuid(st.st_uid);
+	if (owner)
+		snprintf(buf, 64, "%.48s", owner->pw_name);
+	else
+		snprintf(buf, 64, "user %u", st.st_uid);
+}
+
+static void why_no_socket(char why[CONTROL_WHY], const char *path, int err)
+{
+	char owner[64];
+
+	if (err != EACCES && err != EPERM) {
+		snprintf(why, CONTROL_WHY,
+			 "control socket %.200s: no kedge answers (is it running? --control "
+			 "PATH): %s",
+			 path, strerror(err));
+		return;
+	}
+	owner_text(owner, path);
+	snprintf(why, CONTROL_WHY,
+		 "control socket %.200s: permission denied: it belongs to %s: ask as that user, or "
+		 "as root (sudo)",
+		 path, owner);
+}
+
+json_t *control_try(const char *path, const char *command, char why[CONTROL_WHY])
 {
 	_cleanup_(close_fdp)
 	int fd = dial(path, true);
@@ -294,20 +330,31 @@ json_t *control_ask(const char *path, const char *command)
 	int n;
 
 	if (fd < 0) {
-		log_err(fd, "control socket %s: no kedge answers (is it running? --control PATH)",
-			path);
+		why_no_socket(why, path, -fd);
 		return NULL;
 	}
 	n = snprintf(line, sizeof(line), "%s\n", command);
 	write_all(fd, line, (size_t)n, monotonic_ms() + ANSWER_MS);
 	if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, ANSWER_MS) == 0) {
-		log_error("control socket %s: no answer within %d s: is that kedge stopped "
-			  "(kill -CONT), or hung?",
-			  path, ANSWER_MS / 1000);
+		snprintf(why, CONTROL_WHY,
+			 "control socket %.200s: no answer within %d s: is that kedge stopped "
+			 "(kill -CONT), or hung?",
+			 path, ANSWER_MS / 1000);
 		return NULL;
 	}
 	reply = json_loadfd(fd, 0, &error);
 	if (!reply)
-		log_error("control socket %s: answer not understood: %s", path, error.text);
+		snprintf(why, CONTROL_WHY, "control socket %.200s: answer not understood: %s", path,
+			 error.text);
+	return reply;
+}
+
+json_t *control_ask(const char *path, const char *command)
+{
+	char why[CONTROL_WHY];
+	json_t *reply = control_try(path, command, why);
+
+	if (!reply)
+		log_error("%s", why);
 	return reply;
 }

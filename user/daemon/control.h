@@ -8,6 +8,9 @@
 #include <jansson.h>
 #include <sys/types.h>
 
+/* Where it is, unless the configuration says otherwise. */
+#define CONTROL_PATH "/run/kedge/kedge.sock"
+
 /* Largest command line, newline included: it may name an application and a server. */
 #define CONTROL_LINE_MAX 1024
 
@@ -34,3 +37,7 @@ int control_serve(int fd, json_t *(*answer)(const char *command, void *arg), voi
 
 /* The client's end: a new reference, or NULL after a logged line. */
 json_t *control_ask(const char *path, const char *command);
+
+/* The same without the line: on NULL, `why` has it. */
+#define CONTROL_WHY 512
+json_t *control_try(const char *path, const char *command, char why[CONTROL_WHY]);

@@ -7,8 +7,11 @@
 
 #include <stdbool.h>
 
+#include <time.h>
+
 #include "app/checks.h"
 #include "app/names.h"
+#include "base/capability_loss.h"
 #include "daemon/server_figures.h"
 #include "listen/activation.h"
 #include "listen/generation.h"
@@ -24,6 +27,10 @@ struct daemon {
 	const struct conf *conf;       /* generation->conf */
 	struct shared shared;
 	struct ktls_caps record_caps; /* what kernel TLS can do here */
+	/* Why a capability is not used, as found at startup; empty: it is. */
+	char capability_why[CAPABILITY_COUNT][200];
+	time_t started;      /* seconds since the epoch */
+	uint64_t started_ms; /* the same, monotonic */
 	struct limits limits;
 	struct activation passed; /* sockets passed by the service manager */
 	struct watchdog watchdog;

@@ -24,7 +24,7 @@ static const struct {
 	{"reload", cmd_reload, "let a running kedge read its configuration anew: [--control PATH]"},
 	{"server", cmd_server,
 	 "list the servers of a running kedge, or change one: [[APP/]SERVER ready|drain|down]"},
-	{"status", cmd_status, "counters of a running kedge: [--json] [--control PATH]"},
+	{"status", cmd_status, "what a running kedge does: [--all] [--json] [--control PATH]"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

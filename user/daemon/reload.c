@@ -490,8 +490,7 @@ bool reload_print(const json_t *answer)
 		return false;
 	print_texts(stdout, "", changed);
 	print_texts(stdout, "needs a restart: ", json_object_get(answer, "restart"));
-	printf("configuration %lld is in force%s\n",
-	       (long long)json_integer_value(json_object_get(answer, "generation")),
-	       json_array_size(changed) ? "" : ": nothing has changed");
+	printf("reloaded%s (configuration %lld)\n", json_array_size(changed) ? "" : ", no changes",
+	       json_number_of(answer, "generation"));
 	return true;
 }

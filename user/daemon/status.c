@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Status as JSON and text. See status.h. */
+/* Status as JSON. See status.h. */
 #include "daemon/status.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/capability_loss.h"
 #include "metrics/counters.h"
 #include "base/clock.h"
 #include "bpf/peername.h"
+#include "daemon/capabilities.h"
 #include "daemon/json_text.h"
 #include "daemon/status_servers.h"
 #include "http/reply.h"
@@ -32,13 +34,25 @@ static json_t *times_json(struct metrics *m)
 			 histogram_json(&sum.first_byte), "request", histogram_json(&sum.request));
 }
 
+static json_t *classes_json(const uint64_t counts[METRICS_CLASSES])
+{
+	json_t *all = json_object();
+
+	for (unsigned i = 0; i < METRICS_CLASSES; i++)
+		json_object_set_new(all, metrics_class_name(i),
+				    json_integer((json_int_t)counts[i]));
+	return all;
+}
+
 static void add_listener(void *arg, const char *name, const struct metrics_listener *l)
 {
-	json_array_append_new(arg,
-			      json_pack("{s:o, s:I, s:I, s:I, s:I}", "listener", json_text(name),
-					"accepted", (json_int_t)l->accepted, "closed",
-					(json_int_t)l->closed, "handshakes",
-					(json_int_t)l->handshakes, "flows", (json_int_t)l->flows));
+	json_array_append_new(
+		arg,
+		json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "listener", json_text(name),
+			  "accepted", (json_int_t)l->accepted, "closed", (json_int_t)l->closed,
+			  "handshakes", (json_int_t)l->handshakes, "flows", (json_int_t)l->flows,
+			  "requests", (json_int_t)l->requests, "responses",
+			  classes_json(l->responses), "responses_own", classes_json(l->own)));
 }
 
 static json_t *listeners_json(struct metrics *m)
@@ -146,9 +160,38 @@ static const char *capability_word(bool use, enum capability c, const char *with
 	return use && !capability_is_lost(c) ? with : without;
 }
 
-static void add_capabilities(json_t *root, const struct shared *s, const struct conf *conf)
+/* Why new connections do not have a capability; NULL: they have it. */
+static const char *reason_of(const struct daemon *d, enum capability c, char buf[160])
 {
-	const bool tcp = !conf_all_unix(conf);
+	struct capability_state s;
+
+	capability_read(c, &s);
+	if (d->capability_why[c][0])
+		return d->capability_why[c];
+	if (s.err)
+		return capability_cause(buf, 160, s.err);
+	return c != CAPABILITY_RECORD && conf_all_unix(d->conf) ? CAPABILITY_UNIX : NULL;
+}
+
+static json_t *reasons_json(const struct daemon *d)
+{
+	json_t *all = json_object();
+
+	for (int i = 0; i < CAPABILITY_COUNT; i++) {
+		enum capability c = (enum capability)i;
+		char buf[160];
+		const char *why = reason_of(d, c, buf);
+
+		if (why)
+			json_object_set_new(all, capability_name(c), json_text(why));
+	}
+	return all;
+}
+
+static void add_capabilities(json_t *root, const struct daemon *d)
+{
+	const struct shared *s = &d->shared;
+	const bool tcp = !conf_all_unix(d->conf);
 
 	json_object_set_new(root, "record",
 			    json_string(capability_word(s->record_kernel, CAPABILITY_RECORD,
@@ -162,12 +205,37 @@ static void add_capabilities(json_t *root, const struct shared *s, const struct 
 	json_object_set_new(
 		root, "peername",
 		json_string(capability_word(tcp && s->peername, CAPABILITY_PEERNAME, "on", "off")));
+	json_object_set_new(root, "capability_reasons", reasons_json(d));
 	json_object_set_new(root, "capability_losses", losses_json());
 }
 
 static const char *state_word(const struct daemon *d)
 {
 	return d->draining ? "draining" : d->stopping ? "shutting down" : "running";
+}
+
+/* Heads completed, those that are sent again only once. */
+static uint64_t requests_of(const struct daemon *d)
+{
+	const struct kedge_stats *const *rows = daemon_rows(d);
+	size_t n = d->conf->workers;
+	uint64_t again = counters_sum_of(rows, n, requests_again); /* first: never the larger */
+	uint64_t all = counters_sum_of(rows, n, requests_user);
+
+	all += counters_sum_of(rows, n, requests_bpf);
+	return all > again ? all - again : 0;
+}
+
+static void add_process(json_t *root, const struct daemon *d)
+{
+	json_object_set_new(root, "version", json_string(KEDGE_VERSION));
+	json_object_set_new(root, "pid", json_integer(getpid()));
+	json_object_set_new(root, "started", json_integer((json_int_t)d->started));
+	json_object_set_new(root, "uptime_ms",
+			    json_integer((json_int_t)(monotonic_ms() - d->started_ms)));
+	json_object_set_new(root, "config", d->conf->file ? json_text(d->conf->file) : json_null());
+	json_object_set_new(root, "state", json_string(state_word(d)));
+	json_object_set_new(root, "workers", json_integer(d->conf->workers));
 }
 
 json_t *status_json(const struct daemon *d)
@@ -179,14 +247,13 @@ json_t *status_json(const struct daemon *d)
 	uint64_t closed = counters_sum_of(rows, rows_count, closed); /* first: never the larger */
 	uint64_t accepted = counters_sum_of(rows, rows_count, accepted);
 
-	json_object_set_new(root, "version", json_string(KEDGE_VERSION));
-	json_object_set_new(root, "state", json_string(state_word(d)));
-	json_object_set_new(root, "workers", json_integer((json_int_t)rows_count));
+	add_process(root, d);
 	json_object_set_new(root, "generation", json_integer(d->generation->number));
 	json_object_set_new(root, "generations_in_use", json_integer(generation_count()));
 	json_object_set_new(root, "connections_open",
 			    json_integer((json_int_t)(accepted - closed)));
-	add_capabilities(root, shared, d->conf);
+	json_object_set_new(root, "requests", json_integer((json_int_t)requests_of(d)));
+	add_capabilities(root, d);
 	for (size_t i = 0; i < counters_count; i++)
 		json_object_set_new(stats, counters[i].name,
 				    json_integer((json_int_t)counters_sum(rows, rows_count, i)));
@@ -202,133 +269,4 @@ json_t *status_json(const struct daemon *d)
 	json_object_set_new(root, "listeners", listeners_json(shared->metrics));
 	json_object_set_new(root, "applications", status_servers_json(d->generation));
 	return root;
-}
-
-static void print_peername(FILE *to, const json_t *status)
-{
-	const json_t *stats = json_object_get(status, "peername_stats");
-
-	if (strcmp(json_text_of(status, "peername"), "on"))
-		return;
-	fprintf(to, "\npeername\n");
-	for (size_t i = 0; i < peer_counters_count; i++)
-		fprintf(to, "%-24s %12lld  %s\n", peer_counters[i].name,
-			json_number_of(stats, peer_counters[i].name), peer_counters[i].text);
-}
-
-static void print_guard(FILE *to, const json_t *status)
-{
-	const json_t *stats = json_object_get(status, "guard_stats"), *row;
-	size_t at;
-
-	if (!strcmp(json_text_of(status, "guard"), "off"))
-		return;
-	fprintf(to, "\nguard\n");
-	json_array_foreach(json_object_get(status, "guard_interfaces"), at, row) fprintf(
-		to, "%-24s %12s  %s\n", json_text_of(row, "interface"), json_text_of(row, "mode"),
-		json_is_true(json_object_get(row, "dispatcher"))
-			? "beside others, by libxdp's dispatcher"
-			: "alone: this kernel has no dispatcher");
-	for (size_t i = 0; i < guard_counters_count; i++)
-		fprintf(to, "%-24s %12lld  %s\n", guard_counters[i].name,
-			json_number_of(stats, guard_counters[i].name), guard_counters[i].text);
-	json_array_foreach(json_object_get(status, "guard_refused"), at, row)
-		fprintf(to, "%-24s %12lld  %s, %lld s ago\n", json_text_of(row, "source"),
-			json_number_of(row, "packets"), json_text_of(row, "reason"),
-			json_number_of(row, "age_ms") / 1000);
-}
-
-static void print_times(FILE *to, const json_t *times)
-{
-	static const struct {
-		const char *name, *text;
-	} rows[] = {
-		{"handshake", "TLS handshakes"},
-		{"connect", "connections to the application"},
-		{"first_byte", "from a complete request head to the head of its response"},
-		{"request", "from a complete request head to the end of its response"},
-	};
-
-	fprintf(to, "\n%-24s %12s %12s %12s\n", "microseconds", "count", "median", "99 of 100");
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const json_t *h = json_object_get(times, rows[i].name);
-
-		fprintf(to, "%-24s %12lld %12lld %12lld  %s\n", rows[i].name,
-			json_number_of(h, "count"), json_number_of(h, "p50_us"),
-			json_number_of(h, "p99_us"), rows[i].text);
-	}
-}
-
-static void print_listeners(FILE *to, const json_t *listeners)
-{
-	const json_t *l;
-	size_t i;
-
-	fprintf(to, "\n%-24s %12s %12s %12s %12s\n", "listener", "accepted", "closed", "handshakes",
-		"flows");
-	json_array_foreach(listeners, i, l)
-		fprintf(to, "%-24s %12lld %12lld %12lld %12lld\n", json_text_of(l, "listener"),
-			json_number_of(l, "accepted"), json_number_of(l, "closed"),
-			json_number_of(l, "handshakes"), json_number_of(l, "flows"));
-}
-
-static void print_losses(FILE *to, const json_t *losses)
-{
-	const json_t *l;
-	size_t i;
-
-	json_array_foreach(losses, i, l)
-	{
-		bool lost = json_is_true(json_object_get(l, "lost"));
-
-		fprintf(to,
-			"%s: %s%s, %lld times lost, last %lld s ago, %lld "
-			"connections without it%s%s\n",
-			json_text_of(l, "capability"), lost ? "lost: " : "works again",
-			lost ? json_text_of(l, "cause") : "", json_number_of(l, "losses"),
-			json_number_of(l, "age_ms") / 1000, json_number_of(l, "without"),
-			lost ? "; next step: " : "", lost ? json_text_of(l, "next") : "");
-	}
-	if (json_array_size(losses))
-		fputc('\n', to);
-}
-
-void status_print(FILE *to, const json_t *status)
-{
-	const json_t *stats = json_object_get(status, "stats");
-	const json_t *reasons = json_object_get(status, "reasons");
-
-	fprintf(to, "kedge %s, %lld workers, %lld connections open\n",
-		json_text_of(status, "version"), json_number_of(status, "workers"),
-		json_number_of(status, "connections_open"));
-	if (strchr("sd", json_text_of(status, "state")[0])) /* an older kedge says nothing */
-		fprintf(to, "%s\n", json_text_of(status, "state"));
-	fprintf(to, "configuration %lld", json_number_of(status, "generation"));
-	if (json_number_of(status, "generations_in_use") > 1)
-		fprintf(to, ", %lld earlier ones still have connections",
-			json_number_of(status, "generations_in_use") - 1);
-	fputc('\n', to);
-	fprintf(to, "record: %s   edit: %s   bypass: %s   peername: %s   guard: %s\n\n",
-		json_text_of(status, "record"), json_text_of(status, "edit"),
-		json_text_of(status, "bypass"), json_text_of(status, "peername"),
-		json_text_of(status, "guard"));
-	print_losses(to, json_object_get(status, "capability_losses"));
-	for (size_t i = 0; i < counters_count; i++)
-		fprintf(to, "%-24s %12lld  %s\n", counters[i].name,
-			json_number_of(stats, counters[i].name), counters[i].text);
-	print_peername(to, status);
-	print_guard(to, status);
-	print_times(to, json_object_get(status, "times"));
-	print_listeners(to, json_object_get(status, "listeners"));
-	fputc('\n', to);
-	status_servers_print(to, json_object_get(status, "applications"));
-	fprintf(to, "\nended, by reason\n");
-	for (int i = 1; i < KEDGE_REASON_COUNT; i++) {
-		const char *name = reason_name((enum kedge_reason)i);
-		long long n = json_number_of(reasons, name);
-
-		if (n)
-			fprintf(to, "%-24s %12lld  %s\n", name, n,
-				reason_text((enum kedge_reason)i));
-	}
 }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: the state of a running kedge as JSON and as text. */
+/* user only: the state of a running kedge as JSON. */
 #pragma once
 
 #include <jansson.h>
-#include <stddef.h>
-#include <stdio.h>
 
 #include "daemon/daemon.h"
 
-/* What `kedge status` shows. A new reference, NULL when out of memory. */
+/*
+ * What `kedge status --json` shows. A new reference, NULL when out of memory. Members are added,
+ * and keep their names and their meaning.
+ */
 json_t *status_json(const struct daemon *d);
-
-/* The same for people. */
-void status_print(FILE *to, const json_t *status);

@@ -7,8 +7,11 @@
 #include "base/clock.h"
 #include "config/config_server.h"
 #include "daemon/json_text.h"
+#include "daemon/show.h"
 
-#define LOAD(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define SERVER_COLUMNS 24
+#define STATE_COLUMN   (SERVER_COLUMNS + 37)
+#define LOAD(field)    __atomic_load_n(&(field), __ATOMIC_RELAXED)
 
 static const char *health_text(const struct server *s)
 {
@@ -83,33 +86,58 @@ void status_server_name(char buf[STATUS_SERVER_NAME], const char *application, c
 		snprintf(buf, STATUS_SERVER_NAME, "%s/%s", application, server);
 }
 
-static void print_state(FILE *to, const json_t *server)
+/* "up", "down for 7 s" */
+static const char *state_text(char buf[64], const json_t *server)
 {
 	const json_t *since = json_object_get(server, "since_ms");
-	const char *cause = json_string_value(json_object_get(server, "cause"));
+	char age[SHOW_DURATION];
 
-	fprintf(to, "%s", json_text_of(server, "state"));
 	if (since)
-		fprintf(to, " for %lld s", (long long)json_integer_value(since) / 1000);
-	if (json_is_true(json_object_get(server, "checked")) &&
-	    !strcmp(json_text_of(server, "health"), "unchecked"))
-		fprintf(to, ", not checked yet");
-	if (json_is_true(json_object_get(server, "backup")))
-		fprintf(to, ", backup");
-	if (cause)
-		fprintf(to, ": %s", cause);
-	fputc('\n', to);
+		snprintf(buf, 64, "%.16s for %s", json_text_of(server, "state"),
+			 show_duration(age, (uint64_t)json_integer_value(since) / 1000));
+	else
+		snprintf(buf, 64, "%.16s", json_text_of(server, "state"));
+	return buf;
+}
+
+/* ", backup, not checked yet: its cause" */
+static void more_text(char *buf, size_t size, const json_t *server)
+{
+	const char *cause = json_string_value(json_object_get(server, "cause"));
+	bool unchecked = json_is_true(json_object_get(server, "checked")) &&
+			 !strcmp(json_text_of(server, "health"), "unchecked");
+
+	snprintf(buf, size, "%s%s%s%s",
+		 json_is_true(json_object_get(server, "backup")) ? ", backup" : "",
+		 unchecked ? ", not checked yet" : "", cause ? ": " : "", cause ? cause : "");
 }
 
 static void print_row(FILE *to, const char *application, const json_t *server)
 {
-	char name[STATUS_SERVER_NAME];
+	char name[STATUS_SERVER_NAME], state[64], more[512];
 
 	status_server_name(name, application, json_text_of(server, "server"));
-	fprintf(to, "%-24s %12lld %12lld %12lld %12lld  ", name,
-		json_number_of(server, "connections"), json_number_of(server, "busy"),
-		json_number_of(server, "legs"), json_number_of(server, "failed"));
-	print_state(to, server);
+	show_column(to, SERVER_COLUMNS, name);
+	fprintf(to, " %7lld %7lld %10lld %7lld  ", json_number_of(server, "connections"),
+		json_number_of(server, "busy"), json_number_of(server, "legs"),
+		json_number_of(server, "failed"));
+	show_folded(to, STATE_COLUMN, STATE_COLUMN, state_text(state, server));
+	more_text(more, sizeof(more), server);
+	if (!more[0])
+		return;
+	fputs("    ", to);
+	show_folded(to, 4, 4, more + strspn(more, ",: "));
+}
+
+static void print_waiting(FILE *to, const json_t *app)
+{
+	char name[SHOW_NAME];
+	long long n = json_number_of(app, "waiting");
+
+	show_name(name, sizeof(name), json_text_of(app, "application"), SHOW_COLUMNS - 40);
+	if (n)
+		fprintf(to, "%s: %lld %s for a server\n", name, n,
+			n == 1 ? "client waits" : "clients wait");
 }
 
 /* The server of a kedge that has only one, which is not checked; otherwise NULL. */
@@ -124,33 +152,41 @@ static const json_t *only_server(const json_t *applications)
 	return server;
 }
 
+static void print_only(FILE *to, const json_t *app, const json_t *server)
+{
+	char name[STATUS_SERVER_NAME], connections[48], waiting[64] = "", state[64], more[512];
+	char line[STATUS_SERVER_NAME + 1024];
+	long long n = json_number_of(app, "waiting");
+
+	status_server_name(name, json_text_of(app, "application"), json_text_of(server, "server"));
+	show_plural(connections, sizeof(connections),
+		    (uint64_t)json_number_of(server, "connections"), "connection", "connections");
+	if (n)
+		snprintf(waiting, sizeof(waiting), ", %lld %s", n,
+			 n == 1 ? "client waits" : "clients wait");
+	more_text(more, sizeof(more), server);
+	snprintf(line, sizeof(line), "application %s: %s%s, %s%s", name, connections, waiting,
+		 state_text(state, server), more);
+	show_folded(to, 0, 4, line);
+}
+
 void status_servers_print(FILE *to, const json_t *applications)
 {
 	const json_t *only = only_server(applications), *app, *server;
-	char name[STATUS_SERVER_NAME];
 	size_t i, k;
 
 	if (!json_array_size(applications))
 		return;
 	if (only) {
-		app = json_array_get(applications, 0);
-		status_server_name(name, json_text_of(app, "application"),
-				   json_text_of(only, "server"));
-		fprintf(to, "application %s: %lld connections, ", name,
-			json_number_of(only, "connections"));
-		if (json_number_of(app, "waiting"))
-			fprintf(to, "%lld clients wait, ", json_number_of(app, "waiting"));
-		print_state(to, only);
+		print_only(to, json_array_get(applications, 0), only);
 		return;
 	}
-	fprintf(to, "%-24s %12s %12s %12s %12s  %s\n", "server", "connections", "busy", "connected",
-		"failed", "state");
+	fprintf(to, "%-*s %7s %7s %10s %7s  %s\n", SERVER_COLUMNS, "server", "open", "busy",
+		"connected", "failed", "state");
 	json_array_foreach(applications, i, app)
 	{
 		json_array_foreach(json_object_get(app, "servers"), k, server)
 			print_row(to, json_text_of(app, "application"), server);
-		if (json_number_of(app, "waiting"))
-			fprintf(to, "%s: %lld clients wait for a server\n",
-				json_text_of(app, "application"), json_number_of(app, "waiting"));
+		print_waiting(to, app);
 	}
 }

@@ -101,6 +101,14 @@ static bool before_body(const struct response *r, const struct kedge_note *note)
 	       response_outstanding(r, note) == 1;
 }
 
+static void count_final(const struct response *r, struct response_counts *counts)
+{
+	unsigned first = r->status / 100;
+
+	counts->finals++;
+	counts->classes[first < RESPONSE_CLASSES ? first : 0]++;
+}
+
 /* The blank line has passed. RFC 9112, section 6.3, says what comes next. */
 static enum response_event head_end(struct response *r, const struct kedge_note *note,
 				    struct response_counts *counts)
@@ -111,7 +119,7 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 	r->doubtful |= response_head_in_doubt(&r->head, r->status) || before_body(r, note);
 	if (r->status == 101) { /* judge() has let it pass */
 		r->state = RESPONSE_TUNNEL;
-		counts->finals++;
+		count_final(r, counts);
 		return RESPONSE_SWITCHED;
 	}
 	if (r->status < 200) { /* the final one is still to come */
@@ -123,7 +131,7 @@ static enum response_event head_end(struct response *r, const struct kedge_note 
 		line_begin(r, RESPONSE_LINE);
 		return RESPONSE_QUIET;
 	}
-	counts->finals++;
+	count_final(r, counts);
 	r->early = !response_outstanding(r, note); /* to half a head, or to no request at all */
 	r->doubtful |= r->early;
 	if (response_to_head(r, note) || r->status == 204 || r->status == 304 ||

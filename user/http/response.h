@@ -80,9 +80,13 @@ enum response_event {
 #define RESPONSE_CLOSE     "Connection: close\r\n"
 #define RESPONSE_CLOSE_LEN (sizeof(RESPONSE_CLOSE) - 1)
 
+/* By the first digit of a status; 0: above 599. */
+#define RESPONSE_CLASSES 6
+
 /* What response_feed() adds to, and calls. */
 struct response_counts {
-	uint32_t finals; /* final response heads seen in this call */
+	uint32_t finals;                    /* final response heads seen in this call */
+	uint32_t classes[RESPONSE_CLASSES]; /* the same, by class */
 	/* Bytes that may go on: of those held before the call, followed by those of the call. */
 	size_t good;
 	/*

@@ -28,7 +28,7 @@ static int open_one(struct sockets *s, const struct conf_listener *conf, size_t 
 		return found;
 	err = found ? 0 : bind_shared(fds, s->workers, conf, bound);
 	if (!err)
-		log_info("listener %s: bound to %s (tls %s, proxy-protocol %s%s)%s", conf->name,
+		log_info("listener %s: listening on %s (tls %s, proxy-protocol %s%s)%s", conf->name,
 			 found ? conf->name : bound, conf->tls ? "on" : "off", proxy[conf->proxy],
 			 conf->mode == MODE_TCP ? ", mode tcp" : "",
 			 found ? ", passed by the service manager" : "");

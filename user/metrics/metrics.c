@@ -73,6 +73,14 @@ bool metrics_app_is_unix(const struct metrics *m)
 	return __atomic_load_n(&m->app_unix, __ATOMIC_RELAXED);
 }
 
+const char *metrics_class_name(unsigned class)
+{
+	static const char *const names[METRICS_CLASSES] = {"other", "1xx", "2xx",
+							   "3xx",   "4xx", "5xx"};
+
+	return names[class];
+}
+
 struct metrics_row *metrics_row(struct metrics *m, unsigned worker)
 {
 	return &m->rows[worker];

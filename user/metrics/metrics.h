@@ -27,9 +27,23 @@ struct metrics_row {
 	uint64_t flows[3][METRICS_EDIT_COUNT][2];
 } __attribute__((aligned(64)));
 
+/* Classes of HTTP statuses: 1xx to 5xx, and 0 for those that are in none. */
+#define METRICS_CLASSES 6
+
+static inline unsigned metrics_class(unsigned status)
+{
+	return status / 100 < METRICS_CLASSES ? status / 100 : 0;
+}
+
+/* "2xx"; "other" */
+const char *metrics_class_name(unsigned class);
+
 /* One worker's counts of one listener. */
 struct metrics_listener {
 	uint64_t accepted, closed, handshakes, flows;
+	uint64_t requests; /* heads completed; one that is sent again counts again */
+	/* Final responses by class: the application's, and kedge's own. */
+	uint64_t responses[METRICS_CLASSES], own[METRICS_CLASSES];
 } __attribute__((aligned(64)));
 
 struct metrics;

@@ -318,7 +318,7 @@ int metrics_server_open(struct metrics_server **out, const union addr *addr)
 			       err == -EADDRINUSE ? " (another process has this port: ss -ltnp)"
 						  : "");
 	}
-	log_info("metrics: bound to %s", name);
+	log_info("metrics: listening on %s", name);
 	s->port = addr_port(&bound);
 	*out = s;
 	return 0;

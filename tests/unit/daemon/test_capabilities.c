@@ -200,8 +200,8 @@ static void what_is_off_is_not_tried(void **state)
 	assert_null(d.shared.bpf);
 	assert_int_equal(d.shared.flows_max, 0);
 	assert_string_equal(heard, "info: capabilities: record user space (switched off), "
-				   "edit user space (switched off), bypass off (switched off), "
-				   "peername off (switched off)\n");
+				   "edit user space (switched off), bypass off (default), "
+				   "peername off (default)\n");
 }
 
 static void what_does_not_work_is_done_without(void **state)

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -23,9 +24,22 @@ static json_t *fake_ask(const char *path, const char *command)
 	return reply ? json_loads(reply, 0, NULL) : NULL;
 }
 
-#define control_ask fake_ask
+static const char *later; /* the second answer */
+
+static json_t *fake_try(const char *path, const char *command, char why[CONTROL_WHY])
+{
+	assert_string_equal(command, "status");
+	assert_non_null(strstr(asked, path));
+	return later ? json_loads(later, 0, NULL) : NULL;
+}
+
+#define control_ask    fake_ask
+#define control_try    fake_try
+#define poll(f, n, ms) ((void)0)
 #include "daemon/cmd_control.c"
 #undef control_ask
+#undef control_try
+#undef poll
 
 static struct loaded run(int (*command)(int, char **), const char *name, const char *args)
 {
@@ -49,18 +63,28 @@ static struct loaded server(const char *args)
 	return run(cmd_server, "server", args);
 }
 
-static void status_is_printed_for_people(void **state)
+static void status_is_asked_twice_and_printed_for_people(void **state)
 {
 	_cleanup_(loaded_free)
-	struct loaded l = {0};
+	struct loaded l = {0}, ended = {0}, all = {0};
 
 	(void)state;
-	reply = "{\"version\": \"7\", \"workers\": 3, \"connections_open\": 5}";
+	reply = "{\"version\": \"7\", \"pid\": 9, \"uptime_ms\": 60000, \"requests\": 1}";
+	later = "{\"version\": \"7\", \"pid\": 9, \"uptime_ms\": 60500, \"requests\": 21}";
 	l = status("");
 	assert_string_equal(asked, "status at /run/kedge/kedge.sock");
 	assert_int_equal(l.status, EXIT_DONE);
-	assert_int_equal(strncmp(l.out, "kedge 7, 3 workers, 5 connections open\n", 39), 0);
+	assert_int_equal(strncmp(l.out, "kedge 7, pid 9, up 1 min 0 s, ", 30), 0);
+	assert_non_null(strstr(l.out, "\nrequests: 21, 40.0/s now, "));
+	assert_null(strstr(l.out, "\nclosed "));
 	assert_string_equal(l.err, "");
+	all = status("--all");
+	assert_non_null(strstr(all.out, "\nclosed "));
+	later = NULL; /* it ends in between */
+	ended = status("");
+	assert_int_equal(ended.status, EXIT_DONE);
+	assert_non_null(strstr(ended.out, "\nrequests: 1, 0.0/s on average\n"));
+	assert_string_equal(ended.err, "");
 }
 
 static void json_is_printed_as_it_came(void **state)
@@ -91,10 +115,10 @@ static void a_reload_says_whether_it_was_done(void **state)
 		 " \"restart\": [\"control: a -> b\"], \"lines\": [\"kedge: warning: w\"]}",
 		 EXIT_DONE,
 		 "workers: 1 -> 2\nneeds a restart: control: a -> b\n"
-		 "configuration 2 is in force\n",
+		 "reloaded (configuration 2)\n",
 		 "kedge: warning: w\n"},
 		{"{\"ok\": true, \"generation\": 3, \"changed\": []}", EXIT_DONE,
-		 "configuration 3 is in force: nothing has changed\n", ""},
+		 "reloaded, no changes (configuration 3)\n", ""},
 		{"{\"ok\": false, \"generation\": 3, \"lines\": [\"kedge: error: e\"]}",
 		 EXIT_FAILED, "", "kedge: error: e\n"},
 		{"{\"ok\": false, \"error\": \"draining: no reload any more\"}", EXIT_FAILED, "",
@@ -235,7 +259,7 @@ static void mistakes_ask_nobody(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(status_is_printed_for_people),
+		cmocka_unit_test(status_is_asked_twice_and_printed_for_people),
 		cmocka_unit_test(json_is_printed_as_it_came),
 		cmocka_unit_test(a_reload_says_whether_it_was_done),
 		cmocka_unit_test(servers_are_listed_or_changed),

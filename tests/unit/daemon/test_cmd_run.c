@@ -289,7 +289,7 @@ static void a_daemon_answers_and_ends(void **state)
 	snprintf(args, sizeof(args), FINE_RUN "--metrics 127.0.0.1:0 --access-log %s/access.log",
 		 dir, dir);
 	start_run(&p, "%s", args);
-	told(&p, "READY=1\nSTATUS=1 listeners, 2 workers, application 127.0.0.1:9");
+	told(&p, "READY=1\nSTATUS=1 listener, 2 workers, application 127.0.0.1:9");
 	reply = ask("status");
 	assert_int_equal(number(reply, "workers"), 2);
 	assert_int_equal(number(reply, "generation"), 1);
@@ -306,7 +306,7 @@ static void a_daemon_answers_and_ends(void **state)
 	told(&p, "STOPPING=1\n");
 	assert_int_equal(end_run(&p, &said), EXIT_DONE);
 	close(p.out);
-	assert_non_null(strstr(said, "kedge: info: ready: 1 listeners, 2 workers, application "
+	assert_non_null(strstr(said, "kedge: info: ready: 1 listener, 2 workers, application "
 				     "127.0.0.1:9, pid "));
 	assert_non_null(strstr(said, "kedge: info: stopped\n"));
 	free(said);

@@ -87,7 +87,7 @@ static char *printed(const char *json)
 	"\"state\": \"up\", \"health\": \"unchecked\", \"backup\": false, \"connections\": 3," \
 	" \"busy\": 1, \"legs\": 9, \"failed\": 2"
 
-#define HEAD "server                    connections         busy    connected       failed  state\n"
+#define HEAD "server                      open    busy  connected  failed  state\n"
 
 static void a_name_has_its_address(void **state)
 {
@@ -120,11 +120,10 @@ static void a_queue_is_shown_while_somebody_is_in_it(void **state)
 		      "{\"server\": \"a:1\", " PLAIN
 		      "}]}, {\"application\": \"b:1\", \"waiting\": 0,"
 		      " \"servers\": [{\"server\": \"b:1\", " PLAIN "}]}]");
-	assert_string_equal(out, HEAD "web/a:1                             3            1"
-				      "            9            2  up\n"
-				      "web: 5 clients wait for a server\n"
-				      "b:1                                 3            1"
-				      "            9            2  up\n");
+	assert_string_equal(out, HEAD
+			    "web/a:1                        3       1          9       2  up\n"
+			    "web: 5 clients wait for a server\n"
+			    "b:1                            3       1          9       2  up\n");
 	free(out);
 }
 
@@ -145,22 +144,43 @@ static void one_server_is_one_line(void **state)
 	free(out);
 }
 
+static void a_line_is_not_wider_than_a_terminal(void **state)
+{
+	char *out = printed("[{\"application\": \"web\", \"servers\": [{\"server\": "
+			    "\"unix:/a/path/that/is/longer/than/its/column\", \"state\": "
+			    "\"down\", \"checked\": true, \"health\": \"unchecked\", "
+			    "\"since_ms\": 90061000, \"cause\": \"the answer to the check was "
+			    "503, where something between 200 and 399 was expected\"}]}]");
+
+	(void)state;
+	assert_string_equal(out,
+			    HEAD "web/unix:/a/path/that/is/longer/than/its/column\n"
+				 "                               0       0          0       0  "
+				 "down for 1 d 1 h\n"
+				 "    not checked yet: the answer to the check was 503, where "
+				 "something between\n"
+				 "    200 and 399 was expected\n");
+	free(out);
+}
+
 static void several_or_one_that_is_checked_are_rows(void **state)
 {
 	char *out = printed("[{\"application\": \"web\", \"servers\": [{\"server\": \"a:1\","
 			    " \"checked\": true, " PLAIN "}]}]");
 
 	(void)state;
-	assert_string_equal(out, HEAD "web/a:1                             3            1"
-				      "            9            2  up, not checked yet\n");
+	assert_string_equal(out,
+			    HEAD "web/a:1                        3       1          9       2  up\n"
+				 "    not checked yet\n");
 	free(out);
 	out = printed("[{\"application\": \"b:1\", \"servers\": [{\"server\": \"b:1\", " PLAIN
 		      "}, {\"server\": \"c:1\", \"state\": \"drain\", \"backup\": true,"
 		      " \"since_ms\": 1000, \"cause\": \"503\"}]}]");
-	assert_string_equal(out, HEAD "b:1                                 3            1"
-				      "            9            2  up\n"
-				      "c:1                                 0            0"
-				      "            0            0  drain for 1 s, backup: 503\n");
+	assert_string_equal(
+		out,
+		HEAD "b:1                            3       1          9       2  up\n"
+		     "c:1                            0       0          0       0  drain for 1 s\n"
+		     "    backup: 503\n");
 	free(out);
 }
 
@@ -172,6 +192,7 @@ int main(void)
 		TEST(a_name_has_its_address),
 		TEST(one_server_is_one_line),
 		TEST(a_queue_is_shown_while_somebody_is_in_it),
+		TEST(a_line_is_not_wider_than_a_terminal),
 		TEST(several_or_one_that_is_checked_are_rows),
 	};
 

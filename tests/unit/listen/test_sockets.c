@@ -76,7 +76,7 @@ static void one_for_each_worker_and_listener(void **state)
 		assert_int_equal(port_of(s->fd[i * WORKERS + 1]), port);
 		assert_int_not_equal(port, port_of(s->fd[(i + 1) % 3 * WORKERS]));
 		snprintf(want, sizeof(want),
-			 "info: listener 127.0.0.1:0: bound to 127.0.0.1:%u (tls off, "
+			 "info: listener 127.0.0.1:0: listening on 127.0.0.1:%u (tls off, "
 			 "proxy-protocol off)\n",
 			 port);
 		assert_heard(want);

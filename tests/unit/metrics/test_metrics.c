@@ -41,6 +41,20 @@ static void sums_are_over_all_workers(void **state)
 	assert_int_equal(histogram_count(&metrics_row(metrics, 0)->handshake), 1);
 }
 
+static void a_status_has_its_class(void **state)
+{
+	static const struct {
+		unsigned status;
+		const char *name;
+	} cases[] = {{0, "other"}, {101, "1xx"}, {200, "2xx"},   {299, "2xx"},  {302, "3xx"},
+		     {404, "4xx"}, {599, "5xx"}, {600, "other"}, {999, "other"}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(metrics_class_name(metrics_class(cases[i].status)),
+				    cases[i].name);
+}
+
 static void a_listener_is_made_once_and_kept(void **state)
 {
 	struct metrics_listener *a = metrics_listener(metrics, "127.0.0.1:443", 0);
@@ -177,6 +191,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(rows_are_zero_and_apart),
 		TEST(sums_are_over_all_workers),
+		TEST(a_status_has_its_class),
 		TEST(a_listener_is_made_once_and_kept),
 		TEST(listeners_are_told_in_the_order_they_came),
 		TEST(no_listener_is_told_of_none),
