@@ -487,7 +487,9 @@ unitdir		?= $(prefix)/lib/systemd/system
 sysusersdir	?= $(prefix)/lib/sysusers.d
 INSTALL		?= install
 
-inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml dist/kedge.logrotate $(wildcard docs/*.md)
+inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml dist/kedge.logrotate
+# These keep their places below docs/, so that links between them lead somewhere.
+inst_pages	:= $(wildcard docs/*.md docs/tutorials/*.md docs/examples/* docs/pictures/* docs/bench/*.md docs/bench/*.svg)
 inst_units	:= $(wildcard dist/*.service dist/*.socket)
 # Dashboards and bpftrace scripts keep their directory of dist/.
 inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*))
@@ -499,6 +501,7 @@ install: $(OUT)/kedge
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man5 docs/man/kedge.yaml.5
 	$(INSTALL) -D -m 644 dist/kedge.sysusers $(DESTDIR)$(sysusersdir)/kedge.conf
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(docdir) $(inst_docs)
+	set -e; for f in $(inst_pages); do $(INSTALL) -D -m 644 $$f $(DESTDIR)$(docdir)/$$f; done
 	$(INSTALL) -d $(DESTDIR)$(unitdir)
 	set -e; for f in $(inst_units); do sed 's|/usr/bin/kedge|$(bindir)/kedge|' $$f \
 		>$(DESTDIR)$(unitdir)/$${f##*/}; chmod 644 $(DESTDIR)$(unitdir)/$${f##*/}; done
@@ -508,10 +511,11 @@ install: $(OUT)/kedge
 ## install: uninstall: removes what install put there; configuration and users stay
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/kedge $(DESTDIR)$(mandir)/man1/kedge.1 $(DESTDIR)$(mandir)/man5/kedge.yaml.5 \
-		$(DESTDIR)$(sysusersdir)/kedge.conf $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(inst_docs))) \
+		$(DESTDIR)$(sysusersdir)/kedge.conf $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(inst_docs)) $(inst_pages)) \
 		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(inst_units))) $(addprefix $(DESTDIR)$(datadir)/,$(inst_data))
 	for d in $(sort $(dir $(addprefix $(DESTDIR)$(datadir)/,$(inst_data)))) $(DESTDIR)$(datadir) \
-		$(DESTDIR)$(docdir); do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
+		$(addprefix $(DESTDIR)$(docdir)/,$(sort $(dir $(inst_pages)))) \
+		$(DESTDIR)$(docdir)/docs $(DESTDIR)$(docdir); do [ ! -d "$$d" ] || rmdir --ignore-fail-on-non-empty "$$d"; done
 
 ## install: deb (8 min): the Debian package, for the release that this runs on; DEB_BUILD_OPTIONS=nocheck: without the unit tests
 deb:

@@ -23,7 +23,7 @@ test=("${check[@]}" libhttp-parser-dev %clang_rt@has_fuzzer clang-format=clang-f
 	python3=/usr/bin/python3 python3-pytest curl=curl git=git patch=patch openssl=openssl nodejs=node haproxy=haproxy ca-certificates
 	iproute2=ip strace=strace libcap2-bin=capsh procps=ps prometheus=promtool bpftrace=bpftrace
 	git=git util-linux=setpriv slowhttptest=slowhttptest testssl.sh=testssl mandoc=mandoc systemd=systemd-analyze
-	mkcert=mkcert xdp-tools=xdp-filter liburing-dev devscripts=hardening-check binutils=objdump)
+	mkcert=mkcert certbot=certbot pebble=pebble xdp-tools=xdp-filter liburing-dev devscripts=hardening-check binutils=objdump)
 servers=(apache2-bin=apache2 nginx=nginx lighttpd=lighttpd haproxy=haproxy nodejs=node golang-go=go redis-server=redis-server node-ws
 	python3-gunicorn python3-uvicorn python3-grpcio python3=/usr/bin/python3 node-express caddy=caddy 'php-fpm=php-fpm*' php-cgi=php-cgi
 	libapache2-mod-php libapache2-mod-wsgi-py3 fcgiwrap=fcgiwrap uwsgi-core=uwsgi-core uwsgi-plugin-python3 puma=puma

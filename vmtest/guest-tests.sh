@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # guest-tests.sh: matrix.sh runs it in each guest. It checks kernel TLS, keeps the output of `kedge probe` for the
-# table of the README, then runs every tests/guest/*.sh. Exit status 0 counts as passed, 77 as skipped (its last line
+# table of docs/kernels.md, then runs every tests/guest/*.sh. Exit status 0 counts as passed, 77 as skipped (its last line
 # says why), any other as failed. If a test prints "NAME: N passed, N failed, N skipped", those numbers count. The last
 # line of output is the total.
 #
@@ -39,7 +39,7 @@ run_test()
 	rm -f "$output"
 }
 
-# For the table of the README.
+# For the table of docs/kernels.md.
 keep_probe()
 {
 	[[ -n ${VM_SHARE:-} ]] || return 77

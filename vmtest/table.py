@@ -3,7 +3,7 @@
 """table.py [--write | --compare] [LABEL...]: the capabilities of each kernel, from `kedge probe` in the last runs of the
 guests.
 
-Prints the table; --write puts it between the markers in README.md. With --compare the status is 1 if README.md says
+Prints the table; --write puts it between the markers in docs/kernels.md. With --compare the status is 1 if docs/kernels.md says
 something else of one of these kernels.
 """
 import json
@@ -44,10 +44,10 @@ def table(wanted):
 
 
 def write(text):
-    path = ROOT / "README.md"
-    readme = path.read_text()
-    begin, end = readme.index(BEGIN) + len(BEGIN), readme.index(END)
-    path.write_text(readme[:begin] + "\n" + text + "\n" + readme[end:])
+    path = ROOT / "docs/kernels.md"
+    page = path.read_text()
+    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+    path.write_text(page[:begin] + "\n" + text + "\n" + page[end:])
 
 
 def columns(text):
@@ -57,14 +57,14 @@ def columns(text):
 
 
 def compare(text):
-    """Prints what README.md says otherwise. A kernel that it does not have is newer, and no fault."""
-    readme, wrong = (ROOT / "README.md").read_text(), 0
-    said = columns(readme[readme.index(BEGIN) + len(BEGIN):readme.index(END)])
+    """Prints what docs/kernels.md says otherwise. A kernel that it does not have is newer, and no fault."""
+    page, wrong = (ROOT / "docs/kernels.md").read_text(), 0
+    said = columns(page[page.index(BEGIN) + len(BEGIN):page.index(END)])
     for kernel, found in columns(text).items():
         if kernel not in said:
-            print(f"README.md has no column for {kernel}: vmtest/table.py --write makes one")
+            print(f"docs/kernels.md has no column for {kernel}: vmtest/table.py --write makes one")
         elif said[kernel] != found:
-            print(f"README.md says otherwise of {kernel}: vmtest/table.py --write corrects it: "
+            print(f"docs/kernels.md says otherwise of {kernel}: vmtest/table.py --write corrects it: "
                   f"{sorted(set(found.items()) ^ set(said[kernel].items()))}")
             wrong = 1
     return wrong

@@ -9,10 +9,12 @@ import pytest
 
 import docs
 import machine
+from follow import Follower
 from run import run
 from sandbox import Sandbox
 
 README = machine.ROOT / "README.md"
+README_TOUR = ["Try it"]
 OPERATIONS = machine.ROOT / "docs/operations.md"
 CONFIGURATION = machine.ROOT / "docs/configuration.md"
 GUARD = machine.ROOT / "docs/guard.md"
@@ -20,17 +22,16 @@ TROUBLESHOOTING = machine.ROOT / "docs/troubleshooting.md"
 CHANGELOG = machine.ROOT / "CHANGELOG.md"
 SECURITY = machine.ROOT / "SECURITY.md"
 CONTRIBUTING = machine.ROOT / "CONTRIBUTING.md"
+CHANGE_BPF = machine.ROOT / "docs/tutorials/change-a-bpf-program.md"
 ARCHITECTURE = machine.ROOT / "docs/architecture.md"
 PROOF = machine.ROOT / "docs/proof.md"
 PROOF_ROWS = [line for line in PROOF.read_text().partition("## What the methods found")[0].splitlines()
               if line.startswith("| ") and not re.match(r"\| (?:promise|method) \|", line)]
-DOCUMENTS = sorted([*machine.ROOT.glob("*.md"), *machine.ROOT.glob("docs/*.md")])
-
-# A cgroup of the documents. Ours has a name that tells whose it is.
-TRY = "/sys/fs/cgroup/kedge-try"
+DOCUMENTS = sorted([*machine.ROOT.glob("*.md"), *machine.ROOT.glob("docs/*.md"), *machine.ROOT.glob("docs/tutorials/*.md")])
 
 # Commands that no test here runs, by how they begin, and why.
 NOT_RUN = {
+    "make install": "test_install.py, below a directory of its own",
     "make demo": "a suite of its own", "make test": "this is what runs the tests",
     "make && make install": "test_install.py, below a directory of its own",
     "make deb": "a suite of its own, which installs the package as well", "apt install": "the same",
@@ -60,37 +61,9 @@ def sandbox(tmp_path, cgroup):
     if os.geteuid() != 0:
         pytest.skip("needs root")
     with Sandbox(tmp_path, cgroup) as place:
-        (place.home / "tests").symlink_to(machine.ROOT / "tests")
+        for name in ("tests", "docs"):
+            (place.home / name).symlink_to(machine.ROOT / name)
         yield place
-
-
-def start(sandbox, command):
-    """Starts a command that goes on. There is one kedge at a time, as for a reader who follows the text."""
-    is_kedge = "kedge run" in command.text
-    if is_kedge:
-        sandbox.stop_all("kedge")
-    process = sandbox.start(command.text, "kedge" if is_kedge else "app")
-    process.wait_line("kedge: info: ready" if is_kedge else r"port \d+", seconds=60)
-
-
-def follow(sandbox, block, ran, timeout=120):
-    """Runs a block's commands and returns their output. If a comment says what req.xff is, the answer must have it."""
-    printed = ""
-    for command in docs.commands(block):
-        if is_not_run(command):
-            continue
-        if command.background:
-            start(sandbox, command)
-        elif command.text.startswith("kill %"):
-            sandbox.stop_all()
-        else:
-            done = sandbox.run(command.text, timeout=timeout)
-            printed += done.stdout
-            assert done.returncode == 0, (command, done.stdout, done.stderr)
-            if command.comment.startswith("req."):
-                assert command.comment + "\n" in done.stdout, (command, command.comment, done.stdout)
-        ran.append(command.text)
-    return printed
 
 
 def make_certificates(sandbox, *names):
@@ -101,25 +74,24 @@ def make_certificates(sandbox, *names):
 
 
 def test_the_tour_of_the_readme(sandbox):
-    ran = []
-    make_certificates(sandbox, ("site.pem", "site-key.pem"))
+    follower = Follower(sandbox, {**NOT_RUN, "make": "the tests need it themselves"})
     for heading, text in docs.sections(README):
-        for block in docs.blocks(text) if heading == "Five minutes" else []:
+        for block in docs.blocks(text) if heading in README_TOUR else []:
             if docs.is_shell(block):
-                follow(sandbox, block, ran)
-    assert len([c for c in ran if c.startswith("curl ")]) >= 2
-    for word in ("mkcert -install", "node ", "build/kedge run", "build/kedge probe", "build/kedge status",
-                 "bpftool map dump"):
-        assert any(word in command for command in ran), (word, ran)
+                follower.block(block)
+    assert len([c for c in follower.ran if c.startswith("curl ")]) >= 3
+    for word in ("node ", "build/kedge run", "--self-signed", "--haproxy-protocol", "build/kedge probe", "build/kedge status"):
+        assert any(word in command for command in follower.ran), (word, follower.ran)
 
 
 def test_the_commands_of_the_configuration_page(sandbox):
-    ran = []
+    follower = Follower(sandbox, NOT_RUN)
+    ran = follower.ran
     make_certificates(sandbox, ("cert.pem", "key.pem"), ("/etc/kedge/cert.pem", "/etc/kedge/key.pem"))
     shutil.copy(machine.ROOT / "dist/kedge.yaml", sandbox.home)
     assert sandbox.run("cp kedge.yaml /etc/kedge/kedge.yaml").returncode == 0
     for block in shell_blocks(CONFIGURATION):
-        follow(sandbox, block, ran)
+        follower.block(block)
     assert len(ran) >= 5, ran
     # The keys that were made are keys.
     done = sandbox.run("chmod 600 /etc/kedge/ticket-keys && "
@@ -128,71 +100,62 @@ def test_the_commands_of_the_configuration_page(sandbox):
 
 
 def test_the_start_of_the_operations_page(sandbox):
-    ran = []
+    follower = Follower(sandbox, NOT_RUN)
+    ran = follower.ran
     make_certificates(sandbox, ("/etc/kedge/cert.pem", "/etc/kedge/key.pem"))
     shutil.copy(machine.ROOT / "dist/kedge.yaml", sandbox.home)
     assert sandbox.run("cp kedge.yaml /etc/kedge/kedge.yaml").returncode == 0
     for heading, text in docs.sections(OPERATIONS):
         for block in docs.blocks(text) if heading == "Start, stop, upgrade" else []:
-            follow(sandbox, block, ran)
+            follower.block(block)
     assert [command.split()[1] for command in ran] == ["check", "run"]
 
 
 def test_the_commands_of_the_guard_page(sandbox):
-    ran = []
+    follower = Follower(sandbox, NOT_RUN)
+    ran = follower.ran
     make_certificates(sandbox, ("site.pem", "site-key.pem"))
     done = sandbox.run("ip link add eth0 type veth peer name eth1 && ip addr add 192.0.2.1/24 dev eth0 && "
                        "ip link set eth0 up && ip link set eth1 up")
     assert done.returncode == 0, done.stderr
     for block in shell_blocks(GUARD):
-        follow(sandbox, block, ran)
+        follower.block(block)
     assert "kdg_guard" in sandbox.run("xdp-loader status").stdout
     sandbox.stop_all()
     assert "kdg_guard" not in sandbox.run("xdp-loader status").stdout
     assert [c.split()[0] for c in ran] == ["kedge", "kedge", "bpftool", "bpftool", "xdp-loader"]
 
 
-@pytest.fixture
-def try_cgroup():
-    """A name for TRY; nothing of it is left after the test."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    group = machine.Cgroup()
-    group.remove()
-    path = group.path
-    yield path
-    if path.exists():
-        machine.wait_for(lambda: not (path / "cgroup.procs").read_text(), what=f"{path}: still in use")
-        path.rmdir()
-
-
 def save_patch(sandbox, block):
     (sandbox.home / "sizes.diff").write_text(block + "\n")
 
 
-def test_a_bpf_program_is_changed_and_seen(tmp_path, cgroup, try_cgroup):
-    """All of CONTRIBUTING.md, in a copy of the tree."""
-    ran, printed = [], ""
-    with Sandbox(tmp_path, cgroup, own_tree=True) as sandbox:
+@pytest.mark.parametrize("path", [CONTRIBUTING, CHANGE_BPF], ids=lambda p: p.name)
+def test_what_contributors_do(tmp_path, path):
+    """All of a page, in a copy of the tree."""
+    printed = ""
+    with Sandbox(tmp_path, own_tree=True) as sandbox:
+        follower = Follower(sandbox, NOT_RUN)
         sandbox.env = {name: value for name, value in sandbox.env.items() if not name.startswith("MAKE")}
-        for _, text in docs.sections(CONTRIBUTING):
+        for _, text in docs.sections(path):
             for block in docs.blocks(text):
                 if docs.is_patch(block):
                     save_patch(sandbox, block)
                 elif docs.is_shell(block):
-                    printed += follow(sandbox, block.replace(TRY, str(try_cgroup)), ran, timeout=900)
+                    printed += follower.block(block, timeout=900)
+    if path == CONTRIBUTING:
+        return
     rows = json.loads(re.search(r"^\[\{$.*?^\}?\]$", printed, re.M | re.S)[0])
     # The probe of `edit` sends a short one, too.
     assert {row["key"]: row["value"] for row in rows if row["value"]} == {0: 2, 6: 1}
     assert "steps of the verifier" in printed and "kdg_request" in printed
-    assert not try_cgroup.exists()
 
 
 @pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING, GUARD, CONTRIBUTING],
                          ids=lambda p: p.name)
 def test_no_command_is_forgotten(path):
     """Each command is run by a test above, or is in NOT_RUN with the reason."""
-    covered = {README: ["Five minutes"], CONFIGURATION: None, OPERATIONS: ["Start, stop, upgrade"],
+    covered = {README: README_TOUR, CONFIGURATION: None, OPERATIONS: ["Start, stop, upgrade"],
                TROUBLESHOOTING: [], GUARD: None, CONTRIBUTING: None}[path]
     for heading, text in docs.sections(path):
         if covered is None or heading in covered:
@@ -253,7 +216,7 @@ def test_the_changelog_names_reasons_that_exist():
 
 
 def test_the_tree_of_the_readme():
-    named = re.findall(r"^    (\S+)/ ", dict(docs.sections(README))["The tree"], re.M)
+    named = re.findall(r"^    (\S+)/ ", dict(docs.sections(README))["Work on it"], re.M)
     there = {path.name for path in machine.ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
     assert {name.split("/")[0] for name in named} == there - {"build"}
     assert all((machine.ROOT / name).is_dir() for name in named)

@@ -39,8 +39,8 @@ def test_install_puts_everything_in_its_place(tree):
                  "lib/systemd/system/kedge@.service", "share/doc/kedge/kedge.logrotate",
                  "lib/sysusers.d/kedge.conf", "share/doc/kedge/kedge.yaml", "share/doc/kedge/README.md"):
         assert f"{PREFIX}/{name}" in files, files
-    documents = {path.name for path in (machine.ROOT / "docs").glob("*.md")}
-    assert documents <= {name.rsplit("/", 1)[-1] for name in files}
+    for page in [*(machine.ROOT / "docs").glob("**/*.md"), machine.ROOT / "docs/examples/hello.js"]:
+        assert f"{PREFIX}/share/doc/kedge/{page.relative_to(machine.ROOT)}" in files, files
     for path in (machine.ROOT / "dist").glob("*/*"):
         assert f"{PREFIX}/share/kedge/{path.parent.name}/{path.name}" in files, files
     assert all(name.startswith(f"{PREFIX}/") for name in files), files

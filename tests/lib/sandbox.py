@@ -2,7 +2,7 @@
 """A place where the commands of the documents run as they are written: ports, paths and all.
 
 A network namespace of its own with nothing but loopback (every port is free), and a mount namespace with
-its own /sys/fs/bpf, /run and /etc. Both end with the sandbox.
+its own /sys/fs/bpf, /run and /etc, and a /usr/share of which changes end with it. Both end with the sandbox.
 """
 import os
 import shutil
@@ -19,7 +19,8 @@ ip link set lo up
 mount -t bpf bpf /sys/fs/bpf
 cp -a /etc "$1/etc" && mount --bind "$1/etc" /etc
 mount -t tmpfs tmpfs /run
-mkdir /etc/kedge
+mkdir /etc/kedge "$1/share" && mount -t tmpfs tmpfs "$1/share" && mkdir "$1/share/upper" "$1/share/work"
+mount -t overlay -o lowerdir=/usr/share,upperdir="$1/share/upper",workdir="$1/share/work" overlay /usr/share
 echo "the sandbox is ready"
 exec sleep infinity
 """
@@ -79,6 +80,11 @@ class Sandbox:
         process = Process(self._argv(f"exec {text}"), env=self.env, cgroup=self.cgroup, name=name)
         self.running.append(process)
         return process
+
+    def place(self, path, source):
+        """Copies a file to where an installed kedge has it."""
+        done = self.run(f"mkdir -p {os.path.dirname(path)} && cp -p {source} {path}")
+        assert done.returncode == 0, done.stderr
 
     def stop_all(self, name=None):
         for process in [p for p in reversed(self.running) if name in (None, p.name)]:

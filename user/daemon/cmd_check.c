@@ -70,6 +70,7 @@ int cmd_check(int argc, char **argv)
 	if (err < 0)
 		return EXIT_USAGE;
 	privileges_expect(conf);
+	privileges_expect_service(conf);
 	if (certs_check(conf, true) < 0)
 		return EXIT_USAGE;
 	/* Last, since it may take a while. */

@@ -21,6 +21,8 @@
 
 /* Lower ports need CAP_NET_BIND_SERVICE (net.ipv4.ip_unprivileged_port_start). */
 #define PRIVILEGED_PORTS 1024
+/* Of dist/kedge.sysusers: the units set it, so it is in no configuration. */
+#define SERVICE_USER     "kedge"
 
 void privileges_expect(const struct conf *conf)
 {
@@ -33,6 +35,14 @@ void privileges_expect(const struct conf *conf)
 		return;
 	pw = getpwuid(user.uid);
 	secret_user(pw ? pw->pw_name : NULL, user.gid);
+}
+
+void privileges_expect_service(const struct conf *conf)
+{
+	const struct passwd *pw = conf->user || geteuid() ? NULL : getpwnam(SERVICE_USER);
+
+	if (pw)
+		secret_user(pw->pw_name, pw->pw_gid);
 }
 
 /* Does something work without this capability? */

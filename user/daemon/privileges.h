@@ -12,6 +12,12 @@ struct shared;
 void privileges_expect(const struct conf *conf);
 
 /*
+ * For kedge check, after that: root tests a configuration that names no user. The units run kedge
+ * as the user "kedge", whose groups may read the keys then.
+ */
+void privileges_expect_service(const struct conf *conf);
+
+/*
  * Called when everything is open, before the first worker thread starts. Makes the later user the
  * owner of pins and control socket. 0, or -errno after a logged line.
  */

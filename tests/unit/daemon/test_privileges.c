@@ -147,6 +147,12 @@ static struct passwd *fake_getpwuid(uid_t uid)
 	return entry;
 }
 
+static struct passwd *fake_getpwnam(const char *name)
+{
+	assert_string_equal(name, "kedge");
+	return entry;
+}
+
 static void fake_secrets(void)
 {
 	secrets++;
@@ -181,6 +187,7 @@ static bool fake_blocked(char dir[PATH_MAX], const char *path)
 #define confine           fake_confine
 #define confine_secrets   fake_secrets
 #define getpwuid          fake_getpwuid
+#define getpwnam          fake_getpwnam
 #define secret_user       fake_secret_user
 #define kbpf_may_update   fake_bpf_may
 #define peername_may_set  fake_peername_may
@@ -409,6 +416,30 @@ static void secrets_are_judged_by_the_later_user(void **state)
 	config_free(none);
 }
 
+/* kedge check is run by root, for a unit that sets the user. */
+static void the_user_of_the_units_is_expected_by_root_alone(void **state)
+{
+	struct conf *conf = must_load(NULL, HIGH " --user nobody");
+	struct conf *none = must_load(NULL, HIGH);
+	struct passwd kedge = {.pw_name = (char[]){"kedge"}, .pw_gid = 4003};
+
+	(void)state;
+	privileges_expect_service(none);
+	assert_string_equal(secret_name, ""); /* there is no such user */
+	entry = &kedge;
+	privileges_expect_service(conf);
+	own_uid = 4001;
+	privileges_expect_service(none);
+	assert_string_equal(secret_name, "");
+	own_uid = 0;
+	privileges_expect_service(none);
+	assert_string_equal(secret_name, "kedge");
+	assert_int_equal(secret_group, 4003);
+	entry = NULL;
+	config_free(conf);
+	config_free(none);
+}
+
 /* --- files that a reload reads again ---------------------------------------------------------- */
 
 #define FILES                                                                                    \
@@ -464,6 +495,7 @@ int main(void)
 		TEST(what_cannot_be_given_ends_the_start),
 		TEST(a_failing_confinement_ends_the_start),
 		TEST(secrets_are_judged_by_the_later_user),
+		TEST(the_user_of_the_units_is_expected_by_root_alone),
 		TEST(files_that_cannot_be_read_again_are_named),
 		TEST(a_directory_in_the_way_is_named_once),
 	};

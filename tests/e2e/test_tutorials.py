@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The tutorials: their commands run as written, in a sandbox, with an ACME authority of this host."""
+import json
+import os
+import re
+import shutil
+
+import pytest
+
+import docs
+import machine
+from follow import Follower
+from sandbox import Sandbox
+
+TUTORIALS = machine.ROOT / "docs/tutorials"
+
+# Commands that no test here runs, by how they begin, and why.
+NOT_RUN = {
+    "make deb": "a suite of its own builds and installs the package",
+    "apt install": "installs packages",
+    "systemctl": "needs a running systemd; the suite of the package has one",
+    "aws ": "needs an account there",
+}
+
+
+@pytest.fixture
+def sandbox(tmp_path, cgroup):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    with Sandbox(tmp_path, cgroup) as place:
+        (place.home / "tests").symlink_to(machine.ROOT / "tests")
+        (place.home / "docs").symlink_to(machine.ROOT / "docs")
+        yield place
+
+
+def write_file(sandbox, path, text):
+    assert sandbox.run(f"cat >{path} <<'END OF FILE'\n{text}\nEND OF FILE").returncode == 0
+
+
+# --- certbot ---------------------------------------------------------------------------------------
+class Authority:
+    """pebble: an authority that asks port 80 of the name, as a real one does."""
+
+    def __init__(self, sandbox):
+        done = sandbox.run("mkcert -cert-file acme.pem -key-file acme-key.pem localhost 127.0.0.1", timeout=120)
+        assert done.returncode == 0, done.stderr
+        write_file(sandbox, "pebble.json", json.dumps({"pebble": {
+            "listenAddress": "127.0.0.1:14000", "managementListenAddress": "127.0.0.1:15000", "certificate": "acme.pem",
+            "privateKey": "acme-key.pem", "httpPort": 80, "tlsPort": 443, "ocspResponderURL": ""}}))
+        sandbox.env["PEBBLE_VA_NOSLEEP"] = "1"
+        sandbox.env["PEBBLE_WFE_NONCEREJECT"] = "0"  # it rejects one in twenty, to try its clients
+        sandbox.env["REQUESTS_CA_BUNDLE"] = str(sandbox.home / "rootCA.pem")
+        self.process = sandbox.start("pebble -config pebble.json -strict", "pebble")
+        self.process.wait_line("Listening on: 127.0.0.1:14000", seconds=30)
+
+    def root(self, sandbox, name):
+        """Writes its root certificate, for curl."""
+        assert sandbox.run(f"curl -sS https://127.0.0.1:15000/roots/0 >{name}").returncode == 0
+
+
+CERTBOT = """server = https://127.0.0.1:14000/dir
+agree-tos = true
+register-unsafely-without-email = true
+non-interactive = true
+no-random-sleep-on-renew = true
+work-dir = {home}/certbot-work
+logs-dir = {home}/certbot-logs"""
+
+
+def served_serial(sandbox):
+    done = sandbox.run("echo | openssl s_client -connect 127.0.0.1:443 -servername example.org 2>/dev/null | "
+                       "openssl x509 -noout -serial")
+    return done.stdout.strip()
+
+
+def test_https_on_one_host_with_certbot(sandbox):
+    for tool in ("certbot", "pebble"):
+        if not shutil.which(tool):
+            pytest.skip(f"{tool} is not installed")
+    text = (TUTORIALS / "bare-metal.md").read_text()
+    follower = Follower(sandbox, NOT_RUN)
+    assert sandbox.run("echo 'kedge:x:65500:' >>/etc/group; echo 'kedge:x:65500:65500::/:/bin/false' >>/etc/passwd; "
+                       "echo '127.0.0.1 example.org' >>/etc/hosts; mkdir -p /etc/letsencrypt/renewal-hooks/deploy "
+                       "/run/kedge").returncode == 0
+    write_file(sandbox, "/etc/letsencrypt/cli.ini", CERTBOT.format(home=sandbox.home))
+    sandbox.place("/usr/share/kedge/certbot/kedge", machine.ROOT / "dist/certbot/kedge")
+    sandbox.place("/usr/share/doc/kedge/docs/examples/hello.js", machine.ROOT / "docs/examples/hello.js")
+    authority = Authority(sandbox)
+    authority.root(sandbox, "acme-root.pem")
+    sandbox.env["CURL_CA_BUNDLE"] = str(sandbox.home / "acme-root.pem")
+    for block in docs.blocks(text):
+        if block.startswith("app:"):
+            write_file(sandbox, "/etc/kedge/kedge.yaml", block)
+        elif "systemctl enable" in block:
+            sandbox.start("kedge run -c /etc/kedge/kedge.yaml --user kedge", "kedge").wait_line("ready", seconds=60)
+            follower.block(block.replace("client: your address", "client: 127.0.0.1"))
+            before = served_serial(sandbox)
+        elif docs.is_shell(block):
+            follower.block(block, timeout=300)
+    assert re.fullmatch(r"serial=[0-9A-F]+", before)
+    assert served_serial(sandbox) != before
+    for word in ("certbot certonly", "kedge check", "curl ", "certbot renew"):
+        assert any(word in command for command in follower.ran), (word, follower.ran)
+    # Only the key that kedge uses is open to its group, and nothing to the world.
+    modes = sandbox.run("stat -L -c '%a %G' /etc/letsencrypt/live /etc/letsencrypt/archive "
+                        "/etc/letsencrypt/live/example.org/privkey.pem").stdout.split("\n")
+    assert modes[:3] == ["710 kedge", "710 kedge", "640 kedge"]
+
+
+def test_the_hook_leaves_other_certificates_alone(sandbox):
+    assert sandbox.run("echo 'kedge:x:65500:' >>/etc/group; mkdir -p le/live/a le/live/b le/archive; chmod 700 le/live; "
+                       "install -m 600 /dev/null le/live/a/privkey.pem; echo \"cert: $PWD/le/live/a/x\" >/etc/kedge/kedge.yaml"
+                       ).returncode == 0
+    hook = machine.ROOT / "dist/certbot/kedge"
+    assert sandbox.run(f"RENEWED_LINEAGE=$PWD/le/live/b {hook}").returncode == 0
+    assert sandbox.run("stat -c %a le/live").stdout == "700\n"
+    assert sandbox.run(f"KEDGE_CONTROL=$PWD/none RENEWED_LINEAGE=$PWD/le/live/a {hook}").returncode == 0
+    assert sandbox.run("stat -c '%a %G' le/live le/live/a/privkey.pem").stdout == "710 kedge\n640 kedge\n"
+    assert sandbox.run(str(hook)).returncode == 2
+
+
+# --- a balancer ------------------------------------------------------------------------------------
+def test_behind_a_balancer(sandbox):
+    """The commands of kedge's hosts. Those of the balancer's owner need an account."""
+    follower = Follower(sandbox, NOT_RUN)
+    done = sandbox.run("mkcert -cert-file /etc/kedge/cert.pem -key-file /etc/kedge/key.pem localhost 127.0.0.1", timeout=120)
+    assert done.returncode == 0, done.stderr
+    sandbox.start(f"node {machine.ROOT / 'docs/examples/hello.js'}", "app").wait_line(r"port \d+", seconds=30)
+    printed = ""
+    for block in docs.blocks((TUTORIALS / "nlb.md").read_text()):
+        if block.startswith("app:"):
+            write_file(sandbox, "/etc/kedge/kedge.yaml", block)
+        elif "curl https://example.org" in block:
+            continue  # needs the balancer
+        elif docs.is_shell(block):
+            if "--haproxy-protocol" in block:
+                # What the text has the reader do for a test on the host itself.
+                assert sandbox.run("sed -i 's#10.0.0.0/16#10.0.0.0/16, 127.0.0.0/8#' /etc/kedge/kedge.yaml").returncode == 0
+                sandbox.start("kedge run -c /etc/kedge/kedge.yaml", "kedge").wait_line("ready", seconds=60)
+            printed += follower.block(block)
+    assert "client: 127.0.0.1\n" in printed and "rejected, as it should be" in printed
+    assert re.search(r"prefix_missing +1\b", sandbox.run("kedge status").stdout)
+    assert [c for c in follower.ran if c.startswith("kedge check")]
+
+
+# --- bpftool ---------------------------------------------------------------------------------------
+def test_look_inside(sandbox):
+    follower, shown = Follower(sandbox, NOT_RUN), []
+    for block in docs.blocks((TUTORIALS / "look-inside.md").read_text()):
+        if docs.is_shell(block):
+            shown.append(follower.block(block))
+    whole = "".join(shown)
+    if "edit kernel" not in "\n".join(line for p in sandbox.running for line in p.lines):
+        pytest.skip("no BPF programs on this kernel")
+    assert re.search(r"sk_msg +name kdg_request", whole)
+    assert re.search(r'"requests": 2,', whole), whole
+    assert re.search(r'"client": "127\.0\.0\.1', whole), whole
+    assert re.search(r"run_time_ns \d+ run_cnt \d+", whole), whole
