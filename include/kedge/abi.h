@@ -31,7 +31,7 @@
 
 enum kedge_reason {
 	KEDGE_REASON_NONE = 0,
-#define X(name, status, text) KEDGE_REASON_##name,
+#define X(name, ...) KEDGE_REASON_##name,
 #include "reasons.def"
 #undef X
 	KEDGE_REASON_COUNT
@@ -43,7 +43,7 @@ struct kedge_stats {
 #include "stats.def"
 #undef X
 	struct {
-#define X(name, status, text) __u64 name;
+#define X(name, ...) __u64 name;
 #include "reasons.def"
 #undef X
 	} reasons; /* connections ended, by reason; written by the daemon */

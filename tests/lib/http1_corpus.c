@@ -12,7 +12,7 @@ static const char *const modes[] = {"append", "replace", "if-none", "never"};
 static const char *const standings[] = {"between", "head", "body", "waiting", "tunnel", "refused"};
 static const char *const reasons[] = {
 	"none",
-#define X(name, status, text) #name,
+#define X(name, ...) #name,
 #include "kedge/reasons.def"
 #undef X
 };

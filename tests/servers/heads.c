@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/reason.h"
 #include "http/reply.h"
 #include "tests/lib/http1_driver.h"
 

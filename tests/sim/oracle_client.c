@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cover.h"
+#include "http/reason.h"
 #include "http/reply.h"
 #include "calls.h"
 #include "oracle.h"

@@ -9,7 +9,7 @@
 
 #include "kedge/abi.h"
 #include "tls/ktls.h"
-#include "http/reply.h"
+#include "http/reason.h"
 
 /* A text that grows. Not printf(3): it would take most of the writer's time. */
 struct text {

@@ -27,7 +27,7 @@
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
 #include "conn/mover_ask.h"
-#include "http/reply.h"
+#include "http/reason.h"
 
 /* --- transitions ------------------------------------------------------------------------------ */
 

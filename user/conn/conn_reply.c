@@ -10,6 +10,7 @@
 #include "conn/conn_deadline.h"
 #include "conn/conn_leg.h"
 #include "conn/mover_ask.h"
+#include "http/reason.h"
 #include "http/reply.h"
 
 /* --- who gets one ----------------------------------------------------------------------------- */
@@ -21,7 +22,7 @@
  */
 static bool is_told_by_the_end(const struct conn *c, enum kedge_reason reason)
 {
-	return !reply_status(reason) ||
+	return !reason_status(reason) ||
 	       (conn_servers(c)->conf->app_reuse == APP_REUSE_OFF && flow_is_joined(&c->flow) &&
 		reason == KEDGE_REASON_app_gone && c->flow.leg->response.done);
 }
@@ -111,9 +112,9 @@ static bool reply_keep(struct conn *c, enum kedge_reason reason, enum reply_body
 	if (!residue_keep(&c->flow.down, text, len))
 		return false;
 	c->worker->stats->responses_own++;
-	c->service->metrics->own[metrics_class(reply_status(reason))]++;
+	c->service->metrics->own[metrics_class(reason_status(reason))]++;
 	if (c->access)
-		access_own(c->access, reply_status(reason), reply_body(text, len));
+		access_own(c->access, reason_status(reason), reply_body(text, len));
 	return true;
 }
 

@@ -12,7 +12,7 @@
 #include "daemon/capabilities.h"
 #include "daemon/json_text.h"
 #include "daemon/status_servers.h"
-#include "http/reply.h"
+#include "http/reason.h"
 
 /* How many of the sources that the guard refused are shown: those with the most packets. */
 #define REFUSED_SHOWN 10

@@ -7,7 +7,7 @@
 #include "daemon/json_text.h"
 #include "daemon/show.h"
 #include "daemon/status_servers.h"
-#include "http/reply.h"
+#include "http/reason.h"
 #include "metrics/counters.h"
 
 /* The columns of a counter: its name, its value, what it counts. */

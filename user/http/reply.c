@@ -6,15 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-	const char *name, *text;
-	unsigned status;
-} reasons[KEDGE_REASON_COUNT] = {
-	[KEDGE_REASON_NONE] = {"none", "none", 0},
-#define X(name_, status_, text_) [KEDGE_REASON_##name_] = {#name_, text_, status_},
-#include "kedge/reasons.def"
-#undef X
-};
+#include "http/reason.h"
 
 static const struct {
 	unsigned status;
@@ -26,27 +18,6 @@ static const struct {
 	{502, "Bad Gateway"},           {503, "Service Unavailable"},
 	{504, "Gateway Timeout"},       {505, "HTTP Version Not Supported"},
 };
-
-static size_t known(enum kedge_reason reason)
-{
-	return (unsigned)reason < KEDGE_REASON_COUNT ? (size_t)reason
-						     : (size_t)KEDGE_REASON_internal_error;
-}
-
-unsigned reply_status(enum kedge_reason reason)
-{
-	return reasons[known(reason)].status;
-}
-
-const char *reason_name(enum kedge_reason reason)
-{
-	return reasons[known(reason)].name;
-}
-
-const char *reason_text(enum kedge_reason reason)
-{
-	return reasons[known(reason)].text;
-}
 
 static const char *phrase_of(unsigned status)
 {
@@ -72,7 +43,7 @@ static void format_date(char *buf, size_t size, time_t now)
 size_t reply_format(char buf[REPLY_BYTES_MAX], enum kedge_reason reason, enum reply_body body,
 		    time_t now)
 {
-	unsigned status = reply_status(reason);
+	unsigned status = reason_status(reason);
 	const char *phrase = phrase_of(status);
 	char text[192], date[64];
 	int text_len = 0, len;

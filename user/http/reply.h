@@ -9,13 +9,6 @@
 
 #define REPLY_BYTES_MAX 512
 
-/* The HTTP status for a reason. 0 if kedge gives no answer. */
-unsigned reply_status(enum kedge_reason reason);
-
-/* Name of a reason as in reasons.def, and its text. */
-const char *reason_name(enum kedge_reason reason);
-const char *reason_text(enum kedge_reason reason);
-
 enum reply_body {
 	REPLY_TEXT, /* a line that says why */
 	REPLY_HEAD, /* no body, but its length: the request was a HEAD */

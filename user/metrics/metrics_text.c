@@ -9,7 +9,7 @@
 
 #include "base/capability_loss.h"
 #include "metrics/counters.h"
-#include "http/reply.h"
+#include "http/reason.h"
 
 /* Writes the two lines before each family. `help` has no backslash and no newline. */
 static void put_family(FILE *to, const char *name, const char *type, const char *help)
