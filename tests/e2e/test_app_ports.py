@@ -109,7 +109,7 @@ def test_without_a_source_port_the_application_is_not_blamed(net, certs):
         # If it is refused before its request has come, that may be a HEAD: no body then.
         assert not answer.text or "out of source ports" in answer.text
         assert (kedge.reason("limit_ports"), kedge.reason("app_refused")) == (1, 0)
-        kedge.process.wait_line(rf"application \S+:{PORT}: no source port is left for another connection; "
+        kedge.process.wait_line(rf"limit_ports: client \S+, application \S+:{PORT}: out of source ports .*next step: "
                                 r"widen net\.ipv4\.ip_local_port_range")
 
 

@@ -91,6 +91,7 @@ static void check_conf(const struct conf *conf)
 	INVARIANT(conf->workers >= 1 && conf->workers <= 64);
 	INVARIANT(conf->record <= POLICY_OFF && conf->edit <= POLICY_OFF);
 	INVARIANT(conf->bypass <= POLICY_OFF && conf->xff <= XFF_NEVER);
+	INVARIANT(conf->log_json <= 1);
 	INVARIANT(conf->log_level <= LOG_LEVEL_DEBUG && conf->connections_max >= 1);
 	INVARIANT(!conf->control || strlen(conf->control) <= 107);
 	INVARIANT(conf->prefix_timeout_ms && conf->idle_timeout_ms && conf->drain_timeout_ms);

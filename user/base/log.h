@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * user only: the one sink for messages. One line each on standard error, naming object, cause and
- * next step. Facts about single connections are counters (include/kedge/stats.def), not lines.
- * Never a payload, a key or a whole URL.
+ * next step. Facts about single connections are counters (include/kedge/stats.def), and lines only
+ * within a quota (log_quota.h). Never a payload, a key or a whole URL.
  */
 #pragma once
 
@@ -11,21 +11,30 @@
 #include <stdlib.h>
 #include <errno.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+#include "base/log_line.h"
 
 /* Lines above this level are dropped. Default LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
 
+/* Default LOG_STYLE_PLAIN. */
+void log_set_style(enum log_style style);
+
 /*
  * Writes one line in one write(2). `err` is a positive errno whose text is appended as ": text", or
- * 0. Safe from any thread.
+ * 0. Safe from any thread. A line that finds no room in time (log_write_patience()) is lost; the
+ * next one that finds room says how many were.
  */
 void log_emit(enum log_level level, int err, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void log_vemit(enum log_level level, int err, const char *fmt, va_list ap);
 
-/* Gets every line of one thread, without the newline. If quiet, nothing goes to standard error. */
+/* The same for a message whose fields a line of JSON has beside the text. */
+void log_emit_fields(enum log_level level, const struct log_field *fields, size_t count,
+		     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Gets every line of one thread, in plain style without the newline. If quiet, nothing goes to
+ * standard error. */
 struct log_tap {
 	void (*hear)(struct log_tap *tap, enum log_level level, const char *line);
 	bool quiet;

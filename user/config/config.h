@@ -203,7 +203,8 @@ struct conf {
 	char *user; /* NAME or NAME:GROUP that kedge switches to; NULL: no switch */
 	enum seccomp_mode seccomp;
 	enum log_level log_level;
-	char *access_log; /* "stdout", "journal" or a path; NULL: none ("off") */
+	unsigned log_json; /* log-format: 0 text, 1 json */
+	char *access_log;  /* "stdout", "journal" or a path; NULL: none ("off") */
 	enum access_format access_log_format;
 	union addr metrics; /* where metrics are served; AF_UNSPEC: off */
 };

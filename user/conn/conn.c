@@ -25,9 +25,11 @@
 #include "conn/conn_open.h"
 #include "conn/conn_queue.h"
 #include "conn/conn_reply.h"
+#include "conn/conn_why.h"
 #include "conn/mover.h"
 #include "conn/mover_ask.h"
 #include "http/reason.h"
+#include "listen/why.h"
 
 /* --- transitions ------------------------------------------------------------------------------ */
 
@@ -87,6 +89,7 @@ static void count_reason(struct conn *c, enum kedge_reason reason)
 	c->counted = true;
 	counters[reason - 1]++;
 	TRACE_REASON(&c->flow, reason, reason_name(reason));
+	conn_why(c, reason);
 	if (c->access)
 		access_reason(c->access, reason);
 }
@@ -274,8 +277,10 @@ static void expired(struct timer *timer)
 /* --- begin ------------------------------------------------------------------------------------ */
 
 /* There is no memory for the connection, or no room for its watch. Nobody else would tell of it. */
-static void cannot_begin(struct worker *w, struct service *s, int fd)
+static void cannot_begin(struct worker *w, struct service *s, int fd, const union addr *peer)
 {
+	struct why why = {.reason = KEDGE_REASON_no_memory, .listener = s->conf->name};
+
 	reset_on_close(fd);
 	close(fd);
 	service_leave(s);
@@ -284,6 +289,9 @@ static void cannot_begin(struct worker *w, struct service *s, int fd)
 	w->stats->reasons.no_memory++;
 	s->metrics->accepted++;
 	s->metrics->closed++;
+	why.client = *peer;
+	if (why_wanted(&why, s->tally, w->loop.now_ms))
+		why_say(&why);
 }
 
 void conn_accept(struct worker *w, struct service *s, int fd, const union addr *peer)
@@ -293,7 +301,7 @@ void conn_accept(struct worker *w, struct service *s, int fd, const union addr *
 
 	if (!c || loop_add(&w->loop, fd, &c->client_watch, CONN_EVENTS) < 0) {
 		free(c);
-		cannot_begin(w, s, fd);
+		cannot_begin(w, s, fd, peer);
 		return;
 	}
 	c->worker = w;

@@ -31,7 +31,7 @@ static void closed_check(const struct conn *c)
 	CHECK(c, !c->tls && !c->flow.record && !c->flow.sent.data);
 	CHECK(c, !c->access && !c->flow.access);
 	CHECK(c, !residue_any(&c->flow.up) && !residue_any(&c->flow.down));
-	CHECK(c, !c->handshaking && !c->prefix && !c->header);
+	CHECK(c, !c->handshaking && !c->prefix && !c->header && !c->name);
 }
 
 /* Deadlines that conn_deadline.c has set for what the flow waits for. */

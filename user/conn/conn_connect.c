@@ -11,7 +11,6 @@
 #include "access/access.h"
 #include "app/app.h"
 #include "app/leg_pool.h"
-#include "base/log.h"
 #include "conn/conn_choose.h"
 #include "conn/conn_join.h"
 #include "conn/conn_leg.h"
@@ -19,9 +18,6 @@
 #include "conn/conn_reply.h"
 #include "conn/mover.h"
 #include "conn/worker_wake.h"
-
-/* A lack of source ports is logged this often at most. */
-#define PORTS_SAID_MS 10000
 
 /* A full queue of a unix socket is tried again after half of the time so far, within these. */
 #define QUEUE_MS_MIN 5
@@ -53,19 +49,6 @@ static enum kedge_reason no_socket(int err)
 	}
 }
 
-/* The server is fine: this host has no port left. */
-static void warn_ports(struct conn *c)
-{
-	struct worker *w = c->worker;
-
-	if (w->ports_said_ms && w->loop.now_ms < w->ports_said_ms + PORTS_SAID_MS)
-		return;
-	log_warn("application %s: no source port is left for another connection; widen "
-		 "net.ipv4.ip_local_port_range (sysctl), or lower connections-max",
-		 conn_server(c)->name);
-	w->ports_said_ms = w->loop.now_ms;
-}
-
 static void server_at_fault(const struct conn *c, const char *why)
 {
 	server_failed(c->flow.leg->server, c->worker->index, c->worker->loop.now_ms, why);
@@ -73,10 +56,9 @@ static void server_at_fault(const struct conn *c, const char *why)
 
 static enum kedge_reason connect_failed(struct conn *c, int err)
 {
-	if (err == -EADDRNOTAVAIL) {
-		warn_ports(c);
+	/* The server is fine: this host has no port left. */
+	if (err == -EADDRNOTAVAIL)
 		return KEDGE_REASON_limit_ports;
-	}
 	server_at_fault(c, strerrordesc_np(-err));
 	return err == -ETIMEDOUT ? KEDGE_REASON_app_timeout : KEDGE_REASON_app_refused;
 }

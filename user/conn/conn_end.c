@@ -119,6 +119,8 @@ void conn_closed_enter(struct conn *c, bool reset)
 	c->client_fd = -1;
 	conn_header_free(c);
 	access_end(c);
+	intern_put(&w->names, c->name);
+	c->name = NULL;
 	TRACE_CLOSE(&c->flow, c->responses);
 	w->conns_count--;
 	sources_leave(w->shared->limits->sources, c->source);

@@ -5,7 +5,6 @@
 #include <errno.h>
 
 #include "base/capability_loss.h"
-#include "base/log.h"
 #include "conn/conn_deadline.h"
 #include "conn/conn_leg.h"
 #include "conn/conn_queue.h"
@@ -13,37 +12,6 @@
 #include "conn/mover.h"
 #include "conn/mover_ask.h"
 #include "conn/mover_lease.h"
-
-/* An application that does something wrong does it again: a worker logs it once an hour. */
-#define SAID_AGAIN_MS (3600u * 1000)
-
-static bool is_due(struct conn *c, uint64_t *said_ms)
-{
-	uint64_t now = c->worker->loop.now_ms;
-
-	if (*said_ms && now < *said_ms + SAID_AGAIN_MS)
-		return false;
-	*said_ms = now;
-	return true;
-}
-
-/* Some ends are a fault of the application that its owner should know of. */
-static void say_fault(struct conn *c)
-{
-	struct service *s = c->service;
-	const char *app = conn_servers(c)->conf->name;
-
-	if (c->flow.reason == KEDGE_REASON_app_unasked && is_due(c, &s->unasked_said_ms))
-		log_warn("listener %s: application %s sent more answers than it was asked for, "
-			 "and the connection was ended; it may take the body of a request for "
-			 "another request (app_unasked)",
-			 s->name, app);
-	if (c->flow.reason == KEDGE_REASON_app_response_lost && is_due(c, &s->lost_said_ms))
-		log_warn("listener %s: application %s sent a response whose end cannot be found, "
-			 "and the connection was ended; look at its "
-			 "Content-Length and its chunks (app_response_lost)",
-			 s->name, app);
-}
 
 /* Runs the mover. *up, *down: bytes that it had from the client, and from the application. */
 static enum mover_verdict move(struct conn *c, uint64_t *up, uint64_t *down)
@@ -71,7 +39,6 @@ static struct conn_verdict ended(struct conn *c)
 {
 	if (!conn_requests(c) && c->flow.client_eof && !conn_is_tcp(c))
 		c->worker->stats->health_checks++;
-	say_fault(c);
 	return verdict_of(CONN_LINGER, CONN_ORDERLY, c->flow.reason);
 }
 

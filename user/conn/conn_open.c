@@ -27,7 +27,7 @@ static bool sent_nothing(const struct conn *c)
 	/* A unix socket does not count. */
 	if (getsockopt(c->client_fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return c->tls && !tls_first_bytes(c->tls, &first);
-	return info.tcpi_bytes_received <= c->prefix_bytes + 1; /* a FIN counts as one */
+	return info.tcpi_bytes_received <= c->prefix_bytes + 1u; /* a FIN counts as one */
 }
 
 /* --- PROXY prefix ----------------------------------------------------------------------------- */
@@ -53,7 +53,7 @@ static enum kedge_reason prefix_take(struct conn *c, const struct proxy_prefix *
 		c->client = addr_to_inet(&p->src);
 		c->port = addr_port(&p->dst);
 	}
-	c->prefix_bytes = (uint32_t)p->len;
+	c->prefix_bytes = (uint16_t)p->len; /* at most PROXY_V2_BYTES_MAX */
 	TRACE_PREFIX(&c->flow, p->version, &c->client);
 	return conn_header_prefix(c, p);
 }
@@ -221,6 +221,15 @@ static void take_route(struct conn *c)
 	c->route = (uint16_t)(tls_conn_route(c->tls) + 1);
 }
 
+/* Without memory for it, what is logged of the connection has no name. */
+static void take_name(struct conn *c)
+{
+	const char *name = tls_conn_name(c->tls);
+
+	if (name)
+		c->name = intern_get(&c->worker->names, name);
+}
+
 static struct conn_verdict handshake_done(struct conn *c)
 {
 	enum kedge_reason reason = KEDGE_REASON_NONE;
@@ -229,6 +238,7 @@ static struct conn_verdict handshake_done(struct conn *c)
 
 	TRACE_HANDSHAKE(&c->flow);
 	take_route(c);
+	take_name(c);
 	if (conn_header_wanted(c)) /* the handshake is freed below */
 		tls_words(c->tls, &words);
 	if (tls_into_record(&c->tls, &c->flow.record, &facts, &reason) < 0)

@@ -12,6 +12,7 @@
 
 #include "app/leg.h"
 #include "base/addr.h"
+#include "base/intern.h"
 #include "base/loop.h"
 #include "bpf/kbpf.h"
 #include "conn/flow.h"
@@ -77,9 +78,9 @@ struct worker {
 	struct task bury;
 	struct conn_queue queue, idle; /* conn_queue.h */
 	struct timer queue_timer;
-	uint64_t random; /* for servers_choose() */
+	uint64_t random;     /* for servers_choose() */
+	struct intern names; /* that clients asked for */
 	uint32_t conns_count;
-	uint64_t ports_said_ms;   /* when it was last said that source ports ran out; 0: never */
 	uint64_t names_look_ms;   /* when it looks again whether peername is attached */
 	bool drain_asked;         /* atomic */
 	bool closing_asked;       /* atomic: see worker_closing() */
@@ -110,6 +111,7 @@ struct conn {
 	struct tls_conn *tls;          /* during HANDSHAKE */
 	struct flow flow;              /* from the end of the handshake on */
 	struct access_flow *access;    /* NULL: its requests are not logged */
+	const char *name; /* that its ClientHello asked for, of worker.names; NULL: none */
 	TAILQ_ENTRY(conn) queue_link;
 	union {
 		uint64_t tried; /* in CONNECT: bit i: server i has failed it */
@@ -131,13 +133,13 @@ struct conn {
 	uint64_t down_bytes;          /* that the application has sent for it */
 	uint64_t idle_acked;          /* the same when idle-timeout was last over */
 	uint32_t requests, responses; /* on legs that it does not have any more */
-	uint32_t prefix_bytes;
-	uint32_t head_index;    /* which head that is */
-	uint32_t body_index;    /* the request that body_due_ms and body_begun belong to */
+	uint32_t head_index;          /* which head that is */
+	uint32_t body_index;          /* the request that body_due_ms and body_begun belong to */
 	uint32_t body_rest;     /* what body_due_ms is short of, as a fraction of body-rate-min */
 	union addr_inet client; /* who the client is: from the prefix, or the socket's peer */
 	int client_fd;
 	uint16_t route; /* that its ClientHello chose at the listener, from 1; 0: none */
+	uint16_t prefix_bytes;
 	uint16_t port; /* that the client connected to, host order: from the prefix or the socket */
 	uint8_t state; /* enum conn_state; only conn.c writes it */
 	uint8_t tries; /* in CONNECT: servers that were tried at once */

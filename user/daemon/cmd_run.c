@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "bpf/peername.h"
 #include "metrics/metrics_server.h"
+#include "daemon/log_setup.h"
 #include "daemon/mainloop.h"
 #include "daemon/privileges.h"
 #include "daemon/show.h"
@@ -333,7 +334,7 @@ int cmd_run(int argc, char **argv)
 
 	if (err)
 		return err > 0 ? EXIT_DONE : EXIT_USAGE;
-	log_set_level(conf->log_level);
+	log_setup(conf);
 	/* Before anything is open, and while the name service may load what it needs. */
 	if (resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0) {
 		config_free(conf);

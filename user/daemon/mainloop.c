@@ -18,6 +18,10 @@
 #include "daemon/server_command.h"
 #include "daemon/status.h"
 #include "listen/bind_unix.h"
+#include "listen/why.h"
+
+/* How often the lines that were left out are looked for. */
+#define SWEEP_MS 30000
 
 /* Without a descriptor for a client, the control socket is left alone for so long. */
 #define CONTROL_PAUSE_MS 200
@@ -165,6 +169,15 @@ static int delay_wait_ms(const struct daemon *d, uint64_t now)
 	return d->drain_at_ms > now ? (int)(d->drain_at_ms - now) : 0;
 }
 
+/* Why connections failed, where their lines were left out. now_ms UINT64_MAX: it is the end. */
+static void say_left_out(const struct daemon *d, uint64_t now_ms)
+{
+	const struct conf *conf = d->conf;
+
+	for (size_t i = 0; i < conf->listeners_count; i++)
+		why_say_rest(d->generation->tallies[i], conf->listeners[i].name, now_ms);
+}
+
 /* How long poll(2) may wait. Leaves the control socket out during its pause. */
 static int wait_ms(const struct daemon *d, struct pollfd *control)
 {
@@ -172,6 +185,7 @@ static int wait_ms(const struct daemon *d, struct pollfd *control)
 	int wait = sooner(watchdog_wait_ms(&d->watchdog), guard_wait_ms(d->shared.guard));
 
 	wait = sooner(wait, delay_wait_ms(d, now));
+	wait = sooner(wait, SWEEP_MS);
 	control->fd = d->control_fd;
 	if (now >= d->control_again_ms)
 		return wait;
@@ -180,8 +194,7 @@ static int wait_ms(const struct daemon *d, struct pollfd *control)
 	return sooner(wait, (int)(d->control_again_ms - now));
 }
 
-/* Serves the control socket until a signal came and every worker has ended. */
-int mainloop_run(struct daemon *d)
+static int serve(struct daemon *d)
 {
 	struct pollfd fds[] = {
 		{.fd = d->signal_fd, .events = POLLIN},
@@ -196,6 +209,7 @@ int mainloop_run(struct daemon *d)
 			return log_err(errno, "main loop: poll failed");
 		watchdog_run(&d->watchdog, d->workers, d->workers_made);
 		guard_run(d->shared.guard);
+		say_left_out(d, monotonic_ms());
 		err = obey_signals(d);
 		if (err)
 			return err;
@@ -207,4 +221,13 @@ int mainloop_run(struct daemon *d)
 			d->control_again_ms = monotonic_ms() + CONTROL_PAUSE_MS;
 	}
 	return d->draining ? 0 : log_err(EIO, "every worker ended by itself");
+}
+
+/* Serves the control socket until a signal came and every worker has ended. */
+int mainloop_run(struct daemon *d)
+{
+	int err = serve(d);
+
+	say_left_out(d, UINT64_MAX);
+	return err;
 }

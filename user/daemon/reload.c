@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/clock.h"
 #include "daemon/json_text.h"
+#include "daemon/log_setup.h"
 #include "daemon/notify.h"
 #include "listen/bind_unix.h"
 #include "listen/sockets.h"
@@ -410,7 +411,7 @@ static void commit(struct attempt *a)
 		limits_warn_descriptors(d->conf);
 	wait_taken(d);
 	generation_put(before);
-	log_set_level(d->conf->log_level);
+	log_setup(d->conf);
 }
 
 static void attempt_clear(struct attempt *a)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* user only: what reasons.def says of a reason. A number that is none is taken for internal_error. */
+/* user only: what reasons.def says of a reason. A number that is none counts as internal_error. */
 #pragma once
 
 #include "base/log.h"

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/reset_on_close.h"
 #include "listen/bind.h"
+#include "listen/why.h"
 #include "tls/certs_check.h"
 
 #define ACCEPTS_PER_TURN 64
@@ -64,9 +65,10 @@ static bool may_go_on(struct door *d, int err)
 	return false;
 }
 
-/* Over a limit: resets the connection at once, and counts it. */
-static void turn_away(struct door *d, int fd, enum kedge_reason reason)
+/* Over a limit: resets the connection at once, counts it, and says why. */
+static void turn_away(struct door *d, int fd, enum kedge_reason reason, const union addr *peer)
 {
+	struct why why = {.reason = reason, .listener = d->service->conf->name, .client = *peer};
 	struct kedge_stats *stats = d->acceptor->stats;
 	struct metrics_listener *metrics = d->service->metrics;
 
@@ -80,6 +82,8 @@ static void turn_away(struct door *d, int fd, enum kedge_reason reason)
 		stats->reasons.limit_listener++;
 	else
 		stats->reasons.limit_connections++;
+	if (why_wanted(&why, d->service->tally, d->acceptor->loop->now_ms))
+		why_say(&why);
 }
 
 /* Returns true when there may be more. */
@@ -91,13 +95,13 @@ static bool accept_some(struct door *d)
 		int fd = accept4(d->fd, &peer.sa, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		/* Whatever name a client gave its unix socket says nothing about who it is. */
 		const union addr nobody = {.family = AF_UNSPEC};
+		const bool known = peer.family != AF_UNIX;
 		enum kedge_reason reason = fd >= 0 ? service_enter(d->service) : KEDGE_REASON_NONE;
 
 		if (reason != KEDGE_REASON_NONE)
-			turn_away(d, fd, reason);
+			turn_away(d, fd, reason, known ? &peer : &nobody);
 		else if (fd >= 0)
-			d->acceptor->accepted(d->acceptor, d->service, fd,
-					      peer.family == AF_UNIX ? &nobody : &peer);
+			d->acceptor->accepted(d->acceptor, d->service, fd, known ? &peer : &nobody);
 		else if (errno == EAGAIN || (is_lack(errno) && !may_go_on(d, errno)))
 			return false;
 		/* any other error is about a connection that has ended: try the next one */

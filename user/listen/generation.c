@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "config/config_diff.h"
+#include "listen/why.h"
 
 static unsigned alive;
 
@@ -17,12 +18,14 @@ static void refs_check(const unsigned *refs)
 }
 #endif
 
-static void tally_put(struct tally *t)
+static void tally_put(struct tally *t, const char *listener)
 {
 	if (t)
 		CHECKED(refs_check(&t->refs));
-	if (t && !__atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
-		free(t);
+	if (!t || __atomic_sub_fetch(&t->refs, 1, __ATOMIC_ACQ_REL))
+		return;
+	why_say_rest(t, listener, UINT64_MAX);
+	free(t);
 }
 
 static bool tallies_make(struct generation *g)
@@ -81,7 +84,7 @@ void generation_inherit(struct generation *g, const struct generation *before, c
 	for (size_t i = 0; i < g->conf->listeners_count; i++) {
 		if (from[i] < 0)
 			continue;
-		tally_put(g->tallies[i]);
+		tally_put(g->tallies[i], g->conf->listeners[i].name);
 		g->tallies[i] = before->tallies[from[i]];
 		__atomic_add_fetch(&g->tallies[i]->refs, 1, __ATOMIC_RELAXED);
 	}
@@ -102,7 +105,7 @@ void generation_put(struct generation *g)
 	if (!g || __atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL))
 		return;
 	for (size_t i = 0; g->tallies && i < g->conf->listeners_count; i++)
-		tally_put(g->tallies[i]);
+		tally_put(g->tallies[i], g->conf->listeners[i].name);
 	free(g->tallies);
 	for (size_t i = 0; g->apps && i < g->conf->apps_count; i++)
 		servers_fini(&g->apps[i]);

@@ -9,13 +9,8 @@
 
 #include "app/servers.h"
 #include "config/config.h"
+#include "listen/tally.h"
 #include "tls/tls.h"
-
-/* The counts of a listener, over all its generations. Written by workers. */
-struct tally {
-	unsigned refs;        /* atomic: generations */
-	unsigned connections; /* atomic: see limits_enter() */
-};
 
 struct generation {
 	unsigned refs;   /* atomic */

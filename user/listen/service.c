@@ -22,7 +22,7 @@ int service_new(struct service **out, struct generation *g, size_t index, struct
 	s->refs = 1;
 	s->generation = generation_get(g);
 	s->conf = &g->conf->listeners[index];
-	s->connections = &g->tallies[index]->connections;
+	s->tally = g->tallies[index];
 	s->limits = limits;
 	if (s->conf->tls)
 		err = tls_listener_new(&s->tls, s->conf, &g->tls);
@@ -47,7 +47,7 @@ void service_check(const struct service *s)
 	CHECK(s, s->refs);
 	CHECK(s, __atomic_load_n(&g->refs, __ATOMIC_RELAXED));
 	CHECK(s, index < g->conf->listeners_count);
-	CHECK(s, s->connections == &g->tallies[index]->connections);
+	CHECK(s, s->tally == g->tallies[index]);
 	CHECK_IF(s, s->tls, s->conf->tls);
 	CHECK(s, memchr(s->name, '\0', sizeof(s->name)));
 }
@@ -74,7 +74,7 @@ enum kedge_reason service_enter(struct service *s)
 {
 	if (!limits_enter(&s->limits->connections, s->generation->conf->connections_max))
 		return KEDGE_REASON_limit_connections;
-	if (limits_enter(s->connections, s->conf->connections_max))
+	if (limits_enter(&s->tally->connections, s->conf->connections_max))
 		return KEDGE_REASON_NONE;
 	limits_leave(&s->limits->connections);
 	return KEDGE_REASON_limit_listener;
@@ -82,6 +82,6 @@ enum kedge_reason service_enter(struct service *s)
 
 void service_leave(struct service *s)
 {
-	limits_leave(s->connections);
+	limits_leave(&s->tally->connections);
 	limits_leave(&s->limits->connections);
 }

@@ -20,13 +20,12 @@ struct service {
 	unsigned refs;                    /* changed by the worker alone */
 	struct generation *generation;    /* a reference */
 	const struct conf_listener *conf; /* in there */
-	unsigned *connections;            /* in there, for all workers and generations; atomic */
+	struct tally *tally;              /* in there, for all workers and generations; atomic */
 	struct limits *limits;            /* of the process */
 	struct tls_ctx *tls;              /* NULL without TLS */
 	struct metrics_listener *metrics; /* this worker's; set with the socket */
-	uint64_t unasked_said_ms, lost_said_ms; /* see conn_move.c; 0: never */
-	char name[ADDR_TEXT_MAX];               /* where it is bound; set with the socket */
-	uint16_t port;                          /* host order; set with the socket */
+	char name[ADDR_TEXT_MAX];         /* where it is bound; set with the socket */
+	uint16_t port;                    /* host order; set with the socket */
 };
 
 /*

@@ -380,6 +380,11 @@ size_t tls_first_bytes(const struct tls_conn *c, const uint8_t **bytes)
 	return c->wire.first_len;
 }
 
+const char *tls_conn_name(const struct tls_conn *c)
+{
+	return c->sni[0] ? c->sni : NULL;
+}
+
 /* OpenSSL chooses the cipher suite last. */
 bool tls_hello_taken(const struct tls_conn *c)
 {

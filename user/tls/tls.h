@@ -121,6 +121,9 @@ enum tls_step tls_handshake(struct tls_conn *c, enum kedge_reason *reason);
  */
 size_t tls_first_bytes(const struct tls_conn *c, const uint8_t **bytes);
 
+/* The name that the client asked for, as it wrote it; NULL: none, or not yet. */
+const char *tls_conn_name(const struct tls_conn *c);
+
 /* Has an acceptable ClientHello come? The client has not proved anything yet. */
 bool tls_hello_taken(const struct tls_conn *c);
 

@@ -92,6 +92,14 @@ static bool differs(const struct tls_conn *c, unsigned route,
 	       (route != c->route || memcmp(session, c->session, TLS_DIGEST_BYTES) != 0);
 }
 
+/* Also one that is refused. After a HelloRetryRequest it may be another one. */
+static void note_name(struct tls_conn *c, const struct hello_part *name)
+{
+	memset(c->sni, 0, sizeof(c->sni));
+	if (name->bytes)
+		memcpy(c->sni, name->bytes, name->len);
+}
+
 /* KEDGE_REASON_NONE, or why not with *alert. */
 static enum kedge_reason decide(struct tls_conn *c, const struct hello *h, int *alert)
 {
@@ -101,6 +109,7 @@ static enum kedge_reason decide(struct tls_conn *c, const struct hello *h, int *
 	SSL_CTX *ctx;
 	enum kedge_reason reason = choose(c->ctx, h, &route, &ctx, alert);
 
+	note_name(c, &h->name);
 	if (reason != KEDGE_REASON_NONE)
 		return reason;
 	r = &c->ctx->routes[route];
@@ -112,8 +121,6 @@ static enum kedge_reason decide(struct tls_conn *c, const struct hello *h, int *
 		return KEDGE_REASON_tls_handshake;
 	}
 	memcpy(c->session, session, sizeof(session));
-	if (h->name.bytes)
-		memcpy(c->sni, h->name.bytes, h->name.len);
 	c->route = route;
 	c->hello_seen = true;
 	c->named = route || ctx;

@@ -11,30 +11,26 @@
 #include <sys/types.h>
 #include <syslog.h> /* its names and ours are apart */
 
+#include "base/log.h"
+#include "base/log_write.h"
+
 static char written[8192];
 static size_t written_len;
 static unsigned writes;
 static int write_fails;
 
-static ssize_t test_write(int fd, const void *bytes, size_t len)
+/* In the place of log_write.c. */
+int log_write(const char *bytes, size_t len)
 {
-	assert_int_equal(fd, 2);
 	writes++;
-	if (write_fails) {
-		errno = write_fails;
-		return -1;
-	}
+	if (write_fails)
+		return -write_fails;
 	assert_true(written_len + len < sizeof(written));
 	memcpy(written + written_len, bytes, len);
 	written_len += len;
 	written[written_len] = '\0';
-	return (ssize_t)len;
+	return 0;
 }
-
-#include <unistd.h>
-#define write test_write
-#include "base/log.c"
-#undef write
 
 static int setup(void **state)
 {
@@ -43,6 +39,7 @@ static int setup(void **state)
 	written[0] = '\0';
 	write_fails = 0;
 	log_set_level(LOG_LEVEL_INFO);
+	log_set_style(LOG_STYLE_PLAIN);
 	log_set_tap(NULL);
 	return 0;
 }
@@ -135,12 +132,13 @@ static void long_lines_are_cut(void **state)
 		memset(text, 'x', len);
 		text[len] = '\0';
 		for (int err = 0; err <= EACCES; err += EACCES) {
-			size_t whole = strlen("kedge: error: ") + len +
-				       (err ? strlen(": Permission denied") : 0) + 1;
+			const size_t of_text = len + (err ? strlen(": Permission denied") : 0);
+			size_t most = strlen("kedge: error: ") + LOG_TEXT_MAX + 1;
+			size_t whole = strlen("kedge: error: ") + of_text + 1;
 
 			written_len = 0;
 			log_emit(LOG_LEVEL_ERROR, err, "%s", text);
-			assert_int_equal(written_len, whole < 2047 ? whole : 2047);
+			assert_int_equal(written_len, whole < most ? whole : most);
 			assert_int_equal(written[written_len - 1], '\n');
 			assert_ptr_equal(strchr(written, '\n'), written + written_len - 1);
 		}
@@ -149,7 +147,43 @@ static void long_lines_are_cut(void **state)
 	text[sizeof(text) - 1] = '\0';
 	written_len = 0;
 	log_emit(LOG_LEVEL_ERROR, EACCES, "%s", text);
-	assert_int_equal(written_len, 2047);
+	assert_int_equal(written_len, strlen("kedge: error: ") + LOG_TEXT_MAX + 1);
+}
+
+/* The lines that nobody could read are counted, and said once there is room. */
+static void lost_lines_are_told(void **state)
+{
+	(void)state;
+	write_fails = EAGAIN;
+	for (int i = 0; i < 3; i++)
+		log_info("lost");
+	assert_int_equal(writes, 3);
+	write_fails = EPIPE; /* of those nothing is said */
+	log_info("broken");
+	write_fails = 0;
+	written_len = 0;
+	log_info("again");
+	log_info("and on");
+	assert_string_equal(written, "kedge: info: again\n"
+				     "kedge: warning: log: standard error was full: 3 lines before "
+				     "this one are lost\n"
+				     "kedge: info: and on\n");
+}
+
+static void fields_are_in_json_only(void **state)
+{
+	const struct log_field fields[] = {{"a", "b", false}};
+
+	(void)state;
+	log_emit_fields(LOG_LEVEL_WARN, fields, 1, "c %d", 1);
+	log_emit_fields(LOG_LEVEL_DEBUG, fields, 1, "above the level");
+	assert_string_equal(written, "kedge: warning: c 1\n");
+	log_set_style(LOG_STYLE_JSON);
+	written_len = 0;
+	log_emit_fields(LOG_LEVEL_WARN, fields, 1, "c\n%d", 1);
+	assert_memory_equal(written, "{\"time\":\"2", 10);
+	assert_non_null(
+		strstr(written, "\"level\":\"warning\",\"message\":\"c?1\",\"a\":\"b\"}\n"));
 }
 
 static void a_closed_standard_error_is_no_matter(void **state)
@@ -196,6 +230,11 @@ static void a_tap_hears_its_threads_lines(void **state)
 	log_info("e");
 	assert_int_equal(quiet.count, 1);
 	assert_int_equal(writes, 2);
+	/* Its line is the same in each style. */
+	log_set_tap(&loud.tap);
+	log_set_style(LOG_STYLE_JSON);
+	log_info("f");
+	assert_string_equal(loud.line, "kedge: info: f");
 }
 
 static void *speak(void *arg)
@@ -228,6 +267,8 @@ int main(void)
 		TEST(an_error_without_a_text_has_its_number),
 		TEST(one_line_stays_one_line),
 		TEST(long_lines_are_cut),
+		TEST(lost_lines_are_told),
+		TEST(fields_are_in_json_only),
 		TEST(a_closed_standard_error_is_no_matter),
 		TEST(a_tap_hears_its_threads_lines),
 		TEST(a_tap_does_not_hear_other_threads),

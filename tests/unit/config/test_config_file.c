@@ -36,7 +36,7 @@
 	"drain-timeout-ms, shutdown-delay-ms, tcp-keepalive-s, tcp-user-timeout-ms, "          \
 	"connections-max, user, seccomp, address-connections-max, "                            \
 	"handshakes-max, head-bytes-max, body-rate-min, response-rate-min, rate-grace-ms, "    \
-	"log-level, access-log, access-log-format, metrics, certs, listeners, apps\n"
+	"log-level, log-format, access-log, access-log-format, metrics, certs, listeners, apps\n"
 
 /* "top.listen=:1@2" for each setting: level, name, text and line. */
 static void describe(char *to, size_t size, const struct settings *s)

@@ -41,7 +41,7 @@ static const char every_flag[] =
 	"--handshakes-max 8 "
 	"--head-bytes-max 65536 "
 	"--body-rate-min 9 --response-rate-min 10 --rate-grace-ms 11 "
-	"--socket-mode 0600 --user 65534:65533 --seccomp errno --log-level debug "
+	"--socket-mode 0600 --user 65534:65533 --seccomp errno --log-level debug --log-format json "
 	"--access-log /log/x --access-log-format json --metrics 127.0.0.1:9100 "
 	"--listen 127.0.0.1:443 --proxy-protocol require --trust "
 	"192.0.2.0/24 --trust 2001:db8::/32 "
@@ -132,6 +132,7 @@ static const char every_key[] = "certs:\n"
 				"user: 65534:65533\n"
 				"seccomp: errno\n"
 				"log-level: debug\n"
+				"log-format: json\n"
 				"access-log: /log/x\n"
 				"access-log-format: json\n"
 				"metrics: 127.0.0.1:9100\n"
@@ -293,6 +294,7 @@ static void check_every_option(const struct conf *conf)
 	assert_int_equal(conf->response_rate_min, 10);
 	assert_int_equal(conf->rate_grace_ms, 11);
 	assert_int_equal(conf->log_level, LOG_LEVEL_DEBUG);
+	assert_int_equal(conf->log_json, 1);
 	assert_string_equal(conf->access_log, "/log/x");
 	assert_int_equal(conf->access_log_format, ACCESS_FORMAT_JSON);
 	assert_int_equal(addr_port(&conf->metrics), 9100);
@@ -400,6 +402,7 @@ static void check_defaults(const struct conf *conf)
 	assert_null(conf->user);
 	assert_int_equal(conf->seccomp, SECCOMP_ENFORCE);
 	assert_int_equal(conf->log_level, LOG_LEVEL_INFO);
+	assert_int_equal(conf->log_json, 0);
 	assert_null(conf->access_log);
 	assert_int_equal(conf->access_log_format, ACCESS_FORMAT_COMBINED);
 	assert_int_equal(conf->metrics.family, AF_UNSPEC);

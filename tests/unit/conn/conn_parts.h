@@ -104,7 +104,7 @@ static inline int up(void **state)
 		.refs = 1,
 		.generation = &generation,
 		.conf = &listener_conf,
-		.connections = &tally.connections,
+		.tally = &tally,
 		.limits = &limits,
 		.metrics = &service_metrics,
 		.name = "here",

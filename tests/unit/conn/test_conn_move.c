@@ -171,25 +171,13 @@ static void an_editor_that_is_lost_is_noted(void **state)
 	capability_start(CAPABILITY_EDIT, false);
 }
 
-/* A worker says it of a listener once an hour. */
-static void a_fault_of_the_application_is_logged_once_an_hour(void **state)
+static void a_fault_of_the_application_ends_it(void **state)
 {
 	(void)state;
 	joined();
 	c->flow.reason = KEDGE_REASON_app_unasked;
 	c->flow.client_shut = true;
 	expect(conn_move_run(c), CONN_LINGER, CONN_ORDERLY, KEDGE_REASON_app_unasked);
-	assert_int_equal(service.unasked_said_ms, now());
-	assert_int_equal(service.lost_said_ms, 0);
-	set_clock(now() + 3600u * 1000 - 1);
-	conn_move_run(c);
-	assert_int_not_equal(service.unasked_said_ms, now());
-	set_clock(now() + 1);
-	conn_move_run(c);
-	assert_int_equal(service.unasked_said_ms, now());
-	c->flow.reason = KEDGE_REASON_app_response_lost;
-	conn_move_run(c);
-	assert_int_equal(service.lost_said_ms, now());
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, up, down)
@@ -208,7 +196,7 @@ int main(void)
 		TEST(a_refused_request_is_answered),
 		TEST(a_fault_of_the_record_layer),
 		TEST(an_editor_that_is_lost_is_noted),
-		TEST(a_fault_of_the_application_is_logged_once_an_hour),
+		TEST(a_fault_of_the_application_ends_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

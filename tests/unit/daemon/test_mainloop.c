@@ -161,6 +161,8 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int ms)
 #undef poll
 
 static struct conf *conf;
+static struct tally tally, *tallies[] = {&tally};
+static struct generation generation;
 static int control[2];
 
 static int begin(void **state)
@@ -184,6 +186,9 @@ static int setup(void **state)
 	memset(crew, 0, sizeof(crew));
 	crew[0].started = crew[1].started = true;
 	kedge.conf = conf;
+	tally = (struct tally){0};
+	generation = (struct generation){.refs = 1, .conf = conf, .tallies = tallies};
+	kedge.generation = &generation;
 	kedge.workers = crew;
 	kedge.workers_made = WORKERS;
 	kedge.shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -411,6 +416,42 @@ static void done_fd_is_read_so_that_it_does_not_spin(void **state)
 	assert_int_equal(errno, EAGAIN);
 }
 
+/* --- what the log has left out ---------------------------------------------------------------- */
+
+static struct log_quota *left_out(uint64_t said_ms)
+{
+	struct log_quota *q = &tally.quotas[KEDGE_REASON_prefix_bad];
+
+	*q = (struct log_quota){.said_ms = said_ms, .left_out = 3};
+	return q;
+}
+
+static void a_sweep_says_what_is_over(void **state)
+{
+	struct log_quota *q = left_out(monotonic_ms());
+	struct pollfd p = {.fd = 0};
+
+	(void)state;
+	say_left_out(&kedge, monotonic_ms());
+	assert_int_equal(q->left_out, 3);
+	say_left_out(&kedge, monotonic_ms() + 61000);
+	assert_heard("prefix_bad: 3 lines were left out: malformed PROXY prefix\n");
+	say_left_out(&kedge, monotonic_ms() + 61000);
+	assert_int_equal(heard_lines, 1);
+	guard_waits = -1;
+	assert_in_range(wait_ms(&kedge, &p), 0, SWEEP_MS);
+}
+
+static void so_does_the_end(void **state)
+{
+	(void)state;
+	left_out(monotonic_ms());
+	send_signal(SIGTERM);
+	assert_int_equal(mainloop_run(&kedge), 0);
+	assert_heard("prefix_bad: 3 lines were left out: malformed PROXY prefix\n");
+	assert_int_equal(heard_lines, 2);
+}
+
 /* --- the control socket ----------------------------------------------------------------------- */
 
 static void commands_are_answered(void **state)
@@ -520,6 +561,8 @@ int main(void)
 		TEST(workers_that_end_by_themselves_are_an_error),
 		TEST(it_goes_on_while_one_worker_runs),
 		TEST(done_fd_is_read_so_that_it_does_not_spin),
+		TEST(a_sweep_says_what_is_over),
+		TEST(so_does_the_end),
 		TEST(commands_are_answered),
 		TEST(a_socket_that_cannot_be_served_is_left_alone),
 		TEST(without_a_socket_nothing_is_served),

@@ -20,7 +20,7 @@ static void it_is_of_one_listener(void **state)
 
 	(void)state;
 	assert_ptr_equal(s->conf, &g->conf->listeners[1]);
-	assert_ptr_equal(s->connections, &g->tallies[1]->connections);
+	assert_ptr_equal(s->tally, g->tallies[1]);
 	assert_null(s->tls);
 	assert_null(s->metrics);
 	/* It holds one reference to the generation. */
@@ -50,16 +50,16 @@ static void connections_are_counted_twice(void **state)
 	assert_int_equal(service_enter(b), KEDGE_REASON_limit_connections);
 	/* Both limits are reached: it names the common one. */
 	assert_int_equal(service_enter(a), KEDGE_REASON_limit_connections);
-	assert_int_equal(*a->connections, 2);
-	assert_int_equal(*b->connections, 1);
+	assert_int_equal(a->tally->connections, 2);
+	assert_int_equal(b->tally->connections, 1);
 	service_leave(a);
 	assert_int_equal(service_enter(b), KEDGE_REASON_NONE);
 	service_leave(a);
 	service_leave(b);
 	service_leave(b);
 	assert_int_equal(rig_limits.connections, 0);
-	assert_int_equal(*a->connections, 0);
-	assert_int_equal(*b->connections, 0);
+	assert_int_equal(a->tally->connections, 0);
+	assert_int_equal(b->tally->connections, 0);
 	service_put(a);
 	service_put(b);
 	generation_put(g);

@@ -13,6 +13,7 @@
 static struct limits limits;
 static struct generation *generation;
 static struct service *service;
+static struct tally other;
 
 static void check(void)
 {
@@ -34,7 +35,7 @@ static const char *service_broken(unsigned row)
 	BREAK("s->refs", service->refs = 0);
 	BREAK("__atomic_load_n(&g->refs", generation->refs = 0);
 	BREAK("index < g->conf->listeners_count", service->conf++);
-	BREAK("s->connections ==", service->connections = &limits.connections);
+	BREAK("s->tally ==", service->tally = &other);
 	BREAK("s->conf->tls", service->tls = (void *)service);
 	BREAK("memchr(s->name", memset(service->name, 'x', sizeof(service->name)));
 	return NULL;

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes to standard error, and does not wait long. See log_write.h. */
+#include "base/log_write.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * Between poll(2) and write(2) no other thread may take the room. Recursive: a handler of a signal
+ * has a last word to say, whatever its thread was doing.
+ */
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static int patience_ms = -1; /* atomic */
+static bool stuck;           /* the last line has waited in vain */
+
+void log_write_patience(int ms)
+{
+	__atomic_store_n(&patience_ms, ms, __ATOMIC_RELAXED);
+}
+
+/* A pipe with room has room for PIPE_BUF. What cannot be polled has room. */
+static bool has_room(void)
+{
+	int ms = __atomic_load_n(&patience_ms, __ATOMIC_RELAXED);
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (ms < 0)
+		return true;
+	stuck = poll(&p, 1, stuck ? 0 : ms) == 0;
+	return !stuck;
+}
+
+static int write_line(const char *line, size_t len)
+{
+	bool may_wait = __atomic_load_n(&patience_ms, __ATOMIC_RELAXED) < 0;
+
+	if (!has_room())
+		return -EAGAIN;
+	/* The journal is a socket. Half a line is no worse than none. */
+	if (!may_wait && send(STDERR_FILENO, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return 0;
+	if (!may_wait && errno != ENOTSOCK)
+		return -errno;
+	return write(STDERR_FILENO, line, len) < 0 ? -errno : 0;
+}
+
+int log_write(const char *line, size_t len)
+{
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = write_line(line, len);
+	pthread_mutex_unlock(&lock);
+	return err;
+}
