@@ -389,6 +389,11 @@ faults: $(OUT)/kedge $(OUT)/kedge-asan
 e2e: $(OUT)/kedge $(OUT)/kedge-asan $(OUT)/flood $(OUT)/foreign.bpf.o
 	$(Q)cd tests && KEDGE_SUITE=e2e $(PYTHON) -B -m pytest -q e2e soak
 
+## test: deb-test (3 min, root): the Debian package in a system of its own: installed, started, upgraded, removed
+deb-test: $(OUT)/kedge-asan
+	$(Q)tests/deps.sh build check deb root
+	$(Q)cd tests && KEDGE_SUITE=deb-test $(PYTHON) -B -m pytest -q deb
+
 ## test: mutants (30 min, root): each fault of tests/mutants, or those in MUTANTS, is put in; a test must find it
 mutants:
 	$(Q)tests/mutants/run.sh
@@ -493,6 +498,8 @@ datadir		?= $(prefix)/share/kedge
 docdir		?= $(prefix)/share/doc/kedge
 unitdir		?= $(prefix)/lib/systemd/system
 sysusersdir	?= $(prefix)/lib/sysusers.d
+bashdir		?= $(prefix)/share/bash-completion/completions
+zshdir		?= $(prefix)/share/zsh/site-functions
 INSTALL		?= install
 
 inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml dist/kedge.logrotate
@@ -500,14 +507,16 @@ inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml dist/ked
 inst_pages	:= $(wildcard docs/*.md docs/tutorials/*.md docs/examples/* docs/pictures/* docs/bench/*.md docs/bench/*.svg)
 inst_units	:= $(wildcard dist/*.service dist/*.socket)
 # Dashboards and bpftrace scripts keep their directory of dist/.
-inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*))
+inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*) dist/kedge.schema.json)
 
-## install: install: binary, man pages, units, documents below DESTDIR and prefix (/usr/local)
+## install: install: binary, man pages, units, completion, documents below DESTDIR and prefix (/usr/local)
 install: $(OUT)/kedge
 	$(INSTALL) -D -m 755 $(OUT)/kedge $(DESTDIR)$(bindir)/kedge
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man1 docs/man/kedge.1
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(mandir)/man5 docs/man/kedge.yaml.5
 	$(INSTALL) -D -m 644 dist/kedge.sysusers $(DESTDIR)$(sysusersdir)/kedge.conf
+	$(INSTALL) -D -m 644 dist/kedge.bash $(DESTDIR)$(bashdir)/kedge
+	$(INSTALL) -D -m 644 dist/kedge.zsh $(DESTDIR)$(zshdir)/_kedge
 	$(INSTALL) -D -m 644 -t $(DESTDIR)$(docdir) $(inst_docs)
 	set -e; for f in $(inst_pages); do $(INSTALL) -D -m 644 $$f $(DESTDIR)$(docdir)/$$f; done
 	$(INSTALL) -d $(DESTDIR)$(unitdir)
@@ -519,7 +528,8 @@ install: $(OUT)/kedge
 ## install: uninstall: removes what install put there; configuration and users stay
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/kedge $(DESTDIR)$(mandir)/man1/kedge.1 $(DESTDIR)$(mandir)/man5/kedge.yaml.5 \
-		$(DESTDIR)$(sysusersdir)/kedge.conf $(addprefix $(DESTDIR)$(docdir)/,$(notdir $(inst_docs)) $(inst_pages)) \
+		$(DESTDIR)$(sysusersdir)/kedge.conf $(DESTDIR)$(bashdir)/kedge $(DESTDIR)$(zshdir)/_kedge \
+		$(addprefix $(DESTDIR)$(docdir)/,$(notdir $(inst_docs)) $(inst_pages)) \
 		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(inst_units))) $(addprefix $(DESTDIR)$(datadir)/,$(inst_data))
 	for d in $(sort $(dir $(addprefix $(DESTDIR)$(datadir)/,$(inst_data)))) $(DESTDIR)$(datadir) \
 		$(addprefix $(DESTDIR)$(docdir)/,$(sort $(dir $(inst_pages)))) \
@@ -557,7 +567,7 @@ clean:
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/fuzz-shrunk/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak bench bench-docs bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice \
+.PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak deb-test bench bench-docs bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice \
 	install uninstall deb reference servers servers-doc demo demo-vm fleet fleet-vm vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:

@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 # The longest first.
-suites=(vmtest e2e servers unit same chaos faults fuzz prove sim bench-test bpf-test mutants coverage demo fleet)
+suites=(vmtest e2e servers unit same deb-test chaos faults fuzz prove sim bench-test bpf-test mutants coverage demo fleet)
 case ${1-} in
 '')
 	# Each suite leaves some tests to the full run, and says how many.
@@ -80,6 +80,7 @@ list_needs()
 		vm*) groups+=(vm fleet) kernels=1 ;;
 		servers | demo | fleet) groups+=("$suite") ;;
 		test-debian13) groups+=(root) ;;
+		deb-test) groups+=(check deb root) ;;
 		esac
 	done
 }
@@ -121,7 +122,7 @@ start()
 	local tmp apart=(unshare --net sh -c 'ip link set lo up && exec "$@"' -)
 
 	# These have networks of their own, and may have to fetch something.
-	[[ $1 != vm* && $1 != test-debian13 ]] || apart=()
+	[[ $1 != vm* && $1 != test-debian13 && $1 != deb-test ]] || apart=()
 	tmp=$(mktemp -d /tmp/kedge-suite-XXXXXX) && chmod 711 "$tmp" || exit 1
 	echo "=== $1: begins"
 	TMPDIR=$tmp timeout --kill-after=30 "$limit" "${apart[@]}" "${MAKE:-make}" -j"$(nproc)" \

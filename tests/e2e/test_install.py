@@ -36,7 +36,8 @@ def test_install_puts_everything_in_its_place(tree):
     files = files_below(tree)
     for name in ("bin/kedge", "share/man/man1/kedge.1", "share/man/man5/kedge.yaml.5",
                  "lib/systemd/system/kedge.service", "lib/systemd/system/kedge.socket",
-                 "lib/systemd/system/kedge@.service", "share/doc/kedge/kedge.logrotate",
+                 "lib/systemd/system/kedge@.service", "share/doc/kedge/kedge.logrotate", "share/kedge/kedge.schema.json",
+                 "share/bash-completion/completions/kedge", "share/zsh/site-functions/_kedge",
                  "lib/sysusers.d/kedge.conf", "share/doc/kedge/kedge.yaml", "share/doc/kedge/README.md"):
         assert f"{PREFIX}/{name}" in files, files
     for page in [*(machine.ROOT / "docs").glob("**/*.md"), machine.ROOT / "docs/examples/hello.js"]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bpftool
 import machine
+import schema
 from client import Client
 from process import Process
 
@@ -162,6 +163,8 @@ class Kedge:
         try:
             if wait:
                 self.wait_ready()
+            if wait and config:
+                assert schema.faults(config.path.read_text()) == []  # pylint: disable=no-member
         except BaseException:
             self.kill()
             raise

@@ -12,6 +12,7 @@
 #include "daemon/cmd_check.h"
 #include "config/config_help.h"
 #include "config/config_load.h"
+#include "config/config_schema.h"
 #include "daemon/privileges.h"
 
 /* A server alone is the application: "app localhost:3000 (127.0.0.1:3000)". */
@@ -64,6 +65,9 @@ int cmd_check(int argc, char **argv)
 			config_write_reference(stdout);
 		return EXIT_DONE;
 	}
+	/* dist/kedge.schema.json */
+	if (argc == 2 && !strcmp(argv[1], "--schema"))
+		return config_write_schema(stdout) ? EXIT_FAILED : EXIT_DONE;
 	err = config_load(&conf, argc, argv);
 	if (err > 0)
 		return EXIT_DONE;
