@@ -11,7 +11,6 @@ BENCH_PEERS, BENCH_KEDGE, BENCH_ROUNDS (natively, default 3; 0: not natively) as
 """
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import certs as certs_module  # noqa: E402
 import guest  # noqa: E402
 import guest_run  # noqa: E402
 import machine  # noqa: E402
+import memory_report  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
 import slab  # noqa: E402
@@ -36,8 +36,6 @@ WARM = 60
 # So long after the last request they are idle. By then kedge's clients have given up their connections to the backend.
 IDLE_S = 7
 WHO = "nginx haproxy kedge*"
-# Whose caches are listed, of those that there are.
-LISTED = ("nginx", "haproxy", "kedge", "kedge+shared", "kedge+record", "kedge+record+shared")
 
 
 def user_kb(pids):
@@ -120,50 +118,6 @@ def in_guest(label, who, count, certs):
     return found
 
 
-# --- report -----------------------------------------------------------------------------------------
-
-def median(runs, key):
-    return statistics.median(run[key] for run in runs)
-
-
-def beside(found, name, key):
-    """The median, and how many times nginx's that is."""
-    value = median(found[name], key)
-    first = next(iter(found))
-    times = f" ({value / median(found[first], key):.2f})" if first == "nginx" else ""
-    return f"{value:,.0f}{times}"
-
-
-def memory_table(found):
-    columns = {"user": "user space", "used": "slab, objects", "pages": "slab, pages"}
-    if not all("caches" in runs[0] for runs in found.values()):
-        columns = {"user": "user space"}
-    rows = [[name, *(beside(found, name, key) for key in columns),
-             f"{median(runs, 'user_before_kb') / 1024:.1f}"] for name, runs in found.items()]
-    return report.table(["", *columns.values(), "user space before, MB"], rows)
-
-
-def cache_table(found):
-    """"" if the slab was not read."""
-    runs = {name: runs[0]["caches"] for name, runs in found.items() if name in LISTED and "caches" in runs[0]}
-    if not runs:
-        return ""
-    rows = [[cache, *(f"{used:,.0f} / {pages:,.0f}" for _, used, pages in
-                      (caches.get(cache, (0, 0, 0)) for caches in runs.values()))]
-            for cache in slab.named(runs.values())]
-    return "\nBytes of objects / of pages, by cache:\n\n" + report.table(["cache", *runs], rows)
-
-
-def text_of(results, count, around):
-    versions = ", ".join(f"{n} {v}" for n, v in around["versions"].items())
-    parts = ["# Memory of an idle TLS connection\n\n",
-             f"{around['date']}; {versions}. Made by `make membench`, {count} connections.\n\n",
-             (machine.ROOT / "tests/bench/memory-reading.md").read_text()]
-    for where, found in results.items():
-        parts += [f"\n## {where}\n\n", memory_table(found), cache_table(found)]
-    return "".join(parts)
-
-
 def main():
     machine.need_cgroup()
     machine.remove_stale()
@@ -183,11 +137,11 @@ def main():
             results[f"Natively, Linux {around['kernel']}"] = native(who, count, rounds, certs)
         for label in (k for k in kernels if k != "none"):
             results[f"In a guest, {guest.fetch(label)}"] = in_guest(label, everyone, count, certs)
-    text = text_of(results, count, around)
+    data = {**around, "connections": count, "results": results}
+    text = memory_report.text(data)
     print(text)
     whole = not os.environ.get("BENCH_PEERS") and count == 1000 and rounds
-    report.write("memory", text, {**around, "connections": count, "results": results},
-                 report.DOCS if whole else None)
+    report.write("memory", text, data, report.DOCS if whole else None)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import guest
 import guest_run
 import machine
 import movers
+import native_report
 import report
 from guest_report import DOCS, median, spread, thousands
 
@@ -65,7 +66,7 @@ def facts_table(facts):
 class MoverReport:
     def __init__(self, guests, bench, facts, seeds):
         self.guests, self.bench, self.facts, self.seeds = guests, bench, facts, seeds
-        self.native = report.NativeReport(bench, movers.CLEAR, {})
+        self.native = native_report.NativeReport(native_report.data_of(bench, movers.CLEAR, {}))
         self.price_ns = float(facts["native"][PRICE].split()[0])
 
     def guests_text(self):
@@ -77,13 +78,13 @@ class MoverReport:
         return "".join(parts + [f"- {line}\n" for line in stalls])
 
     def native_text(self):
-        a = self.native.around
+        a = self.native.data
         return "".join([
             f"## This machine: Linux {a['kernel']}, {a['cores']} cores of {a['cpu']}\n\n",
             f"{self.bench.rounds} rounds, in the clear. A system call that does nothing takes {self.price_ns:.0f} ns here.\n\n",
             "Divided by epoll, round by round: median (smallest to largest)\n\n", round_table(self.bench, movers.reference),
-            "\nCPU of the proxy, microseconds a request: median (best round)\n\n",
-            self.native.metric_table("proxy_us", "min"),
+            "\nCPU of the proxy, microseconds a request: median (smallest to largest)\n\n",
+            self.native.metric_table("proxy_us"),
             "\nThe same medians, and what the calls that io_uring saves would cost\n\n",
             saved_table(self.bench, self.price_ns), self.native.calls_text(), "\n"])
 
@@ -97,7 +98,7 @@ class MoverReport:
             "## What io_uring's calls do on kedge's sockets\n\n", facts_table(self.facts)])
 
     def data(self):
-        return {**self.native.data(), "qemu": guest.qemu_version(), "cpu_of_guests": guest.CPU,
+        return {**self.native.data, "qemu": guest.qemu_version(), "cpu_of_guests": guest.CPU,
                 "seeds": list(self.seeds), "facts": self.facts,
                 "guests": {label: {"package": guest.fetch(label), "engines": by_peer}
                            for label, by_peer in self.guests.items()}}

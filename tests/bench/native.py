@@ -29,8 +29,8 @@ import certs as certs_module  # noqa: E402
 import figures  # noqa: E402
 import kedge as kedge_module  # noqa: E402
 import machine  # noqa: E402
+import native_report  # noqa: E402
 import peers  # noqa: E402
-import report  # noqa: E402
 import syscalls  # noqa: E402
 from stand import Stand  # noqa: E402
 from verify import verify  # noqa: E402
@@ -120,7 +120,7 @@ def main():
         bench.run()
         if whole or os.environ.get("BENCH_CALLS"):
             bench.count_calls()
-    report.native(bench, who, missing, whole)
+    native_report.write(bench, who, missing, whole)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The tables of README.md, from docs/bench/*.json. Pure, but for reading these files; by the rules of figures.py."""
+"""The tables of README.md and docs/benchmarks.md, from docs/bench/*.json, by the rules of figures.py."""
 import json
 import re
 import textwrap
 
 import figures
+import pictures
 import report
-from guest_report import median
+from guest_report import median, seeds_text
+from native_report import PAIRS, NativeReport
+from shown import IN_GUEST, KERNEL, NATIVE, PROXIES, kernel_version, short, versions_text
 
-KERNEL = "6.12"
-PROXIES = {"nginx": "nginx", "haproxy": "HAProxy", "hitch": "hitch"}
-# What kedge does in the kernel, and the name of that in a guest.
-IN_GUEST = {"kedge, nothing": "kedge", "edit, bypass": "kedge+edit+bypass", "record, edit, bypass": "kedge+record+edit+bypass"}
-NATIVE = {"nothing": "kedge", "edit, bypass": "kedge+edit+bypass"}
 TITLES = {"get100": "100 B", "get1k": "1 KB", "get16k": "16 KB", "get64k": "64 KB", "get1m": "1 MB", "post1m": "1 MB upload",
           "handshake": "full handshake, one request", "resume": "resumed handshake, one request"}
 SHARED = "the same, `app-reuse: shared`"
@@ -20,18 +18,6 @@ SHARED = "the same, `app-reuse: shared`"
 
 def load(name):
     return json.loads((report.DOCS / f"{name}.json").read_text())
-
-
-def short(version):
-    return re.match(r"\d+(\.\d+)*", version)[0]
-
-
-def kernel_version(package):
-    return re.search(r"linux-image-(\d+\.\d+\.\d+)", package)[1]
-
-
-def versions_text(data, names):
-    return ", ".join(f"{PROXIES.get(name, name)} {short(data['versions'][name])}" for name in names)
 
 
 def with_note(table, note):
@@ -53,13 +39,6 @@ def guest_row(title, by_peer, case, ours):
     return [title, *(report.number(whole[name] / 1000) for name in PROXIES), *cells]
 
 
-def seeds_text(data):
-    count = len(data["seeds"])
-    if count > 1:
-        return f"{count} seeds, of which each figure is the median."
-    return "One seed. The same seed gives the same counts to the last digit, another moves them by up to 1 %."
-
-
 def guest_block():
     data, shared = load("guest"), load("shared-guest")
     by_peer = data["kernels"][KERNEL]["peers"]
@@ -71,7 +50,7 @@ def guest_block():
         head += [title, "ratio"]
     return with_note(report.table(head, rows),
                      f"Thousands of instructions a request, Linux {kernel_version(data['kernels'][KERNEL]['package'])}, "
-                     f"{data['date']} (last row: {shared['date']}). {seeds_text(data)}")
+                     f"{data['date']} (last row: {shared['date']}). {seeds_text(data['seeds'])}")
 
 
 # --- natively -----------------------------------------------------------------------------------------
@@ -81,26 +60,25 @@ def ratio_text(ratio, highest):
     return text + ", behind" * figures.behind(ratio["median"], highest)
 
 
-def native_row(title, peers, ours):
+def native_row(title, report_of, case, ours):
     """One case: the best peer in requests and in CPU, and kedge divided by it."""
-    runs = {name: figures.runs_of(summary) for name, summary in peers.items()}
-    others = [name for name in runs if not name.startswith("kedge")]
     best, cells = [], []
-    for metric, highest in (("rate", True), ("proxy_us", False)):
-        best.append(figures.best(runs, others, metric, highest))
-        cells += [ratio_text(figures.ratio(runs[name], runs[best[-1]], metric), highest) for name in ours]
-    return [title, ", ".join(PROXIES.get(name, name) for name in dict.fromkeys(best)), *cells]
+    for metric in ("rate", "proxy_us"):
+        peer, ratios = report_of.ratios(metric, ours)[case]
+        best.append(PROXIES.get(peer, peer))
+        cells += [ratio_text(ratios[name], PAIRS[metric]) for name in ours]
+    return [title, ", ".join(dict.fromkeys(best)), *cells]
 
 
 def native_block():
-    data, shared = load("native"), load("shared-native")
-    rows = [native_row(TITLES[case], data["cases"][case]["peers"], NATIVE.values()) for case in TITLES]
-    rows.append(native_row(SHARED, shared["cases"]["resume"]["peers"], [f"{name}+shared" for name in NATIVE.values()]))
+    all_cases, shared = (NativeReport(load(name)) for name in ("native", "shared-native"))
+    rows = [native_row(title, all_cases, case, NATIVE.values()) for case, title in TITLES.items()]
+    rows.append(native_row(SHARED, shared, "resume", [f"{name}+shared" for name in NATIVE.values()]))
     head = ["", "best peer", *(f"{what}, {title}" for what in ("requests/s", "CPU") for title in NATIVE)]
-    others = [name for name in data["versions"] if not name.startswith("kedge")]
+    first, last = all_cases.data, shared.data
     return with_note(report.table(head, rows),
-                     f"Median of {data['rounds']} rounds (smallest to largest); last row: {shared['rounds']} rounds. Two peers: the best "
-                     f"in requests, and in CPU. {versions_text(data, others)}; {data['date']} (last row: {shared['date']}).")
+                     f"Median of {first['rounds']} rounds (smallest to largest); last row: {last['rounds']} rounds. Two peers: the best "
+                     f"in requests, and in CPU. {versions_text(first, all_cases.others)}; {first['date']} (last row: {last['date']}).")
 
 
 # --- memory -------------------------------------------------------------------------------------------
@@ -141,22 +119,25 @@ def memory_block():
                      f"{kernel_version(where)}) once, because it repeats exactly. {data['date']}.")
 
 
-BLOCKS = {"guest": guest_block, "native": native_block, "memory": memory_block}
+# --- pictures -----------------------------------------------------------------------------------------
+
+def overview_block():
+    ((file, (_, alt)),) = pictures.overview(load("guest")).items()
+    return f"![{alt}]({file})\n"
+
+
+BLOCKS = {"guest": guest_block, "native": native_block, "memory": memory_block, "overview": overview_block}
 
 
 # --- the marks ----------------------------------------------------------------------------------------
 
-def marks(name):
-    return f"<!-- bench: {name}, made by make bench-docs -->", "<!-- /bench -->"
+BLOCK = re.compile(r"(<!-- bench: ([\w-]+), made by make bench-docs -->\n)(.*?)(<!-- /bench -->)", re.S)
 
 
-def filled(text, blocks):
-    """`text` with each block between its marks. An error if it has none for it."""
-    for name, block in blocks.items():
-        begin, end = marks(name)
-        head, found, rest = text.partition(begin + "\n")
-        _, found_end, tail = rest.partition(end)
-        if not found or not found_end:
-            raise SystemExit(f"no place for the table {name!r}: write {begin} and {end}, a line each, where it belongs")
-        text = head + found + block + found_end + tail
-    return text
+def filled(text, to_bench):
+    """`text` with each block made anew between its marks. to_bench: the way from there to docs/bench."""
+    def made(found):
+        if "<!-- bench:" in found[3] or found[2] not in BLOCKS:
+            raise SystemExit(f"the block {found[2]!r} has no end, or there is none of this name: {', '.join(BLOCKS)}")
+        return found[1] + re.sub(r"\]\((?=[\w-]+\.svg\))", f"]({to_bench}/", BLOCKS[found[2]]()) + found[4]
+    return BLOCK.sub(made, text)

@@ -27,6 +27,7 @@ import guest_run  # noqa: E402
 import machine  # noqa: E402
 import mover_report  # noqa: E402
 import native  # noqa: E402
+import native_report  # noqa: E402
 import peers  # noqa: E402
 import perf_stat  # noqa: E402
 import report  # noqa: E402
@@ -129,7 +130,7 @@ def misses_text(misses):
 class Report:
     def __init__(self, guests, bench, misses, seeds):
         self.guests, self.bench, self.misses, self.seeds = guests, bench, misses, seeds
-        self.native = report.NativeReport(bench, CLEAR, {})
+        self.native = native_report.NativeReport(native_report.data_of(bench, CLEAR, {}))
 
     def guests_text(self):
         parts = []
@@ -139,14 +140,14 @@ class Report:
         return "".join(parts + [f"- {line}\n" for line in guest_run.stalls(self.guests)])
 
     def native_text(self):
-        a = self.native.around
+        a = self.native.data
         return "".join([
             f"## This machine: Linux {a['kernel']}, {a['cores']} cores of {a['cpu']}\n\n",
             f"{self.bench.rounds} rounds, without TLS.\n\n",
             "Divided by the copy, round by round: median (smallest to largest)\n\n",
             mover_report.round_table(self.bench, reference),
-            "\nCPU of the proxy, microseconds a request: median (best round)\n\n",
-            self.native.metric_table("proxy_us", "min"), self.native.calls_text(), "\n", misses_text(self.misses)])
+            "\nCPU of the proxy, microseconds a request: median (smallest to largest)\n\n",
+            self.native.metric_table("proxy_us"), self.native.calls_text(), "\n", misses_text(self.misses)])
 
     def text(self):
         return "".join([
@@ -155,7 +156,7 @@ class Report:
             (machine.ROOT / "tests/bench/splice-reading.md").read_text().split("\n", 1)[1], "\n", self.guests_text(), self.native_text()])
 
     def data(self):
-        return {**self.native.data(), "cache_misses": self.misses, "qemu": guest.qemu_version(), "cpu_of_guests": guest.CPU, "seeds": list(self.seeds),
+        return {**self.native.data, "cache_misses": self.misses, "qemu": guest.qemu_version(), "cpu_of_guests": guest.CPU, "seeds": list(self.seeds),
                 "guests": {label: {"package": guest.fetch(label), "engines": by_peer}
                            for label, by_peer in self.guests.items()}}
 

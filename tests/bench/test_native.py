@@ -6,9 +6,9 @@ import json
 import cases
 import kedge as kedge_module
 import native
+import native_report
 import peers
 import pytest
-import report
 from stand import Stand
 from verify import verify
 
@@ -59,9 +59,10 @@ def test_every_case_in_small_and_its_report(stands, who, tmp_path, monkeypatch, 
     bench.run()
     bench.calls = {"get1k": {peer.name: {"recvfrom": 1.0, "epoll_wait": 0.25} for peer in who}}
     monkeypatch.setenv("BENCH_OUT", str(tmp_path))
-    report.native(bench, who, {"kedge+record": "a reason"}, whole=False)
+    native_report.write(bench, who, {"kedge+record": "a reason"}, whole=False)
     text = (tmp_path / "native.md").read_text()
     data = json.loads((tmp_path / "native.json").read_text())
+    assert native_report.NativeReport(data).text() == text  # nothing that is not stored
     assert "`kedge+record` (a reason)" in text
     assert "| get1k |" + " 1.25 |" * len(who) in text
     for case in cases.NATIVE:
