@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Mistakes in flags and files: a clear line for each, the right exit status, nothing started."""
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -327,3 +328,71 @@ def test_an_application_of_ipv6_is_down_without_ipv6(certs):
             Client(served["clear"]) as c:
         assert c.request().status == 502
         assert served.reason("app_refused") == 1
+
+
+# --- variables, standard input ------------------------------------------------------------------
+WITH_VARIABLES = """\
+app: ${APP}
+listeners:
+  - listen: "${HOST:-127.0.0.1}:0"
+    tls: off
+pin: off
+xff: ${XFF:-append}
+"""
+
+
+def test_variables(tmp_path):
+    """A reload has the environment of the process, which nobody can change from outside."""
+    path = tmp_path / "kedge.yaml"
+    path.write_text(WITH_VARIABLES)
+    done = kedge("check", "-c", path)
+    assert done.returncode == 2
+    assert f"{path}:1: app: the environment variable APP is not set" in done.stderr
+    with RawApp() as app:
+        config = type("Written", (), {"path": path})
+        env = {**os.environ, "APP": app.text}
+        with Kedge(None, None, [Listener("clear", tls=False)], config=config, env=env) as running:
+            with Client(running["clear"]) as c:
+                assert c.request().status == 200
+            path.write_text(WITH_VARIABLES.replace("${XFF:-append}", "${HUNTER2}"))
+            done = running.reload()
+            assert done.returncode == 1 and "variable HUNTER2 is not set" in done.stderr
+            path.write_text(WITH_VARIABLES.replace("append", "never"))
+            done = running.reload()
+            assert done.returncode == 0 and "xff" in done.stdout
+
+
+def test_a_value_of_the_environment_is_not_told(tmp_path):
+    path = tmp_path / "kedge.yaml"
+    path.write_text(WITH_VARIABLES)
+    for app, xff in (("hunter2", "never"), ("hunter2:x", "never"), ("127.0.0.1:9", "hunter2")):
+        done = run(BINARY, "check", "-c", path, env={**os.environ, "APP": app, "XFF": xff})
+        assert done.returncode == 2 and "hunter2" not in done.stdout + done.stderr
+        assert ('"${APP}"' if app != "127.0.0.1:9" else '"${XFF:-append}"') in done.stderr
+
+
+def test_standard_input(tmp_path, certs):
+    """A reload reads the files that the text names again, and says that the text is that of the start."""
+    text = WITH_VARIABLES.replace("tls: off", f"certs: [{{cert: {certs.ec.cert}, key: {certs.ec.key}}}]")
+    done = subprocess.run([BINARY, "check", "-c", "-"], input=text.replace("${APP}", "127.0.0.1:9").encode() + b"what: x\n",
+                          capture_output=True, check=False)
+    assert done.returncode == 2 and b"error: stdin:7: what: unknown key" in done.stderr
+    with RawApp() as app:
+        read, write = os.pipe()
+        os.write(write, text.encode())
+        os.close(write)
+        process = subprocess.Popen([BINARY, "run", "-c", "-", "--control", tmp_path / "control"], stdin=read,
+                                   stderr=subprocess.PIPE, env={**os.environ, "APP": app.text}, text=True)
+        os.close(read)
+        try:
+            for line in process.stderr:
+                if "info: ready" in line:
+                    break
+            done = kedge("reload", "--control", tmp_path / "control")
+            assert done.returncode == 0, done.stderr
+            assert "warning: stdin: cannot be read again: the text of the start is used" in done.stderr
+            assert "nothing has changed" in done.stdout
+        finally:
+            process.terminate()
+            process.communicate()
+        assert process.returncode == 0

@@ -13,7 +13,23 @@
 #include "config/config_file.h"
 #include "invariant.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+/* The text of a variable that a mistake must not show, and that may be no more than a value. */
+#define SECRET "hunter2: [x, ${A}]\n- y"
+
+/* With names that a fuzzer finds. A is a good value in many places, B in none, C is long. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	static char large[100000];
+
+	(void)argc;
+	(void)argv;
+	memset(large, 'c', sizeof(large) - 1);
+	return setenv("A", "127.0.0.1:80", 1) | setenv("B", SECRET, 1) | setenv("C", large, 1) |
+	       setenv("D", "", 1);
+}
 
 static void check_route(const struct conf *conf, const struct conf_route *r)
 {
@@ -100,17 +116,23 @@ static void check_conf(const struct conf *conf)
 /* Every setting has a line of the file and a path that names its option, or the list it is in. */
 static void check_source(const struct settings *all)
 {
+	size_t expanded = 0;
+
 	for (size_t i = 0; i < all->count; i++) {
 		const struct setting *s = &all->all[i];
 
 		INVARIANT(s->place.line > 0);
 		INVARIANT(strstr(s->place.path, s->opt->name) || strstr(s->place.path, "check."));
 		INVARIANT(s->text || option_has_entries(s->opt));
+		INVARIANT(!s->raw || (s->text && strchr(s->raw, '$')));
+		INVARIANT(s->raw || !s->text || !strchr(s->text, '$'));
+		expanded += s->raw ? strlen(s->text) : 0;
 		INVARIANT(s->listener >= -1 && s->listener < (int)all->listeners_count);
 		INVARIANT(s->app >= -1 && s->app < (int)all->apps_count);
 		INVARIANT(!s->route || s->listener >= 0);
 		INVARIANT(s->route <= all->routes_count);
 	}
+	INVARIANT(expanded <= CONFIG_BYTES_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -167,7 +167,8 @@ struct conf_listener {
 };
 
 struct conf {
-	char *file; /* what -c named, for messages; NULL: flags only */
+	char *file;      /* what -c named, for messages; NULL: flags only */
+	bool from_stdin; /* it is no file */
 	struct conf_listener *listeners;
 	size_t listeners_count;
 	struct conf_app *apps; /* those of `apps` first */

@@ -171,9 +171,9 @@ static void say_unknown(struct apps_building *b, const struct setting *s, const 
 	if (b->said == s)
 		return;
 	b->said = s;
-	for (size_t i = 0; i < b->file->apps_count; i++)
+	for (size_t i = 0; i < b->file->apps_count && !s->raw; i++)
 		suggest(&near, name, strlen(name), b->file->apps[i].name);
-	config_quote(quoted, name);
+	config_quote(quoted, s->raw ? s->raw : name);
 	if (near.name)
 		mistake(b->m, &s->place, "%s is not in apps; did you mean %s?", quoted, near.name);
 	else

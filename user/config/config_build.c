@@ -63,6 +63,8 @@ int config_check_settings(struct settings *settings, struct mistakes *m)
 		if (err == -ENOMEM)
 			return err;
 		s->bad = err < 0;
+		if (s->bad && s->raw)
+			why_hide(why, s->text, s->raw);
 		if (s->bad)
 			mistake(m, &s->place, "%s", why);
 	}

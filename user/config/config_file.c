@@ -11,15 +11,16 @@
 #include "config/config_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "config/config.h"
+#include "config/config_env.h"
 #include "config/config_keys.h"
 #include "config/config_options.h"
+#include "config/config_source.h"
 #include "config/config_yaml.h"
 
 struct reading {
@@ -31,6 +32,7 @@ struct reading {
 	size_t pair;   /* the current one of certs */
 	size_t entry;  /* the current one of the list that was begun last */
 	bool unusable; /* after a mistake that leaves no sense in the rest */
+	size_t room;   /* for values with variables in them: they may be longer than the file */
 };
 
 static int read_keys(struct reading *r, enum config_level level);
@@ -52,8 +54,9 @@ static bool expect(struct reading *r, enum cursor_kind kind, const char *hint, i
 	return false;
 }
 
-/* text NULL: an empty list, which begins at `at`. */
-static int add(struct reading *r, const struct option_def *opt, char *text, const struct place *at)
+/* text NULL: an empty list, which begins at `at`. `raw`: the text with its variables, or NULL. */
+static int add(struct reading *r, const struct option_def *opt, char *text, char *raw,
+	       const struct place *at)
 {
 	const struct setting written = {
 		.opt = opt,
@@ -62,10 +65,30 @@ static int add(struct reading *r, const struct option_def *opt, char *text, cons
 		.app = r->app,
 		.pair = r->pair,
 		.text = text,
+		.raw = raw,
 		.place = *at,
 	};
 
 	return settings_add(r->to, &written);
+}
+
+static int add_expanded(struct reading *r, const struct option_def *opt, char *text,
+			const struct place *at)
+{
+	_cleanup_(freep)
+	char *whole = NULL;
+	char why[WHY_MAX];
+	int err = config_env_expand(&whole, text, r->room, why);
+
+	if (err == -EINVAL) {
+		mistake(r->c.m, at, "%s", why);
+		r->unusable = true;
+		return 0;
+	}
+	if (err || !whole)
+		return err ? err : add(r, opt, text, NULL, at);
+	r->room -= strlen(whole);
+	return add(r, opt, whole, text, at);
 }
 
 static bool has_nul(const yaml_event_t *e)
@@ -89,13 +112,14 @@ static int read_text(struct reading *r, const struct option_def *opt)
 		r->unusable = true;
 		return 0;
 	}
-	return add(r, opt, (char *)e->data.scalar.value, &at);
+	return add_expanded(r, opt, (char *)e->data.scalar.value, &at);
 }
 
 static int read_cert(struct reading *r, const struct option_def *opt)
 {
 	const struct place at = cursor_place(&r->c);
 	size_t before = r->to->count;
+	unsigned mistakes = r->c.m->count;
 	int err;
 
 	(void)opt;
@@ -103,7 +127,7 @@ static int read_cert(struct reading *r, const struct option_def *opt)
 		return err;
 	err = read_keys(r, LEVEL_CERT);
 	/* What else is wrong with a pair is reported with the values, by config_build(). */
-	if (!err && r->to->count == before)
+	if (!err && r->to->count == before && r->c.m->count == mistakes)
 		mistake(r->c.m, &at, "has neither cert nor key");
 	return err;
 }
@@ -259,7 +283,7 @@ static int read_list(struct reading *r, const struct option_def *opt, unsigned m
 		cursor_leave(&r->c, path_len);
 	}
 	r->pair = 0;
-	return err || i || !opt ? err : add(r, opt, NULL, &list);
+	return err || i || !opt ? err : add(r, opt, NULL, NULL, &list);
 }
 
 static int read_value(struct reading *r, size_t key)
@@ -379,7 +403,7 @@ static int read_stream(struct reading *r)
 int config_read_yaml(struct settings *to, const char *file, const uint8_t *bytes, size_t len,
 		     struct mistakes *m)
 {
-	struct reading r = {.to = to, .listener = -1, .app = -1};
+	struct reading r = {.to = to, .listener = -1, .app = -1, .room = CONFIG_BYTES_MAX};
 	int err;
 
 	err = cursor_open(&r.c, file, bytes, len, m);
@@ -394,36 +418,6 @@ int config_read_yaml(struct settings *to, const char *file, const uint8_t *bytes
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* Reads the whole file. Returns 0; 1 after a mistake; -ENOMEM. */
-static int slurp(uint8_t **out, size_t *len, const char *file, struct mistakes *m)
-{
-	_cleanup_(freep)
-	uint8_t *bytes = malloc(CONFIG_BYTES_MAX + 1);
-	_cleanup_(close_fdp)
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-	const struct place at = {.file = file};
-	size_t have = 0;
-	ssize_t n = fd < 0 ? -1 : 1;
-
-	if (!bytes)
-		return -ENOMEM;
-	while (n > 0 && have <= CONFIG_BYTES_MAX) {
-		n = read(fd, bytes + have, CONFIG_BYTES_MAX + 1 - have);
-		have += n > 0 ? (size_t)n : 0;
-	}
-	if (n < 0) {
-		mistake(m, &at, "cannot be read: %s", strerrordesc_np(errno));
-		return 1;
-	}
-	if (have > CONFIG_BYTES_MAX) {
-		mistake(m, &at, "larger than %u bytes: not a configuration", CONFIG_BYTES_MAX);
-		return 1;
-	}
-	*out = take_ptr(bytes);
-	*len = have;
-	return 0;
-}
-
 int config_read_file(struct settings *to, const char *file, struct mistakes *m)
 {
 	_cleanup_(freep)
@@ -431,8 +425,9 @@ int config_read_file(struct settings *to, const char *file, struct mistakes *m)
 	size_t len = 0;
 	int err;
 
-	err = slurp(&bytes, &len, file, m);
+	err = config_source_read(&bytes, &len, file, m);
 	if (err)
 		return err;
-	return config_read_yaml(to, file, bytes, len, m);
+	return config_read_yaml(to, strcmp(file, CONFIG_STDIN) ? file : CONFIG_STDIN_NAME, bytes,
+				len, m);
 }

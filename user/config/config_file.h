@@ -7,9 +7,8 @@
 
 #include "config/config_mistakes.h"
 #include "config/config_settings.h"
+#include "config/config_source.h"
 
-/* A larger file is not a configuration. */
-#define CONFIG_BYTES_MAX   (1u << 20)
 /*
  * Entries of a list of texts, and certificates of a listener or of all: far above any use, so that
  * a file cannot ask for much more memory than it has bytes.
@@ -18,9 +17,9 @@
 #define CONFIG_CERTS_MAX   64
 
 /*
- * Reads the file into `to`, which is empty. Mistakes are counted; a file that cannot be read is
- * one. Returns 0: `to` has all its settings, without those of unknown keys. 1: after a mistake that
- * makes the whole file useless; `to` is empty. -ENOMEM.
+ * Reads the file, or standard input if it is CONFIG_STDIN, into `to`, which is empty. Mistakes are
+ * counted; a file that cannot be read is one. Returns 0: `to` has all its settings, without those
+ * of unknown keys. 1: after a mistake that makes the whole file useless; `to` is empty. -ENOMEM.
  */
 int config_read_file(struct settings *to, const char *file, struct mistakes *m);
 

@@ -95,7 +95,7 @@ void config_write_usage(FILE *to, const char *subcommand)
 		"  -c FILE                     reads this YAML file; its "
 		"keys have the names "
 		"of the options,\n"
-		"                              options win over it\n"
+		"                              options win over it; -: standard input\n"
 		"  --help                      this text\n\n"
 		"Listeners. Each --listen begins one; what follows it is for that one, what comes "
 		"before the\n"

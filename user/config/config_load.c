@@ -30,8 +30,11 @@ static int load(struct conf *conf, int argc, char **argv, struct mistakes *m)
 		return 1;
 	}
 	if (name) {
-		conf->file = strdup(name);
-		err = conf->file ? config_read_file(&file, conf->file, m) : -ENOMEM;
+		conf->from_stdin = !strcmp(name, CONFIG_STDIN);
+		conf->file = strdup(conf->from_stdin ? CONFIG_STDIN_NAME : name);
+		if (!conf->file)
+			return -ENOMEM;
+		err = config_read_file(&file, conf->from_stdin ? CONFIG_STDIN : conf->file, m);
 		if (err < 0)
 			return err;
 		unread |= err;

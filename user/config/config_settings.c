@@ -11,12 +11,13 @@
 int settings_add(struct settings *s, const struct setting *written)
 {
 	_cleanup_(freep)
-	char *text = NULL, *path = NULL;
+	char *text = NULL, *raw = NULL, *path = NULL;
 	struct setting *grown;
 
 	path = strdup(written->place.path);
 	text = written->text ? strdup(written->text) : NULL;
-	if (!path || (written->text && !text))
+	raw = written->raw ? strdup(written->raw) : NULL;
+	if (!path || (written->text && !text) || (written->raw && !raw))
 		return -ENOMEM;
 	grown = reallocarray(s->all, s->count + 1, sizeof(*grown));
 	if (!grown)
@@ -24,6 +25,7 @@ int settings_add(struct settings *s, const struct setting *written)
 	s->all = grown;
 	grown[s->count] = *written;
 	grown[s->count].text = take_ptr(text);
+	grown[s->count].raw = take_ptr(raw);
 	grown[s->count++].place.path = take_ptr(path);
 	return 0;
 }
@@ -101,6 +103,7 @@ void settings_clear(struct settings *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		free(s->all[i].text);
+		free(s->all[i].raw);
 		free(s->all[i].place.path);
 	}
 	for (size_t i = 0; i < s->listeners_count; i++)

@@ -8,7 +8,7 @@
 #include "config/config_mistakes.h"
 #include "config/config_table.h"
 
-/* One value as it was written. */
+/* One value as it was written, but for variables in it. */
 struct setting {
 	const struct option_def *opt;
 	int listener;       /* index; -1: outside a listener */
@@ -16,6 +16,7 @@ struct setting {
 	int app;            /* index in apps; -1: outside an entry of it */
 	size_t pair;        /* OPTION_CERT: index in certs */
 	char *text;         /* owned; NULL: an empty list */
+	char *raw;          /* owned: the same before variables were expanded; NULL: it had none */
 	bool bad;           /* it is a mistake, which was reported */
 	struct place place; /* its path is owned */
 };
@@ -39,7 +40,7 @@ struct settings {
 	size_t routes_count;
 };
 
-/* They copy names, text and path. 0 or -ENOMEM. */
+/* They copy names, texts and path. 0 or -ENOMEM. */
 int settings_add(struct settings *s, const struct setting *written);
 int settings_add_listener(struct settings *s, const struct place *place);
 int settings_add_route(struct settings *s, int listener, const struct place *place);

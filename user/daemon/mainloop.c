@@ -26,8 +26,6 @@
 /* Without a descriptor for a client, the control socket is left alone for so long. */
 #define CONTROL_PAUSE_MS 200
 
-#define NO_RELOAD "shutting down: no reload any more"
-
 /* Signals without a meaning for kedge: their default would end it at once, with all requests. */
 static void signals_ignore(void)
 {
@@ -66,6 +64,11 @@ static json_t *change_server(struct daemon *d, const char *args)
 	return said;
 }
 
+static const char *no_reload(const struct daemon *d)
+{
+	return d->draining ? "draining: no reload any more" : "shutting down: no reload any more";
+}
+
 static json_t *answer(const char *command, void *arg)
 {
 	struct daemon *d = arg;
@@ -73,7 +76,7 @@ static json_t *answer(const char *command, void *arg)
 	if (!strcmp(command, "status"))
 		return status_json(d);
 	if (!strcmp(command, "reload") && d->stopping)
-		return json_pack("{s:b, s:s}", "ok", 0, "error", NO_RELOAD);
+		return json_pack("{s:b, s:s}", "ok", 0, "error", no_reload(d));
 	if (!strcmp(command, "reload"))
 		return reload(d);
 	if (!strcmp(command, "server"))
@@ -142,7 +145,7 @@ static int obey_signals(struct daemon *d)
 		if (info.ssi_signo == SIGUSR1)
 			reopen_logs(d);
 		else if (info.ssi_signo == SIGHUP && d->stopping)
-			log_warn(NO_RELOAD);
+			log_warn("%s", no_reload(d));
 		else if (info.ssi_signo == SIGHUP)
 			json_decref(reload(d));
 		else if (d->draining)

@@ -179,7 +179,8 @@ static void warn_unreadable(const struct conf *conf)
 		}
 	}
 	warn_file("ticket keys", conf->ticket_keys, dir);
-	warn_file("configuration", conf->file, dir);
+	if (!conf->from_stdin)
+		warn_file("configuration", conf->file, dir);
 }
 
 /* Root, too, may be refused: it has no capabilities any more. */

@@ -128,6 +128,47 @@ static void a_value_is_the_text_that_was_written(void **state)
 			    "edit=@8:-1.0 ");
 }
 
+static void a_variable_is_one_value_however_it_is_quoted(void **state)
+{
+	static const char yaml[] =
+		"xff: ${KT_WORD}\ncerts:\n- {cert: \"${KT_YAML}\", key: '${KT_WORD}'}\n"
+		"trust: [\"${KT_WORD}\"]\nuser: >-\n  a${KT_WORD}$$b\n";
+	_cleanup_(settings_clear)
+	struct settings s = {0};
+	char said[512];
+
+	(void)state;
+	assert_int_equal(read_yaml(&s, yaml), 0);
+	describe(said, sizeof(said), &s);
+	assert_string_equal(said, "xff=word@1:-1.0 certs[0].cert=x]}\n- y: ${KT_WORD}@3:-1.0 "
+				  "certs[0].key=word@3:-1.0 trust[0]=word@4:-1.0 "
+				  "user=aword$b@5:-1.0 ");
+	assert_string_equal(s.all[4].raw, "a${KT_WORD}$$b");
+}
+
+/* A small file with a long variable, again and again. */
+static void variables_do_not_fill_memory(void **state)
+{
+	static char text[100001];
+	char yaml[512] = "certs: [";
+	struct settings s = {0};
+	struct mistakes m = {0};
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	setenv("KT_LONG", text, 1);
+	for (int i = 0; i < 11; i++)
+		strcat(yaml, "{cert: \"${KT_LONG}\"},");
+	strcat(yaml, "]\n");
+	heard_begin();
+	assert_int_equal(config_read_yaml(&s, "f", (uint8_t *)yaml, strlen(yaml), &m), 1);
+	heard_end();
+	assert_string_equal(heard, "error: f:1: certs[10].cert: too long: the values of the "
+				   "variables in a file have 1 MiB at most\n");
+	assert_int_equal(s.count, 0);
+	unsetenv("KT_LONG");
+}
+
 static void a_file_without_keys_is_fine(void **state)
 {
 	static const char *const files[] = {"",
@@ -432,6 +473,16 @@ static const struct mistake_case structure_mistakes[] = {
 	{"foo: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", FINE,
 	 "kedge.yaml:1: foo: unknown key; known are " KNOWN_TOP
 	 "kedge.yaml:1: foo: nested too deeply\n"},
+	/* Variables are for values, and all that are missing are said. */
+	{"workers: ${KT_NONE}\nuser: ${KT_NONE}\n", FINE,
+	 "kedge.yaml:1: workers: the environment variable KT_NONE is not set: set it where kedge "
+	 "is started, or give a default, ${KT_NONE:-DEFAULT}\n"
+	 "kedge.yaml:2: user: the environment variable KT_NONE is not set: set it where kedge is "
+	 "started, or give a default, ${KT_NONE:-DEFAULT}\n"},
+	{"${KT_WORD}: 1\n", FINE, "kedge.yaml:1: ${KT_WORD}: unknown key; known are " KNOWN_TOP},
+	{"trust: ['10.0.0.0/8', \"${KT_WORD}\"]\n", FINE,
+	 "kedge.yaml:1: trust[1]: the value of \"${KT_WORD}\" is not a CIDR: not an IPv4 or "
+	 "IPv6 address\n"},
 	/* The settings of a useless file are not reported as missing. */
 	{"workers: []\n", "", "kedge.yaml:1: workers: must be one value, not a list\n"},
 };
@@ -447,6 +498,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_value_keeps_its_place),
 		cmocka_unit_test(a_value_is_the_text_that_was_written),
+		cmocka_unit_test(a_variable_is_one_value_however_it_is_quoted),
+		cmocka_unit_test(variables_do_not_fill_memory),
 		cmocka_unit_test(a_file_without_keys_is_fine),
 		cmocka_unit_test(a_useless_file_leaves_nothing),
 		cmocka_unit_test(unknown_keys_are_explained_up_to_the_limit),
@@ -458,5 +511,8 @@ int main(void)
 		cmocka_unit_test(mistakes_of_structure_are_said_with_file_and_line),
 	};
 
+	setenv("KT_WORD", "word", 1);
+	setenv("KT_YAML", "x]}\n- y: ${KT_WORD}", 1);
+	unsetenv("KT_NONE");
 	return cmocka_run_group_tests(tests, loading_begin, loading_end);
 }

@@ -18,24 +18,29 @@ static void both_are_copied_in_order(void **state)
 {
 	_cleanup_(settings_clear)
 	struct settings s = {0};
-	char text[8] = "one", path[16] = "listeners[0]";
+	char text[8] = "one", raw[8] = "${A}", path[16] = "listeners[0]";
 	struct setting written = {.opt = &config_options[1],
 				  .listener = 3,
 				  .pair = 4,
 				  .text = text,
+				  .raw = raw,
 				  .place = {"file", 7, path}};
 
 	assert_int_equal(settings_add(&s, &written), 0);
 	assert_int_equal(settings_add_listener(&s, &written.place), 0);
 	strcpy(text, "two");
+	written.raw = NULL;
 	strcpy(path, "--tls");
 	written.place.line = 8;
 	assert_int_equal(settings_add(&s, &written), 0);
 	assert_int_equal(settings_add_listener(&s, &written.place), 0);
 	strcpy(text, "no");
+	strcpy(raw, "no");
 	strcpy(path, "no");
 	assert_int_equal(s.count, 2);
 	assert_string_equal(s.all[0].text, "one");
+	assert_string_equal(s.all[0].raw, "${A}");
+	assert_null(s.all[1].raw);
 	assert_string_equal(s.all[0].place.path, "listeners[0]");
 	assert_int_equal(s.all[0].place.line, 7);
 	assert_ptr_equal(s.all[0].opt, &config_options[1]);

@@ -42,11 +42,38 @@ static void a_reason_names_the_value(void **state)
 	assert_string_equal(why, "out of memory");
 }
 
+static void hidden(const char *text, const char *raw, const char *what, const char *said)
+{
+	char why[WHY_MAX];
+
+	why_refuse(why, text, what);
+	why_hide(why, text, raw);
+	assert_string_equal(why, said);
+}
+
+static void a_value_of_the_environment_is_not_shown(void **state)
+{
+	char long_text[2 * WHY_MAX], why[WHY_MAX];
+
+	(void)state;
+	hidden("x", "${A}", "is not one of a, b", "the value of \"${A}\" is not one of a, b");
+	hidden("", "${A}", "is empty", "the value of \"${A}\" is empty");
+	hidden("secret", "${A}", "is bad: secret is",
+	       "\"${A}\" has a value that is not valid here");
+	memset(long_text, 's', sizeof(long_text) - 1);
+	long_text[sizeof(long_text) - 1] = '\0';
+	hidden(long_text, "${A}", "is long", "the value of \"${A}\" is long");
+	strcpy(why, "something else about secret");
+	why_hide(why, "secret", "a${A}");
+	assert_string_equal(why, "\"a${A}\" has a value that is not valid here");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_long_value_is_quoted_in_part),
 		cmocka_unit_test(a_reason_names_the_value),
+		cmocka_unit_test(a_value_of_the_environment_is_not_shown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,7 +269,7 @@ static void hup_reloads_unless_it_drains(void **state)
 	signal_next = SIGHUP;
 	assert_int_equal(mainloop_run(&kedge), 0);
 	assert_string_equal(events, "draining:5000 drain0 drain1 ");
-	assert_heard("warning: shutting down: no reload any more\n");
+	assert_heard("warning: draining: no reload any more\n");
 }
 
 static void someone_asks(void)
