@@ -38,7 +38,7 @@ vm=(qemu-system-x86=qemu-system-x86_64 busybox-static=busybox cpio=cpio kmod=mod
 bench=(nginx=nginx haproxy=haproxy hitch=hitch caddy=caddy gnuplot-nox=gnuplot linux-perf=perf
 	openssl=openssl python3=/usr/bin/python3 liburing-dev)
 rooted=(debootstrap=debootstrap debian-archive-keyring util-linux=unshare iproute2=ip)
-deb=(debhelper=dh dpkg-dev=dpkg-buildpackage lintian=lintian blhc=blhc devscripts=hardening-check)
+deb=(build-essential debhelper=dh dpkg-dev=dpkg-buildpackage lintian=lintian blhc=blhc devscripts=hardening-check)
 bench_new=("${bench[@]}" "${rooted[@]}")
 
 die()

@@ -46,7 +46,7 @@ if [[ $suite == "$(this_release)" ]]; then
 	build_both "$place/package"
 else
 	[[ -e $place/builder/base ]] || cp -a --reflink=auto "$place/root" "$place/builder"
-	within builder tests/deps.sh build deb
+	within builder tests/deps.sh build check deb
 	within builder env "DEB_BUILD_OPTIONS=$DEB_BUILD_OPTIONS" tests/deb/base.sh "$suite" /kedge/build/package build
 	rm -rf "$place/package"
 	cp -a "$place/build/package" "$place/package"

@@ -111,8 +111,10 @@ def test_exposure_is_what_the_document_says():
 @pytest.mark.parametrize("page", ["kedge.1", "kedge.yaml.5"])
 def test_man_page_is_clean(page):
     path = machine.ROOT / "docs/man" / page
-    done = run("mandoc", "-Tlint", "-Wwarning", path)
-    assert done.returncode == 0 and done.stdout == "", done.stdout
+    done = run("mandoc", "-Tlint", path)
+    # Whether other pages are installed is the machine's matter.
+    said = [line for line in done.stdout.splitlines() if "referenced manual not found" not in line]
+    assert said == [], done.stdout
     if shutil.which("man"):
         done = run("man", "--warnings", "-l", path, env={**os.environ, "MANPAGER": "cat", "MANWIDTH": "80"})
         assert done.returncode == 0 and done.stderr == "" and "kedge" in done.stdout
@@ -125,4 +127,35 @@ def test_the_commands_are_in_the_man_page():
     assert len(commands) >= 4
     for command in commands:
         assert re.search(rf"^\.Cm {command}$", page, re.M), command
-        assert re.search(rf"^\.It Cm {command}$", page, re.M), command
+        assert re.search(rf"^\.(It )?Cm {command}\b", page.partition(".Sh COMMANDS")[2], re.M), command
+
+
+def rendered(page):
+    done = run("mandoc", "-Tutf8", "-Owidth=200", machine.ROOT / "docs/man" / page)
+    return re.sub(".\b", "", done.stdout)
+
+
+def test_the_flags_are_in_the_man_page():
+    """Each command stands there with all the flags and words of its own usage, in the synopsis and where it is explained."""
+    import kedge as module
+    text = rendered("kedge.1")
+    synopsis = text.partition("SYNOPSIS")[2].partition("DESCRIPTION")[0]
+    told = text.partition("\nCOMMANDS")[2].partition("SIGNALS")[0]
+    commands = set(re.findall(r"^  (\w+) ", run(module.BINARY, "--help").stdout, re.M)) - {"run", "check", "help", "version"}
+    assert len(commands) >= 4
+    for command in commands:
+        usage = run(module.BINARY, "help", command).stdout
+        flags = set(re.findall(r"--[\w-]+", usage))
+        for where in (synopsis, told):
+            lines = "\n".join(re.findall(rf"^ +(?:kedge )?{command} .*$", where, re.M))
+            assert flags and flags <= set(re.findall(r"--[\w-]+", lines)), (command, lines)
+
+
+def test_signals_and_files_are_in_the_man_page():
+    page = rendered("kedge.1")
+    source = (machine.ROOT / "user/daemon/mainloop.c").read_text()
+    for name in {"SIGTERM", "SIGSYS", *re.findall(r"\bSIG[A-Z]+[12]?\b(?=[,; )])", source)} - {"SIGSTKFLT", "SIGRTMIN", "SIGRTMAX"}:
+        assert name in page, name
+    unit = (machine.ROOT / "dist/kedge.service").read_text()
+    for path in re.findall(r"/(?:etc|sys)/[\w/.]+\w", unit):
+        assert path in page, path

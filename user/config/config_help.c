@@ -10,6 +10,7 @@
 
 #define USAGE_COLUMN 30
 #define USAGE_WIDTH  96
+#define MAN_WIDTH    80 /* mandoc complains of more */
 
 enum group { GROUP_LISTENER, GROUP_APP, GROUP_KEDGE };
 
@@ -43,19 +44,19 @@ static const char *after_reload(const struct option_def *opt)
 	return opt->restart ? "; a change needs a restart" : "";
 }
 
-/* Writes the words of text from column USAGE_COLUMN on. */
-static void write_wrapped(FILE *to, const char *text)
+/* Writes the words of text from this column on, in lines of this width. */
+static void write_wrapped(FILE *to, const char *text, int begin, size_t width)
 {
-	size_t column = USAGE_COLUMN;
+	size_t column = (size_t)begin;
 
 	while (*text) {
 		size_t len = strcspn(text, " ");
 
-		if (column > USAGE_COLUMN && column + 1 + len > USAGE_WIDTH) {
-			fprintf(to, "\n%*s", USAGE_COLUMN, "");
-			column = USAGE_COLUMN;
+		if (column > (size_t)begin && column + 1 + len > width) {
+			fprintf(to, "\n%*s", begin, "");
+			column = (size_t)begin;
 		}
-		column += (size_t)fprintf(to, "%s%.*s", column > USAGE_COLUMN ? " " : "", (int)len,
+		column += (size_t)fprintf(to, "%s%.*s", column > (size_t)begin ? " " : "", (int)len,
 					  text);
 		text += len + strspn(text + len, " ");
 	}
@@ -77,7 +78,7 @@ static void write_usage_option(FILE *to, const struct option_def *opt)
 			 option_is_list(opt) ? "; repeatable" : "", after_reload(opt), def);
 	else
 		snprintf(text, sizeof(text), "%s%s (needed)", opt->help, after_reload(opt));
-	write_wrapped(to, text);
+	write_wrapped(to, text, USAGE_COLUMN, USAGE_WIDTH);
 }
 
 /* Without what is no flag. */
@@ -163,6 +164,15 @@ void config_write_reference(FILE *to)
 	write_rows(to, GROUP_KEDGE);
 }
 
+/* A word that is written as it is, such as "off". */
+static bool is_literal(const char *word, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (!islower((unsigned char)word[i]))
+			return false;
+	return true;
+}
+
 /* "ADDR:PORT|unix:PATH|off" */
 static void write_man_alternatives(FILE *to, const char *arg)
 {
@@ -171,12 +181,10 @@ static void write_man_alternatives(FILE *to, const char *arg)
 	for (size_t n; *arg; arg += n) {
 		n = strcspn(arg, "|");
 		fputs(between, to);
-		if (!strncmp(arg, "off", n))
-			fputs(" Cm off", to);
-		else if (!strncmp(arg, "unix:PATH", n))
+		if (!strncmp(arg, "unix:PATH", n))
 			fputs(" Cm unix : Ns Ar PATH", to);
 		else
-			fprintf(to, " Ar %.*s", (int)n, arg);
+			fprintf(to, " %s %.*s", is_literal(arg, n) ? "Cm" : "Ar", (int)n, arg);
 		between = " |";
 		n += arg[n] == '|';
 	}
@@ -200,6 +208,8 @@ static void write_man_values(FILE *to, const struct option_def *opt)
 
 static void write_man_rows(FILE *to, enum group group)
 {
+	char text[3 * WHY_MAX];
+
 	fputs(".Bl -tag -width Ds\n", to);
 	for (size_t i = 0; i < config_options_count; i++) {
 		const struct option_def *opt = &config_options[i];
@@ -208,7 +218,8 @@ static void write_man_rows(FILE *to, enum group group)
 			continue;
 		fprintf(to, ".It Cm %s", opt->name);
 		write_man_values(to, opt);
-		fprintf(to, "%c%s.\n", toupper((unsigned char)opt->help[0]), opt->help + 1);
+		snprintf(text, sizeof(text), "%c%s.", option_initial(opt), opt->help + 1);
+		write_wrapped(to, text, 0, MAN_WIDTH);
 		if (option_is_list(opt))
 			fputs("A list.\n", to);
 		if (opt->text)

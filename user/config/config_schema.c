@@ -2,7 +2,6 @@
 /* The keys of a file as a JSON schema. See config_schema.h. */
 #include "config/config_schema.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -119,8 +118,8 @@ static json_t *description(const struct option_def *opt)
 {
 	const char *def = opt->text ? opt->text : opt->without;
 
-	return json_sprintf("%c%s.%s%s%s%s%s%s", toupper((unsigned char)opt->help[0]),
-			    opt->help + 1, def ? " Default: " : "", def ? def : "",
+	return json_sprintf("%c%s.%s%s%s%s%s%s", option_initial(opt), opt->help + 1,
+			    def ? " Default: " : "", def ? def : "",
 			    opt->text && opt->unit ? " " : "",
 			    opt->text && opt->unit ? opt->unit : "", def ? "." : "",
 			    opt->restart ? " A change needs a restart." : "");

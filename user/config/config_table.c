@@ -326,7 +326,7 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .text = "off",
 	 .words = POLICY_WORDS,
-	 .help = "accept() and getpeername() of the application return the client instead of "
+	 .help = "the application's calls accept and getpeername return the client instead of "
 		 "kedge, by BPF programs; for an application on this host that does not "
 		 "read headers"},
 	{.name = "app-cgroup",

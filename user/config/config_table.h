@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 enum option_kind {
 	OPTION_ADDR,    /* union addr; "off" is AF_UNSPEC if off_allowed */
@@ -59,6 +60,16 @@ struct option_def {
 
 extern const struct option_def config_options[];
 extern const size_t config_options_count; /* at most CONFIG_OPTIONS_MAX */
+
+/* The first letter of the help as a sentence. A value stays as it is: "client: an idle client". */
+static inline char option_initial(const struct option_def *opt)
+{
+	const char *space = strchr(opt->help, ' '), first = opt->help[0];
+
+	if (first < 'a' || first > 'z' || (space && space[-1] == ':'))
+		return first;
+	return (char)(first - 'a' + 'A');
+}
 
 /* Only in a file: as a flag nobody would know what it belongs to. */
 static inline bool option_is_no_flag(const struct option_def *opt)
