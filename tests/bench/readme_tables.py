@@ -4,6 +4,7 @@ import json
 import re
 import textwrap
 
+import aims
 import figures
 import pictures
 import report
@@ -76,9 +77,12 @@ def native_block():
     rows.append(native_row(SHARED, shared, "resume", [f"{name}+shared" for name in NATIVE.values()]))
     head = ["", "best peer", *(f"{what}, {title}" for what in ("requests/s", "CPU") for title in NATIVE)]
     first, last = all_cases.data, shared.data
+    widths = [(one["max"] - one["min"]) / one["median"] for metric in ("rate", "proxy_us")
+              for case, (_, ratios) in all_cases.ratios(metric, NATIVE.values()).items() if case in TITLES for one in ratios.values()]
     return with_note(report.table(head, rows),
-                     f"Median of {first['rounds']} rounds (smallest to largest); last row: {last['rounds']} rounds. Two peers: the best "
-                     f"in requests, and in CPU. {versions_text(first, all_cases.others)}; {first['date']} (last row: {last['date']}).")
+                     f"Median of {first['rounds']} rounds (smallest to largest), last row of {last['rounds']}. Smallest and largest are "
+                     f"{100 * min(widths):.0f} % to {100 * max(widths):.0f} % of the median apart. Two peers: the best in requests, and in CPU. "
+                     f"{versions_text(first, all_cases.others)}; {first['date']} (last row: {last['date']}).")
 
 
 # --- memory -------------------------------------------------------------------------------------------
@@ -126,7 +130,11 @@ def overview_block():
     return f"![{alt}]({file})\n"
 
 
-BLOCKS = {"guest": guest_block, "native": native_block, "memory": memory_block, "overview": overview_block}
+def aims_block():
+    return aims.table(load, NativeReport)
+
+
+BLOCKS = {"guest": guest_block, "native": native_block, "memory": memory_block, "overview": overview_block, "aims": aims_block}
 
 
 # --- the marks ----------------------------------------------------------------------------------------
