@@ -549,6 +549,11 @@ c_files		 = $(wildcard user/*/*.[ch] include/kedge/*.h bpf/*.[ch] tests/unit/*/*
 		   tests/bpf/*.[ch] tests/bench/*.[ch] tests/bench/guest/*.c tests/e2e/*.c tests/fuzz/*.[ch] tests/servers/*.[ch] tests/chaos/*.c \
 		   tests/sim/*.[ch] tests/prove/*.[ch])
 
+## develop: board-picture (4 min): runs kedge and Prometheus, and writes the panels of the dashboard to docs/pictures/board.svg
+board-picture: $(OUT)/kedge
+	$(Q)tests/deps.sh build test demo bench
+	$(Q)$(PYTHON) -B tests/story/board.py
+
 ## develop: lint (5 min): rooms, headers, licences, clang-format, clang-tidy
 lint: $(skels)
 	$(Q)$(PYTHON) -B tests/lint/rooms.py
@@ -567,7 +572,7 @@ clean:
 	rm -rf $(OUT)/user $(OUT)/flood $(OUT)/bench/obj $(OUT)/bench/load $(OUT)/bench/backend $(OUT)/bench/plugin.so $(OUT)/bench/move $(OUT)/bench/uring_facts $(OUT)/bench/libkedge.a $(OUT)/asan $(OUT)/unit $(OUT)/bpf-test $(OUT)/fuzz/obj $(OUT)/fuzz-shrunk/obj $(OUT)/cover $(OUT)/kedge* $(OUT)/flags \
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
-.PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak deb-test bench bench-docs bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice \
+.PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak deb-test bench bench-docs bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice board-picture \
 	install uninstall deb reference servers servers-doc demo demo-vm fleet fleet-vm vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:
