@@ -506,8 +506,8 @@ inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml dist/ked
 # These keep their places below docs/, so that links between them lead somewhere.
 inst_pages	:= $(wildcard docs/*.md docs/tutorials/*.md docs/examples/* docs/pictures/* docs/bench/*.md docs/bench/*.svg)
 inst_units	:= $(wildcard dist/*.service dist/*.socket)
-# Dashboards and bpftrace scripts keep their directory of dist/.
-inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*) dist/kedge.schema.json)
+# A dashboard, alerts, a schema, and bpftrace scripts, which keep their directory of dist/.
+inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*) dist/kedge.schema.json dist/grafana-kedge.json dist/prometheus-kedge-rules.yaml)
 
 ## install: install: binary, man pages, units, completion, documents below DESTDIR and prefix (/usr/local)
 install: $(OUT)/kedge

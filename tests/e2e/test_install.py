@@ -42,6 +42,8 @@ def test_install_puts_everything_in_its_place(tree):
         assert f"{PREFIX}/{name}" in files, files
     for page in [*(machine.ROOT / "docs").glob("**/*.md"), machine.ROOT / "docs/examples/hello.js"]:
         assert f"{PREFIX}/share/doc/kedge/{page.relative_to(machine.ROOT)}" in files, files
+    for name in ("grafana-kedge.json", "prometheus-kedge-rules.yaml"):
+        assert f"{PREFIX}/share/kedge/{name}" in files, files
     for path in (machine.ROOT / "dist").glob("*/*"):
         assert f"{PREFIX}/share/kedge/{path.parent.name}/{path.name}" in files, files
     assert all(name.startswith(f"{PREFIX}/") for name in files), files

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Metrics as Prometheus scrapes them, the same in `kedge status`, and the dashboard."""
+import calendar
 import json
 import re
 import socket
@@ -13,7 +14,7 @@ import pytest
 import machine
 import prefix
 from client import Client, tls_context
-from kedge import BINARY, Kedge, Listener
+from kedge import BINARY, Config, Kedge, Listener
 from machine import ROOT
 from rawapp import RawApp, answer
 from run import run
@@ -81,7 +82,10 @@ def test_every_counter_of_status_is_there(measured):
     status, samples = measured.status(), measured.samples()
     assert len(status["stats"]) > 30 and len(status["reasons"]) > 40
     for name, value in status["stats"].items():
-        assert samples[f"kedge_{name}_total"] == value, name
+        if name in ("responses", "responses_own"):  # by listener and class
+            assert sum(v for k, v in samples.items() if k.startswith(f"kedge_{name}_total{{")) == value > 0
+        else:
+            assert samples[f"kedge_{name}_total"] == value, name
     for name, value in status["reasons"].items():
         assert samples[f'kedge_ended_total{{reason="{name}"}}'] == value, name
     assert samples["kedge_connections_open"] == status["connections_open"] == 0
@@ -102,6 +106,9 @@ def test_traffic_shows(measured):
     assert samples[f'kedge_listener_accepted_total{{listener="{clear}"}}'] == 2
     assert samples[f'kedge_listener_flows_total{{listener="{clear}"}}'] == 1
     assert samples[f'kedge_listener_connections_open{{listener="{clear}"}}'] == 0
+    assert samples[f'kedge_requests_total{{listener="{tls}"}}'] == 3
+    assert samples[f'kedge_responses_total{{listener="{tls}",class="2xx"}}'] == 3
+    assert samples[f'kedge_responses_own_total{{listener="{clear}",class="4xx"}}'] == 1
     flows = {k: v for k, v in samples.items() if k.startswith("kedge_flow_capabilities") and v}
     edit = "kernel" if measured.status()["edit"] == "kernel" else "user"
     assert flows[f'kedge_flow_capabilities_total{{record="plain",edit="{edit}",bypass="off"}}'] == 1
@@ -116,6 +123,66 @@ def test_the_process_is_seen(measured):
     limit = re.search(r"Max open files +(\d+)", Path(f"/proc/{measured.pid}/limits").read_text())[1]
     assert again["process_max_fds"] == int(limit)
     assert 0 <= time.time() - again["process_start_time_seconds"] < 600
+    assert again["process_virtual_memory_bytes"] > again["process_resident_memory_bytes"]
+
+
+def test_open_descriptors_are_counted(measured):
+    """By a confined kedge, which may not read the directory."""
+    def listed():
+        return len(list(Path(f"/proc/{measured.pid}/fd").iterdir()))
+    assert measured.process.matches("seccomp enforce") and measured.wait_idle()
+    machine.wait_for(lambda: listed() == listed(), 10, "no connection that comes or goes")
+    # One more is open while it answers: the scraper's.
+    machine.wait_for(lambda: abs(measured.samples()["process_open_fds"] - 1 - listed()) <= 1, 10, "the number of descriptors")
+    silent = [socket.create_connection(measured["clear"]) for _ in range(20)]
+    try:
+        measured.wait_status(lambda s: s["connections_open"] == 20)
+        machine.wait_for(lambda: abs(measured.samples()["process_open_fds"] - 1 - listed()) <= 1, 10, "20 more")
+        assert listed() > 20
+    finally:
+        for sock in silent:
+            sock.close()
+        measured.wait_idle()
+
+
+def test_head_is_answered_without_a_body(measured):
+    with Client(("127.0.0.1", measured.metrics)) as c:
+        answered = c.request("HEAD", "/metrics")
+        assert (answered.status, answered.body) == (200, b"")
+        assert int(answered.field("content-length")) > 10000
+
+
+def test_certificates_are_told(measured, certs):
+    """One line for each file of a TLS listener, with the end that openssl tells."""
+    name = "{}:{}".format(*measured["tls_proxy"])
+    told = {k: v for k, v in measured.samples().items() if k.startswith("kedge_certificate_not_after_seconds{")}
+    assert len(told) == 2 and all(f'{{listener="{name}",file="' in k for k in told), told
+    for leaf in (certs.ec, certs.rsa):
+        key, = [k for k in told if f'file="{leaf.cert}"' in k]
+        done = run("openssl", "x509", "-in", leaf.cert, "-noout", "-enddate", "-dateopt", "iso_8601")
+        end = calendar.timegm(time.strptime(done.stdout.strip(), "notAfter=%Y-%m-%d %H:%M:%SZ"))
+        assert told[key] == end and re.search(r'subject="CN=[^"]+",names="[^"]*localhost', key), key
+    rows = measured.status()["certificates"]
+    assert {(row["listener"], row["file"]) for row in rows} == {(name, str(leaf.cert)) for leaf in (certs.ec, certs.rsa)}
+
+
+def test_reloads_are_counted(certs, cgroup, app, tmp_path):
+    config = Config(tmp_path, certs)
+    listener = [Listener("tls")]
+    config.write(listener, app=app.text)
+    with Measured(certs, None, listener, config=config, cgroup=cgroup) as kedge:
+        first = kedge.samples()
+        assert first["kedge_reload_last_success"] == 1
+        assert first["kedge_reload_last_timestamp_seconds"] == first["process_start_time_seconds"]
+        assert kedge.reload().returncode == 0
+        config.path.write_text("nonsense: 1\n")
+        assert kedge.reload().returncode == 1
+        after = kedge.samples()
+        assert (after['kedge_reloads_total{result="done"}'], after['kedge_reloads_total{result="refused"}']) == (1, 1)
+        assert after["kedge_reload_last_success"] == 0
+        assert after["kedge_reload_last_timestamp_seconds"] >= first["kedge_reload_last_timestamp_seconds"]
+        text = run(BINARY, "status", "--control", kedge.control).stdout
+        assert re.search(r"^the last reload was refused, \d+ s ago: the log of kedge says why$", text, re.M), text
 
 
 def test_status_shows_the_times(measured):
@@ -203,25 +270,47 @@ def queries():
             yield variable["name"], re.fullmatch(r"label_values\((.*), \w+\)", variable["definition"])[1]
 
 
+def labels_of(samples):
+    """{name: {label: {values}}}"""
+    labels = {}
+    for key in samples:
+        name, _, rest = key.partition("{")
+        for label, value in re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', rest):
+            labels.setdefault(name, {}).setdefault(label, set()).add(value)
+        labels.setdefault(name, {})
+    return labels
+
+
+NAMES = r"\b((?:kedge|process)_\w+)(\{[^}]*\})?"
+
+
+def check_names(title, expr, labels):
+    """Every name in it exists, with every label, and with values of it. Returns how many names there are."""
+    found = re.findall(NAMES, expr)
+    for name, selector in found:
+        assert name in labels, f"{title}: no metric {name}"
+        for label, op, value in re.findall(r'(\w+)([=!]~?)"([^"]*)"', selector):
+            # Prometheus adds these two.
+            assert label in labels[name].keys() | {"job", "instance"}, f"{title}: {name} has no {label}"
+            if label in ("reason", "class", "result"):
+                for one in value.split("|"):
+                    assert any(re.fullmatch(one, v) for v in labels[name][label]), f"{title}: {name} has no {label} {one}"
+    for group in re.findall(r"\b(?:by|on) \(([^)]*)\)", expr):
+        for label in group.split(", "):
+            assert label in ("job", "instance") or any(label in labels[n] for n, _ in found), (title, label)
+    return len(found)
+
+
 def test_the_dashboard_asks_for_what_there_is(measured):
     """Every name that it queries exists, with every label."""
-    labels = {}
-    for key in measured.samples():
-        name, _, rest = key.partition("{")
-        labels.setdefault(name, set()).update(re.findall(r'(\w+)="', rest))
-    checked = 0
-    for title, expr in queries():
-        assert "kedge_" in expr, title
-        for name, selector in re.findall(r"\b(kedge_\w+)(\{[^}]*\})?", expr):
-            assert name in labels, f"{title}: no metric {name}"
-            for label in re.findall(r"(\w+)[=!]~?\"", selector):
-                # Prometheus adds these two.
-                assert label in labels[name] | {"job", "instance"}, f"{title}: {name} has no {label}"
-            checked += 1
-        for group in re.findall(r"by \(([^)]*)\)", expr):
-            for label in group.split(", "):
-                assert any(label in labels[n] for n in re.findall(r"\bkedge_\w+", expr)), (title, label)
-    assert checked > 20
+    labels = labels_of(measured.samples())
+    assert sum(check_names(title, expr, labels) for title, expr in queries()) > 40
+
+
+def test_no_two_panels_are_in_one_place():
+    places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in json.loads(DASHBOARD.read_text())["panels"]]
+    ids = [p["id"] for p in json.loads(DASHBOARD.read_text())["panels"]]
+    assert len(set(places)) == len(places) and len(set(ids)) == len(ids)
 
 
 def test_the_queries_are_promql(tmp_path):
@@ -233,3 +322,31 @@ def test_the_queries_are_promql(tmp_path):
     path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))  # JSON is YAML
     done = run("promtool", "check", "rules", path)
     assert done.returncode == 0 and f"{len(rules)} rules found" in done.stdout, done.stdout + done.stderr
+
+
+# --- the alerts -------------------------------------------------------------------------------
+RULES = ROOT / "dist/prometheus-kedge-rules.yaml"
+RULES_TEST = ROOT / "tests/prometheus/rules_test.yaml"
+
+
+def alerts():
+    """(name, expression) of each."""
+    for text in RULES.read_text().split("- alert: ")[1:]:
+        name = text.split("\n", 1)[0]
+        yield name, " ".join(re.search(r"expr: (?:>-)?(.*?)\n    (?:for|labels):", text, re.S)[1].split())
+
+
+def test_the_alerts_ask_for_what_there_is(measured):
+    labels = labels_of(measured.samples())
+    found = {name: check_names(name, expr, labels) for name, expr in alerts()}
+    assert len(found) >= 15
+    assert [name for name, count in found.items() if not count] == ["KedgeIsDown"]  # which asks for Prometheus's `up`
+
+
+def test_the_alerts_are_rules_and_fire_when_they_should():
+    done = run("promtool", "check", "rules", RULES)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = run("promtool", "test", "rules", RULES_TEST)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tested = re.findall(r"alertname: (\w+)", RULES_TEST.read_text())
+    assert {name for name, _ in alerts()} == set(tested)

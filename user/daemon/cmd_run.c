@@ -79,6 +79,8 @@ static int listeners_init(struct daemon *d)
 		else
 			worker_post(&d->workers[i], set);
 	}
+	if (!err)
+		cert_figures_set(&d->certs, d->workers[0].doors);
 	sockets_close(sockets);
 	activation_warn_unused(&d->passed);
 	return err;
@@ -209,6 +211,9 @@ static int metrics_start(struct daemon *d)
 		.servers = server_figures_each,
 		.apps = server_figures_each_app,
 		.servers_arg = &d->figures,
+		.certs = cert_figures_each,
+		.certs_arg = &d->certs,
+		.reloads = &d->reloads,
 		.started = d->started,
 		.stopping = &d->stopping,
 	};
@@ -289,6 +294,7 @@ static void stop(struct daemon *d)
 	free(d->workers);
 	metrics_server_close(d->metrics);
 	server_figures_set(&d->figures, NULL);
+	cert_figures_set(&d->certs, NULL);
 	access_log_close(d->shared.access);
 	metrics_free(d->shared.metrics);
 	bind_unix_keep(NULL);
@@ -328,6 +334,8 @@ int cmd_run(int argc, char **argv)
 			   .signal_fd = -1,
 			   .control_fd = -1,
 			   .figures.lock = PTHREAD_MUTEX_INITIALIZER,
+			   .certs.lock = PTHREAD_MUTEX_INITIALIZER,
+			   .reloads.last = (uint64_t)time(NULL),
 			   .shared.done_fd = -1};
 	struct conf *conf;
 	int err = config_load(&conf, argc, argv);

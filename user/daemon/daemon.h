@@ -12,6 +12,7 @@
 #include "app/checks.h"
 #include "app/names.h"
 #include "base/capability_loss.h"
+#include "daemon/cert_figures.h"
 #include "daemon/server_figures.h"
 #include "listen/activation.h"
 #include "listen/generation.h"
@@ -40,6 +41,8 @@ struct daemon {
 	struct kedge_stats **rows;      /* one a worker */
 	struct metrics_server *metrics; /* NULL: not configured */
 	struct server_figures figures;  /* for the thread of the metrics */
+	struct cert_figures certs;      /* likewise */
+	struct metrics_reloads reloads; /* likewise */
 	struct checks *checks;
 	struct names *names;
 	int signal_fd, control_fd;

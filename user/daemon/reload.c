@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/resolve.h"
@@ -396,6 +397,7 @@ static void commit(struct attempt *a)
 
 	if (a->guard)
 		guard_commit(take_ptr(a->guard), a->next->conf);
+	cert_figures_set(&d->certs, a->sets[0]);
 	/* Before the workers close them: who comes late finds no socket, and is not reset. */
 	bind_unix_keep(a->next->conf);
 	for (unsigned w = 0; w < d->workers_made; w++)
@@ -437,6 +439,14 @@ static void log_texts(const char *what, const json_t *texts)
 		log_info("reload: %s%s", what, json_string_value(json_array_get(texts, i)));
 }
 
+/* For the metrics' thread. */
+static void count(struct metrics_reloads *r, bool refused)
+{
+	__atomic_add_fetch(refused ? &r->refused : &r->done, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->last_refused, refused, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->last, (uint64_t)time(NULL), __ATOMIC_RELAXED);
+}
+
 json_t *reload(struct daemon *d)
 {
 	struct attempt a = {.d = d,
@@ -453,6 +463,7 @@ json_t *reload(struct daemon *d)
 
 	if (!err)
 		commit(&a);
+	count(&d->reloads, err != 0);
 	log_set_tap(outer);
 	attempt_clear(&a);
 	if (err) {

@@ -34,6 +34,7 @@ static struct metrics_app_server figures_of(const struct servers *app, const str
 		.application = app->conf->name,
 		.server = s->name,
 		.up = server_is_ready(s) && server_is_up(s, now_ms),
+		.ready = server_is_ready(s),
 		.connections = LOAD(s->connections),
 	};
 

@@ -63,6 +63,30 @@ static json_t *listeners_json(struct metrics *m)
 	return all;
 }
 
+static void add_cert(void *arg, const struct metrics_cert *c)
+{
+	json_array_append_new(arg, json_pack("{s:o, s:o, s:o, s:o, s:I}", "listener",
+					     json_text(c->listener), "file", json_text(c->file),
+					     "subject", json_text(c->subject), "names",
+					     json_text(c->names), "not_after",
+					     (json_int_t)c->not_after));
+}
+
+static json_t *certs_json(const struct cert_figures *certs)
+{
+	json_t *all = json_array();
+
+	cert_figures_each((void *)certs, add_cert, all);
+	return all;
+}
+
+static json_t *reloads_json(const struct metrics_reloads *r)
+{
+	return json_pack("{s:I, s:I, s:b, s:I}", "done", (json_int_t)r->done, "refused",
+			 (json_int_t)r->refused, "last_refused", r->last_refused, "last",
+			 (json_int_t)r->last);
+}
+
 static json_t *peername_json(const struct peername *peername)
 {
 	const struct kedge_peer_stats *stats = peername ? peername_stats(peername) : NULL;
@@ -267,6 +291,9 @@ json_t *status_json(const struct daemon *d)
 	add_guard(root, shared->guard, d->conf);
 	json_object_set_new(root, "times", times_json(shared->metrics));
 	json_object_set_new(root, "listeners", listeners_json(shared->metrics));
+	json_object_set_new(root, "certificates", certs_json(&d->certs));
+	json_object_set_new(root, "reloads", reloads_json(&d->reloads));
+	json_object_set_new(root, "now", json_integer((json_int_t)time(NULL)));
 	json_object_set_new(root, "applications", status_servers_json(d->generation));
 	return root;
 }

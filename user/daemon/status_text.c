@@ -14,6 +14,9 @@
 #define NAME_COLUMNS 26
 #define TEXT_COLUMN  (NAME_COLUMNS + 15)
 
+/* Most issuers renew before. */
+#define EXPIRES_SOON_S (21LL * 86400)
+
 struct page {
 	FILE *to;
 	bool all;
@@ -63,6 +66,17 @@ static void put_process(FILE *to, const json_t *status)
 		fprintf(to, ", %lld earlier %s connections", earlier,
 			earlier == 1 ? "one still has" : "ones still have");
 	fprintf(to, ", from %s\n", config ? shown(name, config) : "the command line");
+}
+
+static void put_reload(FILE *to, const json_t *status)
+{
+	const json_t *reloads = json_object_get(status, "reloads");
+	long long ago = json_number_of(status, "now") - json_number_of(reloads, "last");
+	char age[SHOW_DURATION];
+
+	if (json_is_true(json_object_get(reloads, "last_refused")))
+		fprintf(to, "the last reload was refused, %s ago: the log of kedge says why\n",
+			show_duration(age, ago > 0 ? (uint64_t)ago : 0));
 }
 
 /* Requests a second between the two; negative: not known. */
@@ -155,6 +169,31 @@ static void put_listeners(FILE *to, const json_t *listeners)
 	}
 }
 
+/* Those that expire soon, or have; with --all, all. */
+static void put_certificates(const struct page *p, const json_t *status)
+{
+	const json_t *c;
+	bool any = false;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "certificates"), i, c)
+	{
+		long long left = json_number_of(c, "not_after") - json_number_of(status, "now");
+		char text[SHOW_NAME], age[SHOW_DURATION];
+
+		if (left > EXPIRES_SOON_S && !p->all)
+			continue;
+		show_duration(age, (uint64_t)(left < 0 ? -left : left));
+		snprintf(text, sizeof(text), "certificate %.700s of %.120s: %s %s%s",
+			 json_text_of(c, "file"), json_text_of(c, "listener"),
+			 left < 0 ? "expired" : "expires in", age, left < 0 ? " ago" : "");
+		if (!any)
+			fputc('\n', p->to);
+		any = true;
+		show_folded(p->to, 0, 4, text);
+	}
+}
+
 static void put_times(const struct page *p, const json_t *times)
 {
 	static const struct {
@@ -229,10 +268,12 @@ void status_print(FILE *to, const json_t *status, const json_t *before, bool all
 	const struct page p = {to, all};
 
 	put_process(to, status);
+	put_reload(to, status);
 	put_traffic(to, status, before);
 	put_capabilities(to, status);
 	put_losses(to, json_object_get(status, "capability_losses"));
 	put_listeners(to, json_object_get(status, "listeners"));
+	put_certificates(&p, status);
 	fputc('\n', to);
 	status_servers_print(to, json_object_get(status, "applications"));
 	put_times(&p, json_object_get(status, "times"));

@@ -4,17 +4,17 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/capability_loss.h"
 #include "metrics/counters.h"
 #include "http/reason.h"
+#include "metrics/metrics_process.h"
+#include "metrics/metrics_put.h"
 
-/* Writes the two lines before each family. `help` has no backslash and no newline. */
-static void put_family(FILE *to, const char *name, const char *type, const char *help)
+/* These are told by listener and class. */
+static bool is_told_elsewhere(const char *counter)
 {
-	fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+	return !strcmp(counter, "responses") || !strcmp(counter, "responses_own");
 }
 
 static void put_counters(FILE *to, const struct metrics_source *from)
@@ -22,6 +22,8 @@ static void put_counters(FILE *to, const struct metrics_source *from)
 	char name[96];
 
 	for (size_t i = 0; i < counters_count; i++) {
+		if (is_told_elsewhere(counters[i].name))
+			continue;
 		snprintf(name, sizeof(name), "kedge_%s_total", counters[i].name);
 		put_family(to, name, "counter", counters[i].text);
 		fprintf(to, "%s %" PRIu64 "\n", name,
@@ -115,45 +117,6 @@ static void put_losses(FILE *to)
 			capability_name((enum capability)i), s[i].without);
 }
 
-/* Pages in memory, from /proc/self/statm (proc(5)); 0 where that cannot be read. */
-static uint64_t resident_pages(void)
-{
-	FILE *f = fopen("/proc/self/statm", "re");
-	uint64_t pages = 0;
-
-	if (!f)
-		return 0;
-	if (fscanf(f, "%*u %" SCNu64, &pages) != 1)
-		pages = 0;
-	fclose(f);
-	return pages;
-}
-
-static double seconds(struct timeval t)
-{
-	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
-}
-
-/* Names that all exporters use. */
-static void put_process(FILE *to, const struct metrics_source *from)
-{
-	struct rusage usage = {0};
-	struct rlimit files = {0};
-
-	getrusage(RUSAGE_SELF, &usage);
-	getrlimit(RLIMIT_NOFILE, &files);
-	put_family(to, "process_cpu_seconds_total", "counter", "user and system CPU time");
-	fprintf(to, "process_cpu_seconds_total %.6f\n",
-		seconds(usage.ru_utime) + seconds(usage.ru_stime));
-	put_family(to, "process_resident_memory_bytes", "gauge", "memory in use");
-	fprintf(to, "process_resident_memory_bytes %" PRIu64 "\n",
-		resident_pages() * (uint64_t)sysconf(_SC_PAGESIZE));
-	put_family(to, "process_max_fds", "gauge", "descriptors that may be open");
-	fprintf(to, "process_max_fds %" PRIu64 "\n", (uint64_t)files.rlim_cur);
-	put_family(to, "process_start_time_seconds", "gauge", "when it was started");
-	fprintf(to, "process_start_time_seconds %lld\n", (long long)from->started);
-}
-
 static void put_flows(FILE *to, const struct metrics_row *sum)
 {
 	static const char *const record[] = {"plain", "user", "kernel"};
@@ -219,14 +182,9 @@ static uint64_t flows_of(const struct metrics_listener *l)
 	return l->flows;
 }
 
-/* A unix path may hold characters that a label must not. */
-static void put_label(FILE *to, const char *value)
+static uint64_t requests_of(const struct metrics_listener *l)
 {
-	for (; *value; value++) {
-		if (*value == '"' || *value == '\\')
-			fputc('\\', to);
-		fputc((unsigned char)*value < ' ' ? '?' : *value, to);
-	}
+	return l->requests;
 }
 
 static void put_listener(void *arg, const char *name, const struct metrics_listener *sum)
@@ -251,6 +209,9 @@ static void put_listeners(FILE *to, struct metrics *m)
 		{"kedge_listener_handshakes_total", "counter",
 		 "TLS handshakes finished, by listener", handshakes_of},
 		{"kedge_listener_flows_total", "counter", "flows, by listener", flows_of},
+		{"kedge_requests_total", "counter",
+		 "request heads completed, by listener; one that is sent again counts again",
+		 requests_of},
 	};
 
 	for (size_t i = 0; i < sizeof(families) / sizeof(families[0]); i++) {
@@ -259,6 +220,37 @@ static void put_listeners(FILE *to, struct metrics *m)
 		put_family(to, families[i].name, families[i].type, families[i].help);
 		metrics_each_listener(m, put_listener, &f);
 	}
+}
+
+struct class_family {
+	FILE *to;
+	const char *name;
+	bool own;
+};
+
+static void put_classes(void *arg, const char *listener, const struct metrics_listener *sum)
+{
+	const struct class_family *f = arg;
+	const uint64_t *counts = f->own ? sum->own : sum->responses;
+
+	for (unsigned i = 0; i < METRICS_CLASSES; i++) {
+		fprintf(f->to, "%s{listener=\"", f->name);
+		put_label(f->to, listener);
+		fprintf(f->to, "\",class=\"%s\"} %" PRIu64 "\n", metrics_class_name(i), counts[i]);
+	}
+}
+
+static void put_responses(FILE *to, struct metrics *m)
+{
+	struct class_family f = {.to = to, .name = "kedge_responses_total"};
+
+	put_family(to, f.name, "counter",
+		   "final responses of the application, by listener and class of the status");
+	metrics_each_listener(m, put_classes, &f);
+	f = (struct class_family){.to = to, .name = "kedge_responses_own_total", .own = true};
+	put_family(to, f.name, "counter",
+		   "responses made by kedge itself, by listener and class of the status");
+	metrics_each_listener(m, put_classes, &f);
 }
 
 /* --- by server, in the same way --------------------------------------------------------------- */
@@ -272,6 +264,11 @@ struct server_family {
 static uint64_t up_of(const struct metrics_app_server *s)
 {
 	return s->up;
+}
+
+static uint64_t ready_of(const struct metrics_app_server *s)
+{
+	return s->ready;
 }
 
 static uint64_t connections_of(const struct metrics_app_server *s)
@@ -314,6 +311,8 @@ static void put_servers(FILE *to, const struct metrics_source *from)
 		{"kedge_server_up", "gauge",
 		 "1 where a server gets new connections, 0 where it is down, out or drained",
 		 up_of},
+		{"kedge_server_ready", "gauge",
+		 "0 where the operator has drained a server or taken it down", ready_of},
 		{"kedge_server_connections", "gauge", "connections open now, by server",
 		 connections_of},
 		{"kedge_server_busy", "gauge", "of these, with a request or stream under way",
@@ -349,6 +348,48 @@ static void put_applications(FILE *to, const struct metrics_source *from)
 	from->apps(from->servers_arg, put_waiting, to);
 }
 
+static void put_cert(void *arg, const struct metrics_cert *c)
+{
+	FILE *to = arg;
+
+	fprintf(to, "kedge_certificate_not_after_seconds{listener=\"");
+	put_label(to, c->listener);
+	fprintf(to, "\",file=\"");
+	put_label(to, c->file);
+	fprintf(to, "\",subject=\"");
+	put_label(to, c->subject);
+	fprintf(to, "\",names=\"");
+	put_label(to, c->names);
+	fprintf(to, "\"} %lld\n", (long long)c->not_after);
+}
+
+static void put_certs(FILE *to, const struct metrics_source *from)
+{
+	put_family(to, "kedge_certificate_not_after_seconds", "gauge",
+		   "when a certificate in force expires, seconds since the epoch");
+	if (from->certs)
+		from->certs(from->certs_arg, put_cert, to);
+}
+
+#define LOAD(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+
+static void put_reloads(FILE *to, const struct metrics_reloads *r)
+{
+	if (!r)
+		return;
+	put_family(to, "kedge_reloads_total", "counter", "reloads since the start, by result");
+	fprintf(to,
+		"kedge_reloads_total{result=\"done\"} %" PRIu64 "\n"
+		"kedge_reloads_total{result=\"refused\"} %" PRIu64 "\n",
+		LOAD(r->done), LOAD(r->refused));
+	put_family(to, "kedge_reload_last_success", "gauge",
+		   "0 if the last reload was refused; 1 also before the first one");
+	fprintf(to, "kedge_reload_last_success %d\n", !LOAD(r->last_refused));
+	put_family(to, "kedge_reload_last_timestamp_seconds", "gauge",
+		   "when the last reload was; before the first one, the start");
+	fprintf(to, "kedge_reload_last_timestamp_seconds %" PRIu64 "\n", LOAD(r->last));
+}
+
 void metrics_write(FILE *to, const struct metrics_source *from)
 {
 	struct metrics_row sum;
@@ -356,7 +397,7 @@ void metrics_write(FILE *to, const struct metrics_source *from)
 	metrics_sum(from->metrics, &sum);
 	put_gauges(to, from);
 	put_losses(to);
-	put_process(to, from);
+	metrics_process_write(to, from->started);
 	put_counters(to, from);
 	put_peername(to, from);
 	put_guard(to, from);
@@ -371,6 +412,9 @@ void metrics_write(FILE *to, const struct metrics_source *from)
 	put_histogram(to, "kedge_request_seconds",
 		      "from a complete request head to the end of its response", &sum.request);
 	put_listeners(to, from->metrics);
+	put_responses(to, from->metrics);
+	put_certs(to, from);
+	put_reloads(to, from->reloads);
 	put_applications(to, from);
 	put_servers(to, from);
 }

@@ -19,13 +19,29 @@
 /* What is counted of a server of an application. */
 struct metrics_app_server {
 	const char *application, *server;
-	bool up; /* it gets new connections */
+	bool up;    /* it gets new connections */
+	bool ready; /* the operator has not taken it out */
 	uint64_t connections, busy, connects, failures;
 };
 
 typedef void metrics_app_server_fn(void *arg, const struct metrics_app_server *s);
 /* The clients in the queue of an application. */
 typedef void metrics_app_fn(void *arg, const char *application, uint64_t waiting);
+
+/* A certificate of a listener, or of one of its routes. */
+struct metrics_cert {
+	char *listener, *file, *subject, *names;
+	time_t not_after; /* seconds since the epoch */
+};
+
+typedef void metrics_cert_fn(void *arg, const struct metrics_cert *c);
+
+/* Reloads since the start. Written by the main thread, atomically. */
+struct metrics_reloads {
+	uint64_t done, refused;
+	uint64_t last;     /* seconds since the epoch; before the first one: the start */
+	bool last_refused; /* the last one */
+};
 
 /* The sources of the text; all borrowed. */
 struct metrics_source {
@@ -40,8 +56,12 @@ struct metrics_source {
 	/* The same for every application. Not NULL if `servers` is not. */
 	void (*apps)(void *servers_arg, metrics_app_fn *each, void *each_arg);
 	void *servers_arg;
-	time_t started;       /* seconds since the epoch */
-	const bool *stopping; /* atomic: told to stop; NULL: never */
+	/* The same for every certificate; NULL: there are none. */
+	void (*certs)(void *certs_arg, metrics_cert_fn *each, void *each_arg);
+	void *certs_arg;
+	const struct metrics_reloads *reloads; /* NULL: none is counted */
+	time_t started;                        /* seconds since the epoch */
+	const bool *stopping;                  /* atomic: told to stop; NULL: never */
 };
 
 /* Any thread. */

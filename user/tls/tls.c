@@ -287,6 +287,13 @@ void tls_ctx_warn(const struct tls_ctx *t)
 		warn_name(t, &t->names.all[i]);
 }
 
+void tls_ctx_facts(const struct tls_ctx *t, cert_facts_fn *each, void *arg)
+{
+	for (unsigned i = 0; t && i < t->routes_count; i++)
+		if (has_own_certs(t, i))
+			tls_certs_facts(t->routes[i].certs, each, arg);
+}
+
 /* --- handshake -------------------------------------------------------------------------------- */
 
 struct tls_conn *tls_conn_new(struct tls_ctx *ctx, int fd, struct record_scratch *scratch)

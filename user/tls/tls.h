@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "tls/ktls.h"
 #include "tls/record.h"
+#include "tls/tls_cert_facts.h"
 #include "tls/tls_digest.h"
 #include "tls/tls_ticket.h"
 
@@ -93,6 +94,9 @@ void tls_ctx_strict_sni(struct tls_ctx *ctx);
  * listener. NULL is fine.
  */
 void tls_ctx_warn(const struct tls_ctx *ctx);
+
+/* Calls `each` for every certificate, those of routes included. NULL: there are none. */
+void tls_ctx_facts(const struct tls_ctx *ctx, cert_facts_fn *each, void *arg);
 
 /* A fingerprint of all certificates and chains. NULL is a listener without TLS. */
 void tls_ctx_digest(const struct tls_ctx *ctx, uint8_t out[TLS_DIGEST_BYTES]);

@@ -148,6 +148,10 @@ static void the_same_file_changes_nothing(void **state)
 	assert_int_equal(generation_count(), 1); /* the first one is freed */
 	done(reload_to(FIRST), 3, "", "");
 	assert_heard("reload: configuration 3 is in force\n");
+	assert_int_equal(kedge.reloads.done, 2);
+	assert_int_equal(kedge.reloads.refused, 0);
+	assert_false(kedge.reloads.last_refused);
+	assert_in_range(kedge.reloads.last, time(NULL) - 600, time(NULL));
 }
 
 static void what_is_changed_is_told(void **state)
@@ -306,6 +310,22 @@ static void with_cert(char yaml[1024], const struct peer_cert *cert)
 		 cert->cert, cert->key);
 }
 
+static void add_subject(void *arg, const struct metrics_cert *c)
+{
+	strcat(arg, c->subject);
+	strcat(arg, "\n");
+}
+
+/* Of the certificates that are told of, one a line. */
+static const char *subjects(void)
+{
+	static char all[1024];
+
+	all[0] = '\0';
+	cert_figures_each(&kedge.certs, add_subject, all);
+	return all;
+}
+
 static void new_certificates_under_old_names_are_told(void **state)
 {
 	struct peer_cert one, two;
@@ -316,6 +336,7 @@ static void new_certificates_under_old_names_are_told(void **state)
 	peer_cert_make(&two, "two", PEER_EC, "two.test", 1000);
 	with_cert(yaml, &one);
 	start_with(yaml);
+	assert_string_equal(subjects(), "CN=one\n");
 	done(reload_to(yaml), 2, "", "");
 	/* As a renewal does. */
 	assert_int_equal(rename(two.cert, one.cert), 0);
@@ -323,7 +344,9 @@ static void new_certificates_under_old_names_are_told(void **state)
 		 one.cert);
 	refused(reload_to(yaml), 2, move);
 	assert_int_equal(rename(two.key, one.key), 0);
+	assert_string_equal(subjects(), "CN=one\n");
 	done(reload_to(yaml), 3, "listener 127.0.0.1:0: new certificates\n", "");
+	assert_string_equal(subjects(), "CN=two\n");
 	done(reload_to(yaml), 4, "", "");
 }
 
@@ -338,6 +361,8 @@ static void a_missing_certificate_is_refused(void **state)
 	start_with(yaml);
 	assert_int_equal(unlink(one.cert), 0);
 	refused(reload_to(yaml), 1, "cannot open: No such file or directory");
+	assert_int_equal(kedge.reloads.refused, 1);
+	assert_true(kedge.reloads.last_refused);
 }
 
 /* Flags win over the file at each reload as at the start; a path in them may hold any byte. */

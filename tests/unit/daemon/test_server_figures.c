@@ -15,8 +15,8 @@ static void tell(void *arg, const struct metrics_app_server *s)
 	size_t len = strlen(told);
 
 	assert_ptr_equal(arg, &figures);
-	snprintf(told + len, sizeof(told) - len, "%s %s %d %d %d %d %d\n", s->application,
-		 s->server, s->up, (int)s->connections, (int)s->busy, (int)s->connects,
+	snprintf(told + len, sizeof(told) - len, "%s %s %d %d %d %d %d %d\n", s->application,
+		 s->server, s->up, s->ready, (int)s->connections, (int)s->busy, (int)s->connects,
 		 (int)s->failures);
 }
 
@@ -49,11 +49,11 @@ static void each_has_its_sums(void **state)
 	server_at(0, 0)->rows[1].busy = 6;
 	server_set_admin(server_at(0, 1), SERVER_DRAIN, 1);
 	server_set_health(server_at(0, 2), SERVER_BAD, 1, "x");
-	assert_string_equal(all_of_them(), "web 10.0.0.1:80 1 1 6 2 1\n"
-					   "web unix:/run/a b/web.sock 0 0 0 0 0\n"
-					   "web 10.0.0.9:80 0 0 0 0 0\n"
-					   "other 10.0.0.1:80 1 0 0 0 0\n"
-					   "10.0.0.7:80 10.0.0.7:80 1 0 0 0 0\n");
+	assert_string_equal(all_of_them(), "web 10.0.0.1:80 1 1 1 6 2 1\n"
+					   "web unix:/run/a b/web.sock 0 0 0 0 0 0\n"
+					   "web 10.0.0.9:80 0 1 0 0 0 0\n"
+					   "other 10.0.0.1:80 1 1 0 0 0 0\n"
+					   "10.0.0.7:80 10.0.0.7:80 1 1 0 0 0 0\n");
 	server_leave(server_at(0, 0));
 	server_figures_set(&figures, NULL);
 }

@@ -150,6 +150,40 @@ static void a_loss_is_told_with_its_next_step(void **state)
 	free(out);
 }
 
+static void a_refused_reload_is_told(void **state)
+{
+	char *out = printed("{'now': 1100, 'reloads': {'last_refused': true, 'last': 1035}}", NULL,
+			    false);
+
+	(void)state;
+	assert_non_null(strstr(out,
+			       "\nthe last reload was refused, 1 min 5 s ago: the log of kedge "
+			       "says why\n"));
+	free(out);
+	out = printed("{'now': 1100, 'reloads': {'last_refused': false, 'last': 1035}}", NULL,
+		      false);
+	assert_null(strstr(out, "reload"));
+	free(out);
+}
+
+static void certificates_that_expire_soon_are_told(void **state)
+{
+	const char *status = "{'now': 1000000, 'certificates': ["
+			     "{'listener': 'a:1', 'file': '/x.pem', 'not_after': 1093600}, "
+			     "{'listener': 'a:1', 'file': '/y.pem', 'not_after': 996400}, "
+			     "{'listener': 'a:1', 'file': '/z.pem', 'not_after': 9000000}]}";
+	char *out = printed(status, NULL, false);
+
+	(void)state;
+	assert_non_null(strstr(out, "\n\ncertificate /x.pem of a:1: expires in 1 d 2 h\n"
+				    "certificate /y.pem of a:1: expired 1 h 0 min ago\n"));
+	assert_null(strstr(out, "/z.pem"));
+	free(out);
+	out = printed(status, NULL, true);
+	assert_non_null(strstr(out, "\ncertificate /z.pem of a:1: expires in 92 d 14 h\n"));
+	free(out);
+}
+
 static void listeners_have_a_row_each(void **state)
 {
 	char *out =
@@ -224,6 +258,8 @@ int main(void)
 		cmocka_unit_test(earlier_configurations_and_a_drain_are_told),
 		cmocka_unit_test(zeros_are_hidden_unless_all_are_wanted),
 		cmocka_unit_test(a_loss_is_told_with_its_next_step),
+		cmocka_unit_test(a_refused_reload_is_told),
+		cmocka_unit_test(certificates_that_expire_soon_are_told),
 		cmocka_unit_test(listeners_have_a_row_each),
 		cmocka_unit_test(the_guard_is_shown_while_it_is_there),
 		cmocka_unit_test(an_odd_answer_is_printed_all_the_same),

@@ -30,6 +30,9 @@ static void every_counter_is_a_sum_with_help_and_type(void **state)
 		((uint64_t *)&rows[1]->reasons)[i - 1] = (uint64_t)i;
 	all = text();
 	for (size_t i = 0; i < counters_count; i++) {
+		/* These are told by listener. */
+		if (!strncmp(counters[i].name, "responses", strlen("responses")))
+			continue;
 		snprintf(line, sizeof(line), "kedge_%s_total %zu", counters[i].name, 1000 + 2 * i);
 		has(all, line);
 		snprintf(line, sizeof(line), "# HELP kedge_%s_total %s", counters[i].name,
@@ -83,11 +86,22 @@ static void listeners_have_their_own_counts(void **state)
 	again->accepted = 6;
 	a->closed = 3;
 	a->flows = 2;
+	a->requests = 7;
+	again->requests = 8;
+	a->responses[2] = 3;
+	again->responses[2] = 4;
+	a->own[4] = 5;
+	odd->own[0] = 6;
 	odd->closed = 1; /* read before its accept: never below zero */
 	all = text();
 	has(all, "kedge_listener_accepted_total{listener=\"127.0.0.1:443\"} 11");
 	has(all, "kedge_listener_connections_open{listener=\"127.0.0.1:443\"} 8");
 	has(all, "kedge_listener_flows_total{listener=\"127.0.0.1:443\"} 2");
+	has(all, "kedge_requests_total{listener=\"127.0.0.1:443\"} 15");
+	has(all, "kedge_responses_total{listener=\"127.0.0.1:443\",class=\"2xx\"} 7");
+	has(all, "kedge_responses_total{listener=\"127.0.0.1:443\",class=\"5xx\"} 0");
+	has(all, "kedge_responses_own_total{listener=\"127.0.0.1:443\",class=\"4xx\"} 5");
+	has(all, "kedge_responses_own_total{listener=\"unix:/a\\\"b\\\\c?\",class=\"other\"} 6");
 	has(all, "kedge_listener_connections_open{listener=\"unix:/a\\\"b\\\\c?\"} 0");
 	free(all);
 }
@@ -95,8 +109,10 @@ static void listeners_have_their_own_counts(void **state)
 static void fake_servers(void *servers_arg, metrics_app_server_fn *each, void *each_arg)
 {
 	assert_ptr_equal(servers_arg, &numbers);
-	each(each_arg, &(struct metrics_app_server){"web", "127.0.0.1:3000", true, 3, 2, 9, 1});
-	each(each_arg, &(struct metrics_app_server){"we\"b", "unix:/a\\\n", false, 0, 0, 4, 5});
+	each(each_arg,
+	     &(struct metrics_app_server){"web", "127.0.0.1:3000", true, true, 3, 2, 9, 1});
+	each(each_arg,
+	     &(struct metrics_app_server){"we\"b", "unix:/a\\\n", false, false, 0, 0, 4, 5});
 }
 
 static void fake_apps(void *servers_arg, metrics_app_fn *each, void *each_arg)
@@ -118,6 +134,8 @@ static void servers_have_theirs(void **state)
 #define ODD "{application=\"we\\\"b\",server=\"unix:/a\\\\?\"}"
 	has(all, "kedge_server_up" WEB " 1");
 	has(all, "kedge_server_up" ODD " 0");
+	has(all, "kedge_server_ready" WEB " 1");
+	has(all, "kedge_server_ready" ODD " 0");
 	has(all, "kedge_server_connections" WEB " 3");
 	has(all, "kedge_server_busy" WEB " 2");
 	has(all, "kedge_server_connects_total" WEB " 9");
@@ -126,6 +144,39 @@ static void servers_have_theirs(void **state)
 	has(all, "kedge_server_connect_failures_total" ODD " 5");
 	has(all, "kedge_application_waiting{application=\"web\"} 17");
 	has(all, "kedge_application_waiting{application=\"we\\\"b\"} 0");
+	free(all);
+}
+
+static void fake_certs(void *certs_arg, metrics_cert_fn *each, void *each_arg)
+{
+	assert_ptr_equal(certs_arg, &numbers);
+	each(each_arg,
+	     &(struct metrics_cert){"a:1", "/x\".pem", "CN=x,O=\\,", "x.test", 1234567890});
+}
+
+static void certificates_and_reloads_are_told(void **state)
+{
+	struct metrics_reloads reloads = {.done = 2, .refused = 3, .last = 99};
+	char *all;
+
+	(void)state;
+	all = text();
+	assert_null(strstr(all, "kedge_reload"));
+	free(all);
+	numbers.certs = fake_certs;
+	numbers.certs_arg = &numbers;
+	numbers.reloads = &reloads;
+	all = text();
+	has(all, "kedge_certificate_not_after_seconds{listener=\"a:1\",file=\"/x\\\".pem\","
+		 "subject=\"CN=x,O=\\\\,\",names=\"x.test\"} 1234567890");
+	has(all, "kedge_reloads_total{result=\"done\"} 2");
+	has(all, "kedge_reloads_total{result=\"refused\"} 3");
+	has(all, "kedge_reload_last_success 1");
+	has(all, "kedge_reload_last_timestamp_seconds 99");
+	free(all);
+	reloads.last_refused = true;
+	all = text();
+	has(all, "kedge_reload_last_success 0");
 	free(all);
 }
 
@@ -284,6 +335,7 @@ int main(void)
 		TEST(histograms_add_up_over_workers_and_buckets),
 		TEST(listeners_have_their_own_counts),
 		TEST(servers_have_theirs),
+		TEST(certificates_and_reloads_are_told),
 		TEST(open_connections_are_never_below_zero),
 		TEST(capabilities_are_told_with_their_losses),
 		TEST(the_process_is_described),
