@@ -91,12 +91,11 @@ class NativeReport:
         """A line for each case in which somebody did not hold the rate."""
         lines = []
         for case in self.data["paced_rates"]:
-            late = [f"{name} reached {number(self.median(case, name, 'rate'))}"
-                    for name in self.names if not self.held(case, name)]
+            late = [f"{name} ({number(self.median(case, name, 'rate'))})" for name in self.names if not self.held(case, name)]
             if late:
-                lines.append(f"† In {case} {number(self.asked(case))} requests/s were asked for, and {', '.join(late)}: these did not hold the "
-                             f"rate ({figures.HELD:.0%} of it). Their latencies grow with the length of the run, and their figures of this "
-                             "case are compared with nobody's.\n\n")
+                lines.append(f"† {case} asks for {number(self.asked(case))} requests/s. {', '.join(late)} reached less than "
+                             f"{100 * figures.HELD:.0f} % of them and did not hold the rate. Latencies then grow with the length of the run, so "
+                             "these figures are compared with nobody's.\n\n")
         return "".join(lines)
 
     def binaries_table(self):
@@ -141,7 +140,8 @@ class NativeReport:
         return "".join(parts)
 
     # --- wholes -----------------------------------------------------------------------------------
-    def text(self, title="kedge beside other proxies, natively"):
+    def text(self, title="kedge beside other proxies, natively", drawn=True):
+        """drawn: are pictures.native() in the same directory?"""
         d = self.data
         versions = ", ".join(f"{n} {v}" for n, v in d["versions"].items() if n in self.others)
         ours = next((v for n, v in d["versions"].items() if n in self.ours), "none")
@@ -154,7 +154,8 @@ class NativeReport:
             report.reading("native"), "\n",
             table(["case", "what", "requests a run"], [[case, one["title"], str(one["requests"])]
                                                        for case, one in self.cases.items()]), "\n",
-            self.missing_text(), self.held_text(), self.binaries_table()]
+            self.missing_text(), self.held_text(), self.binaries_table(),
+            *(f"![{alt}]({file})\n\n" for file, (_, alt) in (pictures.native(self) if drawn else {}).items())]
         if self.ours and self.others:
             parts += ["## kedge divided by the best peer\n\nRequests a second; above 1 is good.\n\n",
                       self.ratio_table("rate"), "\nCPU of the proxy; below 1 is good.\n\n",

@@ -77,14 +77,19 @@ def overview(guest):
 
 # --- files --------------------------------------------------------------------------------------------
 
+def stale(pictures, out):
+    """Those that are not in `out`, or were drawn of something else: [(file, script, what it shows)]"""
+    return [(out / name, script, alt) for name, (script, alt) in pictures.items()
+            if not (out / name).exists() or not plots.draws((out / name).read_text(), script)]
+
+
 def write(pictures, out):
-    """Draws what is not there or was drawn of something else. Returns the files, none without gnuplot."""
-    stale = [(out / name, script, alt) for name, (script, alt) in pictures.items()
-             if not (out / name).exists() or not plots.draws((out / name).read_text(), script)]
-    if stale and not shutil.which("gnuplot"):
-        print("gnuplot is not installed, so these pictures are not drawn: " + ", ".join(file.name for file, _, _ in stale)
+    """Draws what is stale. Returns the files, none without gnuplot."""
+    missing = stale(pictures, out)
+    if missing and not shutil.which("gnuplot"):
+        print("gnuplot is not installed, so these pictures are not drawn: " + ", ".join(file.name for file, _, _ in missing)
               + "; tests/deps.sh bench installs it")
         return []
-    for file, script, alt in stale:
+    for file, script, alt in missing:
         file.write_text(plots.draw(script, alt))
-    return [file for file, _, _ in stale]
+    return [file for file, _, _ in missing]

@@ -25,7 +25,7 @@ def texts():
     """{file: its text}"""
     pages = {machine.ROOT / "README.md": "docs/bench", machine.ROOT / "docs/benchmarks.md": "bench"}
     return {DOCS / "native.md": NativeReport(load("native")).text(),
-            DOCS / "shared-native.md": NativeReport(load("shared-native")).text(f"{SHARED}, natively"),
+            DOCS / "shared-native.md": NativeReport(load("shared-native")).text(f"{SHARED}, natively", drawn=False),
             DOCS / "guest.md": GuestReport(load("guest")).text(),
             DOCS / "shared-guest.md": GuestReport(load("shared-guest")).text(f"{SHARED}, instruction by instruction"),
             DOCS / "memory.md": memory_report.text(load("memory")),
@@ -43,7 +43,8 @@ def main():
         file.write_text(text)
     for file in [*stale, *pictures.write(drawings(), DOCS)]:
         print(f"written: {file.relative_to(machine.ROOT)}")
+    return 1 if pictures.stale(drawings(), DOCS) else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -55,5 +55,5 @@ def write(name, text, data, out):
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.md").write_text(text)
     (out / f"{name}.json").write_text(json.dumps(data, indent=1) + "\n")
-    print(f"written: {out}/{name}.md and .json")
+    print(f"written: {out}/{name}.md and .json" + "; make bench-docs writes the tables and pictures of them" * (out == DOCS))
     return out
