@@ -19,7 +19,8 @@ from run import curl, run, url
 TRUE = "198.51.100.22"
 COMMON = re.compile(r'(\S+) - - \[\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d \+0000\] "([^"]*)" (\d{3}|-) (\d+)'
                     r'(?: "([^"]*)" "([^"]*)")? (\d+\.\d{6}) (\S+) (\S+)'
-                    r' record=(\w+),edit=(\w+),bypass=(\w+),splice=(\w+)')
+                    r' record=(\w+),edit=(\w+),bypass=(\w+),splice=(\w+)'
+                    r'((?:,(?:host|sni|request|id)=[^ ,"]+)*)')
 
 
 def listeners():

@@ -114,6 +114,8 @@ static void check_json(const char *line, size_t len, const struct access_entry *
 		check_text(object, "referer", t->referer, e->referer_len);
 	if (!memchr(t->agent, 0, e->agent_len))
 		check_text(object, "user_agent", t->agent, e->agent_len);
+	if (!memchr(t->host, 0, e->host_len))
+		check_text(object, "host", t->host, e->host_len);
 	json_decref(object);
 }
 
@@ -150,6 +152,7 @@ static void log_lines(const uint8_t *bytes, size_t n)
 {
 	struct access_entry e = {.client = "192.0.2.1", .listener_len = 1};
 	struct access_texts t = {.listener = "a", .id = "00ff"};
+	size_t max;
 
 	if (n < 4)
 		return;
@@ -169,6 +172,12 @@ static void log_lines(const uint8_t *bytes, size_t n)
 	t.request = t.agent + e.agent_len;
 	n -= e.agent_len;
 	e.request_len = (uint16_t)(n < ACCESS_REQUEST_MAX ? n : ACCESS_REQUEST_MAX);
+	/* The same bytes again. */
+	max = e.request_len;
+	t.host = t.sni = t.request_id = t.request;
+	e.host_len = (uint16_t)(max < ACCESS_HOST_MAX ? max : ACCESS_HOST_MAX);
+	e.sni_len = (uint16_t)(max < ACCESS_SNI_MAX ? max : ACCESS_SNI_MAX);
+	e.request_id_len = (uint16_t)(max < ACCESS_REQUEST_ID_MAX ? max : ACCESS_REQUEST_ID_MAX);
 	write_line(ACCESS_FORMAT_COMMON, &e, &t);
 	write_line(ACCESS_FORMAT_COMBINED, &e, &t);
 	write_line(ACCESS_FORMAT_JSON, &e, &t);

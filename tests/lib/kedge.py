@@ -181,7 +181,7 @@ class Kedge:
     def wait_ready(self):
         for listener, address in zip(self.listeners, self.wait_bound(len(self.listeners))):
             listener.address = address
-        self.process.wait_line(r"kedge: info: ready", seconds=60)
+        self.process.wait_line(r"\bready: \d+ listener", seconds=60)  # in each style of the log
 
     def wait_bound(self, count):
         """Waits for the addresses that the first start, or a reload, has bound."""

@@ -9,11 +9,25 @@
 
 #include "base/check.h"
 
-/* A request without its response. Its three texts follow in text[]. */
+/* Common has but the first ones. */
+enum field { FIELD_HOST, FIELD_REQUEST_ID, FIELD_REFERER, FIELD_AGENT, FIELDS };
+#define FIELDS_COMMON FIELD_REFERER
+
+static const struct {
+	const char *name;
+	size_t max;
+} fields[FIELDS] = {
+	[FIELD_HOST] = {"host:", ACCESS_HOST_MAX},
+	[FIELD_REQUEST_ID] = {"x-request-id:", ACCESS_REQUEST_ID_MAX},
+	[FIELD_REFERER] = {"referer:", ACCESS_FIELD_MAX},
+	[FIELD_AGENT] = {"user-agent:", ACCESS_FIELD_MAX},
+};
+
+/* A request without its response. The texts follow in text[]: its first line, its fields. */
 struct pending {
 	STAILQ_ENTRY(pending) link;
 	uint64_t begun_us;
-	uint16_t request_len, referer_len, agent_len;
+	uint16_t request_len, field_len[FIELDS];
 	char text[];
 };
 
@@ -21,7 +35,8 @@ struct access_flow {
 	struct access_log *log;
 	const uint64_t *now_us;
 	unsigned worker;
-	bool wants_fields;
+	enum field fields; /* so many are in a line */
+	const char *sni;
 	STAILQ_HEAD(, pending) pending;
 	struct access_entry base; /* the part that all entries share */
 	char listener[ADDR_TEXT_MAX];
@@ -39,7 +54,8 @@ static void flow_check(const struct access_flow *a)
 	CHECK(a, memchr(a->base.client, '\0', sizeof(a->base.client)));
 	STAILQ_FOREACH(p, &a->pending, link) {
 		CHECK(p, p->request_len <= ACCESS_REQUEST_MAX);
-		CHECK(p, p->referer_len <= ACCESS_FIELD_MAX && p->agent_len <= ACCESS_FIELD_MAX);
+		for (int i = 0; i < FIELDS; i++)
+			CHECK(p, p->field_len[i] <= fields[i].max);
 		CHECK(p, p->begun_us <= *a->now_us);
 	}
 }
@@ -55,7 +71,7 @@ struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 	a->log = log;
 	a->worker = worker;
 	a->now_us = now_us;
-	a->wants_fields = access_log_format(log) != ACCESS_FORMAT_COMMON;
+	a->fields = access_log_format(log) == ACCESS_FORMAT_COMMON ? FIELDS_COMMON : FIELDS;
 	STAILQ_INIT(&a->pending);
 	a->base.record = (uint8_t)facts->record;
 	a->base.tls_version = facts->tls_version;
@@ -67,6 +83,8 @@ struct access_flow *access_flow_new(struct access_log *log, unsigned worker,
 	addr_format_ip(a->base.client, facts->client);
 	a->base.listener_len = (uint16_t)strnlen(facts->listener, sizeof(a->listener));
 	memcpy(a->listener, facts->listener, a->base.listener_len);
+	a->sni = facts->sni;
+	a->base.sni_len = facts->sni ? (uint16_t)strnlen(facts->sni, ACCESS_SNI_MAX) : 0;
 	a->base.id_len = facts->id_len;
 	if (facts->id_len)
 		memcpy(a->id, facts->id, facts->id_len);
@@ -98,17 +116,17 @@ static struct piece cut(const char *p, const char *end, size_t max)
 	return piece;
 }
 
-/* The value of a line, if the line has this name ("referer:"). */
-static bool take_field(struct piece *value, const char *line, const char *end, const char *name)
+/* The value of a line, if the line has this name. */
+static bool take_field(struct piece *value, const char *line, const char *end, enum field f)
 {
-	size_t len = strlen(name);
+	size_t len = strlen(fields[f].name);
 
-	if ((size_t)(end - line) < len || strncasecmp(line, name, len) != 0)
+	if ((size_t)(end - line) < len || strncasecmp(line, fields[f].name, len) != 0)
 		return false;
 	line += len;
 	while (line < end && (*line == ' ' || *line == '\t'))
 		line++;
-	*value = cut(line, end, ACCESS_FIELD_MAX);
+	*value = cut(line, end, fields[f].max);
 	return true;
 }
 
@@ -120,15 +138,17 @@ static const char *line_end(const char *p, const char *end)
 }
 
 /* Of each name the first line counts. */
-static void find_fields(struct piece *referer, struct piece *agent, const char *p, const char *end)
+static void find_fields(struct piece found[FIELDS], enum field wanted, const char *p,
+			const char *end)
 {
-	while (p < end && !(referer->p && agent->p)) {
+	unsigned missing = wanted;
+
+	while (p < end && missing) {
 		const char *lf = line_end(p, end);
 
-		if ((*p | 0x20) == 'r' && !referer->p)
-			take_field(referer, p, lf, "referer:");
-		else if ((*p | 0x20) == 'u' && !agent->p)
-			take_field(agent, p, lf, "user-agent:");
+		for (enum field f = 0; f < wanted; f++)
+			if ((*p | 0x20) == fields[f].name[0] && !found[f].p)
+				missing -= take_field(&found[f], p, lf, f);
 		p = lf + 1;
 	}
 }
@@ -137,23 +157,28 @@ void access_request(void *arg, const char *head, size_t len)
 {
 	struct access_flow *a = arg;
 	const char *end = head + len, *lf = line_end(head, end);
-	struct piece request = cut(head, lf, ACCESS_REQUEST_MAX), referer = {0}, agent = {0};
+	struct piece request = cut(head, lf, ACCESS_REQUEST_MAX), found[FIELDS] = {0};
+	size_t size = request.len;
 	struct pending *p;
+	char *text;
 
-	if (a->wants_fields && lf < end)
-		find_fields(&referer, &agent, lf + 1, end);
-	p = malloc(sizeof(*p) + request.len + referer.len + agent.len);
+	if (lf < end)
+		find_fields(found, a->fields, lf + 1, end);
+	for (enum field f = 0; f < FIELDS; f++)
+		size += found[f].len;
+	p = malloc(sizeof(*p) + size);
 	if (!p)
 		return; /* this request gets no line; the others keep their order */
 	p->begun_us = *a->now_us;
 	p->request_len = (uint16_t)request.len;
-	p->referer_len = (uint16_t)referer.len;
-	p->agent_len = (uint16_t)agent.len;
 	memcpy(p->text, request.p, request.len);
-	if (referer.len)
-		memcpy(p->text + request.len, referer.p, referer.len);
-	if (agent.len)
-		memcpy(p->text + request.len + referer.len, agent.p, agent.len);
+	text = p->text + request.len;
+	for (enum field f = 0; f < FIELDS; f++) {
+		p->field_len[f] = (uint16_t)found[f].len;
+		if (found[f].len)
+			memcpy(text, found[f].p, found[f].len);
+		text += found[f].len;
+	}
 	STAILQ_INSERT_TAIL(&a->pending, p, link);
 	CHECKED(flow_check(a));
 }
@@ -176,17 +201,21 @@ static void emit(struct access_flow *a, unsigned status, uint64_t bytes, uint64_
 	const struct pending *of = p ? p : &none;
 	uint64_t begun_us = p ? p->begun_us : *a->now_us;
 	struct access_entry e = a->base;
-	struct access_texts t = {.listener = a->listener, .id = a->id};
+	struct access_texts t = {.listener = a->listener, .id = a->id, .sni = a->sni};
 
 	e.status = (uint16_t)status;
 	e.bytes = bytes;
 	e.duration_us = duration_us == UINT64_MAX ? *a->now_us - begun_us : duration_us;
 	e.begun_us = *a->now_us - e.duration_us;
 	e.request_len = of->request_len;
-	e.referer_len = of->referer_len;
-	e.agent_len = of->agent_len;
+	e.host_len = of->field_len[FIELD_HOST];
+	e.request_id_len = of->field_len[FIELD_REQUEST_ID];
+	e.referer_len = of->field_len[FIELD_REFERER];
+	e.agent_len = of->field_len[FIELD_AGENT];
 	t.request = of->text;
-	t.referer = t.request + e.request_len;
+	t.host = t.request + e.request_len;
+	t.request_id = t.host + e.host_len;
+	t.referer = t.request_id + e.request_id_len;
 	t.agent = t.referer + e.referer_len;
 	access_log_put(a->log, a->worker, &e, &t);
 	if (p)

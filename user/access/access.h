@@ -15,12 +15,13 @@
 
 struct access_flow;
 
-/* The same in all entries of a flow. Copied. */
+/* The same in all entries of a flow. Copied, but for what is borrowed. */
 struct access_facts {
 	const char *listener;
 	const union addr *client;
-	const char *id; /* the unique ID of send-proxy: id[0..id_len) */
-	uint8_t id_len; /* 0: none */
+	const char *id;  /* the unique ID of send-proxy: id[0..id_len) */
+	uint8_t id_len;  /* 0: none */
+	const char *sni; /* the host of its handshake, borrowed; NULL: none */
 	enum access_record record;
 	uint8_t tls_version, tls_suite; /* with TLS */
 	bool edit_kernel, bypass, splice;

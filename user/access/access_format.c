@@ -44,7 +44,8 @@ static void put_number(struct text *t, uint64_t n, unsigned digits)
 
 /* --- text from a client ----------------------------------------------------------------------- */
 
-enum escape { ESCAPE_LOG, ESCAPE_JSON };
+/* WORD: a part of the last field of the old forms, which has no quotes. */
+enum escape { ESCAPE_LOG, ESCAPE_WORD, ESCAPE_JSON };
 
 /* A byte that needs an escape. */
 static void put_odd(struct text *t, enum escape how, unsigned char c)
@@ -52,7 +53,7 @@ static void put_odd(struct text *t, enum escape how, unsigned char c)
 	const char *digits = how == ESCAPE_JSON ? "0123456789abcdef" : "0123456789ABCDEF";
 	char hex[] = {digits[c >> 4], digits[c & 15]};
 
-	if (how == ESCAPE_LOG) {
+	if (how != ESCAPE_JSON) {
 		put(t, "\\x");
 		put_bytes(t, hex, 2);
 	} else if (c == '"' || c == '\\') {
@@ -63,15 +64,17 @@ static void put_odd(struct text *t, enum escape how, unsigned char c)
 	}
 }
 
-static bool is_plain(unsigned char c)
+static bool is_plain(enum escape how, unsigned char c)
 {
+	if (how == ESCAPE_WORD && (c == ' ' || c == ','))
+		return false;
 	return c >= 0x20 && c <= 0x7e && c != '"' && c != '\\';
 }
 
 static void put_escaped(struct text *t, enum escape how, const char *p, size_t n)
 {
 	for (size_t i = 0, from = 0; from < n; from = ++i) {
-		while (i < n && is_plain((unsigned char)p[i]))
+		while (i < n && is_plain(how, (unsigned char)p[i]))
 			i++;
 		put_bytes(t, p + from, i - from);
 		if (i < n)
@@ -162,6 +165,14 @@ static void put_quoted(struct text *t, const char *p, size_t n)
 	put(t, "\"");
 }
 
+static void put_more(struct text *t, const char *name, const char *p, size_t n)
+{
+	if (!n)
+		return;
+	put(t, name);
+	put_escaped(t, ESCAPE_WORD, p, n);
+}
+
 /* Our fields, after those of the standard formats. */
 static void put_clf_more(struct text *t, const struct access_entry *e,
 			 const struct access_texts *texts)
@@ -182,10 +193,10 @@ static void put_clf_more(struct text *t, const struct access_entry *e,
 	put(t, on_or_off(e->bypass));
 	put(t, ",splice=");
 	put(t, on_or_off(e->splice));
-	if (e->id_len) {
-		put(t, ",id=");
-		put_escaped(t, ESCAPE_LOG, texts->id, e->id_len);
-	}
+	put_more(t, ",host=", texts->host, e->host_len);
+	put_more(t, ",sni=", texts->sni, e->sni_len);
+	put_more(t, ",request=", texts->request_id, e->request_id_len);
+	put_more(t, ",id=", texts->id, e->id_len);
 	put(t, "\n");
 }
 
@@ -306,6 +317,9 @@ static void put_json(struct text *t, const struct access_entry *e, const struct 
 	put_word(t, "reason", e->reason ? reason_name((enum kedge_reason)e->reason) : "-");
 	put_member(t, "referer", texts->referer, e->referer_len);
 	put_member(t, "user_agent", texts->agent, e->agent_len);
+	put_member(t, "host", texts->host, e->host_len);
+	put_member(t, "sni", texts->sni, e->sni_len);
+	put_member(t, "request_id", texts->request_id, e->request_id_len);
 	if (e->id_len)
 		put_member(t, "unique_id", texts->id, e->id_len);
 	put(t, "}\n");

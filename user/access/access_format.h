@@ -7,11 +7,12 @@
  *             CAPABILITIES
  *   json      one object a line
  *
- * A connection with a unique ID has it: ",id=ID" behind CAPABILITIES, or the member "unique_id".
+ * Behind CAPABILITIES follow, if there are any: ",host=HOST,sni=NAME,request=ID,id=ID". The last is
+ * the unique ID of the connection, in JSON the member "unique_id".
  *
  * Text from a client is escaped: it can end neither a field nor a line. Common and combined write
- * '"', '\' and every byte outside printable ASCII as \xHH. JSON has its own escapes; a byte above
- * 0x7f is \u00HH, because a request need not be UTF-8.
+ * '"', '\' and every byte outside printable ASCII as \xHH; in the last field also a space and a
+ * comma. JSON has its own escapes; a byte above 0x7f is \u00HH: a request need not be UTF-8.
  */
 #pragma once
 
@@ -22,13 +23,21 @@
 #include "config/config.h"
 
 /* Longer texts are cut. A request line that kedge accepts is never longer. */
-#define ACCESS_REQUEST_MAX 8192
-#define ACCESS_FIELD_MAX   1024
+#define ACCESS_REQUEST_MAX    8192
+#define ACCESS_FIELD_MAX      1024
 /* As the PROXY protocol has it. */
-#define ACCESS_ID_MAX      128
+#define ACCESS_ID_MAX         128
+/* A name of 255 bytes, and a port. */
+#define ACCESS_HOST_MAX       261
+#define ACCESS_SNI_MAX        255
+/* Of what the client, or a proxy before kedge, has said in X-Request-Id. */
+#define ACCESS_REQUEST_ID_MAX 128
 
 /* The longest line, with its newline: up to six bytes for one, and the other fields. */
-#define ACCESS_LINE_MAX (6 * (ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX + ACCESS_ID_MAX) + 2048)
+#define ACCESS_TEXTS_MAX                                                                \
+	(ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX + ACCESS_HOST_MAX + ACCESS_SNI_MAX + \
+	 ACCESS_REQUEST_ID_MAX + ACCESS_ID_MAX)
+#define ACCESS_LINE_MAX (6 * ACCESS_TEXTS_MAX + 2048)
 
 enum access_record { ACCESS_RECORD_PLAIN, ACCESS_RECORD_USER, ACCESS_RECORD_KERNEL };
 
@@ -44,16 +53,18 @@ struct access_entry {
 	uint8_t tls_suite;   /* enum tls_suite, likewise */
 	uint8_t record;      /* enum access_record */
 	uint8_t edit_kernel, bypass, splice;
-	uint16_t request_len, referer_len, agent_len, listener_len;
+	uint16_t request_len, referer_len, agent_len, host_len, request_id_len;
+	uint16_t listener_len, sni_len;
 	uint8_t id_len;                /* 0: none */
 	char client[INET6_ADDRSTRLEN]; /* terminated */
 };
 
 struct access_texts {
 	const char *request; /* its first line, without CRLF */
-	const char *referer, *agent;
+	const char *referer, *agent, *host, *request_id;
 	const char *listener; /* its address */
 	const char *id;       /* the unique ID that the application got of the connection */
+	const char *sni;      /* the host that the client asked for in its handshake */
 };
 
 /*

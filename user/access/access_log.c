@@ -30,9 +30,7 @@
 /* The longest wait for a slow sink when kedge exits. */
 #define LAST_WORDS_MS 1000
 #define OUT_BYTES     (2 * ACCESS_LINE_MAX)
-#define ENTRY_MAX                                                                                  \
-	(sizeof(struct access_entry) + ACCESS_REQUEST_MAX + 2 * ACCESS_FIELD_MAX + ADDR_TEXT_MAX + \
-	 ACCESS_ID_MAX)
+#define ENTRY_MAX     (sizeof(struct access_entry) + ACCESS_TEXTS_MAX + ADDR_TEXT_MAX)
 
 struct access_log {
 	char *target; /* a copy: a reload frees the configuration that has it */
@@ -74,14 +72,18 @@ void access_log_put(struct access_log *log, unsigned worker, const struct access
 		{(void *)t->request, e->request_len},
 		{(void *)t->referer, e->referer_len},
 		{(void *)t->agent, e->agent_len},
+		{(void *)t->host, e->host_len},
+		{(void *)t->request_id, e->request_id_len},
 		{(void *)t->listener, e->listener_len},
 		{(void *)t->id, e->id_len},
+		{(void *)t->sni, e->sni_len},
 	};
 
 	/* The room of entry[]. */
 	assert(e->request_len <= ACCESS_REQUEST_MAX && e->referer_len <= ACCESS_FIELD_MAX &&
 	       e->agent_len <= ACCESS_FIELD_MAX && e->listener_len <= ADDR_TEXT_MAX &&
-	       e->id_len <= ACCESS_ID_MAX);
+	       e->id_len <= ACCESS_ID_MAX && e->host_len <= ACCESS_HOST_MAX &&
+	       e->request_id_len <= ACCESS_REQUEST_ID_MAX && e->sni_len <= ACCESS_SNI_MAX);
 	if (!ring_put(ring, pieces, sizeof(pieces) / sizeof(pieces[0])))
 		__atomic_fetch_add(&log->rows[worker]->access_dropped, 1, __ATOMIC_RELAXED);
 	/* Either the writer sees the entry before it sleeps, or this sees that it sleeps. */
@@ -206,8 +208,11 @@ static void add_line(struct access_log *log)
 	t.request = (const char *)log->entry + sizeof(e);
 	t.referer = t.request + e.request_len;
 	t.agent = t.referer + e.referer_len;
-	t.listener = t.agent + e.agent_len;
+	t.host = t.agent + e.agent_len;
+	t.request_id = t.host + e.host_len;
+	t.listener = t.request_id + e.request_id_len;
 	t.id = t.listener + e.listener_len;
+	t.sni = t.id + e.id_len;
 	assert(OUT_BYTES - log->out_len >= ACCESS_LINE_MAX);
 	log->out_len +=
 		access_format_line(log->out + log->out_len, log->format, &e, &t, log->wall_us);

@@ -113,6 +113,7 @@ void conn_access_begin(struct conn *c)
 		.edit_kernel = shared->edit_kernel && !app_unix,
 		.bypass = shared->bypass && !app_unix,
 		.splice = c->service->conf->splice,
+		.sni = c->name,
 	};
 
 	facts.id = conn_header_id(c, &facts.id_len);

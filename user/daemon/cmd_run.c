@@ -325,6 +325,20 @@ static void say_ready(struct daemon *d)
 	notify_ready(text);
 }
 
+/* Warnings about the configuration are written as it says. As config_load(). */
+static int load_conf(struct conf **conf, int argc, char **argv)
+{
+	struct log_hold hold;
+	int err;
+
+	log_hold_begin(&hold);
+	err = config_load(conf, argc, argv);
+	if (!err)
+		log_setup(*conf);
+	log_hold_end(&hold);
+	return err;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct daemon d = {.argc = argc,
@@ -338,11 +352,10 @@ int cmd_run(int argc, char **argv)
 			   .reloads.last = (uint64_t)time(NULL),
 			   .shared.done_fd = -1};
 	struct conf *conf;
-	int err = config_load(&conf, argc, argv);
+	int err = load_conf(&conf, argc, argv);
 
 	if (err)
 		return err > 0 ? EXIT_DONE : EXIT_USAGE;
-	log_setup(conf);
 	/* Before anything is open, and while the name service may load what it needs. */
 	if (resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0) {
 		config_free(conf);

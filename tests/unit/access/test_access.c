@@ -24,6 +24,8 @@ static struct kept {
 	unsigned worker;
 	char request[ACCESS_REQUEST_MAX + 1], referer[ACCESS_FIELD_MAX + 1];
 	char agent[ACCESS_FIELD_MAX + 1], listener[ADDR_TEXT_MAX + 1], id[ACCESS_ID_MAX + 1];
+	char host[ACCESS_HOST_MAX + 1], request_id[ACCESS_REQUEST_ID_MAX + 1];
+	char sni[ACCESS_SNI_MAX + 1];
 } kept[8];
 static unsigned kept_count;
 
@@ -34,7 +36,8 @@ enum access_format access_log_format(const struct access_log *log)
 
 static void keep(char *to, const char *text, size_t len)
 {
-	memcpy(to, text, len);
+	if (len)
+		memcpy(to, text, len);
 	to[len] = '\0';
 }
 
@@ -47,7 +50,8 @@ void access_log_put(struct access_log *log, unsigned worker, const struct access
 	assert_true(kept_count <= sizeof(kept) / sizeof(kept[0]));
 	assert_true(e->request_len <= ACCESS_REQUEST_MAX && e->referer_len <= ACCESS_FIELD_MAX &&
 		    e->agent_len <= ACCESS_FIELD_MAX && e->listener_len <= ADDR_TEXT_MAX &&
-		    e->id_len <= ACCESS_ID_MAX);
+		    e->id_len <= ACCESS_ID_MAX && e->host_len <= ACCESS_HOST_MAX &&
+		    e->request_id_len <= ACCESS_REQUEST_ID_MAX && e->sni_len <= ACCESS_SNI_MAX);
 	k->e = *e;
 	k->worker = worker;
 	keep(k->request, t->request, e->request_len);
@@ -55,6 +59,9 @@ void access_log_put(struct access_log *log, unsigned worker, const struct access
 	keep(k->agent, t->agent, e->agent_len);
 	keep(k->listener, t->listener, e->listener_len);
 	keep(k->id, t->id, e->id_len);
+	keep(k->host, t->host, e->host_len);
+	keep(k->request_id, t->request_id, e->request_id_len);
+	keep(k->sni, t->sni, e->sni_len);
 }
 
 /* --- flows ------------------------------------------------------------------------------------ */
@@ -317,7 +324,53 @@ static void fields_come_from_the_head(void **state)
 	}
 }
 
-/* Common has no header fields. */
+static void host_and_request_id_come_from_the_head(void **state)
+{
+	static const struct {
+		const char *head, *host, *id;
+	} cases[] = {
+		{"GET / HTTP/1.1\r\nHost: a:80\r\nX-Request-ID: 7f\r\n\r\n", "a:80", "7f"},
+		{"GET / HTTP/1.1\r\nx-request-id:1\r\nhost:b\r\nX-Request-Id: 2\r\n\r\n", "b", "1"},
+		{"GET / HTTP/1.1\r\nHosts: b\r\nX-Request: 2\r\nX-Request-Id : 3\r\n\r\n", "", ""},
+		{"GET / HTTP/1.1\r\nHost: a\"\x1b[2J,sni=b c", "a\"\x1b[2J,sni=b c", ""},
+		{"GET / HTTP/1.1", "", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int common = 0; common < 2; common++) {
+			struct access_flow *a;
+
+			log_.format = common ? ACCESS_FORMAT_COMMON : ACCESS_FORMAT_JSON;
+			a = flow();
+			kept_count = 0;
+			request(a, cases[i].head);
+			access_flow_end(a);
+			assert_string_equal(kept[0].host, cases[i].host);
+			assert_string_equal(kept[0].request_id, cases[i].id);
+			assert_string_equal(kept[0].sni, "");
+		}
+	}
+}
+
+/* Also of an answer to a request that kedge has not read. */
+static void the_name_of_the_handshake_is_in_every_entry(void **state)
+{
+	const union addr nobody = {.family = AF_UNSPEC};
+	const struct access_facts facts = {
+		.listener = "l", .client = &nobody, .sni = "example.com"};
+	struct access_flow *a = access_flow_new(&log_, 0, &facts, &now_us);
+
+	(void)state;
+	request(a, "GET /1 HTTP/1.1\r\n\r\n");
+	access_response(a, 200, 1, 2);
+	access_own(a, 408, 3);
+	access_flow_end(a);
+	assert_string_equal(kept[0].sni, "example.com");
+	assert_string_equal(kept[1].sni, "example.com");
+}
+
+/* Common has none of these. */
 static void common_has_no_fields(void **state)
 {
 	struct access_flow *a;
@@ -348,8 +401,16 @@ static void long_texts_are_cut(void **state)
 		len += (size_t)sprintf(head + len, "\r\nUser-Agent: ");
 		memset(head + len, 'u', ACCESS_FIELD_MAX + (size_t)more);
 		len += ACCESS_FIELD_MAX + (size_t)more;
+		len += (size_t)sprintf(head + len, "\r\nHost: ");
+		memset(head + len, 'h', ACCESS_HOST_MAX + (size_t)more);
+		len += ACCESS_HOST_MAX + (size_t)more;
+		len += (size_t)sprintf(head + len, "\r\nX-Request-Id: ");
+		memset(head + len, 'x', ACCESS_REQUEST_ID_MAX + (size_t)more);
+		len += ACCESS_REQUEST_ID_MAX + (size_t)more;
 		access_request(a, head, len);
 		access_flow_end(a);
+		assert_int_equal(strspn(kept[0].host, "h"), ACCESS_HOST_MAX);
+		assert_int_equal(strspn(kept[0].request_id, "x"), ACCESS_REQUEST_ID_MAX);
 		assert_int_equal(strspn(kept[0].request, "G"), ACCESS_REQUEST_MAX);
 		assert_int_equal(strspn(kept[0].referer, "r"), ACCESS_FIELD_MAX);
 		assert_int_equal(strspn(kept[0].agent, "u"), ACCESS_FIELD_MAX);
@@ -371,6 +432,8 @@ int main(void)
 		TEST(a_request_that_is_sent_again),
 		TEST(times_are_of_the_request),
 		TEST(fields_come_from_the_head),
+		TEST(host_and_request_id_come_from_the_head),
+		TEST(the_name_of_the_handshake_is_in_every_entry),
 		TEST(common_has_no_fields),
 		TEST(long_texts_are_cut),
 	};

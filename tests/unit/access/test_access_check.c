@@ -24,8 +24,8 @@ static const char *flow_broken(unsigned row)
 	BREAK("a->base.reason < KEDGE_REASON_COUNT", a.base.reason = KEDGE_REASON_COUNT);
 	BREAK("memchr(a->base.client", memset(a.base.client, 'x', sizeof(a.base.client)));
 	BREAK("p->request_len <= ACCESS_REQUEST_MAX", second.request_len = UINT16_MAX);
-	BREAK("p->referer_len <= ACCESS_FIELD_MAX", first.referer_len = UINT16_MAX);
-	BREAK("p->agent_len <= ACCESS_FIELD_MAX", first.agent_len = UINT16_MAX);
+	BREAK("p->field_len[i] <=", first.field_len[FIELD_HOST] = UINT16_MAX);
+	BREAK("p->field_len[i] <=", second.field_len[FIELD_AGENT] = UINT16_MAX);
 	BREAK("p->begun_us <= *a->now_us", second.begun_us = 6);
 	return NULL;
 }

@@ -25,13 +25,20 @@ static const struct access_entry plain = {
 };
 
 static char out[ACCESS_LINE_MAX];
-static const char *id = ""; /* of the next lines */
+static const char *id = "", *host = "", *sni = "", *request_id = ""; /* of the next lines */
 
 /* A line of the entry, with these texts; terminated, in out[]. */
 static const char *format(enum access_format f, struct access_entry e, const char *request,
 			  const char *referer, const char *agent)
 {
-	struct access_texts t = {request, referer, agent, "127.0.0.1:443", id};
+	struct access_texts t = {.request = request,
+				 .referer = referer,
+				 .agent = agent,
+				 .host = host,
+				 .request_id = request_id,
+				 .listener = "127.0.0.1:443",
+				 .id = id,
+				 .sni = sni};
 	size_t n;
 
 	e.request_len = (uint16_t)strlen(request);
@@ -39,6 +46,9 @@ static const char *format(enum access_format f, struct access_entry e, const cha
 	e.agent_len = (uint16_t)strlen(agent);
 	e.listener_len = (uint16_t)strlen(t.listener);
 	e.id_len = (uint8_t)strlen(id);
+	e.host_len = (uint16_t)strlen(host);
+	e.sni_len = (uint16_t)strlen(sni);
+	e.request_id_len = (uint16_t)strlen(request_id);
 	n = access_format_line(out, f, &e, &t, WALL_US);
 	assert_true(n < sizeof(out));
 	assert_int_equal(out[n - 1], '\n');
@@ -160,6 +170,36 @@ static void only_a_connection_with_a_unique_id_has_one(void **state)
 	id = "";
 }
 
+static void host_name_and_request_id(void **state)
+{
+	json_t *line;
+
+	(void)state;
+	line = parse(format(ACCESS_FORMAT_JSON, plain, "GET / HTTP/1.1", "", ""));
+	assert_true(json_is_null(json_object_get(line, "host")));
+	assert_true(json_is_null(json_object_get(line, "sni")));
+	assert_true(json_is_null(json_object_get(line, "request_id")));
+	json_decref(line);
+	host = "a.example:443";
+	sni = "a.example";
+	request_id = "7f-1";
+	id = "00ff";
+	line = parse(format(ACCESS_FORMAT_JSON, plain, "GET / HTTP/1.1", "", ""));
+	assert_string_equal(string_of(line, "host"), host);
+	assert_string_equal(string_of(line, "sni"), sni);
+	assert_string_equal(string_of(line, "request_id"), request_id);
+	json_decref(line);
+	format(ACCESS_FORMAT_COMMON, plain, "GET / HTTP/1.1", "", "");
+	assert_non_null(
+		strstr(out, ",splice=off,host=a.example:443,sni=a.example,request=7f-1,id=00ff\n"));
+	/* One cannot be taken for two, nor for another line. */
+	host = "a,sni=b c\n\"\x1b[2J\\";
+	sni = request_id = id = "";
+	format(ACCESS_FORMAT_COMBINED, plain, "GET / HTTP/1.1", "", "");
+	assert_non_null(strstr(out, ",host=a\\x2Csni=b\\x20c\\x0A\\x22\\x1B[2J\\x5C\n"));
+	host = "";
+}
+
 /* A refused request line may not have three words. */
 static void json_splits_any_request_line(void **state)
 {
@@ -222,7 +262,8 @@ static void no_byte_breaks_a_line(void **state)
 static void the_longest_line_fits(void **state)
 {
 	static char bytes[ACCESS_REQUEST_MAX + 1], field[ACCESS_FIELD_MAX + 1];
-	static char longest[ACCESS_ID_MAX + 1];
+	static char longest[ACCESS_ID_MAX + 1], hosts[ACCESS_HOST_MAX + 1];
+	static char names[ACCESS_SNI_MAX + 1], ids[ACCESS_REQUEST_ID_MAX + 1];
 	struct access_entry e = plain;
 	json_t *line;
 
@@ -230,7 +271,13 @@ static void the_longest_line_fits(void **state)
 	memset(bytes, 0xff, ACCESS_REQUEST_MAX);
 	memset(field, 0xff, ACCESS_FIELD_MAX);
 	memset(longest, 0xff, ACCESS_ID_MAX);
+	memset(hosts, 0xff, ACCESS_HOST_MAX);
+	memset(names, 0xff, ACCESS_SNI_MAX);
+	memset(ids, 0xff, ACCESS_REQUEST_ID_MAX);
 	id = longest;
+	host = hosts;
+	sni = names;
+	request_id = ids;
 	memset(e.client, ':', sizeof(e.client) - 1);
 	e.duration_us = e.bytes = INT64_MAX;
 	line = parse(format(ACCESS_FORMAT_JSON, e, bytes, field, field));
@@ -238,8 +285,8 @@ static void the_longest_line_fits(void **state)
 	assert_int_equal(strlen(string_of(line, "user_agent")), 2 * ACCESS_FIELD_MAX);
 	json_decref(line);
 	format(ACCESS_FORMAT_COMBINED, e, bytes, field, field);
-	assert_non_null(strstr(out, "bypass=off,splice=off,id=\\xFF"));
-	id = "";
+	assert_non_null(strstr(out, "bypass=off,splice=off,host=\\xFF"));
+	id = host = sni = request_id = "";
 }
 
 int main(void)
@@ -249,6 +296,7 @@ int main(void)
 		cmocka_unit_test(combined_has_referer_and_agent),
 		cmocka_unit_test(json_has_everything_by_name),
 		cmocka_unit_test(only_a_connection_with_a_unique_id_has_one),
+		cmocka_unit_test(host_name_and_request_id),
 		cmocka_unit_test(json_splits_any_request_line),
 		cmocka_unit_test(no_byte_breaks_a_line),
 		cmocka_unit_test(the_longest_line_fits),

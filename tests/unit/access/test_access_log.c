@@ -126,21 +126,25 @@ static void request(struct access_flow *a, const char *head)
 static void an_id_goes_with_its_lines(void **state)
 {
 	static const union addr client = {.family = AF_UNSPEC};
-	const struct access_facts facts = {
-		.listener = "127.0.0.1:443", .client = &client, .id = "00ff", .id_len = 4};
+	const struct access_facts facts = {.listener = "127.0.0.1:443",
+					   .client = &client,
+					   .id = "00ff",
+					   .id_len = 4,
+					   .sni = "s"};
 	struct access_flow *a;
 	char *text;
 
 	begin(path, ACCESS_FORMAT_JSON);
 	a = access_flow_new(log_, 0, &facts, &now_us);
 	assert_non_null(a);
-	request(a, "GET /1 HTTP/1.1\r\nUser-Agent: u\r\n\r\n");
+	request(a, "GET /1 HTTP/1.1\r\nHost: h\r\nX-Request-Id: i\r\nUser-Agent: u\r\n\r\n");
 	access_response(a, 200, 10, 1);
 	access_flow_end(a);
 	access_log_close(log_);
 	text = content(path);
 	assert_non_null(strstr(text, "\"listener\":\"127.0.0.1:443\""));
-	assert_non_null(strstr(text, "\"user_agent\":\"u\",\"unique_id\":\"00ff\"}\n"));
+	assert_non_null(strstr(text, "\"user_agent\":\"u\",\"host\":\"h\",\"sni\":\"s\","
+				     "\"request_id\":\"i\",\"unique_id\":\"00ff\"}\n"));
 	free(text);
 	unlink(path);
 }

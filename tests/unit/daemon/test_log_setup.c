@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,10 +77,35 @@ static void each_place_has_its_style(void **state)
 	close(fd[1]);
 }
 
+/* What is logged before the style is known is written in that style, at its level. */
+static void lines_wait_for_their_style(void **state)
+{
+	struct conf conf = {.log_level = LOG_LEVEL_INFO, .log_json = 1};
+	struct log_hold hold;
+
+	(void)state;
+	line[0] = '\0';
+	log_set_level(LOG_LEVEL_INFO);
+	log_hold_begin(&hold);
+	log_warn("file: a: b\n%d", 1);
+	log_info("x");
+	assert_string_equal(line, "");
+	log_setup(&conf);
+	log_hold_end(&hold);
+	assert_non_null(strstr(line, "\"message\":\"x\"}"));
+	log_hold_begin(&hold);
+	log_warn("file: a: b\n%d", 1);
+	log_hold_end(&hold);
+	assert_non_null(strstr(line, "\"warning\",\"message\":\"file: a: b?1\"}"));
+	log_hold_begin(&hold); /* nothing is said */
+	log_hold_end(&hold);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_place_has_its_style),
+		cmocka_unit_test(lines_wait_for_their_style),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
