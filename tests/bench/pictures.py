@@ -54,7 +54,7 @@ CASES = {"get1k": "1 KB response", "get64k": "64 KB response", "post1m": "1 MB u
 COLOURS = {"nginx": "#787878", "haproxy": "#989898", "hitch": "#b8b8b8", "kedge": "#9ecae1", "kedge+edit+bypass": "#4292c6",
            "kedge+record+edit+bypass": "#08519c"}
 # Of the last case.
-BEHIND = " kedge is behind in resumed handshakes, mostly by the connection to the application that it opens for each client."
+BEHIND = " kedge is behind in resumed handshakes, mostly by one connection to the application a client."
 
 
 def overview(guest):
