@@ -18,7 +18,7 @@ say	= $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
 # Whoever starts a long target is told first how long it takes. Not for `make -s`, nor for a make within make.
 hash	:= \#
 ifeq ($(MAKELEVEL)$(findstring s,$(firstword -$(MAKEFLAGS))),0)
-takes	:= $(foreach g,$(MAKECMDGOALS),$(shell sed -En 's/^$(hash)$(hash) [a-z]*: ($g) .([0-9]+ [a-z]+).*/\1 takes about \2 on two cores./p' \
+takes	:= $(foreach g,$(MAKECMDGOALS),$(shell sed -En 's|^$(hash)$(hash) [a-z]*: ($g) .([0-9]+ [a-z]+).*|\1 takes about \2 on two cores.|p' \
 	   $(firstword $(MAKEFILE_LIST))))
 $(if $(takes),$(info $(takes)))
 endif

@@ -56,6 +56,19 @@ def test_the_yaml_of_a_document_is_valid(block):
     assert schema.faults(block) == []
 
 
+def test_variables_are_valid(tmp_path):
+    """In each kind of value."""
+    text = ("app: ${APP}\nworkers: ${N}\nxff: ${XFF:-append}\nforwarded: ${ON}\ncheck: {status: '${FROM}-399', path: '${PATH}'}\n"
+            "socket-mode: ${MODE:-0660}\nxff-trust: ['${NET}']\nproxy-tlvs: ['${TLV}']\nsend-proxy: v2\n"
+            "listeners:\n  - {listen: '127.0.0.1:${PORT}', tls: off}\n")
+    path = tmp_path / "kedge.yaml"
+    path.write_text(text)
+    done = run(BINARY, "check", "-c", path, env={"APP": "127.0.0.1:9", "N": "1", "ON": "on", "FROM": "200", "PATH": "/", "NET": "::/0",
+                                                 "TLV": "alpn", "PORT": "0"})
+    assert done.returncode == 0, done.stderr
+    assert schema.faults(text) == []
+
+
 WRONG = {
     "unknown_key": APP + LISTENERS + "colour: red\n",
     "misspelt_key": APP + LISTENERS + "worker: 1\n",

@@ -34,6 +34,9 @@ static json_t *word_schema(void)
 	return json_pack("{s:[s, s], s:i}", "type", "string", "integer", "minLength", 1);
 }
 
+/* A value of a variable of the environment is known only to kedge. */
+#define VARIABLE "\\$\\{"
+
 /* Also in quotes, which kedge does not see. */
 static json_t *digits_schema(const char *pattern, json_int_t min, json_int_t max)
 {
@@ -55,7 +58,8 @@ static json_t *words_schema(const struct option_def *opt)
 		if (!*end)
 			failed |= json_array_append_new(words, json_real(number));
 	}
-	return json_pack("{s:o}", "enum", closed(words, failed));
+	return json_pack("{s:[{s:o}, {s:s, s:s}]}", "anyOf", "enum", closed(words, failed), "type",
+			 "string", "pattern", VARIABLE);
 }
 
 /* One value, or one of a list. */
@@ -63,11 +67,11 @@ static json_t *entry_schema(const struct option_def *opt)
 {
 	switch (opt->kind) {
 	case OPTION_NUMBER:
-		return digits_schema("^[0-9]+$", opt->min, opt->max);
+		return digits_schema("^[0-9]+$|" VARIABLE, opt->min, opt->max);
 	case OPTION_RANGE:
-		return digits_schema("^[0-9]+(-[0-9]+)?$", opt->min, opt->max);
+		return digits_schema("^[0-9]+(-[0-9]+)?$|" VARIABLE, opt->min, opt->max);
 	case OPTION_MODE:
-		return digits_schema("^0?[0-7]{3}$", 0, 777);
+		return digits_schema("^0?[0-7]{3}$|" VARIABLE, 0, 777);
 	case OPTION_WORD:
 	case OPTION_WORDS:
 	case OPTION_BOOL:
