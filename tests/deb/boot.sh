@@ -14,6 +14,8 @@ exec unshare --mount --propagation private --pid --net --uts --ipc --cgroup --fo
 	mount -t overlay -o "lowerdir=$root,upperdir=$scratch/upper,workdir=$scratch/work" overlay "$new"
 	# Within an installation nobody may start services; here somebody may.
 	rm -f "$new/usr/sbin/policy-rc.d"
+	# The modules are those of the kernel outside.
+	ln -sf /dev/null "$new/etc/systemd/system/systemd-modules-load.service"
 	mount -t proc proc "$new/proc"
 	mount -t sysfs sys "$new/sys"
 	mount -t cgroup2 cgroup "$new/sys/fs/cgroup"

@@ -23,8 +23,17 @@ class System:
         children = Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children")
         machine.wait_for(lambda: children.read_text().split(), 20, "systemd's process")
         self.pid = int(children.read_text().split()[0])
-        machine.wait_for(lambda: self.run("systemctl", "is-system-running").stdout.strip() == "running", 60,
-                         "a running systemd", pause=0.3)
+        try:
+            self.wait_running()
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait_running(self):
+        def state():
+            return self.run("systemctl", "is-system-running").stdout.strip()
+        machine.wait_for(lambda: state() in ("running", "degraded"), 60, "a started systemd", pause=0.3)
+        assert state() == "running", self.run("systemctl", "list-units", "--failed", "--plain", "--no-legend").stdout
 
     def argv(self, *argv):
         return ["nsenter", "-t", str(self.pid), "-m", "-p", "-n", "-C", "-u", "-i", "env", "-i",
@@ -55,7 +64,8 @@ class System:
         # The outer process waits for this one, and no signal ends it sooner.
         os.kill(self.pid, signal.SIGKILL)
         self.outer.wait()
-        for group in sorted(self.cgroup.path.rglob("*/"), reverse=True):
+        groups = [path for path in self.cgroup.path.rglob("*") if path.is_dir()]
+        for group in sorted(groups, reverse=True):
             machine.wait_for(lambda group=group: not group.exists() or not (group / "cgroup.procs").read_text(), 10,
                              "an empty cgroup")
             group.rmdir()
