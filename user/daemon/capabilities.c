@@ -91,7 +91,7 @@ static int kbpf_open_wanted(struct daemon *d, struct kbpf_opts *opts, char why[2
 	if (!err || err == -EBUSY || !opts->bypass || d->conf->bypass != POLICY_PREFER ||
 	    !opts->edit)
 		return err;
-	log_info("bypass: not possible: %s", why);
+	log_warn("bypass: not possible: %s", why);
 	opts->bypass = false;
 	return kbpf_open(&d->shared.bpf, opts, why);
 }
@@ -216,6 +216,24 @@ static const char *why_not(const struct probe_report *r, const char *name, enum 
 	return missing ? missing->detail : "nothing needs it";
 }
 
+/*
+ * A capability that is preferred, and missing: pins, privileges, another program. kedge does
+ * without, but this must not drown in the list of all.
+ */
+static void say_missing(const struct conf *conf, const struct probe_report *r, const char *name)
+{
+	const struct probe_row *row = first_cause(r, name);
+	const bool tls = !strcmp(name, "record");
+
+	if (!row || (tls ? !wants_tls(conf) : conf_all_unix(conf)))
+		return;
+	if (!strcmp(name, "bypass") && r->bypass) /* say_fionread() tells of it */
+		return;
+	log_warn("%s: not possible: %s: %s; kedge does without%s%s (%s: off, if that is meant)",
+		 name, row->name, row->detail, row->next ? "; next step: " : "",
+		 row->next ? row->next : "", name);
+}
+
 static void say_outcome(struct daemon *d, const struct probe_report *r)
 {
 	const struct conf *conf = d->conf;
@@ -253,6 +271,9 @@ static void say_outcome(struct daemon *d, const struct probe_report *r)
 			len += (size_t)snprintf(line + len, sizeof(line) - len, " (%s)", why);
 	}
 	log_info("capabilities: %s", line);
+	for (int i = 0; i < CAPABILITY_COUNT; i++)
+		if (!all[i].use && all[i].policy == POLICY_PREFER)
+			say_missing(conf, r, all[i].name);
 	say_fionread(d, r);
 }
 

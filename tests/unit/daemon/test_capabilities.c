@@ -215,6 +215,24 @@ static void what_does_not_work_is_done_without(void **state)
 	assert_heard(
 		"record user space (saw TLS), edit user space (saw edit), bypass off (saw bypass), "
 		"peername off (saw names)\n");
+	/* Each has a line of its own, but for record: there is no TLS. */
+	assert_heard(
+		"\nwarning: edit: not possible: injection: saw edit; kedge does without (edit: "
+		"off, if that is meant)\n");
+	assert_heard("\nwarning: bypass: not possible: ");
+	assert_heard("\nwarning: peername: not possible: ");
+	assert_null(strstr(heard, "warning: record"));
+	setup(state);
+	kernel.record = false;
+	assert_int_equal(decide_with("--listen :8443 --cert /c.pem --key /k.pem --app localhost:2 "
+				     "--record prefer --edit off --bypass off --peername off"),
+			 0);
+	assert_heard("\nwarning: record: not possible: TCP_ULP tls: saw TLS; kedge does without; "
+		     "next step: modprobe tls (record: off, if that is meant)\n");
+	setup(state);
+	memset(&kernel, 0, sizeof(kernel));
+	assert_int_equal(decide_with("--tls off --listen :8080 --app unix:/a --edit prefer"), 0);
+	assert_null(strstr(heard, "warning: edit"));
 }
 
 /* Neither edit nor bypass: nothing of the object is used, and its program leaves the cgroup. */
@@ -244,7 +262,7 @@ static void edit_alone_is_opened_without_the_bypass(void **state)
 	assert_int_equal(decide_with(ALL_PREFER), 0);
 	assert_true(d.shared.edit_kernel);
 	assert_false(d.shared.bypass);
-	assert_heard("info: bypass: not possible: no BPF with bypass\n");
+	assert_heard("warning: bypass: not possible: no BPF with bypass\n");
 	assert_int_equal(bpf_open, 1);
 }
 
