@@ -17,6 +17,9 @@ README = machine.ROOT / "README.md"
 README_TOUR = ["Try it"]
 OPERATIONS = machine.ROOT / "docs/operations.md"
 CONFIGURATION = machine.ROOT / "docs/configuration.md"
+BYPASS = machine.ROOT / "docs/bypass.md"
+PEERNAME = machine.ROOT / "docs/peername.md"
+OBSERVABILITY = machine.ROOT / "docs/observability.md"
 GUARD = machine.ROOT / "docs/guard.md"
 TROUBLESHOOTING = machine.ROOT / "docs/troubleshooting.md"
 CHANGELOG = machine.ROOT / "CHANGELOG.md"
@@ -40,6 +43,7 @@ NOT_RUN = {
     "cp /usr/share/doc/kedge/kedge.yaml": "of the installed tree",
     "kedge server": "test_servers.py",
     "kedge reload": "test_reload.py", "kill -HUP PID": "test_reload.py",
+    "bpftrace": "test_trace.py",
     "xdp-loader unload": "needs a number; test_guard.py leaves nothing to unload",
     "ip link set dev eth0 xdp off": "the same",
     "tests/deps.sh": "installs packages", "make asan": "the tests need it themselves",
@@ -130,6 +134,36 @@ def save_patch(sandbox, block):
     (sandbox.home / "sizes.diff").write_text(block + "\n")
 
 
+@pytest.mark.parametrize("path", [BYPASS, PEERNAME], ids=lambda p: p.name)
+def test_the_commands_with_a_cgroup(sandbox, cgroup, path):
+    """Each starts kedge with a capability. Its cgroup is that of the test; a reader has one of his own."""
+    if not cgroup:
+        pytest.skip("no cgroup v2")
+    follower = Follower(sandbox, NOT_RUN)
+    make_certificates(sandbox, ("site.pem", "site-key.pem"))
+    for block in shell_blocks(path):
+        follower.block(block.replace("/sys/fs/cgroup/system.slice", str(cgroup.path)))
+    assert [c for c in follower.ran if "build/kedge run" in c], follower.ran
+
+
+def test_the_commands_of_the_observability_page(sandbox):
+    """With a configuration of all keys that the page shows."""
+    follower, keys = Follower(sandbox, NOT_RUN), []
+    sandbox.start(f"node {machine.ROOT / 'docs/examples/hello.js'}", "app").wait_line(r"port \d+", seconds=30)
+    for _, text in docs.sections(OBSERVABILITY):
+        keys += [line for block in docs.blocks(text) if re.match(r"(access-log|metrics): ", block) for line in block.splitlines()]
+    assert sandbox.run("mkdir -p /run/kedge").returncode == 0
+    keys = [key.replace("/var/log/kedge", str(sandbox.home)) for key in keys]
+    (sandbox.home / "kedge.yaml").write_text("\n".join(
+        ["app: 127.0.0.1:3000", "self-signed: on", *keys, "listeners:", "- listen: 127.0.0.1:3443", ""]))
+    sandbox.start("kedge run -c kedge.yaml", "kedge").wait_line(r"ready\b", seconds=60)
+    assert sandbox.run("curl -sk https://127.0.0.1:3443/").stdout == "client: 127.0.0.1\n"
+    for block in shell_blocks(OBSERVABILITY):
+        follower.block(block)
+    assert {"kedge", "curl"} <= {command.split()[0] for command in follower.ran}
+    assert (sandbox.home / "access.log").exists()
+
+
 @pytest.mark.parametrize("path", [CONTRIBUTING, CHANGE_BPF], ids=lambda p: p.name)
 def test_what_contributors_do(tmp_path, path):
     """All of a page, in a copy of the tree."""
@@ -151,14 +185,19 @@ def test_what_contributors_do(tmp_path, path):
     assert "steps of the verifier" in printed and "kdg_request" in printed
 
 
-@pytest.mark.parametrize("path", [README, CONFIGURATION, OPERATIONS, TROUBLESHOOTING, GUARD, CONTRIBUTING],
-                         ids=lambda p: p.name)
+# Whose every command is run by a test above, or these sections of it. Of the other pages no command is run.
+RUN = {README: README_TOUR, OPERATIONS: ["Start, stop, upgrade"], CONFIGURATION: None, GUARD: None, BYPASS: None, PEERNAME: None,
+       OBSERVABILITY: None, CONTRIBUTING: None}
+# These look like commands, and are the files of other programs, or a drawing.
+NO_SHELL = {"scaling.md": ["HAProxy", "IPVS"], "architecture.md": ["A connection"]}
+
+
+@pytest.mark.parametrize("path", [page for page in DOCUMENTS if page.parent.name != "tutorials"], ids=lambda p: p.name)
 def test_no_command_is_forgotten(path):
     """Each command is run by a test above, or is in NOT_RUN with the reason."""
-    covered = {README: README_TOUR, CONFIGURATION: None, OPERATIONS: ["Start, stop, upgrade"],
-               TROUBLESHOOTING: [], GUARD: None, CONTRIBUTING: None}[path]
-    for heading, text in docs.sections(path):
-        if covered is None or heading in covered:
+    covered = RUN.get(path, [])
+    for heading, text in docs.sections(path) if covered is not None else []:
+        if heading in covered or heading in NO_SHELL.get(path.name, []):
             continue
         forgotten = [command for block in docs.blocks(text) if docs.is_shell(block)
                      for command in docs.commands(block) if not is_not_run(command)]
