@@ -45,7 +45,7 @@ def is_shell(block):
     if is_patch(block):
         return False
     first = commands(block)[0].text.split(" ", 1)[0] if commands(block) else ""
-    return bool(re.fullmatch(r"[\w./-]+[\w-]", first)) and block.isascii()
+    return bool(re.fullmatch(r"(?![\d.]+$)[\w./-]+[\w-]", first)) and block.isascii()
 
 
 WILD = "\0"
