@@ -25,8 +25,9 @@ WEB = """app: 127.0.0.1:3000
 access-log: /var/log/kedge/access.log
 drain-timeout-ms: 5000
 listeners:
-  - {listen: "127.0.0.1:8080", tls: off}
+  - {listen: "127.0.0.1:${PORT}", tls: off}
 """
+PORT = "[Service]\nEnvironment=PORT=8080\n"
 URL, WEB_URL = "https://127.0.0.1/", "http://127.0.0.1:8080/"
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -129,6 +130,9 @@ def test_it_starts_without_the_file_system_of_bpf(system):
 
 def test_an_instance_beside_it(system):
     system.write("/etc/kedge/web.yaml", WEB)
+    system.ok("mkdir", "/etc/systemd/system/kedge@web.service.d")
+    system.write("/etc/systemd/system/kedge@web.service.d/port.conf", PORT)
+    system.ok("systemctl", "daemon-reload")
     system.ok("systemctl", "enable", "--now", "kedge@web.service")
     assert system.answers(WEB_URL) and system.answers(), system.log("kedge@web.service")
     assert "listener" in system.ok("kedge", "status", "--control", "/run/kedge@web/kedge.sock")
@@ -212,5 +216,6 @@ def test_removed_it_leaves_the_configuration(system):
 def test_purged_it_leaves_what_is_the_administrators(system):
     system.dpkg("--purge", "kedge")
     assert system.ok("ls", "/etc/kedge").split() == ["cert.pem", "key.pem", "web.yaml"]
-    assert system.ours() == ["/etc/kedge", "/etc/systemd/system/multi-user.target.wants/kedge@web.service"]
+    assert system.ours() == ["/etc/kedge", "/etc/systemd/system/kedge@web.service.d",
+                             "/etc/systemd/system/multi-user.target.wants/kedge@web.service"]
     assert "kedge" in system.ok("getent", "passwd", "kedge")

@@ -109,6 +109,23 @@ def test_exposure_is_what_the_document_says():
     assert level[2] == "OK" and abs(float(level[1]) - float(stated[1])) <= 0.3, (level[0], stated[0])
 
 
+# --- the Debian package: tests/deb ----------------------------------------------------------------
+def test_the_package_is_built_with_what_deps_says():
+    """debian/control names the packages of the groups build and check, without those that every build has."""
+    deps = (machine.ROOT / "tests/deps.sh").read_text()
+    words = [word for group in ("build", "check") for word in re.search(rf"^{group}=\(([^)]*)\)", deps, re.M)[1].split()]
+    names = {word.split("=")[0] for word in words} - {'"${build[@]}"', "gcc", "make", "libc6-dev"}
+    control = (machine.ROOT / "debian/control").read_text()
+    field = re.search(r"^Build-Depends:\n((?: .*\n)+)", control, re.M)[1]
+    wanted = {line.split()[0].rstrip(",") for line in field.splitlines()} - {"debhelper-compat", "dh-sequence-installsysusers"}
+    assert wanted == {name.replace("pkg-config", "pkgconf") for name in names}
+
+
+def test_the_package_has_the_version_of_the_program():
+    newest = re.match(r"kedge \(([\d.]+)\) ", (machine.ROOT / "debian/changelog").read_text())[1]
+    assert re.search(r"^VERSION := (.*)$", (machine.ROOT / "Makefile").read_text(), re.M)[1] == newest
+
+
 # --- man pages ---------------------------------------------------------------------------------------
 @pytest.mark.parametrize("page", ["kedge.1", "kedge.yaml.5"])
 def test_man_page_is_clean(page):
