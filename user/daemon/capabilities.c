@@ -217,8 +217,8 @@ static const char *why_not(const struct probe_report *r, const char *name, enum 
 }
 
 /*
- * A capability that is preferred, and missing: pins, privileges, another program. kedge does
- * without, but this must not drown in the list of all.
+ * A capability that is preferred, and missing: pins, privileges, another program. kedge starts, but
+ * this must not drown in the list of all.
  */
 static void say_missing(const struct conf *conf, const struct probe_report *r, const char *name)
 {
@@ -229,8 +229,8 @@ static void say_missing(const struct conf *conf, const struct probe_report *r, c
 		return;
 	if (!strcmp(name, "bypass") && r->bypass) /* say_fionread() tells of it */
 		return;
-	log_warn("%s: not possible: %s: %s; kedge does without%s%s (%s: off, if that is meant)",
-		 name, row->name, row->detail, row->next ? "; next step: " : "",
+	log_warn("%s: preferred, but not possible: %s: %s%s%s (%s: off silences this)", name,
+		 row->name, row->detail, row->next ? "; next step: " : "",
 		 row->next ? row->next : "", name);
 }
 

@@ -216,19 +216,18 @@ static void what_does_not_work_is_done_without(void **state)
 		"record user space (saw TLS), edit user space (saw edit), bypass off (saw bypass), "
 		"peername off (saw names)\n");
 	/* Each has a line of its own, but for record: there is no TLS. */
-	assert_heard(
-		"\nwarning: edit: not possible: injection: saw edit; kedge does without (edit: "
-		"off, if that is meant)\n");
-	assert_heard("\nwarning: bypass: not possible: ");
-	assert_heard("\nwarning: peername: not possible: ");
+	assert_heard("\nwarning: edit: preferred, but not possible: injection: saw edit (edit: "
+		     "off silences this)\n");
+	assert_heard("\nwarning: bypass: preferred, but not possible: ");
+	assert_heard("\nwarning: peername: preferred, but not possible: ");
 	assert_null(strstr(heard, "warning: record"));
 	setup(state);
 	kernel.record = false;
 	assert_int_equal(decide_with("--listen :8443 --cert /c.pem --key /k.pem --app localhost:2 "
 				     "--record prefer --edit off --bypass off --peername off"),
 			 0);
-	assert_heard("\nwarning: record: not possible: TCP_ULP tls: saw TLS; kedge does without; "
-		     "next step: modprobe tls (record: off, if that is meant)\n");
+	assert_heard("\nwarning: record: preferred, but not possible: TCP_ULP tls: saw TLS; "
+		     "next step: modprobe tls (record: off silences this)\n");
 	setup(state);
 	memset(&kernel, 0, sizeof(kernel));
 	assert_int_equal(decide_with("--tls off --listen :8080 --app unix:/a --edit prefer"), 0);
