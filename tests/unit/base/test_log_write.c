@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -111,6 +112,29 @@ static void a_full_socket(void **state)
 	full_and_empty();
 }
 
+/* poll(2) says of a terminal that it has room if it has some for a byte. */
+static void a_full_terminal(void **state)
+{
+	int fd[2] = {posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK), -1};
+	char buf[4096];
+
+	(void)state;
+	assert_true(fd[0] >= 0 && grantpt(fd[0]) == 0 && unlockpt(fd[0]) == 0);
+	fd[1] = open(ptsname(fd[0]), O_RDWR | O_NOCTTY);
+	assert_true(fd[1] >= 0);
+	redirect(fd);
+	log_write_patience(1);
+	for (int i = 0; i < 3; i++) {
+		assert_true(fill() > 10);
+		for (int k = 0; k < 1000; k++)
+			assert_int_equal(log_write(line, LEN), -EAGAIN);
+		while (read(reader, buf, sizeof(buf)) > 0)
+			;
+	}
+	/* Others of this terminal are not asked whether they can bear it. */
+	assert_int_equal(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
+}
+
 static void *read_late(void *arg)
 {
 	size_t *lines = arg;
@@ -186,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_full_pipe),
 		TEST(a_full_socket),
+		TEST(a_full_terminal),
 		TEST(without_a_limit_it_waits),
 		TEST(nobody_reads_any_more),
 		TEST(standard_error_may_be_closed),
