@@ -97,6 +97,9 @@ static void check_listener(struct conf_listener *l, const struct settings *from,
 	const struct setting *self = settings_find(from, "self-signed", index, -1);
 	const struct place *at = &from->listeners[index];
 
+	/* What is for all listeners gives way to what this one says. */
+	if (!self && (!l->tls || cert))
+		l->self_signed = false;
 	check_certificate(l, self && self->text ? &self->place : at, at, m);
 	config_check_pairs(l->certs, l->certs_count, at, m);
 	config_check_alpn(l, from, index, m);

@@ -109,6 +109,19 @@ static void certificates_before_a_listener_are_for_those_without_their_own(void 
 	assert_string_equal(l[2].certs[0].key, "f");
 }
 
+static void self_signed_before_a_listener_gives_way_to_what_it_says(void **state)
+{
+	_cleanup_(conf_freep)
+	struct conf *conf = must_load(NULL, "--self-signed --listen :1 "
+					    "--listen :2 --cert a --key b --listen :3 --tls off "
+					    "--app localhost:2");
+	const struct conf_listener *l = conf->listeners;
+
+	assert_true(l[0].self_signed && !l[0].certs_count);
+	assert_true(!l[1].self_signed && l[1].certs_count == 1);
+	assert_false(l[2].self_signed || l[2].tls);
+}
+
 static void port_0_may_be_listened_on_more_than_once(void **state)
 {
 	_cleanup_(conf_freep)
@@ -306,6 +319,7 @@ int main(void)
 		cmocka_unit_test(flags_win_over_the_file),
 		cmocka_unit_test(a_listen_flag_leaves_out_the_listeners_of_the_file),
 		cmocka_unit_test(certificates_before_a_listener_are_for_those_without_their_own),
+		cmocka_unit_test(self_signed_before_a_listener_gives_way_to_what_it_says),
 		cmocka_unit_test(port_0_may_be_listened_on_more_than_once),
 		cmocka_unit_test(flags_that_do_not_go_together),
 		cmocka_unit_test(keys_that_do_not_go_together),
