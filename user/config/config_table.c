@@ -69,7 +69,7 @@ const struct option_def config_options[] = {
 	 .arg = "PROTOCOL",
 	 .max = 255,
 	 .help = "protocols that clients may choose by ALPN, the most preferred first; a client "
-		 "that offers others only is refused; in a route: only for clients that offer one "
+		 "that offers only others is refused; in a route: only for clients that offer one "
 		 "of them"},
 	{.name = "names",
 	 .kind = OPTION_NAMES,
@@ -84,8 +84,8 @@ const struct option_def config_options[] = {
 	 .common = true,
 	 .arg = "NAME|ADDR:PORT|NAME:PORT|unix:PATH",
 	 .help = "the application: its servers, which speak no TLS, or its name in apps; BPF "
-		 "does not see a unix socket, so there kedge itself adds the client's address, "
-		 "and there is no bypass and no peername"},
+		 "does not see unix sockets: there kedge itself adds the client's address, and "
+		 "there is no bypass and no peername"},
 	{.name = "proxy-protocol",
 	 .kind = OPTION_WORD,
 	 IN_LISTENER(proxy),
@@ -97,7 +97,7 @@ const struct option_def config_options[] = {
 	 IN_LISTENER(trust),
 	 .without = "everybody",
 	 .arg = "CIDR",
-	 .help = "who may send a PROXY prefix: the addresses of the balancers"},
+	 .help = "addresses that may send a PROXY prefix: those of the balancers"},
 	{.name = "cert",
 	 .kind = OPTION_CERT,
 	 IN_LISTENER(certs),
@@ -127,15 +127,15 @@ const struct option_def config_options[] = {
 	 IN_LISTENER(self_signed),
 	 .text = "off",
 	 .words = SWITCH_WORDS,
-	 .help = "kedge makes a certificate for localhost itself, instead of cert and key; for "
-		 "trials: clients cannot verify it"},
+	 .help = "for trials, instead of cert and key: kedge makes a certificate for localhost; "
+		 "clients cannot verify it"},
 	{.name = "strict-sni",
 	 .kind = OPTION_BOOL,
 	 IN_LISTENER(strict_sni),
 	 .text = "off",
 	 .words = SWITCH_WORDS,
-	 .help = "a client that names no host by SNI, or one that no certificate is for, is "
-		 "refused; off: it gets the first certificate"},
+	 .help = "refuses a client that names no host by SNI, or a host without a certificate; "
+		 "off: this client gets the first certificate"},
 	{.name = "listener-connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_LISTENER(connections_max),
@@ -143,15 +143,15 @@ const struct option_def config_options[] = {
 	 .arg = "COUNT",
 	 .unit = "connections",
 	 .max = 1u << 20,
-	 .help = "client connections of this listener at a time; 0: no limit of its own"},
+	 .help = "client connections of this listener at a time; 0: no limit for this listener"},
 	{.name = "socket-mode",
 	 .kind = OPTION_MODE,
 	 IN_LISTENER(socket_mode),
 	 .restart = true,
 	 .text = "0660",
 	 .arg = "MODE",
-	 .help = "permissions of the file of a unix socket, octal: who may write to it may "
-		 "connect to it"},
+	 .help = "permissions of the file of a unix socket, octal: a process that may write to "
+		 "it may connect"},
 	{.name = "splice",
 	 .kind = OPTION_BOOL,
 	 IN_LISTENER(splice),
@@ -169,28 +169,28 @@ const struct option_def config_options[] = {
 	 IN_APP(servers),
 	 .without = "none",
 	 .arg = "ADDR:PORT|NAME:PORT|unix:PATH",
-	 .help = "servers that are used while no other one is up"},
+	 .help = "servers that are used while no other server is up"},
 	{.name = "check",
 	 .kind = OPTION_WORD,
 	 IN_APP(check),
 	 .text = "off",
 	 .words = {"off", "tcp", "http"},
-	 .help = "how kedge looks whether a server is up: it connects, or it sends a request; in "
-		 "a file, a mapping of path, every-ms and the others"},
+	 .help = "how kedge checks that a server is up: tcp connects, http sends a request; in a "
+		 "file, a mapping of path, every-ms and the others"},
 	{.name = "check-path",
 	 .kind = OPTION_TEXT,
 	 IN_APP(check_path),
 	 .text = "/",
 	 .arg = "PATH",
 	 .max = 1024,
-	 .help = "what a check by HTTP asks for; given alone, it means check http"},
+	 .help = "path of the request of an HTTP check; given alone, it means check: http"},
 	{.name = "check-host",
 	 .kind = OPTION_TEXT,
 	 IN_APP(check_host),
 	 .without = "the name of the server",
 	 .arg = "HOST",
 	 .max = 255,
-	 .help = "Host in a check by HTTP"},
+	 .help = "Host in an HTTP check"},
 	{.name = "check-status",
 	 .kind = OPTION_RANGE,
 	 IN_APP(check_status),
@@ -202,11 +202,11 @@ const struct option_def config_options[] = {
 	{.name = "check-every-ms",
 	 TIMEOUT_OF_APP(check_every_ms),
 	 .text = "2000",
-	 .help = "from one check of a server to the next"},
+	 .help = "time between two checks of a server"},
 	{.name = "check-timeout-ms",
 	 TIMEOUT_OF_APP(check_timeout_ms),
 	 .text = "2000",
-	 .help = "for one check"},
+	 .help = "time limit of one check"},
 	{.name = "check-rise",
 	 .kind = OPTION_NUMBER,
 	 IN_APP(check_rise),
@@ -215,7 +215,7 @@ const struct option_def config_options[] = {
 	 .unit = "checks",
 	 .min = 1,
 	 .max = 100,
-	 .help = "so many good checks in a row and a server is up"},
+	 .help = "a server is up after this many good checks in a row"},
 	{.name = "check-fall",
 	 .kind = OPTION_NUMBER,
 	 IN_APP(check_fall),
@@ -224,7 +224,7 @@ const struct option_def config_options[] = {
 	 .unit = "checks",
 	 .min = 1,
 	 .max = 100,
-	 .help = "so many bad checks in a row and a server is down"},
+	 .help = "a server is down after this many bad checks in a row"},
 	{.name = "server-connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_APP(server_connections_max),
@@ -232,7 +232,8 @@ const struct option_def config_options[] = {
 	 .arg = "COUNT",
 	 .unit = "connections",
 	 .max = 1u << 20,
-	 .help = "connections to each server at a time; more clients wait; 0: no limit"},
+	 .help = "connections to each server at a time; when they are used up, clients wait; 0: "
+		 "no limit"},
 	{.name = "queue-max",
 	 .kind = OPTION_NUMBER,
 	 IN_APP(queue_max),
@@ -240,11 +241,11 @@ const struct option_def config_options[] = {
 	 .arg = "COUNT",
 	 .unit = "clients",
 	 .max = 65536,
-	 .help = "clients that wait for a server; the next one gets 503"},
+	 .help = "clients that may wait for a server; the next one gets 503"},
 	{.name = "queue-timeout-ms",
 	 TIMEOUT_OF_APP(queue_timeout_ms),
 	 .text = "5000",
-	 .help = "how long a client waits for a server"},
+	 .help = "how long a client may wait for a server"},
 	{.name = "resolve-ms",
 	 .kind = OPTION_NUMBER,
 	 IN_APP(resolve_ms),
@@ -252,8 +253,8 @@ const struct option_def config_options[] = {
 	 .arg = "MS",
 	 .unit = "ms",
 	 .max = TIMEOUT_MS_MAX,
-	 .help = "how often the names of servers are looked up again while kedge runs; 0: at "
-		 "startup and by a reload only"},
+	 .help = "how often the names of servers are looked up again while kedge runs; 0: only "
+		 "at startup and by a reload"},
 	{.name = "connect-retry-ms",
 	 .kind = OPTION_NUMBER,
 	 IN_APP(connect_retry_ms),
@@ -261,8 +262,8 @@ const struct option_def config_options[] = {
 	 .arg = "MS",
 	 .unit = "ms",
 	 .max = TIMEOUT_MS_MAX,
-	 .help = "so long kedge tries again to connect, for an application that restarts; 0: "
-		 "once, and with several servers one more time"},
+	 .help = "how long kedge goes on trying to connect, for an application that restarts; 0: "
+		 "it tries once, and with several servers one more time"},
 	{.name = "send-proxy",
 	 .kind = OPTION_WORD,
 	 IN_APP(send_proxy),
@@ -275,9 +276,9 @@ const struct option_def config_options[] = {
 	 IN_APP(proxy_tlvs),
 	 .without = "none",
 	 .words = {"authority", "alpn", "ssl", "unique-id", "crc32c", "pass"},
-	 .help = "what the header of send-proxy v2 says as well: the server name, the protocol, "
+	 .help = "what else the header of send-proxy v2 contains: the server name, the protocol, "
 		 "the TLS version and cipher of the client, a random number, a checksum; pass: "
-		 "what the client's own PROXY prefix said"},
+		 "what the client's own PROXY prefix contained"},
 	{.name = "workers",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(workers),
@@ -309,8 +310,8 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .text = "off",
 	 .words = POLICY_WORDS,
-	 .help = "bytes go from socket to socket without loopback TCP; for an application on "
-		 "this host that reads its sockets in a way that allows it, see "
+	 .help = "bytes go from socket to socket without loopback TCP, for an application on "
+		 "this host; it breaks applications that read their sockets in certain ways, see "
 		 "docs/bypass.md; prefer: only on kernels where FIONREAD is right"},
 	{.name = "cgroup",
 	 .kind = OPTION_PATH,
@@ -326,9 +327,9 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .text = "off",
 	 .words = POLICY_WORDS,
-	 .help = "the application's calls accept and getpeername return the client instead of "
-		 "kedge, by BPF programs; for an application on this host that does not "
-		 "read headers"},
+	 .help = "accept() and getpeername() of the application return the client instead of "
+		 "kedge, by BPF programs; for an application on this host that does not read "
+		 "headers"},
 	{.name = "app-cgroup",
 	 .kind = OPTION_PATH,
 	 IN_CONF(app_cgroup),
@@ -354,8 +355,8 @@ const struct option_def config_options[] = {
 	 .text = "all-listeners",
 	 .arg = "NAME",
 	 .max = IFNAMSIZ - 1,
-	 .help = "interfaces of the guard; all-listeners: those that have the addresses of "
-		 "the listeners"},
+	 .help = "interfaces of the guard; all-listeners: those that have the listeners' "
+		 "addresses"},
 	{.name = "guard-priority",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(guard.priority),
@@ -530,22 +531,21 @@ const struct option_def config_options[] = {
 	 IN_CONF(tls13_only),
 	 .text = "1.2",
 	 .words = {"1.2", "1.3"},
-	 .help = "lowest TLS version that is accepted"},
+	 .help = "lowest TLS version that kedge accepts"},
 	{.name = "tls-policy",
 	 .kind = OPTION_WORD,
 	 IN_CONF(tls_policy),
 	 .text = "intermediate",
 	 .words = {"intermediate", "modern", "high"},
-	 .help = "TLS versions and cipher suites that are offered; docs/configuration.md "
-		 "lists them"},
+	 .help = "TLS versions and cipher suites that kedge offers; docs/configuration.md lists "
+		 "them"},
 	{.name = "ticket-keys",
 	 .kind = OPTION_PATH,
 	 IN_CONF(ticket_keys),
 	 .without = "one at random",
 	 .arg = "FILE",
 	 .max = PATH_MAX - 1,
-	 .help = "keys of session tickets, to share between machines; a reload reads "
-		 "them again"},
+	 .help = "keys of session tickets, to share between machines; a reload reads them again"},
 	{.name = "prefix-timeout-ms",
 	 TIMEOUT(prefix_timeout_ms),
 	 .text = "10000",
@@ -564,21 +564,21 @@ const struct option_def config_options[] = {
 	 IN_CONF(connect_early),
 	 .text = "off",
 	 .words = SWITCH_WORDS,
-	 .help = "connects to the application during the TLS handshake; off: when the first "
-		 "request comes"},
+	 .help = "connects to the application during the TLS handshake; off: with the first "
+		 "request"},
 	{.name = "app-reuse",
 	 .kind = OPTION_WORD,
 	 IN_APP(app_reuse),
 	 .text = "client",
 	 .words = {"off", "client", "shared"},
-	 .help = "client: an idle client gives its connection to the application up, and gets "
-		 "another for its next request; off: it keeps one as long as it lives; shared: "
-		 "after each response, any client may have it next"},
+	 .help = "client: an idle client gives up its connection to the application, and gets "
+		 "another one for its next request; off: a client keeps one connection until it "
+		 "ends; shared: after each response, any client may have the connection next"},
 	{.name = "app-idle-timeout-ms",
 	 TIMEOUT(app_idle_timeout_ms),
 	 .text = "4000",
-	 .help = "after this long without a request, a client gives its connection to the "
-		 "application up; less than the application's own limit"},
+	 .help = "after this long without a request, a client gives up its connection to the "
+		 "application; less than the application's own limit"},
 	{.name = "head-timeout-ms",
 	 TIMEOUT(head_timeout_ms),
 	 .text = "15000",
@@ -595,7 +595,7 @@ const struct option_def config_options[] = {
 	{.name = "linger-timeout-ms",
 	 TIMEOUT(linger_timeout_ms),
 	 .text = "5000",
-	 .help = "for the second side to finish after the first has"},
+	 .help = "for the second side to finish after the first one has"},
 	{.name = "drain-timeout-ms",
 	 TIMEOUT(drain_timeout_ms),
 	 .text = "30000",
@@ -603,9 +603,9 @@ const struct option_def config_options[] = {
 	{.name = "shutdown-delay-ms",
 	 TIMEOUT_OR_NONE(shutdown_delay_ms),
 	 .text = "0",
-	 .help = "before drain-timeout-ms begins, kedge goes on accepting for so long after it was "
-		 "told to stop: /ready fails, and responses say Connection: close; for a balancer "
-		 "to look elsewhere"},
+	 .help = "told to stop, kedge goes on accepting for this long, before drain-timeout-ms "
+		 "begins; /ready fails and responses say Connection: close, so that the balancer "
+		 "looks elsewhere"},
 	{.name = "tcp-keepalive-s",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(tcp_alive.keepalive_s),
@@ -613,14 +613,13 @@ const struct option_def config_options[] = {
 	 .arg = "SECONDS",
 	 .unit = "s",
 	 .max = 32767,
-	 .help = "TCP asks a silent peer on another host after this time whether it is still "
-		 "there, four times; one that has vanished is noticed after twice the time; "
-		 "0: never"},
+	 .help = "TCP probes a silent peer on another host after this time, four times; a peer "
+		 "that has vanished is noticed after twice the time; 0: never"},
 	{.name = "tcp-user-timeout-ms",
 	 TIMEOUT_OR_NONE(tcp_alive.user_timeout_ms),
 	 .text = "0",
-	 .help = "TCP gives a peer up that has not acknowledged, or has had no room for, what was "
-		 "sent for so long; 0: the kernel's limit, about 15 minutes"},
+	 .help = "TCP gives up a peer that for this long has not acknowledged what was sent, or "
+		 "has had no room for it; 0: the kernel's limit, about 15 minutes"},
 	{.name = "connections-max",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(connections_max),
@@ -637,7 +636,7 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .arg = "NAME[:GROUP]",
 	 .max = 64,
-	 .help = "user that kedge switches to once everything is open"},
+	 .help = "user that kedge switches to after it has opened everything"},
 	{.name = "seccomp",
 	 .kind = OPTION_WORD,
 	 IN_CONF(seccomp),
@@ -653,8 +652,8 @@ const struct option_def config_options[] = {
 	 .arg = "COUNT",
 	 .unit = "connections",
 	 .max = 1u << 20,
-	 .help = "connections at a time from one client address (as the PROXY prefix names it) "
-		 "or one IPv6 /64; 0: no limit"},
+	 .help = "connections at a time from one client address (from the PROXY prefix) or one "
+		 "IPv6 /64; 0: no limit"},
 	{.name = "handshakes-max",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(handshakes_max),
@@ -671,7 +670,7 @@ const struct option_def config_options[] = {
 	 .unit = "bytes",
 	 .min = KEDGE_HEAD_BYTES_LEAST,
 	 .max = KEDGE_HEAD_BYTES_MAX,
-	 .help = "a longer request head, or longer trailers, are refused"},
+	 .help = "longer request heads, or longer trailers, are refused"},
 	{.name = "body-rate-min",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(body_rate_min),
@@ -720,7 +719,7 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .text = "combined",
 	 .words = {"common", "combined", "json"},
-	 .help = "format of these lines"},
+	 .help = "format of the lines of access-log"},
 	{.name = "metrics",
 	 .kind = OPTION_ADDR,
 	 IN_CONF(metrics),
@@ -728,8 +727,8 @@ const struct option_def config_options[] = {
 	 .text = "off",
 	 .arg = "ADDR:PORT|off",
 	 .off_allowed = true,
-	 .help = "address of GET /metrics, for Prometheus; without TLS, so only where no "
-		 "stranger can reach it"},
+	 .help = "address of GET /metrics, for Prometheus; it has no TLS: do not let strangers "
+		 "reach it"},
 };
 const size_t config_options_count = sizeof(config_options) / sizeof(config_options[0]);
 
