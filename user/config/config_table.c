@@ -328,8 +328,8 @@ const struct option_def config_options[] = {
 	 .text = "off",
 	 .words = POLICY_WORDS,
 	 .help = "accept() and getpeername() of the application return the client instead of "
-		 "kedge, by BPF programs; for an application on this host that does not read "
-		 "headers"},
+		 "kedge, by BPF programs; for an application on this host that does not "
+		 "read headers"},
 	{.name = "app-cgroup",
 	 .kind = OPTION_PATH,
 	 IN_CONF(app_cgroup),
@@ -355,8 +355,8 @@ const struct option_def config_options[] = {
 	 .text = "all-listeners",
 	 .arg = "NAME",
 	 .max = IFNAMSIZ - 1,
-	 .help = "interfaces of the guard; all-listeners: those that have the listeners' "
-		 "addresses"},
+	 .help = "interfaces of the guard; all-listeners: those that have the "
+		 "listeners' addresses"},
 	{.name = "guard-priority",
 	 .kind = OPTION_NUMBER,
 	 IN_CONF(guard.priority),
@@ -537,8 +537,8 @@ const struct option_def config_options[] = {
 	 IN_CONF(tls_policy),
 	 .text = "intermediate",
 	 .words = {"intermediate", "modern", "high"},
-	 .help = "TLS versions and cipher suites that kedge offers; docs/configuration.md lists "
-		 "them"},
+	 .help = "TLS versions and cipher suites that kedge offers; docs/configuration.md "
+		 "lists them"},
 	{.name = "ticket-keys",
 	 .kind = OPTION_PATH,
 	 IN_CONF(ticket_keys),
@@ -564,8 +564,8 @@ const struct option_def config_options[] = {
 	 IN_CONF(connect_early),
 	 .text = "off",
 	 .words = SWITCH_WORDS,
-	 .help = "connects to the application during the TLS handshake; off: with the first "
-		 "request"},
+	 .help = "connects to the application during the TLS handshake; off: with the "
+		 "first request"},
 	{.name = "app-reuse",
 	 .kind = OPTION_WORD,
 	 IN_APP(app_reuse),
