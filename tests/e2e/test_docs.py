@@ -42,6 +42,7 @@ NOT_RUN = {
     "systemd-sysusers": "needs a running systemd", "systemctl": "needs a running systemd",
     "install -D -m 644 /usr/share/doc/kedge/kedge.yaml": "of the installed tree",
     "kedge server": "test_servers.py",
+    "kedge top": "test_top.py, with a terminal",
     "kedge reload": "test_reload.py", "kill -HUP PID": "test_reload.py",
     "bpftrace": "test_trace.py",
     "xdp-loader unload": "needs a number; test_guard.py leaves nothing to unload",

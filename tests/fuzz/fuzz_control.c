@@ -18,6 +18,7 @@
 
 #include "daemon/control.h"
 #include "daemon/status_text.h"
+#include "daemon/top_view.h"
 #include "invariant.h"
 
 #define ANSWER_BYTES_MAX 4096
@@ -138,8 +139,11 @@ static void to_the_client(const uint8_t *bytes, size_t n)
 	got = control_ask(path, "status");
 	pthread_join(thread, NULL);
 	INVARIANT(!got == !want && (!got || json_equal(got, want)));
-	if (got)
+	if (got) {
 		status_print(nowhere, got, got, n & 1);
+		free(top_view(got, n & 1 ? got : NULL,
+			      (struct top_size){(unsigned)n % 100 + 1, (unsigned)n % 40}));
+	}
 	fclose(nowhere);
 	json_decref(got);
 	json_decref(want);

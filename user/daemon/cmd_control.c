@@ -109,7 +109,7 @@ int cmd_status(int argc, char **argv)
 		return EXIT_FAILED;
 	setlocale(LC_CTYPE, "");
 	poll(NULL, 0, BETWEEN_MS);
-	now = control_try(args.path, "status", why);
+	now = control_try(args.path, "status", CONTROL_ANSWER_MS, why);
 	if (now) /* else it has ended meanwhile: the first answer is the last word */
 		status_print(stdout, now, before, args.all);
 	else

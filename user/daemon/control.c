@@ -24,8 +24,6 @@
 
 /* For one client; the main thread has other work. */
 #define PATIENCE_MS 1000
-/* A reload reads files. */
-#define ANSWER_MS   30000
 
 static int address_of(struct sockaddr_un *un, const char *path)
 {
@@ -36,12 +34,12 @@ static int address_of(struct sockaddr_un *un, const char *path)
 	return 0;
 }
 
-/* Connects. If `wait` is false: -EAGAIN if that would take time. */
-static int dial(const char *path, bool wait)
+/* Connects, within so long; 0: -EAGAIN if that would take time. */
+static int dial(const char *path, unsigned wait)
 {
 	_cleanup_(close_fdp)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
-	struct timeval patience = {.tv_sec = ANSWER_MS / 1000};
+	struct timeval patience = {.tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000};
 	struct sockaddr_un un;
 	int err = address_of(&un, path);
 
@@ -76,7 +74,7 @@ static int make_parent(const char *path)
 static int clear_path(const char *path)
 {
 	_cleanup_(close_fdp)
-	int other = dial(path, false);
+	int other = dial(path, 0);
 	struct stat st;
 
 	if (other == -ENOENT)
@@ -320,10 +318,10 @@ static void why_no_socket(char why[CONTROL_WHY], const char *path, int err)
 		 path, owner);
 }
 
-json_t *control_try(const char *path, const char *command, char why[CONTROL_WHY])
+json_t *control_try(const char *path, const char *command, unsigned ms, char why[CONTROL_WHY])
 {
 	_cleanup_(close_fdp)
-	int fd = dial(path, true);
+	int fd = dial(path, ms);
 	json_error_t error;
 	char line[CONTROL_LINE_MAX];
 	json_t *reply;
@@ -334,12 +332,17 @@ json_t *control_try(const char *path, const char *command, char why[CONTROL_WHY]
 		return NULL;
 	}
 	n = snprintf(line, sizeof(line), "%s\n", command);
-	write_all(fd, line, (size_t)n, monotonic_ms() + ANSWER_MS);
-	if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, ANSWER_MS) == 0) {
+	write_all(fd, line, (size_t)n, monotonic_ms() + ms);
+	n = poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, (int)ms);
+	if (n < 0) {
+		snprintf(why, CONTROL_WHY, "control socket %.200s: %s", path, strerror(errno));
+		return NULL;
+	}
+	if (n == 0) {
 		snprintf(why, CONTROL_WHY,
-			 "control socket %.200s: no answer within %d s: is that kedge stopped "
+			 "control socket %.200s: no answer within %u s: is that kedge stopped "
 			 "(kill -CONT), or hung?",
-			 path, ANSWER_MS / 1000);
+			 path, ms / 1000);
 		return NULL;
 	}
 	reply = json_loadfd(fd, 0, &error);
@@ -352,7 +355,7 @@ json_t *control_try(const char *path, const char *command, char why[CONTROL_WHY]
 json_t *control_ask(const char *path, const char *command)
 {
 	char why[CONTROL_WHY];
-	json_t *reply = control_try(path, command, why);
+	json_t *reply = control_try(path, command, CONTROL_ANSWER_MS, why);
 
 	if (!reply)
 		log_error("%s", why);

@@ -38,6 +38,12 @@ int control_serve(int fd, json_t *(*answer)(const char *command, void *arg), voi
 /* The client's end: a new reference, or NULL after a logged line. */
 json_t *control_ask(const char *path, const char *command);
 
-/* The same without the line: on NULL, `why` has it. */
+/*
+ * The same without the line: on NULL, `why` has it. Waits for so long for an answer, or until a
+ * signal comes.
+ */
 #define CONTROL_WHY 512
-json_t *control_try(const char *path, const char *command, char why[CONTROL_WHY]);
+json_t *control_try(const char *path, const char *command, unsigned ms, char why[CONTROL_WHY]);
+
+/* As long as control_ask() waits: a reload reads files. */
+#define CONTROL_ANSWER_MS 30000

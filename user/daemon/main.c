@@ -11,6 +11,7 @@
 #include "daemon/cmd_control.h"
 #include "daemon/cmd_probe.h"
 #include "daemon/cmd_run.h"
+#include "daemon/cmd_top.h"
 #include "tls/openssl_memory.h"
 
 static const struct {
@@ -25,6 +26,7 @@ static const struct {
 	{"server", cmd_server,
 	 "list the servers of a running kedge, or change one: [[APP/]SERVER ready|drain|down]"},
 	{"status", cmd_status, "what a running kedge does: [--all] [--json] [--control PATH]"},
+	{"top", cmd_top, "the same, live: [--interval SECONDS] [-b] [-n N] [--control PATH]"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -19,9 +19,14 @@
 
 static json_t *histogram_json(const struct histogram *h)
 {
-	return json_pack("{s:I, s:I, s:I, s:I}", "count", (json_int_t)histogram_count(h), "sum_us",
-			 (json_int_t)h->sum_us, "p50_us", (json_int_t)histogram_quantile_us(h, 0.5),
-			 "p99_us", (json_int_t)histogram_quantile_us(h, 0.99));
+	json_t *buckets = json_array();
+
+	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+		json_array_append_new(buckets, json_integer((json_int_t)h->count[i]));
+	return json_pack("{s:o, s:I, s:I, s:I, s:I}", "buckets", buckets, "count",
+			 (json_int_t)histogram_count(h), "sum_us", (json_int_t)h->sum_us, "p50_us",
+			 (json_int_t)histogram_quantile_us(h, 0.5), "p99_us",
+			 (json_int_t)histogram_quantile_us(h, 0.99));
 }
 
 static json_t *times_json(struct metrics *m)

@@ -85,7 +85,8 @@ static double rate_of(const json_t *status, const json_t *before)
 	long long ms = json_number_of(status, "uptime_ms") - json_number_of(before, "uptime_ms");
 	long long n = json_number_of(status, "requests") - json_number_of(before, "requests");
 
-	if (ms <= 0 || n < 0 || json_number_of(status, "pid") != json_number_of(before, "pid"))
+	if (ms <= 0 || n < 0 || json_number_of(status, "pid") != json_number_of(before, "pid") ||
+	    json_number_of(status, "started") != json_number_of(before, "started"))
 		return -1;
 	return (double)n * 1000 / (double)ms;
 }

@@ -26,7 +26,7 @@ static json_t *fake_ask(const char *path, const char *command)
 
 static const char *later; /* the second answer */
 
-static json_t *fake_try(const char *path, const char *command, char why[CONTROL_WHY])
+static json_t *fake_try(const char *path, const char *command, unsigned ms, char why[CONTROL_WHY])
 {
 	assert_string_equal(command, "status");
 	assert_non_null(strstr(asked, path));
