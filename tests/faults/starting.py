@@ -34,7 +34,7 @@ class Starts:
     def __enter__(self):
         """Begins with a start that is traced."""
         calls = set(STARTING) - (set() if self.mode == "user" else {"read"})  # libbpf reads a lot
-        with Start(self, ["-f", "-k", "-e", "trace=" + ",".join(sorted(calls))]) as start:
+        with Start(self, ["-f", "-k", "-s", "80", "-e", "trace=" + ",".join(sorted(calls))]) as start:
             if not start.wait():
                 raise RuntimeError(start.kedge.log())
             self.state, self.said = start.state(), start.said()

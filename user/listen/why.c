@@ -52,11 +52,11 @@ void why_say(const struct why *w)
 		{"listener", w->listener, false},
 		{"client", w->client.family == AF_UNSPEC ? NULL : client, false},
 		{"balancer", w->balancer.family == AF_UNSPEC ? NULL : balancer, false},
-		{"sni", w->sni, false},
+		{"left_out", w->left_out ? count : NULL, true},
 		{"application", w->app, false},
 		{"server", w->servers, false},
+		{"sni", w->sni, false}, /* the longest: where a line is cut, the others are whole */
 		{"next", reason_next(w->reason), false},
-		{"left_out", w->left_out ? count : NULL, true},
 	};
 
 	addr_format(client, &w->client);
