@@ -391,7 +391,7 @@ def test_standard_input(tmp_path, certs):
             done = kedge("reload", "--control", tmp_path / "control")
             assert done.returncode == 0, done.stderr
             assert "warning: stdin: cannot be read again: the text of the start is used" in done.stderr
-            assert "nothing has changed" in done.stdout
+            assert "no changes" in done.stdout
         finally:
             process.terminate()
             process.communicate()
