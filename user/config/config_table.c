@@ -327,7 +327,7 @@ const struct option_def config_options[] = {
 	 .restart = true,
 	 .text = "off",
 	 .words = POLICY_WORDS,
-	 .help = "accept() and getpeername() of the application return the client instead of "
+	 .help = "the calls accept and getpeername of the application return the client instead of "
 		 "kedge, by BPF programs; for an application on this host that does not "
 		 "read headers"},
 	{.name = "app-cgroup",
