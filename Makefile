@@ -442,6 +442,13 @@ fleet:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(PYTHON) -B tests/story/fleet.py
 
+## test: containers (3 min, root): the image of the Containerfile in podman; the examples for Kubernetes and Compose
+containers:
+	$(Q)tests/deps.sh build test containers
+	$(Q)tests/containers/base.sh
+	$(Q)$(MAKE) --no-print-directory all asan
+	$(Q)cd tests && KEDGE_SUITE=containers $(PYTHON) -B -m pytest -q containers
+
 ## test: fleet-vm (3 min): the same in a guest whose kernel has TLS and IPVS
 fleet-vm:
 	$(Q)tests/deps.sh build fleet vm
@@ -573,7 +580,7 @@ clean:
 		$(OUT)/compilers $(OUT)/bpf-objects $(OUT)/*.bpf.* $(OUT)/*.skel.h
 
 .PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak deb-test bench bench-docs bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice board-picture \
-	install uninstall deb reference servers servers-doc demo demo-vm fleet fleet-vm vmtest check test test-full test-objects test-programs \
+	install uninstall deb reference servers servers-doc demo demo-vm fleet fleet-vm containers vmtest check test test-full test-objects test-programs \
 	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
 .DELETE_ON_ERROR:
 .SECONDARY:

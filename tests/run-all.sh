@@ -14,7 +14,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
 # The longest first.
-suites=(vmtest e2e servers unit same deb-test chaos faults fuzz prove sim bench-test bpf-test mutants coverage demo fleet)
+suites=(vmtest e2e servers unit same deb-test chaos faults fuzz prove sim bench-test bpf-test mutants coverage demo fleet containers)
 case ${1-} in
 '')
 	# Each suite leaves some tests to the full run, and says how many.
@@ -78,7 +78,7 @@ list_needs()
 		esac
 		case $suite in
 		vm*) groups+=(vm fleet) kernels=1 ;;
-		servers | demo | fleet) groups+=("$suite") ;;
+		servers | demo | fleet | containers) groups+=("$suite") ;;
 		test-debian13) groups+=(root) ;;
 		deb-test) groups+=(check deb root) ;;
 		esac
@@ -92,6 +92,7 @@ fetch()
 
 	tests/deps.sh "${groups[@]}" || return 1
 	[[ " ${suites[*]} " != *" prove "* ]] || tests/prove/fetch.sh || return 1
+	[[ " ${suites[*]} " != *" containers "* ]] || tests/containers/base.sh || return 1
 	[[ -n $kernels ]] || return 0
 	# shellcheck source=vmtest/lib.sh
 	for label in $(. vmtest/lib.sh && labels); do

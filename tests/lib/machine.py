@@ -71,7 +71,8 @@ def mounts():
 
 
 def cgroup2_mount():
-    return next((point for point, fstype in mounts() if fstype == "cgroup2"), None)
+    """One that is not hidden by another mount."""
+    return next((point for point, fstype in mounts() if fstype == "cgroup2" and (point / "cgroup.procs").exists()), None)
 
 
 def rekeys():
