@@ -23,12 +23,14 @@ _kedge()
 		_kedge_list "$("$1" help 2>/dev/null | sed -n 's/^  \([a-z]*\) .*/\1/p')"
 		return
 	fi
+	# These take nothing, and their help is that of all commands.
+	[[ $command == help || $command == version ]] && return
 	help=$("$1" help "$command" 2>/dev/null) || return
 	if [[ $prev == -c ]]; then
 		_kedge_files
 		return
 	fi
-	if [[ $prev == --* ]]; then
+	if [[ $prev =~ ^--[a-z0-9-]+$ ]]; then
 		# "FILE|off", "off|on", or nothing for an option without a value
 		shape=$(sed -nE "s/^(  |.*\\[|.*kedge [a-z]+ )$prev ([^] ]+).*/\\2/p" <<<"$help" | head -n 1)
 		if [[ $shape == *FILE* || $shape == *DIR* || $shape == *PATH* ]]; then

@@ -12,12 +12,14 @@ _kedge()
 		compadd -- $offered
 		return
 	fi
+	# These take nothing, and their help is that of all commands.
+	[[ $words[2] == (help|version) ]] && return 0
 	help=$($words[1] help $words[2] 2>/dev/null) || return
 	if [[ $prev == -c ]]; then
 		_files
 		return
 	fi
-	if [[ $prev == --* ]]; then
+	if [[ $prev =~ '^--[a-z0-9-]+$' ]]; then
 		# "FILE|off", "off|on", or nothing for an option without a value
 		shape=$(sed -nE "s/^(  |.*\\[|.*kedge [a-z]+ )$prev ([^] ]+).*/\\2/p" <<<$help | head -n 1)
 		if [[ $shape == *(FILE|DIR|PATH)* ]]; then

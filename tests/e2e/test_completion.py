@@ -77,3 +77,13 @@ def test_values(offers):
     # Nothing is known of a number. A switch may stand alone.
     assert offers("run", "--workers", "") == set()
     assert "--cert" in offers("run", "--splice", "--c")
+
+
+def test_nothing_is_offered_where_nothing_may_follow(offers):
+    assert offers("version", "") == offers("version", "--") == offers("help", "run", "") == set()
+
+
+def test_an_option_that_is_none_is_no_pattern(offers):
+    """A file's name, or half a word, is not a part of an expression that completion looks for."""
+    for word in ("--a/b", "--[", "--(x", "--.*"):
+        assert "--cert" in offers("run", word, "--c"), word
