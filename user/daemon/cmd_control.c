@@ -83,7 +83,9 @@ static int ask(const char *command, const struct args *args, bool (*print)(const
 	if (args->json) {
 		json_dumpf(answer, stdout, JSON_INDENT(2));
 		putchar('\n');
-		ok = !json_is_false(json_object_get(answer, "ok"));
+		/* An older kedge that does not know the command says so without "ok". */
+		ok = !json_is_false(json_object_get(answer, "ok")) &&
+		     !json_object_get(answer, "error");
 	} else {
 		ok = print(answer);
 	}

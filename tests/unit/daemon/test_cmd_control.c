@@ -90,7 +90,7 @@ static void status_is_asked_twice_and_printed_for_people(void **state)
 static void json_is_printed_as_it_came(void **state)
 {
 	_cleanup_(loaded_free)
-	struct loaded l = {0}, reloaded = {0};
+	struct loaded l = {0}, reloaded = {0}, older = {0};
 
 	(void)state;
 	reply = "{\"b\": 1, \"a\": [\"x\"]}";
@@ -102,6 +102,10 @@ static void json_is_printed_as_it_came(void **state)
 	reloaded = reload_("--json");
 	assert_int_equal(reloaded.status, EXIT_FAILED);
 	assert_string_equal(reloaded.out, "{\n  \"ok\": false\n}\n");
+	reply = "{\"error\": \"unknown command\"}";
+	older = server("--json a:1 drain");
+	assert_int_equal(older.status, EXIT_FAILED);
+	assert_string_equal(older.out, "{\n  \"error\": \"unknown command\"\n}\n");
 }
 
 static void a_reload_says_whether_it_was_done(void **state)
