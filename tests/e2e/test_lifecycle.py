@@ -396,7 +396,7 @@ def test_a_read_only_file_system_has_no_control_socket(certs):
         process = Process([*prefix, BINARY, "run", "--listen", "127.0.0.1:0", "--tls", "off", "--app", "127.0.0.1:9",
                            "--pin", "off", "--control", path], name="kedge")
         try:
-            process.wait_line(rf"warning: control socket {path}: no kedge status \(set --control PATH\): Read-only file system")
+            process.wait_line(rf"warning: control socket {path}: cannot be made, so kedge status and kedge reload will not work \(set --control PATH\): Read-only file system")
             process.wait_line("info: ready")
         finally:
             process.stop()

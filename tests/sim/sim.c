@@ -190,6 +190,35 @@ static void same(const char *what, uint64_t counted, uint64_t happened)
 			   (unsigned long long)happened);
 }
 
+static void add_listener(void *arg, const char *name, const struct metrics_listener *l)
+{
+	struct metrics_listener *sum = arg;
+
+	(void)name;
+	sum->accepted += l->accepted;
+	sum->closed += l->closed;
+	sum->flows += l->flows;
+	sum->requests += l->requests;
+	for (int i = 0; i < METRICS_CLASSES; i++) {
+		sum->responses[0] += l->responses[i];
+		sum->own[0] += l->own[i];
+	}
+}
+
+/* What is told by listener is the whole. */
+static void listeners_over(void)
+{
+	struct metrics_listener sum = {0};
+
+	metrics_each_listener(shared.metrics, add_listener, &sum);
+	same("connections accepted, by listener", sum.accepted, stats->accepted);
+	same("connections closed, by listener", sum.closed, stats->closed);
+	same("flows, by listener", sum.flows, stats->flows);
+	same("requests, by listener", sum.requests, stats->requests_user);
+	same("responses, by listener", sum.responses[0], stats->responses);
+	same("responses of kedge's own, by listener", sum.own[0], stats->responses_own);
+}
+
 void oracle_over(void)
 {
 	uint64_t down = 0, ended = 0, told = 0, turned = 0;
@@ -209,6 +238,7 @@ void oracle_over(void)
 	same("reasons", reasons_counted(), told + turned);
 	same("bytes from the application", stats->bytes_down, down);
 	oracle_legs_over();
+	listeners_over();
 	if (!world.memory_faults)
 		same("answers of kedge's own", stats->responses_own, sim_mood.answers);
 }

@@ -152,8 +152,8 @@ int cmd_server(int argc, char **argv)
 	if (status >= 0)
 		return status;
 	if (args.words_count != 0 && args.words_count != 2) {
-		log_error("name a server, and what it shall be (ready, drain or down), or nothing: "
-			  "see kedge server --help");
+		log_error("kedge server takes a server and its new state (ready, drain or down), "
+			  "or nothing: see kedge server --help");
 		return EXIT_USAGE;
 	}
 	if (!server_line(line, &args)) {

@@ -163,7 +163,9 @@ static int control_open(struct daemon *d)
 			path);
 	if (has_no_place(fd)) {
 		log_emit(LOG_LEVEL_WARN, -fd,
-			 "control socket %s: no kedge status (set --control PATH)", path);
+			 "control socket %s: cannot be made, so kedge status and kedge reload will "
+			 "not work (set --control PATH)",
+			 path);
 		return 0;
 	}
 	return fd < 0 ? log_err(fd, "control socket %s: cannot be made (set --control PATH or off)",
@@ -248,7 +250,7 @@ static int start(struct daemon *d)
 	d->signal_fd = mainloop_signals();
 	d->shared.done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (d->signal_fd < 0 || d->shared.done_fd < 0)
-		return log_err(errno, "start: no descriptor");
+		return log_err(errno, "start: no file descriptor");
 	err = activation_take(&d->passed);
 	if (err)
 		return err;

@@ -221,8 +221,8 @@ int cmd_top(int argc, char **argv)
 	if (t.batch) {
 		status = run_batch(&t);
 	} else if (!is_screen()) {
-		log_error("top: standard output is no terminal that can be drawn on: use --batch "
-			  "(and -n N for so many texts)");
+		log_error("kedge top needs a terminal: use --batch for a file, a pipe or TERM=dumb "
+			  "(and -n N for N texts)");
 		return EXIT_USAGE;
 	} else if (!look(&t)) { /* before the screen is another one */
 		log_error("%s", t.why);

@@ -223,7 +223,9 @@ static int serve(struct daemon *d)
 		if (fds[2].revents & POLLIN && control_serve(d->control_fd, answer, d) < 0)
 			d->control_again_ms = monotonic_ms() + CONTROL_PAUSE_MS;
 	}
-	return d->draining ? 0 : log_err(EIO, "every worker ended by itself");
+	return d->draining
+		       ? 0
+		       : log_err(EIO, "all workers have ended: a fault of kedge, please report it");
 }
 
 /* Serves the control socket until a signal came and every worker has ended. */

@@ -378,7 +378,7 @@ static void wait_taken(struct daemon *d)
 		now = monotonic_ms();
 	}
 	if (any_waits(d))
-		log_warn("reload: a worker is busy: it takes the new configuration over later");
+		log_warn("reload: a worker is busy and will take the new configuration later");
 }
 
 /* At the start, the line about capabilities says it. */
@@ -458,7 +458,8 @@ json_t *reload(struct daemon *d)
 	int err;
 
 	notify_reloading();
-	err = any_waits(d) ? log_err(EBUSY, "reload: a worker has not taken the last one yet")
+	err = any_waits(d) ? log_err(EBUSY,
+				     "reload: a worker is busy and has not taken the last one yet")
 			   : prepare(&a);
 
 	if (!err)

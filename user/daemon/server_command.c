@@ -161,7 +161,7 @@ json_t *server_command(const struct generation *g, const char *args)
 	if (!*args)
 		return json_pack("{s:b, s:o}", "ok", 1, "applications", status_servers_json(g));
 	if (action < 0)
-		return refuse("after the server, say what it shall be: ready, drain or down");
+		return refuse("the new state is missing behind the server: ready, drain or down");
 	found = find(g, args, n, &at);
 	return found == 1 ? change(g, at, (enum server_admin)action)
 			  : refuse_name(g, args, n, found);

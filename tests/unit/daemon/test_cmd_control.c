@@ -197,7 +197,7 @@ static void what_is_no_command_about_a_server_asks_nobody(void **state)
 
 		assert_int_equal(l.status, EXIT_USAGE);
 		assert_string_equal(asked, "");
-		assert_non_null(strstr(l.err, i < 2 ? "name a server, and what it shall be"
+		assert_non_null(strstr(l.err, i < 2 ? "takes a server and its new state"
 						    : "no server has such a name"));
 	}
 }

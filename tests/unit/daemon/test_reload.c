@@ -246,7 +246,7 @@ static void a_worker_that_lags_refuses_the_next_one(void **state)
 	(void)state;
 	start_with(FIRST);
 	kedge.workers[1].posted = kedge.workers[1].doors;
-	refused(reload_to(FIRST), 1, "reload: a worker has not taken the last one yet");
+	refused(reload_to(FIRST), 1, "reload: a worker is busy and has not taken the last one yet");
 	kedge.workers[1].posted = NULL;
 	done(reload_to(FIRST), 2, "", "");
 }

@@ -79,7 +79,7 @@ static void so_is_an_action_that_is_none(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		refuses(all[i], "after the server, say what it shall be: ready, drain or down");
+		refuses(all[i], "the new state is missing behind the server: ready, drain or down");
 }
 
 static void without_a_name_all_are_listed(void **state)
