@@ -170,11 +170,24 @@ def test_the_flags_are_in_the_man_page():
             assert flags and flags <= set(re.findall(r"--[\w-]+", lines)), (command, lines)
 
 
-def test_signals_and_files_are_in_the_man_page():
+def test_signals_variables_and_files_are_in_the_man_page():
     page = rendered("kedge.1")
     source = (machine.ROOT / "user/daemon/mainloop.c").read_text()
     for name in {"SIGTERM", "SIGSYS", *re.findall(r"\bSIG[A-Z]+[12]?\b(?=[,; )])", source)} - {"SIGSTKFLT", "SIGRTMIN", "SIGRTMAX"}:
         assert name in page, name
+    sources = "".join(path.read_text() for path in (machine.ROOT / "user").glob("*/*.c"))
+    for name in set(re.findall(r'getenv\("(\w+)"\)', sources)) - {"KEDGE_CHECK_SHORT"}:  # of the builds for tests
+        assert re.search(rf"^ +.*\b{name}\b", page.partition("\nENVIRONMENT")[2], re.M), name
     unit = (machine.ROOT / "dist/kedge.service").read_text()
     for path in re.findall(r"/(?:etc|sys)/[\w/.]+\w", unit):
         assert path in page, path
+
+
+def test_the_access_log_is_in_the_man_page():
+    """Each field that docs/observability.md has, and each target and format of the schema."""
+    page = rendered("kedge.yaml.5").partition("ACCESS LOG")[2]
+    rows = (machine.ROOT / "docs/observability.md").read_text().partition("| JSON | old forms |")[2].partition("\n\n")[0]
+    fields = [name for row in rows.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])]
+    assert len(fields) > 15
+    for word in [*fields, "FILE", "stdout", "journal", "off", "common", "combined", "json"]:
+        assert re.search(rf"\b{word}\b", page), word
