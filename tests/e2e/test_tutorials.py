@@ -119,6 +119,20 @@ def test_the_hook_leaves_other_certificates_alone(sandbox):
     assert sandbox.run(str(hook)).returncode == 2
 
 
+def test_the_hook_finds_every_kedge(sandbox):
+    assert sandbox.run("echo 'kedge:x:65500:' >>/etc/group; mkdir -p le/live/a le/archive bin /run/kedge /run/kedge@web; "
+                       "chmod 700 le/live; chmod 755 le/archive; install -m 600 /dev/null le/live/a/privkey.pem; "
+                       "echo \"cert: $PWD/le/live/a/x\" >/etc/kedge/web.yaml; "
+                       "printf '#!/bin/sh\\necho \"$@\"\\n! expr \"$3\" : /run/kedge/ >/dev/null\\n' >bin/kedge; chmod +x bin/kedge; "
+                       "for at in kedge kedge@web; do "
+                       "python3 -c \"import socket; socket.socket(socket.AF_UNIX).bind('/run/$at/kedge.sock')\"; done").returncode == 0
+    # As a shell completes it. What the others of this host may do stays, and one kedge that fails does not hide the other.
+    done = sandbox.run(f"PATH=$PWD/bin:$PATH {machine.ROOT}/dist/certbot/kedge $PWD/le/live/a/")
+    assert done.stdout.splitlines() == [f"reload --control /run/{at}/kedge.sock" for at in ("kedge", "kedge@web")], done.stderr
+    assert done.returncode == 1
+    assert sandbox.run("stat -c '%a %G' le/live le/archive le/live/a/privkey.pem").stdout == "710 kedge\n755 kedge\n640 kedge\n"
+
+
 # --- a balancer ------------------------------------------------------------------------------------
 def test_behind_a_balancer(sandbox):
     """The commands of kedge's hosts. Those of the balancer's owner need an account."""
