@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -107,3 +108,15 @@ def test_a_drain_is_shown(certs, cgroup, app):
             assert re.match(r"kedge .*, \d+ workers?, draining\n", shown(kedge))
     finally:
         kedge.kill()
+
+
+@pytest.mark.parametrize("command", ["status", "status --all", "status --json", "server --json", "reload", "help run", "check --schema",
+                                     "check --reference", "version"])
+def test_half_of_an_answer_is_a_failure(kedge, command):
+    """A script that keeps it in a file must not take it for all there is."""
+    words = command.split()
+    words += ["--control", kedge.control] if words[0] in ("status", "server", "reload") else []
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = subprocess.run([BINARY, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("kedge: error: standard output: not all of it could be written")

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* kedge: the table of subcommands. No logic. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -88,10 +89,18 @@ static int help(int argc, char **argv)
 	return run_named(2, of_command);
 }
 
-int main(int argc, char **argv)
+/* What was printed is in a buffer until now: on a full disk half of it may be all there is. */
+static int printed(int status)
 {
-	if (std_streams_open() < 0) /* there is nobody to tell */
-		return EXIT_FAILED;
+	errno = 0;
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	log_emit(LOG_LEVEL_ERROR, errno, "standard output: not all of it could be written");
+	return status == EXIT_DONE ? EXIT_FAILED : status;
+}
+
+static int command(int argc, char **argv)
+{
 	if (!openssl_memory_init()) {
 		log_error("OpenSSL does not let its memory be wiped: something loaded before kedge "
 			  "has used it");
@@ -104,4 +113,11 @@ int main(int argc, char **argv)
 	if (is_any(argv[1], "version", "--version", "-V"))
 		return version();
 	return run_named(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+	if (std_streams_open() < 0) /* there is nobody to tell */
+		return EXIT_FAILED;
+	return printed(command(argc, argv));
 }
