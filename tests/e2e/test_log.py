@@ -337,3 +337,18 @@ def read_all(fd):
     except BlockingIOError:
         pass
     return data
+
+
+# --- what kedge cannot have ----------------------------------------------------------------------
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="BPF takes root")
+def test_trouble_with_pins_is_a_warning(certs, app, cgroup, tmp_path):
+    """The directory is on no bpffs: kedge works, and says in a line of its own what it does without, and why."""
+    with Kedge(certs, app.text, [Listener("clear", tls=False)], cgroup=cgroup, root=False,
+               flags=["--edit", "prefer", "--pin", tmp_path / "pins"]) as kedge:
+        with Client(kedge["clear"]) as c:
+            assert c.request().status == 200
+        line = kedge.process.wait_line("edit: preferred, but not possible: ")[0].string
+        assert kedge.status()["edit"] == "user"
+    assert re.search(rf"kedge: warning: edit: preferred, but not possible: .*pin directory {tmp_path}/pins: not on a bpffs: name a "
+                     r"directory below /sys/fs/bpf, or --pin off; next step: .*\(edit: off silences this\)$", line)
