@@ -116,7 +116,7 @@ class Prometheus:
 
 def legend(pattern, labels):
     for name, value in labels.items():
-        pattern = pattern.replace("{{%s}}" % name, value)
+        pattern = pattern.replace("{{%s}}" % name, Path(value).name if value.startswith("/") else value)
     return pattern
 
 
@@ -138,10 +138,10 @@ def plot(title, unit, lines):
 
 def draw(found):
     rows = (len(found) + 1) // 2
-    script = (f"set terminal svg size 1100,{rows * 230} font 'sans-serif,11' background rgb 'white'\n"
+    script = (f"set terminal svg size 1100,{rows * 170} font 'sans-serif,11' background rgb 'white'\n"
               f"set output {quoted(str(PICTURE))}\nset grid linecolor rgb '#dddddd'\n"
               "set key inside left top Left reverse noenhanced samplen 1 spacing 0.85 font ',10'\n"
-              f"set multiplot layout {rows},2 margins 0.07,0.98,0.03,0.97 spacing 0.09,0.06\n"
+              f"set multiplot layout {rows},2 margins 0.07,0.98,0.03,0.97 spacing 0.09,{0.38 / rows:.3f}\n"
               + "".join(plot(*panel) for panel in found) + "unset multiplot\n")
     run(["gnuplot"], input=script, text=True, check=True)
 
