@@ -376,7 +376,7 @@ WRAP(void, closed, struct conn *c, bool reset)
 	struct client *p = enters(c);
 
 	p->ended = true;
-	p->drained = sim_mood.draining;
+	p->drained = sim_mood.draining || sim_mood.closing;
 	ENTER(closed, c, reset);
 }
 

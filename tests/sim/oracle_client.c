@@ -6,6 +6,7 @@
 #include "cover.h"
 #include "http/reason.h"
 #include "http/reply.h"
+#include "http/response.h"
 #include "calls.h"
 #include "oracle.h"
 #include "sim_conf.h"
@@ -170,6 +171,32 @@ static bool after_odd(const struct client *c)
 	return c->unknown;
 }
 
+/*
+ * kedge may add RESPONSE_CLOSE behind a status line, once. `at` is where the client has something
+ * else than the application's stream. Takes the line out of what the client has, if all of it has
+ * come. False: there is none.
+ */
+static bool take_close(struct client *c, size_t at)
+{
+	size_t line = at, left;
+
+	while (line && c->got.data[line - 1] != '\n')
+		line--;
+	left = c->got.len - line;
+	if (!line || memcmp(c->got.data + line, RESPONSE_CLOSE,
+			    left < RESPONSE_CLOSE_LEN ? left : RESPONSE_CLOSE_LEN))
+		return false;
+	c->matched = line;
+	if (left < RESPONSE_CLOSE_LEN)
+		return true;
+	left -= RESPONSE_CLOSE_LEN;
+	memmove(c->got.data + line, c->got.data + line + RESPONSE_CLOSE_LEN, left);
+	c->got.len -= RESPONSE_CLOSE_LEN;
+	c->told = true;
+	cover_count(COVER_TOLD);
+	return true;
+}
+
 void oracle_client_gets(struct client *c, const uint8_t *p, size_t n)
 {
 	unsigned finals;
@@ -178,6 +205,11 @@ void oracle_client_gets(struct client *c, const uint8_t *p, size_t n)
 	if (!c->own) {
 		size_t at = common(c);
 
+		if (at < c->got.len && sim_mood.closing && !c->told && take_close(c, at)) {
+			if (!c->told)
+				return;
+			at = common(c);
+		}
 		c->own = at < c->got.len;
 		c->matched = c->own ? boundary(c, at, &finals) : at;
 	}

@@ -213,7 +213,7 @@ void oracle_parts(struct client *c, const struct conn *conn)
 void oracle_moves_to(const struct client *c, unsigned to)
 {
 	if (c->state != CONN_MOVE || to == CONN_IDLE || !c->reuse || sim_mood.draining ||
-	    client_over(c) || world.memory_faults || !c->leg)
+	    sim_mood.closing || client_over(c) || world.memory_faults || !c->leg)
 		return;
 	/* What it has read of a request may be lost with the leg. */
 	if (!client_read_is_exact(c) ||

@@ -131,6 +131,7 @@ struct client {
 	bool reuse;       /* by its configuration: a leg may follow another */
 	bool shares;      /* and others may have it */
 	bool unknown;     /* kedge went on behind an odd response: nobody knows with what */
+	bool told;        /* kedge has told it that the connection ends */
 	bool own;         /* an answer of kedge's own begins at `matched` */
 	bool notified;    /* a close_notify came behind what it got */
 	unsigned records; /* it was sent so many */

@@ -10,6 +10,7 @@ struct sim_mood {
 	bool plain;      /* nobody does anything wrong */
 	bool shared;     /* clients may have the legs of others, by most configurations */
 	bool kept;       /* most clients send small requests, with pauses */
+	bool closing;    /* worker_closing() was called */
 	bool draining;   /* worker_drain() was called */
 	bool silent;     /* nobody acts any more */
 	bool taken_out;  /* the operator has taken servers out */

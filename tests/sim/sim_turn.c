@@ -108,6 +108,16 @@ static void drain(void)
 	worker_drain(&sim_worker);
 }
 
+/* As before a drain, which comes later. */
+static void close_soon(void)
+{
+	world_log("closing", 0, sim_worker.conns_count, 0);
+	if (sim_worker.conns_count)
+		cover_count(COVER_CLOSINGS);
+	sim_mood.closing = true;
+	worker_closing(&sim_worker);
+}
+
 static void fall_silent(void)
 {
 	world_log("silence", 0, sim_worker.conns_count, 0);
@@ -122,6 +132,8 @@ static void something_happens(void)
 		return;
 	if (!sim_mood.plain && dice_rare(500))
 		drain();
+	else if (!sim_mood.plain && !sim_mood.closing && dice_rare(400))
+		close_soon();
 	else if (dice_rare(200))
 		sim_reload();
 	else if (!sim_mood.plain && dice_rare(100))

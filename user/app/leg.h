@@ -49,7 +49,8 @@ struct leg {
 	bool write_dead;      /* the application takes nothing more; it may have answered */
 	/* A send has met the reset of the application, which a recv() will take for an end now. */
 	bool reset;
-	bool bad; /* with eof: it did not end; what came must not reach the client */
+	bool bad;     /* with eof: it did not end; what came must not reach the client */
+	bool dropped; /* what the client said behind its last response went nowhere */
 	/* See leg_pool.h. */
 	struct legs *pool; /* whose idle leg it is; NULL: it is none */
 	TAILQ_ENTRY(leg) idle_link;

@@ -64,7 +64,9 @@ static void down_waits_check(const struct flow *f)
 	CHECK_IF(f, may, !f->leg->in && !f->leg->eof && !f->client_flush);
 	/* What cannot be followed, or was the last, ends the connection. */
 	CHECK_IF(f, may && (f->lost_end || f->leg->response.over), f->leg->eof);
-	CHECK_IF(f, may && f->refused && f->leg->response.state == RESPONSE_LOST, f->leg->eof);
+	CHECK_IF(f,
+		 may && (f->refused || f->leg->dropped) && f->leg->response.state == RESPONSE_LOST,
+		 f->leg->eof);
 }
 
 /* The same for the application. */

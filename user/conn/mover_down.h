@@ -8,7 +8,7 @@
 static inline bool mover_down_is_cut(const struct flow *f)
 {
 	return f->lost_end || response_over(&f->leg->response) ||
-	       (f->refused && f->leg->response.state == RESPONSE_LOST);
+	       ((f->refused || f->leg->dropped) && f->leg->response.state == RESPONSE_LOST);
 }
 
 /* False: nothing can be done now. Inline, since most rounds of the mover are over here. */

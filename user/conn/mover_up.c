@@ -217,6 +217,7 @@ static enum mover_step up_read(struct mover *m, struct flow *f)
 		return up_nothing(f, n);
 	f->up_rest -= f->up_rest < (uint64_t)n ? f->up_rest : (uint64_t)n;
 	if (behind_the_end(f)) {
+		f->leg->dropped = true;
 		f->lost_end = f->leg->response.state == RESPONSE_LOST || f->leg->response.early;
 		return STEP_MOVED;
 	}

@@ -2,6 +2,8 @@
 /* mover_up.c: from the client to the application, step by step. */
 #include "conn/mover_up.h"
 
+#include "conn/mover_down.h"
+
 #include "tests/unit/conn/mover_fakes.h"
 
 /* I2: after a short read nothing is asked that is known, unless an end was told of. */
@@ -351,6 +353,10 @@ static void nor_goes_one_behind_a_response_that_was_told(void **state)
 	assert_string_equal(fake.log, "r");
 	assert_false(f.lost_end);
 	assert_int_equal(note.requests, 0);
+	/* Where the response ends may become unknown: nothing else would end the flow then. */
+	assert_false(mover_down_is_cut(&f));
+	f.leg->response.state = RESPONSE_LOST;
+	assert_true(mover_down_is_cut(&f));
 }
 
 /* Nobody can answer it any more: the client sends it again elsewhere. */
