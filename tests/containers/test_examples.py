@@ -45,6 +45,13 @@ def patched():
     return merge(json.loads(json.dumps(of_kind("Deployment"))), PATCH)
 
 
+def test_what_was_built_is_not_sent_to_the_build():
+    """Docker reads only this file. podman would prefer the other one, if it were there."""
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {"build", ".git", "*.pem"} <= set(lines)
+    assert not (ROOT / ".containerignore").exists()
+
+
 # --- schemas ------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def types():
