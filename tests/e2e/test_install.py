@@ -81,6 +81,17 @@ def test_units_are_right(tree, tmp_path):
     assert done.returncode == 0 and complaints == [], done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", ["kedge.service", "kedge@.service"])
+def test_a_unit_is_started_again_without_a_limit(name):
+    """But not in a busy loop, and not after a mistake in the configuration. That the lines are in the right sections is
+    seen above: systemd complains about others."""
+    text = (machine.ROOT / "dist" / name).read_text()
+    unit, _, service = text.partition("\n[Service]\n")
+    assert "\nStartLimitIntervalSec=0\n" in unit
+    assert "\nRestart=on-failure\n" in service and "\nRestartPreventExitStatus=2\n" in service
+    assert int(re.search(r"^RestartSec=(\d+)$", service, re.M)[1]) >= 2
+
+
 def test_an_instance_differs_only_in_what_is_its_own():
     """Between the lines of both units only places differ, and comments."""
     one, instance = ([line for line in (machine.ROOT / "dist" / name).read_text().splitlines()
