@@ -49,8 +49,12 @@ HARDEN_CPPFLAGS	?= $(if $(optimised),-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3)
 endif
 HARDEN_LDFLAGS	?= -pie -Wl,-z,relro,-z,now,-z,noexecstack
 
+# Debug information does not depend on the directory of the tree, so neither does the program, which has the BTF of the BPF
+# objects. Builds with sanitizers keep the directory: their reports are read elsewhere.
+no_path		:= -ffile-prefix-map=$(CURDIR)=.
+
 # The commands of the rules: optimised, and with sanitizers (san_).
-compile		= $(CC) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+compile		= $(CC) $(no_path) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 link		= $(CC) $(HARDEN_CFLAGS) $(HARDEN_LDFLAGS) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(2) $(LDLIBS)
 # These have the checks of user/base/check.h.
 checks		:= -DKEDGE_CHECKS
@@ -71,7 +75,7 @@ $(OUT)/flags:
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '%s\n' '$(subst ','\'',$(flags_now))' >$@
 
-bpf_CFLAGS	:= -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -Iinclude -Ibpf
+bpf_CFLAGS	:= $(no_path) -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Wno-unused-parameter $(if $(WERROR),-Werror) -Iinclude -Ibpf
 # clang -target bpf does not know the multiarch directory; the host clang does.
 bpf_sysinc	 = $(shell $(CLANG) -v -E - </dev/null 2>&1 | \
 		   sed -n '/search starts here:$$/,/^End of/s|^ \(/.*\)|-idirafter \1|p')

@@ -67,6 +67,26 @@ def test_uninstall_leaves_nothing_of_ours(tmp_path):
     assert files_below(tmp_path) == [] and not (tmp_path / PREFIX / "share/kedge").exists()
 
 
+# --- the build ----------------------------------------------------------------------------------
+def test_what_is_built_does_not_depend_on_the_directory(tmp_path):
+    """The BPF objects, which are in the program with their BTF, and an object with debug information."""
+    built = []
+    for name in ("here", "elsewhere/and-deeper"):
+        copy = tmp_path / name
+        copy.mkdir(parents=True)
+        for part in ("Makefile", "bpf", "include", "user"):
+            (shutil.copytree if part != "Makefile" else shutil.copy)(machine.ROOT / part, copy / part)
+        objects = [f"build/{path.name.removesuffix('.c')}.o" for path in sorted((copy / "bpf").glob("*.bpf.c"))]
+        assert len(objects) >= 3
+        objects.append("build/user/base/ring.o")
+        done = subprocess.run(["make", "-s", "-C", copy, "CFLAGS=-O2 -g", *objects], check=False, capture_output=True, text=True,
+                              env={**os.environ, "CCACHE_DISABLE": "1"})
+        assert done.returncode == 0, done.stdout + done.stderr
+        built.append([(copy / one).read_bytes() for one in objects])
+        assert str(tmp_path).encode() not in b"".join(built[-1])
+    assert built[0] == built[1]
+
+
 # --- units -----------------------------------------------------------------------------------------
 def test_units_are_right(tree, tmp_path):
     """systemd finds no mistake in them, and the program is where they say."""
