@@ -2,6 +2,7 @@
 /* The message sink. Knows nothing of kedge; every other file of the daemon may call it. */
 #include "base/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -67,7 +68,7 @@ static void say(const struct log_message *m)
 	int err = write_message(m);
 
 	/* Of another failure there is no other place to report it. */
-	if (err == -EAGAIN)
+	if (err == -EAGAIN || err == -ENOSPC)
 		__atomic_fetch_add(&lost, 1, __ATOMIC_RELAXED);
 	else if (!err && __atomic_load_n(&lost, __ATOMIC_RELAXED))
 		say_lost();

@@ -18,6 +18,7 @@ static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static int patience_ms = -1; /* atomic */
 static bool stuck;           /* the last line has waited in vain */
 static int terminal = -1;    /* atomic; standard error once more, and non-blocking */
+static bool torn;            /* half of a line was written: the next one must not begin behind it */
 static bool looked; /* whether it is one: the filter of system calls does not let us later */
 
 /*
@@ -40,7 +41,7 @@ static void close_terminal(void)
 {
 	int fd = __atomic_exchange_n(&terminal, -1, __ATOMIC_RELAXED);
 
-	looked = false;
+	looked = torn = false;
 	if (fd >= 0)
 		close(fd);
 }
@@ -66,21 +67,39 @@ static bool has_room(void)
 	return !stuck;
 }
 
+static int put(int fd, const char *line, size_t len, bool is_socket)
+{
+	ssize_t n;
+
+	if (is_socket)
+		n = send(fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	else
+		n = write(fd, line, len);
+	if (n < 0)
+		return -errno;
+	torn = (size_t)n < len;
+	return torn ? -EAGAIN : 0;
+}
+
+static int put_line(int fd, const char *line, size_t len, bool is_socket)
+{
+	int err = torn ? put(fd, "\n", 1, is_socket) : 0;
+
+	return err ? err : put(fd, line, len, is_socket);
+}
+
 static int write_line(const char *line, size_t len)
 {
 	bool may_wait = __atomic_load_n(&patience_ms, __ATOMIC_RELAXED) < 0;
-	int own = __atomic_load_n(&terminal, __ATOMIC_RELAXED);
+	int own = __atomic_load_n(&terminal, __ATOMIC_RELAXED), err;
 
 	if (!has_room())
 		return -EAGAIN;
 	if (own >= 0)
-		return write(own, line, len) < 0 ? -errno : 0;
-	/* The journal is a socket. Half a line is no worse than none. */
-	if (!may_wait && send(STDERR_FILENO, line, len, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-		return 0;
-	if (!may_wait && errno != ENOTSOCK)
-		return -errno;
-	return write(STDERR_FILENO, line, len) < 0 ? -errno : 0;
+		return put_line(own, line, len, false);
+	/* The journal is a socket. */
+	err = may_wait ? -ENOTSOCK : put_line(STDERR_FILENO, line, len, true);
+	return err == -ENOTSOCK ? put_line(STDERR_FILENO, line, len, false) : err;
 }
 
 int log_write(const char *line, size_t len)
