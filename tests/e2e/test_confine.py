@@ -240,6 +240,9 @@ def test_the_directory_in_the_way_is_named(certs, pair, closed):
     pair.key = base / "live/site/privkey.pem"
     pair.key.symlink_to("../../archive/site/privkey1.pem")
     (base / closed).chmod(0o700)
+    said = check(pair, "--user", "65534:65534")
+    assert said.returncode == 0 and re.search(rf"key {pair.key}: cannot be read again as user 65534: .*/{closed} may not",
+                                              said.stderr), said.stderr
     with became(certs, pair, "65534:65534") as kedge:
         kedge.process.wait_line(rf"key {pair.key}: cannot be read again as user 65534: a reload will fail: "
                                 rf"directory \S*/{closed} may not be entered \(chgrp 65534, chmod 710\)")

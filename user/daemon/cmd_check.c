@@ -77,6 +77,7 @@ int cmd_check(int argc, char **argv)
 	privileges_expect_service(conf);
 	if (certs_check(conf, true) < 0)
 		return EXIT_USAGE;
+	privileges_try_files(conf);
 	/* Last, since it may take a while. */
 	if (resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0)
 		return EXIT_FAILED;

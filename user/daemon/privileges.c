@@ -3,8 +3,10 @@
 #include "daemon/privileges.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <linux/capability.h>
 
@@ -181,6 +183,34 @@ static void warn_unreadable(const struct conf *conf)
 	warn_file("ticket keys", conf->ticket_keys, dir);
 	if (!conf->from_stdin)
 		warn_file("configuration", conf->file, dir);
+}
+
+/* In a process of its own, which becomes that user. */
+static int warn_as(const struct conf *conf, const struct confine_user *user)
+{
+	const struct passwd *pw = getpwuid(user->uid);
+
+	if (setgroups(0, NULL) < 0 || (pw && initgroups(pw->pw_name, user->gid) < 0) ||
+	    setresgid(user->gid, user->gid, user->gid) < 0 ||
+	    setresuid(user->uid, user->uid, user->uid) < 0)
+		return log_err(errno, "user %s: cannot be tried", conf->user);
+	warn_unreadable(conf);
+	return 0;
+}
+
+void privileges_try_files(const struct conf *conf)
+{
+	struct confine_user user;
+	char why[CONFINE_WHY_SIZE];
+	pid_t child;
+
+	if (!conf->user || geteuid() || confine_find_user(&user, conf->user, why) || !user.uid)
+		return;
+	child = fork();
+	if (!child)
+		_exit(warn_as(conf, &user) < 0);
+	if (child > 0)
+		waitpid(child, NULL, 0);
 }
 
 /* Root, too, may be refused: it has no capabilities any more. */

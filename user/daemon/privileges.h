@@ -18,6 +18,12 @@ void privileges_expect(const struct conf *conf);
 void privileges_expect_service(const struct conf *conf);
 
 /*
+ * For kedge check, run by root: warns of the files that `user` could not read at a reload, as
+ * privileges_drop() does at startup.
+ */
+void privileges_try_files(const struct conf *conf);
+
+/*
  * Called when everything is open, before the first worker thread starts. Makes the later user the
  * owner of pins and control socket. 0, or -errno after a logged line.
  */
