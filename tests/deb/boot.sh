@@ -5,12 +5,13 @@
 # its BPF file system is empty. It ends when this process is killed. Needs root.
 set -euo pipefail
 root=$1 scratch=$2
-mkdir -p "$scratch/upper" "$scratch/work" "$scratch/root"
 
+# Nothing runs before this: whoever has started us looks for systemd as the only child.
 # shellcheck disable=SC2016 # expanded by the other shell
 exec unshare --mount --propagation private --pid --net --uts --ipc --cgroup --fork --kill-child bash -c '
 	set -e
 	root=$1 scratch=$2 new=$2/root
+	mkdir -p "$scratch/upper" "$scratch/work" "$new"
 	mount -t overlay -o "lowerdir=$root,upperdir=$scratch/upper,workdir=$scratch/work" overlay "$new"
 	# Within an installation nobody may start services; here somebody may.
 	rm -f "$new/usr/sbin/policy-rc.d"

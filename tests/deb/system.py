@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A Debian system of its own, with systemd and the package's files, in namespaces: see boot.sh."""
+import contextlib
 import os
 import shutil
 import signal
@@ -21,8 +22,7 @@ class System:
             ["sh", "-c", 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"', "-", str(self.cgroup.path),
              str(HERE / "boot.sh"), str(root), str(self.scratch)])
         children = Path(f"/proc/{self.outer.pid}/task/{self.outer.pid}/children")
-        machine.wait_for(lambda: children.read_text().split(), 20, "systemd's process")
-        self.pid = int(children.read_text().split()[0])
+        self.pid = int(machine.wait_for(lambda: children.read_text().split(), 20, "systemd's process")[0])
         try:
             self.wait_running()
         except BaseException:
@@ -62,7 +62,8 @@ class System:
 
     def stop(self):
         # The outer process waits for this one, and no signal ends it sooner.
-        os.kill(self.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGKILL)
         self.outer.wait()
         groups = [path for path in self.cgroup.path.rglob("*") if path.is_dir()]
         for group in sorted(groups, reverse=True):
