@@ -518,8 +518,8 @@ def test_a_second_kedge_on_the_same_pins_does_not_start(certs, cgroup, tmp_path,
         second = one_more(wait=False)
         try:
             assert second.process.wait(60) == 1
-            second.process.wait_line(r"error: pin directory \S+: another kedge lives there: stop it, or choose "
-                                     r"another directory")
+            second.process.wait_line(r"error: another kedge is running here \(pin directory \S+\): stop it, or give "
+                                     r"this one a --pin and a --control of its own")
             with Client(first["clear"]) as c:
                 assert c.request().status == 200
             first.process.popen.kill()

@@ -49,6 +49,7 @@ static bool group_is_ours(gid_t gid)
 	return gid == getegid() || is_in(gid, now, getgroups(GROUPS_MAX, now));
 }
 
+/* Nobody can chmod the volume of a Secret: Kubernetes has its own way. */
 int secret_check(int fd, const char *what, const char *path)
 {
 	struct stat st;
@@ -58,13 +59,14 @@ int secret_check(int fd, const char *what, const char *path)
 	if (!S_ISREG(st.st_mode))
 		return 0; /* a pipe or a device cannot be read a second time */
 	if (st.st_mode & (S_IROTH | S_IWOTH)) {
-		log_error("%s %s: everybody may read it (mode %03o): chmod 600 %s", what, path,
-			  st.st_mode & 0777, path);
+		log_error("%s %s: everybody may read it (mode %03o): chmod 600 %s "
+			  "(Kubernetes: defaultMode: 0440 and fsGroup)",
+			  what, path, st.st_mode & 0777, path);
 		return -EPERM;
 	}
 	if (st.st_mode & (S_IRGRP | S_IWGRP) && !group_is_ours(st.st_gid)) {
 		log_error("%s %s: group %u may read it (mode %03o): chmod 600 %s, or chgrp it to "
-			  "a group that kedge is in",
+			  "a group that kedge is in (Kubernetes: defaultMode: 0440 and fsGroup)",
 			  what, path, st.st_gid, st.st_mode & 0777, path);
 		return -EPERM;
 	}

@@ -127,8 +127,8 @@ static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[KBPF_
 	claimed->lock = lock_dir(claimed->dir);
 	if (claimed->lock == -EBUSY)
 		return kbpf_why(why, -EBUSY,
-				"pin directory %s: another kedge lives there: "
-				"stop it, or choose another directory",
+				"another kedge is running here (pin directory %s): stop it, or "
+				"give this one a --pin and a --control of its own",
 				dir);
 	if (claimed->lock < 0)
 		return kbpf_why(why, claimed->lock, "pin directory %s: cannot lock it: %s%s", dir,

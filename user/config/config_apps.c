@@ -176,6 +176,9 @@ static void say_unknown(struct apps_building *b, const struct setting *s, const 
 	config_quote(quoted, s->raw ? s->raw : name);
 	if (near.name)
 		mistake(b->m, &s->place, "%s is not in apps; did you mean %s?", quoted, near.name);
+	else if (*name && strlen(name) <= 5 && strspn(name, "0123456789") == strlen(name))
+		mistake(b->m, &s->place, "%s is a port alone: write 127.0.0.1:%s", quoted,
+			s->raw ? "PORT" : name);
 	else
 		mistake(b->m, &s->place, "%s is not in apps, and a server has a port: ADDR:PORT",
 			quoted);

@@ -47,6 +47,19 @@ static bool take_line(char *line, size_t len, bool *inside)
 	return true;
 }
 
+bool pem_has(FILE *f, const char *kind)
+{
+	char line[LINE_BYTES];
+	bool has = false;
+
+	rewind(f);
+	while (!has && fgets(line, sizeof(line), f))
+		has = is_mark(line, trimmed(line, strlen(line)), "-----BEGIN ") &&
+		      strstr(line, kind);
+	OPENSSL_cleanse(line, sizeof(line));
+	return has;
+}
+
 int pem_read_error(FILE *f, const char *what, const char *path)
 {
 	int err = errno ? errno : EIO;

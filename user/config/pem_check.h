@@ -2,6 +2,7 @@
 /* user only: finds damage in a PEM file. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /*
@@ -16,3 +17,6 @@ int pem_check(FILE *f, const char *what, const char *path);
  * since errno was set to 0.
  */
 int pem_read_error(FILE *f, const char *what, const char *path);
+
+/* Has f, read from its beginning, a block whose first line ends like this: "CERTIFICATE-----"? */
+bool pem_has(FILE *f, const char *kind);

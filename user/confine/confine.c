@@ -104,7 +104,7 @@ static int become(const char *text)
 	int err = confine_find_user(&user, text, why);
 
 	if (err)
-		return log_err(err, "user: %s", why);
+		return log_error("user: %s", why), err;
 	if (getuid() == user.uid && geteuid() == user.uid && getgid() == user.gid)
 		return 0;
 	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)

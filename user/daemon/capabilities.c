@@ -58,10 +58,11 @@ static int decide(bool *use, enum policy policy, bool works, const char *capabil
 	*use = works && policy != POLICY_OFF;
 	if (policy != POLICY_REQUIRE || works)
 		return 0;
-	log_error("%s: required, but this kernel cannot: %s: %s%s%s", capability,
-		  missing ? missing->name : "probe", missing ? missing->detail : "not tried",
+	log_error("%s: required, but this kernel cannot: %s: %s%s%s (%s: prefer starts without it)",
+		  capability, missing ? missing->name : "probe",
+		  missing ? missing->detail : "not tried",
 		  missing && missing->next ? "; next step: " : "",
-		  missing && missing->next ? missing->next : "");
+		  missing && missing->next ? missing->next : "", capability);
 	return -ENOTSUP;
 }
 
@@ -116,7 +117,9 @@ static int kbpf_without_bypass(struct daemon *d, struct kbpf_opts *opts)
 	d->shared.bpf = NULL;
 	if (d->shared.edit_kernel)
 		err = kbpf_open(&d->shared.bpf, opts, why);
-	return err ? log_err(err, "edit: %s", why) : 0;
+	if (err)
+		log_error("edit: %s", why);
+	return err;
 }
 
 static int kbpf_decide(struct daemon *d, struct probe_report *r)

@@ -223,9 +223,10 @@ static int serve(struct daemon *d)
 		if (fds[2].revents & POLLIN && control_serve(d->control_fd, answer, d) < 0)
 			d->control_again_ms = monotonic_ms() + CONTROL_PAUSE_MS;
 	}
-	return d->draining
-		       ? 0
-		       : log_err(EIO, "all workers have ended: a fault of kedge, please report it");
+	if (d->draining)
+		return 0;
+	log_error("all workers have ended: a fault of kedge, please report it");
+	return -EIO;
 }
 
 /* Serves the control socket until a signal came and every worker has ended. */

@@ -126,7 +126,7 @@ static int give(const struct conf *conf, const struct shared *shared)
 	int err = confine_find_user(&user, conf->user, why);
 
 	if (err)
-		return log_err(err, "user: %s", why);
+		return log_error("user: %s", why), err;
 	if (geteuid() == user.uid)
 		return 0;
 	if (shared->bpf && conf->pin)

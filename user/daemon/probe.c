@@ -53,7 +53,7 @@ void probe_guard(struct probe_report *r)
 void probe_no_bpf(struct probe_report *r, const char *why)
 {
 	probe_say(r, "edit", "sk_msg program", false, "%s", why);
-	probe_next_step(r, "put that right; with edit: prefer or off, user space edits");
+	probe_next_step(r, "put that right; until then user space edits, with the same bytes");
 }
 
 void probe_no_peername(struct probe_report *r, const char *why)

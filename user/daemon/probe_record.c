@@ -99,8 +99,8 @@ void probe_record(struct probe_report *r)
 		probe_say(r, "record", "TCP_ULP tls", false, "%s",
 			  r->caps.ulp_err == ENOENT ? "no kernel TLS (CONFIG_TLS) in this kernel"
 						    : errno_text(r->caps.ulp_err));
-		probe_next_step(r, "modprobe tls, or a kernel with CONFIG_TLS; until then kedge "
-				   "carries the records");
+		probe_next_step(r, "a kernel with CONFIG_TLS, or its module (modprobe tls); until "
+				   "then kedge carries the records");
 		return;
 	}
 	probe_say(r, "record", "TCP_ULP tls", true, "accepted");

@@ -227,10 +227,10 @@ static int compare_certs(struct attempt *a)
 		for (unsigned w = 1; w < a->d->workers_made; w++) {
 			tls_ctx_digest(tls_at(a->sets[w], i), other);
 			if (memcmp(is, other, sizeof(is)))
-				return log_err(EAGAIN,
-					       "listener %s: certificates changed while they "
-					       "were read: reload again",
-					       name);
+				return log_error("listener %s: certificates changed while they "
+						 "were read: reload again",
+						 name),
+				       -EAGAIN;
 		}
 		if (!tls_at(a->sets[0], i))
 			continue;
@@ -458,9 +458,12 @@ json_t *reload(struct daemon *d)
 	int err;
 
 	notify_reloading();
-	err = any_waits(d) ? log_err(EBUSY,
-				     "reload: a worker is busy and has not taken the last one yet")
-			   : prepare(&a);
+	if (any_waits(d)) {
+		log_error("reload: a worker is busy and has not taken the last one yet");
+		err = -EBUSY;
+	} else {
+		err = prepare(&a);
+	}
 
 	if (!err)
 		commit(&a);

@@ -22,10 +22,10 @@ static int look_at(struct passed *p, int fd)
 	if (sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) <= 0 ||
 	    getsockname(fd, &p->addr.sa, &len) < 0 ||
 	    (p->addr.family != AF_INET && p->addr.family != AF_INET6 && p->addr.family != AF_UNIX))
-		return log_err(EINVAL,
-			       "descriptor %d of the service manager is no listening TCP or unix "
-			       "stream socket",
-			       fd);
+		return log_error("descriptor %d of the service manager is no listening TCP or unix "
+				 "stream socket",
+				 fd),
+		       -EINVAL;
 	len = sizeof(only);
 	if (p->addr.family == AF_INET6 &&
 	    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0)

@@ -59,7 +59,8 @@ static const char *advice(int err)
 		return " (another process has this port: ss -ltnp)";
 	case -EACCES:
 		return " (ports below net.ipv4.ip_unprivileged_port_start, 1024, "
-		       "need CAP_NET_BIND_SERVICE)";
+		       "need CAP_NET_BIND_SERVICE: start as root with --user NAME, or use a port "
+		       "above 1023)";
 	case -EADDRNOTAVAIL:
 		return " (no interface of this host has the address: ip addr)";
 	default:

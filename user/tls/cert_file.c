@@ -20,6 +20,27 @@ static int no_passphrase(char *buf, int size, int write, void *arg)
 	return -1;
 }
 
+#define CERTIFICATE "CERTIFICATE-----"
+#define PRIVATE_KEY "PRIVATE KEY-----"
+
+static int no_certificate(FILE *f, const char *path)
+{
+	if (pem_has(f, PRIVATE_KEY) && !pem_has(f, CERTIFICATE))
+		log_error("certificate %s: is a private key: are cert and key swapped?", path);
+	else
+		log_error("certificate %s: holds no certificate in PEM form", path);
+	return -EINVAL;
+}
+
+static int no_key(FILE *f, const char *path)
+{
+	if (pem_has(f, CERTIFICATE) && !pem_has(f, PRIVATE_KEY))
+		log_error("key %s: is a certificate: are cert and key swapped?", path);
+	else
+		log_error("key %s: holds no unencrypted private key in PEM form", path);
+	return -EINVAL;
+}
+
 static int read_chain(struct cert *c)
 {
 	_cleanup_(fclosep)
@@ -35,8 +56,7 @@ static int read_chain(struct cert *c)
 	if (r)
 		return r;
 	if (!c->leaf)
-		return log_err(EINVAL, "certificate %s: holds no certificate in PEM form",
-			       c->files->cert);
+		return no_certificate(f, c->files->cert);
 	c->chain = sk_X509_new_null();
 	while (c->chain && (more = PEM_read_X509(f, NULL, no_passphrase, NULL)))
 		if (!sk_X509_push(c->chain, more)) {
@@ -45,8 +65,9 @@ static int read_chain(struct cert *c)
 		}
 	/* At the end of the file the error is "no start line". Any other is damage. */
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
-		return log_err(EINVAL, "certificate %s: damaged after the first certificate",
-			       c->files->cert);
+		return log_error("certificate %s: damaged after the first certificate",
+				 c->files->cert),
+		       -EINVAL;
 	ERR_clear_error();
 	return pem_check(f, "certificate", c->files->cert);
 }
@@ -68,11 +89,11 @@ static int read_key(struct cert *c)
 	if (r)
 		return r;
 	if (!c->key)
-		return log_err(EINVAL, "key %s: holds no unencrypted private key in PEM form",
-			       c->files->key);
+		return no_key(f, c->files->key);
 	if (X509_check_private_key(c->leaf, c->key) != 1)
-		return log_err(EINVAL, "key %s: does not belong to certificate %s", c->files->key,
-			       c->files->cert);
+		return log_error("key %s: does not belong to certificate %s", c->files->key,
+				 c->files->cert),
+		       -EINVAL;
 	return pem_check(f, "key", c->files->key);
 }
 

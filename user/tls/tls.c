@@ -188,7 +188,8 @@ int tls_ctx_new(struct tls_ctx **out, const struct tls_offer *offer,
 	int r;
 
 	if (!any_suite(shared, false))
-		return log_err(EOPNOTSUPP, "TLS: record is required of a kernel that carries none");
+		return log_error("TLS: record is required of a kernel that carries none"),
+		       -EOPNOTSUPP;
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return log_err(ENOMEM, "TLS: no context");

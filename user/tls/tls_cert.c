@@ -28,7 +28,7 @@ int tls_certs_load(struct tls_certs **out, const struct conf_cert *certs, size_t
 	int r;
 
 	if (!count)
-		return log_err(EINVAL, "TLS: no certificate given");
+		return log_error("TLS: no certificate given"), -EINVAL;
 	if (t)
 		t->certs = calloc(count, sizeof(*t->certs));
 	if (!t || !t->certs)

@@ -63,8 +63,9 @@ static int take_line(struct ticket_keys *keys, const char *text, const char *fil
 	if (!*text || *text == '#')
 		return 0;
 	if (keys->count == TICKET_KEYS_MAX)
-		return log_err(EINVAL, "ticket keys %s:%u: more than %d keys", file, line,
-			       TICKET_KEYS_MAX);
+		return log_error("ticket keys %s:%u: more than %d keys", file, line,
+				 TICKET_KEYS_MAX),
+		       -EINVAL;
 	if (!decode(key, text)) {
 		log_error("ticket keys %s:%u: not the base64 of %d bytes on one line: openssl "
 			  "rand %d | base64 -w0",

@@ -115,11 +115,12 @@ static void the_message_says_what_to_do(void **state)
 	(void)state;
 	assert_int_equal(check(S_IFREG | 0644, 500), -EPERM);
 	assert_string_equal(heard, "error: key /etc/a.key: everybody may read it (mode "
-				   "644): chmod 600 /etc/a.key\n");
+				   "644): chmod 600 /etc/a.key (Kubernetes: defaultMode: "
+				   "0440 and fsGroup)\n");
 	assert_int_equal(check(S_IFREG | 0640, 500), -EPERM);
 	assert_string_equal(heard, "error: key /etc/a.key: group 500 may read it (mode "
 				   "640): chmod 600 /etc/a.key, or chgrp it to a group that kedge "
-				   "is in\n");
+				   "is in (Kubernetes: defaultMode: 0440 and fsGroup)\n");
 }
 
 static void groups_of_kedge_may_read_it(void **state)

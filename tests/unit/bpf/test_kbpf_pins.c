@@ -218,7 +218,8 @@ static void the_lock_of_another_is_respected(void **state)
 	other = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(flock(other, LOCK_EX | LOCK_NB), 0);
 	assert_int_equal(try_open(""), -EBUSY);
-	assert_says("another kedge lives there: stop it, or choose another directory");
+	assert_says("another kedge is running here (pin directory ");
+	assert_says("): stop it, or give this one a --pin and a --control of its own");
 	assert_int_equal(pins.lock, -1);
 	assert_int_equal(access(dir, F_OK), 0);
 	close(other);

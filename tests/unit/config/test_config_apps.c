@@ -125,6 +125,10 @@ static void the_same_list_is_the_same_application(void **state)
 static const struct mistake_case mistakes[] = {
 	{"app: web\n" PLAIN, "",
 	 "kedge.yaml:1: app: \"web\" is not in apps, and a server has a port: ADDR:PORT\n"},
+	{"app: 3000\n" PLAIN, "",
+	 "kedge.yaml:1: app: \"3000\" is a port alone: write 127.0.0.1:3000\n"},
+	{"app: 300000\n" PLAIN, "",
+	 "kedge.yaml:1: app: \"300000\" is not in apps, and a server has a port: ADDR:PORT\n"},
 	{"apps: {web: {servers: 'a:1'}}\napp: wep\n" PLAIN, "",
 	 "kedge.yaml:2: app: \"wep\" is not in apps; did you mean web?\n"},
 	{"apps: {web: {servers: 'a:1'}}\napp: [web, 'b:2']\n" PLAIN, "",

@@ -56,6 +56,26 @@ static void blocks_with_text_around_them_are_fine(void **state)
 	}
 }
 
+static bool has(const char *text, const char *kind)
+{
+	_cleanup_(fclosep)
+	FILE *f = fmemopen((void *)text, strlen(text), "r");
+
+	while (getc(f) != EOF) /* as after a search that found nothing */
+		;
+	return pem_has(f, kind);
+}
+
+static void the_kind_of_a_block(void **state)
+{
+	assert_true(has("text\n" BEGIN BODY END, "CERTIFICATE-----"));
+	assert_true(has("-----BEGIN TRUSTED CERTIFICATE-----\r\n", "CERTIFICATE-----"));
+	assert_true(has("-----BEGIN EC PRIVATE KEY-----\n", "PRIVATE KEY-----"));
+	assert_false(has(BEGIN BODY END, "PRIVATE KEY-----"));
+	assert_false(has("BEGIN CERTIFICATE-----\n" END, "CERTIFICATE-----"));
+	assert_false(has("\n", "CERTIFICATE-----"));
+}
+
 #define DAMAGED "damaged: neither a line of a PEM block nor one between two\n"
 #define CUT     "the file ends in the middle of a PEM block\n"
 
@@ -170,6 +190,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks_with_text_around_them_are_fine),
+		cmocka_unit_test(the_kind_of_a_block),
 		cmocka_unit_test(damage_is_said_with_its_line),
 		cmocka_unit_test(a_nul_is_damage),
 		cmocka_unit_test(a_fault_is_not_the_end),

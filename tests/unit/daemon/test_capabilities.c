@@ -273,15 +273,17 @@ static void what_is_required_and_missing_ends_the_start(void **state)
 	kernel.edit = false;
 	assert_int_equal(decide_with(PLAIN "--edit require --bypass off --peername off"), -ENOTSUP);
 	assert_string_equal(heard, "error: edit: required, but this kernel cannot: "
-				   "injection: saw edit\n");
+				   "injection: saw edit (edit: prefer starts without it)\n");
 	setup(state);
 	kernel.bypass = false;
 	assert_int_equal(decide_with(PLAIN "--bypass require --peername off"), -ENOTSUP);
-	assert_heard("error: bypass: required, but this kernel cannot: redirect: saw bypass\n");
+	assert_heard("error: bypass: required, but this kernel cannot: redirect: saw bypass "
+		     "(bypass: prefer starts without it)\n");
 	setup(state);
 	kernel.peername = false;
 	assert_int_equal(decide_with(PLAIN "--bypass off --peername require"), -ENOTSUP);
-	assert_heard("error: peername: required, but this kernel cannot: programs: saw names\n");
+	assert_heard("error: peername: required, but this kernel cannot: programs: saw names "
+		     "(peername: prefer starts without it)\n");
 	assert_null(d.shared.peername);
 	assert_int_equal(peername_opened, 0);
 }
@@ -294,7 +296,8 @@ static void record_is_required_where_there_is_tls(void **state)
 				     "--record require --edit off --bypass off --peername off"),
 			 -ENOTSUP);
 	assert_string_equal(heard, "error: record: required, but this kernel cannot: TCP_ULP "
-				   "tls: saw TLS; next step: modprobe tls\n");
+				   "tls: saw TLS; next step: modprobe tls (record: prefer starts "
+				   "without it)\n");
 	setup(state);
 	kernel.record = false; /* nobody needs it; a reload may bring TLS, so it was probed */
 	assert_int_equal(decide_with(PLAIN "--record require --edit off --bypass "
@@ -364,7 +367,8 @@ static void a_lie_of_fionread_is_no_reason_where_it_is_required(void **state)
 	kernel.bypass = false;
 	assert_int_equal(decide_with(PLAIN "--edit prefer --bypass require --peername off"),
 			 -ENOTSUP);
-	assert_heard("this kernel cannot: redirect: saw bypass\n");
+	assert_heard("this kernel cannot: redirect: saw bypass "
+		     "(bypass: prefer starts without it)\n");
 }
 
 static void peername_is_attached_where_it_is_wanted(void **state)

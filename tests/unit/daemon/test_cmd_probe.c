@@ -19,7 +19,7 @@
 #include "daemon/probe_speed.h"
 #include "tests/lib/loading.h"
 
-static bool no_bpf, no_bypass, no_peername, no_speed;
+static bool no_bpf, no_bypass, no_peername, no_speed, lies;
 static char events[512], opened_in[64];
 static int open_objects;
 
@@ -90,6 +90,8 @@ static void fake_probe_bypass(struct probe_report *r, struct kbpf *bpf)
 	event("bypass");
 	r->bypass = true;
 	probe_say(r, "bypass", "redirect", true, "done");
+	if (lies)
+		probe_say(r, "bypass", "FIONREAD, by TCP", false, "says 0");
 }
 
 static void fake_probe_peername(struct probe_report *r, struct peername *p)
@@ -149,8 +151,20 @@ static struct loaded probe(const char *args)
 static int setup(void **state)
 {
 	(void)state;
-	no_bpf = no_bypass = no_peername = no_speed = false;
+	no_bpf = no_bypass = no_peername = no_speed = lies = false;
 	return 0;
+}
+
+/* prefer leaves the bypass off then. */
+static void a_bypass_that_only_require_uses(void **state)
+{
+	_cleanup_(loaded_free)
+	struct loaded l = {0};
+
+	(void)state;
+	lies = true;
+	l = probe("");
+	assert_non_null(strstr(l.out, "bypass: with require only   peername: possible"));
 }
 
 static void everything_is_probed_in_turn(void **state)
@@ -301,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(everything_is_probed_in_turn, setup),
+		cmocka_unit_test_setup(a_bypass_that_only_require_uses, setup),
 		cmocka_unit_test_setup(what_cannot_be_opened_has_its_row, setup),
 		cmocka_unit_test_setup(json_has_the_same, setup),
 		cmocka_unit_test_setup(speed_is_measured_instead, setup),

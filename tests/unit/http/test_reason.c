@@ -23,6 +23,17 @@ static void every_reason_has_a_name_and_a_text(void **state)
 			    "application closed without an answer");
 }
 
+/* The first answer may be missing because the application speaks TLS, a later one because it closed
+ * first. */
+static void both_causes_of_a_missing_answer_are_named(void **state)
+{
+	const char *next = reason_next(KEDGE_REASON_app_gone);
+
+	(void)state;
+	assert_non_null(strstr(next, "plain HTTP"));
+	assert_non_null(strstr(next, "app-idle-timeout-ms"));
+}
+
 /* One line, and a sentence that goes on behind "next step: ". */
 static void the_next_step_reads_well(void **state)
 {
@@ -74,6 +85,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_reason_has_a_name_and_a_text),
 		cmocka_unit_test(the_next_step_reads_well),
+		cmocka_unit_test(both_causes_of_a_missing_answer_are_named),
 		cmocka_unit_test(level_of_some),
 		cmocka_unit_test(status_of_some),
 		cmocka_unit_test(a_number_out_of_range),

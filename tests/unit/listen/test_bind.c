@@ -8,14 +8,17 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "listen/bind.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/net.h"
 
 static struct conf_listener conf_at(const char *name)
@@ -119,6 +122,37 @@ static void an_address_in_use_is_not_joined(void **state)
 	close(more[1]);
 }
 
+/* In a network of its own, where only privileges open port 1. */
+static int open_port_1(void)
+{
+	struct conf_listener conf = conf_at("0.0.0.0:1");
+	char name[ADDR_TEXT_MAX];
+	int fd, err;
+
+	if (unshare(CLONE_NEWNET) < 0 || seteuid(65534) < 0)
+		return 77;
+	heard_begin();
+	err = bind_shared(&fd, 1, &conf, name);
+	heard_end();
+	return err != -EACCES || !strstr(heard, "need CAP_NET_BIND_SERVICE: start as root with "
+						"--user NAME, or use a port above 1023)");
+}
+
+static void a_low_port_takes_privileges(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (!pid)
+		_exit(open_port_1());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* not root */
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* A restarted daemon must not wait for the connections of the one before it. */
 static void connections_in_time_wait_do_not_matter(void **state)
 {
@@ -199,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(several_share_a_port_that_the_kernel_chose),
 		cmocka_unit_test(an_address_in_use_is_not_joined),
+		cmocka_unit_test(a_low_port_takes_privileges),
 		cmocka_unit_test(connections_in_time_wait_do_not_matter),
 		cmocka_unit_test(a_failure_leaves_nothing_open),
 		cmocka_unit_test(star_means_both_families),

@@ -123,10 +123,12 @@ static const char *cut_file(const char *path, size_t n, const char *extra)
 static void certificates_that_are_refused(void **state)
 {
 	expect_refused("/nowhere/a.crt", key, -ENOENT, "certificate /nowhere/a.crt: cannot open");
-	expect_refused(made_text("empty", ""), key, -EINVAL, "empty: holds no certificate");
+	expect_refused(made_text("empty", ""), key, -EINVAL,
+		       "empty: holds no certificate in PEM form\n");
 	expect_refused(made_text("text", "no PEM at all\n"), key, -EINVAL,
 		       "text: holds no certificate");
-	expect_refused(key, key, -EINVAL, "leaf.key: holds no certificate");
+	expect_refused(key, key, -EINVAL,
+		       "leaf.key: is a private key: are cert and key swapped?\n");
 	expect_refused(peer_dir(), key, -EISDIR, "cannot be read: Is a directory");
 }
 
@@ -191,8 +193,9 @@ static void keys_that_are_refused(void **state)
 	struct made other = {.name = "other", .key = MADE_RSA};
 
 	expect_refused(chain, "/nowhere/a.key", -ENOENT, "key /nowhere/a.key: cannot open");
-	expect_refused(chain, made_text("empty", ""), -EINVAL, "holds no unencrypted private key");
-	expect_refused(chain, chain, -EINVAL, "holds no unencrypted private key");
+	expect_refused(chain, made_text("empty", ""), -EINVAL,
+		       "holds no unencrypted private key in PEM form\n");
+	expect_refused(chain, chain, -EINVAL, "is a certificate: are cert and key swapped?\n");
 	/* Nobody is asked for the passphrase. */
 	expect_refused(chain, encrypted_key(), -EINVAL, "holds no unencrypted private key");
 	expect_refused(chain, made_key_file(&other), -EINVAL,
