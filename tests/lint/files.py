@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """
-What every file keeps to: it names its licence (or REUSE.toml does, for files that cannot); no line of C is wider than
+What every file keeps to: it names its licence (or REUSE.toml does, for files that cannot), whose text is in LICENSES/; no line of C is wider than
 100 columns; no string is cut before its last word. Prints what is wrong and what to do; status 1 then. `make lint`
 runs it.
 """
@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+TEXTS = "LICENSES"
 TAG = "SPDX-License-Identifier: "
 OURS = "BSD-2-Clause"
 BPF = f"(GPL-2.0-only OR {OURS})"
@@ -32,13 +33,24 @@ def annotated():
 
 
 def licence_fault(name, lines, patterns):
-    if any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
+    if name.startswith(f"{TEXTS}/") or any(fnmatch.fnmatch(name, pattern) for pattern in patterns):
         return None
     want = BPF if name.startswith("bpf/") or name.endswith(".bpf.c") else OURS
     said = next((line.split(TAG)[1] for line in lines[:2] if TAG in line), "")
     if said.split(" */")[0].split(" -->")[0] == want:
         return None
     return f"{name}: line 1 (2 behind #!) must be a comment with: {TAG}{want}"
+
+
+def text_faults(names):
+    """Every licence that a file may name has its text there, and no other has."""
+    want = {f"{TEXTS}/{one}.txt" for one in re.findall(r"[\w.]+-[\w.-]+", BPF)}
+    have = {name for name in names if name.startswith(f"{TEXTS}/")}
+    yield from (f"{name}: not there: put the text of this licence there" for name in sorted(want - have))
+    yield from (f"{name}: no file has this licence: remove it" for name in sorted(have - want))
+    ours = ROOT / TEXTS / f"{OURS}.txt"
+    if ours.exists() and ours.read_bytes() != (ROOT / "LICENSE").read_bytes():
+        yield f"{TEXTS}/{OURS}.txt: not the text of LICENSE: copy it"
 
 
 def width_faults(name, lines):
@@ -59,8 +71,9 @@ def cut_faults(name, lines):
 
 
 def main():
-    patterns, faults = annotated(), []
-    for name in tracked():
+    patterns, names = annotated(), tracked()
+    faults = [*text_faults(names)]
+    for name in names:
         lines = (ROOT / name).read_bytes().decode(errors="replace").splitlines()
         fault = licence_fault(name, lines, patterns)
         faults += [fault] if fault else []
