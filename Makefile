@@ -513,12 +513,13 @@ bashdir		?= $(prefix)/share/bash-completion/completions
 zshdir		?= $(prefix)/share/zsh/site-functions
 INSTALL		?= install
 
-inst_docs	:= README.md CHANGELOG.md SECURITY.md LICENSE dist/kedge.yaml dist/kedge.logrotate
+inst_docs	:= README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE dist/kedge.yaml dist/kedge.logrotate
 # These keep their places below docs/, so that links between them lead somewhere.
 inst_pages	:= $(wildcard docs/*.md docs/tutorials/*.md docs/examples/* docs/pictures/* docs/bench/*.md docs/bench/*.svg)
 inst_units	:= $(wildcard dist/*.service dist/*.socket)
-# A dashboard, alerts, a schema, and bpftrace scripts, which keep their directory of dist/.
-inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*) dist/kedge.schema.json dist/grafana-kedge.json dist/prometheus-kedge-rules.yaml)
+# A dashboard, alerts, a schema; scripts and examples, which keep their directory of dist/. The documents refer to dist/,
+# which is a link to these.
+inst_data	:= $(patsubst dist/%,%,$(wildcard dist/*/*) dist/kedge.yaml dist/kedge.schema.json dist/grafana-kedge.json dist/prometheus-kedge-rules.yaml)
 
 ## install: install: binary, man pages, units, completion, documents below DESTDIR and prefix (/usr/local)
 install: $(OUT)/kedge
@@ -535,12 +536,13 @@ install: $(OUT)/kedge
 		>$(DESTDIR)$(unitdir)/$${f##*/}; chmod 644 $(DESTDIR)$(unitdir)/$${f##*/}; done
 	set -e; for f in $(inst_data); do \
 		$(INSTALL) -D -m "$$([ -x dist/$$f ] && echo 755 || echo 644)" dist/$$f $(DESTDIR)$(datadir)/$$f; done
+	ln -sfn $(shell realpath -ms --relative-to=$(docdir) $(datadir)) $(DESTDIR)$(docdir)/dist
 
 ## install: uninstall: removes what install put there; configuration and users stay
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/kedge $(DESTDIR)$(mandir)/man1/kedge.1 $(DESTDIR)$(mandir)/man5/kedge.yaml.5 \
 		$(DESTDIR)$(sysusersdir)/kedge.conf $(DESTDIR)$(bashdir)/kedge $(DESTDIR)$(zshdir)/_kedge \
-		$(addprefix $(DESTDIR)$(docdir)/,$(notdir $(inst_docs)) $(inst_pages)) \
+		$(addprefix $(DESTDIR)$(docdir)/,dist $(notdir $(inst_docs)) $(inst_pages)) \
 		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(inst_units))) $(addprefix $(DESTDIR)$(datadir)/,$(inst_data))
 	for d in $(sort $(dir $(addprefix $(DESTDIR)$(datadir)/,$(inst_data)))) $(DESTDIR)$(datadir) \
 		$(addprefix $(DESTDIR)$(docdir)/,$(sort $(dir $(inst_pages)))) \

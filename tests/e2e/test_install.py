@@ -49,6 +49,21 @@ def test_install_puts_everything_in_its_place(tree):
     assert all(name.startswith(f"{PREFIX}/") for name in files), files
 
 
+def test_links_of_the_installed_documents_lead_somewhere(tree):
+    """Except for those into the source."""
+    docs = tree / PREFIX / "share/doc/kedge"
+    source = re.compile(r"(?:\.\./)*(?:bpf|debian|include|tests|user|vmtest|LICENSES|Makefile|Containerfile)(?:/|$)")
+    pages, count = sorted(docs.glob("**/*.md")), 0
+    assert docs / "CONTRIBUTING.md" in pages and docs / "docs/containers.md" in pages
+    for page in pages:
+        links = re.findall(r"""(?:\]\(|src="|srcset="|href=")<?([^)"#>\s]+)""", page.read_text())
+        for link in (link for link in links if not re.match(r"\w+:", link) and not source.match(link)):
+            count += 1
+            assert (page.parent / link).exists(), (page.name, link)
+    assert count > 100
+    assert not (docs / "dist").readlink().is_absolute()
+
+
 def test_installed_kedge_runs(tree):
     done = run(tree / PREFIX / "bin/kedge", "--version")
     assert done.returncode == 0 and re.fullmatch(r"kedge \d+\.\d+\.\d+\n", done.stdout)
