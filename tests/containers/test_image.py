@@ -157,6 +157,26 @@ def test_it_says_which_one_it_is(podman, image):
     assert re.match(r"kedge \d+\.\d+", got)
 
 
+def test_the_first_command_of_the_document(podman, image, app):
+    """It needs no file. Only the ports are others."""
+    text = (ROOT / "docs/containers.md").read_text().partition("\n## Run it\n")[2]
+    command = re.search(r"^    podman run (.*)$", text, re.M)[1].replace(":3443", "127.0.0.1:0").replace("127.0.0.1:3000", app.text)
+    flags, _, arguments = command.partition(" kedge ")
+    name = f"kedge-first-{os.getpid()}"
+    argv = [*podman.argv, "run", "--name", name, "--cgroups=disabled", *flags.split(), image, *arguments.split()]
+    running = Process(argv, env=podman.env, name="container")
+    try:
+        port = int(running.wait_line(r"listener \S+: listening on 127\.0\.0\.1:(\d+)", seconds=60)[0][1])
+        running.wait_line("kedge: info: ready")
+        with Client(("127.0.0.1", port), tls=tls_context()) as c:
+            assert c.request().status == 200
+        # What an orchestrator calls where it cannot send signals.
+        assert "reloaded" in podman("exec", name, "/usr/bin/kedge", "reload").stdout
+    finally:
+        podman("rm", "-f", "-t", "0", name, check=False)
+        running.stop()
+
+
 # --- with nothing -------------------------------------------------------------------------------
 def test_restricted(podman, contained, app, tls, volumes):
     """No root, no capability, no writable file, the default filter, and kedge's own on top of it."""
