@@ -78,6 +78,19 @@ def test_what_the_manager_is_told(manager):
         assert kedge.process.wait() == 0
 
 
+def test_what_the_manager_is_told_of_a_delay(manager):
+    """It must wait for the delay and the drain, whatever TimeoutStopSec= is."""
+    flags = ["--shutdown-delay-ms", "600000", "--drain-timeout-ms", "7000"]
+    with RawApp() as app, started(manager, app, *flags) as kedge:
+        manager.hear_until("READY")
+        kedge.process.popen.send_signal(signal.SIGTERM)
+        stopping = manager.hear_until("STOPPING")
+        assert stopping["STATUS"] == "shutting down" and int(stopping["EXTEND_TIMEOUT_USEC"]) >= 607000000
+        kedge.process.popen.send_signal(signal.SIGTERM)
+        assert manager.hear_until("STOPPING")["STATUS"] == "draining"
+        assert kedge.process.wait() == 0
+
+
 def test_a_refused_reload_is_ready_again(manager, tmp_path):
     path = tmp_path / "kedge.yaml"
     path.write_text("xff: append\n")
