@@ -279,10 +279,14 @@ static void check_user(const struct conf *conf, const struct settings *file,
 {
 	const struct setting *s = settings_find(flags, "user", -1, -1);
 	struct confine_user user;
-	char why[CONFINE_WHY_SIZE];
+	char why[CONFINE_WHY_SIZE], quoted[QUOTED_MAX];
 
 	s = s ? s : settings_find(file, "user", -1, -1);
-	if (s && conf->user && confine_find_user(&user, conf->user, why) < 0)
+	if (!s || !conf->user || !confine_find_user(&user, conf->user, why))
+		return;
+	if (s->raw) /* the value may be secret */
+		mistake(m, &s->place, "the value of %s is no user", config_quote(quoted, s->raw));
+	else
 		mistake(m, &s->place, "%s", why);
 }
 

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/lib/loading.h"
@@ -177,6 +178,8 @@ static void flags_that_do_not_go_together(void **state)
 }
 
 static const struct mistake_case key_mistakes[] = {
+	{"user: ${KT_USER}\n", FINE,
+	 "kedge.yaml:1: user: the value of \"${KT_USER}\" is no user\n"},
 	{"guard-mode: auto\nguard-interfaces: []\n", FINE,
 	 "kedge.yaml:2: guard-interfaces: no interface to guard: name one, or all-listeners\n"},
 	{"app: localhost:1\nlisteners:\n- listen: localhost:1\n  tls: off\n- tls: off\n", "",
@@ -328,5 +331,6 @@ int main(void)
 		cmocka_unit_test(workers_are_as_many_as_cores_within_bounds),
 	};
 
+	setenv("KT_USER", "no-such-user", 1);
 	return cmocka_run_group_tests(tests, loading_begin, loading_end);
 }
