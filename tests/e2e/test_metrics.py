@@ -173,11 +173,13 @@ def test_reloads_are_counted(certs, cgroup, app, tmp_path):
     with Measured(certs, None, listener, config=config, cgroup=cgroup) as kedge:
         first = kedge.samples()
         assert first["kedge_reload_last_success"] == 1
+        ends = {k: v for k, v in first.items() if k.startswith("kedge_certificate_not_after_seconds{")}
         assert first["kedge_reload_last_timestamp_seconds"] == first["process_start_time_seconds"]
         assert kedge.reload().returncode == 0
         config.path.write_text("nonsense: 1\n")
         assert kedge.reload().returncode == 1
         after = kedge.samples()
+        assert {k: after.get(k) for k in ends} == ends and 'listener="{}:{}"'.format(*kedge["tls"]) in list(ends)[0]
         assert (after['kedge_reloads_total{result="done"}'], after['kedge_reloads_total{result="refused"}']) == (1, 1)
         assert after["kedge_reload_last_success"] == 0
         assert after["kedge_reload_last_timestamp_seconds"] >= first["kedge_reload_last_timestamp_seconds"]

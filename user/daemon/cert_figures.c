@@ -60,10 +60,12 @@ void cert_figures_set(struct cert_figures *f, const struct doors *doors)
 	struct cert_figures next = {0}, before;
 
 	for (size_t i = 0; doors && i < doors->count; i++) {
-		const struct service *s = doors->doors[i]->service;
-		struct listing listing = {&next, s->name, next.count};
+		const struct door *d = doors->doors[i];
+		/* In a reload the worker hands on the name later, with the socket. */
+		const char *name = (d->before ? d->before : d)->service->name;
+		struct listing listing = {&next, name, next.count};
 
-		tls_ctx_facts(s->tls, add, &listing);
+		tls_ctx_facts(d->service->tls, add, &listing);
 	}
 	pthread_mutex_lock(&f->lock);
 	before = (struct cert_figures){.set = f->set, .count = f->count};

@@ -75,6 +75,21 @@ static void those_in_force_are_told(void **state)
 }
 
 /* Of a listener and of its routes. Two lines with the same labels would spoil the whole scrape. */
+/* In a reload the worker takes over sockets and names later. */
+static void a_listener_that_stays_keeps_its_name(void **state)
+{
+	struct service old = {.tls = (void *)"x", .name = "a:1"}, new = {.tls = (void *)"p"};
+	struct door before = {.service = &old}, door = {.service = &new, .before = &before};
+	struct doors *doors = calloc(1, sizeof(*doors) + sizeof(doors->doors[0]));
+
+	doors->count = 1;
+	doors->doors[0] = &door;
+	cert_figures_set(&figures, doors);
+	free(doors);
+	assert_non_null(strstr(all_of_them(), "a:1"));
+	cert_figures_set(&figures, NULL);
+}
+
 static void a_file_is_told_once_for_a_listener(void **state)
 {
 	(void)state;
@@ -89,6 +104,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(those_in_force_are_told),
 		cmocka_unit_test(a_file_is_told_once_for_a_listener),
+		cmocka_unit_test(a_listener_that_stays_keeps_its_name),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
