@@ -103,7 +103,7 @@ static void check_listener(struct conf_listener *l, const struct settings *from,
 	check_certificate(l, self && self->text ? &self->place : at, at, m);
 	config_check_pairs(l->certs, l->certs_count, at, m);
 	config_check_alpn(l, from, index, m);
-	if (!l->tls && cert)
+	if (!l->tls && cert && !m->count)
 		config_warn(&cert->place, "not used: tls is off at this listener");
 	if (!l->tls && l->strict_sni && strict)
 		mistake(m, &strict->place,
@@ -116,7 +116,9 @@ static void check_listener(struct conf_listener *l, const struct settings *from,
 			"restrict who may connect)");
 	config_check_unix(l, at, trust && trust->text ? &trust->place : NULL,
 			  mode ? &mode->place : NULL, m);
-	if (l->proxy != PROXY_PREFIX_OFF && !l->trust.count && l->addr.family != AF_UNIX)
+	/* Not beside a mistake, such as a misspelt trust. */
+	if (!m->count && l->proxy != PROXY_PREFIX_OFF && !l->trust.count &&
+	    l->addr.family != AF_UNIX)
 		config_warn(at, "proxy-protocol without trust: whoever connects may name any "
 				"client address");
 }
@@ -139,6 +141,30 @@ static void check_same_addr(const struct conf *conf, const struct settings *from
 			from->listeners[i].path, l->name);
 		return;
 	}
+}
+
+/* Does a connection to this address arrive at the listener? */
+static bool leads_to(const union addr *a, const struct conf_listener *l)
+{
+	if (same_addr(a, &l->addr) || (addr_port(a) && addr_equal(a, &l->addr)))
+		return true;
+	return addr_is_wildcard(&l->addr) && addr_is_loopback(a) &&
+	       addr_port(a) == addr_port(&l->addr) &&
+	       (addr_is_ipv4(a) == addr_is_ipv4(&l->addr) || l->both_families);
+}
+
+static void check_loop(const struct conf *conf, size_t app, const struct conf_listener *l,
+		       const struct place *at, struct mistakes *m)
+{
+	const struct conf_servers *s = app < conf->apps_count ? &conf->apps[app].servers : NULL;
+
+	/* After a mistake this may be another application. Names are not resolved yet. */
+	for (size_t i = 0; s && i < s->count && !m->count; i++)
+		if (leads_to(&s->set[i].addr, l))
+			mistake(m, at,
+				"the application %s is this listener itself: give the address "
+				"where the application listens",
+				s->set[i].name);
 }
 
 static int build_listener(struct apps_building *b, int index)
@@ -168,6 +194,9 @@ static int build_listener(struct apps_building *b, int index)
 	err = err ? err : config_build_routes(b, index);
 	if (!err && !f.bad) {
 		check_listener(l, b->from, index, b->m);
+		check_loop(conf, l->app, l, at, b->m);
+		for (size_t i = 0; i < l->routes_count; i++)
+			check_loop(conf, l->routes[i].app, l, at, b->m);
 		config_check_guard(&conf->guard, l, at, b->m);
 	}
 	return err;

@@ -9,7 +9,7 @@
 
 #include "tests/lib/loading.h"
 
-#define TLS "--cert c --key k --app localhost:2 --listen :1 "
+#define TLS "--cert c --key k --app localhost:7 --listen :1 "
 
 static void lists_that_can_be_offered(void **state)
 {
@@ -39,10 +39,10 @@ static void lists_that_cannot(void **state)
 		{NULL, TLS "--alpn=", "--alpn: \"\" is empty\n"},
 		{NULL, FINE "--mode tcp --alpn h2",
 		 "--alpn: ALPN is part of a TLS handshake, and tls is off at this listener\n"},
-		{"app: localhost:1\ncerts: [{cert: c, key: k}]\nlisteners:\n"
+		{"app: localhost:7\ncerts: [{cert: c, key: k}]\nlisteners:\n"
 		 "- listen: ':1'\n  mode: tcp\n  alpn:\n  - h2\n  - imap\n  - h2\n",
 		 "", "kedge.yaml:9: listeners[0].alpn[2]: \"h2\" is listed twice\n"},
-		{"app: localhost:1\ncerts: [{cert: c, key: k}]\nalpn: [h2]\nlisteners:\n"
+		{"app: localhost:7\ncerts: [{cert: c, key: k}]\nalpn: [h2]\nlisteners:\n"
 		 "- {listen: ':1', mode: tcp}\n- listen: ':2'\n",
 		 "", "kedge.yaml:6: listeners[1]: alpn: \"h2\" " NOT_READ},
 		{NULL,
@@ -73,7 +73,7 @@ static void a_name_of_256_bytes(void **state)
 static void a_common_list_is_for_those_with_tls(void **state)
 {
 	_cleanup_(conf_freep)
-	struct conf *conf = must_load("app: localhost:1\n"
+	struct conf *conf = must_load("app: localhost:7\n"
 				      "alpn: [h2]\n"
 				      "mode: tcp\n"
 				      "certs: [{cert: c, key: k}]\n"

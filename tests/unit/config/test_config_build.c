@@ -115,12 +115,38 @@ static void self_signed_before_a_listener_gives_way_to_what_it_says(void **state
 	_cleanup_(conf_freep)
 	struct conf *conf = must_load(NULL, "--self-signed --listen :1 "
 					    "--listen :2 --cert a --key b --listen :3 --tls off "
-					    "--app localhost:2");
+					    "--app localhost:7");
 	const struct conf_listener *l = conf->listeners;
 
 	assert_true(l[0].self_signed && !l[0].certs_count);
 	assert_true(!l[1].self_signed && l[1].certs_count == 1);
 	assert_false(l[2].self_signed || l[2].tls);
+}
+
+static void an_application_beside_the_listener_is_another_one(void **state)
+{
+	static const char *const fine[] = {
+		"--listen :80 --app localhost:81",
+		"--listen :80 --app 192.0.2.1:80",
+		"--listen 127.0.0.1:80 --app 127.0.0.2:80",
+		"--listen [::]:80 --app 127.0.0.1:80",
+		"--listen 0.0.0.0:80 --app [::1]:80",
+		"--listen localhost:80 --app localhost.test:80",
+		"--listen localhost:0 --app localhost:1",
+		"--listen unix:/run/a --app unix:/run/b",
+		"--listen unix:@a --app unix:/run/a",
+		"--listen localhost:80 --proxy-protocol require --trust 10.0.0.1 --app 10.0.0.1:80",
+	};
+
+	for (size_t i = 0; i < sizeof(fine) / sizeof(fine[0]); i++) {
+		_cleanup_(conf_freep)
+		struct conf *conf = NULL;
+		char flags[200];
+
+		snprintf(flags, sizeof(flags), "--tls off %s", fine[i]);
+		conf = must_load(NULL, flags);
+		assert_int_equal(conf->listeners_count, 1);
+	}
 }
 
 static void port_0_may_be_listened_on_more_than_once(void **state)
@@ -133,6 +159,15 @@ static void port_0_may_be_listened_on_more_than_once(void **state)
 }
 
 static const struct mistake_case flag_mistakes[] = {
+	{NULL, "--tls off --listen :8080 --app localhost:8080",
+	 "--listen :8080: the application 127.0.0.1:8080 is this listener itself: give the "
+	 "address where the application listens\n"},
+	{NULL, "--tls off --listen 0.0.0.0:80 --listen [::1]:80 --app 192.0.2.1:80 --app [::1]:80",
+	 "--listen [::1]:80: the application [::1]:80 is this listener itself: give the address "
+	 "where the application listens\n"},
+	{NULL, "--tls off --listen unix:/run/a --app unix:/run/a",
+	 "--listen unix:/run/a: the application unix:/run/a is this listener itself: give the "
+	 "address where the application listens\n"},
 	{NULL, "",
 	 "no listener: give --listen ADDR:PORT, or listeners in the file\n"
 	 "no application: give --app ADDR:PORT, or app in the file\n"},
@@ -180,24 +215,28 @@ static void flags_that_do_not_go_together(void **state)
 static const struct mistake_case key_mistakes[] = {
 	{"user: ${KT_USER}\n", FINE,
 	 "kedge.yaml:1: user: the value of \"${KT_USER}\" is no user\n"},
+	/* No warning that trust is missing: it is misspelt. */
+	{"app: localhost:7\nlisteners:\n"
+	 "- {listen: ':1', tls: off, proxy-protocol: require, turst: [10.0.0.0/8]}\n",
+	 "", "kedge.yaml:3: listeners[0].turst: unknown key; did you mean trust?\n"},
 	{"guard-mode: auto\nguard-interfaces: []\n", FINE,
 	 "kedge.yaml:2: guard-interfaces: no interface to guard: name one, or all-listeners\n"},
-	{"app: localhost:1\nlisteners:\n- listen: localhost:1\n  tls: off\n- tls: off\n", "",
+	{"app: localhost:7\nlisteners:\n- listen: localhost:1\n  tls: off\n- tls: off\n", "",
 	 "kedge.yaml:5: listeners[1]: listen is missing: ADDR:PORT\n"},
-	{"app: localhost:1\nlisteners:\n- listen: localhost:1\n- "
+	{"app: localhost:7\nlisteners:\n- listen: localhost:1\n- "
 	 "{listen: localhost:2, certs: []}\n",
 	 "",
 	 "kedge.yaml:3: listeners[0]: TLS without a certificate: give cert and key, "
 	 "or self-signed for a trial, or tls off\n"
 	 "kedge.yaml:4: listeners[1]: TLS without a certificate: give cert and key, "
 	 "or self-signed for a trial, or tls off\n"},
-	{"app: localhost:1\ncerts:\n- cert: a\n- key: b\nlisteners:\n- listen: localhost:1\n", "",
+	{"app: localhost:7\ncerts:\n- cert: a\n- key: b\nlisteners:\n- listen: localhost:1\n", "",
 	 "kedge.yaml:6: listeners[0]: the certificate \"a\" has no key\n"
 	 "kedge.yaml:6: listeners[0]: the key \"b\" has no certificate\n"},
-	{"app: localhost:1\ntls: off\nlisteners:\n- listen: 127.0.0.1:1\n- listen: :1\n"
+	{"app: localhost:7\ntls: off\nlisteners:\n- listen: 127.0.0.1:1\n- listen: :1\n"
 	 "- listen: localhost:1\n",
 	 "", "kedge.yaml:6: listeners[2]: the same address as listeners[0]: 127.0.0.1:1\n"},
-	{"app: localhost:1\ntls: off\nlisteners:\n- listen: localhost:1\n  trust: [10.0.0.0/8]\n",
+	{"app: localhost:7\ntls: off\nlisteners:\n- listen: localhost:1\n  trust: [10.0.0.0/8]\n",
 	 "",
 	 "kedge.yaml:5: listeners[0].trust[0]: nothing to trust: proxy-protocol is off at this "
 	 "listener (trust does not restrict who may connect)\n"},
@@ -208,7 +247,7 @@ static const struct mistake_case key_mistakes[] = {
 	 "kedge.yaml: no listener: give --listen ADDR:PORT, or listeners in the file\n"
 	 "kedge.yaml: no application: give --app ADDR:PORT, or app in the file\n"},
 	/* A bad value is not reported as missing, too. */
-	{"app: localhost:1\nlisteners:\n- listen: :1\n  certs: [{cert: '', key: k}]\n", "",
+	{"app: localhost:7\nlisteners:\n- listen: :1\n  certs: [{cert: '', key: k}]\n", "",
 	 "kedge.yaml:4: listeners[0].certs[0].cert: \"\" names no file\n"},
 };
 
@@ -223,7 +262,7 @@ static void warnings_do_not_stop_anything(void **state)
 		{NULL, FINE "--xff if-none",
 		 "kedge: warning: --xff: if-none without xff-trust: any client may name any client "
 		 "address in X-Forwarded-For: give xff-trust, the proxies in front\n"},
-		{"app: localhost:1\ntls: off\nlisteners: "
+		{"app: localhost:7\ntls: off\nlisteners: "
 		 "[{listen: \"localhost:1\"}]\nxff: if-none\n",
 		 "",
 		 "kedge: warning: kedge.yaml:4: xff: if-none without "
@@ -241,20 +280,20 @@ static void warnings_do_not_stop_anything(void **state)
 		 "kedge: warning: --listen :1: proxy-protocol without trust: "
 		 "whoever connects may name "
 		 "any client address\n"},
-		{"app: localhost:1\ntrust: [10.0.0.0/8]\ntls: off\nlisteners:\n"
+		{"app: localhost:7\ntrust: [10.0.0.0/8]\ntls: off\nlisteners:\n"
 		 "- listen: :1\n- {listen: localhost:2, proxy-protocol: require, trust: []}\n",
 		 "",
 		 "kedge: warning: kedge.yaml:6: listeners[1]: "
 		 "proxy-protocol without trust: whoever "
 		 "connects may name any client address\n"},
-		{"app: localhost:1\ntrust: [10.0.0.0/8]\ntls: "
+		{"app: localhost:7\ntrust: [10.0.0.0/8]\ntls: "
 		 "off\nlisteners: [{listen: localhost:1}]\n",
 		 "",
 		 "kedge: warning: kedge.yaml:2: trust[0]: nothing to trust: "
 		 "proxy-protocol is off at "
 		 "every listener\n"},
 		{"trust: [\"::1\"]\napp: "
-		 "localhost:1\ntls: off\nproxy-protocol: require\nlisteners:\n"
+		 "localhost:7\ntls: off\nproxy-protocol: require\nlisteners:\n"
 		 "- {listen: localhost:1, certs: [{cert: a, key: b}]}\n",
 		 "",
 		 "kedge: warning: kedge.yaml:6: listeners[0].certs[0].cert: "
@@ -324,6 +363,7 @@ int main(void)
 		cmocka_unit_test(certificates_before_a_listener_are_for_those_without_their_own),
 		cmocka_unit_test(self_signed_before_a_listener_gives_way_to_what_it_says),
 		cmocka_unit_test(port_0_may_be_listened_on_more_than_once),
+		cmocka_unit_test(an_application_beside_the_listener_is_another_one),
 		cmocka_unit_test(flags_that_do_not_go_together),
 		cmocka_unit_test(keys_that_do_not_go_together),
 		cmocka_unit_test(warnings_do_not_stop_anything),

@@ -332,7 +332,7 @@ static void lists_have_an_end(void **state)
 		int max;
 		const char *said;
 	} lists[] = {
-		{"app: localhost:1\nlisteners:\n", "- {tls: off, listen: localhost:%d}\n", 256,
+		{"app: localhost:999\nlisteners:\n", "- {tls: off, listen: localhost:%d}\n", 256,
 		 "kedge: error: kedge.yaml:259: listeners[256]: more than 256 entries\n"},
 		{"xff-trust:\n", "- 10.0.0.0/8 # %d\n", 4096,
 		 "kedge: error: kedge.yaml:4098: xff-trust[4096]: more than 4096 entries\n"},

@@ -40,15 +40,15 @@ static void of_one_application(void **state)
 {
 	static const struct mistake_case cases[] = {
 		{APPS "apps:\n"
-		      "  a: {servers: ['localhost:1'], send-proxy: v1, proxy-tlvs: [ssl]}\n"
-		      "  b: {servers: ['localhost:2']}\n",
+		      "  a: {servers: ['localhost:7'], send-proxy: v1, proxy-tlvs: [ssl]}\n"
+		      "  b: {servers: ['localhost:8']}\n",
 		 "",
 		 "kedge.yaml:3: apps.a.proxy-tlvs[0]: only headers of version 2 have these: set "
 		 "send-proxy v2\n"},
 		{APPS "send-proxy: v2\nproxy-tlvs: [ssl]\n"
 		      "apps:\n"
-		      "  a: {servers: ['localhost:1'], proxy-tlvs: [ssl, alpn]}\n"
-		      "  b: {servers: ['localhost:2'], proxy-tlvs: [ssl, alpn, ssl]}\n",
+		      "  a: {servers: ['localhost:7'], proxy-tlvs: [ssl, alpn]}\n"
+		      "  b: {servers: ['localhost:8'], proxy-tlvs: [ssl, alpn, ssl]}\n",
 		 "", "kedge.yaml:6: apps.b.proxy-tlvs[2]: \"ssl\" is named twice\n"},
 	};
 	_cleanup_(conf_freep)
@@ -56,8 +56,8 @@ static void of_one_application(void **state)
 		must_load(APPS "send-proxy: v2\n"
 			       "proxy-tlvs: [ssl, alpn]\n"
 			       "apps:\n"
-			       "  a: {servers: ['localhost:1'], send-proxy: off}\n"
-			       "  b: {servers: ['localhost:2'], proxy-tlvs: [crc32c]}\n",
+			       "  a: {servers: ['localhost:7'], send-proxy: off}\n"
+			       "  b: {servers: ['localhost:8'], proxy-tlvs: [crc32c]}\n",
 			  "");
 
 	(void)state;

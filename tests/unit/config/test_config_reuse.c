@@ -41,8 +41,8 @@ static void of_one_application(void **state)
 {
 	static const struct mistake_case cases[] = {
 		{APPS "apps:\n"
-		      "  a: {servers: ['localhost:1']}\n"
-		      "  b: {servers: ['localhost:2'], app-reuse: shared}\n",
+		      "  a: {servers: ['localhost:7']}\n"
+		      "  b: {servers: ['localhost:8'], app-reuse: shared}\n",
 		 "",
 		 "kedge.yaml: app-reuse: shared does not go together with mode tcp, which listener "
 		 "[::]:2 has for application b: set app-reuse to client there, in apps\n"},
@@ -50,8 +50,8 @@ static void of_one_application(void **state)
 	_cleanup_(conf_freep)
 	struct conf *conf = must_load(APPS "app-reuse: shared\n"
 					   "apps:\n"
-					   "  a: {servers: ['localhost:1']}\n"
-					   "  b: {servers: ['localhost:2'], app-reuse: client}\n",
+					   "  a: {servers: ['localhost:7']}\n"
+					   "  b: {servers: ['localhost:8'], app-reuse: client}\n",
 				      "");
 	char why[WHY_MAX];
 

@@ -12,7 +12,7 @@
 
 #define HEAD                                              \
 	"apps:\n"                                         \
-	"  web: {servers: ['127.0.0.1:1'], mode: http}\n" \
+	"  web: {servers: ['127.0.0.1:7'], mode: http}\n" \
 	"  grpc: {servers: ['127.0.0.1:2'], mode: tcp}\n" \
 	"  plain: {servers: ['127.0.0.1:3']}\n"           \
 	"app: web\n"                                      \
@@ -133,14 +133,14 @@ static void mistakes_between_routes(void **state)
 		 "",
 		 "kedge.yaml:11: listeners[0].routes[1].names[0]: \"*.a.test\" is in routes[0], "
 		 "too, with the same alpn\n"},
-		{"app: localhost:1\nlisteners:\n- listen: ':1'\n  tls: off\n  routes:\n"
+		{"app: localhost:7\nlisteners:\n- listen: ':1'\n  tls: off\n  routes:\n"
 		 "  - {names: [a.test], app: 'localhost:2'}\n",
 		 "",
 		 "kedge.yaml:6: listeners[0].routes[0]: a route is chosen in the TLS handshake, "
 		 "and tls is off at this listener\n"},
-		{"app: localhost:1\nroutes: []\n", FINE,
+		{"app: localhost:7\nroutes: []\n", FINE,
 		 "kedge.yaml:2: routes: unknown key here; it belongs in an entry of listeners\n"},
-		{"app: localhost:1\nnames: [a]\n", FINE,
+		{"app: localhost:7\nnames: [a]\n", FINE,
 		 "kedge.yaml:2: names: unknown key here; it belongs in an entry of routes\n"},
 		{NULL, FINE "--names a", "--names: unknown option: see --help\n"},
 	};

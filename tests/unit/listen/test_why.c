@@ -62,12 +62,13 @@ static void the_whole_line(void **state)
 
 	(void)state;
 	why_say(&w);
-	assert_string_equal(heard,
-			    "warning: listener *:443: app_refused: client 192.0.2.1:4000 through "
-			    "10.0.0.1:5000 for \"example.com\", application web, server a, b: "
-			    "application refused the connection or is down; next step: start the "
-			    "application, or correct its address; kedge status shows its servers "
-			    "(7 lines like this were left out)\n");
+	assert_string_equal(
+		heard,
+		"warning: listener *:443: app_refused: client 192.0.2.1:4000 through "
+		"10.0.0.1:5000 for \"example.com\", application web, server a, b: "
+		"application refused the connection or is down; next step: start the "
+		"application, or correct its address (localhost is 127.0.0.1; ::1 is "
+		"[::1]:PORT); kedge status shows its servers (7 lines like this were left out)\n");
 }
 
 static void what_is_not_known_is_left_out(void **state)
