@@ -237,7 +237,7 @@ def test_without_a_place_for_the_control_socket(contained, app, tls, volumes):
     del volumes["/run/kedge"]
     with contained(app, *RESTRICTED, "--read-only-tmpfs=false") as running:
         running.ready()
-        running.wait_line(r"warning: control socket .*: no kedge status")
+        running.wait_line(r"warning: control socket .*: cannot be made, so kedge status and kedge reload will not work")
         with Client(running.address, tls=tls) as c:
             assert c.request().status == 200
 
