@@ -37,6 +37,13 @@ def recording(fronts, combination):
     settled(fronts, kedge)
 
 
+@pytest.fixture(scope="module")
+def app(cgroup):
+    """The recording application alone, for a file with a kedge of its own."""
+    with RawApp(cgroup=cgroup) as app:
+        yield app
+
+
 @pytest.fixture
 def front(fronts, combo):
     """kedge before Express, with every combination."""

@@ -82,12 +82,6 @@ def hello(name):
     return re.sub(rb"[x.]{%d}" % len(name), lambda _: name, out.read(), count=1)
 
 
-@pytest.fixture(scope="module")
-def app(cgroup):
-    with RawApp(cgroup=cgroup) as app:
-        yield app
-
-
 @pytest.mark.parametrize("style", STYLES)
 def test_each_style(certs, app, style):
     with start(certs, app.text, style) as kedge:

@@ -16,7 +16,7 @@ import prefix
 from client import Client, tls_context
 from kedge import BINARY, Config, Kedge, Listener
 from machine import ROOT
-from rawapp import RawApp, answer
+from rawapp import answer
 from run import run
 
 SAMPLE = re.compile(r"(\w+)(\{[^}]*\})? (\d+(?:\.\d+)?)")
@@ -48,13 +48,6 @@ class Measured(Kedge):
                 assert name + (labels or "") not in found, line
                 found[name + (labels or "")] = float(value)
         return found
-
-
-@pytest.fixture(scope="module")
-def app(cgroup):
-    with_answers = RawApp(cgroup=cgroup)
-    yield with_answers
-    with_answers.stop()
 
 
 @pytest.fixture(scope="module")

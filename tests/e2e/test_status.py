@@ -10,15 +10,7 @@ import pytest
 
 from client import Client, tls_context
 from kedge import BINARY, Kedge, Listener
-from rawapp import RawApp
 from run import run
-
-
-@pytest.fixture(scope="module")
-def app(cgroup):
-    with_answers = RawApp(cgroup=cgroup)
-    yield with_answers
-    with_answers.stop()
 
 
 @pytest.fixture(scope="module")

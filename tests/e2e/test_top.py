@@ -25,13 +25,6 @@ from run import run
 
 
 @pytest.fixture(scope="module")
-def app(cgroup):
-    with_answers = RawApp(cgroup=cgroup)
-    yield with_answers
-    with_answers.stop()
-
-
-@pytest.fixture(scope="module")
 def kedge(certs, cgroup, app):
     with Kedge(certs, app.text, [Listener("tls"), Listener("clear", tls=False)], cgroup=cgroup) as kedge:
         with Client(kedge["clear"]) as c:

@@ -135,7 +135,7 @@ static void a_full_terminal(void **state)
 		while (read(reader, buf, sizeof(buf)) > 0)
 			;
 	}
-	/* Others of this terminal are not asked whether they can bear it. */
+	/* It is non-blocking for kedge alone, not for other programs of this terminal. */
 	assert_int_equal(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
 }
 
