@@ -4,7 +4,9 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
+import threading
 
 import pytest
 
@@ -112,3 +114,37 @@ def test_half_of_an_answer_is_a_failure(kedge, command):
         done = subprocess.run([BINARY, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("kedge: error: standard output: not all of it could be written")
+
+
+@pytest.mark.parametrize("answer, said", [
+    (b"", "closed without an answer"),
+    (b"<!DOCTYPE html>\n<html></html>\n", "<!DOCTYPE html>"),
+    (b'{"version": "1", "pi', "breaks off after 20 bytes"),
+    (b'{"a": 1}', r"{\x22a\x22: 1}"),
+    (b"[]", "[]"),
+], ids=["nothing", "html", "half", "another-shape", "list"])
+@pytest.mark.parametrize("command", ["status", "status --json", "top --batch -n 1", "reload", "server", "server --json", "server a:1 down"])
+def test_a_stranger_is_not_taken_for_kedge(tmp_path, command, answer, said):
+    path = str(tmp_path / "socket")
+
+    def serve(listener):
+        while True:
+            try:
+                peer = listener.accept()[0]
+            except OSError:
+                return
+            with peer:
+                peer.recv(1024)
+                peer.sendall(answer)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        done = run(BINARY, *command.split(), "--control", path)
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"kedge: error: control socket {path}: "), done.stderr
+    assert said in done.stderr

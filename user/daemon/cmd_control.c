@@ -10,6 +10,7 @@
 #include "daemon/cmd.h"
 #include "daemon/cmd_control.h"
 #include "daemon/control.h"
+#include "daemon/control_ask.h"
 #include "daemon/reload.h"
 #include "daemon/server_command.h"
 #include "daemon/status_text.h"

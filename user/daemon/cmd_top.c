@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "daemon/cmd.h"
 #include "daemon/control.h"
+#include "daemon/control_ask.h"
 #include "daemon/top_screen.h"
 #include "daemon/top_view.h"
 

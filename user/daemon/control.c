@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The control socket. See control.h. */
+/* The daemon's end of the control socket. See control.h. */
 #include "daemon/control.h"
 
 #include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
-#include <pwd.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,7 +19,6 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/log.h"
 
 /* For one client; the main thread has other work. */
 #define PATIENCE_MS 1000
@@ -34,8 +32,7 @@ static int address_of(struct sockaddr_un *un, const char *path)
 	return 0;
 }
 
-/* Connects, within so long; 0: -EAGAIN if that would take time. */
-static int dial(const char *path, unsigned wait)
+int control_dial(const char *path, unsigned wait)
 {
 	_cleanup_(close_fdp)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
@@ -74,7 +71,7 @@ static int make_parent(const char *path)
 static int clear_path(const char *path)
 {
 	_cleanup_(close_fdp)
-	int other = dial(path, 0);
+	int other = control_dial(path, 0);
 	struct stat st;
 
 	if (other == -ENOENT)
@@ -280,84 +277,4 @@ int control_serve(int fd, answer_fn answer, void *arg)
 	while (c.count)
 		client_drop(&c, 0);
 	return more < 0 ? more : 0;
-}
-
-/* --- the client's end ------------------------------------------------------------------------- */
-
-/* Who may ask. */
-static void owner_text(char buf[64], const char *path)
-{
-	struct passwd *owner;
-	struct stat st;
-
-	snprintf(buf, 64, "another user");
-	if (stat(path, &st) < 0)
-		return;
-	owner = getpwuid(st.st_uid);
-	if (owner)
-		snprintf(buf, 64, "%.48s", owner->pw_name);
-	else
-		snprintf(buf, 64, "user %u", st.st_uid);
-}
-
-static void why_no_socket(char why[CONTROL_WHY], const char *path, int err)
-{
-	char owner[64];
-
-	if (err != EACCES && err != EPERM) {
-		snprintf(why, CONTROL_WHY,
-			 "control socket %.200s: no kedge answers (is it running? --control "
-			 "PATH): %s",
-			 path, strerror(err));
-		return;
-	}
-	owner_text(owner, path);
-	snprintf(why, CONTROL_WHY,
-		 "control socket %.200s: permission denied: it belongs to %s: ask as that user, or "
-		 "as root (sudo)",
-		 path, owner);
-}
-
-json_t *control_try(const char *path, const char *command, unsigned ms, char why[CONTROL_WHY])
-{
-	_cleanup_(close_fdp)
-	int fd = dial(path, ms);
-	json_error_t error;
-	char line[CONTROL_LINE_MAX];
-	json_t *reply;
-	int n;
-
-	if (fd < 0) {
-		why_no_socket(why, path, -fd);
-		return NULL;
-	}
-	n = snprintf(line, sizeof(line), "%s\n", command);
-	write_all(fd, line, (size_t)n, monotonic_ms() + ms);
-	n = poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, (int)ms);
-	if (n < 0) {
-		snprintf(why, CONTROL_WHY, "control socket %.200s: %s", path, strerror(errno));
-		return NULL;
-	}
-	if (n == 0) {
-		snprintf(why, CONTROL_WHY,
-			 "control socket %.200s: no answer within %u s: is that kedge stopped "
-			 "(kill -CONT), or hung?",
-			 path, ms / 1000);
-		return NULL;
-	}
-	reply = json_loadfd(fd, 0, &error);
-	if (!reply)
-		snprintf(why, CONTROL_WHY, "control socket %.200s: answer not understood: %s", path,
-			 error.text);
-	return reply;
-}
-
-json_t *control_ask(const char *path, const char *command)
-{
-	char why[CONTROL_WHY];
-	json_t *reply = control_try(path, command, CONTROL_ANSWER_MS, why);
-
-	if (!reply)
-		log_error("%s", why);
-	return reply;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * user only: both ends of the control socket. A client sends one line (a command); the daemon
- * answers with one JSON object and closes.
+ * user only: the daemon's end of the control socket. A client sends one line (a command); the
+ * daemon answers with one JSON object and closes. control_ask.h is the client's end.
  */
 #pragma once
 
@@ -35,15 +35,8 @@ int control_give(const char *path, uid_t uid, gid_t gid);
  */
 int control_serve(int fd, json_t *(*answer)(const char *command, void *arg), void *arg);
 
-/* The client's end: a new reference, or NULL after a logged line. */
-json_t *control_ask(const char *path, const char *command);
-
 /*
- * The same without the line: on NULL, `why` has it. Waits for so long for an answer, or until a
- * signal comes.
+ * The client's end, see control_ask.h: connects, within so many milliseconds. The descriptor or
+ * -errno; 0 ms: -EAGAIN if it would take time.
  */
-#define CONTROL_WHY 512
-json_t *control_try(const char *path, const char *command, unsigned ms, char why[CONTROL_WHY]);
-
-/* As long as control_ask() waits: a reload reads files. */
-#define CONTROL_ANSWER_MS 30000
+int control_dial(const char *path, unsigned wait_ms);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/control.h"
+#include "daemon/control_ask.h"
 #include "tests/lib/loading.h"
 
 static char asked[2 * CONTROL_LINE_MAX];

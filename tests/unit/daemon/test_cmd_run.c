@@ -34,6 +34,7 @@ static uid_t fake_geteuid(void)
 }
 
 #define geteuid fake_geteuid
+#include "daemon/control_ask.h"
 #include "daemon/cmd_run.c"
 #undef geteuid
 

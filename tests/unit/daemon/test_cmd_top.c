@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/control.h"
+#include "daemon/control_ask.h"
 #include "tests/lib/loading.h"
 
 static unsigned asked, there_are; /* after so many, nobody answers */
