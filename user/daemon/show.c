@@ -79,6 +79,25 @@ unsigned show_name(char *out, size_t size, const char *text, unsigned columns)
 	return used;
 }
 
+size_t show_line(const char *text, unsigned columns)
+{
+	mbstate_t state = {0};
+	size_t len = 0, fold = 0;
+	unsigned used = 0;
+
+	while (text[len]) {
+		struct glyph g = glyph_at(text + len, &state);
+
+		if (len && used + g.columns > columns)
+			return fold && text[len] != ' ' ? fold : len;
+		if (text[len] == ' ' && len && text[len - 1] != ' ')
+			fold = len;
+		used += g.columns;
+		len += g.from;
+	}
+	return len;
+}
+
 void show_column(FILE *to, unsigned columns, const char *text)
 {
 	char name[SHOW_NAME];

@@ -23,6 +23,12 @@
 unsigned show_name(char *out, size_t size, const char *text, unsigned columns);
 
 /*
+ * How many bytes of text fit in one line of so many columns: to the last space where it could be
+ * folded, otherwise whole characters, at least one. The next line begins behind the spaces.
+ */
+size_t show_line(const char *text, unsigned columns);
+
+/*
  * Writes text as a column of a table, filled up with spaces. If it is too long, it has a line of
  * its own, and the column is empty.
  */

@@ -47,6 +47,18 @@ __attribute__((format(printf, 2, 3))) static void put(struct view *v, const char
 	fprintf(v->to, "%s\n", line);
 }
 
+/* In as many lines as it needs. */
+static void put_folded(struct view *v, const char *text)
+{
+	while (*text) {
+		size_t n = show_line(text, v->columns);
+
+		put(v, "%.*s", (int)n, text);
+		text += n;
+		text += strspn(text, " ");
+	}
+}
+
 /* A name in its column: what is left beside `others` columns. */
 static const char *column(const struct view *v, char buf[SHOW_NAME], const char *name,
 			  unsigned others)
@@ -452,19 +464,15 @@ char *top_view(const json_t *now, const json_t *before, struct top_size size)
 
 char *top_view_gone(const char *why, unsigned gone_s, struct top_size size)
 {
-	char *out = NULL, age[SHOW_DURATION];
+	char *out = NULL, age[SHOW_DURATION], head[SHOW_DURATION + 64];
 	struct view v;
 	size_t len;
 
 	if (!view_begin(&v, &out, &len, size))
 		return NULL;
-	put(&v, "kedge has not answered for %s; trying again", show_duration(age, gone_s));
-	/* It is longer than a line. */
-	for (const char *c = why; *c;) {
-		size_t n = strnlen(c, v.columns ? v.columns : 1);
-
-		put(&v, "%.*s", (int)n, c);
-		c += n;
-	}
+	snprintf(head, sizeof(head), "kedge has not answered for %s; trying again",
+		 show_duration(age, gone_s));
+	put_folded(&v, head);
+	put_folded(&v, why);
 	return view_end(&v, &out, size);
 }

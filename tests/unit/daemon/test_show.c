@@ -128,6 +128,36 @@ static void lines_are_folded_at_spaces(void **state)
 	free(out);
 }
 
+static void a_line_ends_at_a_space_or_a_character(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned columns;
+		size_t bytes;
+	} cases[] = {
+		{"", 5, 0},
+		{"abc", 5, 3},
+		{"abc de", 6, 6},
+		{"abc def", 6, 3},
+		{"abc def", 3, 3},
+		{"abc  def", 6, 3},
+		{" abcdef", 4, 4}, /* no line is empty */
+		{"abcdef", 4, 4},
+		{"abcdef", 0, 1},
+		{"a\xc3\xa9\xc3\xa9z", 2, 3},
+		{"a\xe6\x97\xa5z", 2, 1}, /* it has two columns */
+		{"\xe6\x97\xa5", 1, 3},   /* there is no room anywhere */
+		{"a\xff\xfez", 3, 3},
+		{"a\xff z", 3, 2},
+	};
+
+	(void)state;
+	assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(show_line(cases[i].text, cases[i].columns), cases[i].bytes);
+	setlocale(LC_CTYPE, "C");
+}
+
 static void a_long_name_has_a_line_of_its_own(void **state)
 {
 	char *out = NULL;
@@ -154,6 +184,7 @@ int main(void)
 		cmocka_unit_test(a_name_is_not_longer_than_its_room),
 		cmocka_unit_test(numbers_are_short),
 		cmocka_unit_test(lines_are_folded_at_spaces),
+		cmocka_unit_test(a_line_ends_at_a_space_or_a_character),
 		cmocka_unit_test(a_long_name_has_a_line_of_its_own),
 	};
 

@@ -193,6 +193,25 @@ static void a_kedge_that_is_gone(void **state)
 	free(out);
 }
 
+/* Neither in a word, nor in a character of the path. */
+static void lines_of_a_message_end_at_words(void **state)
+{
+	char *out;
+
+	(void)state;
+	assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+	out = top_view_gone("control socket /\xc3\xa9t\xc3\xa9: no kedge answers", 65,
+			    (struct top_size){21, 10});
+	assert_string_equal(out, "kedge has not\nanswered for 1 min 5\ns; trying again\n"
+				 "control socket /\xc3\xa9t\xc3\xa9:\nno kedge answers\nq: quit\n");
+	free(out);
+	out = top_view_gone("/\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 1,
+			    (struct top_size){4, 20});
+	assert_non_null(strstr(out, "\n/\xc3\xa9\xc3\xa9\xc3\xa9\n\xc3\xa9\xc3\xa9\n"));
+	free(out);
+	setlocale(LC_CTYPE, "C");
+}
+
 static void names_are_escaped_and_in_their_column(void **state)
 {
 	char *out;
@@ -244,6 +263,7 @@ int main(void)
 		cmocka_unit_test(any_size_is_kept),
 		cmocka_unit_test(the_last_line_says_what_is_left_out),
 		cmocka_unit_test(a_kedge_that_is_gone),
+		cmocka_unit_test(lines_of_a_message_end_at_words),
 		cmocka_unit_test(names_are_escaped_and_in_their_column),
 		cmocka_unit_test(an_odd_answer_is_shown_all_the_same),
 	};
