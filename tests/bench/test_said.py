@@ -74,6 +74,22 @@ def shared_span(case):
     return number(min(each)), number(max(each))
 
 
+def kb(name, key, less=0):
+    return f"{(median(IN_GUEST[name], key) - less) / 1000:.1f}"
+
+
+def record_costs():
+    """Percent of instructions that kernel records take above kedge's own, the least and the most of sizes."""
+    each = [more(case, "kedge+record", "kedge") for case in ("get1k", "get64k", "get1m", "post1m")]
+    return f"{min(each):.0f}", f"{max(each):.0f}"
+
+
+def burst():
+    """KB of pages beside objects, at most."""
+    found = [median(runs, "pages") - median(runs, "used") for name, runs in IN_GUEST.items() if name.startswith("kedge")]
+    return f"{max(found) / 1000:.0f}"
+
+
 SENTENCES = {
     "docs/benchmarks.md": [
         ("kedge takes {} µs of CPU a request where nginx takes {}.", [cpu("get1k", EDITED), cpu("get1k", "nginx")]),
@@ -99,6 +115,13 @@ SENTENCES = {
          [full("get1k", "kedge+record+edit"), full("get1k", "kedge+record"),
           f"{more('post1m', 'kedge+record+edit', 'kedge+record'):.0f}"]),
         ("such as 16 KB with the edit alone on 6.12 ({},", [full("get16k", "kedge+edit")]),
+    ],
+    "docs/operations.md": [
+        ("It takes {} KB of user space, or {} KB with kernel records.", [kb("kedge", "user"), kb("kedge+record", "user")]),
+        ("The kernel needs {} KB for its sockets, and {} KB more with kernel TLS.",
+         [kb("kedge", "used"), kb("kedge+record", "used", median(IN_GUEST["kedge"], "used"))]),
+        ("the kernel keeps up to {} KB more for each, until", [burst()]),
+        ("kernel records take {} to {} % more instructions than kedge's own,", record_costs()),
     ],
     "docs/scaling.md": [
         ("{} were measured with the client on the same two cores", [number(NATIVE.median("handshake", "kedge", "rate"))]),

@@ -40,6 +40,7 @@ NOT_RUN = {
     "make deb": "a suite of its own, which installs the package as well", "apt install": "the same",
     "kedge status --control": "the same",
     "systemd-sysusers": "needs a running systemd", "systemctl": "needs a running systemd",
+    "journalctl": "the same",
     "install -D -m 644 /usr/share/doc/kedge/kedge.yaml": "of the installed tree",
     "kedge server": "test_servers.py",
     "kedge top": "test_top.py, with a terminal",
