@@ -61,7 +61,7 @@ def overview(guest):
     """guest: as of guest_report.data_of()"""
     kernel, seeds = guest["kernels"][KERNEL], len(guest["seeds"])
     shown = {**PROXIES, "kedge": "kedge (nothing in the kernel)",
-             **{name: f"kedge ({what})" for what, name in IN_GUEST.items() if name != "kedge"}}
+             **{name: f"kedge ({', '.join(name.split('+')[1:])})" for name in IN_GUEST.values() if name != "kedge"}}
     groups, said = [], []
     for case, heading in CASES.items():
         whole = {name: median(kernel["peers"][name][case], "whole") for name in shown}

@@ -23,7 +23,7 @@ def load(name):
 
 def with_note(table, note):
     """The lines under a table say what it is, how far it varies, and of when it is."""
-    return table + "\n" + textwrap.fill(note, 140) + "\n"
+    return table + "\n" + textwrap.fill(note, 120) + "\n"
 
 
 # --- instructions in a guest --------------------------------------------------------------------------
@@ -87,8 +87,9 @@ def native_block():
 
 # --- memory -------------------------------------------------------------------------------------------
 
-MEMORY = {"nginx": "nginx", "haproxy": "HAProxy", "kedge": "kedge, nothing", "kedge+edit+bypass": "edit, bypass",
-          "kedge+record+edit+bypass": "record, edit, bypass"}
+MEMORY = {"nginx": "nginx", "haproxy": "HAProxy",
+          **{name: f"kedge, {title.removeprefix('kedge, ')}" for title, name in IN_GUEST.items()}}
+WITH_SOCKET = "The kernel's part is its slab, the client's own socket included."
 
 
 def memory_row(title, found, key, suffix=""):
@@ -104,22 +105,37 @@ def memory_row(title, found, key, suffix=""):
     return [title, *cells]
 
 
+def memory_of(data, start):
+    """Where it was measured, and what was found."""
+    return next((where, found) for where, found in data["results"].items() if where.startswith(start))
+
+
 def memory_block():
+    """The most important rows, for README."""
     data = load("memory")
-    native, in_guest = (next(found for where, found in data["results"].items() if where.startswith(start))
-                        for start in ("Natively", "In a guest"))
-    where = next(where for where in data["results"] if where.startswith("In a guest"))
+    where, found = memory_of(data, "In a guest")
+    rows = [memory_row("user space", found, "user"), memory_row("kernel", found, "used"),
+            memory_row("kernel, after a burst of new clients", found, "pages")]
+    return with_note(report.table(["", *MEMORY.values()], rows),
+                     f"Bytes for each of {data['connections']:,} idle connections, on Linux {kernel_version(where)}; in brackets, how many "
+                     f"times nginx's. {WITH_SOCKET} {data['date']}.")
+
+
+def memory_all_block():
+    data = load("memory")
+    _, native = memory_of(data, "Natively")
+    where, in_guest = memory_of(data, "In a guest")
     rows = [memory_row("user space, natively", native, "user"), memory_row("user space, in a guest", in_guest, "user"),
-            memory_row("kernel slab, in a guest: objects", in_guest, "used"),
-            memory_row("kernel slab, in a guest: pages after a burst of new clients", in_guest, "pages"),
+            memory_row("kernel: objects", in_guest, "used"),
+            memory_row("kernel: pages, after a burst of new clients", in_guest, "pages"),
             memory_row("objects, `app-reuse: shared`", in_guest, "used", "+shared"),
             memory_row("pages, `app-reuse: shared`", in_guest, "pages", "+shared")]
     spread = max(max(run["user"] for run in runs) / min(run["user"] for run in runs) - 1
                  for name, runs in native.items() if name in MEMORY)
     rounds = len(native["nginx"])
     return with_note(report.table(["", *MEMORY.values()], rows),
-                     f"Bytes for each of {data['connections']:,} idle connections; in brackets, how many times nginx's. Natively the "
-                     f"median of {rounds} rounds, which differ by {100 * spread:.1f} % at most; in the guest (Linux "
+                     f"Bytes for each of {data['connections']:,} idle connections; in brackets, how many times nginx's. {WITH_SOCKET} Natively "
+                     f"the median of {rounds} rounds, which differ by {100 * spread:.1f} % at most; in the guest (Linux "
                      f"{kernel_version(where)}) once, because it repeats exactly. {data['date']}.")
 
 
@@ -134,7 +150,8 @@ def aims_block():
     return aims.table(load, NativeReport)
 
 
-BLOCKS = {"guest": guest_block, "native": native_block, "memory": memory_block, "overview": overview_block, "aims": aims_block}
+BLOCKS = {"guest": guest_block, "native": native_block, "memory": memory_block, "memory-all": memory_all_block,
+          "overview": overview_block, "aims": aims_block}
 
 
 # --- the marks ----------------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ import re
 KERNEL = "6.12"
 PROXIES = {"nginx": "nginx", "haproxy": "HAProxy", "hitch": "hitch"}
 # What kedge does in the kernel, and its name in the figures.
-IN_GUEST = {"kedge, nothing": "kedge", "edit, bypass": "kedge+edit+bypass", "record, edit, bypass": "kedge+record+edit+bypass"}
-NATIVE = {"nothing": "kedge", "edit, bypass": "kedge+edit+bypass"}
+USER = "user space only"
+IN_GUEST = {f"kedge, {USER}": "kedge", "edit and bypass in the kernel": "kedge+edit+bypass",
+            "record, edit and bypass in the kernel": "kedge+record+edit+bypass"}
+NATIVE = {USER: "kedge", "edit and bypass in the kernel": "kedge+edit+bypass"}
 
 
 def short(version):

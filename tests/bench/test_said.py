@@ -84,6 +84,17 @@ def record_costs():
     return f"{min(each):.0f}", f"{max(each):.0f}"
 
 
+def most(names, *keys):
+    """KB of these keys together, of the kedge with the most."""
+    return f"{max(sum(median(IN_GUEST[name], key) for key in keys) for name in names) / 1000:.1f}"
+
+
+def idle(record):
+    """An idle connection of each kedge with or without kernel records: user space, kernel, kernel after a burst, together."""
+    names = [name for name in IN_GUEST if name.startswith("kedge") and "shared" not in name and ("+record" in name) == record]
+    return [most(names, "user"), most(names, "used"), most(names, "pages"), most(names, "user", "pages")]
+
+
 def burst():
     """KB of pages beside objects, at most."""
     found = [median(runs, "pages") - median(runs, "used") for name, runs in IN_GUEST.items() if name.startswith("kedge")]
@@ -124,6 +135,8 @@ SENTENCES = {
         ("kernel records take {} to {} % more instructions than kedge's own,", record_costs()),
     ],
     "docs/scaling.md": [
+        ("| records in user space | {} KB | {} KB | {} KB | {} KB |", idle(False)),
+        ("| kernel records | {} KB | {} KB | {} KB | {} KB |", idle(True)),
         ("{} were measured with the client on the same two cores", [number(NATIVE.median("handshake", "kedge", "rate"))]),
     ],
 }
@@ -141,6 +154,19 @@ def test_what_is_said_in_words():
     assert wanted in page("docs/benchmarks.md"), wanted
     for case in ("get64k", "handshake"):
         assert abs(more(case, "kedge+record+edit", "kedge+record")) < 1
+
+
+def test_what_readme_says_of_kernel_memory():
+    def times(name, key="used"):
+        return float(held(name, key))
+    text = page("README.md")
+    assert "slightly more for kedge than for nginx, and about half as much again with kernel TLS" in text
+    assert 1.01 < times("kedge") < 1.15 and 1.01 < times("kedge+edit+bypass") < 1.15
+    assert 1.4 < times("kedge+record+edit+bypass") < 1.6
+    assert "more than half as much again, or more than twice as much with kernel TLS" in text
+    assert 1.5 < times("kedge", "pages") < 1.8 and 2 < times("kedge+record+edit+bypass", "pages") < 2.4
+    assert "`app-reuse: shared` and without kernel TLS, it is as much as for nginx" in text
+    assert times("kedge+shared") < 1.02 and times("kedge+shared", "pages") < 1.02
 
 
 def test_readme_has_figures_in_its_tables_only():

@@ -218,6 +218,13 @@ def test_every_quoted_message_is_in_the_source():
     assert quoted and set(quoted) <= reasons, set(quoted) - reasons
 
 
+def test_what_to_watch_names_the_alerts():
+    """All of them, but for the two of the process, which the text below the table has."""
+    rules = set(re.findall(r"^  - alert: (\w+)$", (machine.ROOT / "dist/prometheus-kedge-rules.yaml").read_text(), re.M))
+    section = dict(docs.sections(OPERATIONS))["What to watch"]
+    assert rules == set(re.findall(r"`(Kedge\w+)`", section))
+
+
 def test_every_option_is_on_the_pages_it_belongs_to(sandbox):
     """The example, the reference and the man page have every key that the binary knows."""
     done = sandbox.run("kedge run --help")
