@@ -74,6 +74,24 @@ def test_hosts_and_a_reload(tmp_path, certs, hosts, two):
         assert ask(kedge) == 200 and len(first.connections) == 3
 
 
+def test_a_name_that_leads_back(tmp_path, certs, hosts, two):
+    """To the listener itself. Names are resolved after the configuration was read: by check, at the start and in a reload."""
+    port = two[0].address[1]
+    said = f"listener 127.0.0.9:{port}: the application app:{port} is this listener itself"
+    hosts.write(app="127.0.0.9")
+    for command in ("check", "run"):
+        done = run(*hosts.prefix, BINARY, command, *FLAGS[2:], "--listen", f"127.0.0.9:{port}", "--app", f"app:{port}")
+        assert done.returncode == 2 and said in done.stderr, done.stderr
+    config, listeners = Config(tmp_path, certs), [Listener("clear", tls=False, addr=f"127.0.0.9:{port}")]
+    config.write(listeners, app=f"app:{port}")
+    hosts.write(app="127.0.0.2")
+    with started(certs, hosts, config, listeners) as kedge:
+        hosts.write(app="127.0.0.9")
+        done = kedge.reload()
+        assert done.returncode == 1 and said in done.stderr, done.stderr
+        assert ask(kedge) == 200
+
+
 def test_names_are_looked_up_again(tmp_path, certs, hosts, dns, two):
     """Nobody tells kedge. Connections that are there stay, the next ones go to the new address; an address that is gone from
     the name service for a while is kept."""

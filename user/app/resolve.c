@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/host_name.h"
 #include "base/log.h"
+#include "config/config_loop.h"
 
 /* So often the caller may do something meanwhile. */
 #define SLICE_MS 200
@@ -302,14 +303,17 @@ static int resolve_server(const struct conf_app *app, struct conf_server *s,
 
 int resolve_servers(struct conf *conf, const struct resolve_wait *wait)
 {
+	bool any = false;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < conf->apps_count; i++) {
 		const struct conf_servers *servers = &conf->apps[i].servers;
 
 		for (size_t k = 0; !err && k < servers->count; k++)
-			if (servers->set[k].host)
+			if (servers->set[k].host) {
 				err = resolve_server(&conf->apps[i], &servers->set[k], wait);
+				any = true;
+			}
 	}
-	return err;
+	return err || !any ? err : config_loop_check(conf);
 }

@@ -51,6 +51,6 @@ const union addr *resolve_usable(const struct resolved *r);
 
 /*
  * Fills in the address of every server that is a name, with the first one that a socket can be made
- * for, and logs which. 0, or -errno after a logged line.
+ * for, and logs which. 0, or -errno after a logged line; -ELOOP: it leads back to a listener.
  */
 int resolve_servers(struct conf *conf, const struct resolve_wait *wait);

@@ -21,6 +21,7 @@
 #include "config/config_family.h"
 #include "config/config_fill.h"
 #include "config/config_guard.h"
+#include "config/config_loop.h"
 #include "config/config_options.h"
 #include "config/config_pairs.h"
 #include "config/config_proxy.h"
@@ -143,30 +144,6 @@ static void check_same_addr(const struct conf *conf, const struct settings *from
 	}
 }
 
-/* Does a connection to this address arrive at the listener? */
-static bool leads_to(const union addr *a, const struct conf_listener *l)
-{
-	if (same_addr(a, &l->addr) || (addr_port(a) && addr_equal(a, &l->addr)))
-		return true;
-	return addr_is_wildcard(&l->addr) && addr_is_loopback(a) &&
-	       addr_port(a) == addr_port(&l->addr) &&
-	       (addr_is_ipv4(a) == addr_is_ipv4(&l->addr) || l->both_families);
-}
-
-static void check_loop(const struct conf *conf, size_t app, const struct conf_listener *l,
-		       const struct place *at, struct mistakes *m)
-{
-	const struct conf_servers *s = app < conf->apps_count ? &conf->apps[app].servers : NULL;
-
-	/* After a mistake this may be another application. Names are not resolved yet. */
-	for (size_t i = 0; s && i < s->count && !m->count; i++)
-		if (leads_to(&s->set[i].addr, l))
-			mistake(m, at,
-				"the application %s is this listener itself: give the address "
-				"where the application listens",
-				s->set[i].name);
-}
-
 static int build_listener(struct apps_building *b, int index)
 {
 	struct conf *conf = b->conf;
@@ -194,9 +171,6 @@ static int build_listener(struct apps_building *b, int index)
 	err = err ? err : config_build_routes(b, index);
 	if (!err && !f.bad) {
 		check_listener(l, b->from, index, b->m);
-		check_loop(conf, l->app, l, at, b->m);
-		for (size_t i = 0; i < l->routes_count; i++)
-			check_loop(conf, l->routes[i].app, l, at, b->m);
 		config_check_guard(&conf->guard, l, at, b->m);
 	}
 	return err;
@@ -224,6 +198,24 @@ static int build_listeners(struct apps_building *b)
 	for (int i = 0; i < (int)from->listeners_count && !err; i++)
 		err = build_listener(b, i);
 	return err;
+}
+
+/* After a mistake, applications may be others. Names are not resolved yet. */
+static int check_loops(const struct conf *conf, const struct settings *from, struct mistakes *m)
+{
+	const bool may = !m->count;
+
+	for (size_t i = 0; may && i < conf->listeners_count; i++) {
+		_cleanup_(freep)
+		char *text = NULL;
+		int found = config_loop_of(conf, i, &text);
+
+		if (found < 0)
+			return found;
+		if (found)
+			mistake(m, &from->listeners[i], "%s", text);
+	}
+	return 0;
 }
 
 /* A trust list without effect is probably a misunderstanding. */
@@ -354,6 +346,7 @@ int config_build(struct conf *conf, const struct settings *file, const struct se
 	err = err ? err : fill_defaults(&f);
 	err = err ? err : config_apps_begin(&apps);
 	err = err ? err : build_listeners(&apps);
+	err = err ? err : check_loops(conf, apps.from, m);
 	if (err)
 		return err;
 	config_apps_end(&apps);

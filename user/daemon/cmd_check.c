@@ -2,6 +2,7 @@
 /*
  * kedge check: reads a configuration as kedge run would, certificates included, and starts nothing.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,8 +80,9 @@ int cmd_check(int argc, char **argv)
 		return EXIT_USAGE;
 	privileges_try_files(conf);
 	/* Last, since it may take a while. */
-	if (resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0)
-		return EXIT_FAILED;
+	err = resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS});
+	if (err < 0)
+		return err == -ELOOP ? EXIT_USAGE : EXIT_FAILED;
 	say_ok(conf);
 	return EXIT_DONE;
 }

@@ -359,9 +359,10 @@ int cmd_run(int argc, char **argv)
 	if (err)
 		return err > 0 ? EXIT_DONE : EXIT_USAGE;
 	/* Before anything is open, and while the name service may load what it needs. */
-	if (resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS}) < 0) {
+	err = resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS});
+	if (err < 0) {
 		config_free(conf);
-		return EXIT_FAILED;
+		return err == -ELOOP ? EXIT_USAGE : EXIT_FAILED;
 	}
 	d.generation = generation_new(conf, 1, conf->workers);
 	if (!d.generation)
