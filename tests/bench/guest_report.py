@@ -82,7 +82,7 @@ class GuestReport:
         chosen = f" with {d['choices']}" if d["choices"] else ""
         return "".join([
             f"# {title}\n\n",
-            f"{d['date']}, QEMU {d['qemu']}; {versions}. Made by `make vmbench`{chosen}. {seeds_text(d['seeds'])}\n\n",
+            report.paragraph(f"{d['date']}, QEMU {d['qemu']}; {versions}. Made by `make vmbench`{chosen}. {seeds_text(d['seeds'])}"), "\n",
             report.reading("guest"),
             *(self.kernel_text(label) for label in self.results),
             "## Stalls\n\n" + ("\n".join(f"- {line}" for line in stalls) if stalls else

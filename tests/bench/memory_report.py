@@ -39,7 +39,7 @@ def cache_table(found):
 def text(data):
     versions = ", ".join(f"{n} {v}" for n, v in data["versions"].items())
     parts = ["# Memory of an idle TLS connection\n\n",
-             f"{data['date']}; {versions}. Made by `make membench`, {data['connections']} connections.\n\n",
+             report.paragraph(f"{data['date']}; {versions}. Made by `make membench`, {data['connections']} connections."), "\n",
              report.reading("memory")]
     for where, found in data["results"].items():
         parts += [f"\n## {where}\n\n", memory_table(found), cache_table(found)]

@@ -88,14 +88,15 @@ class NativeReport:
         return table(["case", "best peer", *self.ours], rows)
 
     def held_text(self):
-        """A line for each case in which somebody did not hold the rate."""
+        """A paragraph for each case in which somebody did not hold the rate."""
         lines = []
         for case in self.data["paced_rates"]:
             late = [f"{name} ({number(self.median(case, name, 'rate'))})" for name in self.names if not self.held(case, name)]
             if late:
-                lines.append(f"† {case} asks for {number(self.asked(case))} requests/s. {', '.join(late)} reached less than "
-                             f"{100 * figures.HELD:.0f} % of them and did not hold the rate. Latencies then grow with the length of the run, so "
-                             "these figures are compared with nobody's.\n\n")
+                lines.append(report.paragraph(
+                    f"† {case} asks for {number(self.asked(case))} requests/s. {', '.join(late)} reached less than "
+                    f"{100 * figures.HELD:.0f} % of them and did not hold the rate. Latencies then grow with the length of the run, so "
+                    "these figures are compared with nobody's.") + "\n")
         return "".join(lines)
 
     def binaries_table(self):
@@ -123,7 +124,7 @@ class NativeReport:
         reasons = {}
         for name, why in self.data["missing"].items():
             reasons.setdefault(why, []).append(f"`{name}`")
-        return "".join(f"Not possible on this machine: {', '.join(names)} ({why}).\n\n"
+        return "".join(report.paragraph(f"Not possible on this machine: {', '.join(names)} ({why}).") + "\n"
                        for why, names in reasons.items())
 
     def calls_text(self):
@@ -149,8 +150,8 @@ class NativeReport:
         spread = "median (smallest to largest)"
         parts = [
             f"# {title}\n\n",
-            f"{d['date']}, Linux {d['kernel']}, {d['cores']} cores of {d['cpu']}; kedge {ours}, {versions}. "
-            f"Made by `make bench`{chosen}, {d['rounds']} interleaved rounds.\n\n",
+            report.paragraph(f"{d['date']}, Linux {d['kernel']}, {d['cores']} cores of {d['cpu']}; kedge {ours}, {versions}. "
+                             f"Made by `make bench`{chosen}, {d['rounds']} interleaved rounds."), "\n",
             report.reading("native"), "\n",
             table(["case", "what", "requests a run"], [[case, one["title"], str(one["requests"])]
                                                        for case, one in self.cases.items()]), "\n",

@@ -2,7 +2,6 @@
 """The tables of README.md and docs/benchmarks.md, from docs/bench/*.json, by the rules of figures.py."""
 import json
 import re
-import textwrap
 
 import aims
 import figures
@@ -23,7 +22,7 @@ def load(name):
 
 def with_note(table, note):
     """The lines under a table say what it is, how far it varies, and of when it is."""
-    return table + "\n" + textwrap.fill(note, 120) + "\n"
+    return table + "\n" + report.paragraph(note)
 
 
 # --- instructions in a guest --------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import re
+import textwrap
 from pathlib import Path
 
 import machine
@@ -23,6 +24,11 @@ def number(value):
 def table(head, rows):
     lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows]) + "\n"
+
+
+def paragraph(text):
+    """As wide as the documents are."""
+    return textwrap.fill(text, 120, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def cpu_model():
