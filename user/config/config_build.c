@@ -200,7 +200,7 @@ static int build_listeners(struct apps_building *b)
 	return err;
 }
 
-/* After a mistake, applications may be others. Names are not resolved yet. */
+/* After a mistake, applications may be others, or none. Names are not resolved yet. */
 static int check_loops(const struct conf *conf, const struct settings *from, struct mistakes *m)
 {
 	const bool may = !m->count;
@@ -346,10 +346,12 @@ int config_build(struct conf *conf, const struct settings *file, const struct se
 	err = err ? err : fill_defaults(&f);
 	err = err ? err : config_apps_begin(&apps);
 	err = err ? err : build_listeners(&apps);
-	err = err ? err : check_loops(conf, apps.from, m);
 	if (err)
 		return err;
 	config_apps_end(&apps);
+	err = check_loops(conf, apps.from, m);
+	if (err)
+		return err;
 	config_metrics_family(conf);
 	check_conflicts(conf, file, flags, m);
 	check_user(conf, file, flags, m);

@@ -171,6 +171,8 @@ static const struct mistake_case flag_mistakes[] = {
 	{NULL, "",
 	 "no listener: give --listen ADDR:PORT, or listeners in the file\n"
 	 "no application: give --app ADDR:PORT, or app in the file\n"},
+	{NULL, "--listen :1 --tls off",
+	 "no application: give --app ADDR:PORT, or app in the file\n"},
 	{NULL, FINE "--user no-such-user", "--user: there is no user \"no-such-user\"\n"},
 	{NULL, FINE "--app :80",
 	 "--app: \":80\" is not one address: name the host, such as 127.0.0.1\n"},
