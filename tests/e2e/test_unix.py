@@ -243,7 +243,7 @@ def test_another_file_is_left_alone(paths, certs):
     with RawApp() as app:
         done = run(BINARY, "run", "--app", app.text, "--control", "off", "--pin", "off", "--edit", "off",
                    "--tls", "off", "--listen", f"unix:{paths('clear.sock')}")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "there is a file that is no socket" in done.stderr
     assert Path(paths("clear.sock")).read_text() == "precious"
 

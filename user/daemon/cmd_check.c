@@ -14,6 +14,7 @@
 #include "config/config_help.h"
 #include "config/config_load.h"
 #include "config/config_schema.h"
+#include "daemon/preflight.h"
 #include "daemon/privileges.h"
 
 /* A server alone is the application: "app localhost:3000 (127.0.0.1:3000)". */
@@ -56,7 +57,7 @@ int cmd_check(int argc, char **argv)
 {
 	_cleanup_(conf_freep)
 	struct conf *conf = NULL;
-	int err;
+	int places, err;
 
 	/* For docs/configuration.md and docs/man/kedge.yaml.5. */
 	if (argc >= 2 && !strcmp(argv[1], "--reference")) {
@@ -76,8 +77,10 @@ int cmd_check(int argc, char **argv)
 		return EXIT_USAGE;
 	privileges_expect(conf);
 	privileges_expect_service(conf);
-	if (certs_check(conf, true) < 0)
-		return EXIT_USAGE;
+	places = preflight_places(conf);
+	err = certs_check(conf, true);
+	if (places || err)
+		return places || preflight_is_mistake(err) ? EXIT_USAGE : EXIT_FAILED;
 	privileges_try_files(conf);
 	/* Last, since it may take a while. */
 	err = resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS});

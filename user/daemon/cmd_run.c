@@ -22,6 +22,7 @@
 #include "metrics/metrics_server.h"
 #include "daemon/log_setup.h"
 #include "daemon/mainloop.h"
+#include "daemon/preflight.h"
 #include "daemon/privileges.h"
 #include "daemon/show.h"
 #include "listen/bind_unix.h"
@@ -254,7 +255,6 @@ static int start(struct daemon *d)
 	err = activation_take(&d->passed);
 	if (err)
 		return err;
-	privileges_expect(conf);
 	limits_raise_descriptors();
 	limits_warn_descriptors(conf);
 	d->shared.limits = &d->limits;
@@ -341,6 +341,23 @@ static int load_conf(struct conf **conf, int argc, char **argv)
 	return err;
 }
 
+/*
+ * Before anything on the system is touched, and while the name service may load what it needs.
+ * EXIT_DONE to go on.
+ */
+static int find_mistakes(struct conf *conf)
+{
+	int places, err;
+
+	privileges_expect(conf);
+	places = preflight_places(conf);
+	err = preflight_certs(conf);
+	if (places || err)
+		return places || preflight_is_mistake(err) ? EXIT_USAGE : EXIT_FAILED;
+	err = resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS});
+	return !err ? EXIT_DONE : err == -ELOOP ? EXIT_USAGE : EXIT_FAILED;
+}
+
 int cmd_run(int argc, char **argv)
 {
 	struct daemon d = {.argc = argc,
@@ -358,11 +375,10 @@ int cmd_run(int argc, char **argv)
 
 	if (err)
 		return err > 0 ? EXIT_DONE : EXIT_USAGE;
-	/* Before anything is open, and while the name service may load what it needs. */
-	err = resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS});
-	if (err < 0) {
+	err = find_mistakes(conf);
+	if (err != EXIT_DONE) {
 		config_free(conf);
-		return err == -ELOOP ? EXIT_USAGE : EXIT_FAILED;
+		return err;
 	}
 	d.generation = generation_new(conf, 1, conf->workers);
 	if (!d.generation)

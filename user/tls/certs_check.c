@@ -100,7 +100,7 @@ static int check_pairs(const struct conf *conf, const struct tls_shared *shared)
 		int failed = checked_before(all, i) ? 0 : tls_ctx_new(&ctx, &one, shared);
 
 		tls_ctx_free(ctx);
-		err = err ? err : failed;
+		err = err && err != -ENOENT ? err : failed ? failed : err;
 	}
 	return err;
 }

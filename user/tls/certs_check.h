@@ -8,7 +8,8 @@
 #include "config/config.h"
 
 /*
- * Reads every pair once. 0, or -errno of the first fault, after a line for each. With `warn` it
+ * Reads every pair once. 0, or -errno of the first fault, after a line for each; -ENOENT: files are
+ * missing, which may come later, and there is no other fault. With `warn` it
  * also warns of certificates that fail for clients, as tls_ctx_warn() does.
  */
 int certs_check(const struct conf *conf, bool warn);

@@ -51,7 +51,7 @@ static void check_reads_every_certificate_once(void **state)
 	l = run_command(cmd_check, "check",
 			"--cert /nowhere/a.pem --key /nowhere/a.key --cert /nowhere/b.pem "
 			"--key /nowhere/b.key --listen :1 --listen :2 --app localhost:3");
-	assert_int_equal(l.status, EXIT_USAGE);
+	assert_int_equal(l.status, EXIT_FAILED);
 	assert_string_equal(l.err, "kedge: error: certificate /nowhere/a.pem: cannot open: No such "
 				   "file or directory\n"
 				   "kedge: error: certificate /nowhere/b.pem: cannot open: No such "

@@ -64,7 +64,7 @@ static void certificates_of_routes_are_read(void **state)
 	assert_int_equal(check(&l, 1, true, &lines), 0);
 	assert_int_equal(lines, 0);
 	l.routes_count = 3;
-	assert_int_equal(check(&l, 1, true, &lines), -ENOENT);
+	assert_int_equal(check(&l, 1, true, &lines), -EINVAL);
 	assert_int_equal(lines, 2);
 	/* A route whose certificates do not have its name. */
 	routes[1].certs = &second;
@@ -82,8 +82,8 @@ static void every_fault_has_a_line(void **state)
 	struct conf_listener l[] = {listener_of(a, 3), listener_of(b, 2)};
 	int lines;
 
-	/* The first one's result. */
-	assert_int_equal(check(l, 2, true, &lines), -ENOENT);
+	/* A missing file is not the worst of them. */
+	assert_int_equal(check(l, 2, true, &lines), -EINVAL);
 	assert_int_equal(lines, 2);
 	assert_heard("/nowhere/a.crt: cannot open");
 	assert_heard("does not belong to certificate");
