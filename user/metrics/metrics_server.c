@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "http/proxy_proto.h"
 #include "metrics/metrics_answer.h"
 
 /* From accept to the end of the answer. */
@@ -141,9 +142,24 @@ static void scrape_write(struct scrape *c)
 	loop_mod(&c->server->loop, c->fd, &c->watch, EPOLLIN);
 }
 
+/*
+ * A balancer that sends a PROXY prefix to kedge also sends one with its health checks, here. It is
+ * skipped, whoever sends it: nothing here depends on who asks. Fills in where the head begins.
+ */
+static enum proxy_verdict skip_prefix(size_t *head, const struct scrape *c)
+{
+	struct proxy_prefix prefix;
+	enum proxy_verdict verdict = proxy_parse(&prefix, (const uint8_t *)c->in, c->in_len);
+
+	*head = verdict == PROXY_DONE ? prefix.len : 0;
+	return verdict;
+}
+
 static void scrape_read(struct scrape *c)
 {
 	ssize_t n = recv(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len, MSG_DONTWAIT);
+	enum proxy_verdict verdict;
+	size_t head;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -153,12 +169,17 @@ static void scrape_read(struct scrape *c)
 	}
 	c->in_len += (size_t)n;
 	assert(c->in_len <= sizeof(c->in));
-	if (!memmem(c->in, c->in_len, "\r\n\r\n", 4)) {
+	verdict = skip_prefix(&head, c);
+	if (verdict == PROXY_BAD) {
+		scrape_end(c);
+		return;
+	}
+	if (verdict == PROXY_MORE || !memmem(c->in + head, c->in_len - head, "\r\n\r\n", 4)) {
 		if (c->in_len == sizeof(c->in))
 			scrape_end(c);
 		return;
 	}
-	c->out = metrics_answer(&c->out_len, c->in, c->in_len, &c->server->source);
+	c->out = metrics_answer(&c->out_len, c->in + head, c->in_len - head, &c->server->source);
 	if (c->out)
 		scrape_write(c);
 	else

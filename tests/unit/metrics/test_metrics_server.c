@@ -85,6 +85,53 @@ static void bytes_that_are_no_text_are_no_matter(void **state)
 	close(fd);
 }
 
+/* As AWS's balancer sends it with a health check: LOCAL, with a block that means nothing. */
+static const char local_v2[16 + 84] = "\r\n\r\n\0\r\nQUIT\n\x20\x11\0\x54\x03\0\x04";
+
+static void a_proxy_prefix_is_skipped(void **state)
+{
+	static const char v1[] = "PROXY TCP4 192.0.2.1 192.0.2.2 5 6\r\n";
+	int fd = net_connect(port);
+
+	(void)state;
+	say(fd, local_v2, sizeof(local_v2));
+	say_text(fd, REQUEST);
+	check_answer(fd);
+	close(fd);
+	fd = net_connect(port);
+	say_text(fd, v1);
+	say_text(fd, REQUEST);
+	check_answer(fd);
+	close(fd);
+	fd = net_connect(port);
+	for (size_t i = 0; i < sizeof(local_v2); i++)
+		say(fd, local_v2 + i, 1);
+	say_text(fd, REQUEST);
+	check_answer(fd);
+	close(fd);
+	check();
+}
+
+/* The signature of version 2 has an empty line, which ends no head. */
+static void a_prefix_alone_is_no_request(void **state)
+{
+	char bad[sizeof(local_v2)];
+	int fd = net_connect(port);
+
+	(void)state;
+	say(fd, local_v2, sizeof(local_v2));
+	shutdown(fd, SHUT_WR);
+	check_ends_without_answer(fd);
+	close(fd);
+	fd = net_connect(port);
+	memcpy(bad, local_v2, sizeof(bad));
+	bad[12] = 0x30; /* version 3 */
+	say(fd, bad, sizeof(bad));
+	check_ends_without_answer(fd); /* before its time is over */
+	close(fd);
+	check();
+}
+
 static bool has_ended(int fd)
 {
 	char byte;
@@ -226,6 +273,8 @@ int main(void)
 		TEST(a_half_closed_scraper_gets_its_answer),
 		TEST(a_head_may_be_so_long_and_no_longer),
 		TEST(bytes_that_are_no_text_are_no_matter),
+		TEST(a_proxy_prefix_is_skipped),
+		TEST(a_prefix_alone_is_no_request),
 		TEST(one_more_ends_the_oldest),
 		TEST(silent_scrapers_are_in_nobodys_way),
 		TEST(slow_scrapers_get_all_of_it),
