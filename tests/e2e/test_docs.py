@@ -236,6 +236,35 @@ def test_every_option_is_on_the_pages_it_belongs_to(sandbox):
         assert missing == [], path
 
 
+def options_of_man(command):
+    """Those of its synopsis, and those of its entries in COMMANDS."""
+    text = (machine.ROOT / "docs/man/kedge.1").read_text()
+    synopsis = re.search(r"^\.Sh SYNOPSIS\n(.*?)^\.Sh", text, re.M | re.S)[1]
+    entries = re.search(r"^\.Sh COMMANDS\n(.*?)^\.Sh", text, re.M | re.S)[1]
+    found = []
+    for part, between in ((synopsis, r"^\.Nm$"), (entries, r"^\.It ")):
+        blocks = [b for b in re.split(between, part, flags=re.M) if re.search(rf"^(\.|Xo\n\.)?Cm {command}\b", b.lstrip())]
+        assert blocks, command
+        found.append({f"-{name}" for b in blocks for name in re.findall(r"Fl (-?[\w-]+)", b)})
+    return found
+
+
+@pytest.mark.parametrize("command", ["run", "check", "probe", "reload", "server", "status", "top"])
+def test_help_and_man_page_name_the_same_options(sandbox, command):
+    synopsis, entry = options_of_man(command)
+    usage = sandbox.run(f"kedge {command} --help").stdout
+    named = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", "\n".join(re.findall(r"^(?:usage:| +kedge ).*", usage, re.M))))
+    listed = set(re.findall(r"^  (--?[a-z][\w-]*)", usage, re.M)) - set(re.findall(r"^  (--[\w-]+)(?= )", sandbox.run("kedge run --help").stdout, re.M))
+    short = {"-b": "--batch", "-n": "--count"}
+    line = re.search(rf"^  {command} .*", sandbox.run("kedge help").stdout, re.M)[0]
+    of_all = set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", line))
+    every = {"--option"} if command in ("run", "check") else set()  # each key of the file
+    alone = {"--schema", "--reference"} if command == "check" else set()
+    assert synopsis - every == named and listed <= named | {"-c"}, (synopsis, named, listed)
+    assert {short.get(o, o) for o in entry} - every == synopsis - every, (entry, synopsis)
+    assert of_all == synopsis - every - alone, (of_all, synopsis)
+
+
 def test_the_version_is_the_newest_of_the_changelog():
     version = re.search(r"^VERSION := (\S+)$", (machine.ROOT / "Makefile").read_text(), re.M)[1]
     headings = [heading for heading, _ in docs.sections(CHANGELOG) if heading[0].isdigit()]

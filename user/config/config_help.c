@@ -89,19 +89,39 @@ static void write_usage_group(FILE *to, enum group group)
 			write_usage_option(to, &config_options[i]);
 }
 
+/* What only kedge check has. Each stands alone. */
+static void write_usage_of_check(FILE *to)
+{
+	fprintf(to, "%-*s", USAGE_COLUMN, "  --schema");
+	write_wrapped(to, "prints a JSON schema of the file, for editors", USAGE_COLUMN,
+		      USAGE_WIDTH);
+	fprintf(to, "%-*s", USAGE_COLUMN, "  --reference");
+	write_wrapped(to, "prints the tables of all options in Markdown", USAGE_COLUMN,
+		      USAGE_WIDTH);
+}
+
 void config_write_usage(FILE *to, const char *subcommand)
 {
-	fprintf(to,
-		"usage: kedge %s [-c FILE] [OPTION VALUE]...\n\n"
-		"  -c FILE                     reads this YAML file; its "
-		"keys have the names "
-		"of the options,\n"
-		"                              options win over it; -: standard input\n"
-		"  --help                      this text\n\n"
-		"Listeners. Each --listen begins one; what follows it is for that one, what comes "
-		"before the\n"
-		"first --listen is for all of them:\n\n",
-		subcommand);
+	const bool check = !strcmp(subcommand, "check");
+
+	fprintf(to, "usage: kedge %s [-c FILE] [OPTION [VALUE]]...\n", subcommand);
+	if (check)
+		fputs("       kedge check --schema\n       kedge check --reference\n", to);
+	fputs("\n"
+	      "  -c FILE                     reads this YAML file; its keys have the names "
+	      "of the options,\n"
+	      "                              options win over it; -: standard input\n"
+	      "  --help                      this text\n",
+	      to);
+	if (check)
+		write_usage_of_check(to);
+	fputs("\n--OPTION=VALUE is the same as --OPTION VALUE. An option with the values "
+	      "off and on is on\n"
+	      "without a value: --strict-sni.\n\n"
+	      "Listeners. Each --listen begins one; what follows it is for that one, what comes "
+	      "before the\n"
+	      "first --listen is for all of them:\n\n",
+	      to);
 	write_usage_group(to, GROUP_LISTENER);
 	fputs("\nThe application. A file may have several, in apps:\n\n", to);
 	write_usage_group(to, GROUP_APP);

@@ -22,12 +22,16 @@ static const struct {
 } commands[] = {
 	{"run", cmd_run, "take connections: [-c FILE] [OPTION [VALUE]]..."},
 	{"probe", cmd_probe, "try what this kernel can do: [--json] [--cgroup DIR] [--speed]"},
-	{"check", cmd_check, "read a configuration and say what is wrong: -c FILE"},
-	{"reload", cmd_reload, "let a running kedge read its configuration anew: [--control PATH]"},
+	{"check", cmd_check,
+	 "read a configuration and say what is wrong: [-c FILE] [OPTION [VALUE]]..."},
+	{"reload", cmd_reload,
+	 "let a running kedge read its configuration anew: [--json] [--control PATH]"},
 	{"server", cmd_server,
-	 "list the servers of a running kedge, or change one: [[APP/]SERVER ready|drain|down]"},
+	 "list or change servers: [[APP/]SERVER ready|drain|down]"
+	 " [--json] [--control PATH]"},
 	{"status", cmd_status, "what a running kedge does: [--all] [--json] [--control PATH]"},
-	{"top", cmd_top, "the same, live: [--interval SECONDS] [-b] [-n N] [--control PATH]"},
+	{"top", cmd_top,
+	 "the same, live: [--interval SECONDS] [--batch] [--count N] [--control PATH]"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -5,11 +5,32 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "config/config_help.h"
 #include "config/config_table.h"
 #include "tests/lib/loading.h"
+
+static void help_of_check_has_more(void **state)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	(void)state;
+	config_write_usage(to, "check");
+	fclose(to);
+	assert_non_null(strstr(text, "\n       kedge check --schema\n"));
+	assert_non_null(strstr(text, "\n  --schema                    prints a JSON schema"));
+	assert_non_null(strstr(text, "\n  --reference                 prints the tables"));
+	free(text);
+	to = open_memstream(&text, &len);
+	config_write_usage(to, "run");
+	fclose(to);
+	assert_null(strstr(text, "--schema"));
+	free(text);
+}
 
 static void help_shows_every_option(void **state)
 {
@@ -18,7 +39,7 @@ static void help_shows_every_option(void **state)
 
 	assert_int_equal(l.status, 1);
 	assert_string_equal(l.err, "");
-	assert_non_null(strstr(l.out, "usage: kedge run [-c FILE]"));
+	assert_non_null(strstr(l.out, "usage: kedge run [-c FILE] [OPTION [VALUE]]...\n\n"));
 	for (size_t i = 0; i < config_options_count; i++) {
 		char flag[64];
 
@@ -66,6 +87,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(help_shows_every_option),
+		cmocka_unit_test(help_of_check_has_more),
 		cmocka_unit_test(the_reference_in_the_documentation_is_ours),
 	};
 
