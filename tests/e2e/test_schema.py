@@ -113,3 +113,56 @@ def test_a_wrong_shape_is_neither_taken_nor_valid(tmp_path, name):
     done = run(BINARY, "check", "-c", path)
     assert done.returncode == 2, done.stdout
     assert schema.faults(WRONG[name]) != [], done.stderr
+
+
+# Values of some keys: what kedge takes, what it does not, and what it does not, but a schema cannot tell from one that it takes:
+# +1, 1.0 and 01 are the number 1 there, and 0x1, too.
+NUMBERS = (["1", "01", "'1'", "'01'", "64", "'64'", "'${N}'"],
+           ["-1", "'-1'", "'+1'", "'1.0'", "' 1'", "1_0", "'1e1'", "1.5", "65", "'65'", "'100'", "4294967297", "'4294967297'", "one", "''", "true"],
+           ["+1", "1.0", "1.", "1e0", "0x1", "0o1"])
+VALUES = {
+    "workers": (NUMBERS[0] + ["0", "'0'", "00"], NUMBERS[1], NUMBERS[2] + ["-0"]),
+    "check-rise": (NUMBERS[0] + ["100", "'100'"], ["0", "'0'", "'00'", "101", "'101'", "'0101'", "'1000'", "-1"], NUMBERS[2]),
+    "head-bytes-max": (["8192", "'8192'", "'08192'", "65536", "'65536'"], ["8191", "'8191'", "'999'", "'1'", "65537", "'65537'", "'70000'"], []),
+    "drain-timeout-ms": (["1", "86400000", "'86400000'"], ["0", "'0'", "86400001", "'86400001'", "'90000000'", "'100000000'"], []),
+    "check-status": (["200", "'200'", "200-399", "'599-599'", "'${N}'"],
+                     ["99", "'99'", "600", "'600'", "'100-300'", "'199-200'", "'200-600'", "'0200'", "'200-0300'", "'200-'", "'-300'",
+                      "'200 - 300'", "2000", "'2000'"],
+                     ["+200", "200.0", "0200", "'399-200'"]),
+    "socket-mode": (["660", "0660", "'660'", "'0660'", "0066", "'066'", "066", "777", "000", "'0000'", "'${M}'"],
+                    ["680", "'680'", "0680", "768", "866", "778", "'778'", "'66'", "778", "1000", "1777", "'1777'", "'00660'", "-660", "rw"],
+                    ["66", "0", "7", "00660", "+660", "660.0", "0o660"]),
+    "tls-min": (["1.2", "'1.3'"], ["1.1", "1.21", "'1.20'", "2", "'1.2 '"], ["1.20", "+1.3"]),
+    "forwarded": (["on", "'off'"], ["true", "false", "yes", "ON", "1", "''"], []),
+    "log-level": (["info", "'info'"], ["INFO", "[info]", "1", "''"], []),
+    "access-log": (["/dev/null", "5", "1.5", "true", "'5'"], ["''", "[a]", "{a: b}"], []),
+    "check-path": (["/", "'/5'", "'${P}'"], ["5", "a", "''", "true"], []),
+    "check-host": (["a", "'a.b:5'", "true"], ["5", "5.5", "''"], []),
+    "alpn": (["[h2]", "[h2, 5]", "[5.5]", "[true]"], ["h2", "5", "['']", "{h2: on}", "[[h2]]"], []),
+    "proxy-tlvs": (["[alpn]", "[alpn, ssl]"], ["alpn", "[alpn, alpn]", "[ALPN]", "[5]", "['']"], []),
+}
+
+
+def with_value(tmp_path, key, value):
+    """What kedge says of it, and what is wrong with it by the schema."""
+    inner = {"check-rise": "rise", "check-status": "status", "check-path": "path", "check-host": "host"}.get(key)
+    line = f"check: {{{inner}: {value}}}\n" if inner else f"{key}: {value}\n"
+    listen = "unix:/run/kedge-none" if key == "socket-mode" else "127.0.0.1:0"
+    text = (f"{line}{APP}{'mode: tcp' if key == 'alpn' else 'send-proxy: v2'}\n"
+            f"listeners:\n  - {{listen: '{listen}', tls: {'on' if key == 'alpn' else 'off'}{', self-signed: on' if key == 'alpn' else ''}}}\n")
+    path = tmp_path / "kedge.yaml"
+    path.write_text(text)
+    done = run(BINARY, "check", "-c", path, env={"N": "1" if inner != "status" else "200", "M": "660", "P": "/x"})
+    assert done.returncode in (0, 2), done.stderr
+    return done, schema.faults(text)
+
+
+@pytest.mark.parametrize("key", VALUES)
+def test_kedge_and_the_schema_take_the_same_values(tmp_path, key):
+    wrong = []
+    for expected, values in zip("yn?", VALUES[key]):
+        for value in values:
+            done, faults = with_value(tmp_path, key, value)
+            if (done.returncode == 0, not faults) != {"y": (True, True), "n": (False, False), "?": (False, True)}[expected]:
+                wrong.append(f"{key}: {value}: kedge {done.returncode} {done.stderr.strip()[-100:]}, schema {faults}")
+    assert not wrong, "\n".join(wrong)

@@ -17,11 +17,19 @@ class Loader(yaml.SafeLoader):  # pylint: disable=too-many-ancestors
     yaml_implicit_resolvers = {}
 
 
-for tag, pattern, first in (("bool", r"true|false", "tf"), ("int", r"[-+]?[0-9]+", "-+0123456789"),
-                            ("float", r"[-+]?[0-9]+\.[0-9]*", "-+0123456789")):
+for tag, pattern, first in (("bool", r"true|false", "tf"), ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+                            ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", "-+.0123456789")):
     Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})$"), list(first))
-# Not 0660 in octal, which is of YAML 1.1.
-Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
+
+
+def whole(loader, node):
+    """0660 is octal in YAML 1.1 alone."""
+    text = loader.construct_scalar(node)
+    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+
+Loader.add_constructor("tag:yaml.org,2002:int", whole)
+Loader.add_constructor("tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node)))
 
 
 def load(text):

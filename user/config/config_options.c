@@ -292,10 +292,10 @@ static int set_range(const struct option_def *opt, struct conf_range *field, con
 	return 0;
 }
 
-/* Three octal digits; a zero before them. */
+/* Three octal digits; perhaps a zero before them. */
 static int set_mode(unsigned *field, const char *text, char why[WHY_MAX])
 {
-	const char *digits = text[0] == '0' ? text + 1 : text;
+	const char *digits = text[0] == '0' && strlen(text) == 4 ? text + 1 : text;
 
 	if (strlen(digits) != 3 || strspn(digits, "01234567") != 3)
 		return why_refuse(why, text, "is not a mode of three octal digits, such as 0660");

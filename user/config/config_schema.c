@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "config/config.h"
 #include "config/config_file.h"
 #include "config/config_keys.h"
@@ -28,20 +29,107 @@ static json_t *text_schema(void)
 	return json_pack("{s:s, s:i}", "type", "string", "minLength", 1);
 }
 
-/* A name or a path of digits alone is a number to YAML. */
+/* To YAML, a name or a path may be a number, or true. */
 static json_t *word_schema(void)
 {
-	return json_pack("{s:[s, s], s:i}", "type", "string", "integer", "minLength", 1);
+	return json_pack("{s:[s, s, s], s:i}", "type", "string", "number", "boolean", "minLength",
+			 1);
 }
 
 /* A value of a variable of the environment is known only to kedge. */
 #define VARIABLE "\\$\\{"
 
-/* Also in quotes, which kedge does not see. */
-static json_t *digits_schema(const char *pattern, json_int_t min, json_int_t max)
+static json_t *pattern_schema(const char *pattern)
 {
-	return json_pack("{s:[s, s], s:I, s:I, s:s}", "type", "integer", "string", "minimum", min,
-			 "maximum", max, "pattern", pattern);
+	return json_pack("{s:s, s:s}", "type", "string", "pattern", pattern);
+}
+
+static void put_any_digits(FILE *to, int least, int most)
+{
+	if (most == 1)
+		fputs("[0-9]", to);
+	else if (most > 1)
+		fprintf(to, least == most ? "[0-9]{%d}" : "[0-9]{1,%d}", most);
+}
+
+/* Numbers in quotes are texts to a schema, so their bounds are a pattern: digits up to `max`. */
+static void put_up_to(FILE *to, unsigned max)
+{
+	char digits[16];
+	const int n = snprintf(digits, sizeof(digits), "%u", max);
+
+	fputs("(?:", to);
+	put_any_digits(to, 1, n - 1);
+	fputs(n > 1 ? "|" : "", to);
+	for (int i = 0; i < n; i++) {
+		const int rest = n - 1 - i;
+
+		if (digits[i] == '0')
+			continue;
+		fprintf(to, digits[i] == '1' ? "%.*s0" : "%.*s[0-%c]", i, digits, digits[i] - 1);
+		put_any_digits(to, rest, rest);
+		fputs("|", to);
+	}
+	fprintf(to, "%s)", digits);
+}
+
+/* What decimal_parse() takes within the bounds, and of a range, from and to. */
+static char *digits_pattern(const struct option_def *opt)
+{
+	const bool range = opt->kind == OPTION_RANGE;
+	const char *before = range ? "" : "0*", *after = range ? "(?:-|$)" : "$";
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	if (!to)
+		return NULL;
+	fputs("^", to);
+	for (int i = 0; i <= range; i++) {
+		fputs(i ? "(-" : "", to);
+		fputs(range ? "(?!0[0-9])" : "", to);
+		if (opt->min) {
+			fprintf(to, "(?!%s", before);
+			put_up_to(to, opt->min - 1);
+			fprintf(to, "%s)", after);
+		}
+		fputs(before, to);
+		put_up_to(to, opt->max);
+		fputs(i ? ")?" : "", to);
+	}
+	fputs("$|" VARIABLE, to);
+	if (fclose(to) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Also in quotes, which kedge does not see. */
+static json_t *digits_schema(const struct option_def *opt)
+{
+	_cleanup_(freep)
+	char *pattern = digits_pattern(opt);
+
+	return pattern ? json_pack("{s:[s, s], s:I, s:I, s:s}", "type", "integer", "string",
+				   "minimum", (json_int_t)opt->min, "maximum", (json_int_t)opt->max,
+				   "pattern", pattern)
+		       : NULL;
+}
+
+/* Numbers whose digits are octal: to YAML, 0660 is 660. */
+static json_t *mode_schema(void)
+{
+	json_t *any = json_array();
+	int failed = json_array_append_new(any, pattern_schema("^0?[0-7]{3}$|" VARIABLE));
+
+	for (int i = 0; i < 64; i++) {
+		const int from = 100 * (i / 8) + 10 * (i % 8);
+
+		failed |=
+			json_array_append_new(any, json_pack("{s:s, s:i, s:i}", "type", "integer",
+							     "minimum", from, "maximum", from + 7));
+	}
+	return json_pack("{s:o}", "anyOf", closed(any, failed));
 }
 
 /* "1.2" is a number to YAML. */
@@ -62,22 +150,32 @@ static json_t *words_schema(const struct option_def *opt)
 			 "string", "pattern", VARIABLE);
 }
 
+static json_t *reference(const char *name)
+{
+	return json_pack("{s:s+}", "$ref", "#/definitions/", name);
+}
+
 /* One value, or one of a list. */
 static json_t *entry_schema(const struct option_def *opt)
 {
 	switch (opt->kind) {
 	case OPTION_NUMBER:
-		return digits_schema("^[0-9]+$|" VARIABLE, opt->min, opt->max);
 	case OPTION_RANGE:
-		return digits_schema("^[0-9]+(-[0-9]+)?$|" VARIABLE, opt->min, opt->max);
+		return digits_schema(opt);
 	case OPTION_MODE:
-		return digits_schema("^0?[0-7]{3}$|" VARIABLE, 0, 777);
+		return reference("mode");
 	case OPTION_WORD:
 	case OPTION_WORDS:
 	case OPTION_BOOL:
 		return words_schema(opt);
-	case OPTION_PATH:
 	case OPTION_TEXT:
+		if (!strcmp(opt->name, "check-path"))
+			return pattern_schema("^/|" VARIABLE);
+		if (!strcmp(opt->name, "check-host")) /* no number */
+			return json_pack("{s:[s, s], s:i}", "type", "string", "boolean",
+					 "minLength", 1);
+		return word_schema();
+	case OPTION_PATH:
 	case OPTION_NAMES:
 	case OPTION_CERT:
 		return word_schema();
@@ -95,9 +193,12 @@ static json_t *list_schema(json_t *entry, json_int_t max)
 	return json_pack("{s:s, s:o, s:I}", "type", "array", "items", entry, "maxItems", max);
 }
 
-static json_t *reference(const char *name)
+/* Each word once. */
+static json_t *words_list_schema(const struct option_def *opt)
 {
-	return json_pack("{s:s+}", "$ref", "#/definitions/", name);
+	json_t *list = list_schema(entry_schema(opt), CONFIG_ENTRIES_MAX);
+
+	return closed(list, json_object_set_new(list, "uniqueItems", json_true()));
 }
 
 static json_t *either(json_t *one, json_t *other)
@@ -112,6 +213,8 @@ static json_t *value_schema(const struct option_def *opt)
 	if (option_may_be_one(opt))
 		return either(entry_schema(opt),
 			      list_schema(entry_schema(opt), CONFIG_ENTRIES_MAX));
+	if (opt->kind == OPTION_WORDS)
+		return words_list_schema(opt);
 	if (option_has_entries(opt))
 		return list_schema(entry_schema(opt), CONFIG_ENTRIES_MAX);
 	return entry_schema(opt);
@@ -208,10 +311,10 @@ static json_t *whole_schema(void)
 			  "title", "kedge.yaml", "description",
 			  "Configuration of kedge. Printed by: kedge check --schema");
 	json_t *top = level_schema(LEVEL_TOP);
-	json_t *parts =
-		json_pack("{s:o, s:o, s:o, s:o, s:o}", "listener", level_schema(LEVEL_LISTENER),
-			  "route", level_schema(LEVEL_ROUTE), "cert", level_schema(LEVEL_CERT),
-			  "app", level_schema(LEVEL_APP), "check", level_schema(LEVEL_CHECK));
+	json_t *parts = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "listener",
+				  level_schema(LEVEL_LISTENER), "route", level_schema(LEVEL_ROUTE),
+				  "cert", level_schema(LEVEL_CERT), "app", level_schema(LEVEL_APP),
+				  "check", level_schema(LEVEL_CHECK), "mode", mode_schema());
 	int failed = json_object_update(whole, top);
 
 	json_decref(top);

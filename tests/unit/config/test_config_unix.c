@@ -21,7 +21,8 @@ static void addresses_may_be_unix_sockets(void **state)
 				      "listeners:\n"
 				      "- {listen: 'unix:/run/a b.sock', socket-mode: 0666}\n"
 				      "- listen: unix:@kedge\n"
-				      "- listen: localhost:1\n",
+				      "- listen: localhost:1\n"
+				      "- {listen: 'unix:/run/c', socket-mode: 060}\n",
 				      "");
 
 	(void)state;
@@ -30,6 +31,7 @@ static void addresses_may_be_unix_sockets(void **state)
 	assert_int_equal(conf->listeners[0].socket_mode, 0666);
 	assert_string_equal(conf->listeners[1].name, "unix:@kedge");
 	assert_int_equal(conf->listeners[1].socket_mode, 0660);
+	assert_int_equal(conf->listeners[3].socket_mode, 060); /* the zero is one of the three */
 	assert_false(conf->listeners[0].both_families);
 }
 
