@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 
 import pytest
 
@@ -18,6 +19,8 @@ TUTORIALS = machine.ROOT / "docs/tutorials"
 NOT_RUN = {
     "make deb": "a suite of its own builds and installs the package",
     "apt install": "installs packages",
+    "apt purge": "as apt install; the suite of the package has it",
+    "scp ": "needs a second host",
     "systemctl": "needs a running systemd; the suite of the package has one",
     "aws ": "needs an account there",
 }
@@ -79,6 +82,15 @@ def served_serial(sandbox):
     return done.stdout.strip()
 
 
+def check_renewed(sandbox, before):
+    assert re.fullmatch(r"serial=[0-9A-F]+", before)
+    assert served_serial(sandbox) != before
+    # Only the key that kedge uses is open to its group, and nothing to the world.
+    modes = sandbox.run("stat -L -c '%a %G' /etc/letsencrypt/live /etc/letsencrypt/archive "
+                        "/etc/letsencrypt/live/example.org/privkey.pem").stdout.split("\n")
+    assert modes[:3] == ["710 kedge", "710 kedge", "640 kedge"]
+
+
 def test_https_on_one_host_with_certbot(sandbox):
     for tool in ("certbot", "pebble"):
         if not shutil.which(tool):
@@ -101,16 +113,17 @@ def test_https_on_one_host_with_certbot(sandbox):
             sandbox.start("kedge run -c /etc/kedge/kedge.yaml", "kedge").wait_line("ready", seconds=60)
             follower.block(block.replace("client: your address", "client: 127.0.0.1"))
             before = served_serial(sandbox)
+        elif "systemctl disable" in block:
+            check_renewed(sandbox, before)
+            sandbox.stop_all("kedge")
+            follower.block(block)
         elif docs.is_shell(block):
             follower.block(block, timeout=300)
-    assert re.fullmatch(r"serial=[0-9A-F]+", before)
-    assert served_serial(sandbox) != before
-    for word in ("certbot certonly", "kedge check", "curl ", "certbot renew"):
+    for word in ("certbot certonly", "kedge check", "curl ", "certbot renew", "certbot delete", "userdel"):
         assert any(word in command for command in follower.ran), (word, follower.ran)
-    # Only the key that kedge uses is open to its group, and nothing to the world.
-    modes = sandbox.run("stat -L -c '%a %G' /etc/letsencrypt/live /etc/letsencrypt/archive "
-                        "/etc/letsencrypt/live/example.org/privkey.pem").stdout.split("\n")
-    assert modes[:3] == ["710 kedge", "710 kedge", "640 kedge"]
+    # What the text has the reader undo is undone.
+    assert sandbox.run("stat -c '%a %G' /etc/letsencrypt/live /etc/letsencrypt/archive").stdout == "700 root\n700 root\n"
+    assert sandbox.run("grep -rl kedge /etc/passwd /etc/group /etc/letsencrypt; ls -d /etc/kedge").stdout == ""
 
 
 def test_the_hook_leaves_other_certificates_alone(sandbox):
@@ -154,16 +167,20 @@ def test_behind_a_balancer(sandbox):
         elif "curl https://example.org" in block:
             continue  # needs the balancer
         elif docs.is_shell(block):
-            if "--haproxy-protocol" in block:
+            if "--haproxy-protocol https" in block:
                 # What the text has the reader do for a test on the host itself.
-                assert sandbox.run("sed -i 's#10.0.0.0/16#10.0.0.0/16, 127.0.0.0/8#' /etc/kedge/kedge.yaml").returncode == 0
-                sandbox.start("kedge run -c /etc/kedge/kedge.yaml", "kedge").wait_line("ready", seconds=60)
+                assert sandbox.run("sed -i 's#10.0.0.16/28#10.0.0.16/28, 127.0.0.0/8#' /etc/kedge/kedge.yaml").returncode == 0
+                kedge = sandbox.start("kedge run -c /etc/kedge/kedge.yaml", "kedge")
+                kedge.wait_line("ready", seconds=60)
             printed += follower.block(block)
-    assert "client: 127.0.0.1\n" in printed and "rejected, as it should be" in printed
+    assert all(text in printed for text in ("client: 127.0.0.1\n", "rejected, as it should be", "\nready\n"))
     done = sandbox.run("kedge reload")
     assert done.returncode == 0, done.stderr
     assert re.search(r"prefix_missing +1\b", sandbox.run("kedge status").stdout)
     assert [c for c in follower.ran if c.startswith("kedge check")]
+    os.kill(kedge.pid, signal.SIGTERM)  # the second one, at the end, ends shutdown-delay-ms
+    kedge.wait_line("shutting down")
+    assert "HTTP/1.1 503 " in sandbox.run("curl -si --haproxy-protocol http://127.0.0.1:9180/ready").stdout
 
 
 # --- bpftool ---------------------------------------------------------------------------------------
