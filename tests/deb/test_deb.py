@@ -201,14 +201,33 @@ def test_nobody_is_refused_in_an_upgrade_with_the_socket(system):
     assert system.unit()[1] not in (before[1], "0") and system.unit("kedge.socket")[0] == "active"
 
 
+def test_the_unit_starts_with_what_the_guard_needs(system):
+    """The drop-in of the document. It makes directories on the file system of BPF, which only root may remove."""
+    text = (machine.ROOT / "docs/guard.md").read_text()
+    drop_in = re.search(r"^    (# /etc/systemd/system/kedge.service.d/guard.conf\n(?:    .*\n)+)", text, re.M)[1]
+    system.ok("mkdir", "-p", "/etc/systemd/system/kedge.service.d")
+    system.write("/etc/systemd/system/kedge.service.d/guard.conf", re.sub("^    ", "", drop_in, flags=re.M))
+    system.ok("systemctl", "daemon-reload")
+    assert system.run("systemctl", "restart", "kedge.service").returncode == 0, system.log("kedge.service")[-2000:]
+    assert system.answers(), system.log("kedge.service")
+    assert {"kedge-guard", "kedge-guard-lock"} <= set(system.ok("ls", "/sys/fs/bpf").split())
+
+
 def test_removed_it_leaves_the_configuration(system):
     system.ok("systemctl", "start", "kedge@web.service")
+    # Locks of guards that are gone, and of one in a container.
+    system.ok("mkdir", "/sys/fs/bpf/kedge-guard-lock/7", "/sys/fs/bpf/kedge-guard-lock/8")
+    system.ok("systemd-run", "--unit=other", "flock", "/sys/fs/bpf/kedge-guard-lock/8", "sleep", "infinity")
+    machine.wait_for(lambda: system.run("flock", "-n", "/sys/fs/bpf/kedge-guard-lock/8", "true").returncode, 20, "the lock")
     # One that was killed leaves its pins.
     system.ok("systemctl", "kill", "--signal=KILL", "kedge@web.service")
     system.dpkg("--remove", "kedge")
     assert system.run("pgrep", "-x", "kedge").stdout == "" and not system.answers()
     assert system.unit("kedge.socket")[0] == "inactive"
-    assert set(system.ok("ls", "/sys/fs/bpf").split()) <= {"maps.debug", "progs.debug"}  # the kernel's
+    of_the_kernel = {"maps.debug", "progs.debug"}
+    assert set(system.ok("ls", "/sys/fs/bpf").split()) - of_the_kernel == {"kedge-guard-lock"}
+    assert system.ok("ls", "/sys/fs/bpf/kedge-guard-lock") == "8"
+    system.ok("systemctl", "stop", "other.service")
     assert system.run("test", "-e", "/run/kedge").returncode == 1
     assert system.ok("ls", "/etc/kedge").split() == ["cert.pem", "kedge.yaml", "key.pem", "web.yaml"]
     assert "/usr/bin/kedge" not in system.ours()
@@ -216,6 +235,7 @@ def test_removed_it_leaves_the_configuration(system):
 
 def test_purged_it_leaves_what_is_the_administrators(system):
     system.dpkg("--purge", "kedge")
+    assert set(system.ok("ls", "/sys/fs/bpf").split()) <= {"maps.debug", "progs.debug"}  # the kernel's
     assert system.ok("ls", "/etc/kedge").split() == ["cert.pem", "key.pem", "web.yaml"]
-    assert system.ours() == ["/etc/kedge", "/etc/systemd/system/kedge@web.service.d"]
+    assert system.ours() == ["/etc/kedge", "/etc/systemd/system/kedge.service.d", "/etc/systemd/system/kedge@web.service.d"]
     assert "kedge" in system.ok("getent", "passwd", "kedge")
