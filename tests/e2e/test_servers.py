@@ -200,8 +200,10 @@ def test_when_the_operator_takes_all_out_it_is_503(farm):
     for server in farm.servers:
         done = farm.command(server.text, "drain")
         assert done.returncode == 0
-    assert "no server is ready" in done.stderr
+    undo = re.search(r"no server is ready: .* 503, .*\(kedge server (\S+) ready undoes this\)", done.stderr)
     assert farm.served(3) == {503}
+    assert farm.command(undo[1], "ready").stderr == ""
+    assert farm.served(3) == {farm.servers[-1].text}
 
 
 def test_mistakes_are_told_with_what_there_is(farm):

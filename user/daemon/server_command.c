@@ -112,12 +112,37 @@ static int action_of(const char *text)
 	return -1;
 }
 
-static bool any_ready(const struct servers *app)
+/* Has the application a server that the operator lets take connections? `up`: and that is up? */
+static bool has_server(const struct servers *app, bool up, uint64_t now_ms)
 {
 	for (size_t k = 0; k < app->count; k++)
-		if (server_is_ready(app->set[k]))
+		if (server_is_ready(app->set[k]) && (!up || server_is_up(app->set[k], now_ms)))
 			return true;
 	return false;
+}
+
+#define LOSS_SIZE (2 * STATUS_SERVER_NAME + 256)
+
+/* What taking this server out means for clients, and how it is taken back; or "". */
+static void tell_loss(char text[LOSS_SIZE], const struct servers *app, const struct server *taken,
+		      uint64_t now_ms)
+{
+	const char *name = app->conf->name;
+	char full[STATUS_SERVER_NAME];
+
+	*text = '\0';
+	status_server_name(full, name, taken->name);
+	if (!has_server(app, false, now_ms))
+		snprintf(text, LOSS_SIZE,
+			 "application %s: no server is ready: new requests are answered with 503, "
+			 "and in mode tcp, connections are closed (kedge server %s ready "
+			 "undoes this)",
+			 name, full);
+	else if (!has_server(app, true, now_ms))
+		snprintf(text, LOSS_SIZE,
+			 "application %s: no server that is ready is up: new requests go to those "
+			 "that are down (kedge server %s ready undoes this)",
+			 name, full);
 }
 
 /* The list, without the other servers. */
@@ -136,14 +161,14 @@ static json_t *only(const struct generation *g, struct place at)
 static json_t *change(const struct generation *g, struct place at, enum server_admin admin)
 {
 	const struct servers *app = &g->apps[at.app];
+	const uint64_t now_ms = monotonic_ms();
 	json_t *lines = json_array();
-	char text[CONFIG_SERVER_NAME_SIZE + 96];
+	char text[LOSS_SIZE] = "";
 
-	server_set_admin(app->set[at.server], admin, monotonic_ms());
-	if (!any_ready(app)) {
-		snprintf(text, sizeof(text),
-			 "application %s: no server is ready: its requests are answered with 503",
-			 app->conf->name);
+	server_set_admin(app->set[at.server], admin, now_ms);
+	if (admin != SERVER_READY)
+		tell_loss(text, app, app->set[at.server], now_ms);
+	if (*text) {
 		log_warn("%s", text);
 		json_array_append_new(lines, json_text(text));
 	}

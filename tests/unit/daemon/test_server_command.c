@@ -102,10 +102,44 @@ static void an_application_without_servers_is_warned_of(void **state)
 	assert_true(json_is_true(json_object_get(answer, "ok")));
 	assert_int_equal(json_array_size(lines), 1);
 	assert_string_equal(json_string_value(json_array_get(lines, 0)),
-			    "application other: no server is ready: "
-			    "its requests are answered with 503");
+			    "application other: no server is ready: new requests are answered "
+			    "with 503, and in mode tcp, connections are closed (kedge server "
+			    "other/10.0.0.1:80 ready undoes this)");
 	assert_heard("warning: application other: no server is ready");
 	json_decref(answer);
+}
+
+static void assert_lines(const char *args, const char *line)
+{
+	json_t *answer = server_command(generation, args);
+	json_t *lines = json_object_get(answer, "lines");
+
+	assert_int_equal(json_array_size(lines), line ? 1 : 0);
+	if (line)
+		assert_string_equal(json_string_value(json_array_get(lines, 0)), line);
+	json_decref(answer);
+}
+
+/* Those that are left may fail their checks: they get the requests all the same. */
+static void the_last_server_that_is_up_is_warned_of(void **state)
+{
+	(void)state;
+	assert_lines("web/10.0.0.9:80 drain", NULL);
+	server_set_health(server_at(0, 1), SERVER_BAD, 1, "it says so");
+	assert_lines("web/10.0.0.1:80 drain",
+		     "application web: no server that is ready is up: new requests go to those "
+		     "that are down (kedge server web/10.0.0.1:80 ready undoes this)");
+	/* What takes nothing away is not warned of. */
+	assert_lines("web/10.0.0.9:80 ready", NULL);
+	assert_lines("web/10.0.0.9:80 drain",
+		     "application web: no server that is ready is up: new requests go to those "
+		     "that are down (kedge server web/10.0.0.9:80 ready undoes this)");
+	assert_lines("web/unix:/run/a b/web.sock ready", NULL);
+	/* A server that is the application itself. */
+	assert_lines("10.0.0.7:80 down",
+		     "application 10.0.0.7:80: no server is ready: new requests are answered with "
+		     "503, and in mode tcp, connections are closed (kedge server 10.0.0.7:80 ready "
+		     "undoes this)");
 }
 
 /* A message has an end, whatever the configuration. */
@@ -157,6 +191,7 @@ int main(void)
 		TEST(so_is_an_action_that_is_none),
 		TEST(without_a_name_all_are_listed),
 		TEST(an_application_without_servers_is_warned_of),
+		TEST(the_last_server_that_is_up_is_warned_of),
 		TEST(not_all_of_many_names_are_told),
 		TEST(the_answer_for_people),
 	};
