@@ -89,7 +89,7 @@ def test_says_that_it_runs_as_root(certs, plain):
 def test_says_which_key_a_reload_could_not_read(certs, plain):
     with Kedge(certs, "127.0.0.1:9", [Listener("tls", leaves=[certs.ec])],
                flags=["--user", "nobody", "--edit", "off", "--control", "off"]) as kedge:
-        assert kedge.process.matches(r"warning: key \S*ec-key.pem: cannot be read again as user 65534"), \
+        assert kedge.process.matches(r"warning: key \S*ec-key.pem: cannot be read again as user nobody"), \
             kedge.log()
 
 
@@ -229,6 +229,48 @@ def test_a_further_group_of_its_user_may_read_keys(certs, pair, tmp_path):
         assert reloaded.returncode == 0, reloaded.stdout + reloaded.stderr + kedge.log()
 
 
+@pytest.mark.parametrize("mode, status", [(0o644, 2), (0o600, 0)])
+def test_the_advice_is_the_last_one_needed(certs, pair, mode, status):
+    """Root's key: what check says of it, done as it says, makes it good for the start and for a reload."""
+    pair.key.chmod(mode)
+    said = check(pair, "--user", "nobody:nogroup")
+    assert said.returncode == status, said.stderr
+    advice = f"chgrp nogroup {pair.key} && chmod 640 {pair.key}"
+    assert said.stderr.count(f"key {pair.key}: ") == 1 and said.stderr.endswith(f": {advice}\n"), said.stderr
+    assert run("sh", "-c", advice).returncode == 0
+    said = check(pair, "--user", "nobody:nogroup")
+    assert said.returncode == 0 and str(pair.key) not in said.stderr, said.stderr
+    with became(certs, pair, "nobody:nogroup") as kedge:
+        assert "cannot be read again" not in kedge.log()
+        assert kedge.reload().returncode == 0, kedge.log()
+
+
+def test_a_closed_key_is_explained(pair):
+    """A Secret without fsGroup: the mode is right, the group is not."""
+    pair.key.chmod(0o440)
+    words = ["setpriv", "--reuid", "65532", "--regid", "65532", "--clear-groups"]
+    closed = f"key {pair.key}: cannot open: Permission denied: it is root:root mode 0440, and kedge runs as 65532:65532: "
+    for pod, advice in (([], f"chgrp 65532 {pair.key} && chmod 640 {pair.key}"),
+                        (["env", "KUBERNETES_SERVICE_HOST=10.0.0.1"],
+                         "in the pod's spec, fsGroup: 65532, and defaultMode: 0440 for the volume of a Secret")):
+        said = check(pair, prefix=[*pod, *words])
+        assert said.returncode == 2 and said.stderr == f"kedge: error: {closed}{advice}\n", said.stderr
+
+
+def test_the_user_of_the_units_is_tried(pair, tmp_path):
+    """User=kedge is in the unit, not in the configuration: check, run by root, judges for it."""
+    for name, line in (("passwd", "kedge:x:2001:2001::/:/bin/false\n"), ("group", "kedge:x:2001:\n")):
+        (tmp_path / name).write_text(Path("/etc", name).read_text() + line)
+        (tmp_path / name).chmod(0o644)
+    prefix = ["unshare", "-m", "sh", "-c", 'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/group" /etc/group'
+              ' && exec "$@"', tmp_path]
+    pair.key.chmod(0o600)
+    said = check(pair, prefix=prefix)
+    assert said.returncode == 0 and said.stderr.endswith(
+        f"kedge: warning: key {pair.key}: cannot be read as user kedge: kedge.service will fail: "
+        f"chgrp kedge {pair.key} && chmod 640 {pair.key}\n"), said.stderr
+
+
 @pytest.mark.parametrize("closed", ["live", "archive"])
 def test_the_directory_in_the_way_is_named(certs, pair, closed):
     """certbot: live/site/privkey.pem points to ../../archive/site/privkey1.pem. Both directories may be root's."""
@@ -241,14 +283,14 @@ def test_the_directory_in_the_way_is_named(certs, pair, closed):
     pair.key.symlink_to("../../archive/site/privkey1.pem")
     (base / closed).chmod(0o700)
     said = check(pair, "--user", "65534:65534")
-    assert said.returncode == 0 and re.search(rf"key {pair.key}: cannot be read again as user 65534: .*/{closed} may not",
+    assert said.returncode == 0 and re.search(rf"key {pair.key}: cannot be read again as user nobody: .*/{closed} may not",
                                               said.stderr), said.stderr
     with became(certs, pair, "65534:65534") as kedge:
-        kedge.process.wait_line(rf"key {pair.key}: cannot be read again as user 65534: a reload will fail: "
-                                rf"directory \S*/{closed} may not be entered \(chgrp 65534, chmod 710\)")
+        kedge.process.wait_line(rf"key {pair.key}: cannot be read again as user nobody: a reload will fail: "
+                                rf"directory \S*/{closed} may not be entered: chgrp nogroup \S*/{closed} && chmod 710 \S*/{closed}$")
         assert kedge.reload().returncode == 1
         kedge.process.wait_line(rf"key {pair.key}: cannot open: directory \S*/{closed} may not be entered: "
-                                "Permission denied")
+                                "it is root:root mode 0700, and kedge runs as nobody:nogroup: chgrp nogroup ")
         give_to_group(base / closed, 65534, 0o710)
         assert kedge.reload().returncode == 0, kedge.log()
 

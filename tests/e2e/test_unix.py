@@ -282,7 +282,8 @@ def test_a_user_of_its_own(paths, certs, nobody, tmp_path):
                           env={**os.environ, **SANITIZER_OPTIONS}, name="kedge")
         try:
             process.wait_line("kedge: info: ready", seconds=60)
-            assert process.matches(r"warning: application unix:\S+: user \d+ may not connect")
+            assert process.matches(r"warning: application unix:\S+: user nobody may not connect: requests get 502: it is "
+                                   r"\S+ mode 0\d+, and kedge runs as nobody:\S+: chgrp")
             assert os.stat(paths("k.sock")).st_uid == 65534 and mode_of(paths("k.sock")) == 0o600
             with Client(paths("k.sock")) as c:
                 assert c.request().status == 502

@@ -22,6 +22,7 @@
 #include "access/access_sink.h"
 #include "base/log.h"
 #include "base/clock.h"
+#include "base/denied.h"
 #include "base/ring.h"
 
 /* Per worker; room for some thousand requests. */
@@ -108,6 +109,19 @@ void access_log_reopen(struct access_log *log)
 
 /* --- the writer's side: the sink -------------------------------------------------------------- */
 
+static void say_closed(const char *target, int err, const char *what)
+{
+	char why[DENIED_TEXT];
+
+	if (!strcmp(target, ACCESS_TO_JOURNAL))
+		log_err(err, "access log %s: %s (is systemd-journald running?)", target, what);
+	else if (err == -EACCES)
+		log_error("access log %s: %s: %s: %s", target, what, strerror(-err),
+			  denied_text(why, target, DENIED_WRITE));
+	else
+		log_err(err, "access log %s: %s", target, what);
+}
+
 static void reopen_if_asked(struct access_log *log)
 {
 	int err;
@@ -116,8 +130,7 @@ static void reopen_if_asked(struct access_log *log)
 		return;
 	err = sink_reopen(&log->sink);
 	if (err)
-		log_err(err, "access log %s: cannot be reopened: the old one stays in use",
-			log->sink.target);
+		say_closed(log->sink.target, err, "cannot be reopened: the old one stays in use");
 }
 
 static void count_lines(__u64 *counter, const char *text, size_t len)
@@ -312,9 +325,7 @@ int access_log_open(struct access_log **out, const char *target, enum access_for
 	if (err)
 		log_err(err, "access log: cannot be set up");
 	else if ((err = sink_open(&log->sink, log->target)) < 0)
-		log_err(err, "access log %s: cannot be opened%s", target,
-			!strcmp(target, ACCESS_TO_JOURNAL) ? " (is systemd-journald running?)"
-							   : "");
+		say_closed(target, err, "cannot be opened");
 	if (err) {
 		access_log_close(log);
 		return err;

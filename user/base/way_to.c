@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/denied.h"
 #include "base/log.h"
 
 /* The kernel's limit: more links are a circle. */
@@ -64,10 +65,15 @@ bool way_blocked(char dir[PATH_MAX], const char *path)
 
 int way_cannot_open(const char *what, const char *path, int err)
 {
-	char dir[PATH_MAX];
+	char dir[PATH_MAX], why[DENIED_TEXT];
 
-	if (err == EACCES && way_blocked(dir, path))
-		return log_err(err, "%s %s: cannot open: directory %s may not be entered", what,
-			       path, dir);
-	return log_err(err, "%s %s: cannot open", what, path);
+	if (err != EACCES)
+		return log_err(err, "%s %s: cannot open", what, path);
+	if (way_blocked(dir, path))
+		log_error("%s %s: cannot open: directory %s may not be entered: %s", what, path,
+			  dir, denied_text(why, dir, DENIED_ENTER));
+	else
+		log_error("%s %s: cannot open: %s: %s", what, path, strerror(err),
+			  denied_text(why, path, DENIED_READ));
+	return -err;
 }

@@ -12,6 +12,7 @@
 bool way_blocked(char dir[PATH_MAX], const char *path);
 
 /*
- * Logs that open(2) failed with `err`, and names the directory that blocks the way. Returns -err.
+ * Logs that open(2) failed with `err`. After EACCES it names what is closed, the file or a
+ * directory on the way, its owner, and the command that opens it. Returns -err.
  */
 int way_cannot_open(const char *what, const char *path, int err);

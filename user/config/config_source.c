@@ -9,12 +9,28 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/denied.h"
+#include "base/way_to.h"
 
 /* What standard input gave. The main thread's alone. */
 static struct {
 	uint8_t *bytes; /* NULL: not read */
 	size_t len;
 } kept;
+
+static void say_unread(const struct place *at, int err, struct mistakes *m)
+{
+	char dir[PATH_MAX], why[DENIED_TEXT];
+
+	if (err != EACCES)
+		mistake(m, at, "cannot be read: %s", strerrordesc_np(err));
+	else if (way_blocked(dir, at->file))
+		mistake(m, at, "cannot be read: directory %s may not be entered: %s", dir,
+			denied_text(why, dir, DENIED_ENTER));
+	else
+		mistake(m, at, "cannot be read: %s: %s", strerrordesc_np(err),
+			denied_text(why, at->file, DENIED_READ));
+}
 
 /* Returns 0; 1 after a mistake; -ENOMEM. `fd` -1: errno says why. */
 static int slurp(uint8_t **out, size_t *len, int fd, const char *name, struct mistakes *m)
@@ -35,7 +51,7 @@ static int slurp(uint8_t **out, size_t *len, int fd, const char *name, struct mi
 		have += n > 0 ? (size_t)n : 0;
 	}
 	if (n < 0) {
-		mistake(m, &at, "cannot be read: %s", strerrordesc_np(errno));
+		say_unread(&at, errno, m);
 		return 1;
 	}
 	if (have > CONFIG_BYTES_MAX) {

@@ -79,9 +79,9 @@ int cmd_check(int argc, char **argv)
 	privileges_expect_service(conf);
 	places = preflight_places(conf);
 	err = certs_check(conf, true);
+	privileges_try_files(conf); /* after an error, too: one round of mending is enough */
 	if (places || err)
 		return places || preflight_is_mistake(err) ? EXIT_USAGE : EXIT_FAILED;
-	privileges_try_files(conf);
 	/* Last, since it may take a while. */
 	err = resolve_servers(conf, &(struct resolve_wait){.ms = RESOLVE_MS});
 	if (err < 0)

@@ -11,6 +11,7 @@
 #include "app/resolve.h"
 #include "daemon/capabilities.h"
 #include "base/cleanup.h"
+#include "base/denied.h"
 #include "base/clock.h"
 #include "config/config_load.h"
 #include "daemon/cmd.h"
@@ -156,6 +157,7 @@ static int control_open(struct daemon *d)
 {
 	const char *path = d->conf->control;
 	int fd = control_listen(path);
+	char why[DENIED_TEXT];
 
 	d->control_fd = fd < 0 ? -1 : fd;
 	if (fd == -EADDRINUSE)
@@ -163,12 +165,17 @@ static int control_open(struct daemon *d)
 			fd, "control socket %s: another kedge answers there (set --control PATH)",
 			path);
 	if (has_no_place(fd)) {
-		log_emit(LOG_LEVEL_WARN, -fd,
-			 "control socket %s: cannot be made, so kedge status and kedge reload will "
-			 "not work (set --control PATH)",
-			 path);
+		log_warn("control socket %s: cannot be made, so kedge status and kedge reload will "
+			 "not work (set --control PATH): %s%s%s",
+			 path, strerror(-fd), fd == -EACCES ? ": " : "",
+			 fd == -EACCES ? denied_text(why, path, DENIED_WRITE) : "");
 		return 0;
 	}
+	if (fd == -EACCES)
+		return log_error("control socket %s: cannot be made (set --control PATH or off): "
+				 "%s: %s",
+				 path, strerror(-fd), denied_text(why, path, DENIED_WRITE)),
+		       fd;
 	return fd < 0 ? log_err(fd, "control socket %s: cannot be made (set --control PATH or off)",
 				path)
 		      : 0;

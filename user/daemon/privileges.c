@@ -13,6 +13,8 @@
 #include "confine/confine.h"
 #include "daemon/control.h"
 #include "http/edit_bpf.h"
+#include "base/account.h"
+#include "base/denied.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/way_to.h"
@@ -36,7 +38,7 @@ void privileges_expect(const struct conf *conf)
 	if (!conf->user || confine_find_user(&user, conf->user, why))
 		return;
 	pw = getpwuid(user.uid);
-	secret_user(pw ? pw->pw_name : NULL, user.gid);
+	secret_user(pw ? pw->pw_name : NULL, user.uid, user.gid);
 }
 
 void privileges_expect_service(const struct conf *conf)
@@ -44,7 +46,7 @@ void privileges_expect_service(const struct conf *conf)
 	const struct passwd *pw = conf->user || geteuid() ? NULL : getpwnam(SERVICE_USER);
 
 	if (pw)
-		secret_user(pw->pw_name, pw->pw_gid);
+		secret_user(pw->pw_name, pw->pw_uid, pw->pw_gid);
 }
 
 /* Does something work without this capability? */
@@ -146,43 +148,59 @@ static int give(const struct conf *conf, const struct shared *shared)
 	return bind_unix_give(user.uid, user.gid);
 }
 
-/* `before` is the directory that was named last. Files in it get no further line. */
-static void warn_file(const char *what, const char *path, char before[PATH_MAX])
-{
-	char dir[PATH_MAX];
+struct trial {
+	const char *said;      /* what fails, as whom */
+	char before[PATH_MAX]; /* the directory that was named last: files in it get no line */
+};
 
-	if (!path || access(path, R_OK) == 0)
+static void warn_file(struct trial *t, const char *what, const char *path)
+{
+	char dir[PATH_MAX], next[DENIED_TEXT];
+
+	if (!path || access(path, R_OK) == 0 || errno != EACCES)
 		return;
 	if (!way_blocked(dir, path)) {
-		log_warn("%s %s: cannot be read again as user %u: a reload will fail (chgrp %u, "
-			 "chmod 640)",
-			 what, path, geteuid(), getegid());
+		log_warn("%s %s: %s: %s", what, path, t->said,
+			 denied_next(next, path, getegid(), 0640));
 		return;
 	}
-	if (strcmp(dir, before) != 0)
-		log_warn("%s %s: cannot be read again as user %u: a reload will fail: directory "
-			 "%s may not be entered (chgrp %u, chmod 710)",
-			 what, path, geteuid(), dir, getegid());
-	strcpy(before, dir);
+	if (strcmp(dir, t->before) != 0)
+		log_warn("%s %s: %s: directory %s may not be entered: %s", what, path, t->said, dir,
+			 denied_next(next, dir, getegid(), 0710));
+	strcpy(t->before, dir);
 }
 
-/* Warns of files that a reload could not read again. */
-static void warn_unreadable(const struct conf *conf)
+static void warn_certs(struct trial *t, const struct conf_cert *certs, size_t count)
 {
-	char dir[PATH_MAX] = "";
+	for (size_t i = 0; i < count; i++) {
+		warn_file(t, "key", certs[i].key);
+		warn_file(t, "certificate", certs[i].cert);
+		warn_file(t, "OCSP response", certs[i].ocsp);
+	}
+}
 
+/* Warns of files that a reload could not read again, or the units' user not at all. */
+static void warn_unreadable(const struct conf *conf, bool by_unit)
+{
+	char user[ACCOUNT_NAME], said[128];
+	struct trial t = {.said = said};
+
+	account_user(user, geteuid());
+	snprintf(said, sizeof(said),
+		 by_unit ? "cannot be read as user %s: kedge.service will fail"
+			 : "cannot be read again as user %s: a reload will fail",
+		 user);
 	for (size_t i = 0; i < conf->listeners_count; i++) {
 		const struct conf_listener *l = &conf->listeners[i];
 
-		for (size_t k = 0; k < l->certs_count; k++) {
-			warn_file("key", l->certs[k].key, dir);
-			warn_file("certificate", l->certs[k].cert, dir);
-			warn_file("OCSP response", l->certs[k].ocsp, dir);
-		}
+		warn_certs(&t, l->certs, l->certs_count);
+		for (size_t k = 0; k < l->routes_count; k++)
+			warn_certs(&t, l->routes[k].certs, l->routes[k].certs_count);
 	}
-	warn_file("ticket keys", conf->ticket_keys, dir);
-	if (!conf->from_stdin)
-		warn_file("configuration", conf->file, dir);
+	warn_file(&t, "ticket keys", conf->ticket_keys);
+	/* Root may check a draft in its own directory. */
+	if (!conf->from_stdin && !by_unit)
+		warn_file(&t, "configuration", conf->file);
 }
 
 /* In a process of its own, which becomes that user. */
@@ -193,18 +211,20 @@ static int warn_as(const struct conf *conf, const struct confine_user *user)
 	if (setgroups(0, NULL) < 0 || (pw && initgroups(pw->pw_name, user->gid) < 0) ||
 	    setresgid(user->gid, user->gid, user->gid) < 0 ||
 	    setresuid(user->uid, user->uid, user->uid) < 0)
-		return log_err(errno, "user %s: cannot be tried", conf->user);
-	warn_unreadable(conf);
+		return log_err(errno, "user %s: cannot be tried",
+			       conf->user ? conf->user : SERVICE_USER);
+	warn_unreadable(conf, !conf->user);
 	return 0;
 }
 
 void privileges_try_files(const struct conf *conf)
 {
+	const char *name = conf->user ? conf->user : SERVICE_USER;
 	struct confine_user user;
 	char why[CONFINE_WHY_SIZE];
 	pid_t child;
 
-	if (!conf->user || geteuid() || confine_find_user(&user, conf->user, why) || !user.uid)
+	if (geteuid() || confine_find_user(&user, name, why) || !user.uid)
 		return;
 	child = fork();
 	if (!child)
@@ -216,10 +236,19 @@ void privileges_try_files(const struct conf *conf)
 /* Root, too, may be refused: it has no capabilities any more. */
 static void warn_server(const struct conf_server *s)
 {
-	if (addr_is_path(&s->addr) && access(s->addr.un.sun_path, W_OK) < 0 && errno == EACCES)
-		log_warn("application %s: user %u may not connect: requests get 502 (the socket "
-			 "must be writable for user %u or group %u, and its directory open to it)",
-			 s->name, geteuid(), geteuid(), getegid());
+	char user[ACCOUNT_NAME], dir[PATH_MAX], why[DENIED_TEXT];
+	const char *path = s->addr.un.sun_path;
+
+	if (!addr_is_path(&s->addr) || access(path, W_OK) == 0 || errno != EACCES)
+		return;
+	account_user(user, geteuid());
+	if (way_blocked(dir, path))
+		log_warn("application %s: user %s may not connect: requests get 502: directory %s "
+			 "may not be entered: %s",
+			 s->name, user, dir, denied_text(why, dir, DENIED_ENTER));
+	else
+		log_warn("application %s: user %s may not connect: requests get 502: %s", s->name,
+			 user, denied_text(why, path, DENIED_WRITE));
 }
 
 static void warn_apps(const struct conf *conf)
@@ -238,7 +267,7 @@ int privileges_drop(const struct conf *conf, const struct shared *shared)
 	err = err ? err : confine(&confine_conf);
 	if (err)
 		return err;
-	warn_unreadable(conf);
+	warn_unreadable(conf, false);
 	warn_apps(conf);
 	return err;
 }

@@ -19,7 +19,7 @@ void privileges_expect_service(const struct conf *conf);
 
 /*
  * For kedge check, run by root: warns of the files that `user` could not read at a reload, as
- * privileges_drop() does at startup.
+ * privileges_drop() does at startup; without `user`, of those that the units' user could not read.
  */
 void privileges_try_files(const struct conf *conf);
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/denied.h"
 #include "base/log.h"
 
 struct file {
@@ -212,12 +213,21 @@ static const char *hint(int err)
 		return " (there is a file that is no socket: remove it, or name another path)";
 	case -ENOENT:
 		return " (its directory must exist)";
-	case -EACCES:
-		return " (kedge's user must be able to write to its directory, and to the socket "
-		       "that is there)";
 	default:
 		return "";
 	}
+}
+
+/* A socket that is there must be writable, since kedge tries it; else its directory must. */
+static int say(const struct conf_listener *conf, int err)
+{
+	char why[DENIED_TEXT];
+
+	if (err != -EACCES || !addr_is_path(&conf->addr))
+		return log_err(err, "listener %s: cannot listen%s", conf->name, hint(err));
+	log_error("listener %s: cannot listen: %s: %s", conf->name, strerror(-err),
+		  denied_text(why, conf->addr.un.sun_path, DENIED_WRITE));
+	return err;
 }
 
 int bind_unix(int *fds, size_t count, const struct conf_listener *conf, int backlog)
@@ -243,5 +253,5 @@ int bind_unix(int *fds, size_t count, const struct conf_listener *conf, int back
 		close(fd);
 		forget(&conf->addr);
 	}
-	return log_err(err, "listener %s: cannot listen%s", conf->name, hint(err));
+	return say(conf, err);
 }

@@ -37,6 +37,13 @@ static int test_fstat(int fd, struct stat *out)
 	return fstat_fails ? -1 : 0;
 }
 
+static uid_t own_user;
+
+static uid_t test_geteuid(void)
+{
+	return real ? geteuid() : own_user;
+}
+
 static gid_t test_getegid(void)
 {
 	return real ? getegid() : own_group;
@@ -63,11 +70,13 @@ static int test_getgrouplist(const char *name, gid_t gid, gid_t *out, int *count
 }
 
 #define fstat        test_fstat
+#define geteuid      test_geteuid
 #define getegid      test_getegid
 #define getgroups    test_getgroups
 #define getgrouplist test_getgrouplist
 #include "base/secret.c"
 #undef fstat
+#undef geteuid
 #undef getegid
 #undef getgroups
 #undef getgrouplist
@@ -78,7 +87,9 @@ static int setup(void **state)
 	real = false;
 	file = (struct stat){.st_mode = S_IFREG | 0600, .st_gid = 500};
 	fstat_fails = 0;
+	own_user = 0;
 	own_group = 100;
+	unsetenv("KUBERNETES_SERVICE_HOST");
 	groups_count = 0;
 	listed_count = 0;
 	future_count = 0;
@@ -110,17 +121,44 @@ static void nobody_else_may_read_or_write_it(void **state)
 	}
 }
 
+#define TELL(rest) "error: key /etc/a.key: " rest "\n"
+#define ALL        "everybody may read it (mode 644): "
+
 static void the_message_says_what_to_do(void **state)
 {
 	(void)state;
 	assert_int_equal(check(S_IFREG | 0644, 500), -EPERM);
-	assert_string_equal(heard, "error: key /etc/a.key: everybody may read it (mode "
-				   "644): chmod 600 /etc/a.key (Kubernetes: defaultMode: "
-				   "0440 and fsGroup)\n");
-	assert_int_equal(check(S_IFREG | 0640, 500), -EPERM);
-	assert_string_equal(heard, "error: key /etc/a.key: group 500 may read it (mode "
-				   "640): chmod 600 /etc/a.key, or chgrp it to a group that kedge "
-				   "is in (Kubernetes: defaultMode: 0440 and fsGroup)\n");
+	assert_string_equal(heard, TELL(ALL "chmod 600 /etc/a.key"));
+	assert_int_equal(check(S_IFREG | 0640, 4000500), -EPERM);
+	assert_string_equal(heard, TELL("group 4000500 may read it (mode 640), and kedge is not in "
+					"it: chmod 600 /etc/a.key"));
+}
+
+/* Following it must not lead to a file that kedge cannot read: that would be the next mistake. */
+static void the_next_step_is_the_last_one(void **state)
+{
+	(void)state;
+	own_user = 4000077;
+	own_group = 4000100;
+	assert_int_equal(check(S_IFREG | 0644, 500), -EPERM); /* it is root's */
+	assert_string_equal(heard, TELL(ALL "chgrp 4000100 /etc/a.key && chmod 640 /etc/a.key"));
+	file.st_uid = 4000077;
+	assert_int_equal(check(S_IFREG | 0644, 500), -EPERM);
+	assert_string_equal(heard, TELL(ALL "chmod 600 /etc/a.key"));
+	own_user = 0;
+	file.st_uid = 0;
+	listed_count = 1;
+	secret_user("kedge", 4000078, 4000200);
+	assert_int_equal(check(S_IFREG | 0644, 500), -EPERM); /* root reads it now: not later */
+	assert_string_equal(heard, TELL(ALL "chgrp 4000200 /etc/a.key && chmod 640 /etc/a.key"));
+	file.st_uid = 4000078;
+	assert_int_equal(check(S_IFREG | 0644, 500), -EPERM);
+	assert_string_equal(heard, TELL(ALL "chmod 600 /etc/a.key"));
+	setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1", 1);
+	assert_int_equal(check(S_IFREG | 0644, 500), -EPERM);
+	assert_string_equal(heard, TELL(ALL "in the pod's spec, fsGroup: 4000200, and defaultMode: "
+					    "0440 for the volume of a Secret"));
+	unsetenv("KUBERNETES_SERVICE_HOST");
 }
 
 static void groups_of_kedge_may_read_it(void **state)
@@ -143,7 +181,7 @@ static void root_may_read_everything_anyway(void **state)
 {
 	(void)state;
 	assert_int_equal(check(S_IFREG | 0640, 0), 0);
-	secret_user(NULL, 200);
+	secret_user(NULL, 77, 200);
 	assert_int_equal(check(S_IFREG | 0640, 0), 0);
 	assert_int_equal(check(S_IFREG | 0644, 0), -EPERM); /* everybody is not */
 }
@@ -154,13 +192,13 @@ static void groups_of_the_later_user_count(void **state)
 	(void)state;
 	groups[0] = 500;
 	groups_count = 1;
-	secret_user(NULL, 200);
+	secret_user(NULL, 77, 200);
 	assert_int_equal(check(S_IFREG | 0640, 200), 0);
 	assert_int_equal(check(S_IFREG | 0640, 500), -EPERM);
 	assert_int_equal(check(S_IFREG | 0640, 100), -EPERM);
 	listed[1] = 300;
 	listed_count = 2;
-	secret_user("kedge", 200);
+	secret_user("kedge", 77, 200);
 	assert_int_equal(check(S_IFREG | 0640, 200), 0);
 	assert_int_equal(check(S_IFREG | 0640, 300), 0);
 	assert_int_equal(check(S_IFREG | 0640, 301), -EPERM);
@@ -173,11 +211,11 @@ static void too_many_groups_leave_the_first(void **state)
 	for (int i = 0; i < 1030; i++)
 		listed[i] = 10000 + (gid_t)i;
 	listed_count = 1030;
-	secret_user("kedge", 200);
+	secret_user("kedge", 77, 200);
 	assert_int_equal(check(S_IFREG | 0640, 200), 0);
 	assert_int_equal(check(S_IFREG | 0640, 11029), -EPERM);
 	listed_count = 1024; /* as many as fit */
-	secret_user("kedge", 200);
+	secret_user("kedge", 77, 200);
 	assert_int_equal(check(S_IFREG | 0640, 11023), 0);
 }
 
@@ -241,7 +279,7 @@ static void files_are_not_for_a_group_of_others(void **state)
 		skip();
 	assert_int_equal(check_real(0600, 65533), 0);
 	assert_int_equal(check_real(0640, 65533), -EPERM);
-	secret_user(NULL, 65533); /* kedge will be in it */
+	secret_user(NULL, 65533, 65533); /* kedge will be in it */
 	assert_int_equal(check_real(0640, 65533), 0);
 	assert_int_equal(check_real(0640, 65532), -EPERM);
 }
@@ -282,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nobody_else_may_read_or_write_it),
 		TEST(the_message_says_what_to_do),
+		TEST(the_next_step_is_the_last_one),
 		TEST(groups_of_kedge_may_read_it),
 		TEST(root_may_read_everything_anyway),
 		TEST(groups_of_the_later_user_count),

@@ -188,15 +188,14 @@ static void the_message_names_the_directory(void **state)
 	locked = "/a";
 	assert_int_equal(way_cannot_open("key", at("/a/key"), EACCES), -EACCES);
 	snprintf(expected, sizeof(expected),
-		 "error: key %s/a/key: cannot open: directory %s/a may not be entered: "
-		 "Permission denied\n",
+		 "error: key %s/a/key: cannot open: directory %s/a may not be entered: it is ",
 		 root, root);
-	assert_string_equal(heard, expected);
+	assert_memory_equal(heard, expected, strlen(expected));
 	heard_begin();
 	assert_int_equal(way_cannot_open("key", at("/c/key"), EACCES), -EACCES);
 	snprintf(expected, sizeof(expected),
-		 "error: key %s/c/key: cannot open: Permission denied\n", root);
-	assert_string_equal(heard, expected);
+		 "error: key %s/c/key: cannot open: Permission denied: kedge runs as ", root);
+	assert_memory_equal(heard, expected, strlen(expected));
 	/* Other errors are not explained by a directory. */
 	looks = 0;
 	heard_begin();

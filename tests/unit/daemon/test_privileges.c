@@ -40,6 +40,7 @@ static int confine_fails;
 static char secret_name[32];
 static unsigned secret_group;
 static const char *unreadable[8], *blocked;
+static bool missing; /* not there at all */
 
 static bool fake_has(unsigned capability)
 {
@@ -158,7 +159,7 @@ static void fake_secrets(void)
 	secrets++;
 }
 
-static void fake_secret_user(const char *name, unsigned gid)
+static void fake_secret_user(const char *name, unsigned uid, unsigned gid)
 {
 	snprintf(secret_name, sizeof(secret_name), "%s", name ? name : "nobody known");
 	secret_group = gid;
@@ -168,8 +169,10 @@ static int fake_access(const char *path, int mode)
 {
 	assert_int_equal(mode, R_OK);
 	for (int i = 0; i < 8 && unreadable[i]; i++)
-		if (!strcmp(path, unreadable[i]))
+		if (!strcmp(path, unreadable[i])) {
+			errno = missing ? ENOENT : EACCES;
 			return -1;
+		}
 	return 0;
 }
 
@@ -217,6 +220,7 @@ static int setup(void **state)
 	given[0] = secret_name[0] = '\0';
 	confinements = secrets = 0;
 	own_uid = 0;
+	missing = false;
 	memset(unreadable, 0, sizeof(unreadable));
 	blocked = NULL;
 	memset(&shared_, 0, sizeof(shared_));
@@ -448,36 +452,48 @@ static void the_user_of_the_units_is_expected_by_root_alone(void **state)
 
 static void files_that_cannot_be_read_again_are_named(void **state)
 {
-	char expected[512];
+	char expected[768], group[ACCOUNT_NAME];
 
 	(void)state;
 	unreadable[0] = "/k/b.key";
 	unreadable[1] = "/c/a.pem";
-	own_uid = 4001;
+	own_uid = 4000001;
 	assert_int_equal(drop(FILES), 0);
+	account_group(group, getegid());
 	snprintf(expected, sizeof(expected),
-		 "warning: certificate /c/a.pem: cannot be read again as user 4001: a "
-		 "reload will fail (chgrp %u, chmod 640)\n"
-		 "warning: key /k/b.key: cannot be read again as user 4001: a reload will "
-		 "fail (chgrp %u, chmod 640)\n",
-		 getegid(), getegid());
+		 "warning: certificate /c/a.pem: cannot be read again as user 4000001: a reload "
+		 "will fail: chgrp %s /c/a.pem && chmod 640 /c/a.pem\n"
+		 "warning: key /k/b.key: cannot be read again as user 4000001: a reload will "
+		 "fail: chgrp %s /k/b.key && chmod 640 /k/b.key\n",
+		 group, group);
 	assert_string_equal(heard, expected);
+}
+
+/* No mode is to blame. */
+static void a_file_that_is_not_there_is_no_matter_of_users(void **state)
+{
+	(void)state;
+	unreadable[0] = "/k/b.key";
+	missing = true;
+	own_uid = 4000001;
+	assert_int_equal(drop(FILES), 0);
+	assert_string_equal(heard, "");
 }
 
 static void a_directory_in_the_way_is_named_once(void **state)
 {
-	char expected[512];
+	char expected[512], group[ACCOUNT_NAME];
 
 	(void)state;
 	unreadable[0] = "/k/a.key";
 	unreadable[1] = "/k/b.key";
 	blocked = "/k";
-	own_uid = 4001;
+	own_uid = 4000001;
 	assert_int_equal(drop(FILES), 0);
 	snprintf(expected, sizeof(expected),
-		 "warning: key /k/a.key: cannot be read again as user 4001: a reload will "
-		 "fail: directory /k may not be entered (chgrp %u, chmod 710)\n",
-		 getegid());
+		 "warning: key /k/a.key: cannot be read again as user 4000001: a reload will fail: "
+		 "directory /k may not be entered: chgrp %s /k && chmod 710 /k\n",
+		 account_group(group, getegid()));
 	assert_string_equal(heard, expected);
 }
 
@@ -497,6 +513,7 @@ int main(void)
 		TEST(secrets_are_judged_by_the_later_user),
 		TEST(the_user_of_the_units_is_expected_by_root_alone),
 		TEST(files_that_cannot_be_read_again_are_named),
+		TEST(a_file_that_is_not_there_is_no_matter_of_users),
 		TEST(a_directory_in_the_way_is_named_once),
 	};
 
