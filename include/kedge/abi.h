@@ -3,7 +3,8 @@
  * both sides: the keys and values of the maps that the BPF programs and the daemon share. Those
  * that need the automaton, struct kedge_flow and struct kedge_text, are in flow.h. Nothing else
  * belongs here. Tools of other versions read pinned maps, so a change of layout bumps
- * KEDGE_ABI_VERSION and gets a line in docs/bpf-abi.md. The maps are declared in bpf/maps.bpf.h.
+ * KEDGE_ABI_VERSION and gets a line in docs/bpf-abi.md. An appended counter or reason does not:
+ * tools find those by their BTF names. The maps are declared in bpf/maps.bpf.h.
  *
  *   map         kind             key                        value               written by
  *   kdg_flow    hash             cookie of kedge's app-leg  struct kedge_flow   daemon, then BPF

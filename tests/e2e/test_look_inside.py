@@ -26,7 +26,13 @@ def table(header):
 
 
 RECIPES = [cells[1].strip("`") for cells in table("| question | command |")]
-MAPS = [cells[0].strip("`") for cells in table("| pin | what | key |")]
+PIN_TABLES = re.findall(r"^\| pin \| what \| key \|.*\n(?:\|.*\n)+", TEXT, re.M)
+MAPS, PEERNAME_MAPS, GUARD_MAPS = [re.findall(r"^\| `(kdg_\w+)`", lines, re.M) for lines in PIN_TABLES]
+# Of these the kernel makes no list.
+STORAGE = re.findall(r"^\| `(kdg_\w+)` \| socket storage \|", TEXT, re.M)
+FIELDS = TEXT[TEXT.index("\n## Fields\n"):TEXT.index("\n## Programs\n")]
+# Their fields are counters, which another page explains.
+COUNTERS = {"kedge_stats", "kedge_peer_stats", "kedge_guard_stats"}
 # What must be in the output, if a name alone says too little.
 SHOWS = {
     "map dump kdg_stats": r'"requests_bpf": [1-9]',
@@ -35,6 +41,8 @@ SHOWS = {
     "map lookup kdg_text": r'"client": "198\.51\.100\.22',
     "map dump kdg_app": r'"cookie": [1-9]',
     "map dump kdg_pair": r"Found \d+ elements|\[\]",
+    "map dump kdg_peer_stats": r'"peers": [1-9]',
+    "map dump kdg_coming": r"Found \d+ elements|\[\]",
     "map dump kdg_leg": r'"key": [1-9]|key:',
     "map dump kdg_appleg": r'"key": [1-9]|key:',
     "cgroup tree": r"sock_ops.*kdg_sockops",
@@ -54,7 +62,8 @@ def at_work(certs, cgroup, request):
         pytest.skip(combination.missing(kedge_module.probe()))
     with RawApp(cgroup=cgroup) as app, \
             kedge_module.Kedge(certs, app.text, combination=combination, cgroup=cgroup,
-                               flags=["--app-idle-timeout-ms", "86400000"]) as kedge:
+                               flags=["--app-idle-timeout-ms", "86400000", "--peername", "prefer",
+                                      "--app-cgroup", cgroup.path]) as kedge:
         with Client(kedge["clear_proxy"], prefix.v1()) as c:
             assert c.request().status == 200
             yield kedge
@@ -66,8 +75,78 @@ def test_every_map_has_a_recipe(at_work):
     pinned = {path.name for path in at_work.pin.iterdir()}
     assert set(MAPS) <= pinned and len(MAPS) == 8
     assert {name for name in pinned if name.startswith("kdg_")} - set(MAPS) == set()
-    for name in MAPS:
-        assert any(f"{PINS}/{name}" in command for command in RECIPES), name
+    of_peername = {path.name for path in at_work.pin.with_name(f"{at_work.pin.name}-peername").iterdir()}
+    assert of_peername == set(PEERNAME_MAPS)
+    for name in [*MAPS, *PEERNAME_MAPS]:
+        assert any(command.endswith(f"/{name}") or f"/{name} " in command for command in RECIPES) != (name in STORAGE), name
+
+
+def test_socket_storage_cannot_be_listed(at_work):
+    """As the page says: bpftool shows nothing, although the client's address is there."""
+    assert set(STORAGE) == {"kdg_client", "kdg_peer"}
+    assert at_work.status()["peername_stats"]["shown"] >= 1
+    for name in STORAGE:
+        pin = at_work.pin.with_name(f"{at_work.pin.name}-peername") / name
+        assert run("bpftool", "-j", "map", "dump", "pinned", pin).stdout == "[]\n"
+
+
+# --- fields ----------------------------------------------------------------------------------------
+class Types:
+    """The types of an object file, and what its maps are made of."""
+
+    def __init__(self, path):
+        self.types = {one["id"]: one for one in bpftool.objects("btf", "dump", "file", path)["types"]}
+        maps, = (one for one in self.types.values() if one["kind"] == "DATASEC" and one["name"] == ".maps")
+        self.maps = {}
+        for entry in maps["vars"]:
+            variable = self.types[entry["type_id"]]
+            self.maps[variable["name"]] = {member["name"]: member["type_id"]
+                                           for member in self.types[variable["type_id"]]["members"]}
+
+    def fields(self, number, struct_name="", found=None):
+        """{(struct, field)}: of a type, and of all that it contains."""
+        found = set() if found is None else found
+        one = self.types[number]
+        if one["kind"] in ("PTR", "TYPEDEF", "ARRAY", "CONST"):
+            return self.fields(one["type_id"], struct_name, found)
+        if one["kind"] in ("STRUCT", "UNION"):
+            name = struct_name if one["name"] == "(anon)" else one["name"]
+            for member in one["members"]:
+                if member["name"] not in ("(anon)", "pad"):
+                    found.add((name, member["name"]))
+                self.fields(member["type_id"], name, found)
+        return found
+
+
+def section(struct_name):
+    """The part of the page about a struct: up to the end of the next table, or its rows of a table of several."""
+    rows = re.search(rf"^\| `{struct_name}` \|.*\n(?:\| \|.*\n)*", FIELDS, re.M)
+    if rows:
+        return rows[0]
+    begin = re.search(rf"`struct {struct_name}`[,:]", FIELDS).start()
+    return FIELDS[begin:FIELDS.index("|\n\n", begin)]
+
+
+@pytest.mark.parametrize("name", ["flow", "peername", "guard"])
+def test_every_field_is_explained(name):
+    """Each field of each map's key and value, at any depth, is on the page where its struct is."""
+    types = Types(ROOT / "build" / f"{name}.bpf.o")
+    pinned = {one: parts for one, parts in types.maps.items() if one.startswith("kdg_")}
+    assert set(pinned) == set({"flow": MAPS, "peername": PEERNAME_MAPS, "guard": GUARD_MAPS}[name])
+    fields = set().union(*(types.fields(parts[part]) for parts in pinned.values() for part in ("key", "value") if part in parts))
+    assert len(fields) > 10
+    for struct_name, field in sorted(fields):
+        if struct_name in COUNTERS:
+            assert f"`struct {struct_name}`" in FIELDS
+        else:
+            assert f"`{field}`" in section(struct_name), (struct_name, field)
+
+
+def test_the_rule_of_versions_is_the_same_everywhere():
+    rule = ("Counters and reasons are appended: that moves the fields behind them and does not raise the version. "
+            "Every other change of a map's key or value raises it")
+    for page in ("docs/bpf-abi.md", "CONTRIBUTING.md"):
+        assert rule in " ".join((ROOT / page).read_text().split()), page
 
 
 def slot_of_the_client(kedge):

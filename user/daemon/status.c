@@ -258,6 +258,7 @@ static uint64_t requests_of(const struct daemon *d)
 static void add_process(json_t *root, const struct daemon *d)
 {
 	json_object_set_new(root, "version", json_string(KEDGE_VERSION));
+	json_object_set_new(root, "abi", json_integer(KEDGE_ABI_VERSION));
 	json_object_set_new(root, "pid", json_integer(getpid()));
 	json_object_set_new(root, "started", json_integer((json_int_t)d->started));
 	json_object_set_new(root, "uptime_ms",

@@ -115,6 +115,7 @@ static void numbers_are_sums_over_workers(void **state)
 	rows[1]->reasons.http_host = 4;
 	root = status_json(&d);
 	text(root, "version", KEDGE_VERSION);
+	assert_int_equal(number(root, "abi"), KEDGE_ABI_VERSION);
 	text(root, "state", "running");
 	assert_int_equal(number(root, "workers"), 2);
 	assert_int_equal(number(root, "generation"), 3);
