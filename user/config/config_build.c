@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "config/config_alpn.h"
@@ -30,6 +31,9 @@
 #include "config/config_unix.h"
 #include "config/config_why.h"
 #include "kedge/limits.h"
+
+/* Where packages put it. */
+#define USUAL_FILE "/etc/kedge/kedge.yaml"
 
 /* A list of words has each word once. */
 static bool named_before(const struct settings *settings, const struct setting *s)
@@ -183,8 +187,13 @@ static int build_listeners(struct apps_building *b)
 	int err = 0;
 
 	if (!from->listeners_count) {
-		mistake(b->m, &nowhere,
-			"no listener: give --listen ADDR:PORT, or listeners in the file");
+		/* It is not read unasked: what runs must be what was named. */
+		if (!b->conf->file && access(USUAL_FILE, F_OK) == 0)
+			mistake(b->m, &nowhere,
+				"no listener: give --listen ADDR:PORT, or -c " USUAL_FILE);
+		else
+			mistake(b->m, &nowhere,
+				"no listener: give --listen ADDR:PORT, or listeners in the file");
 		return 0;
 	}
 	if (from->listeners_count > CONFIG_LISTENERS_MAX) {

@@ -304,6 +304,7 @@ static void stop(struct daemon *d)
 	metrics_server_close(d->metrics);
 	server_figures_set(&d->figures, NULL);
 	cert_figures_set(&d->certs, NULL);
+	json_decref(d->restart);
 	access_log_close(d->shared.access);
 	metrics_free(d->shared.metrics);
 	bind_unix_keep(NULL);

@@ -9,6 +9,8 @@
 
 #include <time.h>
 
+#include <jansson.h>
+
 #include "app/checks.h"
 #include "app/names.h"
 #include "base/capability_loss.h"
@@ -43,6 +45,7 @@ struct daemon {
 	struct server_figures figures;  /* for the thread of the metrics */
 	struct cert_figures certs;      /* likewise */
 	struct metrics_reloads reloads; /* likewise */
+	json_t *restart; /* what the last reload left for a restart: its texts; NULL: none was */
 	struct checks *checks;
 	struct names *names;
 	int signal_fd, control_fd;

@@ -19,6 +19,7 @@
 #include "config/config_reuse.h"
 #include "config/config_unix.h"
 #include "base/log.h"
+#include "base/log_journal.h"
 #include "base/clock.h"
 #include "daemon/json_text.h"
 #include "daemon/log_setup.h"
@@ -447,6 +448,14 @@ static void count(struct metrics_reloads *r, bool refused)
 	__atomic_store_n(&r->last, (uint64_t)time(NULL), __ATOMIC_RELAXED);
 }
 
+/* Each reload compares with what runs, so this is all of it. After a refused one, it still is. */
+static void remember_restart(struct daemon *d, json_t *restart)
+{
+	json_decref(d->restart);
+	d->restart = json_incref(restart);
+	__atomic_store_n(&d->reloads.restart, json_array_size(restart), __ATOMIC_RELAXED);
+}
+
 json_t *reload(struct daemon *d)
 {
 	struct attempt a = {.d = d,
@@ -475,6 +484,7 @@ json_t *reload(struct daemon *d)
 		json_array_clear(a.changed);
 		json_array_clear(a.restart);
 	} else {
+		remember_restart(d, a.restart);
 		log_texts("", a.changed);
 		log_texts("needs a restart: ", a.restart);
 		log_info("reload: configuration %u is in force", d->generation->number);
@@ -493,13 +503,22 @@ static void print_texts(FILE *to, const char *what, const json_t *texts)
 		fprintf(to, "%s%s\n", what, json_string_value(json_array_get(texts, i)));
 }
 
+/* Under systemd, kedge's own log is there, too: one copy is enough. */
+static void print_lines(const json_t *lines, bool ok)
+{
+	if (!log_is_journal(getenv("JOURNAL_STREAM"), STDERR_FILENO))
+		print_texts(stderr, "", lines);
+	else if (!ok && json_array_size(lines))
+		log_error("reload refused: the log of kedge says why");
+}
+
 bool reload_print(const json_t *answer)
 {
 	const json_t *changed = json_object_get(answer, "changed");
 	const char *error = json_string_value(json_object_get(answer, "error"));
 	bool ok = json_is_true(json_object_get(answer, "ok"));
 
-	print_texts(stderr, "", json_object_get(answer, "lines"));
+	print_lines(json_object_get(answer, "lines"), ok);
 	if (error)
 		log_error("%s", error);
 	if (!ok)

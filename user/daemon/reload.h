@@ -25,6 +25,7 @@
 json_t *reload(struct daemon *d);
 
 /*
- * Prints the answer for people: errors to standard error, the rest to standard output. True if ok.
+ * Prints the answer for people: errors to standard error, the rest to standard output. Errors are
+ * one line if standard error is the journal, which has them already. True if ok.
  */
 bool reload_print(const json_t *answer);

@@ -299,6 +299,8 @@ json_t *status_json(const struct daemon *d)
 	json_object_set_new(root, "listeners", listeners_json(shared->metrics));
 	json_object_set_new(root, "certificates", certs_json(&d->certs));
 	json_object_set_new(root, "reloads", reloads_json(&d->reloads));
+	json_object_set_new(root, "restart_pending",
+			    d->restart ? json_incref(d->restart) : json_array());
 	json_object_set_new(root, "now", json_integer((json_int_t)time(NULL)));
 	json_object_set_new(root, "applications", status_servers_json(d->generation));
 	return root;

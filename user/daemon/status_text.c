@@ -2,6 +2,7 @@
 /* Status for people. See status_text.h. */
 #include "daemon/status_text.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "daemon/json_text.h"
@@ -14,8 +15,7 @@
 #define NAME_COLUMNS 26
 #define TEXT_COLUMN  (NAME_COLUMNS + 15)
 
-/* Most issuers renew before. */
-#define EXPIRES_SOON_S (21LL * 86400)
+#define EXPIRES_SOON_S (30LL * 86400)
 
 struct page {
 	FILE *to;
@@ -77,6 +77,35 @@ static void put_reload(FILE *to, const json_t *status)
 	if (json_is_true(json_object_get(reloads, "last_refused")))
 		fprintf(to, "the last reload was refused, %s ago: the log of kedge says why\n",
 			show_duration(age, ago > 0 ? (uint64_t)ago : 0));
+}
+
+/* "metrics" of "metrics: off -> 127.0.0.1:9". A listener's text has its name before the key's. */
+static int key_length(const char *text)
+{
+	const bool owned = !strncmp(text, "listener ", 9) || !strncmp(text, "application ", 12);
+	const char *end = strstr(text, ": ");
+	const char *next = end && owned ? strstr(end + 2, ": ") : NULL;
+
+	end = next ? next : end;
+	return end ? (int)(end - text) : (int)strlen(text);
+}
+
+static void put_restart(FILE *to, const json_t *pending)
+{
+	char line[1024] = "restart pending: ";
+	size_t len = strlen(line), i;
+	const json_t *text;
+
+	json_array_foreach(pending, i, text)
+	{
+		const char *t = json_string_value(text);
+
+		if (t && len < sizeof(line))
+			len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%.*s",
+						i ? ", " : "", key_length(t), t);
+	}
+	if (i)
+		show_folded(to, 0, 4, line);
 }
 
 /* Requests a second between the two; negative: not known. */
@@ -170,28 +199,40 @@ static void put_listeners(FILE *to, const json_t *listeners)
 	}
 }
 
-/* Those that expire soon, or have; with --all, all. */
+static void put_certificate(FILE *to, const json_t *c, long long left)
+{
+	char text[SHOW_NAME], age[SHOW_DURATION];
+
+	show_duration(age, (uint64_t)(left < 0 ? -left : left));
+	snprintf(text, sizeof(text), "certificate %.700s of %.120s: %s %s%s",
+		 json_text_of(c, "file"), json_text_of(c, "listener"),
+		 left < 0 ? "expired" : "expires in", age, left < 0 ? " ago" : "");
+	show_folded(to, 0, 4, text);
+}
+
+/* The one that expires first, and those that expire soon, or have; with --all, all. */
 static void put_certificates(const struct page *p, const json_t *status)
 {
-	const json_t *c;
+	const json_t *certs = json_object_get(status, "certificates"), *c;
+	long long first = LLONG_MAX, now = json_number_of(status, "now");
 	bool any = false;
 	size_t i;
 
-	json_array_foreach(json_object_get(status, "certificates"), i, c)
+	json_array_foreach(certs, i, c) if (json_number_of(c, "not_after") < first) first =
+		json_number_of(c, "not_after");
+	json_array_foreach(certs, i, c)
 	{
-		long long left = json_number_of(c, "not_after") - json_number_of(status, "now");
-		char text[SHOW_NAME], age[SHOW_DURATION];
+		long long at = json_number_of(c, "not_after");
 
-		if (left > EXPIRES_SOON_S && !p->all)
+		/* Of several with the first date, one will do. */
+		if (at - now > EXPIRES_SOON_S && at != first && !p->all)
 			continue;
-		show_duration(age, (uint64_t)(left < 0 ? -left : left));
-		snprintf(text, sizeof(text), "certificate %.700s of %.120s: %s %s%s",
-			 json_text_of(c, "file"), json_text_of(c, "listener"),
-			 left < 0 ? "expired" : "expires in", age, left < 0 ? " ago" : "");
+		if (at == first)
+			first = LLONG_MAX;
 		if (!any)
 			fputc('\n', p->to);
 		any = true;
-		show_folded(p->to, 0, 4, text);
+		put_certificate(p->to, c, at - now);
 	}
 }
 
@@ -270,6 +311,7 @@ void status_print(FILE *to, const json_t *status, const json_t *before, bool all
 
 	put_process(to, status);
 	put_reload(to, status);
+	put_restart(to, json_object_get(status, "restart_pending"));
 	put_traffic(to, status, before);
 	put_capabilities(to, status);
 	put_losses(to, json_object_get(status, "capability_losses"));

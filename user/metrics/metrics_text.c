@@ -385,6 +385,9 @@ static void put_reloads(FILE *to, const struct metrics_reloads *r)
 	put_family(to, "kedge_reload_last_success", "gauge",
 		   "0 if the last reload was refused; 1 also before the first one");
 	fprintf(to, "kedge_reload_last_success %d\n", !LOAD(r->last_refused));
+	put_family(to, "kedge_restart_pending", "gauge",
+		   "changed options that need a restart to take effect");
+	fprintf(to, "kedge_restart_pending %" PRIu64 "\n", LOAD(r->restart));
 	put_family(to, "kedge_reload_last_timestamp_seconds", "gauge",
 		   "when the last reload was; before the first one, the start");
 	fprintf(to, "kedge_reload_last_timestamp_seconds %" PRIu64 "\n", LOAD(r->last));

@@ -41,6 +41,7 @@ struct metrics_reloads {
 	uint64_t done, refused;
 	uint64_t last;     /* seconds since the epoch; before the first one: the start */
 	bool last_refused; /* the last one */
+	uint64_t restart;  /* keys that keep their value until a restart */
 };
 
 /* The sources of the text; all borrowed. */

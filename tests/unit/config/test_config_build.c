@@ -9,7 +9,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unistd.h>
+
 #include "tests/lib/loading.h"
+
+static bool usual_file; /* there is one */
+
+static int test_access(const char *path, int mode)
+{
+	assert_string_equal(path, "/etc/kedge/kedge.yaml");
+	assert_int_equal(mode, F_OK);
+	return usual_file ? 0 : -1;
+}
+
+#define access test_access
+#include "config/config_build.c"
+#undef access
+
+static void the_usual_file_is_named_and_not_read(void **state)
+{
+	static const struct mistake_case there[] = {
+		{NULL, "--app localhost:1",
+		 "no listener: give --listen ADDR:PORT, or -c /etc/kedge/kedge.yaml\n"},
+		{"app: localhost:1\n", "",
+		 "kedge.yaml: no listener: give --listen ADDR:PORT, or listeners in the file\n"},
+	};
+
+	(void)state;
+	usual_file = true;
+	check_mistakes(there, sizeof(there) / sizeof(there[0]));
+	usual_file = false;
+}
 
 static void assert_cidr(const struct conf_cidrs *set, size_t at, const char *text)
 {
@@ -359,6 +389,7 @@ static void workers_are_as_many_as_cores_within_bounds(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_usual_file_is_named_and_not_read),
 		cmocka_unit_test(listeners_take_what_they_do_not_say_from_the_top_level),
 		cmocka_unit_test(flags_win_over_the_file),
 		cmocka_unit_test(a_listen_flag_leaves_out_the_listeners_of_the_file),

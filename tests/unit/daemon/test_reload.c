@@ -240,6 +240,28 @@ static void connections_beyond_the_maps_need_a_restart(void **state)
 	done(reload_to(FIRST "connections-max: 300\n"), 5, "connections-max: 100 -> 300\n", "");
 }
 
+/* Until they are as before, or kedge is started again. */
+static void what_waits_for_a_restart_is_remembered(void **state)
+{
+	static const char more[] = FIRST "metrics: 127.0.0.1:0\n";
+	json_t *answer;
+
+	(void)state;
+	start_with(FIRST);
+	assert_int_equal(json_array_size(kedge.restart), 0);
+	done(reload_to(more), 2, "", "metrics: - -> 127.0.0.1:0\n");
+	assert_int_equal(json_array_size(kedge.restart), 1);
+	assert_int_equal(kedge.reloads.restart, 1);
+	refused(reload_to("x"), 2, ""); /* what runs is the same */
+	assert_int_equal(json_array_size(kedge.restart), 1);
+	answer = reload_to(more);
+	assert_int_equal(json_array_size(kedge.restart), 1);
+	json_decref(answer);
+	done(reload_to(FIRST), 4, "", "");
+	assert_int_equal(json_array_size(kedge.restart), 0);
+	assert_int_equal(kedge.reloads.restart, 0);
+}
+
 /* A set that a worker has not taken yet must not be replaced: it would be lost. */
 static void a_worker_that_lags_refuses_the_next_one(void **state)
 {
@@ -394,6 +416,7 @@ int main(void)
 		TEST(a_bad_file_leaves_all_as_it_was),
 		TEST(a_port_that_is_taken_refuses_all),
 		TEST(connections_beyond_the_maps_need_a_restart),
+		TEST(what_waits_for_a_restart_is_remembered),
 		TEST(a_worker_that_lags_refuses_the_next_one),
 		TEST(servers_that_stay_keep_their_state),
 		TEST(checks_follow_the_configuration),

@@ -171,16 +171,52 @@ static void certificates_that_expire_soon_are_told(void **state)
 	const char *status = "{'now': 1000000, 'certificates': ["
 			     "{'listener': 'a:1', 'file': '/x.pem', 'not_after': 1093600}, "
 			     "{'listener': 'a:1', 'file': '/y.pem', 'not_after': 996400}, "
+			     "{'listener': 'a:1', 'file': '/m.pem', 'not_after': 3592000}, "
 			     "{'listener': 'a:1', 'file': '/z.pem', 'not_after': 9000000}]}";
 	char *out = printed(status, NULL, false);
 
 	(void)state;
 	assert_non_null(strstr(out, "\n\ncertificate /x.pem of a:1: expires in 1 d 2 h\n"
-				    "certificate /y.pem of a:1: expired 1 h 0 min ago\n"));
+				    "certificate /y.pem of a:1: expired 1 h 0 min ago\n"
+				    "certificate /m.pem of a:1: expires in 30 d 0 h\n"));
 	assert_null(strstr(out, "/z.pem"));
 	free(out);
 	out = printed(status, NULL, true);
 	assert_non_null(strstr(out, "\ncertificate /z.pem of a:1: expires in 92 d 14 h\n"));
+	free(out);
+}
+
+/* After a renewal, its date is what the operator looks for. */
+static void the_first_to_expire_is_always_told(void **state)
+{
+	char *out = printed("{'now': 1000000, 'certificates': ["
+			    "{'listener': 'a:1', 'file': '/x.pem', 'not_after': 9900000}, "
+			    "{'listener': 'a:1', 'file': '/y.pem', 'not_after': 8776000}, "
+			    "{'listener': 'b:1', 'file': '/y.pem', 'not_after': 8776000}]}",
+			    NULL, false);
+
+	(void)state;
+	assert_non_null(strstr(out, "\n\ncertificate /y.pem of a:1: expires in 90 d 0 h\n\n"));
+	assert_null(strstr(out, "/x.pem"));
+	assert_null(strstr(out, "b:1"));
+	free(out);
+	out = printed("{'now': 1000000, 'certificates': []}", NULL, false);
+	assert_null(strstr(out, "certificate"));
+	free(out);
+}
+
+static void what_waits_for_a_restart_is_told(void **state)
+{
+	char *out = printed("{'restart_pending': ['metrics: off -> 127.0.0.1:9', 'access-log: not "
+			    "given -> /a: b', 'listener [::]:1: tls: off -> on', 'pin']}",
+			    NULL, false);
+
+	(void)state;
+	assert_non_null(
+		strstr(out, "\nrestart pending: metrics, access-log, listener [::]:1: tls, pin\n"));
+	free(out);
+	out = printed("{'restart_pending': []}", NULL, false);
+	assert_null(strstr(out, "restart"));
 	free(out);
 }
 
@@ -260,6 +296,8 @@ int main(void)
 		cmocka_unit_test(a_loss_is_told_with_its_next_step),
 		cmocka_unit_test(a_refused_reload_is_told),
 		cmocka_unit_test(certificates_that_expire_soon_are_told),
+		cmocka_unit_test(the_first_to_expire_is_always_told),
+		cmocka_unit_test(what_waits_for_a_restart_is_told),
 		cmocka_unit_test(listeners_have_a_row_each),
 		cmocka_unit_test(the_guard_is_shown_while_it_is_there),
 		cmocka_unit_test(an_odd_answer_is_printed_all_the_same),

@@ -156,7 +156,7 @@ static void fake_certs(void *certs_arg, metrics_cert_fn *each, void *each_arg)
 
 static void certificates_and_reloads_are_told(void **state)
 {
-	struct metrics_reloads reloads = {.done = 2, .refused = 3, .last = 99};
+	struct metrics_reloads reloads = {.restart = 2, .done = 2, .refused = 3, .last = 99};
 	char *all;
 
 	(void)state;
@@ -172,6 +172,7 @@ static void certificates_and_reloads_are_told(void **state)
 	has(all, "kedge_reloads_total{result=\"done\"} 2");
 	has(all, "kedge_reloads_total{result=\"refused\"} 3");
 	has(all, "kedge_reload_last_success 1");
+	has(all, "kedge_restart_pending 2");
 	has(all, "kedge_reload_last_timestamp_seconds 99");
 	free(all);
 	reloads.last_refused = true;
