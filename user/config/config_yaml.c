@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A value is quoted in a message if it is shorter. */
+#define QUOTE_MAX 64
+
 int cursor_open(struct cursor *c, const char *file, const uint8_t *bytes, size_t len,
 		struct mistakes *m)
 {
@@ -41,10 +44,132 @@ static int problem_line(const struct cursor *c)
 	return line;
 }
 
+/* --- values that need quotes ------------------------------------------------------------------ */
+
+/* A value as it is written, without its quotes. */
+struct written {
+	const uint8_t *at;
+	size_t len;
+};
+
+/* The offset of a mark in the text; its column counts characters. */
+static size_t mark_offset(const struct cursor *c, const yaml_mark_t *mark)
+{
+	size_t at = 0;
+
+	for (size_t line = 0; line < mark->line && at < c->len; at++)
+		line += c->bytes[at] == '\n';
+	for (size_t column = 0; column < mark->column && at < c->len; column++)
+		do
+			at++;
+		while (at < c->len && (c->bytes[at] & 0xc0) == 0x80);
+	return at;
+}
+
+/* How many bytes from `at` on are of this set. */
+static size_t span(const struct cursor *c, size_t at, const char *set)
+{
+	size_t n = 0;
+
+	while (at + n < c->len && c->bytes[at + n] && strchr(set, c->bytes[at + n]))
+		n++;
+	return n;
+}
+
+static size_t span_until(const struct cursor *c, size_t at, const char *set)
+{
+	size_t n = 0;
+
+	while (at + n < c->len && !strchr(set, c->bytes[at + n]))
+		n++;
+	return n;
+}
+
+/* An IPv6 address and its port, as they are written without quotes: libyaml reads a list. */
+static bool bracketed_at(const struct cursor *c, size_t problem, struct written *w)
+{
+	static const char digits[] = "0123456789abcdefABCDEF:.";
+	size_t begin = problem, address;
+
+	while (begin && c->bytes[begin - 1] && strchr(digits, c->bytes[begin - 1]))
+		begin--;
+	address = span(c, begin, digits);
+	if (!begin || c->bytes[begin - 1] != '[' || address < 2 ||
+	    span(c, begin + address, "]") == 0)
+		return false;
+	w->at = c->bytes + begin - 1;
+	w->len = 2 + address + span(c, begin + address + 1, digits);
+	return true;
+}
+
+/* The error is about a value that begins with what means something to YAML. */
+static bool needs_quotes(const struct cursor *c, struct written *w)
+{
+	const yaml_parser_t *p = &c->parser;
+	const bool name = p->context && (!strcmp(p->context, "while scanning an alias") ||
+					 !strcmp(p->context, "while scanning an anchor"));
+	size_t at = mark_offset(c, name ? &p->context_mark : &p->problem_mark);
+
+	if (p->error == YAML_PARSER_ERROR)
+		return bracketed_at(c, at, w);
+	if (p->error != YAML_SCANNER_ERROR || !span(c, at, name ? "*&" : "%@`"))
+		return false;
+	w->at = c->bytes + at;
+	w->len = span_until(c, at, " \t\r\n,]}");
+	return true;
+}
+
+/* Nothing but a comment, or the rest of a list, comes after it; and quotes do not change it. */
+static bool is_whole(const struct cursor *c, const struct written *w)
+{
+	size_t at = (size_t)(w->at - c->bytes) + w->len;
+
+	at += span(c, at, " \t");
+	if (at < c->len && !strchr("\r\n#,]}", c->bytes[at]))
+		return false;
+	for (size_t i = 0; i < w->len; i++)
+		if (w->at[i] <= ' ' || w->at[i] > '~' || w->at[i] == '"' || w->at[i] == '\\')
+			return false;
+	return w->len < QUOTE_MAX;
+}
+
+static void quote_hint(const struct cursor *c, char hint[QUOTE_MAX + 32])
+{
+	struct written w;
+
+	*hint = '\0';
+	if (!needs_quotes(c, &w))
+		return;
+	if (is_whole(c, &w))
+		snprintf(hint, QUOTE_MAX + 32, "; quote it: \"%.*s\"", (int)w.len,
+			 (const char *)w.at);
+	else
+		snprintf(hint, QUOTE_MAX + 32, "; quote the value");
+}
+
+/* What is not read of YAML, though it is YAML. NULL: all is read. */
+static const char *unread(const yaml_event_t *event)
+{
+	if (event->type == YAML_ALIAS_EVENT)
+		return "aliases (*name) are not read: write the value out, or quote it";
+	if (event->type != YAML_SCALAR_EVENT || event->data.scalar.length ||
+	    event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+		return NULL;
+	if (event->data.scalar.tag)
+		return "a tag (!name) without a value: quote a value that begins with !";
+	return event->data.scalar.anchor
+		       ? "an anchor (&name) without a value: quote a value that begins with &"
+		       : NULL;
+}
+
+/* --- events ----------------------------------------------------------------------------------- */
+
 int cursor_next(struct cursor *c)
 {
 	const yaml_parser_t *p = &c->parser;
 	struct place at = {.file = c->file};
+	char hint[QUOTE_MAX + 32];
+	const char *why;
 
 	yaml_event_delete(&c->event);
 	if (!yaml_parser_parse(&c->parser, &c->event)) {
@@ -52,13 +177,16 @@ int cursor_next(struct cursor *c)
 		if (p->error == YAML_MEMORY_ERROR)
 			return -ENOMEM;
 		at.line = problem_line(c);
-		mistake(c->m, &at, "not YAML: %s%s%s", p->problem ? p->problem : "unknown problem",
-			p->context ? " " : "", p->context ? p->context : "");
+		quote_hint(c, hint);
+		mistake(c->m, &at, "not YAML: %s%s%s%s",
+			p->problem ? p->problem : "unknown problem", p->context ? " " : "",
+			p->context ? p->context : "", hint);
 		return -EINVAL;
 	}
-	if (c->event.type == YAML_ALIAS_EVENT) {
+	why = unread(&c->event);
+	if (why) {
 		at = cursor_place(c);
-		mistake(c->m, &at, "aliases (*name) are not read: write the value out");
+		mistake(c->m, &at, "%s", why);
 		return -EINVAL;
 	}
 	return 0;

@@ -455,7 +455,7 @@ static const struct mistake_case structure_mistakes[] = {
 	{"? [a, b]\n: c\n", FINE, "kedge.yaml:1: a key must be one word, not a list\n"},
 	{"pin: \"a\\0b\"\n", FINE, "kedge.yaml:1: pin: has a NUL character in it\n"},
 	{"app: [::1]:80\n", FINE,
-	 "kedge.yaml:1: not YAML: did not find expected node content while parsing a flow node\n"},
+	 "kedge.yaml:1: not YAML: did not find expected node content while parsing a flow node; quote it: \"[::1]:80\"\n"},
 	{"app:\n- [localhost:1]\n", FINE, "kedge.yaml:2: app[0]: must be one value, not a list\n"},
 	{"app: [\n", FINE,
 	 "kedge.yaml:2: not YAML: did not find expected node content while parsing a "
@@ -467,7 +467,7 @@ static const struct mistake_case structure_mistakes[] = {
 	{"app: x\n\x01\n", FINE, "kedge.yaml:2: not YAML: control characters are not allowed\n"},
 	{"app: x\n# \xff\n", FINE, "kedge.yaml:2: not YAML: invalid leading UTF-8 octet\n"},
 	{"app: &a x\npin: *a\n", FINE,
-	 "kedge.yaml:2: pin: aliases (*name) are not read: write the value out\n"},
+	 "kedge.yaml:2: pin: aliases (*name) are not read: write the value out, or quote it\n"},
 	{"workers: 1\n---\nworkers: 2\n", FINE,
 	 "kedge.yaml:2: a second document: one file is one document\n"},
 	{"foo: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", FINE,

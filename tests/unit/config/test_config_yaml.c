@@ -115,8 +115,9 @@ static void what_is_not_read_ends_it(void **state)
 		const char *yaml, *said;
 	} cases[] = {
 		{"a: &x b\nc: *x\n",
-		 "error: f:2: aliases (*name) are not read: write the value out\n"},
-		{"a: *x\n", "error: f:1: aliases (*name) are not read: write the value out\n"},
+		 "error: f:2: aliases (*name) are not read: write the value out, or quote it\n"},
+		{"a: *x\n",
+		 "error: f:1: aliases (*name) are not read: write the value out, or quote it\n"},
 		{"a: b\n\tc: d\n", "error: f:2: not YAML: found a tab character that violates "
 				   "indentation while scanning a plain scalar\n"},
 		{"a: \"b\n", "error: f:2: not YAML: found unexpected end of stream while scanning "
@@ -138,6 +139,61 @@ static void what_is_not_read_ends_it(void **state)
 		assert_int_equal(m.count, 1);
 		/* The cursor can still be asked and closed. */
 		assert_false(cursor_is(&c, CURSOR_VALUE));
+		if (i + 1 < sizeof(cases) / sizeof(cases[0]))
+			finish(state);
+	}
+}
+
+/* What a developer types who does not know which characters mean something to YAML. */
+static void a_value_that_needs_quotes(void **state)
+{
+	static const struct {
+		const char *yaml, *ends;
+	} cases[] = {
+		{"listen: *:3443\n", "while scanning an alias; quote it: \"*:3443\"\n"},
+		{"listen: *:3443", "while scanning an alias; quote it: \"*:3443\"\n"},
+		{"listen: *:3443 # all\r\n", "an alias; quote it: \"*:3443\"\n"},
+		{"a:\n  - *:1\n", "f:2: not YAML: did not find expected alphabetic or numeric "
+				  "character while scanning an alias; quote it: \"*:1\"\n"},
+		{"a: [x, *:1, y]\n", "an alias; quote it: \"*:1\"\n"},
+		{"a: {b: *:1}\n", "an alias; quote it: \"*:1\"\n"},
+		{"\xc3\xa9: *:1\n", "an alias; quote it: \"*:1\"\n"},
+		{"a: &:1\n", "while scanning an anchor; quote it: \"&:1\"\n"},
+		{"a: %h\n", "scanning for the next token; quote it: \"%h\"\n"},
+		{"a: @x\n", "scanning for the next token; quote it: \"@x\"\n"},
+		{"a: `x`\n", "scanning for the next token; quote it: \"`x`\"\n"},
+		{"listen: [::]:443\n", "while parsing a flow node; quote it: \"[::]:443\"\n"},
+		{"a: [::1]:3000 # x\n", "a flow node; quote it: \"[::1]:3000\"\n"},
+		{"a: [[::1]:3000]\n", "a flow node; quote it: \"[::1]:3000\"\n"},
+		/* Where the value ends is not known, or it has what quotes would change. */
+		{"a: *: x\n", "while scanning an alias; quote the value\n"},
+		{"a: %h %r\n", "for the next token; quote the value\n"},
+		{"a: @x\"y\n", "for the next token; quote the value\n"},
+		{"a: @x\\y\n", "for the next token; quote the value\n"},
+		{"a: @\xc3\xa9\n", "for the next token; quote the value\n"},
+		{"a: @0123456789012345678901234567890123456789012345678901234567890123\n",
+		 "for the next token; quote the value\n"},
+		{"a: !x:80\n", "f:1: a tag (!name) without a value: quote a value that begins "
+			       "with !\n"},
+		{"a: &x\n", "f:1: an anchor (&name) without a value: quote a value that begins "
+			    "with &\n"},
+		/* Lists and others that are wrong in other ways. */
+		{"a: [b, :]:1\n", "while parsing a flow node\n"},
+		{"a: [,]\n", "while parsing a flow node\n"},
+		{"a: [\n,]\n", "while parsing a flow node\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t len = strlen(cases[i].ends);
+		int err = 0;
+
+		begin(cases[i].yaml);
+		for (int n = 0; n < 20 && !err; n++)
+			err = cursor_next(&c);
+		assert_int_equal(err, -EINVAL);
+		if (strlen(heard) < len || strcmp(heard + strlen(heard) - len, cases[i].ends))
+			fail_msg("%s is answered with: %s", cases[i].yaml, heard);
+		assert_int_equal(m.count, 1);
 		if (i + 1 < sizeof(cases) / sizeof(cases[0]))
 			finish(state);
 	}
@@ -197,13 +253,10 @@ static void a_path_is_cut_where_its_room_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(events_have_a_kind_and_a_line),
-		TEST(a_value_is_skipped_whole),
-		TEST(skipping_has_a_depth),
-		TEST(what_is_not_read_ends_it),
-		TEST(bytes_have_a_length),
-		TEST(the_path_grows_and_shrinks),
-		TEST(a_path_is_cut_where_its_room_ends),
+		TEST(events_have_a_kind_and_a_line), TEST(a_value_is_skipped_whole),
+		TEST(skipping_has_a_depth),          TEST(what_is_not_read_ends_it),
+		TEST(a_value_that_needs_quotes),     TEST(bytes_have_a_length),
+		TEST(the_path_grows_and_shrinks),    TEST(a_path_is_cut_where_its_room_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
