@@ -455,7 +455,8 @@ static const struct mistake_case structure_mistakes[] = {
 	{"? [a, b]\n: c\n", FINE, "kedge.yaml:1: a key must be one word, not a list\n"},
 	{"pin: \"a\\0b\"\n", FINE, "kedge.yaml:1: pin: has a NUL character in it\n"},
 	{"app: [::1]:80\n", FINE,
-	 "kedge.yaml:1: not YAML: did not find expected node content while parsing a flow node; quote it: \"[::1]:80\"\n"},
+	 "kedge.yaml:1: not YAML: did not find expected node content while parsing a flow node; "
+	 "quote it: \"[::1]:80\"\n"},
 	{"app:\n- [localhost:1]\n", FINE, "kedge.yaml:2: app[0]: must be one value, not a list\n"},
 	{"app: [\n", FINE,
 	 "kedge.yaml:2: not YAML: did not find expected node content while parsing a "
