@@ -201,7 +201,8 @@ def test_a_third_signal_ends_it_at_once(leaving, cgroup):
             assert direct.request(target="/held/t").text == "held\n"
             leave(kedge)
             tell(kedge, signal.SIGQUIT)
-            kedge.process.wait_line("draining: no new connections")
+            kedge.process.wait_line(r"draining: no new connections; up to 600 s for \d+ open connections? "
+                                    r"\(the same signal again ends it at once\)")
             assert kedge.status()["state"] == "draining"
             tell(kedge)
             assert kedge.process.wait() == 1

@@ -12,6 +12,7 @@ import pytest
 
 from client import Client, tls_context
 from kedge import BINARY, Kedge, Listener
+from process import Process
 from run import run
 
 
@@ -148,3 +149,22 @@ def test_a_stranger_is_not_taken_for_kedge(tmp_path, command, answer, said):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"kedge: error: control socket {path}: "), done.stderr
     assert said in done.stderr
+
+
+def test_a_stopped_kedge(certs, cgroup, app):
+    """As after Ctrl-Z: who asks learns why it takes so long, and another kedge does not say that this one answers."""
+    with Kedge(certs, app.text, [Listener("clear", tls=False)], cgroup=cgroup) as kedge:
+        os.kill(kedge.pid, signal.SIGSTOP)
+        try:
+            with Process([BINARY, "status", "--control", kedge.control]) as asks:
+                asks.wait_line(rf"kedge: warning: control socket {kedge.control}: no answer yet: is that kedge stopped\? "
+                               r"Waiting up to 30 s; Ctrl-C gives up")
+                done = run(BINARY, "run", "--tls", "off", "--listen", "127.0.0.1:0", "--app", app.text, "--pin", "off",
+                           "--control", kedge.control)
+                assert done.returncode == 1
+                assert "another process listens there (set --control PATH)" in done.stderr
+                os.kill(kedge.pid, signal.SIGCONT)
+                assert asks.wait() == 0
+                assert asks.matches(rf"pid {kedge.pid}\b")
+        finally:
+            os.kill(kedge.pid, signal.SIGCONT)

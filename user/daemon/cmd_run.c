@@ -162,7 +162,7 @@ static int control_open(struct daemon *d)
 	d->control_fd = fd < 0 ? -1 : fd;
 	if (fd == -EADDRINUSE)
 		return log_err(
-			fd, "control socket %s: another kedge answers there (set --control PATH)",
+			fd, "control socket %s: another process listens there (set --control PATH)",
 			path);
 	if (has_no_place(fd)) {
 		log_warn("control socket %s: cannot be made, so kedge status and kedge reload will "

@@ -16,8 +16,8 @@
 
 /*
  * Listens on a unix socket at `path`, mode 0600; its directory is made. A socket left by a dead
- * daemon is replaced. The descriptor (non-blocking) or -errno; -EADDRINUSE: another kedge answers
- * there; -ENOTSOCK: the path names another file.
+ * daemon is replaced. The descriptor (non-blocking) or -errno; -EADDRINUSE: another process
+ * listens there; -ENOTSOCK: the path names another file.
  */
 int control_listen(const char *path);
 

@@ -26,6 +26,9 @@
 #endif
 #define ANSWER_BYTES_FIRST 65536u
 
+/* After so long without an answer, control_ask() says that it waits. */
+#define NOTICE_MS 2000
+
 /* So much of a strange answer is in the message. */
 #define QUOTED_BYTES 32
 
@@ -160,23 +163,31 @@ static int grow(struct answer *a)
 	return 0;
 }
 
+/* 1: something came. 0: nothing in time, or no time is left. -errno. */
+static int more_within(int fd, uint64_t until)
+{
+	struct pollfd more = {.fd = fd, .events = POLLIN};
+	int64_t left = (int64_t)(until - monotonic_ms());
+	int n = poll(&more, 1, left > 0 ? (int)left : 0);
+
+	if (n < 0)
+		return -errno;
+	/* Where bytes never end, poll(2) is always ready. */
+	return n && left > 0;
+}
+
 /* Reads to the end. 0, -ETIME, -EFBIG, or another -errno. */
 static int hear(struct answer *a, int fd, uint64_t until)
 {
 	for (;;) {
-		struct pollfd more = {.fd = fd, .events = POLLIN};
-		int64_t left = (int64_t)(until - monotonic_ms());
 		int err = grow(a), n;
 		ssize_t r;
 
 		if (err)
 			return err;
-		n = poll(&more, 1, left > 0 ? (int)left : 0);
-		if (n < 0)
-			return -errno;
-		/* Where bytes never end, poll(2) is always ready. */
-		if (!n || left <= 0)
-			return -ETIME;
+		n = more_within(fd, until);
+		if (n <= 0)
+			return n ? n : -ETIME;
 		r = recv(fd, a->text + a->len, a->room - a->len, MSG_DONTWAIT);
 		if (!r)
 			return 0;
@@ -202,10 +213,28 @@ static json_t *understand(const char *path, const char *command, const struct an
 	return NULL;
 }
 
-json_t *control_try(const char *path, const char *command, unsigned ms, char why[CONTROL_WHY])
+struct wait {
+	unsigned ms;        /* for the whole answer */
+	unsigned notice_ms; /* after so long without a byte, a line says so; 0: none does */
+};
+
+/* A wait of half a minute without a word looks like a hang. */
+static void notice(const char *path, int fd, const struct wait *wait)
 {
+	if (!wait->notice_ms || more_within(fd, monotonic_ms() + wait->notice_ms))
+		return;
+	log_warn("control socket %s: no answer yet: is that kedge stopped? Waiting up to %u s; "
+		 "Ctrl-C gives up",
+		 path, wait->ms / 1000);
+}
+
+static json_t *ask_once(const char *path, const char *command, const struct wait *wait,
+			char why[CONTROL_WHY])
+{
+	const unsigned ms = wait->ms;
 	_cleanup_(close_fdp)
 	int fd = control_dial(path, ms);
+	uint64_t until;
 	char line[CONTROL_LINE_MAX + 1];
 	struct answer a = {0};
 	json_t *reply = NULL;
@@ -218,7 +247,9 @@ json_t *control_try(const char *path, const char *command, unsigned ms, char why
 	n = snprintf(line, sizeof(line), "%s\n", command);
 	/* A new socket has room for a line. If the other end is closed, hear() finds out. */
 	send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	err = hear(&a, fd, monotonic_ms() + ms);
+	until = monotonic_ms() + ms;
+	notice(path, fd, wait);
+	err = hear(&a, fd, until);
 	if (err == -ETIME)
 		why_late(why, path, ms, a.len);
 	else if (err == -EFBIG)
@@ -233,10 +264,16 @@ json_t *control_try(const char *path, const char *command, unsigned ms, char why
 	return reply;
 }
 
+json_t *control_try(const char *path, const char *command, unsigned ms, char why[CONTROL_WHY])
+{
+	return ask_once(path, command, &(struct wait){.ms = ms}, why);
+}
+
 json_t *control_ask(const char *path, const char *command)
 {
+	const struct wait wait = {.ms = CONTROL_ANSWER_MS, .notice_ms = NOTICE_MS};
 	char why[CONTROL_WHY];
-	json_t *reply = control_try(path, command, CONTROL_ANSWER_MS, why);
+	json_t *reply = ask_once(path, command, &wait, why);
 
 	if (!reply)
 		log_error("%s", why);

@@ -7,7 +7,9 @@
 
 #include <jansson.h>
 
-/* A new reference, or NULL after a logged line. */
+/*
+ * A new reference, or NULL after a logged line. A line says so if the answer does not come at once.
+ */
 json_t *control_ask(const char *path, const char *command);
 
 /*

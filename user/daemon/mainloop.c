@@ -3,6 +3,7 @@
 #include "daemon/mainloop.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
@@ -86,13 +87,27 @@ static json_t *answer(const char *command, void *arg)
 	return NULL;
 }
 
+static void say_draining(const struct daemon *d)
+{
+	const uint32_t ms = d->conf->drain_timeout_ms;
+	const bool seconds = ms % 1000 == 0;
+	const uint64_t open = status_open(d);
+
+	if (!open) {
+		log_info("draining: no new connections; none is open");
+		return;
+	}
+	log_info("draining: no new connections; up to %u %s for %" PRIu64 " open connection%s "
+		 "(the same signal again ends it at once)",
+		 seconds ? ms / 1000 : ms, seconds ? "s" : "ms", open, open == 1 ? "" : "s");
+}
+
 static void drain(struct daemon *d)
 {
 	d->draining = true;
 	d->drain_at_ms = 0;
 	notify_stopping("draining", d->conf->drain_timeout_ms);
-	log_info("draining: no new connections; %u s for running requests",
-		 d->conf->drain_timeout_ms / 1000);
+	say_draining(d);
 	/* First: nobody comes in between, and the next kedge may have its own there. */
 	bind_unix_keep(NULL);
 	for (unsigned i = 0; i < d->workers_made; i++)

@@ -268,20 +268,26 @@ static void add_process(json_t *root, const struct daemon *d)
 	json_object_set_new(root, "workers", json_integer(d->conf->workers));
 }
 
+uint64_t status_open(const struct daemon *d)
+{
+	const struct kedge_stats *const *rows = daemon_rows(d);
+	uint64_t closed =
+		counters_sum_of(rows, d->conf->workers, closed); /* first: never the larger */
+
+	return counters_sum_of(rows, d->conf->workers, accepted) - closed;
+}
+
 json_t *status_json(const struct daemon *d)
 {
 	const struct shared *shared = &d->shared;
 	const struct kedge_stats *const *rows = daemon_rows(d);
 	size_t rows_count = d->conf->workers;
 	json_t *root = json_object(), *stats = json_object(), *reasons = json_object();
-	uint64_t closed = counters_sum_of(rows, rows_count, closed); /* first: never the larger */
-	uint64_t accepted = counters_sum_of(rows, rows_count, accepted);
 
 	add_process(root, d);
 	json_object_set_new(root, "generation", json_integer(d->generation->number));
 	json_object_set_new(root, "generations_in_use", json_integer(generation_count()));
-	json_object_set_new(root, "connections_open",
-			    json_integer((json_int_t)(accepted - closed)));
+	json_object_set_new(root, "connections_open", json_integer((json_int_t)status_open(d)));
 	json_object_set_new(root, "requests", json_integer((json_int_t)requests_of(d)));
 	add_capabilities(root, d);
 	for (size_t i = 0; i < counters_count; i++)

@@ -3,8 +3,12 @@
 #pragma once
 
 #include <jansson.h>
+#include <stdint.h>
 
 #include "daemon/daemon.h"
+
+/* How many client connections are open now. */
+uint64_t status_open(const struct daemon *d);
 
 /*
  * What `kedge status --json` shows. A new reference, NULL when out of memory. Members are added,

@@ -227,7 +227,7 @@ static void another_kedges_socket_stays(void **state)
 	assert_true(other >= 0);
 	assert_int_equal(stat(control_path, &before), 0);
 	fails_with(EXIT_FAILED,
-		   "another kedge answers there (set --control PATH): Address already in use",
+		   "another process listens there (set --control PATH): Address already in use",
 		   FINE_RUN);
 	assert_int_equal(stat(control_path, &after), 0);
 	assert_int_equal(before.st_ino, after.st_ino);

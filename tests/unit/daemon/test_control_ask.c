@@ -14,6 +14,7 @@
 
 #include "daemon/control.h"
 #include "daemon/control_ask.h"
+#include "tests/lib/heard.h"
 #include "tests/lib/net.h"
 
 /* Those that are answered are answered long before. */
@@ -55,6 +56,9 @@ static int down(void **state)
 	return rmdir(dir);
 }
 
+/* Of ask_once(), where a test says more than control_try() takes. */
+static struct wait wait_now;
+
 /* A second thread, so that the first may wait. */
 static void *say(void *arg)
 {
@@ -88,7 +92,8 @@ static json_t *ask(const char *command, const char *text, unsigned ms, char why[
 	peer.n = text ? strlen(text) : 0;
 	memset(peer.heard, 0, sizeof(peer.heard));
 	assert_int_equal(pthread_create(&thread, NULL, say, NULL), 0);
-	reply = control_try(path, command, ms, why);
+	reply = wait_now.ms ? ask_once(path, command, &wait_now, why)
+			    : control_try(path, command, ms, why);
 	pthread_join(thread, NULL);
 	return reply;
 }
@@ -197,6 +202,47 @@ static void silence(void **state)
 	assert_refused("status", "", 50, "no answer within");
 }
 
+/* Whoever waits at a terminal learns for what before all the time is over. */
+static void silence_is_noticed_early(void **state)
+{
+	static const struct wait waits[] = {{.ms = 60, .notice_ms = 10},
+					    {.ms = 10, .notice_ms = 0}};
+	char why[CONTROL_WHY], expect[192];
+
+	(void)state;
+	peer.stays = true;
+	for (size_t i = 0; i < 2; i++) {
+		wait_now = waits[i];
+		heard_begin();
+		assert_null(ask("status", "", 0, why));
+		snprintf(
+			expect, sizeof(expect),
+			"warning: control socket %s: no answer yet: is that kedge stopped? Waiting "
+			"up to 0 s; Ctrl-C gives up\n",
+			path);
+		assert_string_equal(heard, i ? "" : expect);
+		heard_end();
+		assert_non_null(strstr(why, "no answer within"));
+	}
+	wait_now = (struct wait){0};
+}
+
+static void an_answer_in_time_has_no_notice(void **state)
+{
+	char why[CONTROL_WHY];
+	json_t *reply;
+
+	(void)state;
+	wait_now = (struct wait){.ms = PATIENT_MS, .notice_ms = PATIENT_MS};
+	heard_begin();
+	reply = ask("status", STATUS, 0, why);
+	assert_non_null(reply);
+	assert_string_equal(heard, "");
+	heard_end();
+	json_decref(reply);
+	wait_now = (struct wait){0};
+}
+
 /* Each reading alone would be in time. */
 static void a_part_and_silence(void **state)
 {
@@ -260,6 +306,8 @@ int main(void)
 		TEST(the_answer_to_another_command),
 		TEST(bytes_that_are_no_text),
 		TEST(silence),
+		TEST(silence_is_noticed_early),
+		TEST(an_answer_in_time_has_no_notice),
 		TEST(a_part_and_silence),
 		TEST(no_end),
 		TEST(a_reset),

@@ -68,6 +68,14 @@ static json_t *fake_status(const struct daemon *daemon)
 	return json_pack("{s:i}", "flows", 7);
 }
 
+static uint64_t open_now;
+
+static uint64_t fake_open(const struct daemon *daemon)
+{
+	assert_ptr_equal(daemon, &kedge);
+	return open_now;
+}
+
 static json_t *fake_server(const struct generation *g, const char *args)
 {
 	assert_ptr_equal(g, kedge.generation);
@@ -147,6 +155,7 @@ static int fake_poll(struct pollfd *fds, nfds_t n, int ms)
 #define worker_closing    fake_closing
 #define reload            fake_reload
 #define status_json       fake_status
+#define status_open       fake_open
 #define server_command    fake_server
 #define access_log_reopen fake_reopen
 #define notify_stopping   fake_stopping
@@ -199,6 +208,7 @@ static int setup(void **state)
 	events[0] = '\0';
 	turns_left = 3;
 	serve_err = signal_next = 0;
+	open_now = 0;
 	guard_waits = -1;
 	answers = NULL;
 	heard_begin();
@@ -240,8 +250,38 @@ static void each_signal_that_ends_it_drains(void **state)
 		assert_int_equal(mainloop_run(&kedge), 0);
 		assert_string_equal(events, "draining:5000 drain0 drain1 ");
 		assert_true(kedge.draining);
-		assert_string_equal(heard, "info: draining: no new connections; 5 s for "
-					   "running requests\n");
+		assert_string_equal(heard, "info: draining: no new connections; none is open\n");
+	}
+}
+
+/* Who waits for the end learns for what, and how not to wait. */
+static void the_drain_says_what_it_waits_for(void **state)
+{
+	static const struct {
+		uint64_t open;
+		uint32_t ms;
+		const char *said;
+	} cases[] = {
+		{1, 5000,
+		 "up to 5 s for 1 open connection (the same signal again ends it at once)\n"},
+		{2, 1500,
+		 "up to 1500 ms for 2 open connections (the same signal again ends it at once)\n"},
+		{7, 200,
+		 "up to 200 ms for 7 open connections (the same signal again ends it at once)\n"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct conf patient = *conf;
+
+		teardown(state);
+		setup(state);
+		patient.drain_timeout_ms = cases[i].ms;
+		kedge.conf = &patient;
+		open_now = cases[i].open;
+		send_signal(SIGINT);
+		assert_int_equal(mainloop_run(&kedge), 0);
+		assert_heard("info: draining: no new connections; ");
+		assert_heard(cases[i].said);
 	}
 }
 
@@ -308,7 +348,7 @@ static void a_delay_goes_before_the_drain(void **state)
 	assert_string_equal(heard,
 			    "info: shutting down: not ready any more, but clients are served for "
 			    "5 ms (shutdown-delay-ms; a second signal ends the wait)\n"
-			    "info: draining: no new connections; 5 s for running requests\n");
+			    "info: draining: no new connections; none is open\n");
 }
 
 static void until_then_it_is_as_before(void **state)
@@ -550,6 +590,7 @@ int main(void)
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(each_signal_that_ends_it_drains),
+		TEST(the_drain_says_what_it_waits_for),
 		TEST(a_second_one_ends_it_at_once),
 		TEST(hup_reloads_unless_it_drains),
 		TEST(a_delay_goes_before_the_drain),
