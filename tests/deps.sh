@@ -3,8 +3,8 @@
 # deps.sh [-n] [GROUP...]: installs the distribution's packages that a group needs and this machine lacks. With -n it
 # installs nothing: it names what is missing and the command that installs it, and fails.
 #
-# Groups: build, check (includes build), test (includes check), servers, demo, fleet, containers, vm, bench, bench-new,
-# root. The default is build and test. Says nothing and changes nothing when all is there. Needs root only if something is missing.
+# Groups: build, check (includes build), test (includes check), servers, demo, fleet, containers, pods, vm, bench,
+# bench-new, root, deb. The default is build and test. Says nothing and changes nothing when all is there. Needs root only if something is missing.
 # Tested on Debian 12 and 13, also from their minimal systems. It asks apt which packages there are, not which release
 # this is.
 # shellcheck disable=SC2034 # the arguments name the arrays
@@ -40,6 +40,8 @@ bench=(nginx=nginx haproxy=haproxy hitch=hitch caddy=caddy gnuplot-nox=gnuplot l
 rooted=(debootstrap=debootstrap debian-archive-keyring util-linux=unshare iproute2=ip)
 deb=(build-essential debhelper=dh dpkg-dev=dpkg-buildpackage lintian=lintian blhc=blhc devscripts=hardening-check)
 containers=(podman=podman crun=crun busybox-static=busybox nodejs=node npm=npm python3-jsonschema python3-yaml "${rooted[@]}")
+# In the root where pods and Compose run.
+pods=(podman=podman podman-compose=podman-compose crun=crun netavark aardvark-dns catatonit nftables=nft python3=/usr/bin/python3)
 bench_new=("${bench[@]}" "${rooted[@]}")
 
 die()
@@ -266,11 +268,11 @@ fi
 groups=()
 for group in "$@"; do
 	case $group in
-	build | check | test | servers | demo | fleet | containers | vm | bench | deb) groups+=("$group") ;;
+	build | check | test | servers | demo | fleet | containers | pods | vm | bench | deb) groups+=("$group") ;;
 	bench-new) groups+=(bench_new) ;;
 	root) groups+=(rooted) ;;
 	*)
-		echo "usage: deps.sh [-n] [build|check|test|servers|demo|fleet|containers|vm|bench|bench-new|root|deb]..." >&2
+		echo "usage: deps.sh [-n] [build|check|test|servers|demo|fleet|containers|pods|vm|bench|bench-new|root|deb]..." >&2
 		exit 2
 		;;
 	esac

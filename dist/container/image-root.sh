@@ -13,8 +13,8 @@ put()
 
 	mkdir -p "$image${file%/*}"
 	cp -L --preserve=mode "$file" "$image$file"
-	# Where /lib is a link to /usr/lib, dpkg knows a file by one of its two names.
-	package=$(dpkg-query -S "$file" "/usr$file" "${file#/usr}" 2>/dev/null | head -n 1 | cut -d: -f1) || true
+	# Where /lib is a link to /usr/lib, dpkg knows a file by one of its two names. It also lists diversions.
+	package=$(dpkg-query -S "$file" "/usr$file" "${file#/usr}" 2>/dev/null | grep -v '^diversion by ' | head -n 1 | cut -d: -f1) || true
 	[[ -n $package ]] || { echo "image-root.sh: $file is of no package: its licence is not known" >&2; exit 1; }
 	mkdir -p "$image/usr/share/doc/$package"
 	cp -L "/usr/share/doc/$package/copyright" "$image/usr/share/doc/$package/"

@@ -20,11 +20,14 @@ def podman():
     it.clean()
 
 
-@pytest.fixture(scope="session")
-def image(podman):
-    """The name of the image."""
-    podman.build()
-    return podman_module.IMAGE
+# The first is what the Containerfile takes by default, and what most people will have.
+RELEASES = ["trixie", pytest.param("bookworm", marks=pytest.mark.full)]
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def image(podman, request):
+    """The name of the image, built on a release of Debian."""
+    return podman.build(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ from pathlib import Path
 from machine import PATIENCE, ROOT
 
 PLACE = ROOT / "build/containers"
-BASE, IMAGE = "localhost/kedge-base:1", "localhost/kedge:test"
 CLONE_NEWNS, MS_PRIVATE, MS_REC = 0x20000, 1 << 18, 1 << 14
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -69,24 +68,26 @@ class Podman:
             return str(error)
         return None
 
-    def import_base(self):
+    def import_base(self, release):
         """The root that base.sh has made."""
-        root = PLACE / "root"
+        root, name = PLACE / release, f"localhost/kedge-base-{release}:1"
         stamp = str((root / "var/lib/dpkg/status").stat().st_mtime_ns)
-        label = self("image", "inspect", "--format", '{{index .Labels "stamp"}}', BASE, check=False).stdout.strip()
+        label = self("image", "inspect", "--format", '{{index .Labels "stamp"}}', name, check=False).stdout.strip()
         if label == stamp:
-            return
+            return name
         tar = subprocess.Popen(["tar", "-C", root, "--one-file-system", "--exclude=./var/cache/apt/*", "-c", "."],
                                stdout=subprocess.PIPE)
-        self("import", "--change", f"LABEL stamp={stamp}", "-", BASE, stdin=tar.stdout, timeout=600)
+        self("import", "--change", f"LABEL stamp={stamp}", "-", name, stdin=tar.stdout, timeout=600)
         assert tar.wait() == 0
+        return name
 
-    def build(self):
-        self.import_base()
-        done = self("build", "--isolation", "chroot", "--build-arg", f"BASE={BASE}", "--format", "docker",
-                    "-t", IMAGE, "-f", ROOT / "Containerfile", ROOT, timeout=1200)
+    def build(self, release):
+        """The image with the libraries of a release; its name."""
+        image = f"localhost/kedge:{release}"
+        self("build", "--isolation", "chroot", "--build-arg", f"BASE={self.import_base(release)}", "--format", "docker",
+             "-t", image, "-f", ROOT / "Containerfile", ROOT, timeout=1200)
         self("image", "prune", "-f")
-        return done.stdout
+        return image
 
     def clean(self):
         """Nothing is left mounted or running; images stay."""
