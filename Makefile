@@ -446,7 +446,7 @@ fleet:
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)$(PYTHON) -B tests/story/fleet.py
 
-## test: containers (3 min, root): the image of the Containerfile in podman; the examples for Kubernetes and Compose
+## test: containers (4 min, root): the image of the Containerfile in podman; the examples for Kubernetes and Compose, run
 containers:
 	$(Q)tests/deps.sh build test containers
 	$(Q)tests/containers/base.sh

@@ -4,8 +4,10 @@ import subprocess
 
 import pytest
 
+import pod
 import podman as podman_module
 from machine import ROOT
+from place import Place
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +30,33 @@ RELEASES = ["trixie", pytest.param("bookworm", marks=pytest.mark.full)]
 def image(podman, request):
     """The name of the image, built on a release of Debian."""
     return podman.build(request.param)
+
+
+@pytest.fixture(scope="session")
+def pods(podman):
+    """Another podman, of Debian 13: the one of Debian 12 cannot run pods that have a Secret."""
+    build = podman_module.PLACE / "build"
+    place = Place(podman_module.PLACE / "pods", build)
+    try:
+        it = podman_module.PodmanWithin(place, build)
+        it.clean()
+        yield it
+        it.clean()
+    finally:
+        place.stop()
+
+
+@pytest.fixture(scope="session")
+def examples(podman, pods, tmp_path_factory):
+    """The images of the examples, in the storage of `pods`: the application's, and kedge's."""
+    root = tmp_path_factory.mktemp("web") / "root.tar"
+    pod.application(root)
+    with open(root, "rb") as file:
+        pods("import", *pod.APPLICATION, "-", "localhost/web:1", stdin=file, timeout=300)
+    image = podman.build("trixie")
+    podman.copy(image, pods)
+    yield "localhost/web:1", image
+    pods("image", "prune", "-f")
 
 
 @pytest.fixture(scope="session")

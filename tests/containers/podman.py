@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path
 
 from machine import PATIENCE, ROOT
@@ -89,7 +90,43 @@ class Podman:
         self("image", "prune", "-f")
         return image
 
+    def copy(self, image, to):
+        """An image, into the storage of another podman."""
+        with tempfile.TemporaryFile() as file:
+            subprocess.run([*self.argv, "save", "--quiet", image], env=self.env, stdout=file, check=True)
+            file.seek(0)
+            to("load", "--quiet", stdin=file, timeout=300)
+
     def clean(self):
         """Nothing is left mounted or running; images stay."""
         self("rm", "-a", "-f", "-t", "0", check=False)
         shutil.rmtree(self.run_dir, ignore_errors=True)
+
+
+STORAGE = """\
+[storage]
+driver = "overlay"
+graphroot = "/kedge/build/storage"
+runroot = "/run/containers"
+"""
+
+
+class PodmanWithin(Podman):
+    """The one of a Place, which has namespaces that nobody else is in, so it may make networks."""
+
+    def __init__(self, place, build):  # pylint: disable=super-init-not-called
+        self.place, self.env, self.build_dir = place, None, build
+        (build / "storage.conf").write_text(STORAGE)
+        (build / "containers.conf").write_text(CONF.format(crun="/kedge/tests/containers/oci/crun")
+                                               + '[network]\nnetwork_backend = "netavark"\n'
+                                               + 'network_config_dir = "/run/networks"\n')
+        self.argv = self.program("podman")
+
+    def program(self, *argv):
+        """Any program that calls podman."""
+        return self.place.argv(*argv, CONTAINERS_CONF="/kedge/build/containers.conf",
+                               CONTAINERS_STORAGE_CONF="/kedge/build/storage.conf")
+
+    def clean(self):
+        self("rm", "-a", "-f", "-t", "0", check=False)
+        self("volume", "rm", "-a", "-f", check=False)
