@@ -23,7 +23,8 @@ takes	:= $(foreach g,$(MAKECMDGOALS),$(shell sed -En 's|^$(hash)$(hash) [a-z]*: 
 $(if $(takes),$(info $(takes)))
 endif
 
-VERSION := 0.2.0
+# Between releases: the next one's, with -dev. CHANGELOG.md and debian/changelog (~dev) must agree; a test compares them.
+VERSION := 0.3.0-dev
 
 .DEFAULT_GOAL := all
 

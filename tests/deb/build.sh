@@ -25,6 +25,24 @@ copy_tree()
 	fi | tar --create --null --files-from=- --ignore-failed-read | tar --extract --directory="$place/kedge" --no-same-owner
 }
 
+set_version()
+{
+	sed -i "1s/(.*)/($1)/" "$place/kedge/debian/changelog"
+}
+
+# Between releases each package must replace the one before, so its version gets a time: that of the last commit, or now if
+# the tree has something else.
+stamp()
+{
+	local ours seconds
+
+	ours=$(cd "$place/kedge" && dpkg-parsechangelog -S Version)
+	[[ $ours == *~dev ]] || return 0
+	seconds=$(git log -1 --format=%ct 2>/dev/null) || true
+	[[ -n $seconds && -z $(git status --porcelain) ]] || seconds=$(date +%s)
+	set_version "$ours$(date --utc --date="@$seconds" +%Y%m%d%H%M%S)"
+}
+
 build()
 {
 	local how=(-us -uc)
@@ -46,8 +64,9 @@ judge()
 
 if [[ -z $version ]]; then
 	copy_tree
+	stamp
 else
-	(cd "$place/kedge" && sed -i "1s/(.*)/($version)/" debian/changelog)
+	set_version "$version"
 fi
 build
 version=$(cd "$place/kedge" && dpkg-parsechangelog -S Version)

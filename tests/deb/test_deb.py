@@ -93,7 +93,9 @@ def test_it_is_installed_and_does_nothing_yet(system):
     assert system.run("systemctl", "is-enabled", "kedge.socket").stdout.strip() == "disabled"
     assert system.unit() == ("inactive", "0") and system.unit("kedge.socket")[0] == "inactive"
     assert system.ok("stat", "-c", "%U:%G %a", "/etc/kedge") == "root:root 755"
-    assert re.fullmatch(r"kedge \d+\.\d+\.\d+", system.ok("kedge", "--version"))
+    assert re.fullmatch(r"kedge \d+\.\d+\.\d+(-dev)?", system.ok("kedge", "--version"))
+    # Each package that is built between releases replaces the one before.
+    assert re.fullmatch(r"\d+\.\d+\.\d+(~dev\d{14})?", system.ok("dpkg-query", "-W", "-f", "${Version}", "kedge"))
     assert "kedge" in system.ok("getent", "passwd", "kedge")
     assert system.ok("systemctl", "list-units", "--failed", "--plain", "--no-legend") == ""
 

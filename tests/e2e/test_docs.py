@@ -265,13 +265,24 @@ def test_help_and_man_page_name_the_same_options(sandbox, command):
     assert of_all == synopsis - every - alone, (of_all, synopsis)
 
 
-def test_the_version_is_the_newest_of_the_changelog():
+def test_the_version_is_that_of_the_changelogs():
+    """Between releases, while something is unreleased, it is that of the next one with -dev: a package of such a tree must
+    replace the released one."""
     version = re.search(r"^VERSION := (\S+)$", (machine.ROOT / "Makefile").read_text(), re.M)[1]
-    headings = [heading for heading, _ in docs.sections(CHANGELOG) if heading[0].isdigit()]
-    assert headings[0].split(" - ")[0] == version
+    headings = re.findall(r"^## (.*)$", CHANGELOG.read_text(), re.M)
+    released = next(heading for heading in headings if heading[0].isdigit()).split(" - ")[0]
+    unreleased = re.search(r"^## Unreleased\n(.*?)^## ", CHANGELOG.read_text(), re.M | re.S)
+    if unreleased and re.search(r"^- ", unreleased[1], re.M):
+        number, dev, rest = version.partition("-dev")
+        assert dev and not rest, "the changelog has unreleased entries: name the next version, with -dev"
+        assert [*map(int, number.split("."))] > [*map(int, released.split("."))]
+    else:
+        assert version == released
+    package = re.match(r"kedge \((\S+)\) ", (machine.ROOT / "debian/changelog").read_text())[1]
+    assert package == version.replace("-dev", "~dev")  # which Debian sorts before the release
     assert run(machine.ROOT / "build/kedge", "--version").stdout == f"kedge {version}\n"
     newest = re.search(r"^\| (\S+) \| yes \|", SECURITY.read_text(), re.M)[1]
-    assert version.startswith(newest + "."), newest
+    assert released.startswith(newest + "."), newest
 
 
 def test_the_statuses_that_leave_doubts():

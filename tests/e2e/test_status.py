@@ -38,7 +38,7 @@ def shown(kedge, *args):
 
 def test_the_first_lines(kedge):
     status, text = kedge.status(), shown(kedge)
-    assert re.match(rf"kedge \d+\.\d+\.\d+, pid {kedge.pid}, up (?:\d+ min )?\d+ s, \d+ workers?\n"
+    assert re.match(rf"kedge \d+\.\d+\.\d+(?:-dev)?, pid {kedge.pid}, up (?:\d+ min )?\d+ s, \d+ workers?\n"
                     r"configuration 1, from the command line\n"
                     r"connections: 0 open, 2 accepted\n"
                     r"requests: 3, 0\.0/s now, [\d.]+/s on average\n", text), text

@@ -110,7 +110,7 @@ class Top:
 
 def test_a_screen(kedge, certs):
     with Top("--control", kedge.control) as top:
-        top.wait(rf"^kedge \d+\.\d+\.\d+  up \d+ (?:s|min \d+ s)  pid {kedge.pid}  \d+ workers?$")
+        top.wait(rf"^kedge \d+\.\d+\.\d+(?:-dev)?  up \d+ (?:s|min \d+ s)  pid {kedge.pid}  \d+ workers?$")
         top.wait(r"^requests 0/s  connections 0 open, 0/s  in 0B/s  out 0B/s$")
         assert top.screen.switched == ["other"] and top.screen.cursor.hidden
         assert not termios.tcgetattr(top.slave)[3] & (termios.ECHO | termios.ICANON)
