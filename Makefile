@@ -8,6 +8,7 @@ CLANG	?= clang
 BPFTOOL	?= $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 OUT	?= build
 PYTHON	?= /usr/bin/python3
+PKG_CONFIG ?= pkg-config
 # CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS belong to the packager. They come after ours in every rule, except for the BPF
 # objects, which have BPF_CFLAGS. With sanitizers the default is -O1.
 their_CFLAGS := $(CFLAGS)
@@ -29,11 +30,13 @@ VERSION := 0.3.0-dev
 .DEFAULT_GOAL := all
 
 pkgs		:= libbpf libxdp libssl libcrypto yaml-0.1 jansson libsystemd libseccomp
+# Callbacks and tests do not use every parameter. For clang a packager's -Wextra undoes this, so the rules have it behind, too.
+unused		:= -Wno-unused-parameter
 kedge_CFLAGS	:= -std=gnu11 -D_GNU_SOURCE -DKEDGE_VERSION='"$(VERSION)"' -Iinclude -iquote . -iquote user -I$(OUT) \
 		   -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-		   -Wundef -Wno-unused-parameter -fno-strict-aliasing $(if $(WERROR),-Werror) \
-		   $(shell pkg-config --cflags $(pkgs) 2>/dev/null)
-kedge_LDLIBS	:= $(shell pkg-config --libs $(pkgs) 2>/dev/null) -lelf -lz -lpthread
+		   -Wundef $(unused) -fno-strict-aliasing $(if $(WERROR),-Werror) \
+		   $(shell $(PKG_CONFIG) --cflags $(pkgs) 2>/dev/null)
+kedge_LDLIBS	:= $(shell $(PKG_CONFIG) --libs $(pkgs) 2>/dev/null) -lelf -lz -lpthread
 
 # Hardening of the installed program. A packager can replace each of the three: `make HARDEN_CFLAGS=`. Some flags do not
 # exist on every architecture, so the compiler tries them.
@@ -55,14 +58,14 @@ HARDEN_LDFLAGS	?= -pie -Wl,-z,relro,-z,now,-z,noexecstack
 no_path		:= -ffile-prefix-map=$(CURDIR)=.
 
 # The commands of the rules: optimised, and with sanitizers (san_).
-compile		= $(CC) $(no_path) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+compile		= $(CC) $(no_path) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(unused) -MMD -MP -c $< -o $@
 link		= $(CC) $(HARDEN_CFLAGS) $(HARDEN_LDFLAGS) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(2) $(LDLIBS)
 # These have the checks of user/base/check.h.
 checks		:= -DKEDGE_CHECKS
-san_compile	= $(CC) -O1 -g $(kedge_CFLAGS) $(checks) $(CPPFLAGS) $(their_CFLAGS) $(SANITIZE) -U_FORTIFY_SOURCE -MMD -MP -c $< -o $@
+san_compile	= $(CC) -O1 -g $(kedge_CFLAGS) $(checks) $(CPPFLAGS) $(their_CFLAGS) $(SANITIZE) -U_FORTIFY_SOURCE $(unused) -MMD -MP -c $< -o $@
 san_link	= $(CC) $(their_CFLAGS) $(SANITIZE) $(LDFLAGS) $(1) -o $@ $(kedge_LDLIBS) $(2) $(LDLIBS)
 # clang builds the fuzzers and measures coverage. It does not know every flag of gcc.
-clang_CFLAGS	= -O1 -g $(kedge_CFLAGS) $(checks) $(CPPFLAGS) $(their_CFLAGS) -U_FORTIFY_SOURCE -Wno-unknown-warning-option \
+clang_CFLAGS	= -O1 -g $(kedge_CFLAGS) $(checks) $(CPPFLAGS) $(their_CFLAGS) -U_FORTIFY_SOURCE $(unused) -Wno-unknown-warning-option \
 		  -Wno-ignored-optimization-argument -Wno-unused-command-line-argument
 
 # When the flags change, every object is built again.
@@ -71,7 +74,7 @@ ifneq ($(file <$(OUT)/flags),$(flags_now))
 .PHONY: $(OUT)/flags
 endif
 $(OUT)/flags:
-	$(Q)pkg-config --print-errors --exists $(pkgs) || \
+	$(Q)$(PKG_CONFIG) --print-errors --exists $(pkgs) || \
 		{ echo "to install what kedge is built with, as root: tests/deps.sh build" >&2; exit 1; }
 	$(Q)mkdir -p $(@D)
 	$(Q)printf '%s\n' '$(subst ','\'',$(flags_now))' >$@
@@ -311,7 +314,7 @@ $(OUT)/bench/uring_facts: $(patsubst %,$(OUT)/bench/obj/%.o,uring_facts uring_fa
 $(OUT)/bench/plugin.so: tests/bench/guest/plugin.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(HARDEN_CPPFLAGS) $(filter-out -fPIE,$(HARDEN_CFLAGS)) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+	$(Q)$(CC) $(HARDEN_CPPFLAGS) $(filter-out -fPIE,$(HARDEN_CFLAGS)) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(unused) $(LDFLAGS) \
 		-fPIC -shared -fvisibility=hidden $< -o $@ $(LDLIBS)
 
 # PEERS=new adds the newest versions of the other proxies.
@@ -378,7 +381,7 @@ bench-test: $(OUT)/kedge-asan $(addprefix $(OUT)/bench/,load backend move uring_
 $(OUT)/flood: tests/e2e/flood.c
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(HARDEN_LDFLAGS) $(LDFLAGS) \
+	$(Q)$(CC) $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(unused) $(HARDEN_LDFLAGS) $(LDFLAGS) \
 		$< -o $@ $(LDLIBS)
 
 # --- the whole: pytest, root ------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # compilers.sh [COMPILER...]: builds kedge, with and without sanitizers, and the unit tests with each compiler (gcc and
-# clang), below build/compilers. A warning is an error. A clang also builds the BPF programs. One test for each; the
-# last line is their total.
+# clang), below build/compilers. A warning is an error, also of a packager's -Wall -Wextra. A clang also builds the BPF
+# programs. One test for each; the last line is their total.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
@@ -24,7 +24,7 @@ for compiler in "$@"; do
 	mkdir -p "$out"
 	start=$SECONDS
 	if ${MAKE:-make} -j"$(nproc)" --no-print-directory OUT="$out" CC="$compiler" CLANG="$clang" WERROR=1 \
-		all asan unit-objects >"$out/log" 2>&1 && ! grep -q 'warning:' "$out/log"; then
+		CFLAGS="-O2 -g -Wall -Wextra -Werror" all asan unit-objects >"$out/log" 2>&1 && ! grep -q 'warning:' "$out/log"; then
 		echo "compilers: $compiler $version: ok ($((SECONDS - start)) s)"
 		passed=$((passed + 1))
 		rm -rf "$out"
