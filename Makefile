@@ -70,8 +70,15 @@ clang_CFLAGS	= -O1 -g $(kedge_CFLAGS) $(checks) $(CPPFLAGS) $(their_CFLAGS) -U_F
 
 # When the flags change, every object is built again.
 flags_now	:= $(strip $(HARDEN_CPPFLAGS) $(HARDEN_CFLAGS) $(HARDEN_LDFLAGS) $(kedge_CFLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))
-ifneq ($(file <$(OUT)/flags),$(flags_now))
+flags_built	:= $(file <$(OUT)/flags)
+ifneq ($(flags_built),$(flags_now))
 .PHONY: $(OUT)/flags
+# What is installed is what was built, so install does not build it again with other flags, and say nothing.
+ifeq ($(strip $(MAKECMDGOALS))$(if $(wildcard $(OUT)/kedge),,no),install)
+flags_but	= $(or $(filter-out $(1),$(2)),nothing)
+$(error $(OUT)/kedge has other flags: it was built with $(call flags_but,$(flags_now),$(flags_built)), \
+	and install has $(call flags_but,$(flags_built),$(flags_now)). Give install the same CFLAGS and LDFLAGS, or run make first)
+endif
 endif
 $(OUT)/flags:
 	$(Q)$(PKG_CONFIG) --print-errors --exists $(pkgs) || \
@@ -506,15 +513,16 @@ test-full:
 
 # --- install ----------------------------------------------------------------------------------------
 DESTDIR		?=
-prefix		?= /usr/local
-bindir		?= $(prefix)/bin
-mandir		?= $(prefix)/share/man
-datadir		?= $(prefix)/share/kedge
-docdir		?= $(prefix)/share/doc/kedge
-unitdir		?= $(prefix)/lib/systemd/system
-sysusersdir	?= $(prefix)/lib/sysusers.d
-bashdir		?= $(prefix)/share/bash-completion/completions
-zshdir		?= $(prefix)/share/zsh/site-functions
+# Some know these in capitals.
+prefix		?= $(or $(PREFIX),/usr/local)
+bindir		?= $(or $(BINDIR),$(prefix)/bin)
+mandir		?= $(or $(MANDIR),$(prefix)/share/man)
+datadir		?= $(or $(DATADIR),$(prefix)/share/kedge)
+docdir		?= $(or $(DOCDIR),$(prefix)/share/doc/kedge)
+unitdir		?= $(or $(UNITDIR),$(prefix)/lib/systemd/system)
+sysusersdir	?= $(or $(SYSUSERSDIR),$(prefix)/lib/sysusers.d)
+bashdir		?= $(or $(BASHDIR),$(prefix)/share/bash-completion/completions)
+zshdir		?= $(or $(ZSHDIR),$(prefix)/share/zsh/site-functions)
 INSTALL		?= install
 
 inst_docs	:= README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE dist/kedge.yaml dist/kedge.logrotate

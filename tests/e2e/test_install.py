@@ -145,6 +145,22 @@ def test_the_prefix_is_in_the_unit(tmp_path):
     assert "ExecStart=/opt/kedge/bin/kedge run" in text and "ExecReload=/opt/kedge/bin/kedge reload" in text
 
 
+def test_the_names_of_directories_may_be_in_capitals(tmp_path):
+    make("install", f"DESTDIR={tmp_path}", "PREFIX=/opt/kedge", "BINDIR=/opt/programs")
+    assert (tmp_path / "opt/programs/kedge").exists() and (tmp_path / "opt/kedge/share/man/man1/kedge.1").exists()
+    make("uninstall", f"DESTDIR={tmp_path}", "PREFIX=/opt/kedge", "BINDIR=/opt/programs")
+    assert files_below(tmp_path) == []
+
+
+def test_install_takes_what_was_built_or_stops(tmp_path):
+    """It builds nothing with flags that nobody has asked for."""
+    before = {name: (machine.ROOT / "build" / name).stat().st_mtime_ns for name in ("flags", "kedge")}
+    done = run("make", "-C", machine.ROOT, "install", f"DESTDIR={tmp_path}", "CFLAGS=-O1 -g")
+    assert done.returncode == 2 and re.search(r"build/kedge has other flags: .*and install has -O1\.", done.stderr), done.stderr
+    assert files_below(tmp_path) == []
+    assert before == {name: (machine.ROOT / "build" / name).stat().st_mtime_ns for name in before}
+
+
 def test_exposure_is_what_the_document_says():
     done = run("systemd-analyze", "security", "--offline=true", "--no-pager",
                machine.ROOT / "dist/kedge.service")
