@@ -20,7 +20,7 @@ build=(clang=clang llvm=llvm-strip gcc=gcc make=make pkg-config=pkg-config bpfto
 	libseccomp-dev libsystemd-dev)
 check=("${build[@]}" libcmocka-dev)
 test=("${check[@]}" libhttp-parser-dev %clang_rt@has_fuzzer clang-format=clang-format clang-tidy=clang-tidy
-	python3=/usr/bin/python3 python3-pytest python3-jsonschema python3-yaml python3-pyte curl=curl git=git patch=patch openssl=openssl nodejs=node haproxy=haproxy ca-certificates jq=jq
+	python3=/usr/bin/python3 python3-pytest python3-jsonschema python3-yaml python3-pyte curl=curl git=git patch=patch openssl=openssl nodejs=node node-express node-ws haproxy=haproxy ca-certificates jq=jq
 	iproute2=ip strace=strace libcap2-bin=capsh procps=ps prometheus=promtool bpftrace=bpftrace
 	git=git util-linux=setpriv slowhttptest=slowhttptest testssl.sh=testssl mandoc=mandoc systemd=systemd-analyze zsh=zsh
 	mkcert=mkcert certbot=certbot pebble=pebble xdp-tools=xdp-filter liburing-dev devscripts=hardening-check binutils=objdump)

@@ -24,6 +24,7 @@ NOT_RUN = {
     "scp ": "needs a second host",
     "systemctl": "needs a running systemd; the suite of the package has one",
     "aws ": "needs an account there",
+    "npm ": "needs the registry; the packages are those of the distribution",
 }
 
 
@@ -151,6 +152,58 @@ def test_the_hook_finds_every_kedge(sandbox):
     assert done.stdout.splitlines() == [f"reload --control /run/{at}/kedge.sock" for at in ("kedge", "kedge@web")], done.stderr
     assert done.returncode == 1
     assert sandbox.run("stat -c '%a %G' le/live le/archive le/live/a/privkey.pem").stdout == "710 kedge\n755 kedge\n640 kedge\n"
+
+
+# --- a developer's machine -------------------------------------------------------------------------
+def test_develop(sandbox):
+    follower, printed = Follower(sandbox, NOT_RUN), ""
+    for block in docs.blocks((TUTORIALS / "develop.md").read_text()):
+        if "--connect-retry-ms" in block:
+            follower.block(block)
+            check_restarts(sandbox)
+        elif docs.is_shell(block):
+            printed += follower.block(block)
+    assert "data: client: 127.0.0.1\n" in printed
+    for word in ("mkcert localhost", "node ", "kedge run", "new (require('ws'))", "--drain-timeout-ms"):
+        assert any(word in command for command in follower.ran), (word, follower.ran)
+
+
+def test_what_develop_warns_of(sandbox):
+    """Express with `trust proxy` true, silence, and an application that is away."""
+    express = (machine.ROOT / "docs/examples/express.js").read_text()
+    assert "app.set('trust proxy', 1)" in express
+    (sandbox.home / "app.js").write_text(express.replace("'trust proxy', 1", "'trust proxy', true").replace("60000", "600000"))
+    sandbox.start("node app.js", "app").wait_line(r"port \d+", seconds=30)
+    lies = "curl -sSk -H 'X-Forwarded-For: 192.0.2.1' https://127.0.0.1:3443/"
+    for more, client in (("", "192.0.2.1"), ("--xff replace", "127.0.0.1")):
+        sandbox.start(f"kedge run --self-signed --listen :3443 --app 127.0.0.1:3000 --idle-timeout-ms 500 {more}",
+                      "kedge").wait_line("info: ready", seconds=60)
+        assert sandbox.run(lies).stdout == f"client: {client}, https\n"
+        if more:
+            break
+        sandbox.stop_all("kedge")
+    done = sandbox.run("curl -sSkN https://127.0.0.1:3443/events")
+    assert "data: client: " in done.stdout and done.returncode != 0  # cut off, not ended
+    done = sandbox.run("NODE_TLS_REJECT_UNAUTHORIZED=0 node -e \"new (require('ws'))('wss://127.0.0.1:3443')"
+                       ".on('close', (code) => console.log('closed', code))\"")
+    assert done.stdout == "closed 1006\n", done.stderr
+    sandbox.stop_all("app")
+    assert sandbox.run("curl -sk -o /dev/null -w '%{http_code}' https://127.0.0.1:3443/").stdout == "502"
+
+
+def check_restarts(sandbox):
+    """What the text says of a restart, and of Ctrl-C with an open EventSource."""
+    sandbox.stop_all("app")
+    with sandbox.start("curl -sS https://127.0.0.1:3443/", "curl") as waits:
+        machine.wait_for(lambda: json.loads(sandbox.run("kedge status --json").stdout)["connections_open"],
+                         what="a client that waits")
+        sandbox.start("node docs/examples/express.js", "app").wait_line(r"port \d+", seconds=30)
+        waits.wait_line("client: 127.0.0.1, https")
+    sandbox.start("curl -sSN https://127.0.0.1:3443/events", "curl").wait_line("data: client")
+    kedge = next(p for p in sandbox.running if p.name == "kedge")
+    os.kill(kedge.pid, signal.SIGINT)
+    kedge.wait_line(r"draining: no new connections; up to 1 s for 1 open connection \(the same signal again ends it at once\)")
+    assert kedge.wait() == 0
 
 
 # --- a balancer ------------------------------------------------------------------------------------
