@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """An application by its name: resolved at start, at a reload and by check; never by a worker."""
 import os
+import socket
 import time
 
 import pytest
@@ -90,6 +91,28 @@ def test_a_name_that_leads_back(tmp_path, certs, hosts, two):
         done = kedge.reload()
         assert done.returncode == 1 and said in done.stderr, done.stderr
         assert ask(kedge) == 200
+
+
+def test_a_reload_looks_for_circles_under_the_filter(tmp_path, certs):
+    """The questions to the kernel are all allowed: does this host have the address, and is this the same file?"""
+    config, listeners = Config(tmp_path, certs), [Listener("clear", tls=False)]
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    with RawApp() as app:
+        config.write(listeners, app=app.text, seccomp="enforce")
+        with Kedge(certs, None, listeners, config=config, flags=["--edit", "off"]) as kedge:
+            other = Listener("other", tls=False, addr=f":{port}")
+            unix = Listener("unix", tls=False, addr=f"unix:{tmp_path}/listener")
+            for text in (f"192.0.2.1:{port}", f"[2001:db8::1]:{port}", f"unix:{tmp_path}/x/listener"):
+                config.write([*listeners, other, unix], app=text, seccomp="enforce")
+                done = kedge.reload()
+                assert done.returncode == 0, done.stderr
+            config.write([*listeners, other, unix], app=f"unix:{tmp_path}/../{tmp_path.name}/listener", seccomp="enforce")
+            done = kedge.reload()
+            assert done.returncode == 1 and "is this listener itself" in done.stderr
+            config.write(listeners, app=app.text, seccomp="enforce")
+            assert kedge.reload().returncode == 0 and ask(kedge) == 200
 
 
 def test_names_are_looked_up_again(tmp_path, certs, hosts, dns, two):
