@@ -227,7 +227,7 @@ def test_reload_reads_tickets_and_response_again(starts, certs, tmp_path):
         # A reload of a file that can no longer be read changes nothing.
         tickets.chmod(0o644)
         done = kedge.reload()
-        assert done.returncode == 1 and "chmod 600" in done.stdout + done.stderr
+        assert done.returncode == 1 and "chmod 640" in done.stdout + done.stderr
         assert "Cert Status: revoked" in stapled(kedge, certs)
 
 
