@@ -580,11 +580,18 @@ board-picture: $(OUT)/kedge
 	$(Q)$(PYTHON) -B tests/story/board.py
 
 ## develop: lint (5 min): rooms, headers, licences, clang-format, clang-tidy
+# Each part runs, whatever the others find: make lint-layout runs that one alone.
+lint_parts	:= $(addprefix lint-,rooms headers files order layout warnings)
 lint: $(skels)
-	$(Q)$(PYTHON) -B tests/lint/rooms.py
-	$(Q)$(PYTHON) -B tests/lint/headers.py
-	$(Q)$(PYTHON) -B tests/lint/files.py
-	$(Q)clang-format --dry-run -Werror $(c_files)
+	$(Q)$(MAKE) --no-print-directory --keep-going $(lint_parts)
+
+lint-rooms lint-headers lint-files lint-order: lint-%:
+	$(Q)$(PYTHON) -B tests/lint/$*.py
+
+lint-layout:
+	$(Q)tests/lint/layout.sh $(c_files)
+
+lint-warnings: $(skels)
 	$(Q)clang-tidy --quiet $(user_srcs) -- $(kedge_CFLAGS) 2>$(OUT)/lint.err || \
 		{ cat $(OUT)/lint.err; exit 1; }
 
@@ -599,7 +606,7 @@ clean:
 
 .PHONY: all asan unit coverage fuzz prove sim bpf-test same faults e2e chaos mutants soak deb-test bench bench-docs bench-test bench-profile vmbench vmbench-check membench bench-mover bench-splice board-picture \
 	install uninstall deb reference servers servers-doc demo demo-vm fleet fleet-vm containers vmtest check test test-full test-objects test-programs \
-	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint help clean
+	bpf-objects compilers test-debian13 unit-objects fuzz-objects $(addsuffix -programs,$(suites_built)) lint $(lint_parts) help clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 # Not in all of build/, which may contain the root of another system.

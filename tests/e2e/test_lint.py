@@ -38,6 +38,13 @@ BREACHES = {
         ({"user/base/alone.h": f'{LINE1}const char x[] = "one two three four "\n\t"five";\n'},
          "user/base/alone.h:3: one word alone: cut the string before it"),
     ],
+    "order": [
+        ({"include/kedge/stats.def": 'X(newer, "text")\n'},
+         'stats.def: newer: new at the end: append the line "stats.def newer" to tests/lint/order.txt, too'),
+        ({"tests/lint/order.txt": "stats.def gone\n"},
+         "stats.def: gone: not in its place: names are never removed or moved, put it back"),
+        ({"include/kedge/other.def": 'X(first, "text")\n'}, "other.def: first: new at the end: append"),
+    ],
 }
 
 
@@ -75,6 +82,7 @@ def copied(tmp_path_factory):
 def tree(copied):
     yield copied
     git(copied, "reset", "-q", "--hard")
+    git(copied, "clean", "-qfd")
 
 
 @pytest.mark.parametrize("script, files, begin",
@@ -88,5 +96,13 @@ def test_a_breach_is_found(tree, script, files, begin):
         (tree / name).parent.mkdir(exist_ok=True)
         with open(tree / name, "a", encoding="utf-8") as file:
             file.write(text)
-    git(tree, "add", "-A")
     assert len(found()) == 1 and lint(tree, script).returncode == 1
+
+
+@pytest.mark.parametrize("list_name, first", [("stats.def", "accepted"), ("reasons.def", "client_gone")])
+def test_a_line_amid_a_list_is_found(tree, list_name, first):
+    path = tree / "include/kedge" / list_name
+    path.write_text(path.read_text().replace(f"X({first},", f"X(newer, \"text\")\nX({first},"))
+    done = lint(tree, "order")
+    assert (done.returncode, done.stdout) == (
+        1, f"{list_name}: newer: it is in the place of {first}: move it to the end of the list\n")

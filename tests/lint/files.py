@@ -22,9 +22,11 @@ PIECE = r'"((?:[^"\\\n]|\\.)*)"'
 CUT = re.compile(rf"{PIECE}(?=[ \t]*\n[ \t]*{PIECE})")
 
 
-def tracked():
-    out = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return [name for name in out.splitlines() if (ROOT / name).is_file()]
+def files():
+    """Also those that `git add` does not know yet, so that a fault is found before the commit."""
+    out = subprocess.run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
+                         capture_output=True, text=True).stdout
+    return sorted({name for name in out.splitlines() if (ROOT / name).is_file()})
 
 
 def annotated():
@@ -71,7 +73,7 @@ def cut_faults(name, lines):
 
 
 def main():
-    patterns, names = annotated(), tracked()
+    patterns, names = annotated(), files()
     faults = [*text_faults(names)]
     for name in names:
         lines = (ROOT / name).read_bytes().decode(errors="replace").splitlines()
