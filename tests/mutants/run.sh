@@ -101,7 +101,8 @@ try()
 	(cd "$tree" && timeout --kill-after=20 "$limit" bash -c "$1") >"$2" 2>&1 </dev/null 9>&-
 }
 
-test_failed='^ *\[  FAILED  \]|[1-9][0-9]* failed\b|ERROR: [A-Za-z]*Sanitizer|runtime error: |Assertion .* failed'
+# cmocka says ERROR where the end of a test finds something left, too.
+test_failed='^ *\[  (FAILED  |ERROR   )\]|[1-9][0-9]* failed\b|ERROR: [A-Za-z]*Sanitizer|runtime error: |Assertion .* failed'
 test_failed+='|ERROR: libFuzzer|VERIFICATION FAILED|check failed: |: deadly signal'
 # Of a command that ends well, but could not test anything here.
 test_skipped='(^|[^0-9])0 passed|no tests ran|^[0-9]+ (skipped|deselected)'

@@ -57,6 +57,10 @@ static void plan_theme(struct served *l)
 	l->drags = dice(4);
 	if (theme == THEME_STOPS || theme == THEME_LONG)
 		l->hasty = dice(4);
+	if ((theme == THEME_STOPS || theme == THEME_LONG) && dice(4)) {
+		l->breaks = true;
+		l->s->far_room = l->s->out_room = 1024; /* so that kedge has to wait */
+	}
 	if (theme == THEME_LOST)
 		l->odd_at = dice(2);
 	if (theme == THEME_PIPELINE)
@@ -162,10 +166,33 @@ static bool leaves(struct served *l, enum end_how how)
 	return true;
 }
 
+/* Nothing can follow the last response. */
+static bool within_endless(const struct served *l)
+{
+	const struct item *it = served_last(l);
+
+	return it && it->end == SIZE_MAX;
+}
+
+/*
+ * It has kept back the last byte of an endless response. kedge has read the others, and waits to
+ * send: the error of the reset goes to a send. The client must not take what it got for all.
+ */
+static bool breaks(struct served *l)
+{
+	if (l->s->in_taken < l->s->in.len || sock_writable(l->s))
+		return false;
+	cover_count(COVER_BREAKS);
+	return leaves(l, END_RESET);
+}
+
 static bool sends(struct served *l)
 {
 	size_t left = l->todo.len - l->todo_at, n = left;
+	bool keeps = l->breaks && within_endless(l);
 
+	if (keeps && left == 1)
+		return breaks(l);
 	if (!left) {
 		if (!l->shut_behind)
 			return false;
@@ -174,22 +201,11 @@ static bool sends(struct served *l)
 	}
 	if (l->drags ? dice(4) : dice_rare(3))
 		n = 1 + dice((uint32_t)(dice_rare(2) && left > 60 ? 60 : left));
+	if (keeps && n == left)
+		n--;
 	n = far_send(l->s, l->todo.data + l->todo_at, n);
 	l->todo_at += n;
 	return n;
-}
-
-static bool reads(struct served *l)
-{
-	size_t n = far_waiting(l->s);
-
-	if (!n || l->never_reads)
-		return false;
-	if (l->slow || dice_rare(8))
-		n = 1 + dice((uint32_t)n);
-	far_take(l->s, n);
-	world_log("application reads", l->s->id, n, l->s->out_taken);
-	return true;
 }
 
 /* How many requests are whole for it; the next one's head may be there. */
@@ -204,12 +220,24 @@ static bool next_is_here(const struct served *l, bool whole)
 	return whole ? q->say_end && q->end <= taken : q->head_end <= taken;
 }
 
-/* Nothing can follow the last response. */
-static bool within_endless(const struct served *l)
+/* It answers the next request before it has read all of it, and reads no more. */
+static bool has_read_enough(const struct served *l)
 {
-	const struct item *it = served_last(l);
+	return l->breaks &&
+	       (within_endless(l) || (next_is_here(l, false) && !next_is_here(l, true)));
+}
 
-	return it && it->end == SIZE_MAX;
+static bool reads(struct served *l)
+{
+	size_t n = far_waiting(l->s);
+
+	if (!n || l->never_reads || has_read_enough(l))
+		return false;
+	if (l->slow || dice_rare(8))
+		n = 1 + dice((uint32_t)n);
+	far_take(l->s, n);
+	world_log("application reads", l->s->id, n, l->s->out_taken);
+	return true;
 }
 
 static bool answers(struct served *l)

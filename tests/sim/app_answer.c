@@ -237,7 +237,8 @@ void served_answer(struct served *l)
 	if (it->odd)
 		return;
 	it->final = true;
-	if (l->client->script.theme == THEME_LONG && !q->head && dice_rare(2))
+	if (!q->head &&
+	    ((l->breaks && it->hasty) || (l->client->script.theme == THEME_LONG && dice_rare(2))))
 		add_to_end(l, it);
 	else
 		add_usual(l, it, q->head);

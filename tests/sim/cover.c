@@ -37,6 +37,7 @@ static const char *const whats[COVER_WHATS] = {
 	[COVER_SELF] = "sockets connected to themselves",
 	[COVER_TUNNELS] = "tunnels",
 	[COVER_ENDS_BY_TIME] = "runs in which all fall silent",
+	[COVER_BREAKS] = "resets within an endless response, while a request waits to be sent",
 	[COVER_LEGS_IDLE] = "legs given up because they were idle",
 	[COVER_LEGS_CLOSED] = "legs given up because the application had",
 	[COVER_LEGS_DOUBTED] = "legs given up in doubt",

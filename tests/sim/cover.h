@@ -23,6 +23,7 @@ enum cover_what {
 	COVER_SELF,
 	COVER_TUNNELS,
 	COVER_ENDS_BY_TIME,
+	COVER_BREAKS,
 	/* In the order of enum parting. */
 	COVER_LEGS_IDLE,
 	COVER_LEGS_CLOSED,

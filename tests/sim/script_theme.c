@@ -157,6 +157,7 @@ void script_theme(struct script *s, bool kept)
 		THEME_LONG,    THEME_LONG,    THEME_LINES,   THEME_LINES,   THEME_KEPT,
 		THEME_KEPT,    THEME_KEPT,    THEME_KEPT,    THEME_KEPT,    THEME_KEPT,
 		THEME_LOST,    THEME_LOST,    THEME_LOST,    THEME_LOST,    THEME_LOST,
+		THEME_LONG,    THEME_LONG,    THEME_LONG,
 	};
 
 	s->theme = kept            ? THEME_KEPT
