@@ -198,7 +198,7 @@ check:
 # --- coverage of the automaton: clang counts the branches of the source --------------------------
 cover_bins	:= $(addprefix $(OUT)/cover/kedge/,test_http1 test_http1_body test_http1_char test_http1_field \
 		   test_http1_line test_http1_option test_http1_take test_http1_word)
-cover_srcs	:= $(addprefix tests/lib/,corpus_file.c http1_corpus.c http1_driver.c guard.c) \
+cover_srcs	:= $(addprefix tests/lib/,corpus_file.c http1_corpus.c http1_driver.c guard.c test_filter.c assert_reason.c) \
 		   $(addprefix user/,http/http1_edit.c http/http1_check.c http/xff.c base/check.c base/addr.c base/decimal.c)
 
 $(OUT)/cover/obj/%.o: %.c $(OUT)/flags
@@ -279,7 +279,7 @@ prove:
 
 # --- tests of the BPF side: cmocka, socket pairs, root -------------------------------------------
 $(OUT)/bpf-test/%: $(OUT)/asan/tests/bpf/%.o $(OUT)/asan/tests/bpf/leg.o $(OUT)/asan/tests/bpf/both.o \
-		 $(addprefix $(OUT)/asan/tests/lib/,corpus_file.o http1_corpus.o http1_aliases.o http1_heads.o) $(OUT)/asan/libkedge.a
+		 $(addprefix $(OUT)/asan/tests/lib/,corpus_file.o http1_corpus.o http1_aliases.o http1_heads.o test_filter.o) $(OUT)/asan/libkedge.a
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(call san_link,$^,-lcmocka)

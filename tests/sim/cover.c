@@ -168,5 +168,9 @@ unsigned cover_lacks(void)
 			printf("  never: %s\n", __real_reason_name((enum kedge_reason)i));
 			n++;
 		}
+	if (n)
+		printf("A client must send it (tests/sim/script*.c, client_tls.c), an application "
+		       "answer it (app*.c),\nor a configuration cause it (sim_conf.c). What "
+		       "cannot happen in this world is in is_impossible() (cover.c).\n");
 	return n;
 }

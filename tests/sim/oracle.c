@@ -281,6 +281,8 @@ void oracle_closes(struct sock *s, bool reset)
 		sim_mood.dropped += c->dropped;
 		if (c->dropped && !sim_mood.faults)
 			world_fail("client %u: dropped without a reason", c->id);
+		if (c->turned_away)
+			oracle_turned_away(c);
 		cover_count(COVER_TURNED_AWAY);
 		return;
 	}

@@ -73,6 +73,8 @@ void oracle_over(void);
 /* --- how (oracle_reason.c, oracle_client.c) --------------------------------------------------- */
 
 void oracle_reason(struct client *c, const struct conn *conn, enum kedge_reason reason);
+/* The same for a limit that is reached before there is a connection. */
+void oracle_turned_away(const struct client *c);
 /* Is it a fault that kedge finds in a request? */
 bool reason_is_refusal(enum kedge_reason reason);
 void oracle_client_ends(struct client *c, bool clean);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* For each reason, what must have happened for it. */
+#include <string.h>
+
 #include "calls.h"
 #include "oracle.h"
 #include "conn/conn.h"
@@ -53,7 +55,7 @@ static bool body_was_asked(const struct client *c)
 	return read > q->say_head_end || c->items || !c->script.expects;
 }
 
-static void before_http(struct client *c, enum kedge_reason reason)
+static bool before_http(struct client *c, enum kedge_reason reason)
 {
 	switch (reason) {
 	case KEDGE_REASON_prefix_missing:
@@ -108,11 +110,12 @@ static void before_http(struct client *c, enum kedge_reason reason)
 		NEEDS(!"possible here");
 		break;
 	default:
-		break;
+		return false;
 	}
+	return true;
 }
 
-static void of_the_application(struct client *c, enum kedge_reason reason)
+static bool of_the_application(struct client *c, enum kedge_reason reason)
 {
 	switch (reason) {
 	case KEDGE_REASON_app_refused:
@@ -144,8 +147,9 @@ static void of_the_application(struct client *c, enum kedge_reason reason)
 		NEEDS(sim_mood.faults);
 		break;
 	default:
-		break;
+		return false;
 	}
+	return true;
 }
 
 /* Even who does nothing wrong may be late. */
@@ -170,7 +174,7 @@ static bool has_dropped(const struct client *c, const struct conn *conn)
 	       c->used->want_begin + c->used->given < c->script.want_at[client_read(c)];
 }
 
-static void of_time(struct client *c, const struct conn *conn, enum kedge_reason reason)
+static bool of_time(struct client *c, const struct conn *conn, enum kedge_reason reason)
 {
 	size_t read = client_read(c);
 	uint32_t heads = c->script.heads_at[read];
@@ -201,23 +205,99 @@ static void of_time(struct client *c, const struct conn *conn, enum kedge_reason
 		NEEDS(sim_mood.draining);
 		break;
 	default:
+		return false;
+	}
+	return true;
+}
+
+/* How many other connections of the worker these are. */
+#define OTHERS(conn, other, what)                                \
+	({                                                       \
+		const struct conn *other;                        \
+		unsigned n_ = 0;                                 \
+		LIST_FOREACH(other, &sim_worker.conns, link) {   \
+			n_ += other != (conn) && (what) ? 1 : 0; \
+		}                                                \
+		n_;                                              \
+	})
+
+static bool is_of_address(const struct conn *conn, const union addr *address)
+{
+	union addr mine = conn_client(conn), other = *address;
+
+	if (mine.family == AF_INET6 && other.family == AF_INET6) /* a /64 counts as one */
+		return !memcmp(&mine.in6.sin6_addr, &other.in6.sin6_addr, 8);
+	mine.in.sin_port = other.in.sin_port = 0; /* at the same place for IPv6 */
+	return addr_equal(&mine, &other);
+}
+
+static bool of_a_limit(struct client *c, const struct conn *conn, enum kedge_reason reason)
+{
+	const struct conf *conf = conn_conf(conn);
+	const union addr client = conn_client(conn);
+
+	switch (reason) {
+	case KEDGE_REASON_limit_address:
+		NEEDS(conf->address_connections_max || sim_mood.faults);
+		NEEDS(OTHERS(conn, k, is_of_address(k, &client)) >= conf->address_connections_max);
+		break;
+	case KEDGE_REASON_limit_handshakes:
+		NEEDS(conf->handshakes_max);
+		NEEDS(OTHERS(conn, k, k->handshaking) >= conf->handshakes_max);
+		break;
+	case KEDGE_REASON_limit_connections:
+	case KEDGE_REASON_limit_listener:
+		NEEDS(!"possible once there is a connection"); /* see oracle_turned_away() */
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
+
+void oracle_turned_away(const struct client *c)
+{
+	const struct conf *conf = sim_conf();
+	const struct conf_listener *l = &conf->listeners[c->listener];
+	const struct conn *conn;
+	unsigned n = 0;
+
+	LIST_FOREACH(conn, &sim_worker.conns, link) {
+		n += ((struct client *)sock_of(conn->client_fd)->owner)->listener == c->listener;
+	}
+	if (!sim_mood.faults && sim_worker.conns_count < conf->connections_max &&
+	    (!l->connections_max || n < l->connections_max))
+		world_fail("client %u: turned away, and no limit is reached", c->id);
+}
+
+static bool of_the_client(struct client *c, enum kedge_reason reason)
+{
+	switch (reason) {
+	case KEDGE_REASON_prefix_unexpected:
+		NEEDS(!c->plain || time_is_odd());
+		break;
+	case KEDGE_REASON_client_gone:
+	case KEDGE_REASON_client_truncated:
+		NEEDS(gone(c));
+		break;
+	case KEDGE_REASON_client_reset:
+		NEEDS(c->s->state == TCP_DEAD || world.memory_faults);
+		break;
+	default:
+		if (!reason_is_refusal(reason))
+			return false;
+		NEEDS(c->script.refused_at <= client_read(c));
+		NEEDS(c->script.reason == reason);
 		break;
 	}
+	return true;
 }
 
 void oracle_reason(struct client *c, const struct conn *conn, enum kedge_reason reason)
 {
-	if (reason_is_refusal(reason)) {
-		NEEDS(c->script.refused_at <= client_read(c));
-		NEEDS(c->script.reason == reason);
-	}
-	if (reason == KEDGE_REASON_prefix_unexpected)
-		NEEDS(!c->plain || time_is_odd());
-	if (reason == KEDGE_REASON_client_gone || reason == KEDGE_REASON_client_truncated)
-		NEEDS(gone(c));
-	if (reason == KEDGE_REASON_client_reset)
-		NEEDS(c->s->state == TCP_DEAD || world.memory_faults);
-	before_http(c, reason);
-	of_the_application(c, reason);
-	of_time(c, conn, reason);
+	if (!of_the_client(c, reason) && !before_http(c, reason) &&
+	    !of_the_application(c, reason) && !of_time(c, conn, reason) &&
+	    !of_a_limit(c, conn, reason))
+		world_fail("client %u: reason %s has no rule: add one to oracle_reason.c", c->id,
+			   __real_reason_name(reason));
 }

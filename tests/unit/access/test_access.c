@@ -11,6 +11,8 @@
 
 #include "access/access.h"
 
+#include "tests/lib/assert_reason.h"
+
 /* --- a log in the place of access_log.c ------------------------------------------------------- */
 
 struct access_log {
@@ -218,7 +220,7 @@ static void an_own_answer_needs_no_request(void **state)
 	assert_int_equal(kept_count, 2);
 	assert_string_equal(kept[0].request, "GET /1 HTTP/1.1");
 	assert_int_equal(kept[0].e.status, 502);
-	assert_int_equal(kept[0].e.reason, KEDGE_REASON_app_gone);
+	assert_reason(kept[0].e.reason, KEDGE_REASON_app_gone);
 	assert_string_equal(kept[1].request, "");
 	assert_int_equal(kept[1].e.status, 400);
 	assert_int_equal(kept[1].e.bytes, 7);
@@ -244,7 +246,7 @@ static void the_end_meets_what_waits(void **state)
 	for (int i = 1; i < 3; i++) {
 		assert_int_equal(kept[i].e.status, 0);
 		assert_int_equal(kept[i].e.bytes, 0);
-		assert_int_equal(kept[i].e.reason, KEDGE_REASON_app_gone);
+		assert_reason(kept[i].e.reason, KEDGE_REASON_app_gone);
 	}
 	a = flow();
 	access_cut(a, 200, 1); /* of a response that no request waited for */

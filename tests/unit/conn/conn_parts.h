@@ -10,6 +10,7 @@
 #include "conn/conn.h"
 #include "tests/unit/conn/conn_base.h"
 #include "tests/unit/conn/fake_legs.h"
+#include "tests/lib/assert_reason.h"
 
 static ssize_t fake_drain(struct record *r, void *buf, size_t len)
 {
@@ -124,7 +125,7 @@ static inline void accept_one(void)
 	net_pair(&client, &fd, 0);
 	assert_int_equal(getpeername(fd, &peer.sa, &len), 0);
 	set_clock(1000000);
-	assert_int_equal(service_enter(&service), KEDGE_REASON_NONE);
+	assert_reason(service_enter(&service), KEDGE_REASON_NONE);
 	conn_accept(&worker, &service, fd, &peer);
 	c = LIST_FIRST(&worker.conns);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* conn_connect.c with several servers: who is tried, how often, and what the client hears. */
 #include "tests/unit/conn/several_servers.h"
+#include "tests/lib/assert_reason.h"
 
 static void expect_reply(struct conn_verdict v, enum kedge_reason reason)
 {
@@ -131,7 +132,7 @@ static void one_that_closes_at_once_has_got_nothing(void **state)
 	(void)state;
 	app_conf.send_proxy = SEND_PROXY_V2;
 	begin_with(2, 1);
-	assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+	assert_reason(conn_header_make(c, NULL), KEDGE_REASON_NONE);
 	expect_stay(conn_connect_enter(c));
 	assert_int_equal(c->flow.leg->index, 0);
 	shutdown(c->flow.leg->fd, SHUT_WR); /* the same error as after its reset */

@@ -19,6 +19,7 @@ static ssize_t cut_send(int fd, const void *buf, size_t len, int flags);
 #include "conn/conn_open.h"
 #include "tests/lib/proxy_decode.h"
 #include "tests/unit/conn/conn_parts.h"
+#include "tests/lib/assert_reason.h"
 
 /* At most so many bytes in each send, with an EAGAIN before each. 0: as the kernel has it. */
 static size_t piece;
@@ -64,7 +65,7 @@ static void hear_header(void)
 /* The application gets the header of this connection. */
 static void tells(const struct tls_words *w)
 {
-	assert_int_equal(conn_header_make(c, w), KEDGE_REASON_NONE);
+	assert_reason(conn_header_make(c, w), KEDGE_REASON_NONE);
 	assert_null(c->prefix);
 	app_leg(false);
 	assert_false(conn_header_done(c));
@@ -105,8 +106,8 @@ static void nothing_if_it_is_off(void **state)
 	(void)state;
 	accepted(SEND_PROXY_OFF, 0);
 	assert_false(conn_header_wanted(c));
-	assert_int_equal(conn_header_prefix(c, &p), KEDGE_REASON_NONE);
-	assert_int_equal(conn_header_make(c, &words), KEDGE_REASON_NONE);
+	assert_reason(conn_header_prefix(c, &p), KEDGE_REASON_NONE);
+	assert_reason(conn_header_make(c, &words), KEDGE_REASON_NONE);
 	assert_true(!c->prefix && !c->header);
 	app_leg(false);
 	assert_true(conn_header_done(c));
@@ -267,7 +268,7 @@ static void a_header_without_an_id(void **state)
 	for (size_t i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
 		accepted(versions[i], SEND_TLV_CRC32C);
 		assert_null(conn_header_id(c, &len)); /* not made yet */
-		assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+		assert_reason(conn_header_make(c, NULL), KEDGE_REASON_NONE);
 		assert_null(conn_header_id(c, &len));
 		assert_int_equal(len, 0);
 		conn_abort(c, KEDGE_REASON_NONE);
@@ -314,11 +315,11 @@ static void too_much_to_pass_on(void **state)
 
 	(void)state;
 	accepted(SEND_PROXY_V2, SEND_TLV_PASS | SEND_TLV_CRC32C);
-	assert_int_equal(conn_header_prefix(c, &p), KEDGE_REASON_NONE);
-	assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_prefix_too_long);
+	assert_reason(conn_header_prefix(c, &p), KEDGE_REASON_NONE);
+	assert_reason(conn_header_make(c, NULL), KEDGE_REASON_prefix_too_long);
 	assert_true(!c->header && !c->prefix);
 	app_conf.proxy_tlvs = SEND_TLV_PASS;
-	assert_int_equal(conn_header_prefix(c, &p), KEDGE_REASON_NONE);
+	assert_reason(conn_header_prefix(c, &p), KEDGE_REASON_NONE);
 	tells(NULL);
 	assert_int_equal(got_len, PROXY_WRITE_BYTES_MAX);
 }
@@ -358,7 +359,7 @@ static void a_leg_that_is_closed(void **state)
 {
 	(void)state;
 	accepted(SEND_PROXY_V1, 0);
-	assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+	assert_reason(conn_header_make(c, NULL), KEDGE_REASON_NONE);
 	app_leg(false);
 	net_close_reset(app);
 	close(app);
@@ -375,10 +376,10 @@ static void it_is_freed(void **state)
 
 	(void)state;
 	accepted(SEND_PROXY_V2, SEND_TLV_PASS);
-	assert_int_equal(conn_header_prefix(c, &p), KEDGE_REASON_NONE);
+	assert_reason(conn_header_prefix(c, &p), KEDGE_REASON_NONE);
 	assert_non_null(c->prefix);
 	conn_header_free(c);
-	assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+	assert_reason(conn_header_make(c, NULL), KEDGE_REASON_NONE);
 	assert_non_null(c->header);
 	conn_abort(c, KEDGE_REASON_NONE); /* the sanitizer sees the rest */
 	assert_null(c->header);

@@ -4,6 +4,7 @@
 
 #include "conn/conn_header.h"
 #include "tests/unit/conn/conn_parts.h"
+#include "tests/lib/assert_reason.h"
 
 /* In CONNECT, connected to the application. */
 static void connected(void)
@@ -119,7 +120,7 @@ static void the_header_comes_first(void **state)
 	(void)state;
 	app_conf.send_proxy = SEND_PROXY_V1;
 	connected();
-	assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+	assert_reason(conn_header_make(c, NULL), KEDGE_REASON_NONE);
 
 	while ((n = send(c->flow.leg->fd, filler, sizeof(filler), MSG_DONTWAIT)) > 0)
 		filled += (size_t)n;
@@ -148,7 +149,7 @@ static void an_application_that_closes_at_once(void **state)
 	(void)state;
 	app_conf.send_proxy = SEND_PROXY_V2;
 	connected();
-	assert_int_equal(conn_header_make(c, NULL), KEDGE_REASON_NONE);
+	assert_reason(conn_header_make(c, NULL), KEDGE_REASON_NONE);
 	shutdown(c->flow.leg->fd, SHUT_WR); /* the same error as after its reset */
 	expect(conn_join(c), CONN_REPLY, CONN_ANSWER, KEDGE_REASON_app_gone);
 	assert_null(c->flow.leg->edit);

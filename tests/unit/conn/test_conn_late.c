@@ -4,6 +4,7 @@
 #include "conn/conn_late.h"
 
 #include "tests/unit/conn/conn_parts.h"
+#include "tests/lib/assert_reason.h"
 
 static void nothing_is_late(void **state)
 {
@@ -56,7 +57,7 @@ static void a_head_is_late_behind_a_response(void **state)
 	set_clock(now() + conf.head_timeout_ms);
 	expect_stay(conn_move_expired(c));
 	assert_true(c->flow.refused);
-	assert_int_equal(c->flow.reason, KEDGE_REASON_head_timeout);
+	assert_reason(c->flow.reason, KEDGE_REASON_head_timeout);
 }
 
 /* A byte of a response is still to come. */

@@ -10,6 +10,7 @@
 #include "conn/conn_leg.h"
 
 #include "tests/unit/conn/conn_parts.h"
+#include "tests/lib/assert_reason.h"
 
 static struct {
 	int add, join, set, outcome; /* what the next call gives */
@@ -145,8 +146,8 @@ static void on_a_unix_socket_it_does_nothing(void **state)
 	server_conf.addr.family = AF_UNIX;
 	leg(true);
 	assert_true(!c->flow.leg->edit_kernel && !c->flow.leg->bypass);
-	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_register(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("");
 }
 
@@ -173,18 +174,18 @@ static void a_leg_is_registered(void **state)
 {
 	(void)state;
 	leg(false);
-	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_register(c), KEDGE_REASON_NONE);
 	expect_log("na");
 	assert_true(kernel.with_text && kernel.bypass && kernel.named);
 	assert_true(c->flow.leg->named);
 	c->flow.leg->edit_kernel = false; /* the bypass needs no text */
 	c->nobody = true;
-	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_register(c), KEDGE_REASON_NONE);
 	assert_false(kernel.with_text || kernel.named);
 	expect_log("na");
 	c->flow.leg->bypass = false;
 	shared.peername = NULL;
-	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_register(c), KEDGE_REASON_NONE);
 	assert_false(c->flow.leg->named);
 	expect_log("");
 }
@@ -195,7 +196,7 @@ static void a_leg_that_is_not_taken_goes_on_without(void **state)
 	leg(false);
 	kernel.add = -EBUSY;
 	kernel.set = -EPERM;
-	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_register(c), KEDGE_REASON_NONE);
 	assert_false(c->flow.leg->edit_kernel || c->flow.leg->bypass || c->flow.leg->named);
 	assert_true(capability_is_lost(CAPABILITY_EDIT));
 	assert_true(capability_is_lost(CAPABILITY_BYPASS));
@@ -207,13 +208,13 @@ static void or_is_refused_if_it_is_required(void **state)
 	(void)state;
 	leg(true);
 	kernel.add = -EBUSY;
-	assert_int_equal(conn_leg_register(c), KEDGE_REASON_capability_lost);
+	assert_reason(conn_leg_register(c), KEDGE_REASON_capability_lost);
 	kernel.add = -ENOSPC; /* no room is one connection too many */
 	conn_leg_choose(c);
-	assert_int_equal(conn_leg_register(c), KEDGE_REASON_limit_connections);
+	assert_reason(conn_leg_register(c), KEDGE_REASON_limit_connections);
 	expect_log("nana");
 	kernel.set = -EPERM;
-	assert_int_equal(conn_leg_register(c), KEDGE_REASON_capability_lost);
+	assert_reason(conn_leg_register(c), KEDGE_REASON_capability_lost);
 	expect_log("n"); /* what comes after it is not tried */
 }
 
@@ -236,7 +237,7 @@ static void what_is_lost_but_not_required(void **state)
 static void registered(bool required)
 {
 	leg(required);
-	assert_int_equal(conn_leg_register(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_register(c), KEDGE_REASON_NONE);
 	expect_log("na");
 	note.paired = 1;
 }
@@ -245,13 +246,13 @@ static void a_leg_is_joined(void **state)
 {
 	(void)state;
 	registered(true);
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("?oj");
 	assert_true(c->flow.leg->edit_kernel && c->flow.leg->bypass);
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("oj"); /* the programs are looked for once in a second */
 	set_clock(now() + 1000);
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("?oj");
 }
 
@@ -259,7 +260,7 @@ static void one_that_is_not_registered_is_not(void **state)
 {
 	(void)state;
 	leg(true);
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	expect_log("");
 }
 
@@ -268,7 +269,7 @@ static void an_application_that_has_gone(void **state)
 	(void)state;
 	registered(true);
 	kernel.join = -ECONNRESET;
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_app_gone);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_app_gone);
 	assert_false(capability_is_lost(CAPABILITY_EDIT));
 }
 
@@ -277,7 +278,7 @@ static void a_join_that_fails(void **state)
 	(void)state;
 	registered(false);
 	kernel.join = -EBUSY;
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	assert_false(c->flow.leg->edit_kernel || c->flow.leg->bypass);
 	expect_log("?ojd");
 	assert_true(capability_is_lost(CAPABILITY_EDIT));
@@ -288,7 +289,7 @@ static void a_required_join_that_fails(void **state)
 	(void)state;
 	registered(true);
 	kernel.join = -EBUSY;
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_capability_lost);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_capability_lost);
 }
 
 /* --- the application's end -------------------------------------------------------------------- */
@@ -299,12 +300,12 @@ static void an_end_that_cannot_be_paired(void **state)
 	registered(false);
 	note.paired = 0;
 	note.unpaired = ENOSPC;
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	assert_true(c->flow.leg->edit_kernel && !c->flow.leg->bypass);
 	assert_true(capability_is_lost(CAPABILITY_BYPASS));
 	c->flow.leg->bypass = true;
 	capability_start(CAPABILITY_BYPASS, true);
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_capability_lost);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_capability_lost);
 }
 
 /* TCP_DEFER_ACCEPT: the end is made with the first byte. */
@@ -313,10 +314,10 @@ static void an_end_that_is_not_there_yet(void **state)
 	(void)state;
 	registered(true);
 	note.paired = 0;
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	assert_true(c->flow.leg->bypass);
 	capability_failed(CAPABILITY_BYPASS, ENXIO, now()); /* nor was the last */
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_capability_lost);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_capability_lost);
 }
 
 /* --- the name --------------------------------------------------------------------------------- */
@@ -326,10 +327,10 @@ static void a_name_that_does_not_arrive(void **state)
 	(void)state;
 	registered(false);
 	kernel.outcome = -EAFNOSUPPORT; /* of this client only: nothing is lost */
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	assert_false(capability_is_lost(CAPABILITY_PEERNAME));
 	kernel.outcome = -ENXIO;
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_NONE);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_NONE);
 	assert_true(capability_is_lost(CAPABILITY_PEERNAME));
 }
 
@@ -339,14 +340,14 @@ static void a_required_name_that_does_not_arrive(void **state)
 	registered(true);
 	memset(kernel.log, 0, sizeof(kernel.log));
 	kernel.outcome = -EAFNOSUPPORT;
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_peername_family);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_peername_family);
 	kernel.outcome = -ENXIO;
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_capability_lost);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_capability_lost);
 	expect_log("?oo"); /* it is not joined */
 	kernel.outcome = 0;
 	kernel.detached = true;
 	set_clock(now() + 1000);
-	assert_int_equal(conn_leg_join(c), KEDGE_REASON_capability_lost);
+	assert_reason(conn_leg_join(c), KEDGE_REASON_capability_lost);
 	expect_log("?");
 }
 

@@ -2,6 +2,7 @@
 /* conn.c: the table of states, how a verdict is carried out, and events that come in any state. */
 #include "conn/conn_leg.h"
 #include "tests/unit/conn/conn_parts.h"
+#include "tests/lib/assert_reason.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -299,7 +300,7 @@ static void a_socket_that_cannot_be_watched_is_closed_and_counted(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(service_enter(&service), KEDGE_REASON_NONE);
+	assert_reason(service_enter(&service), KEDGE_REASON_NONE);
 	conn_accept(&worker, &service, fd, &(union addr){0});
 	assert_true(LIST_EMPTY(&worker.conns));
 	assert_int_equal(fcntl(fd, F_GETFD), -1);

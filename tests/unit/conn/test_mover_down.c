@@ -3,6 +3,7 @@
 #include "conn/mover_down.h"
 
 #include "tests/unit/conn/mover_fakes.h"
+#include "tests/lib/assert_reason.h"
 
 /* I2: one recv() gives bytes of one way, like a packet: of the others it says nothing. */
 static void a_leg_of_both_ways_is_read_to_the_end(void **state)
@@ -270,13 +271,13 @@ static void an_application_that_ends_without_an_answer(void **state)
 	note.requests = 1;
 	app_ends();
 	assert_int_equal(mover_down(&mover, &f), STEP_REPLY);
-	assert_int_equal(f.reason, KEDGE_REASON_app_gone);
+	assert_reason(f.reason, KEDGE_REASON_app_gone);
 	f.client_eof = true; /* the client left first */
 	assert_int_equal(mover_down(&mover, &f), STEP_REPLY);
-	assert_int_equal(f.reason, KEDGE_REASON_client_gone);
+	assert_reason(f.reason, KEDGE_REASON_client_gone);
 	f.leg->bad = true;
 	assert_int_equal(mover_down(&mover, &f), STEP_REPLY);
-	assert_int_equal(f.reason, KEDGE_REASON_app_response_bad);
+	assert_reason(f.reason, KEDGE_REASON_app_response_bad);
 	f.leg->response.said_close = true; /* nothing is due behind the last response */
 	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
 	assert_true(f.client_shut);
@@ -301,7 +302,7 @@ static void a_response_that_is_cut_short_is_no_end_in_order(void **state)
 	fake.flush = 0;
 	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
 	assert_string_equal(fake.log, "ff");
-	assert_int_equal(f.reason, KEDGE_REASON_app_reset);
+	assert_reason(f.reason, KEDGE_REASON_app_reset);
 	assert_int_equal(recv(fds[1], &byte, 1, 0), 0);
 	close(fds[0]);
 	close(fds[1]);
@@ -337,7 +338,7 @@ static void a_fault_of_the_client_is_not_blamed_on_the_application(void **state)
 	f.leg->eof = true;
 	f.leg->response.state = RESPONSE_LOST;
 	assert_int_equal(mover_down(&mover, &f), STEP_MOVED);
-	assert_int_equal(f.reason, KEDGE_REASON_http_host);
+	assert_reason(f.reason, KEDGE_REASON_http_host);
 }
 
 static void when_a_refusal_is_due(void **state)

@@ -9,6 +9,7 @@
 
 #include "tests/lib/net.h"
 #include "tests/unit/conn/mover_rig.h"
+#include "tests/lib/assert_reason.h"
 
 #define UPGRADE HEAD "Upgrade: x\r\nConnection: upgrade\r\n"
 #define POST    "POST / HTTP/1.1\r\nHost: a\r\n"
@@ -257,7 +258,7 @@ static void answers_that_come_early(void **state)
 		rig_hear(&r, r.client, answer);
 		rig_close(&r, &r.app);
 		assert_int_equal(rig_end(&r), MOVER_END);
-		assert_int_equal(r.f.reason, KEDGE_REASON_NONE);
+		assert_reason(r.f.reason, KEDGE_REASON_NONE);
 		rig_hear_end(&r, r.client);
 		rig_down(&r);
 	}
@@ -383,7 +384,7 @@ static void a_client_that_goes_is_no_fault_of_the_application(void **state)
 			rig_close(&r, &r.app);
 		}
 		rig_end(&r);
-		assert_int_equal(r.f.reason, KEDGE_REASON_client_gone);
+		assert_reason(r.f.reason, KEDGE_REASON_client_gone);
 		rig_down(&r);
 	}
 }

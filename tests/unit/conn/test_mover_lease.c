@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "tests/unit/conn/mover_fakes.h"
+#include "tests/lib/assert_reason.h"
 
 #define GET  "GET / HTTP/1.1\r\n\r\n"
 #define POST "POST / HTTP/1.1\r\n\r\n"
@@ -187,7 +188,7 @@ static void again(const char *request, bool is)
 	if (is)
 		kept(request);
 	else
-		assert_int_equal(f.reason, KEDGE_REASON_app_gone);
+		assert_reason(f.reason, KEDGE_REASON_app_gone);
 	mover_forget(&f);
 	close(leg.fd);
 	close(app);

@@ -9,6 +9,7 @@
 
 #include "tests/lib/net.h"
 #include "tests/unit/conn/mover_rig.h"
+#include "tests/lib/assert_reason.h"
 
 #define UPGRADE HEAD "Upgrade: x\r\nConnection: upgrade\r\n"
 #define POST    "POST / HTTP/1.1\r\nHost: a\r\n"
@@ -238,7 +239,7 @@ static void nobody_waits_behind_the_last_response(void **state)
 	rig_say(&r, r.app, OK "Connection: close\r\nContent-Length: 0\r\n\r\n");
 	rig_close(&r, &r.app);
 	assert_int_equal(rig_end(&r), MOVER_END);
-	assert_int_equal(r.f.reason, KEDGE_REASON_NONE);
+	assert_reason(r.f.reason, KEDGE_REASON_NONE);
 	rig_hear(&r, r.client, OK "Connection: close\r\nContent-Length: 0\r\n\r\n");
 	rig_hear_end(&r, r.client);
 }

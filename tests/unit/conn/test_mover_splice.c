@@ -12,6 +12,7 @@
 #include "conn/mover_step.h"
 #include "tests/lib/net.h"
 #include "tests/unit/conn/mover_rig.h"
+#include "tests/lib/assert_reason.h"
 
 #define LEN  "1048576"
 #define SIZE 1048576u
@@ -149,7 +150,7 @@ static void bytes_behind_an_answer(void **state)
 	memcpy(bytes + SIZE, OK_HI, strlen(OK_HI));
 	carry(r.app, r.client, SIZE + strlen(OK_HI), SIZE);
 	assert_int_equal(rig_end(&r), MOVER_END);
-	assert_int_equal(r.f.reason, KEDGE_REASON_app_unasked);
+	assert_reason(r.f.reason, KEDGE_REASON_app_unasked);
 	assert_int_equal(r.stats.splice_down_bytes, SIZE);
 	rig_hear_end(&r, r.client);
 }
@@ -345,7 +346,7 @@ static void the_client_ends_in_the_body(void **state)
 	assert_false(mover_body_unasked(&r.f)); /* it has begun */
 	shutdown(r.client, SHUT_WR);
 	assert_int_equal(rig_end(&r), MOVER_ABORT);
-	assert_int_equal(r.f.reason, KEDGE_REASON_client_truncated);
+	assert_reason(r.f.reason, KEDGE_REASON_client_truncated);
 }
 
 static void the_client_resets_in_the_body(void **state)
@@ -357,7 +358,7 @@ static void the_client_resets_in_the_body(void **state)
 	net_close_reset(r.client);
 	rig_close(&r, &r.client);
 	assert_int_equal(rig_end(&r), MOVER_ABORT);
-	assert_int_equal(r.f.reason, KEDGE_REASON_client_reset);
+	assert_reason(r.f.reason, KEDGE_REASON_client_reset);
 }
 
 /* A record layer that refuses what it has already put into the pipe. */
@@ -381,7 +382,7 @@ static void a_pipe_that_failed_is_not_used_again(void **state)
 	r.f.record->ops = &ops;
 	rig_send(&r, r.client, bytes, 1000);
 	assert_int_equal(rig_end(&r), MOVER_ABORT);
-	assert_int_equal(r.f.reason, KEDGE_REASON_record_flood);
+	assert_reason(r.f.reason, KEDGE_REASON_record_flood);
 	assert_int_equal(r.m.pipes.open, 0);
 	r.f.record->ops = before;
 }
@@ -396,7 +397,7 @@ static void the_client_resets_while_it_stalls(void **state)
 	net_close_reset(r.client);
 	rig_close(&r, &r.client);
 	assert_int_equal(rig_end(&r), MOVER_ABORT);
-	assert_int_equal(r.f.reason, KEDGE_REASON_client_reset);
+	assert_reason(r.f.reason, KEDGE_REASON_client_reset);
 	mover_forget(&r.f);
 	assert_int_equal(r.m.pipes.open, 0);
 }
@@ -411,7 +412,7 @@ static void the_application_resets_while_it_stalls(void **state)
 	net_close_reset(r.app);
 	rig_close(&r, &r.app);
 	assert_int_equal(rig_end(&r), MOVER_REPLY);
-	assert_int_equal(r.f.reason, KEDGE_REASON_app_gone);
+	assert_reason(r.f.reason, KEDGE_REASON_app_gone);
 	assert_null(r.f.up.pipe);
 	assert_int_equal(r.m.pipes.open, 0);
 }
@@ -436,7 +437,7 @@ static void the_application_ends_in_its_answer(void **state)
 	carry(r.app, r.client, SIZE / 2, SIZE / 2);
 	rig_close(&r, &r.app);
 	assert_int_equal(rig_end(&r), MOVER_END);
-	assert_int_equal(r.f.reason, KEDGE_REASON_app_reset);
+	assert_reason(r.f.reason, KEDGE_REASON_app_reset);
 	rig_hear_end(&r, r.client);
 }
 
@@ -448,7 +449,7 @@ static void the_application_resets_in_its_answer(void **state)
 	net_close_reset(r.app);
 	rig_close(&r, &r.app);
 	assert_int_equal(rig_end(&r), MOVER_ABORT);
-	assert_int_equal(r.f.reason, KEDGE_REASON_app_reset);
+	assert_reason(r.f.reason, KEDGE_REASON_app_reset);
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #include "conn/mover_down.h"
 
 #include "tests/unit/conn/mover_fakes.h"
+#include "tests/lib/assert_reason.h"
 
 /* I2: after a short read nothing is asked that is known, unless an end was told of. */
 static void a_drained_leg_is_read_once(void **state)
@@ -254,7 +255,7 @@ static void a_refusal_in_a_kept_piece(void **state)
 	note.reason = KEDGE_REASON_http_host;
 	app_event(false, true);
 	turn(MOVER_REPLY, "es");
-	assert_int_equal(f.reason, KEDGE_REASON_http_host);
+	assert_reason(f.reason, KEDGE_REASON_http_host);
 	assert_null(f.up.data);
 }
 
@@ -320,7 +321,7 @@ static void an_end_within_a_request_is_not_passed_on(void **state)
 		note.standing = within[i];
 		f.client_eof = true;
 		assert_int_equal(mover_up(&mover, &f), STEP_ABORT);
-		assert_int_equal(f.reason, KEDGE_REASON_client_truncated);
+		assert_reason(f.reason, KEDGE_REASON_client_truncated);
 		assert_false(f.leg->shut);
 	}
 	assert_int_equal(recv(app, &byte, 1, 0), -1);
@@ -398,12 +399,12 @@ static void a_prefix_that_is_not_read_is_named(void **state)
 		note.requests = 0;
 	}
 	assert_true(f.refused);
-	assert_int_equal(f.reason, KEDGE_REASON_prefix_unexpected);
+	assert_reason(f.reason, KEDGE_REASON_prefix_unexpected);
 	note.requests = 1; /* behind a request it is none */
 	f.refused = false;
 	fake.in = "BAD";
 	assert_int_equal(mover_up(&mover, &f), STEP_MOVED);
-	assert_int_equal(f.reason, KEDGE_REASON_http_method);
+	assert_reason(f.reason, KEDGE_REASON_http_method);
 }
 
 /* The end of a head may come in any pieces. */

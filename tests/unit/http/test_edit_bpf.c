@@ -21,6 +21,7 @@
 #include "http/edit_bpf.h"
 #include "tests/lib/net.h"
 #include "tests/lib/no_heap.h"
+#include "tests/lib/assert_reason.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define TEXT_LEN 40
@@ -397,7 +398,7 @@ static void a_refusal_is_final(void **state)
 	kernel.run.reason = KEDGE_REASON_http_host;
 	kernel.run.err = EACCES;
 	assert_int_equal(send_text("bad"), -EPROTO);
-	assert_int_equal(note.reason, KEDGE_REASON_http_host);
+	assert_reason(note.reason, KEDGE_REASON_http_host);
 	assert_int_equal(send_text("more"), -EPROTO);
 	assert_int_equal(kernel.sends, 1);
 }
@@ -418,7 +419,7 @@ static void a_program_that_fails_is_no_fault_of_the_client(void **state)
 	kernel.run.reason = KEDGE_REASON_edit_failed;
 	kernel.run.err = EACCES;
 	assert_int_equal(send_text("good"), -EIO);
-	assert_int_equal(note.reason, KEDGE_REASON_edit_failed);
+	assert_reason(note.reason, KEDGE_REASON_edit_failed);
 }
 
 /* The application never gets the whole body if the fault is in it, not in a later request. */
@@ -451,7 +452,7 @@ static void a_program_that_was_taken_away_ends_the_flow(void **state)
 	kernel.run.runs = 0;
 	assert_int_equal(send_text("GET"), -EIO);
 	assert_int_equal(note.standing, KEDGE_REFUSED);
-	assert_int_equal(note.reason, KEDGE_REASON_capability_lost);
+	assert_reason(note.reason, KEDGE_REASON_capability_lost);
 	assert_int_equal(send_text("GET"), -EPROTO);
 	assert_int_equal(kernel.sends, 1);
 	/* For a flow that is not edited, the program never runs the editor. */
@@ -467,12 +468,12 @@ static void a_short_send_ends_the_flow(void **state)
 	kernel.run.short_by = 1;
 	assert_int_equal(send_text("GET"), -EIO);
 	assert_int_equal(note.standing, KEDGE_REFUSED);
-	assert_int_equal(note.reason, KEDGE_REASON_edit_short_send);
+	assert_reason(note.reason, KEDGE_REASON_edit_short_send);
 	/* The shortest send takes nothing at all. */
 	memset(&note, 0, sizeof(note));
 	kernel.run = (struct run){.runs = 1, .err = EAGAIN};
 	assert_int_equal(send_text("GET"), -EIO);
-	assert_int_equal(note.reason, KEDGE_REASON_edit_short_send);
+	assert_reason(note.reason, KEDGE_REASON_edit_short_send);
 }
 
 static void other_errors_of_a_send(void **state)
@@ -501,7 +502,7 @@ static void a_reset_that_cuts_a_send_short_is_a_reset(void **state)
 	kernel.run.short_by = 2;
 	kernel.run.reset_after = true;
 	assert_int_equal(send_text("GET"), -ECONNRESET);
-	assert_int_equal(note.reason, KEDGE_REASON_NONE);
+	assert_reason(note.reason, KEDGE_REASON_NONE);
 }
 
 /* A full socket before the program ran: nothing happened, and nothing is lost. */

@@ -14,6 +14,7 @@
 #include "http/edit_user.h"
 #include "tests/lib/http1_corpus.h"
 #include "tests/lib/no_heap.h"
+#include "tests/lib/assert_reason.h"
 
 #define OURS    "X-Forwarded-For: 198.51.100.22\r\n"
 #define GET     "GET / HTTP/1.1\r\nHost: a\r\n"
@@ -227,7 +228,7 @@ static void refused(void **state)
 
 	assert_int_equal(send_text(l, GET "\r\n" GET "A : b\r\n\r\n"), -EPROTO);
 	assert_int_equal(l->edit->note->standing, KEDGE_REFUSED);
-	assert_int_equal(l->edit->note->reason, KEDGE_REASON_http_field_name);
+	assert_reason(l->edit->note->reason, KEDGE_REASON_http_field_name);
 	assert_int_equal(l->edit->note->requests, 1);
 	assert_int_equal(l->stats.requests_user, 1);
 	assert_int_equal(send_text(l, GET "\r\n"), -EPROTO);
@@ -358,7 +359,7 @@ static void no_memory_for_the_rest(void **state)
 	r = send_text(l, GET "\r\n");
 	no_heap = false;
 	assert_int_equal(r, -EIO);
-	assert_int_equal(l->edit->note->reason, KEDGE_REASON_no_memory);
+	assert_reason(l->edit->note->reason, KEDGE_REASON_no_memory);
 }
 
 #define PUT_10 "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n"

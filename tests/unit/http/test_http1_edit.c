@@ -14,6 +14,7 @@
 #include "http/http1_edit.h"
 #include "tests/lib/http1_corpus.h"
 #include "tests/lib/http1_heads.h"
+#include "tests/lib/assert_reason.h"
 
 #define GET     "GET / HTTP/1.1\r\nHost: a\r\n"
 #define OURS    "X-Forwarded-For: 198.51.100.22\r\n"
@@ -132,7 +133,7 @@ static void what_was_complete_before_a_fault_goes_on(void **state)
 	assert_out(GET OURS "\r\n" GET OURS "\r\n");
 	assert_int_equal(note.requests, 2);
 	assert_int_equal(h.state, HTTP1_REFUSED);
-	assert_int_equal(h.reason, KEDGE_REASON_http_field_name);
+	assert_reason(h.reason, KEDGE_REASON_http_field_name);
 	assert_int_equal(edit_text(GET "\r\n"), 0);
 	assert_out("");
 	assert_int_equal(note.requests, 2);

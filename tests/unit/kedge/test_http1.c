@@ -14,6 +14,7 @@
 #include "tests/lib/http1_corpus.h"
 #include "tests/lib/http1_driver.h"
 #include "tests/lib/random.h"
+#include "tests/lib/assert_reason.h"
 
 static struct http1_conf append;
 static struct http1_case *cases;
@@ -229,7 +230,7 @@ static void waiting_and_tunnel(void **state)
 	http1_init(&h);
 	feed_text(&h, UPGRADE);
 	assert_int_equal(http1_byte(&h, &append, 'G'), HTTP1_REFUSE);
-	assert_int_equal(h.reason, KEDGE_REASON_internal_error);
+	assert_reason(h.reason, KEDGE_REASON_internal_error);
 	/* A refusal is final. */
 	assert_int_equal(http1_byte(&h, &append, 'G'), HTTP1_REFUSE);
 	assert_int_equal(http1_standing(&h), KEDGE_REFUSED);

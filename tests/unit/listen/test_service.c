@@ -3,6 +3,7 @@
 #include "listen_rig.h"
 
 #include "tests/lib/tls_peer.h"
+#include "tests/lib/assert_reason.h"
 
 static struct service *must_make(struct generation *g, size_t index)
 {
@@ -41,19 +42,19 @@ static void connections_are_counted_twice(void **state)
 	(void)state;
 	g->conf->connections_max = 3;
 	g->conf->listeners[0].connections_max = 2;
-	assert_int_equal(service_enter(a), KEDGE_REASON_NONE);
-	assert_int_equal(service_enter(a), KEDGE_REASON_NONE);
-	assert_int_equal(service_enter(a), KEDGE_REASON_limit_listener);
+	assert_reason(service_enter(a), KEDGE_REASON_NONE);
+	assert_reason(service_enter(a), KEDGE_REASON_NONE);
+	assert_reason(service_enter(a), KEDGE_REASON_limit_listener);
 	/* A connection that the listener refuses does not count for the process. */
 	assert_int_equal(rig_limits.connections, 2);
-	assert_int_equal(service_enter(b), KEDGE_REASON_NONE);
-	assert_int_equal(service_enter(b), KEDGE_REASON_limit_connections);
+	assert_reason(service_enter(b), KEDGE_REASON_NONE);
+	assert_reason(service_enter(b), KEDGE_REASON_limit_connections);
 	/* Both limits are reached: it names the common one. */
-	assert_int_equal(service_enter(a), KEDGE_REASON_limit_connections);
+	assert_reason(service_enter(a), KEDGE_REASON_limit_connections);
 	assert_int_equal(a->tally->connections, 2);
 	assert_int_equal(b->tally->connections, 1);
 	service_leave(a);
-	assert_int_equal(service_enter(b), KEDGE_REASON_NONE);
+	assert_reason(service_enter(b), KEDGE_REASON_NONE);
 	service_leave(a);
 	service_leave(b);
 	service_leave(b);
@@ -78,14 +79,14 @@ static void a_reload_changes_the_limit_and_not_the_count(void **state)
 	next->conf->listeners[0].connections_max = 2;
 	after = must_make(next, 0);
 	other_worker = must_make(next, 0);
-	assert_int_equal(service_enter(before), KEDGE_REASON_NONE);
-	assert_int_equal(service_enter(before), KEDGE_REASON_limit_listener);
-	assert_int_equal(service_enter(after), KEDGE_REASON_NONE);
-	assert_int_equal(service_enter(other_worker), KEDGE_REASON_limit_listener);
+	assert_reason(service_enter(before), KEDGE_REASON_NONE);
+	assert_reason(service_enter(before), KEDGE_REASON_limit_listener);
+	assert_reason(service_enter(after), KEDGE_REASON_NONE);
+	assert_reason(service_enter(other_worker), KEDGE_REASON_limit_listener);
 	service_leave(before);
 	service_put(before);
 	generation_put(g);
-	assert_int_equal(service_enter(other_worker), KEDGE_REASON_NONE);
+	assert_reason(service_enter(other_worker), KEDGE_REASON_NONE);
 	service_leave(other_worker);
 	service_leave(after);
 	service_put(after);

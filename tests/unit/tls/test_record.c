@@ -23,6 +23,7 @@
 #include "tls/tls.h"
 #include "tls/tls_handoff.h"
 #include "tests/lib/tls_peer.h"
+#include "tests/lib/assert_reason.h"
 
 static struct conf_cert pair;
 static struct ktls_caps caps;
@@ -408,7 +409,7 @@ static void write_to_a_closed_client_fails(void **state)
 		n = write_some(&l, buf, sizeof(buf));
 	while (n > 0);
 	assert_true(n == -ECONNRESET || n == -EPIPE);
-	assert_int_equal(l.record->reason, KEDGE_REASON_client_reset);
+	assert_reason(l.record->reason, KEDGE_REASON_client_reset);
 	stop(&l);
 
 	start(&l, TLS1_3_VERSION);
@@ -416,7 +417,7 @@ static void write_to_a_closed_client_fails(void **state)
 	close(l.peer.fd);
 	l.peer.fd = -1;
 	assert_int_equal(read_next(&l, buf, sizeof(buf)), -ECONNRESET);
-	assert_int_equal(l.record->reason, KEDGE_REASON_client_reset);
+	assert_reason(l.record->reason, KEDGE_REASON_client_reset);
 	assert_int_equal(read_next(&l, buf, sizeof(buf)), -ECONNRESET);
 	stop(&l);
 }
@@ -630,7 +631,7 @@ static int flood(size_t bytes_between)
 	} while (n == -EAGAIN && count < 300);
 	if (n != -EAGAIN) {
 		assert_int_equal(n, -EPROTO);
-		assert_int_equal(l.record->reason, KEDGE_REASON_key_update_flood);
+		assert_reason(l.record->reason, KEDGE_REASON_key_update_flood);
 		assert_int_equal(read_next(&l, buf, sizeof(buf)), -EPROTO);
 	}
 	stop(&l);
@@ -662,7 +663,7 @@ static void key_update_flood_in_one_piece(void **state)
 	peer_send(&l.peer, 0, NULL, NULL);
 	peer_wait(l.fd);
 	assert_int_equal(read_next(&l, buf, sizeof(buf)), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_key_update_flood);
+	assert_reason(l.record->reason, KEDGE_REASON_key_update_flood);
 	assert_int_equal(stats.key_updates - before, 32);
 	/* The client is told. */
 	assert_true(l.record->told);
@@ -691,7 +692,7 @@ static void damaged_record_is_refused(void **state)
 		/* What came before it still counts. */
 		assert_int_equal(read_next(&l, buf, sizeof(buf)), 10);
 		assert_int_equal(read_next(&l, buf, sizeof(buf)), -EPROTO);
-		assert_int_equal(l.record->reason, KEDGE_REASON_record_bad);
+		assert_reason(l.record->reason, KEDGE_REASON_record_bad);
 		if (kernel) { /* it cannot tell the client */
 			stop(&l);
 			continue;
@@ -713,7 +714,7 @@ static void plaintext_instead_of_records_is_refused(void **state)
 	assert_int_equal(send(l.peer.fd, "GET / HTTP/1.1\r\n\r\n", 18, 0), 18);
 	peer_wait(l.fd);
 	assert_int_equal(read_next(&l, buf, sizeof(buf)), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_record_bad);
+	assert_reason(l.record->reason, KEDGE_REASON_record_bad);
 	stop(&l);
 }
 

@@ -31,6 +31,7 @@ static bool is_refused(void)
 #undef malloc
 
 #include "tests/lib/breaks.h"
+#include "tests/lib/assert_reason.h"
 #include "tls/tls_handoff.h"
 
 /* --- a socket that fails ---------------------------------------------------------------------- */
@@ -195,7 +196,7 @@ static void without_memory(void **state)
 		peer_wait(c.fd);
 		allocations = 0;
 		assert_int_equal(record_read(r, buf, n ? 2 : 100), -ECONNRESET);
-		assert_int_equal(r->reason, KEDGE_REASON_no_memory);
+		assert_reason(r->reason, KEDGE_REASON_no_memory);
 		assert_int_equal(record_read(r, buf, 100), -ECONNRESET);
 	}
 }
@@ -224,7 +225,7 @@ static void a_read_that_fails(void **state)
 		receiving.times = 1;
 		for (int again = 0; again < 2; again++) {
 			assert_int_equal(record_read(r, buf, 100), -ECONNRESET);
-			assert_int_equal(r->reason, KEDGE_REASON_client_reset);
+			assert_reason(r->reason, KEDGE_REASON_client_reset);
 		}
 		assert_false(r->told);
 		assert_false(r->clean_end);
@@ -245,7 +246,7 @@ static void data_before_a_fault(void **state)
 	assert_int_equal(record_read(r, buf, 100), 4);
 	assert_false(r->drained);
 	assert_int_equal(record_read(r, buf, 100), -EPROTO);
-	assert_int_equal(r->reason, KEDGE_REASON_record_bad);
+	assert_reason(r->reason, KEDGE_REASON_record_bad);
 	assert_true(r->told);
 	assert_int_equal(record_read(r, buf, 100), -EPROTO);
 	assert_int_equal(record_write(r, "x", 1), -EPIPE);
@@ -321,7 +322,7 @@ static void a_write_that_fails(void **state)
 		sending.err = errs[i];
 		sending.times = 1;
 		assert_int_equal(record_write(r, "x", 1), want);
-		assert_int_equal(r->reason, KEDGE_REASON_client_reset);
+		assert_reason(r->reason, KEDGE_REASON_client_reset);
 		assert_int_equal(record_flush(r), want);
 		assert_int_equal(record_write(r, "x", 1), want);
 		assert_int_equal(record_close_write(r), want);
@@ -419,7 +420,7 @@ static void key_updates_are_counted(void **state)
 	peer_send(&c.peer, 0, NULL, NULL);
 	peer_wait(c.fd);
 	assert_int_equal(record_read(r, buf, 100), -EPROTO);
-	assert_int_equal(r->reason, KEDGE_REASON_key_update_flood);
+	assert_reason(r->reason, KEDGE_REASON_key_update_flood);
 	assert_int_equal(stats.key_updates, KEY_UPDATES_FREE);
 	assert_true(r->told);
 	assert_int_equal(record_write(r, "x", 1), -EPIPE);
@@ -533,7 +534,7 @@ static void small_records(void **state)
 		a->content_max = (uint16_t)(most - 1);
 		client_says(buf, most);
 		assert_int_equal(record_read(r, buf, 20000), -EPROTO);
-		assert_int_equal(r->reason, KEDGE_REASON_record_bad);
+		assert_reason(r->reason, KEDGE_REASON_record_bad);
 	}
 }
 
@@ -585,7 +586,7 @@ static void the_clients_key_is_replaced_in_time(void **state)
 			break;
 		assert_in_range(i, 0, 2 * RECORD_TLS_KEY_RECORDS);
 	}
-	assert_int_equal(r->reason, KEDGE_REASON_key_exhausted);
+	assert_reason(r->reason, KEDGE_REASON_key_exhausted);
 	assert_int_equal(stats.key_updates, 0);
 }
 
@@ -602,7 +603,7 @@ static void a_key_of_tls12_ends_the_leg(void **state)
 			got = down_too ? record_write(r, "record", 6) : record_read(r, buf, 6);
 			assert_in_range(n, 0, RECORD_TLS_KEY_RECORDS + 1);
 		}
-		assert_int_equal(r->reason, KEDGE_REASON_key_exhausted);
+		assert_reason(r->reason, KEDGE_REASON_key_exhausted);
 		assert_true(r->told);
 		assert_int_equal(record_read(r, buf, 6), -EPROTO);
 		peer_wait(c.peer.fd);

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "tests/lib/net.h"
+#include "tests/lib/assert_reason.h"
 #include "tls/ktls_probe.h"
 #include "tls/record_ktls_fault.h"
 
@@ -155,7 +156,7 @@ static void other_control_records_are_refused(void **state)
 		start(&l, VERSION_TLS13, SUITE_AES_128_GCM);
 		client_seals(&l, cases[i].type, cases[i].bytes, cases[i].n);
 		assert_int_equal(record_read(l.record, buf, sizeof(buf)), -EPROTO);
-		assert_int_equal(l.record->reason, KEDGE_REASON_record_control);
+		assert_reason(l.record->reason, KEDGE_REASON_record_control);
 		expect_alert(&l, 2, 10);
 		/* Nothing may follow a fatal alert. */
 		assert_int_equal(record_write(l.record, "x", 1), -EPIPE);
@@ -177,7 +178,7 @@ static void key_update_without_secrets_is_refused(void **state)
 		client_seals(&l, TLS_CONTENT_HANDSHAKE, "\30\0\0\1\0", 5);
 		assert_int_equal(record_read(l.record, buf, 2), 2);
 		assert_int_equal(record_read(l.record, buf, lens[i]), -EPROTO);
-		assert_int_equal(l.record->reason, KEDGE_REASON_key_update_refused);
+		assert_reason(l.record->reason, KEDGE_REASON_key_update_refused);
 		expect_alert(&l, 2, 10);
 		stop(&l);
 	}
@@ -201,7 +202,7 @@ static void damage_is_fatal_at_once(void **state)
 		assert_int_equal(read_byte(&l), 1);
 		peer_wait(l.fd);
 		assert_int_equal(read_byte(&l), -EPROTO);
-		assert_int_equal(l.record->reason, KEDGE_REASON_record_bad);
+		assert_reason(l.record->reason, KEDGE_REASON_record_bad);
 		/* The kernel says it once. A leg that forgets it would wait for ever. */
 		assert_int_equal(read_byte(&l), -EPROTO);
 		stop(&l);
@@ -372,7 +373,7 @@ static void hardly_anything_but_overhead(void **state)
 		client_seals(&l, TLS_CONTENT_DATA, "x", 1);
 		assert_int_equal(read_byte(&l), cases[i].flood ? -EPROTO : 1);
 		if (cases[i].flood) {
-			assert_int_equal(l.record->reason, KEDGE_REASON_record_flood);
+			assert_reason(l.record->reason, KEDGE_REASON_record_flood);
 			expect_alert(&l, 2, 10);
 		}
 		stop(&l);
@@ -417,7 +418,7 @@ static void what_waits_is_no_flood(void **state)
 	assert_int_equal(long_read(&l, 1 << 20, 3 << 20), 1);
 	/* It was read in the end, and there were three bytes in it. */
 	assert_int_equal(long_read(&l, 1, 0), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_record_flood);
+	assert_reason(l.record->reason, KEDGE_REASON_record_flood);
 	stop(&l);
 }
 
@@ -432,7 +433,7 @@ static void a_flood_that_fills_the_queue(void **state)
 	while (long_read(&l, 1 << 19, 6 << 20) == 1)
 		reads++;
 	assert_int_equal(reads, 14); /* 7 MB came, of which 1 MB was surely read */
-	assert_int_equal(l.record->reason, KEDGE_REASON_record_flood);
+	assert_reason(l.record->reason, KEDGE_REASON_record_flood);
 	stop(&l);
 }
 
@@ -550,7 +551,7 @@ static void a_last_record_that_fails(void **state)
 		if (cases[i].result > 0)
 			assert_int_equal(fake.corked, 0);
 		else
-			assert_int_equal(l.record->reason, KEDGE_REASON_client_reset);
+			assert_reason(l.record->reason, KEDGE_REASON_client_reset);
 		stop(&l);
 	}
 }
@@ -577,7 +578,7 @@ static void a_close_notify_that_fails(void **state)
 			assert_int_equal(record_close_write(l.record), 0);
 			expect_alert(&l, 1, 0);
 		} else {
-			assert_int_equal(l.record->reason, KEDGE_REASON_client_reset);
+			assert_reason(l.record->reason, KEDGE_REASON_client_reset);
 		}
 		stop(&l);
 	}

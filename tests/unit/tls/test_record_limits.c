@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How much of what is no data a client may send, and KeyUpdates: for both record layers. */
 #include "tests/unit/tls/rules_leg.h"
+#include "tests/lib/assert_reason.h"
 
 /* --- numbers ---------------------------------------------------------------------------------- */
 
@@ -43,7 +44,7 @@ static void renegotiations_have_a_limit(void **state)
 		for (int i = 0; i < 100; i++)
 			client_seals(&l, TLS_CONTENT_HANDSHAKE, "\1\0\0\0", 4);
 		assert_int_equal(read_next(&l), -EPROTO);
-		assert_int_equal(l.record->reason, KEDGE_REASON_renegotiation);
+		assert_reason(l.record->reason, KEDGE_REASON_renegotiation);
 		for (int i = at_once ? 0 : CONTROL_RENEGOTIATIONS_MAX;
 		     i <= CONTROL_RENEGOTIATIONS_MAX; i++)
 			expect_alert(&l, 1, 100);
@@ -96,7 +97,7 @@ static void empty_records_have_a_limit(void **state)
 		n = read_some(&l);
 	} while (n == -EAGAIN && ++count < 100);
 	assert_int_equal(n, -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_record_flood);
+	assert_reason(l.record->reason, KEDGE_REASON_record_flood);
 	expect_alert(&l, 2, 10);
 	stop(&l);
 }
@@ -206,7 +207,7 @@ static void key_update_where_keys_stay_is_refused(void **state)
 	start(&l, true);
 	client_seals(&l, TLS_CONTENT_HANDSHAKE, "\30\0\0\1\0", 5);
 	assert_int_equal(read_next(&l), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_key_update_refused);
+	assert_reason(l.record->reason, KEDGE_REASON_key_update_refused);
 	expect_alert(&l, 2, 10);
 	ends_in_order(&l);
 	stop(&l);

@@ -18,6 +18,7 @@
 
 #include "tests/lib/net.h"
 #include "tests/lib/tls_peer.h"
+#include "tests/lib/assert_reason.h"
 #include "tls/record_plain.h"
 
 /* The next so many calls of each kind fail with it. */
@@ -116,7 +117,7 @@ static void a_full_socket_takes_a_part_and_loses_nothing(void **state)
 	assert_int_equal(record_close_write(r), 0);
 	assert_int_equal(record_close_write(r), 0);
 	assert_int_equal(record_write(r, buf, 1), -EPIPE);
-	assert_int_equal(r->reason, KEDGE_REASON_client_reset);
+	assert_reason(r->reason, KEDGE_REASON_client_reset);
 	while (peer_wait(peer), (n = recv(peer, buf, sizeof(buf), 0)) > 0) {
 		for (ssize_t i = 0; i < n; i++)
 			assert_int_equal(buf[i], (got + (size_t)i) % 251);
@@ -133,7 +134,7 @@ static void a_reset(void **state)
 	peer = -1;
 	peer_wait(leg);
 	assert_int_equal(record_read(r, buf, 10), -ECONNRESET);
-	assert_int_equal(r->reason, KEDGE_REASON_client_reset);
+	assert_reason(r->reason, KEDGE_REASON_client_reset);
 	assert_false(r->clean_end);
 	assert_int_equal(record_close_write(r), 0); /* nothing is left to end */
 }
@@ -232,7 +233,7 @@ static void through_a_pipe(void **state)
 		assert_int_equal(out ? record_splice_out(r, tube[0], 1)
 				     : record_splice_in(r, tube[1], 1),
 				 -EPIPE);
-		assert_int_equal(r->reason, KEDGE_REASON_client_reset);
+		assert_reason(r->reason, KEDGE_REASON_client_reset);
 	}
 	next_err = EAGAIN;
 	times = 1;

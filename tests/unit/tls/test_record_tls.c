@@ -6,6 +6,7 @@
  */
 #include "tests/unit/tls/fake_ktls.h"
 #include "tests/unit/tls/ktls_leg.h"
+#include "tests/lib/assert_reason.h"
 
 static const uint8_t asks[] = {24, 0, 0, 1, 1}, tells[] = {24, 0, 0, 1, 0};
 
@@ -139,7 +140,7 @@ static void keys_that_stay(void **state)
 	restart(VERSION_TLS13, SUITE_AES_128_GCM, false);
 	client_seals(&l, TLS_CONTENT_HANDSHAKE, tells, sizeof(tells));
 	assert_int_equal(read_byte(&l), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_key_update_refused);
+	assert_reason(l.record->reason, KEDGE_REASON_key_update_refused);
 	assert_string_equal(fake.log, "");
 	expect_alert(&l, 2, ALERT_UNEXPECTED_MESSAGE);
 }
@@ -150,7 +151,7 @@ static void new_keys_that_the_kernel_refuses(void **state)
 	fake.err[FAKE_RX] = ENOMEM;
 	client_updates(asks);
 	assert_int_equal(read_byte(&l), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_key_update_refused);
+	assert_reason(l.record->reason, KEDGE_REASON_key_update_refused);
 	expect_alert(&l, 2, ALERT_INTERNAL_ERROR);
 	expect_nothing(&l); /* no answer behind an alert */
 	assert_int_equal(stats.key_updates, 0);
@@ -161,7 +162,7 @@ static void new_keys_that_the_kernel_refuses(void **state)
 	fake.err[FAKE_TX] = ENOMEM;
 	client_updates(asks);
 	assert_int_equal(read_byte(&l), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_key_update_refused);
+	assert_reason(l.record->reason, KEDGE_REASON_key_update_refused);
 	{
 		uint8_t got[10];
 		size_t n;
@@ -179,7 +180,7 @@ static void new_keys_that_the_kernel_refuses(void **state)
 	fake.err[FAKE_GET_RX] = EINVAL;
 	client_seals(&l, TLS_CONTENT_HANDSHAKE, tells, 2);
 	assert_int_equal(read_byte(&l), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_key_update_refused);
+	assert_reason(l.record->reason, KEDGE_REASON_key_update_refused);
 	expect_alert(&l, 2, ALERT_INTERNAL_ERROR);
 }
 
@@ -202,7 +203,7 @@ static void a_flood_of_updates(void **state)
 	}
 	client_updates(tells);
 	assert_int_equal(read_byte(&l), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_key_update_flood);
+	assert_reason(l.record->reason, KEDGE_REASON_key_update_flood);
 	expect_alert(&l, 2, ALERT_UNEXPECTED_MESSAGE);
 	assert_int_equal(stats.key_updates, KEY_UPDATES_FREE);
 }
@@ -214,7 +215,7 @@ static void an_answer_that_fails(void **state)
 	client_updates(asks);
 	fake.send_err = ECONNRESET;
 	assert_int_equal(read_byte(&l), -ECONNRESET);
-	assert_int_equal(l.record->reason, KEDGE_REASON_client_reset);
+	assert_reason(l.record->reason, KEDGE_REASON_client_reset);
 	assert_false(l.record->answer_due);
 	assert_int_equal(l.k->t.answer_len, 0);
 	assert_int_equal(read_byte(&l), -ECONNRESET);
@@ -252,7 +253,7 @@ static void a_renegotiation_is_refused(void **state)
 	}
 	client_seals(&l, TLS_CONTENT_HANDSHAKE, hello, sizeof(hello));
 	assert_int_equal(read_byte(&l), -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_renegotiation);
+	assert_reason(l.record->reason, KEDGE_REASON_renegotiation);
 	expect_alert(&l, 1, ALERT_NO_RENEGOTIATION);
 	expect_nothing(&l);
 	assert_string_equal(fake.log, "");
@@ -267,12 +268,12 @@ static void an_end_and_a_fault(void **state)
 	restart(VERSION_TLS13, SUITE_AES_128_GCM, true);
 	record_tls_control(&l.k->t, 99, (const uint8_t *)"", 0);
 	assert_int_equal(l.k->t.failed, -EPROTO);
-	assert_int_equal(l.record->reason, KEDGE_REASON_record_control);
+	assert_reason(l.record->reason, KEDGE_REASON_record_control);
 	expect_alert(&l, 2, ALERT_UNEXPECTED_MESSAGE);
 
 	restart(VERSION_TLS13, SUITE_AES_128_GCM, true);
 	record_tls_control(&l.k->t, TLS_CONTENT_ALERT, (const uint8_t *)"\2\50", 2);
-	assert_int_equal(l.record->reason, KEDGE_REASON_tls_client_alert);
+	assert_reason(l.record->reason, KEDGE_REASON_tls_client_alert);
 	expect_nothing(&l);
 }
 

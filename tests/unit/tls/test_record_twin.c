@@ -13,6 +13,7 @@
 
 #include "tests/lib/net.h"
 #include "tests/lib/tls_peer.h"
+#include "tests/lib/assert_reason.h"
 #include "tls/aead_pool.h"
 #include "tls/ktls_probe.h"
 #include "tls/record_aead.h"
@@ -434,7 +435,7 @@ static void a_wrong_outer_type(void **state)
 	}
 	assert_int_equal(sides[USER].data_len, 0);
 	assert_int_equal(sides[USER].end, -EPROTO);
-	assert_int_equal(sides[USER].record->reason, KEDGE_REASON_record_control);
+	assert_reason(sides[USER].record->reason, KEDGE_REASON_record_control);
 	if (sides[KERNEL].end == 0) {
 		assert_int_equal(sides[KERNEL].data_len, 5);
 		assert_memory_equal(sides[KERNEL].data, "hello", 5);

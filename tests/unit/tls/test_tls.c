@@ -24,6 +24,7 @@
 #include "tls/tls_handoff.h"
 #include "tests/lib/tls_peer.h"
 #include "tests/unit/tls/tls_rig.h"
+#include "tests/lib/assert_reason.h"
 
 static const char *const suites12[] = {
 	"ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256",
@@ -274,7 +275,7 @@ static void old_or_weak_is_refused(void **state)
 	make_shared(&shared, POLICY_OFF, false, false);
 	ctx = make_ctx(&shared, 0, PAIRS);
 	for (size_t i = 0; i < sizeof(weak) / sizeof(weak[0]); i++)
-		assert_int_equal(outcome(ctx, &weak[i]), KEDGE_REASON_tls_no_shared);
+		assert_reason(outcome(ctx, &weak[i]), KEDGE_REASON_tls_no_shared);
 	tls_ctx_free(ctx);
 }
 
@@ -285,10 +286,10 @@ static void tls13_only_refuses_tls12(void **state)
 
 	make_shared(&shared, POLICY_OFF, true, false);
 	ctx = make_ctx(&shared, 0, 1);
-	assert_int_equal(outcome(ctx, &(struct peer_opts){.version = TLS1_2_VERSION}),
-			 KEDGE_REASON_tls_no_shared);
-	assert_int_equal(outcome(ctx, &(struct peer_opts){.version = TLS1_3_VERSION}),
-			 KEDGE_REASON_NONE);
+	assert_reason(outcome(ctx, &(struct peer_opts){.version = TLS1_2_VERSION}),
+		      KEDGE_REASON_tls_no_shared);
+	assert_reason(outcome(ctx, &(struct peer_opts){.version = TLS1_3_VERSION}),
+		      KEDGE_REASON_NONE);
 	tls_ctx_free(ctx);
 }
 
@@ -307,12 +308,12 @@ static void require_offers_only_what_the_kernel_carries(void **state)
 	shared.caps.rx[VERSION_TLS13][SUITE_AES_256_GCM] = true;
 	shared.caps.tx[VERSION_TLS13][SUITE_AES_128_GCM] = true; /* one direction is not enough */
 	ctx = make_ctx(&shared, 0, 1);
-	assert_int_equal(outcome(ctx, &(struct peer_opts){.version = TLS1_2_VERSION}),
-			 KEDGE_REASON_tls_no_shared);
-	assert_int_equal(outcome(ctx, &(struct peer_opts){.suites13 = suites13[SUITE_AES_128_GCM]}),
-			 KEDGE_REASON_tls_no_shared);
-	assert_int_equal(outcome(ctx, &(struct peer_opts){.suites13 = suites13[SUITE_AES_256_GCM]}),
-			 KEDGE_REASON_NONE);
+	assert_reason(outcome(ctx, &(struct peer_opts){.version = TLS1_2_VERSION}),
+		      KEDGE_REASON_tls_no_shared);
+	assert_reason(outcome(ctx, &(struct peer_opts){.suites13 = suites13[SUITE_AES_128_GCM]}),
+		      KEDGE_REASON_tls_no_shared);
+	assert_reason(outcome(ctx, &(struct peer_opts){.suites13 = suites13[SUITE_AES_256_GCM]}),
+		      KEDGE_REASON_NONE);
 	tls_ctx_free(ctx);
 }
 
@@ -359,7 +360,7 @@ static void select_by_alpn(enum conf_mode mode, const struct alpn_case *cases, s
 			assert_memory_equal(got, cases[i].want, len);
 		} else {
 			assert_int_equal(c.step, TLS_FAILED);
-			assert_int_equal(c.reason, KEDGE_REASON_tls_no_protocol);
+			assert_reason(c.reason, KEDGE_REASON_tls_no_protocol);
 			while (SSL_do_handshake(c.peer.ssl), !ERR_peek_error()) {
 				peer_wait(c.peer.fd);
 				peer_receive(&c.peer);
@@ -414,7 +415,7 @@ static void alpn_need_not_be_offered(void **state)
 	protocols = (struct conf_names){.set = names, .count = 1};
 	ctx = make_ctx_of(MODE_TCP, &shared, 0, 1);
 	protocols.count = 0;
-	assert_int_equal(outcome(ctx, &(struct peer_opts){0}), KEDGE_REASON_NONE);
+	assert_reason(outcome(ctx, &(struct peer_opts){0}), KEDGE_REASON_NONE);
 	tls_ctx_free(ctx);
 }
 
@@ -556,7 +557,7 @@ static void client_alert_is_the_clients_doing(void **state)
 			SSL_set_verify(c.peer.ssl, SSL_VERIFY_PEER, NULL);
 			shake_hands(&c, 0);
 			assert_int_equal(c.step, TLS_FAILED);
-			assert_int_equal(c.reason, KEDGE_REASON_tls_client_alert);
+			assert_reason(c.reason, KEDGE_REASON_tls_client_alert);
 			assert_int_equal(ERR_peek_error(), 0);
 			stop(&c);
 			tls_ctx_free(ctx);
@@ -581,7 +582,7 @@ static void client_reset_is_the_client_gone(void **state)
 	peer_wait(c.fd);
 	step(&c);
 	assert_int_equal(c.step, TLS_FAILED);
-	assert_int_equal(c.reason, KEDGE_REASON_tls_client_gone);
+	assert_reason(c.reason, KEDGE_REASON_tls_client_gone);
 	stop(&c);
 	tls_ctx_free(ctx);
 }

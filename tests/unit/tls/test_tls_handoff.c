@@ -6,6 +6,7 @@
  */
 #include "tests/unit/tls/fake_ktls.h"
 #include "tests/unit/tls/tls_rig.h"
+#include "tests/lib/assert_reason.h"
 
 #include <openssl/crypto.h>
 
@@ -112,7 +113,7 @@ static void expect_user(void)
 	assert_int_equal(hand_over(), 0);
 	assert_string_equal(record->ops->name, "user");
 	assert_false(facts.kernel);
-	assert_int_equal(reason, KEDGE_REASON_NONE);
+	assert_reason(reason, KEDGE_REASON_NONE);
 	talk();
 }
 
@@ -206,8 +207,8 @@ static void secrets_go_along_only_where_they_are_of_use(void **state)
 		peer_wait(c.fd);
 		r = record_read(record, got, sizeof(got));
 		assert_int_equal(r, rekey ? 5 : -EPROTO);
-		assert_int_equal(record->reason,
-				 rekey ? KEDGE_REASON_NONE : KEDGE_REASON_key_update_refused);
+		assert_reason(record->reason,
+			      rekey ? KEDGE_REASON_NONE : KEDGE_REASON_key_update_refused);
 		down();
 	}
 }

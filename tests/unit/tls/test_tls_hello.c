@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "tests/lib/heard.h"
+#include "tests/lib/assert_reason.h"
 #include "tls/tls_handoff.h"
 
 enum { A, B, WILD, PAIRS };
@@ -44,7 +45,7 @@ static const char *served(struct tls_ctx *ctx, int version, const char *name)
 		X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, cn, sizeof(cn));
 		X509_free(x);
 	} else {
-		assert_int_equal(c.reason, KEDGE_REASON_tls_unknown_name);
+		assert_reason(c.reason, KEDGE_REASON_tls_unknown_name);
 		while (SSL_do_handshake(c.peer.ssl), !ERR_peek_error()) {
 			peer_wait(c.peer.fd);
 			peer_receive(&c.peer);
@@ -186,7 +187,7 @@ static void the_name_may_not_change_between_hellos(void **state)
 	assert_int_equal(after_retry(ctx, "a.test"), KEDGE_REASON_NONE);
 	assert_int_equal(after_retry(ctx, "b.test"), KEDGE_REASON_tls_handshake);
 	assert_int_equal(after_retry(ctx, "unknown.test"), KEDGE_REASON_tls_handshake);
-	assert_int_equal(after_retry(ctx, NULL), KEDGE_REASON_tls_handshake);
+	assert_reason(after_retry(ctx, NULL), KEDGE_REASON_tls_handshake);
 	tls_ctx_free(ctx);
 }
 
@@ -302,7 +303,7 @@ static void strict_names_with_routes(void **state)
 	/* It has a certificate of the listener. */
 	assert_int_equal(outcome(ctx, "b.test", NULL), KEDGE_REASON_NONE);
 	assert_int_equal(outcome(ctx, "c.test", NULL), KEDGE_REASON_tls_unknown_name);
-	assert_int_equal(outcome(ctx, NULL, NULL), KEDGE_REASON_tls_unknown_name);
+	assert_reason(outcome(ctx, NULL, NULL), KEDGE_REASON_tls_unknown_name);
 	tls_ctx_free(ctx);
 }
 
@@ -372,7 +373,7 @@ static void the_route_may_not_change_between_hellos(void **state)
 		shake_hands(&c, 0);
 		assert_int_equal(c.step, changed ? TLS_FAILED : TLS_DONE);
 		if (changed)
-			assert_int_equal(c.reason, KEDGE_REASON_tls_handshake);
+			assert_reason(c.reason, KEDGE_REASON_tls_handshake);
 		stop(&c);
 		ERR_clear_error();
 	}
@@ -519,7 +520,7 @@ static void what_is_malformed_is_refused(void **state)
 	assert_int_equal(ALERT_TO(16, "\0\x04\0\x02h2"), SSL_AD_DECODE_ERROR);
 	assert_int_equal(ALERT_TO(16, "\0\x04\x02h2\0"), SSL_AD_DECODE_ERROR);
 	assert_int_equal(ALERT_TO(16, "\0\0"), SSL_AD_DECODE_ERROR);
-	assert_int_equal(refused, KEDGE_REASON_tls_handshake);
+	assert_reason(refused, KEDGE_REASON_tls_handshake);
 	tls_ctx_free(ctx);
 }
 
@@ -544,7 +545,7 @@ static void names_in_bytes(void **state)
 	assert_int_equal(ALERT_TO(0, "\0\x09\0\0\x06"
 				     "b\xe2\x80\xa4te"),
 			 SSL_AD_UNRECOGNIZED_NAME);
-	assert_int_equal(refused, KEDGE_REASON_tls_unknown_name);
+	assert_reason(refused, KEDGE_REASON_tls_unknown_name);
 	tls_ctx_free(ctx);
 }
 

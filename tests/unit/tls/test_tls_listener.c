@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* tls_listener.c: a listener of the configuration with all that its clients get. */
 #include "tests/unit/tls/tls_rig.h"
+#include "tests/lib/assert_reason.h"
 
 #include <errno.h>
 #include <string.h>
@@ -48,7 +49,7 @@ static void everything_is_taken_over(void **state)
 		assert_int_equal(route_of(ctx, "x.test", "\x08http/1.1", &reason),
 				 strict ? -2 : -1);
 		if (strict)
-			assert_int_equal(reason, KEDGE_REASON_tls_unknown_name);
+			assert_reason(reason, KEDGE_REASON_tls_unknown_name);
 		tls_ctx_free(ctx);
 	}
 	listener.strict_sni = false;
