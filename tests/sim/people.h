@@ -88,7 +88,7 @@ struct served {
 	enum end_how leaves;
 	bool slow, never_reads;
 	bool hasty;              /* it answers a request that is not whole */
-	bool breaks;             /* within an endless response, while kedge waits to send: a reset */
+	bool breaks;             /* it resets within an endless response: see app.c */
 	bool drags;              /* it sends parts of a response, with pauses */
 	unsigned odd_at;         /* the response to this request is odd */
 	struct http1_bytes todo; /* made, and not sent yet */
