@@ -62,7 +62,7 @@ static void why_no_socket(char why[CONTROL_WHY], const char *path, int err)
 	if (err != EACCES && err != EPERM) {
 		snprintf(why, CONTROL_WHY,
 			 "control socket %.200s: no kedge answers (is it running? --control "
-			 "PATH): %s",
+			 "PATH; without root, kedge run needs it, too): %s",
 			 path, strerror(err));
 		return;
 	}

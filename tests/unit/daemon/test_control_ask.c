@@ -292,7 +292,8 @@ static void nobody_listens(void **state)
 	(void)state;
 	assert_null(control_try("/nowhere/socket", "status", 100, why));
 	assert_string_equal(why, "control socket /nowhere/socket: no kedge answers (is it running? "
-				 "--control PATH): No such file or directory");
+				 "--control PATH; without root, kedge run needs it, too): No such "
+				 "file or directory");
 	assert_null(control_ask("/nowhere/socket", "status"));
 }
 
