@@ -48,6 +48,7 @@ build()
 	local how=(-us -uc)
 
 	[[ -z $version ]] || how+=(-b -nc)
+	echo "build.sh: building; the log is $place/log"
 	# Nothing of the make that has called us.
 	(cd "$place/kedge" && env -u MAKEFLAGS -u MAKELEVEL -u MFLAGS -u CC LC_ALL=C.UTF-8 dpkg-buildpackage "${how[@]}") \
 		>"$place/log" 2>&1 || { tail -n 40 "$place/log" >&2; die "the build failed: $place/log"; }

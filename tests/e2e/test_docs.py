@@ -41,7 +41,7 @@ NOT_RUN = {
     "kedge status --control": "the same",
     "systemd-sysusers": "needs a running systemd", "systemctl": "needs a running systemd",
     "journalctl": "the same",
-    "install -D -m 644 /usr/share/doc/kedge/kedge.yaml": "of the installed tree",
+    "install -D -m 644 /usr/share/kedge/kedge.yaml": "of the installed tree",
     "kedge server": "test_servers.py",
     "kedge top": "test_top.py, with a terminal",
     "kedge reload": "test_reload.py", "kill -HUP PID": "test_reload.py",

@@ -104,7 +104,7 @@ def test_https_on_one_host_with_certbot(sandbox):
                        "mkdir -p /etc/letsencrypt/renewal-hooks/deploy").returncode == 0
     write_file(sandbox, "/etc/letsencrypt/cli.ini", CERTBOT.format(home=sandbox.home))
     sandbox.place("/usr/share/kedge/certbot/kedge", machine.ROOT / "dist/certbot/kedge")
-    sandbox.place("/usr/share/doc/kedge/docs/examples/hello.js", machine.ROOT / "docs/examples/hello.js")
+    sandbox.place("/usr/share/kedge/examples/hello.js", machine.ROOT / "docs/examples/hello.js")
     authority = Authority(sandbox)
     authority.root(sandbox, "acme-root.pem")
     sandbox.env["CURL_CA_BUNDLE"] = str(sandbox.home / "acme-root.pem")
