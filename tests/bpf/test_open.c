@@ -14,8 +14,13 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 
+#include "bpf/kbpf_host.h"
+#include "flow.skel.h"
+#include "guard.skel.h"
 #include "leg.h"
+#include "peername.skel.h"
 #include "http/xff.h"
 
 #define PINS "/sys/fs/bpf/kedge-test-open"
@@ -196,40 +201,56 @@ static void slots_run_out_and_come_back(void **state)
 	kbpf_close(bpf);
 }
 
-static uint32_t verified(uint32_t id, char name[BPF_OBJ_NAME_LEN])
+/* The steps that the verifier took for a program of ours. */
+static uint32_t verified(const struct bpf_program *prog)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id(id);
 
-	name[0] = '\0';
-	if (fd < 0)
-		return 0;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &len))
-		memcpy(name, info.name, BPF_OBJ_NAME_LEN);
-	close(fd);
+	assert_int_equal(bpf_obj_get_info_by_fd(bpf_program__fd(prog), &info, &len), 0);
 	return info.verified_insns;
 }
 
 /*
  * A verifier gives up after a million steps; a change that comes near will fail on another kernel.
+ * The object is loaded here, so that the programs of other kedges do not count.
  */
+static void bound_steps(struct bpf_object *obj)
+{
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	unsigned programs = 0;
+
+	bpf_object__for_each_map(map, obj) {
+		if (bpf_map__type(map) != BPF_MAP_TYPE_SK_STORAGE && !bpf_map__max_entries(map))
+			assert_int_equal(bpf_map__set_max_entries(map, 16), 0);
+	}
+	kbpf_log();
+	assert_int_equal(bpf_object__load(obj), 0);
+	bpf_object__for_each_program(prog, obj) {
+		uint32_t steps = verified(prog);
+
+		printf("measured %s: %u steps of the verifier\n", bpf_program__name(prog), steps);
+		assert_in_range(steps, 1, 300000);
+		programs++;
+	}
+	assert_true(programs);
+}
+
 static void verified_in_few_steps(void **state)
 {
-	char name[BPF_OBJ_NAME_LEN];
-	uint32_t id = 0, steps = 0;
-	struct kbpf *bpf;
+	struct flow_bpf *flow = flow_bpf__open();
+	struct peername_bpf *peername = peername_bpf__open();
+	struct guard_bpf *guard = guard_bpf__open();
 
-	assert_opens(&bpf, &opts);
-	while (!bpf_prog_get_next_id(id, &id)) {
-		uint32_t n = verified(id, name);
-
-		if (!strcmp(name, "kdg_request"))
-			steps = n; /* the last one is ours */
-	}
-	printf("measured kdg_request: %u steps of the verifier\n", steps);
-	assert_in_range(steps, 1000, 300000);
-	kbpf_close(bpf);
+	assert_true(flow && peername && guard);
+	bound_steps(flow->obj);
+	assert_in_range(verified(flow->progs.kdg_request), 1000, 300000);
+	bound_steps(peername->obj);
+	bound_steps(guard->obj);
+	flow_bpf__destroy(flow);
+	peername_bpf__destroy(peername);
+	guard_bpf__destroy(guard);
 }
 
 /* The program would not see these bytes: nothing may go out unedited. */

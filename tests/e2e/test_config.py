@@ -264,7 +264,7 @@ def test_the_preferred_bypass_is_used_where_nothing_lies(certs, own_cgroup, fion
             # A bypass that is not used leaves nothing on the cgroup.
             assert bool(bpftool.objects("cgroup", "show", own_cgroup.path)) == used
             assert kedge_.pin.exists() == (used or edit == "require")
-            said = kedge_.process.matches(r"(\w+): bypass: FIONREAD is not .*\(says \d+ for 5 bytes\): .* require")
+            said = kedge_.process.matches(r"(\w+): bypass: FIONREAD is not .*\(FIONREAD says \d+ for 5 bytes\): .* require")
             assert [m[1] for m in said] == ([] if fionread else ["warning" if used else "info"])
 
 

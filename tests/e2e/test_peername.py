@@ -17,6 +17,7 @@ import prefix
 from bpftool import bpftool, objects
 from client import Client, request
 from kedge import Combination, Kedge, Listener
+from process import Process
 from rawapp import RawApp
 
 CLIENT4, CLIENT6, PORT = "198.51.100.22", "2001:db8::22", 35646
@@ -452,6 +453,35 @@ def test_another_cgroup_for_the_application(certs, app):
 
 
 @pytest.mark.usefixtures("own_cgroup")
+def test_without_app_cgroup_the_application_is_in_cgroup(certs, app, cgroup):
+    """Not in the root of the hierarchy: --cgroup says where both are."""
+    with Kedge(certs, app.text, [Listener("clear", tls=False, proxy="optional")], Combination(), cgroup, flags=ON) as kedge:
+        with Client(kedge["clear"], prefix.v1(CLIENT4, sport=PORT)) as c:
+            assert c.request().status == 200
+        assert app.connection().peer[0] == CLIENT4
+        assert {"cgroup_sock_ops", "cgroup_inet4_getpeername"} <= set(attached(cgroup))
+        assert not kedge.process.matches("root of the cgroup hierarchy")
+
+
+@pytest.mark.parametrize("edit", ["prefer", "off"])
+def test_pins_of_a_killed_kedge_go_with_the_next(certs, app, cgroup, edit):
+    """Also if that one has no use for them."""
+    with start(certs, cgroup, app.text, Combination(False, True, False)) as kedge:
+        peername = kedge.pin.with_name(f"{kedge.pin.name}-peername")
+        kedge.process.popen.kill()
+        kedge.process.popen.wait()
+        assert list(peername.iterdir()) and list(kedge.pin.iterdir())
+        kedge.process = Process([kedge.binary, "run", "--listen", "127.0.0.1:0", "--tls", "off", "--app", app.text,
+                                 "--edit", edit, "--peername", "off", "--cgroup", cgroup.path,
+                                 "--pin", kedge.pin, "--control", kedge.control], name="kedge")
+        kedge.process.wait_line(r"ready\b", seconds=60)
+        assert not peername.exists()
+        assert kedge.pin.exists() == (edit == "prefer")
+        assert kedge.process.stop() == 0
+        if edit == "prefer":
+            kedge.pin.rmdir()  # it was there before, so it stays
+
+
 @pytest.mark.parametrize("where, says", [
     ("/nowhere", r"peername: required, .*cgroup /nowhere: No such file or directory"),
     ("/tmp", r"peername: required, .*cgroup /tmp: not a cgroup v2 directory"),

@@ -219,7 +219,10 @@ int kbpf_cgroup_open(const char *path, char why[KBPF_WHY_SIZE])
 	}
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
-		return kbpf_why(why, -errno, "cgroup %s: %s", path, strerror(errno));
+		return kbpf_why(why, -errno, "cgroup %s: %s%s", path, strerror(errno),
+				errno == ENOENT || errno == ENOTDIR
+					? ": name a cgroup v2 directory that exists"
+					: "");
 	if (fstatfs(fd, &fs) < 0 || (unsigned long)fs.f_type != CGROUP2_SUPER_MAGIC)
 		return kbpf_why(why, -EINVAL, "cgroup %s: not a cgroup v2 directory", path);
 	return take_fd(fd);

@@ -3,6 +3,7 @@
 #include "bpf/kbpf_pins.h"
 
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -97,19 +98,30 @@ static int lock_dir(const char *dir)
 	return take_fd(fd);
 }
 
+static int cannot_make(const char *dir, int err, char why[KBPF_WHY_SIZE])
+{
+	const char *what = "";
+
+	if (err == ENOENT && on_bpffs(BPFFS))
+		what = ": make the directory above it, or --pin off";
+	else if (err == EROFS || err == ENOENT)
+		what = ": mount -t bpf bpf " BPFFS ", or --pin off";
+	else if ((err == EACCES || err == EPERM) && access(BPFFS, X_OK) < 0)
+		what = ": only root may enter " BPFFS ": make it for kedge's user, and grant "
+		       "CAP_DAC_READ_SEARCH; or --pin off";
+	else if (err == EACCES || err == EPERM)
+		what = ": as root, make it for kedge's user; or --pin off";
+	return kbpf_why(why, -err, "pin directory %s: cannot make it: %s%s", dir, strerror(err),
+			what);
+}
+
 /* Makes the directory if it is missing, and locks it. */
 static int claim_once(struct kbpf_pins *claimed, const char *dir, char why[KBPF_WHY_SIZE])
 {
 	if (mkdir(dir, 0700) == 0)
 		claimed->made = true;
-	else if (errno == EROFS || errno == ENOENT)
-		return kbpf_why(why, -errno,
-				"pin directory %s: cannot make it: %s: mount -t bpf "
-				"bpf %s, or --pin off",
-				dir, strerror(errno), BPFFS);
 	else if (errno != EEXIST)
-		return kbpf_why(why, -errno, "pin directory %s: cannot make it: %s", dir,
-				strerror(errno));
+		return cannot_make(dir, errno, why);
 	claimed->dir = realpath(dir, NULL);
 	if (!claimed->dir) {
 		int err = errno;
@@ -273,4 +285,37 @@ void kbpf_pins_close(struct kbpf_pins *pins)
 				 pins->dir, bpf_map__name(map), strerror(-err));
 	}
 	release(pins);
+}
+
+/* Removes only what has the name of a pin. True if there was any. */
+static bool sweep(int fd)
+{
+	DIR *list = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	const struct dirent *e;
+	bool any = false;
+
+	while (list && (e = readdir(list)))
+		if (!strncmp(e->d_name, "kdg_", 4))
+			any |= unlinkat(fd, e->d_name, 0) == 0;
+	if (list)
+		closedir(list);
+	return any;
+}
+
+void kbpf_pins_sweep(const char *dir, const char *suffix)
+{
+	char whole[PATH_MAX];
+	_cleanup_(close_fdp)
+	int fd = -1;
+	struct stat st;
+
+	if (!dir || (size_t)snprintf(whole, sizeof(whole), "%s%s", dir, suffix) >= sizeof(whole) ||
+	    !on_bpffs(whole))
+		return;
+	fd = lock_dir(whole);
+	if (fd < 0 || !sweep(fd))
+		return;
+	/* One that is another user's was made for that user. */
+	if (fstat(fd, &st) == 0 && st.st_uid == geteuid())
+		rmdir(whole);
 }

@@ -47,5 +47,11 @@ int kbpf_pins_give(const struct kbpf_pins *pins, uid_t uid, gid_t gid);
  */
 void kbpf_pins_close(struct kbpf_pins *pins);
 
+/*
+ * Removes what a kedge that was killed has left in DIRSUFFIX, if no process holds its lock. For a
+ * kedge that has nothing to pin there. `dir` NULL is fine. Says nothing: the pins only take memory.
+ */
+void kbpf_pins_sweep(const char *dir, const char *suffix);
+
 /* Mounts a bpffs on /sys/fs/bpf if `path` is there and no bpffs is. */
 void kbpf_mount(const char *path);

@@ -27,9 +27,6 @@
 /* Of kdg_coming, for connections whose client has left. */
 #define SPARE_ROWS 1024
 
-/* Appended to the pin directory of kbpf.c. */
-#define PEERNAME_PIN "-peername"
-
 struct peername {
 	struct peername_bpf *skel;
 	struct bpf_link *links[LINKS_MAX];

@@ -14,6 +14,9 @@
 
 struct peername;
 
+/* Appended to the pin directory of kbpf.h. */
+#define PEERNAME_PIN "-peername"
+
 struct peername_opts {
 	const char *cgroup;     /* cgroup v2 directory that holds kedge; NULL: our own */
 	const char *app_cgroup; /* the same for the application; NULL: it is in the one above */

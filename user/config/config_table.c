@@ -334,7 +334,7 @@ const struct option_def config_options[] = {
 	 .kind = OPTION_PATH,
 	 IN_CONF(app_cgroup),
 	 .restart = true,
-	 .without = "the root of the hierarchy",
+	 .without = "cgroup; without both, the root of the hierarchy",
 	 .arg = "DIR",
 	 .max = PATH_MAX - 1,
 	 .help = "cgroup v2 directory that holds the application, for peername"},

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/capability_loss.h"
+#include "bpf/kbpf_pins.h"
 #include "daemon/daemon.h"
 #include "base/log.h"
 #include "daemon/probe_bpf.h"
@@ -52,17 +53,19 @@ static int decide(bool *use, enum policy policy, bool works, const char *capabil
 		  const struct probe_report *r)
 {
 	const struct probe_row *missing = first_decisive(r, capability);
+	const char *next = "";
 
 	if (!missing && !works)
 		missing = first_decisive(r, "edit"); /* BPF as a whole */
 	*use = works && policy != POLICY_OFF;
 	if (policy != POLICY_REQUIRE || works)
 		return 0;
-	log_error("%s: required, but this kernel cannot: %s: %s%s%s (%s: prefer starts without it)",
+	if (missing && missing->next && !missing->fallback)
+		next = missing->next;
+	log_error("%s: required, but not possible: %s: %s%s%s (%s: prefer starts without it)",
 		  capability, missing ? missing->name : "probe",
-		  missing ? missing->detail : "not tried",
-		  missing && missing->next ? "; next step: " : "",
-		  missing && missing->next ? missing->next : "", capability);
+		  missing ? missing->detail : "not tried", *next ? "; next step: " : "", next,
+		  capability);
 	return -ENOTSUP;
 }
 
@@ -139,8 +142,10 @@ static int kbpf_decide(struct daemon *d, struct probe_report *r)
 	char why[256] = "";
 	int err;
 
-	if (!opts.edit && !opts.bypass)
+	if (!opts.edit && !opts.bypass) {
+		kbpf_pins_sweep(conf->pin, "");
 		return 0;
+	}
 	err = kbpf_open_wanted(d, &opts, why);
 	if (err == -EBUSY) /* the pins belong to another kedge: no reason to fall back */
 		return log_error("%s", why), err;
@@ -170,7 +175,7 @@ static int peername_decide(struct daemon *d, struct probe_report *r)
 	const struct peername_opts opts = {
 		.cgroup = conf->cgroup,
 		.app_cgroup = conf->app_cgroup,
-		.everywhere = !conf->app_cgroup,
+		.everywhere = !conf->app_cgroup && !conf->cgroup,
 		.pin = conf->pin,
 		.flows_max = conf->connections_max,
 	};
@@ -178,8 +183,10 @@ static int peername_decide(struct daemon *d, struct probe_report *r)
 	bool use;
 	int err;
 
-	if (conf->peername == POLICY_OFF)
+	if (conf->peername == POLICY_OFF) {
+		kbpf_pins_sweep(conf->pin, PEERNAME_PIN);
 		return 0;
+	}
 	err = peername_open(&d->shared.peername, &opts, why);
 	if (err == -EBUSY) /* see kbpf_decide() */
 		return log_error("%s", why), err;
@@ -194,6 +201,11 @@ static int peername_decide(struct daemon *d, struct probe_report *r)
 		peername_close(d->shared.peername);
 		d->shared.peername = NULL;
 	}
+	if (d->shared.peername && opts.everywhere)
+		log_warn(
+			"peername: attached to the root of the cgroup hierarchy: its programs run "
+			"for every TCP connection of this host; app-cgroup names the cgroup of the "
+			"application instead");
 	return err;
 }
 

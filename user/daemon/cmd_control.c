@@ -11,6 +11,7 @@
 #include "daemon/cmd_control.h"
 #include "daemon/control.h"
 #include "daemon/control_ask.h"
+#include "daemon/option_mistake.h"
 #include "daemon/reload.h"
 #include "daemon/server_command.h"
 #include "daemon/status_text.h"
@@ -45,7 +46,8 @@ static int read_args(struct args *args, int argc, char **argv, const char *words
 	int opt;
 
 	*args = (struct args){.path = CONTROL_PATH};
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
 		switch (opt) {
 		case 'j':
 			args->json = true;
@@ -61,6 +63,7 @@ static int read_args(struct args *args, int argc, char **argv, const char *words
 			       argv[0], words, args->path);
 			return EXIT_DONE;
 		default:
+			option_mistake(argv[0], opt, argv, options);
 			return EXIT_USAGE;
 		}
 	}

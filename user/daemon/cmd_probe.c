@@ -10,6 +10,7 @@
 #include "daemon/cmd_probe.h"
 #include "base/log.h"
 #include "daemon/json_text.h"
+#include "daemon/option_mistake.h"
 #include "daemon/probe_bpf.h"
 #include "daemon/probe_record.h"
 #include "daemon/speed_text.h"
@@ -118,7 +119,8 @@ static int read_args(struct args *args, int argc, char **argv)
 	};
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
 		switch (opt) {
 		case 'j':
 			args->json = true;
@@ -134,6 +136,7 @@ static int read_args(struct args *args, int argc, char **argv)
 			       "       kedge probe --speed [--json]\n");
 			return EXIT_DONE;
 		default:
+			option_mistake(argv[0], opt, argv, options);
 			return EXIT_USAGE;
 		}
 	}

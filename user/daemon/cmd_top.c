@@ -17,6 +17,7 @@
 #include "daemon/cmd.h"
 #include "daemon/control.h"
 #include "daemon/control_ask.h"
+#include "daemon/option_mistake.h"
 #include "daemon/top_screen.h"
 #include "daemon/top_view.h"
 
@@ -81,7 +82,8 @@ static int read_args(struct top *t, int argc, char **argv)
 	};
 	int opt, status = -1;
 
-	while (status < 0 && (opt = getopt_long(argc, argv, "bhn:", options, NULL)) >= 0) {
+	opterr = 0;
+	while (status < 0 && (opt = getopt_long(argc, argv, ":bhn:", options, NULL)) >= 0) {
 		switch (opt) {
 		case 'i':
 			status = read_interval(&t->interval_ms, optarg);
@@ -98,6 +100,7 @@ static int read_args(struct top *t, int argc, char **argv)
 		case 'h':
 			return usage(argv[0]);
 		default:
+			option_mistake(argv[0], opt, argv, options);
 			return EXIT_USAGE;
 		}
 	}

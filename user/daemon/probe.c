@@ -19,6 +19,7 @@ void probe_say(struct probe_report *r, const char *capability, const char *name,
 	new->capability = capability;
 	new->ok = ok;
 	new->next = NULL;
+	new->fallback = false;
 	snprintf(new->name, sizeof(new->name), "%s", name);
 	va_start(ap, fmt);
 	vsnprintf(new->detail, sizeof(new->detail), fmt, ap);
@@ -29,6 +30,13 @@ void probe_next_step(struct probe_report *r, const char *next)
 {
 	if (r->count && !r->rows[r->count - 1].ok)
 		r->rows[r->count - 1].next = next;
+}
+
+void probe_fallback(struct probe_report *r, const char *next)
+{
+	probe_next_step(r, next);
+	if (r->count)
+		r->rows[r->count - 1].fallback = true;
 }
 
 void probe_guard(struct probe_report *r)
@@ -53,13 +61,13 @@ void probe_guard(struct probe_report *r)
 void probe_no_bpf(struct probe_report *r, const char *why)
 {
 	probe_say(r, "edit", "sk_msg program", false, "%s", why);
-	probe_next_step(r, "put that right; until then user space edits, with the same bytes");
+	probe_fallback(r, "put that right; until then user space edits, with the same bytes");
 }
 
 void probe_no_peername(struct probe_report *r, const char *why)
 {
 	probe_say(r, "peername", "getpeername programs", false, "%s", why);
-	probe_next_step(r, "applications see kedge as their peer until then");
+	probe_fallback(r, "applications see kedge as their peer until then");
 }
 
 void probe_no_bypass(struct probe_report *r, const char *why)

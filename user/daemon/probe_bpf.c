@@ -141,7 +141,7 @@ static void probe_fionread(struct probe_report *r, const struct probe_pair *p, c
 	    ioctl(p->far, FIONREAD, &queued) < 0)
 		probe_say(r, "bypass", name, false, "could not be asked");
 	else
-		probe_say(r, "bypass", name, queued == 5, "says %d for 5 bytes", queued);
+		probe_say(r, "bypass", name, queued == 5, "FIONREAD says %d for 5 bytes", queued);
 	probe_next_step(
 		r, "applications that ask FIONREAD before they read may stall, so prefer does "
 		   "without the bypass here; require is for an application that was tried with it");
@@ -157,7 +157,7 @@ static void probe_redirect(struct probe_report *r, struct kbpf *bpf, const struc
 	r->bypass = there && back;
 	probe_say(r, "bypass", "redirect", r->bypass, "to the application %s, from it %s",
 		  there ? "ok" : "failed", back ? "ok" : "failed");
-	probe_next_step(r, "loopback TCP carries the bytes until then");
+	probe_fallback(r, "loopback TCP carries the bytes until then");
 }
 
 void probe_bypass(struct probe_report *r, struct kbpf *bpf)

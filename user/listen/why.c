@@ -64,7 +64,8 @@ void why_say(const struct why *w)
 	who(about, sizeof(about), w);
 	if (w->left_out) {
 		snprintf(count, sizeof(count), "%u", w->left_out);
-		snprintf(left, sizeof(left), " (%u lines like this were left out)", w->left_out);
+		snprintf(left, sizeof(left), " (%u %s like this %s left out)", w->left_out,
+			 w->left_out == 1 ? "line" : "lines", w->left_out == 1 ? "was" : "were");
 	}
 	log_emit_fields(w->level, fields, sizeof(fields) / sizeof(fields[0]),
 			"listener %s: %s: %s: %s; next step: %s%s", w->listener,
@@ -83,8 +84,8 @@ static void say_rest(enum kedge_reason reason, const char *listener, uint32_t n)
 
 	snprintf(count, sizeof(count), "%u", n);
 	log_emit_fields(reason_level(reason), fields, sizeof(fields) / sizeof(fields[0]),
-			"listener %s: %s: %u lines were left out: %s", listener,
-			reason_name(reason), n, reason_text(reason));
+			"listener %s: %s: %u %s left out: %s", listener, reason_name(reason), n,
+			n == 1 ? "line was" : "lines were", reason_text(reason));
 }
 
 void why_say_rest(struct tally *t, const char *listener, uint64_t now_ms)

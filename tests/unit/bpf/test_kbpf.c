@@ -147,7 +147,8 @@ static void a_cgroup_that_is_none(void **state)
 	opts.cgroup = "/nonexistent";
 	opts.pin = pins[0] ? pins : NULL;
 	assert_int_equal(kbpf_open(&bpf, &opts, why), -ENOENT);
-	assert_string_equal(why, "cgroup /nonexistent: No such file or directory");
+	assert_string_equal(why, "cgroup /nonexistent: No such file or directory: name a cgroup v2 "
+				 "directory that exists");
 	assert_null(bpf);
 }
 

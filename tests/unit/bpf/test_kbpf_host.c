@@ -208,9 +208,11 @@ static void not_a_cgroup(void **state)
 {
 	(void)state;
 	assert_int_equal(kbpf_cgroup_open("/nonexistent", why), -ENOENT);
-	assert_string_equal(why, "cgroup /nonexistent: No such file or directory");
+	assert_string_equal(why, "cgroup /nonexistent: No such file or directory: name a cgroup v2 "
+				 "directory that exists");
 	assert_int_equal(kbpf_cgroup_open("/etc/passwd", why), -ENOTDIR);
-	assert_string_equal(why, "cgroup /etc/passwd: Not a directory");
+	assert_string_equal(why, "cgroup /etc/passwd: Not a directory: name a cgroup v2 directory "
+				 "that exists");
 	assert_int_equal(kbpf_cgroup_open("/tmp", why), -EINVAL);
 	assert_string_equal(why, "cgroup /tmp: not a cgroup v2 directory");
 }

@@ -160,7 +160,8 @@ static void a_cgroup_that_is_none(void **state)
 		skip();
 	opts.app_cgroup = "/nonexistent";
 	assert_int_equal(peername_open(&p, &opts, why), -ENOENT);
-	assert_string_equal(why, "cgroup /nonexistent: No such file or directory");
+	assert_string_equal(why, "cgroup /nonexistent: No such file or directory: name a cgroup v2 "
+				 "directory that exists");
 	assert_null(p);
 	assert_on(own, 0);
 	opts.app_cgroup = NULL;

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "bpf/kbpf.h"
+#include "bpf/kbpf_pins.h"
 #include "bpf/peername.h"
 #include "base/capability_loss.h"
 #include "daemon/daemon.h"
@@ -34,6 +35,7 @@ static struct {
 static unsigned bpf_open, bpf_opens, peername_opened, records_probed, cleared;
 static struct kbpf_opts last_opts;
 static struct peername_opts last_peername;
+static char swept[128];
 static struct kedge_stats rows[2];
 
 static int fake_kbpf_open(struct kbpf **out, const struct kbpf_opts *opts, char why[256])
@@ -122,6 +124,12 @@ static void fake_probe_peername(struct probe_report *r, struct peername *p)
 	probe_say(r, "peername", "programs", kernel.peername, "saw names");
 }
 
+static void fake_sweep(const char *dir, const char *suffix)
+{
+	snprintf(swept + strlen(swept), sizeof(swept) - strlen(swept), "%s%s ", dir, suffix);
+}
+
+#define kbpf_pins_sweep      fake_sweep
 #define kbpf_open            fake_kbpf_open
 #define kbpf_close           fake_kbpf_close
 #define kbpf_stats           fake_stats
@@ -145,6 +153,7 @@ static int setup(void **state)
 	bpf_open = bpf_opens = peername_opened = records_probed = cleared = 0;
 	memset(rows, 0, sizeof(rows));
 	memset(&d, 0, sizeof(d));
+	swept[0] = '\0';
 	return 0;
 }
 
@@ -169,8 +178,10 @@ static int end(void **state)
 	return loading_end(state);
 }
 
-#define ALL_PREFER PLAIN "--record prefer --edit prefer --bypass prefer --peername prefer"
-#define ALL_OFF    PLAIN "--record off --edit off --bypass off --peername off"
+#define ALL_PREFER                                                        \
+	PLAIN "--record prefer --edit prefer --bypass prefer --peername " \
+	      "prefer --app-cgroup /acg"
+#define ALL_OFF PLAIN "--record off --edit off --bypass off --peername off"
 
 static void everything_is_used_that_works(void **state)
 {
@@ -272,17 +283,17 @@ static void what_is_required_and_missing_ends_the_start(void **state)
 	(void)state;
 	kernel.edit = false;
 	assert_int_equal(decide_with(PLAIN "--edit require --bypass off --peername off"), -ENOTSUP);
-	assert_string_equal(heard, "error: edit: required, but this kernel cannot: "
+	assert_string_equal(heard, "error: edit: required, but not possible: "
 				   "injection: saw edit (edit: prefer starts without it)\n");
 	setup(state);
 	kernel.bypass = false;
 	assert_int_equal(decide_with(PLAIN "--bypass require --peername off"), -ENOTSUP);
-	assert_heard("error: bypass: required, but this kernel cannot: redirect: saw bypass "
+	assert_heard("error: bypass: required, but not possible: redirect: saw bypass "
 		     "(bypass: prefer starts without it)\n");
 	setup(state);
 	kernel.peername = false;
 	assert_int_equal(decide_with(PLAIN "--bypass off --peername require"), -ENOTSUP);
-	assert_heard("error: peername: required, but this kernel cannot: programs: saw names "
+	assert_heard("error: peername: required, but not possible: programs: saw names "
 		     "(peername: prefer starts without it)\n");
 	assert_null(d.shared.peername);
 	assert_int_equal(peername_opened, 0);
@@ -295,7 +306,7 @@ static void record_is_required_where_there_is_tls(void **state)
 	assert_int_equal(decide_with("--listen :8443 --cert /c.pem --key /k.pem --app localhost:2 "
 				     "--record require --edit off --bypass off --peername off"),
 			 -ENOTSUP);
-	assert_string_equal(heard, "error: record: required, but this kernel cannot: TCP_ULP "
+	assert_string_equal(heard, "error: record: required, but not possible: TCP_ULP "
 				   "tls: saw TLS; next step: modprobe tls (record: prefer starts "
 				   "without it)\n");
 	setup(state);
@@ -316,18 +327,17 @@ static void an_object_that_cannot_be_opened_is_the_cause(void **state)
 	(void)state;
 	kernel.open_err = -EPERM;
 	assert_int_equal(decide_with(PLAIN "--edit require --bypass off --peername off"), -ENOTSUP);
-	assert_heard("edit: required, but this kernel cannot: sk_msg program: no BPF; next step: ");
+	assert_heard("edit: required, but not possible: sk_msg program: no BPF (edit: prefer");
 	setup(state);
 	kernel.open_err = -EPERM;
 	assert_int_equal(decide_with(PLAIN "--edit prefer --bypass require --peername off"),
 			 -ENOTSUP);
-	assert_heard(
-		"bypass: required, but this kernel cannot: sk_msg program: no BPF with bypass");
+	assert_heard("bypass: required, but not possible: sk_msg program: no BPF with bypass");
 	setup(state);
 	kernel.peername_err = -EPERM;
 	assert_int_equal(decide_with(PLAIN "--edit off --bypass off --peername require"), -ENOTSUP);
-	assert_heard("peername: required, but this kernel cannot: getpeername "
-		     "programs: no programs; next step: ");
+	assert_heard("peername: required, but not possible: getpeername "
+		     "programs: no programs (peername: prefer");
 	setup(state);
 	kernel.open_err = kernel.peername_err = -EPERM;
 	assert_int_equal(decide_with(ALL_PREFER), 0);
@@ -367,7 +377,7 @@ static void a_lie_of_fionread_is_no_reason_where_it_is_required(void **state)
 	kernel.bypass = false;
 	assert_int_equal(decide_with(PLAIN "--edit prefer --bypass require --peername off"),
 			 -ENOTSUP);
-	assert_heard("this kernel cannot: redirect: saw bypass "
+	assert_heard("required, but not possible: redirect: saw bypass "
 		     "(bypass: prefer starts without it)\n");
 }
 
@@ -377,12 +387,37 @@ static void peername_is_attached_where_it_is_wanted(void **state)
 	assert_int_equal(decide_with(PLAIN "--edit off --bypass off --peername prefer"), 0);
 	assert_true(last_peername.everywhere);
 	assert_null(last_peername.app_cgroup);
+	assert_heard("warning: peername: attached to the root of the cgroup hierarchy: its "
+		     "programs run for every TCP connection of this host; app-cgroup names ");
+	setup(state);
+	assert_int_equal(decide_with(PLAIN "--edit off --bypass off --cgroup /sys/fs/cgroup/k "
+					   "--peername prefer"),
+			 0);
+	assert_false(last_peername.everywhere);
+	assert_null(last_peername.app_cgroup);
+	assert_null(strstr(heard, "root of the cgroup"));
+	setup(state);
+	kernel.peername = false; /* nothing is attached */
+	assert_int_equal(decide_with(PLAIN "--edit off --bypass off --peername prefer"), 0);
+	assert_null(strstr(heard, "root of the cgroup"));
+	setup(state);
 	assert_int_equal(decide_with(PLAIN "--edit off --bypass off --peername prefer --app-cgroup "
 					   "/sys/fs/cgroup/app --cgroup /sys/fs/cgroup/k"),
 			 0);
 	assert_false(last_peername.everywhere);
 	assert_string_equal(last_peername.app_cgroup, "/sys/fs/cgroup/app");
 	assert_string_equal(last_peername.cgroup, "/sys/fs/cgroup/k");
+}
+
+/* What a kedge that was killed has left is removed by one that does not use it. */
+static void unused_pins_are_swept(void **state)
+{
+	(void)state;
+	assert_int_equal(decide_with(ALL_OFF " --pin /sys/fs/bpf/x"), 0);
+	assert_string_equal(swept, "/sys/fs/bpf/x /sys/fs/bpf/x-peername ");
+	setup(state);
+	assert_int_equal(decide_with(ALL_PREFER), 0);
+	assert_string_equal(swept, "");
 }
 
 /* A required capability that is lost later has no fallback. */
@@ -414,6 +449,7 @@ int main(void)
 		TEST(another_kedges_pins_end_the_start),
 		TEST(a_lie_of_fionread_is_no_reason_where_it_is_required),
 		TEST(peername_is_attached_where_it_is_wanted),
+		TEST(unused_pins_are_swept),
 		TEST(losses_know_what_is_required),
 	};
 

@@ -239,10 +239,10 @@ static void mistakes_ask_nobody(void **state)
 	static const struct {
 		const char *args, *says;
 	} cases[] = {
-		{"--jason", "unrecognized option"},
-		{"--control", "requires an argument"},
-		{"-x", "invalid option"},
-		{"--json=1", "doesn't allow an argument"},
+		{"--jason", "--jason: unknown option; did you mean --json?"},
+		{"--control", "--control: needs a value"},
+		{"-x", "-x: unknown option: see kedge status --help"},
+		{"--json=1", "takes no value"},
 		{"/run/other.sock", "kedge: error: /run/other.sock: not an option: see kedge "
 				    "status --help\n"},
 		{"--json -- x", "kedge: error: x: not an option"},

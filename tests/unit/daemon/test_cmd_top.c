@@ -88,7 +88,7 @@ static void mistakes_ask_nobody(void **state)
 		{"-n -3", "a number"},
 		{"-n x", "a number"},
 		{"word", "word: not an option: see kedge top --help"},
-		{"--jason", "unrecognized option"},
+		{"--jason", "unknown option: see kedge top --help"},
 	};
 
 	(void)state;

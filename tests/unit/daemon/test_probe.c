@@ -145,6 +145,7 @@ static void what_cannot_be_opened_has_a_row(void **state)
 	probe_no_peername(&report, "why 3");
 	check_row(0, "edit", "sk_msg program", false, "why 1",
 		  "put that right; until then user space edits, with the same bytes");
+	assert_true(report.rows[0].fallback && report.rows[2].fallback);
 	check_row(1, "bypass", "sockops program", false, "why 2 %s", NULL);
 	check_row(2, "peername", "getpeername programs", false, "why 3",
 		  "applications see kedge as their peer until then");

@@ -323,9 +323,9 @@ static void bytes_that_go_past_tcp_both_ways(void **state)
 	assert_true(report.bypass);
 	assert_int_equal(report.count, 4);
 	check(0, "sockops program", true, "saw both ends of a connection", NULL);
-	check(1, "FIONREAD, by TCP", true, "says 5 for 5 bytes", NULL);
+	check(1, "FIONREAD, by TCP", true, "FIONREAD says 5 for 5 bytes", NULL);
 	check(2, "redirect", true, "to the application ok, from it ok", NULL);
-	check(3, "FIONREAD, redirected", true, "says 5 for 5 bytes", NULL);
+	check(3, "FIONREAD, redirected", true, "FIONREAD says 5 for 5 bytes", NULL);
 }
 
 static void one_way_is_no_bypass(void **state)
@@ -353,7 +353,7 @@ static void a_fionread_that_lies_is_told(void **state)
 	bypass();
 	assert_true(report.bypass);
 	check(1, "FIONREAD, by TCP", false, "could not be asked", "may stall");
-	check(3, "FIONREAD, redirected", false, "says 0 for 5 bytes", "may stall");
+	check(3, "FIONREAD, redirected", false, "FIONREAD says 0 for 5 bytes", "may stall");
 
 	setup(state);
 	fake.loses = true;
