@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The log on standard error: its three styles, why a connection failed, and that nobody can forge a line."""
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import prefix
 from client import Client, request, tls_context
 from kedge import Config, Kedge, Listener
 from rawapp import RawApp
+from run import run
 
 # As systemd does it: the environment names the socket (here it is a pipe) that standard error is.
 AS_JOURNAL = ["sh", "-c", 'JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec "$@"', "sh"]
@@ -121,6 +123,11 @@ def tls_alert(kedge):
         Client(kedge["tls"], tls=context)
 
 
+def old_client(kedge):
+    assert run("openssl", "s_client", "-connect", "{}:{}".format(*kedge["tls"]), "-tls1_1", "-cipher", "ALL:@SECLEVEL=0",
+               stdin=-3).returncode
+
+
 def unknown_name(kedge):
     with pytest.raises(ssl.SSLError):
         Client(kedge["strict"], tls=tls_context(), sni="unknown.test")
@@ -137,7 +144,8 @@ REASONS = {
     "prefix_missing": ("info", "tls_proxy", lambda k: ends(k["tls_proxy"], b"\x16\x03\x01\x00\x05hello" * 3), {}),
     "prefix_forbidden": ("info", "untrusted", lambda k: ends(k["untrusted"], prefix.v1()), {}),
     "tls_plain_http": ("info", "tls", lambda k: ends(k["tls"], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"), {}),
-    "tls_client_alert": ("info", "tls", tls_alert, {"sni": "localhost"}),
+    "tls_client_alert": ("info", "tls", tls_alert, {"sni": "localhost", "alert": "48 unknown_ca"}),
+    "tls_no_shared": ("info", "tls", old_client, {}),
     "tls_unknown_name": ("info", "strict", unknown_name, {"sni": "unknown.test"}),
     "http_host": ("info", "tls_proxy", malformed, {"sni": "a.example.test", "client": "198.51.100.22:35646"}),
 }
@@ -162,6 +170,20 @@ def test_each_kind_of_reason(one, reason):
     assert ("balancer" in line) == ("client" in fields)
     for key in ("client", "balancer"):
         assert key not in line or key in fields or line[key].startswith("127.0.0.1:")
+
+
+def test_what_is_known_of_a_handshake(certs, app):
+    """An old client: no setting helps. A silent one: nothing is said of lost packets."""
+    with start(certs, app.text, "json", "--handshake-timeout-ms", "300") as kedge:
+        old_client(kedge)
+        line = found(kedge, "tls_no_shared")
+        assert "client offers TLS 1.1 at most" in line["message"] and "tls-min" not in line["message"]
+        with socket.create_connection(kedge["tls"]) as silent:
+            silent.settimeout(60)
+            with contextlib.suppress(ConnectionResetError):
+                assert silent.recv(1) == b""
+        line = found(kedge, "tls_handshake_timeout")
+        assert "no byte came" in line["message"] and "packet" not in line["message"]
 
 
 def test_an_application_that_is_down(certs):

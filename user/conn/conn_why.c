@@ -9,6 +9,7 @@
 #include "conn/verdict.h"
 #include "listen/why.h"
 #include "tls/tls.h"
+#include "tls/tls_failure.h"
 
 /* Two servers are tried at once. */
 #define SERVERS_TEXT (2 * CONFIG_SERVER_NAME_SIZE + 4)
@@ -68,6 +69,7 @@ void conn_why(const struct conn *c, enum kedge_reason reason)
 {
 	struct why w = {.reason = reason, .listener = c->service->conf->name};
 	char servers[SERVERS_TEXT];
+	struct tls_failure failure;
 
 	if (!why_wanted(&w, c->service->tally, c->worker->loop.now_ms))
 		return;
@@ -77,6 +79,12 @@ void conn_why(const struct conn *c, enum kedge_reason reason)
 	w.sni = c->name;
 	if (!w.sni && c->tls)
 		w.sni = tls_conn_name(c->tls);
+	if (c->tls) {
+		tls_failure(c->tls, reason, &failure);
+		w.text = failure.text[0] ? failure.text : NULL;
+		w.alert = failure.alert[0] ? failure.alert : NULL;
+		w.next = failure.next;
+	}
 	if (is_of_app(reason)) {
 		servers_text(servers, c);
 		w.app = conn_servers(c)->conf->name;

@@ -47,6 +47,7 @@ void why_say(const struct why *w)
 {
 	char about[SNI_TEXT + 4 * ADDR_TEXT_MAX + 256], left[64] = "", count[16] = "";
 	char client[ADDR_TEXT_MAX], balancer[ADDR_TEXT_MAX];
+	const char *next = w->next ? w->next : reason_next(w->reason);
 	const struct log_field fields[] = {
 		{"reason", reason_name(w->reason), false},
 		{"listener", w->listener, false},
@@ -55,8 +56,9 @@ void why_say(const struct why *w)
 		{"left_out", w->left_out ? count : NULL, true},
 		{"application", w->app, false},
 		{"server", w->servers, false},
+		{"alert", w->alert, false},
 		{"sni", w->sni, false}, /* the longest: where a line is cut, the others are whole */
-		{"next", reason_next(w->reason), false},
+		{"next", next, false},
 	};
 
 	addr_format(client, &w->client);
@@ -69,8 +71,8 @@ void why_say(const struct why *w)
 	}
 	log_emit_fields(w->level, fields, sizeof(fields) / sizeof(fields[0]),
 			"listener %s: %s: %s: %s; next step: %s%s", w->listener,
-			reason_name(w->reason), about, reason_text(w->reason),
-			reason_next(w->reason), left);
+			reason_name(w->reason), about, w->text ? w->text : reason_text(w->reason),
+			next, left);
 }
 
 static void say_rest(enum kedge_reason reason, const char *listener, uint32_t n)

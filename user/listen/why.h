@@ -22,6 +22,9 @@ struct why {
 	const char *sni;     /* as the client wrote it; NULL: none */
 	const char *app;     /* the application, if it has a part in it; or NULL */
 	const char *servers; /* of the application; or NULL */
+	const char *text;    /* what happened, if more is known than the reason says; or NULL */
+	const char *next;    /* what to do, if more is known; or NULL */
+	const char *alert;   /* "48 unknown_ca": that the client sent; or NULL */
 	/* why_wanted() sets these. */
 	enum log_level level;
 	uint32_t left_out;

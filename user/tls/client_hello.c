@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define NAME_TYPE_HOST 0
+#define VERSION_MAX    0x0304 /* TLS 1.3 */
 
 /* What is behind a length of two bytes, if that is all there is. */
 static bool whole(struct hello_part *out, const uint8_t *bytes, size_t len)
@@ -26,6 +27,21 @@ enum hello_fault hello_read_name(struct hello_part *out, const uint8_t *body, si
 		return HELLO_NO_NAME;
 	*out = name;
 	return HELLO_FINE;
+}
+
+uint16_t hello_highest_version(const uint8_t *body, size_t len)
+{
+	uint16_t highest = 0;
+
+	if (!len || body[0] != len - 1 || body[0] % 2)
+		return 0;
+	for (size_t at = 1; at < len; at += 2) {
+		uint16_t version = (uint16_t)(body[at] << 8 | body[at + 1]);
+
+		if (version <= VERSION_MAX && version > highest)
+			highest = version;
+	}
+	return highest;
 }
 
 enum hello_fault hello_read_protocols(struct hello_part *out, const uint8_t *body, size_t len)

@@ -30,6 +30,12 @@ enum hello_fault {
 enum hello_fault hello_read_name(struct hello_part *out, const uint8_t *body, size_t len);
 
 /*
+ * The highest version in the body of supported_versions (RFC 8446 section 4.2.1) that this file
+ * knows, at most TLS 1.3: others are GREASE (RFC 8701) or yet to come. 0: none, or malformed.
+ */
+uint16_t hello_highest_version(const uint8_t *body, size_t len);
+
+/*
  * The list in the body of application_layer_protocol_negotiation (RFC 7301 section 3.1), in wire
  * form: at least one protocol, none of them empty.
  */

@@ -359,13 +359,22 @@ static enum kedge_reason reason_of_error(unsigned long err)
 	case SSL_R_NO_APPLICATION_PROTOCOL:
 		return KEDGE_REASON_tls_no_protocol;
 	default:
-		/* OpenSSL reports a received alert as a reason above this. */
 		return ERR_GET_REASON(err) >= SSL_AD_REASON_OFFSET ? KEDGE_REASON_tls_client_alert
 								   : KEDGE_REASON_tls_handshake;
 	}
 }
 
-static enum kedge_reason why_failed(const struct tls_conn *c)
+/* OpenSSL reports a received alert as a reason above this. */
+static uint8_t alert_of_error(unsigned long err)
+{
+	const int number = ERR_GET_REASON(err) - SSL_AD_REASON_OFFSET;
+
+	return ERR_GET_LIB(err) == ERR_LIB_SSL && number > 0 && number <= UINT8_MAX
+		       ? (uint8_t)number
+		       : 0;
+}
+
+static enum kedge_reason why_failed(struct tls_conn *c)
 {
 	const struct wire *w = &c->wire;
 	unsigned long err = ERR_peek_error();
@@ -379,6 +388,7 @@ static enum kedge_reason why_failed(const struct tls_conn *c)
 	/* Neither a handshake record nor the old form of hello, which OpenSSL still reads. */
 	if (w->first_len && w->first[0] != SSL3_RT_HANDSHAKE && !(w->first[0] & 0x80))
 		return KEDGE_REASON_tls_not_tls;
+	c->alert = alert_of_error(err);
 	return reason_of_error(err);
 }
 

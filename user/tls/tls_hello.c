@@ -100,6 +100,18 @@ static void note_name(struct tls_conn *c, const struct hello_part *name)
 		memcpy(c->sni, name->bytes, name->len);
 }
 
+/* OpenSSL asks before it looks at versions itself. A client without the extension has TLS 1.2. */
+static void note_version(struct tls_conn *c)
+{
+	const uint8_t *body;
+	size_t len;
+
+	if (SSL_client_hello_get0_ext(c->ssl, TLSEXT_TYPE_supported_versions, &body, &len) == 1)
+		c->offered = hello_highest_version(body, len);
+	else
+		c->offered = (uint16_t)SSL_client_hello_get0_legacy_version(c->ssl);
+}
+
 /* KEDGE_REASON_NONE, or why not with *alert. */
 static enum kedge_reason decide(struct tls_conn *c, const struct hello *h, int *alert)
 {
@@ -136,6 +148,7 @@ static int on_hello(SSL *ssl, int *alert, void *arg)
 	struct tls_conn *c = SSL_get_app_data(ssl);
 	struct hello h = {0};
 
+	note_version(c);
 	switch (read_hello(&h, ssl)) {
 	case HELLO_FINE:
 		c->refused = decide(c, &h, alert);

@@ -33,6 +33,8 @@ struct tls_conn {
 	uint8_t session[TLS_DIGEST_BYTES]; /* what its session is bound to, once hello_seen */
 	char sni[HELLO_NAME_MAX + 1];      /* the name as the client wrote it; empty: none */
 	unsigned route;                    /* index in ctx->routes, then */
+	uint16_t offered; /* the highest version in the client's hello; 0: none has come */
+	uint8_t alert;    /* that the client ended the handshake with; 0: none */
 	bool hello_seen;
 	bool named;                /* the client's name is one that has a route or a certificate */
 	enum kedge_reason refused; /* by its hello */

@@ -71,6 +71,22 @@ static void the_whole_line(void **state)
 		"[::1]:PORT); kedge status shows its servers (7 lines like this were left out)\n");
 }
 
+static void what_more_is_known_replaces_the_words_of_the_reason(void **state)
+{
+	struct why w = {.reason = KEDGE_REASON_tls_client_alert,
+			.listener = "*:443",
+			.text = "client ended the handshake with alert 48 unknown_ca",
+			.next = "look at the chain",
+			.alert = "48 unknown_ca",
+			.level = LOG_LEVEL_INFO};
+
+	(void)state;
+	why_say(&w);
+	assert_string_equal(heard, "info: listener *:443: tls_client_alert: unknown client: client "
+				   "ended the handshake with alert 48 unknown_ca; next step: look "
+				   "at the chain\n");
+}
+
 static void what_is_not_known_is_left_out(void **state)
 {
 	struct why w = {
@@ -197,10 +213,15 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, up, down)
 	const struct CMUnitTest tests[] = {
-		TEST(the_whole_line),  TEST(what_is_not_known_is_left_out),
-		TEST(a_hostile_name),  TEST(a_line_a_minute_for_each_reason),
-		TEST(below_the_level), TEST(at_debug_each_has_its_line),
-		TEST(the_rest),        TEST(every_reason_has_room),
+		TEST(the_whole_line),
+		TEST(what_more_is_known_replaces_the_words_of_the_reason),
+		TEST(what_is_not_known_is_left_out),
+		TEST(a_hostile_name),
+		TEST(a_line_a_minute_for_each_reason),
+		TEST(below_the_level),
+		TEST(at_debug_each_has_its_line),
+		TEST(the_rest),
+		TEST(every_reason_has_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,23 @@ static void names_that_no_host_has(void **state)
 	assert_int_equal(got.len, HELLO_NAME_MAX);
 }
 
+static void versions(void **state)
+{
+#define HIGHEST(text) hello_highest_version((const uint8_t *)(text), sizeof(text) - 1)
+	(void)state;
+	assert_int_equal(HIGHEST("\x02\x03\x03"), 0x0303);
+	assert_int_equal(HIGHEST("\x06\x03\x02\x03\x04\x03\x03"), 0x0304);
+	assert_int_equal(HIGHEST("\x06\x7a\x7a\x03\x03\x05\x05"), 0x0303); /* GREASE, a later one */
+	assert_int_equal(HIGHEST("\x02\x7a\x7a"), 0);
+	/* No version, or lengths that are wrong. */
+	assert_int_equal(HIGHEST(""), 0);
+	assert_int_equal(HIGHEST("\0"), 0);
+	assert_int_equal(HIGHEST("\x01\x03"), 0);
+	assert_int_equal(HIGHEST("\x03\x03\x03\x03"), 0);
+	assert_int_equal(HIGHEST("\x04\x03\x03"), 0);
+	assert_int_equal(HIGHEST("\x02\x03\x03\x03\x04"), 0);
+}
+
 static void protocols(void **state)
 {
 	struct hello_part got;
@@ -150,6 +167,7 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(malformed_names),
 		cmocka_unit_test(names_that_no_host_has),
+		cmocka_unit_test(versions),
 		cmocka_unit_test(protocols),
 		cmocka_unit_test(malformed_protocols),
 	};
