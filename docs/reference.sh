@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# reference.sh KEDGE: writes KEDGE's list of options between the marks of the documents, and the JSON schema of its file.
+# reference.sh KEDGE: writes KEDGE's list of options and the list of reasons between the marks of the documents, and the
+# JSON schema of its file.
 set -euo pipefail
 cd "$(dirname "$0")"
 kedge=$1
@@ -21,4 +22,5 @@ between()
 
 between configuration.md '<!-- reference -->' '<!-- end of reference -->' "$kedge" check --reference
 between man/kedge.yaml.5 '\.\\" reference' '\.\\" end of reference' "$kedge" check --reference mdoc
+between reasons.md '<!-- reasons -->' '<!-- end of reasons -->' ./reasons.py
 "$kedge" check --schema >../dist/kedge.schema.json

@@ -218,6 +218,15 @@ def test_every_quoted_message_is_in_the_source():
     assert quoted and set(quoted) <= reasons, set(quoted) - reasons
 
 
+def test_the_page_of_reasons_is_up_to_date():
+    text = (machine.ROOT / "docs/reasons.md").read_text()
+    table = re.search(r"^<!-- reasons -->\n(.*)^<!-- end of reasons -->$", text, re.M | re.S)[1]
+    done = run(machine.ROOT / "docs/reasons.py")
+    assert done.returncode == 0 and done.stdout == table, "make reference"
+    names = re.findall(r"^X\((\w+)", (machine.ROOT / "include/kedge/reasons.def").read_text(), re.M)
+    assert re.findall(r"^\| `(\w+)` \|", table, re.M) == names
+
+
 def test_what_to_watch_names_the_alerts():
     """All of them, but for the two of the process, which the text below the table has."""
     rules = set(re.findall(r"^  - alert: (\w+)$", (machine.ROOT / "dist/prometheus-kedge-rules.yaml").read_text(), re.M))
