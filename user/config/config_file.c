@@ -213,7 +213,7 @@ static int read_apps(struct reading *r)
 	char *name;
 	int err;
 
-	if (!expect(r, CURSOR_KEYS, "", &err))
+	if (!expect(r, CURSOR_KEYS, "; did you mean app?", &err))
 		return err;
 	for (;;) {
 		err = cursor_next(&r->c);
