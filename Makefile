@@ -532,8 +532,8 @@ inst_docs	:= README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md LICENSE
 # These keep their places below docs/, so that links between them lead somewhere.
 inst_pages	:= $(wildcard docs/*.md docs/tutorials/*.md docs/pictures/* docs/bench/*.md docs/bench/*.svg)
 inst_units	:= $(wildcard dist/*.service dist/*.socket)
-# A dashboard, alerts, a schema; scripts and examples, which keep their directory of dist/. The documents refer to dist/,
-# which is a link to these.
+# A dashboard, alerts, a schema; scripts and examples, which keep their directory of dist/. The documents refer to dist/
+# and to docs/examples/, which are links to these.
 inst_data	:= $(patsubst dist/%,%,$(filter-out dist/container/%,$(wildcard dist/*/*)) dist/kedge.yaml dist/kedge.logrotate dist/kedge.schema.json dist/grafana-kedge.json dist/prometheus-kedge-rules.yaml)
 
 inst_examples	:= $(wildcard docs/examples/*)
@@ -558,12 +558,13 @@ install: $(OUT)/kedge
 	set -e; for f in $(inst_data); do \
 		$(INSTALL) -D -m "$$([ -x dist/$$f ] && echo 755 || echo 644)" dist/$$f $(DESTDIR)$(datadir)/$$f; done
 	ln -sfn $(shell realpath -ms --relative-to=$(docdir) $(datadir)) $(DESTDIR)$(docdir)/dist
+	ln -sfn $(shell realpath -ms --relative-to=$(docdir)/docs $(datadir)/examples) $(DESTDIR)$(docdir)/docs/examples
 
 ## install: uninstall: removes what install put there; configuration and users stay
 uninstall:
 	rm -f $(DESTDIR)$(bindir)/kedge $(DESTDIR)$(mandir)/man1/kedge.1 $(DESTDIR)$(mandir)/man5/kedge.yaml.5 \
 		$(DESTDIR)$(sysusersdir)/kedge.conf $(DESTDIR)$(bashdir)/kedge $(DESTDIR)$(zshdir)/_kedge \
-		$(addprefix $(DESTDIR)$(docdir)/,dist $(notdir $(inst_docs)) $(inst_pages)) \
+		$(addprefix $(DESTDIR)$(docdir)/,dist docs/examples $(notdir $(inst_docs)) $(inst_pages)) \
 		$(addprefix $(DESTDIR)$(unitdir)/,$(notdir $(inst_units))) $(addprefix $(DESTDIR)$(datadir)/,$(inst_data) $(inst_examples:docs/%=%))
 	for d in $(sort $(dir $(addprefix $(DESTDIR)$(datadir)/,$(inst_data) $(inst_examples:docs/%=%)))) $(DESTDIR)$(datadir) \
 		$(addprefix $(DESTDIR)$(docdir)/,$(sort $(dir $(inst_pages)))) \

@@ -49,7 +49,7 @@ def test_install_puts_everything_in_its_place(tree):
         assert f"{PREFIX}/share/kedge/{path.parent.name}/{path.name}" in files, files
     assert all(name.startswith(f"{PREFIX}/") for name in files), files
     # Who removes all documents misses none of the files that are used.
-    assert all(name.endswith((".md", ".svg", "/LICENSE", "/dist")) for name in files if "/share/doc/" in name), files
+    assert all(name.endswith((".md", ".svg", "/LICENSE", "/dist", "/docs/examples")) for name in files if "/share/doc/" in name), files
 
 
 def test_links_of_the_installed_documents_lead_somewhere(tree):

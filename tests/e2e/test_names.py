@@ -2,7 +2,9 @@
 """An application by its name: resolved at start, at a reload and by check; never by a worker."""
 import os
 import socket
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -93,7 +95,14 @@ def test_a_name_that_leads_back(tmp_path, certs, hosts, two):
         assert ask(kedge) == 200
 
 
-def test_a_reload_looks_for_circles_under_the_filter(tmp_path, certs):
+@pytest.fixture
+def place():
+    """A directory with a short name: the path of a socket has 107 bytes at most."""
+    with tempfile.TemporaryDirectory(prefix="kedge-", dir="/tmp") as name:
+        yield Path(name)
+
+
+def test_a_reload_looks_for_circles_under_the_filter(tmp_path, place, certs):
     """The questions to the kernel are all allowed: does this host have the address, and is this the same file?"""
     config, listeners = Config(tmp_path, certs), [Listener("clear", tls=False)]
     with socket.socket() as s:
@@ -103,12 +112,12 @@ def test_a_reload_looks_for_circles_under_the_filter(tmp_path, certs):
         config.write(listeners, app=app.text, seccomp="enforce")
         with Kedge(certs, None, listeners, config=config, flags=["--edit", "off"]) as kedge:
             other = Listener("other", tls=False, addr=f":{port}")
-            unix = Listener("unix", tls=False, addr=f"unix:{tmp_path}/listener")
-            for text in (f"192.0.2.1:{port}", f"[2001:db8::1]:{port}", f"unix:{tmp_path}/x/listener"):
+            unix = Listener("unix", tls=False, addr=f"unix:{place}/listener")
+            for text in (f"192.0.2.1:{port}", f"[2001:db8::1]:{port}", f"unix:{place}/x/listener"):
                 config.write([*listeners, other, unix], app=text, seccomp="enforce")
                 done = kedge.reload()
                 assert done.returncode == 0, done.stderr
-            config.write([*listeners, other, unix], app=f"unix:{tmp_path}/../{tmp_path.name}/listener", seccomp="enforce")
+            config.write([*listeners, other, unix], app=f"unix:{place}/../{place.name}/listener", seccomp="enforce")
             done = kedge.reload()
             assert done.returncode == 1 and "is this listener itself" in done.stderr
             config.write(listeners, app=app.text, seccomp="enforce")

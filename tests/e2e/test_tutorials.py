@@ -125,7 +125,8 @@ def test_https_on_one_host_with_certbot(sandbox):
         assert any(word in command for command in follower.ran), (word, follower.ran)
     # What the text has the reader undo is undone.
     assert sandbox.run("stat -c '%a %G' /etc/letsencrypt/live /etc/letsencrypt/archive").stdout == "700 root\n700 root\n"
-    assert sandbox.run("grep -rl kedge /etc/passwd /etc/group /etc/letsencrypt; ls -d /etc/kedge").stdout == ""
+    # The test's own file there names a directory of the test.
+    assert sandbox.run("grep -rl --exclude=cli.ini kedge /etc/passwd /etc/group /etc/letsencrypt; ls -d /etc/kedge").stdout == ""
 
 
 def test_the_hook_leaves_other_certificates_alone(sandbox):
