@@ -135,7 +135,7 @@ static void paths_that_may_do(void **state)
 
 static void every_mistake_is_told(void **state)
 {
-	char args[400];
+	char args[600];
 
 	(void)state;
 	snprintf(args, sizeof(args), FINE "--control %s --access-log %s --listen unix:%s --tls off",
@@ -150,7 +150,7 @@ static int certs(const char *cert, const char *key)
 {
 	_cleanup_(conf_freep)
 	struct conf *conf = NULL;
-	char args[400];
+	char args[600];
 
 	snprintf(args, sizeof(args), "--cert %s --key %s --listen :1 --app localhost:2", cert, key);
 	conf = must_load(NULL, args);
