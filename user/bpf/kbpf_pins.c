@@ -290,15 +290,19 @@ void kbpf_pins_close(struct kbpf_pins *pins)
 /* Removes only what has the name of a pin. True if there was any. */
 static bool sweep(int fd)
 {
-	DIR *list = fdopendir(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	_cleanup_(close_fdp)
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	DIR *list = copy < 0 ? NULL : fdopendir(copy);
 	const struct dirent *e;
 	bool any = false;
 
-	while (list && (e = readdir(list)))
+	if (!list)
+		return false;
+	(void)take_fd(copy); /* closedir() closes it */
+	while ((e = readdir(list)))
 		if (!strncmp(e->d_name, "kdg_", 4))
 			any |= unlinkat(fd, e->d_name, 0) == 0;
-	if (list)
-		closedir(list);
+	closedir(list);
 	return any;
 }
 

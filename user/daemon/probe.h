@@ -20,7 +20,7 @@ struct probe_row {
 	bool ok;
 	char detail[200]; /* what was seen, or why not */
 	const char *next; /* next step where it is missing, or NULL */
-	bool fallback;    /* `next` only says what kedge does without it */
+	bool fallback;    /* `next` only says what kedge does instead */
 };
 
 struct probe_report {
@@ -37,7 +37,7 @@ void probe_say(struct probe_report *r, const char *capability, const char *name,
 /* The next step of the row that was added last, if it is not ok. `next` is borrowed. */
 void probe_next_step(struct probe_report *r, const char *next);
 
-/* The same, if it only says what kedge does without it: no help where it is required. */
+/* The same, if it only says what kedge does instead: no help where it is required. */
 void probe_fallback(struct probe_report *r, const char *next);
 
 /* Loads the guard's program, alone and for libxdp's dispatcher. */
